@@ -1,0 +1,79 @@
+"""The composition root: the one place that names the concrete classes. Heavy imports happen when a part is built."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rag.composing.confidence import Confidence
+from rag.engine import Engine, Searcher
+from rag.protocols import Embedder, Reader, Retriever, Store
+from rag.settings import Settings
+
+
+def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
+    """The index of the settings. To create it the embedder is needed; with `any_embedder` it may have been made with another."""
+    from rag.store.local import LocalStore
+
+    expect = {} if any_embedder else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
+    if embedder is not None:
+        expect["dim"] = str(embedder.dim)
+    return LocalStore(settings.index, expect, create)
+
+
+def embedder(settings: Settings) -> Embedder:
+    _prepare(settings)
+    from rag.embedding import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(settings.embedder)
+
+
+def reader(settings: Settings) -> Reader:
+    _prepare(settings)
+    from rag.reading.reader import ExtractiveReader
+
+    return ExtractiveReader(settings.reader)
+
+
+def engine(settings: Settings) -> Engine:
+    """Opens the index first: what is wrong with it is said before any model loads."""
+    opened = store(settings)
+    return assemble(settings, opened, embedder(settings), reader(settings))
+
+
+def searcher(settings: Settings) -> Searcher:
+    """As `engine`, without the reader."""
+    opened = store(settings)
+    return Searcher(settings, opened, _retriever(settings, opened, embedder(settings)))
+
+
+def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
+    """An engine of parts that are there already."""
+    return Engine(settings, store, _retriever(settings, store, embedder), reader, Confidence.load())
+
+
+def trainer(settings: Settings) -> Callable[[Path | None, Path, Path], None]:
+    """(recipe file, data folder, out folder) -> trained reader."""
+    _prepare(settings)
+    from rag.training.train import train
+
+    return train
+
+
+def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
+    from rag.retrieval import HybridRetriever
+
+    return HybridRetriever(store, embedder, settings.candidates, settings.alpha)
+
+
+def _prepare(settings: Settings) -> None:
+    """Threads, once for the process; and no word to the hub from libraries that would look for news."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))

@@ -1,0 +1,107 @@
+"""`rag ingest`, `list`, `show` and `delete`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from rag import build
+from rag.cli.options import print_json, shared
+from rag.cli.render import clean
+from rag.errors import NotFoundError
+from rag.ingest import Ingest, Report
+from rag.loading.files import find
+from rag.protocols import Store
+from rag.settings import Settings
+from rag.types import Document
+
+
+@click.command("ingest")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
+@shared
+def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], name: str | None) -> None:
+    """Put the .md, .txt and .html files under PATHS into the index.
+
+    A changed file replaces what was there; an unchanged one is left alone.
+    """
+    files = list(find(list(paths), name))
+    embedder = build.embedder(settings)
+    ingest = Ingest(build.store(settings, embedder, create=True), embedder, settings.passage_tokens)
+    with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+        report = ingest.run(files, progress.update)
+    print_json(report) if as_json else click.echo(_report(report, settings.index))
+
+
+def _report(report: Report, index: Path) -> str:
+    counts = [(len(report.added), "added"), (len(report.updated), "updated"), (len(report.unchanged), "unchanged")]
+    said = ", ".join(f"{count} {word}" for count, word in [*counts, (len(report.skipped), "skipped")] if count)
+    nothing = "" if report.added or report.updated else "; the index has not changed"
+    lines = [f"{index}: {said}{nothing}"]
+    for reason, count in Counter(reason for _, reason in report.skipped).most_common():
+        path = next(path for path, why in report.skipped if why == reason)
+        more = f" and {count - 1} more" if count > 1 else ""
+        lines.append(f"  skipped {clean(path)}{more}: {clean(reason)}")
+    return "\n".join(lines)
+
+
+@click.command("list")
+@shared
+def list_command(settings: Settings, as_json: bool) -> None:
+    """List the documents: id and title."""
+    documents = build.store(settings, any_embedder=True).documents()
+    if as_json:
+        print_json([_without_text(document) for document in documents])
+        return
+    width = max((len(document.id) for document in documents), default=0)
+    for document in documents:
+        click.echo(f"{clean(document.id):{width}}  {clean(document.title)}")
+
+
+@click.command("show")
+@click.argument("document")
+@shared
+def show_command(settings: Settings, as_json: bool, document: str) -> None:
+    """Print the text of DOCUMENT (its id, or its path): what the offsets of citations count in."""
+    store = build.store(settings, any_embedder=True)
+    found = store.document(_find(store, document))
+    if as_json:
+        print_json(found)
+    elif found:
+        sys.stdout.write(found.text if not sys.stdout.isatty() else clean(found.text))
+        sys.stdout.write("" if found.text.endswith("\n") else "\n")
+
+
+@click.command("delete")
+@click.argument("documents", nargs=-1, required=True)
+@shared
+def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
+    """Take DOCUMENTS (ids, or paths) out of the index. All or, if one is not there, none."""
+    store = build.store(settings, any_embedder=True)
+    ids = list(dict.fromkeys(_find(store, document) for document in documents))
+    with store.writing():
+        deleted = [document_id for document_id in ids if store.delete(document_id)]
+    if as_json:
+        print_json({"deleted": deleted})
+        return
+    for document_id in deleted:
+        click.echo(f"deleted {clean(document_id)}")
+
+
+def _find(store: Store, name: str) -> str:
+    """The id of the document with this id or this path. Raises NotFoundError."""
+    source = str(Path(name).resolve())
+    for document in store.documents():
+        if document.id == name or document.source == source:
+            return document.id
+    raise NotFoundError(f"no document {name} in the index", "see what there is: rag list")
+
+
+def _without_text(document: Document) -> dict[str, object]:
+    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "sections")]
+    return {name: getattr(document, name) for name in names}

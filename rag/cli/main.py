@@ -1,0 +1,83 @@
+"""The command line. Results go to stdout, progress and logs to stderr; exit codes are those of `rag.errors`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+
+import click
+
+from rag import __version__
+from rag.errors import RagError
+
+_COMMANDS = {
+    "ask": ("rag.cli.questions", "Answer a question from the documents, with citations."),
+    "search": ("rag.cli.questions", "Show the passages nearest to a question."),
+    "ingest": ("rag.cli.documents", "Put files and folders into the index."),
+    "list": ("rag.cli.documents", "List the documents."),
+    "show": ("rag.cli.documents", "Print a document's text."),
+    "delete": ("rag.cli.documents", "Take documents out of the index."),
+    "info": ("rag.cli.state", "Show what the index holds."),
+    "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
+    "train": ("rag.cli.training", "Train a reader by a recipe."),
+}
+
+
+class _Commands(click.Group):
+    """Commands whose modules are imported when they run, so that help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rag")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens, to stderr.")
+@click.pass_context
+def cli(context: click.Context, verbose: bool) -> None:
+    """Ask a folder of documents. Answers stand in the documents, each with the sentence to prove it.
+
+    \b
+    rag ingest seeds
+    rag ask "When was the JCPOA signed?"
+
+    \b
+    Exit codes: 0 done or answered, 1 not found, 2 bad input, 3 bad index, 4 bad model, 5 index busy.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="rag: %(message)s", stream=sys.stderr)
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    context.obj = "colour" if colours else "plain"
+    context.color = colours
+
+
+def main() -> None:
+    """Run, with every foreseen error as one message on stderr."""
+    try:
+        cli.main(standalone_mode=False)
+    except RagError as error:
+        click.echo(f"rag: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("rag: stopped", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

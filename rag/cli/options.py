@@ -1,0 +1,63 @@
+"""What all commands share: --index and --json, and errors as one message and an exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rag.settings import Settings
+
+Command = Callable[..., Any]
+
+
+def shared(command: Command) -> Command:
+    """Adds --index and --json; the command gets `settings` and `as_json`."""
+
+    @click.option("--index", type=click.Path(path_type=Path), help="Folder of the index; by default RAG_INDEX, or ./index.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(command)
+    def wrapped(index: Path | None, as_json: bool, **values: Any) -> Any:
+        return command(settings=Settings.load(index=index), as_json=as_json, **values)
+
+    return wrapped
+
+
+def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """key=value options as a filter."""
+    wrong = [value for value in values if "=" not in value]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not key=value")
+    return dict(value.split("=", 1) for value in values)
+
+
+filter_option = click.option(
+    "--filter",
+    "filter",
+    multiple=True,
+    callback=pairs,
+    metavar="KEY=VALUE",
+    help="Only documents with this metadata; repeat for more.",
+)
+
+
+def print_json(value: Any) -> None:
+    """A dataclass, or what is made of them, under its own field names."""
+    json.dump(_plain(value), sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)

@@ -1,0 +1,43 @@
+"""`rag ask` and `rag search`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from rag import build
+from rag.cli import render
+from rag.cli.options import filter_option, print_json, shared
+from rag.engine import check_question
+from rag.settings import Settings
+
+
+@click.command("ask")
+@click.argument("question", nargs=-1, required=True)
+@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
+@filter_option
+@shared
+def ask_command(settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, filter: dict[str, str]) -> None:
+    """Answer QUESTION from the documents. Exits with 1 if they do not say."""
+    asked = check_question(" ".join(question), settings.max_question)
+    found = build.engine(settings).ask(asked, read, filter or None)
+    print_json(found) if as_json else click.echo(render.answer(found))
+    sys.exit(0 if found.text is not None else 1)
+
+
+@click.command("search")
+@click.argument("question", nargs=-1, required=True)
+@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
+@filter_option
+@shared
+def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: dict[str, str]) -> None:
+    """Show the passages nearest to QUESTION, best first."""
+    asked = check_question(" ".join(question), settings.max_question)
+    hits: Any = build.searcher(settings).search(asked, k, filter or None)
+    if as_json:
+        print_json(hits)
+        return
+    for number, hit in enumerate(hits, 1):
+        click.echo("\n".join(render.hit(number, hit)))

@@ -1,0 +1,80 @@
+"""Answers and hits as a person reads them on a terminal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections.abc import Callable
+
+import click
+
+from rag.types import Alternative, Answer, Citation, Hit
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def answer(found: Answer) -> str:
+    """The answer and its numbered citations, or "not found", why, and what came nearest."""
+    return _given(found) if found.text is not None else _refused(found)
+
+
+def _given(found: Answer) -> str:
+    lines = [f"{click.style(clean(found.text or ''), bold=True)}  (confidence {found.confidence:.0%})", ""]
+    for number, citation in enumerate(found.citations, 1):
+        lines += _citation(number, citation)
+    others = [other for other in found.alternatives if other.confidence >= 0.05]
+    if others:
+        lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]
+    return "\n".join(lines)
+
+
+def _refused(found: Answer) -> str:
+    lines = [click.style("not found", bold=True) + f": {clean(found.reason or '')}"]
+    if found.alternatives:
+        lines += ["", "Nearest:", *_citation(1, found.alternatives[0].citations[0])]
+    elif found.hits:
+        lines += ["", "Nearest:", *hit(1, found.hits[0])]
+    return "\n".join(lines)
+
+
+def _alternative(other: Alternative) -> str:
+    return f"{clean(other.text)} ({other.confidence:.0%}, {other.citations[0].document_id})"
+
+
+def _citation(number: int, citation: Citation) -> list[str]:
+    before = citation.sentence[: citation.start - citation.sentence_start]
+    after = citation.sentence[citation.end - citation.sentence_start :]
+    marked = clean(before) + _mark(clean(citation.quote)) + clean(after)
+    return [f"[{number}] {_place(citation.document_id, citation.title, citation.heading)}", *_wrap(marked)]
+
+
+def hit(number: int, found: Hit) -> list[str]:
+    """A passage with where it stands and its scores."""
+    passage = found.passage
+    scores = click.style(f"score {found.score:.3f}  dense {found.dense:.3f}  lexical {found.lexical:.2f}", dim=True)
+    place = _place(passage.document_id, passage.title, passage.heading)
+    return [f"[{number}] {place}  {scores}", *_wrap(clean(passage.text))]
+
+
+def _place(document_id: str, title: str, heading: str) -> str:
+    inner = heading.removeprefix(title).removeprefix(" > ")
+    return click.style(clean(document_id), fg="cyan") + clean("".join(f" > {part}" for part in (title, inner) if part))
+
+
+def _mark(quote: str) -> str:
+    """Bold and green where there is colour, in brackets where there is none."""
+    context = click.get_current_context(silent=True)
+    plain = context is not None and context.obj == "plain"
+    return f"[[{quote}]]" if plain else click.style(quote, bold=True, fg="green")
+
+
+def _wrap(text: str) -> list[str]:
+    width = max(30, min(shutil.get_terminal_size((100, 24)).columns, 120) - 6)
+    wrapper: Callable[[str], list[str]] = textwrap.TextWrapper(width, break_long_words=True, break_on_hyphens=False).wrap
+    return ["    " + line for line in wrapper(" ".join(text.split()))]
+
+
+def clean(text: str) -> str:
+    """Without control and direction characters, so that a document cannot write to the terminal's controls."""
+    return _CONTROL.sub("\ufffd", text)

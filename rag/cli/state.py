@@ -1,0 +1,82 @@
+"""`rag info` and `rag doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from rag import build
+from rag.cli.options import print_json, shared
+from rag.errors import RagError
+from rag.settings import Settings
+from rag.weights import embedder_path, reader_path
+
+
+@click.command("info")
+@shared
+def info_command(settings: Settings, as_json: bool) -> None:
+    """Show what the index holds and how it was made."""
+    stats = build.store(settings, any_embedder=True).stats()
+    size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
+    facts = dataclasses.asdict(stats) | {"index": str(settings.index.resolve()), "bytes": size}
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):15} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' '):15} {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `fix` says what to do where it is not well."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+@click.command("doctor")
+@shared
+def doctor_command(settings: Settings, as_json: bool) -> None:
+    """Check Python, models and index. Exits with 1 if something is wrong, and says what to do."""
+    checks = [
+        Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
+        _try("embedder", lambda: embedder_path(settings.embedder)[0]),
+        _try("reader", lambda: reader_path(settings.reader)[0]),
+        _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
+        _try("reader runs", lambda: build.reader(settings).name),
+        _writable(settings.index),
+        _try("index opens", lambda: _holds(settings)),
+    ]
+    if as_json:
+        print_json(checks)
+    else:
+        for check in checks:
+            click.echo(f"{'ok   ' if check.ok else 'WRONG'} {check.name}: {check.detail}")
+            if check.fix and not check.ok:
+                click.echo(f"      {check.fix}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _try(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except RagError as error:
+        return Check(name, False, error.message, error.hint)
+
+
+def _writable(folder: Path) -> Check:
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    return Check("index folder", os.access(there, os.W_OK), str(folder), f"make {there} writable, or name another with --index")
+
+
+def _holds(settings: Settings) -> str:
+    stats = build.store(settings).stats()
+    return f"{stats.documents:,} documents, {stats.passages:,} passages"

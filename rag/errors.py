@@ -1,0 +1,44 @@
+"""Everything that can go wrong through no fault of the code, and how it leaves the process.
+
+    RagError
+    ├── InputError      what was asked or given cannot be used             exit 2
+    ├── NotFoundError   a document or path that is not there               exit 2
+    ├── StoreError      the index is absent, empty, broken or mismatched   exit 3
+    ├── ModelError      a model is absent, altered or of the wrong kind    exit 4
+    └── BusyError       another process is writing the index               exit 5
+
+Exit 0 is success, and exit 1 is `rag ask` saying "not found", as grep does.
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """`message` names the value and the cause; `hint` is what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}\n  {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(RagError):
+    exit_code = 2
+
+
+class NotFoundError(RagError):
+    exit_code = 2
+
+
+class StoreError(RagError):
+    exit_code = 3
+
+
+class ModelError(RagError):
+    exit_code = 4
+
+
+class BusyError(RagError):
+    exit_code = 5

@@ -1,0 +1,35 @@
+"""Text and sections out of a structured source, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rag.types import Section
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, list, table or code block; with `level` 1 to 6 it is a heading."""
+
+    text: str
+    level: int = 0
+
+
+def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
+    """Blocks as one text with blank lines between them, and the sections that its headings open."""
+    parts: list[str] = []
+    sections: list[Section] = []
+    path: list[tuple[int, str]] = []
+    length = 0
+    for block in blocks:
+        text = block.text.strip()
+        if not text:
+            continue
+        if block.level:
+            path = [(level, heading) for level, heading in path if level < block.level]
+            path.append((block.level, " ".join(text.split())))
+            sections.append(Section(length, " > ".join(heading for _, heading in path)))
+        parts.append(text)
+        length += len(text) + 2
+    return "\n\n".join(parts), tuple(sections)

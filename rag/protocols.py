@@ -1,0 +1,95 @@
+"""The seams: what each part must do, whoever does it. `rag.build` chooses who."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.types import Document, Hit, Passage, Span
+
+Vectors = NDArray[np.float32]
+Filter = Mapping[str, str]
+"""Metadata that a document must have, key by key; the key "document" stands for its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an index holds. `generation` grows with every committed change."""
+
+    documents: int
+    passages: int
+    generation: int
+    embedder: str
+    dim: int
+    passage_tokens: int
+
+
+class Embedder(Protocol):
+    """Text to unit vectors: float32, (n, dim)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors: ...
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
+
+
+class Store(Protocol):
+    """Documents, passages, vectors and both search legs behind one transaction boundary.
+
+    Passage ids are positive integers, never used twice. Searches return (id, score), best first, higher is better.
+    """
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the write lock for several changes; searches see them at the latest when it ends. BusyError if taken."""
+
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors) -> None:
+        """Add the document or replace the one with its id, whole or not at all."""
+
+    def delete(self, document_id: str) -> bool:
+        """Whether there was such a document."""
+
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        """By cosine to `vector`, (dim,)."""
+
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        """By BM25."""
+
+    def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
+        """The cosine of `vector` to each of these passages that is still there."""
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        """Those that are still there."""
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def documents(self) -> list[Document]:
+        """All, by id, without their text."""
+
+    def stats(self) -> Stats: ...
+
+    def close(self) -> None: ...
+
+
+class Retriever(Protocol):
+    def retrieve(self, questions: Sequence[str], k: int, filter: Filter | None = None) -> list[list[Hit]]:
+        """The `k` best hits of each question, best first."""
+
+
+class Reader(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        """Candidate answers from all hits, best first."""

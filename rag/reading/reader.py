@@ -1,0 +1,83 @@
+"""The extractive reader: a transformer with a span head reads question and passages and scores every span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+from rag.errors import ModelError
+from rag.reading.spans import Scored, best_spans, distinct
+from rag.reading.windows import Window, encode, windows
+from rag.types import Hit, Passage, Span
+from rag.weights import reader_path
+
+_BATCH_TOKENS = 4096
+
+
+class ExtractiveReader:
+    """Any model with a question-answering head. Scores compare across passages: log-odds against "no answer here"."""
+
+    def __init__(self, setting: str = "default", spans_per_passage: int = 3, max_answer_tokens: int = 40) -> None:
+        """`setting` as in `Settings.reader`. Raises ModelError if it cannot be loaded or has no span head."""
+        path, local = reader_path(setting)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
+            self._model: Any = _load_model(path, local)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"reader {setting} cannot be loaded: {reason}", "set RAG_READER to another model") from error
+        self.name = setting
+        self._spans = spans_per_passage
+        self._max_answer_tokens = max_answer_tokens
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        """The best spans of every hit, best first."""
+        work = [(number, window) for number, hit in enumerate(hits) for window in self._windows(question, hit.passage)]
+        found: list[list[Scored]] = [[] for _ in hits]
+        for batch in _batches(work):
+            for (number, _), spans in zip(batch, self._score([window for _, window in batch]), strict=True):
+                found[number] += spans
+        best = [
+            Span(hit, start, end, score)
+            for hit, scored in zip(hits, found, strict=True)
+            for score, start, end in distinct(hit.passage.text, scored, self._spans)
+        ]
+        return sorted(best, key=lambda span: -span.score)
+
+    def _windows(self, question: str, passage: Passage) -> list[Window]:
+        return windows(self._tokenizer, question, passage.context, passage.text)
+
+    def _score(self, batch: Sequence[Window]) -> Iterator[list[Scored]]:
+        encoded = encode(self._tokenizer, batch)
+        with torch.inference_mode():
+            output = self._model(**{name: torch.as_tensor(value) for name, value in encoded.inputs.items()})
+        starts, ends = output.start_logits.float().numpy(), output.end_logits.float().numpy()
+        for row in range(len(batch)):
+            found = best_spans(starts[row], ends[row], encoded.scored[row], self._max_answer_tokens)
+            yield [(score, int(encoded.starts[row, a]), int(encoded.ends[row, b])) for score, a, b in found]
+
+
+def _load_model(path: str, local: bool) -> Any:
+    """The model in fp32. transformers would fill in a missing span head at random; that is an error here."""
+    model, report = AutoModelForQuestionAnswering.from_pretrained(
+        path, local_files_only=local, dtype=torch.float32, output_loading_info=True
+    )
+    if any("qa_outputs" in name for name in report["missing_keys"]):
+        raise ValueError("it has no question-answering head")
+    return model.eval()
+
+
+def _batches(work: list[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
+    """Windows of similar length together, each batch within the token budget (at four characters a token)."""
+    batch: list[tuple[int, Window]] = []
+    for item in sorted(work, key=lambda item: len(item[1].text)):
+        longest = (len(item[1].text) + len(item[1].question)) // 4 + 8
+        if batch and (len(batch) + 1) * longest > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch

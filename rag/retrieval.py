@@ -1,0 +1,44 @@
+"""Hybrid retrieval: both search legs, fused by convex combination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rag.protocols import Embedder, Filter, Store, Vectors
+from rag.types import Hit
+
+
+class HybridRetriever:
+    """alpha * dense + (1 - alpha) * lexical (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion functions").
+
+    Each leg is scaled from its theoretical least score (cosine -1, BM25 0) to the best score it found.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._candidates = candidates
+        self._alpha = alpha
+
+    def retrieve(self, questions: Sequence[str], k: int, filter: Filter | None = None) -> list[list[Hit]]:
+        """The `k` best hits of each question, best first."""
+        vectors = self._embedder.embed_queries(questions)
+        return [self._one(q, vector, k, filter) for q, vector in zip(questions, vectors, strict=True)]
+
+    def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
+        depth = max(k, self._candidates)
+        dense = dict(self._store.dense(vector, depth, filter))
+        lexical = dict(self._store.lexical(question, depth, filter))
+        dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
+        scores = fuse(dense, lexical, self._alpha)
+        best = sorted(scores, key=lambda i: (-scores[i], i))[:k]
+        passages = self._store.passages(best)
+        return [Hit(passages[i], scores[i], dense[i], lexical.get(i, 0.0)) for i in best if i in passages]
+
+
+def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float) -> dict[int, float]:
+    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no word."""
+    top_dense = max((score + 1 for score in dense.values()), default=0) or 1
+    top_lexical = max(lexical.values(), default=0) or 1
+    scaled = {i: (max(0, score + 1) / top_dense, lexical.get(i, 0) / top_lexical) for i, score in dense.items()}
+    return {i: alpha * meaning + (1 - alpha) * words for i, (meaning, words) in scaled.items()}

@@ -1,0 +1,102 @@
+"""Settings: defaults, then one TOML file, then `RAG_*` variables, then what the caller passes. Unknown names are errors."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from rag.errors import InputError
+
+CONFIG_FILE = "rag.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One value a field; `RAG_READ` sets `read`, and so on. `RAG_CONFIG` names the file, by default ./rag.toml."""
+
+    index: Path = Path("index")
+    """Folder of the index."""
+    embedder: str = "minilm"
+    """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id of a sentence-transformers model."""
+    reader: str = "default"
+    """"default" (the shipped reader), a local folder, or a hub id of a model with a question-answering head."""
+    passage_tokens: int = 160
+    """Most word-pieces in a passage; fixed when an index is made."""
+    candidates: int = 100
+    """Passages that each search leg brings to the fusion."""
+    alpha: float = 0.7
+    """Weight of the dense leg in the fusion, from 0 (words only) to 1 (vectors only)."""
+    read: int = 8
+    """Passages that the reader reads for a question."""
+    alternatives: int = 3
+    """Most other answers shown."""
+    threshold: float = -1.0
+    """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
+    max_question: int = 1000
+    """Most characters in a question."""
+    threads: int = 0
+    """Threads of the models; 0: all cores."""
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
+        """Raises InputError for an unknown name or a value of the wrong kind."""
+        environ = os.environ if environ is None else environ
+        named = environ.get("RAG_CONFIG")
+        path = Path(named or CONFIG_FILE)
+        values: dict[str, Any] = _read_toml(path) if named or path.is_file() else {}
+        variables = {k[4:].lower(): v for k, v in environ.items() if k.startswith("RAG_") and k != "RAG_CONFIG"}
+        settings = cls()
+        for source, found in ((str(path), values), ("the environment", variables), ("the command line", given)):
+            settings = settings._with(source, found)
+        return settings
+
+    def _with(self, source: str, values: Mapping[str, Any]) -> Self:
+        kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(self)}
+        changes = {name: _convert(source, name, value, kinds) for name, value in values.items() if value is not None}
+        settings = replace(self, **changes)
+        settings._check(source)
+        return settings
+
+    def _check(self, source: str) -> None:
+        limits = {
+            "alpha": (0, 1),
+            "threshold": (-1, 1),
+            "read": (1, 200),
+            "candidates": (1, 10_000),
+            "passage_tokens": (16, 480),
+        }
+        limits |= {"alternatives": (0, 50), "max_question": (1, 100_000), "threads": (0, 1024)}
+        for name, (least, most) in limits.items():
+            if not least <= getattr(self, name) <= most:
+                value = getattr(self, name)
+                message = f"{name} = {value} in {source} is not between {least} and {most}"
+                raise InputError(message, f"set {name} within its range")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"settings file {path}: {error.strerror}", "correct RAG_CONFIG, or unset it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"settings file {path} is not TOML: {error}", f"correct {path}") from error
+
+
+def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
+        raise InputError(f"unknown setting {name!r} in {source}", hint)
+    kind = kinds[name]
+    wrong = InputError(f"{name} = {value!r} in {source} is not of kind {kind.__name__}", f"give {name} a {kind.__name__}")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)):
+        raise wrong
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise wrong from error

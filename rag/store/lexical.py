@@ -1,0 +1,98 @@
+"""The lexical leg: BM25 over stemmed words, on Tantivy.
+
+BM25 with Tantivy's k1 = 1.2 and b = 0.75 over lower-cased, accent-folded, Porter-stemmed words without a small stop list.
+The index is derived: everything in it can be built again from the store's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+_STOP_WORDS = (
+    "a an and are as at be but by did do does for from had has have he her his how i if in into is it its me "
+    "my no not of on or our she so such that the their then there these they this to was we were what when "
+    "where which who whom whose why will with would you your"
+).split()
+_HEAP_BYTES = 64_000_000
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        tantivy.Filter.remove_long(100),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.custom_stopword(list(_STOP_WORDS)),
+        tantivy.Filter.stemmer("english"),
+    ):
+        builder = builder.filter(step)
+    return builder.build()
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", indexed=True, fast=True)
+    builder.add_text_field("body", tokenizer_name="rag", index_option="freq")
+    return builder.build()
+
+
+class LexicalIndex:
+    """Passage ids by BM25 score. With a folder it is kept on disk, without one in memory."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Open the index in `folder`, or start an empty one. Raises ValueError if the folder holds a broken one."""
+        self.in_memory = folder is None
+        self._schema = _schema()
+        self._analyzer = _analyzer()
+        self._index = tantivy.Index(self._schema, path=str(folder) if folder else None)
+        self._index.register_tokenizer("rag", self._analyzer)
+        self._searcher = self._index.searcher()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def ids(self) -> NDArray[np.int64]:
+        """Every passage id that is here."""
+        hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
+        return np.asarray(self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64)
+
+    def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
+        """Take passages out and put (id, text) in, in one commit. Repeating an update leaves the same index."""
+        added = list(added)
+        stale = [*removed, *(passage_id for passage_id, _ in added)]
+        writer = self._index.writer(_HEAP_BYTES, 1)
+        if stale and len(self):
+            writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "id", stale))
+        for passage_id, text in added:
+            writer.add_document(tantivy.Document.from_dict({"id": passage_id, "body": text}, self._schema))
+        writer.commit()
+        writer.wait_merging_threads()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See what another process has committed."""
+        self._index.reload()
+        self._searcher = self._index.searcher()
+
+    def search(self, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given."""
+        terms = dict.fromkeys(self._analyzer.analyze(text))
+        if not terms or k < 1 or (allowed is not None and not allowed):
+            return []
+        should = tantivy.Occur.Should
+        query = tantivy.Query.boolean_query([(should, self._term(term)) for term in terms])
+        if allowed is not None:
+            ids = tantivy.Query.term_set_query(self._schema, "id", list(allowed))
+            filtered = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), filtered])
+        hits = self._searcher.search(query, k, count=False).hits
+        ids = self._searcher.fast_field_values("id", [address for _, address in hits])
+        return [(int(passage_id), float(score)) for passage_id, (score, _) in zip(ids, hits, strict=True)]
+
+    def _term(self, term: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, "body", term, "freq")

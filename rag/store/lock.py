@@ -1,0 +1,44 @@
+"""One writer at a time, across processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rag.errors import BusyError, StoreError
+
+
+class WriteLock:
+    """A lock file in the index folder; it falls with the process that holds it. Re-entrant."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / "lock", is_singleton=False)
+        self._holder = folder / "writer"
+
+    @contextmanager
+    def hold(self, wait: float) -> Iterator[None]:
+        """Raises BusyError, naming the holder, if the lock is not free within `wait` seconds."""
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout as error:
+            message = f"index {self._holder.parent} is being written by {self._owner()}"
+            raise BusyError(message, "try again when it has finished") from error
+        except OSError as error:
+            hint = "make it writable, or name another with --index"
+            raise StoreError(f"index {self._holder.parent} cannot be written: {error.strerror}", hint) from error
+        try:
+            if self._lock.lock_counter == 1:
+                self._holder.write_text(str(os.getpid()))
+            yield
+        finally:
+            self._lock.release()
+
+    def _owner(self) -> str:
+        try:
+            return f"process {int(self._holder.read_text())}"
+        except (OSError, ValueError):
+            return "another process"

