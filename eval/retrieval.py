@@ -1,4 +1,4 @@
-"""How good retrieval is on public sets, through the shipped code: python eval/retrieval.py DATA [SET ...]
+"""How good retrieval is on public sets, through the shipped code: python -m eval.retrieval DATA [SET ...]
 
 DATA holds `qa/NAME.json.gz` (SQuAD shape; each paragraph a document, each answerable question a query) and
 `retrieval/NAME/{corpus,queries}.jsonl.gz, qrels.tsv.gz` (BEIR shape). Prints nDCG@10, R@1 and R@20 over documents (a
@@ -48,17 +48,15 @@ def squad(path: Path) -> tuple[list[Document], Queries, Qrels]:
 
 
 def beir(folder: Path) -> tuple[list[Document], Queries, Qrels]:
-    """A folder in BEIR's shape; with several splits, the one named dev."""
+    """A folder in BEIR's shape; of queries with splits, those named dev."""
     documents = [Document(str(r["_id"]), r["text"] or r["title"], r["title"], "", "") for r in _lines(folder / "corpus.jsonl.gz")]
-    with gzip.open(folder / "qrels.tsv.gz", "rt", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    if any(row.get("split") == "dev" for row in rows):
-        rows = [row for row in rows if row["split"] == "dev"]
+    queries = {str(r["_id"]): r["text"] for r in _lines(folder / "queries.jsonl.gz") if r.get("split", "dev") == "dev"}
     qrels = Qrels()
-    for row in rows:
-        qrels.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
-    queries = {str(r["_id"]): r["text"] for r in _lines(folder / "queries.jsonl.gz") if str(r["_id"]) in qrels}
-    return [d for d in documents if d.text.strip()], queries, qrels
+    with gzip.open(folder / "qrels.tsv.gz", "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if row["query-id"] in queries:
+                qrels.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
+    return [d for d in documents if d.text.strip()], {key: text for key, text in queries.items() if key in qrels}, qrels
 
 
 def _lines(path: Path) -> Iterator[Any]:

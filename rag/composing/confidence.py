@@ -30,7 +30,7 @@ class Confidence:
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(found["weights"], found["bias"], found["threshold"], found["retrieval"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"confidence model {path} cannot be read: {error}", "pip install --force-reinstall rag") from error
 
     def __call__(self, features: Mapping[str, float]) -> float:

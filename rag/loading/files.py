@@ -63,9 +63,9 @@ def _walk(root: Path, name: str) -> Iterator[Found]:
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}")
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(folder, name)
+        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
+        for file in sorted(file for file in names if not file.startswith(".")):
+            path = Path(folder, file)
             if path.is_file():
                 yield Found(path, _id(name, path.relative_to(root).as_posix()))
 

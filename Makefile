@@ -1,0 +1,37 @@
+# make ask    sets everything up and answers a question from seeds/: make ask Q="Who mediated?"
+# make check  sets everything up and runs lint, types and all tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+Q ?= When was the JCPOA signed?
+
+.PHONY: ask check fast clean
+.DEFAULT_GOAL := ask
+
+ask: $(VENV)/installed
+	@$(BIN)/rag ingest seeds
+	@$(BIN)/rag ask "$(Q)"
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+fast: $(VENV)/installed-dev  ## the tests that load no model
+	$(BIN)/pytest -m "not slow"
+
+$(VENV)/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rag needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,216 @@
+"""Whole transcripts: a command in, its exact output and exit code out. The models are fakes, all else is real."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.cli.main import main
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
+OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in a folder with docs/deal.md and docs/oman.txt: (exit code, stdout, stderr)."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "deal.md").write_text(DEAL)
+    (tmp_path / "docs" / "oman.txt").write_text(OMAN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
+    monkeypatch.setenv("RAG_THRESHOLD", "0")
+    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
+    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24)))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["rag", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def filled(run: Run) -> Run:
+    assert run("ingest", "docs")[0] == 0
+    return run
+
+
+def test_ingest_says_what_it_did_and_does_nothing_twice(run: Run) -> None:
+    assert run("ingest", "docs") == (0, "index: 2 added\n", "")
+    assert run("ingest", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
+    assert run("ingest", "docs/deal.md", "./docs") == (0, "index: 3 unchanged; the index has not changed\n", "")
+    Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
+    assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
+    assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
+
+
+def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:
+    Path("docs/photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    Path("docs/broken.txt").write_bytes(b"abc\0def")
+    code, out, _ = run("ingest", "docs")
+    assert code == 0
+    assert out.splitlines()[0] == "index: 2 added, 2 skipped"
+    assert any("broken.txt: is binary, not text" in line for line in out.splitlines())
+    assert any("photo.png: unsupported kind .png" in line for line in out.splitlines())
+
+
+def test_ask_prints_the_answer_and_where_it_stands(filled: Run) -> None:
+    code, out, err = filled("ask", "When", "did the US leave the deal?")
+    assert (code, err) == (0, "")
+    head, _, rest = out.partition("\n\n")
+    assert head.startswith("2018  (confidence ")
+    assert rest.startswith("[1] docs/deal.md > The deal > The exit\n    The US left the deal in [[2018]].\n")
+
+
+def test_ask_as_json_has_the_fields_of_the_types(filled: Run) -> None:
+    code, out, _ = filled("ask", "--json", "When did the US leave the deal?")
+    found = json.loads(out)
+    assert code == 0
+    assert found["text"] == "2018"
+    assert found["reason"] is None
+    (citation,) = found["citations"]
+    text = filled("show", "docs/deal.md")[1]
+    assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"
+    assert text[citation["sentence_start"] : citation["sentence_end"]] == "The US left the deal in 2018."
+    assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(found)
+
+
+def test_ask_refuses_below_the_threshold_with_exit_1(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_THRESHOLD", "1")
+    code, out, _ = filled("ask", "Who hosted the secret talks?")
+    assert code == 1
+    assert out.startswith('not found: the likeliest answer, "Muscat", reaches a confidence of ')
+    assert "Nearest:\n[1] docs/oman.txt > Oman, the mediator\n    Oman hosted the secret talks in [[Muscat]].\n" in out
+
+
+def test_search_shows_passages_with_scores(filled: Run) -> None:
+    code, out, _ = filled("search", "-k", "1", "secret talks in Muscat")
+    assert code == 0
+    assert out.startswith("[1] docs/oman.txt > Oman, the mediator  score ")
+    (hit,) = json.loads(filled("search", "-k", "1", "--json", "secret talks")[1])
+    assert hit["passage"]["document_id"] == "docs/oman.txt"
+    assert 0 <= hit["score"] <= 1
+
+
+def test_filters_on_the_command_line(filled: Run) -> None:
+    hits = json.loads(filled("search", "--json", "--filter", "type=txt", "the deal")[1])
+    assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
+    assert filled("search", "--filter", "type", "x")[0] == 2
+
+
+def test_show_and_delete_take_an_id_or_a_path(filled: Run) -> None:
+    assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
+    assert filled("delete", "docs/deal.md", "docs/oman.txt")[:2] == (0, "deleted docs/deal.md\ndeleted docs/oman.txt\n")
+    assert filled("list")[:2] == (0, "")
+
+
+def test_delete_is_all_or_nothing(filled: Run) -> None:
+    code, out, err = filled("delete", "docs/deal.md", "docs/none.md")
+    assert (code, out) == (2, "")
+    assert err == "rag: no document docs/none.md in the index\n  see what there is: rag list\n"
+    assert "docs/deal.md" in filled("list")[1]
+
+
+def test_info(filled: Run) -> None:
+    facts = json.loads(filled("info", "--json")[1])
+    assert (facts["documents"], facts["embedder"], facts["dim"]) == (2, "bag-of-words", 64)
+    assert "documents       2\n" in filled("info")[1]
+
+
+def test_the_index_is_chosen_by_option_or_variable(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert filled("ingest", "docs/oman.txt", "--index", "other")[1] == "other: 1 added\n"
+    monkeypatch.setenv("RAG_INDEX", "other")
+    assert filled("list")[1] == "docs/oman.txt  Oman, the mediator\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["ask", "When?"], 3, "rag: no index in index\n  make one first: rag ingest PATH\n"),
+        (["list"], 3, "rag: no index in index\n  make one first: rag ingest PATH\n"),
+        (["ask", " "], 2, "rag: the question is empty\n  ask one: "),
+        (["ask", "x" * 100_000], 2, "rag: the question has 100,000 characters, at most 1,000 are read\n  shorten it"),
+        (["ingest", "nowhere"], 2, "rag: no such file or folder: nowhere\n  check the path"),
+        (["ask"], 2, "Usage: "),
+        (["nonsense"], 2, "Usage: "),
+    ],
+)
+def test_what_a_person_gets_wrong_is_said_with_the_next_step(run: Run, arguments: list[str], code: int, said: str) -> None:
+    got, out, err = run(*arguments)
+    assert (got, out) == (code, "")
+    assert err.startswith(said)
+    assert "Traceback" not in err
+
+
+def test_a_folder_without_readable_files(run: Run) -> None:
+    Path("pictures").mkdir()
+    assert run("ingest", "pictures")[0] == 2
+    Path("pictures/a.png").write_bytes(b"\x89PNG\0")
+    code, out, err = run("ingest", "pictures")
+    assert (code, out) == (2, "")
+    assert err.startswith("rag: none of the files can be read: ")
+    assert "rag ingest PATH" in err
+
+
+def test_an_emptied_index_says_what_to_run(filled: Run) -> None:
+    filled("delete", "docs/deal.md", "docs/oman.txt")
+    assert filled("ask", "When?") == (3, "", "rag: the index is empty\n  put documents in: rag ingest PATH\n")
+
+
+def test_another_embedder_is_an_error_that_names_the_way_out(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_EMBEDDER", "other")
+    code, _, err = filled("ask", "When?")
+    assert code == 3
+    assert "made with embedder = bag-of-words, the settings say other" in err
+    assert "set RAG_EMBEDDER=bag-of-words, or make a new index: rag ingest PATH --index NEW" in err
+    assert filled("list")[0] == 0
+
+
+def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
+    path = Path("index/rag.sqlite")
+    path.write_bytes(path.read_bytes()[:1000])
+    for other in Path("index").glob("rag.sqlite-*"):
+        other.unlink()
+    for command in (["ask", "When?"], ["ingest", "docs"], ["list"]):
+        code, _, err = filled(*command)
+        assert code == 3
+        assert "rag.sqlite" in err
+        assert "left as it is" in err
+        assert path.stat().st_size == 1000
+
+
+def test_an_unknown_variable_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_TRESHOLD", "0.5")
+    assert run("list")[2] == "rag: unknown setting 'treshold' in the environment\n  did you mean threshold?\n"
+
+
+def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
+    Path("docs/evil.txt").write_text("Evil\n\nThe pass\x1b]0;owned\x07word was told in Geneva\x1b[2J in 1999.\n")
+    run("ingest", "docs")
+    _, out, _ = run("ask", "Where was the password told?")
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
+def test_doctor_finds_what_is_wrong(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_READER", "/no/such/reader")
+    code, out, _ = filled("doctor")
+    assert code == 1
+    assert "WRONG reader: no model folder /no/such/reader\n      set RAG_READER to" in out
+    assert "ok    index opens: 2 documents" in out

@@ -1,0 +1,100 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.chunking.split import split
+from rag.composing.compose import MAX_CITATIONS, Rule, candidates, cite, compose, features
+from rag.composing.confidence import Confidence
+from rag.types import Answer, Document, Hit, Span
+from tests.fakes import BagOfWordsEmbedder, document
+
+SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
+
+
+def span(found: Document, quote: str, score: float, at: int = 0) -> Span:
+    (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
+    start = passage.text.index(quote, at)
+    return Span(Hit(passage, 1.0, 0.5, 2.0), start, start + len(quote), score)
+
+
+def answer(question: str, documents: list[Document], spans: list[Span], threshold: float = 0.5) -> Answer:
+    by_id = {found.id: found for found in documents}
+    hits = [s.hit for s in spans]
+    return compose(question, hits, spans, by_id.get, Rule(SURE, threshold, 3), {})
+
+
+A = document("It was signed in 2015. Talks went on.", "a")
+B = document("The deal of the year 2015 held.", "b")
+C = document("They left in 2018.", "c")
+
+
+def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
+    found = answer("when?", [A, B, C], [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)])
+    assert found.text == "2015"
+    assert [c.document_id for c in found.citations] == ["a", "b"]
+    assert [c.sentence for c in found.citations] == ["It was signed in 2015.", "The deal of the year 2015 held."]
+    assert [other.text for other in found.alternatives] == ["2018"]
+    assert found.reason is None
+
+
+def test_support_adds_odds() -> None:
+    (both,) = candidates([span(A, "2015", 2.0), span(B, "2015", 2.0)], 0.0)
+    assert both.score == pytest.approx(2.0 + math.log(2))
+
+
+def test_one_passage_supports_an_answer_once() -> None:
+    twice = document("2015 it was, yes 2015.", "t")
+    (only,) = candidates([span(twice, "2015", 2.0), span(twice, "2015", 1.5, at=5)], 0.0)
+    assert only.score == pytest.approx(2.0)
+
+
+def test_below_the_threshold_nothing_is_said_and_the_reason_names_what_came_nearest() -> None:
+    found = answer("when?", [A], [span(A, "2015", -2.0)])
+    assert found.text is None
+    assert found.citations == ()
+    assert '"2015"' in (found.reason or "")
+    assert "0.12" in (found.reason or "")
+    assert found.alternatives[0].citations[0].quote == "2015"
+
+
+def test_without_spans_there_is_a_reason_too() -> None:
+    found = answer("when?", [], [])
+    assert (found.text, found.confidence) == (None, 0.0)
+    assert found.reason
+
+
+def test_a_document_that_is_gone_or_changed_is_not_cited() -> None:
+    assert answer("when?", [], [span(A, "2015", 5.0)]).text is None
+    assert cite(span(A, "2015", 1.0), document("Another text, 2015.", "a")) is None
+    kept = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
+    assert [c.document_id for c in kept.citations] == ["b"]
+
+
+def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few() -> None:
+    one = span(A, "2015", 3.0)
+    many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
+    found = answer("when?", [A, *(document("In 2015.", str(i)) for i in range(9))], [one, one, *many])
+    assert len(found.citations) == MAX_CITATIONS
+    assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
+
+
+def test_margin_is_the_lead_over_what_says_something_else() -> None:
+    full = document("On 14 July 2015 it was.", "f")
+    ranked = candidates([span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0)], 0.0)
+    assert features("when?", ranked[0], ranked)["margin"] == pytest.approx(3.0)
+    assert features("when?", ranked[0], ranked[:1])["margin"] == 10.0
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
+def test_every_citation_stands_in_its_document(text: str, at: int, length: int) -> None:
+    found = document(text)
+    for passage in split(found, BagOfWordsEmbedder().count_tokens, 16):
+        start = min(at, len(passage.text) - 1)
+        end = min(start + length, len(passage.text))
+        citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), found)
+        assert citation is not None
+        assert found.text[citation.start : citation.end] == citation.quote == passage.text[start:end]
+        assert found.text[citation.sentence_start : citation.sentence_end] == citation.sentence

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from rag.composing.compose import candidates, features
+from rag.composing.confidence import Confidence
+from rag.errors import ModelError
+from rag.types import Hit, Passage, Span
+
+
+def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
+    model = Confidence({"gap": 1.0, "margin": 0.5}, 0.0, 0.5, 0.0)
+    low, high = model({"gap": -3.0, "margin": 0.0}), model({"gap": 3.0, "margin": 2.0})
+    assert 0 < low < 0.5 < high < 1
+    assert model({"gap": 1e9, "margin": 0.0}) <= 1.0
+
+
+def test_the_shipped_model_uses_the_features_there_are() -> None:
+    model = Confidence.load()
+    passage = Passage("d", 0, 10, "Vienna won", "t", "")
+    (candidate,) = candidates([Span(Hit(passage, 1, 1, 1), 0, 6, 2.0)], model.retrieval)
+    assert 0 <= model(features("where?", candidate, [candidate])) <= 1
+    assert 0 < model.threshold < 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "not json"])
+def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "confidence.json"
+    path.write_text(content)
+    with pytest.raises(ModelError, match=r"confidence\.json"):
+        Confidence.load(path)

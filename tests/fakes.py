@@ -1,0 +1,65 @@
+"""Small real parts that need no model, so that a test can say which passage must win and which words must be the answer."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from rag.chunking.sentences import split_sentences
+from rag.protocols import Vectors
+from rag.types import Document, Hit, Span
+
+_WORD = re.compile(r"\w+")
+_NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
+
+
+class BagOfWordsEmbedder:
+    """Each word counts in one of `dim` places, chosen by its checksum: texts with the same words have the same vector."""
+
+    def __init__(self, name: str = "bag-of-words", dim: int = 64) -> None:
+        self.name = name
+        self.dim = dim
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self.embed_passages(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for word in _WORD.findall(text.lower()):
+                row[zlib.crc32(word.encode()) % self.dim] += 1
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: Vectors = rows / np.where(norms > 0, norms, 1)
+        return unit
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(_WORD.findall(text)) for text in texts]
+
+
+class NameReader:
+    """Answers with the names and numbers that the question does not hold, from the sentences that share most of its words."""
+
+    name = "names"
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        spans = [span for hit in hits for span in self._spans(question, hit)]
+        return sorted(spans, key=lambda span: -span.score)
+
+    def _spans(self, question: str, hit: Hit) -> list[Span]:
+        asked = set(_WORD.findall(question.lower()))
+        text = hit.passage.text
+        found = []
+        for start, end in split_sentences(text):
+            shared = len(asked & set(_WORD.findall(text[start:end].lower())))
+            for match in _NAMES_AND_NUMBERS.finditer(text, start, end):
+                if not asked & set(_WORD.findall(match.group().lower())):
+                    found.append(Span(hit, match.start(), match.end(), 3.0 * shared - 6.0))
+        return found
+
+
+def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
+    """A document with this text."""
+    return Document(id, text, title, f"/{id}", "0" * 64, metadata)

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.chunking.split import split
+from rag.engine import Engine
+from rag.errors import InputError, StoreError
+from rag.ingest import embed_and_put
+from rag.settings import Settings
+from rag.store.local import LocalStore
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
+
+TEXTS = {
+    "deal": "The deal was signed in Vienna. The US left the deal in 2018.",
+    "oman": "Oman hosted the secret talks. The talks were led by William Burns.",
+}
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Engine:
+    embedder = BagOfWordsEmbedder()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    return build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
+
+
+@pytest.fixture
+def engine(empty: Engine) -> Engine:
+    documents = [document(text, key, key, topic=key) for key, text in TEXTS.items()]
+    embedder = BagOfWordsEmbedder()
+    embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    return empty
+
+
+def test_the_answer_stands_in_the_document(engine: Engine) -> None:
+    answer = engine.ask("When did the US leave the deal?")
+    assert answer.text == "2018"
+    (citation,) = answer.citations
+    found = engine.store.document(citation.document_id)
+    assert found is not None
+    assert found.text[citation.start : citation.end] == "2018"
+    assert citation.sentence == "The US left the deal in 2018."
+    assert set(answer.timings) == {"retrieve", "read", "compose"}
+
+
+def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
+    strict = Settings(threshold=1.0)
+    refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.confidence)
+    found = document(TEXTS["deal"])
+    embed_and_put(empty.store, BagOfWordsEmbedder(), [(found, split(found, BagOfWordsEmbedder().count_tokens))])
+    answer = refusing.ask("When did the US leave the deal?")
+    assert answer.text is None
+    assert answer.citations == ()
+    assert answer.reason
+
+
+def test_filters_reach_retrieval(engine: Engine) -> None:
+    answer = engine.ask("Who led the talks?", filter={"topic": "deal"})
+    assert all(hit.passage.document_id == "deal" for hit in answer.hits)
+
+
+def test_a_deleted_document_never_answers(engine: Engine) -> None:
+    engine.store.delete("deal")
+    answer = engine.ask("When did the US leave the deal?")
+    assert answer.text != "2018"
+    assert all(c.document_id != "deal" for c in answer.citations)
+
+
+def test_space_around_the_question_does_not_matter(engine: Engine) -> None:
+    assert engine.ask("  When did the US leave the deal?\n").text == "2018"
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "x" * 1001, "bad \ud800 surrogate"])
+def test_what_is_no_question_is_said(engine: Engine, question: str) -> None:
+    with pytest.raises(InputError) as error:
+        engine.ask(question)
+    assert error.value.hint
+
+
+def test_an_empty_index_says_what_to_run(empty: Engine) -> None:
+    with pytest.raises(StoreError, match="rag ingest"):
+        empty.ask("When?")

@@ -1,0 +1,64 @@
+"""Which module may import what: heavy libraries only where they run, concrete classes only in the composition root."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "rag"
+HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "fastapi", "numpy"}
+HOMES = {
+    "torch": {"embedding.py", "reading/reader.py", "training/train.py", "training/loss.py", "build.py"},
+    "transformers": {"reading/reader.py", "training/train.py", "build.py"},
+    "sentence_transformers": {"embedding.py"},
+    "faiss": {"store/dense.py"},
+    "tantivy": {"store/lexical.py"},
+}
+CONCRETE = {"rag.store.local", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+MODULES = {path.relative_to(PACKAGE).as_posix(): imports(path) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
+    users = {name for name, found in MODULES.items() if any(i.split(".")[0] == library for i in found)}
+    assert users
+    assert users <= HOMES[library]
+
+
+def test_only_the_composition_root_names_the_concrete_classes() -> None:
+    users = {name for name, found in MODULES.items() if found & CONCRETE}
+    assert users == {"build.py"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rag.cli.main as m\n"
+        "try: m.cli.main(['--help'], standalone_mode=False)\n"
+        f"finally: print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("command", ["ask", "search", "ingest", "list", "show", "delete", "info", "doctor", "train"])
+def test_the_help_of_every_command_is_light_too(command: str) -> None:
+    code = (
+        f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], standalone_mode=False)\n"
+        f"print(sorted({HEAVY - {'numpy'}!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")

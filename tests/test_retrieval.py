@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from rag.chunking.split import split
+from rag.ingest import embed_and_put
+from rag.retrieval import HybridRetriever, fuse
+from rag.store.local import LocalStore
+from tests.fakes import BagOfWordsEmbedder, document
+
+TEXTS = {
+    "oman": "Oman hosted the secret talks in Muscat.",
+    "deal": "The deal was signed in Vienna in July 2015.",
+    "left": "The United States left the deal in May 2018.",
+    "fish": "Sardines swim off the coast.",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    embedder = BagOfWordsEmbedder()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    documents = [document(text, key, key, topic="sea" if key == "fish" else "talks") for key, text in TEXTS.items()]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    return store
+
+
+def found(store: LocalStore, question: str, k: int = 3, **filter: str) -> list[str]:
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve([question], k, filter or None)
+    return [hit.passage.document_id for hit in hits]
+
+
+def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> None:
+    assert found(store, "where was the deal signed")[0] == "deal"
+    assert found(store, "who hosted talks in Muscat")[0] == "oman"
+
+
+def test_questions_are_answered_in_their_order(store: LocalStore) -> None:
+    both = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(["sardines", "secret talks"], 1)
+    assert [hits[0].passage.document_id for hits in both] == ["fish", "oman"]
+
+
+def test_scores_fall_and_lie_in_range(store: LocalStore) -> None:
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(["the deal of the United States"], 4)
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 and hit.lexical >= 0 for hit in hits)
+
+
+def test_a_filter_holds_in_both_legs(store: LocalStore) -> None:
+    assert found(store, "the deal", topic="sea") == ["fish"]
+    assert found(store, "the deal", document="left") == ["left"]
+    assert found(store, "the deal", topic="none") == []
+
+
+def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
+    store.delete("deal")
+    assert "deal" not in found(store, "where was the deal signed", 4)
+
+
+def test_fusion_weighs_both_legs_from_their_least_to_their_best() -> None:
+    fused = fuse({1: 1.0, 2: 0.0}, {2: 8.0, 1: 4.0}, 0.5)
+    assert fused == {1: pytest.approx(0.75), 2: pytest.approx(0.75)}
+    assert fuse({1: 0.2}, {}, 0.7) == {1: pytest.approx(0.7)}
+    assert fuse({}, {}, 0.7) == {}

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError
+from rag.settings import Settings
+
+
+def test_what_the_caller_gives_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "rag.toml"
+    file.write_text('read = 3\nalpha = 0.5\nindex = "from-file"\n')
+    environment = {"RAG_CONFIG": str(file), "RAG_READ": "4", "RAG_ALPHA": "0.6"}
+    settings = Settings.load(environment, read=5, index=None)
+    assert (settings.read, settings.alpha, settings.index) == (5, 0.6, Path("from-file"))
+
+
+def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load({}) == Settings()
+
+
+def test_rag_toml_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rag.toml").write_text("threshold = 0.9\n")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load({}).threshold == 0.9
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"RAG_REED": "3"}, "unknown setting 'reed' in the environment\n  did you mean read?"),
+        ({"RAG_READ": "many"}, "read = 'many' in the environment is not of kind int"),
+        ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
+        ({"RAG_READ": "0"}, "read = 0 in the environment is not between 1 and 200"),
+        ({"RAG_CONFIG": "/no/such.toml"}, "settings file /no/such.toml: No such file"),
+    ],
+)
+def test_wrong_values_are_named_with_their_place(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        Settings.load(environment)
+    assert str(error.value).startswith(said)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "content", ["read = [1]", "read = true", "reader", "nothing = 1", "\ufeffé".encode("utf-16").decode("latin-1")]
+)
+def test_a_wrong_file_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "rag.toml"
+    file.write_text(content)
+    with pytest.raises(InputError, match=r"rag\.toml"):
+        Settings.load({"RAG_CONFIG": str(file)})

@@ -1,0 +1,62 @@
+"""Tiny models with a span head, made on the spot: untrained, so their answers are arbitrary but theirs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForQuestionAnswering,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForQuestionAnswering,
+)
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
+
+
+def bert(folder: Path, head: bool = True) -> Path:
+    """BERT's shape: WordPiece of single letters, token types. Without `head` there is no span head."""
+    torch.manual_seed(7)
+    config = BertConfig(96, 16, 1, 2, 32, max_position_embeddings=512)
+    (BertForQuestionAnswering if head else BertForMaskedLM)(config).save_pretrained(folder)
+    wordpiece_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    vocabulary = {token: i for i, token in enumerate([*special, *_LETTERS, *("##" + letter for letter in _LETTERS)])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def roberta(folder: Path) -> Path:
+    """RoBERTa's shape: byte-level pieces, no token types."""
+    torch.manual_seed(11)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: i for i, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+    config = RobertaConfig(len(vocabulary), 16, 1, 2, 32, max_position_embeddings=520, type_vocab_size=1, pad_token_id=1)
+    RobertaForQuestionAnswering(config).save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+    return folder
