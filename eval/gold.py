@@ -44,9 +44,8 @@ def main(index: Path, gold: Path, verbose: bool) -> None:
         result = score(question, answer)
         scored[bool(question["answers"])].append(result)
         if verbose and result["f1"] < 0.5:
-            print(
-                question["id"], question["question"], "|", answer.text, f"{answer.confidence:.2f}", "|", question["answers"][:3]
-            )
+            said = f"{answer.text} ({answer.confidence:.2f})"
+            print(question["id"], question["question"], said, question["answers"][:3], sep=" | ")
     print(json.dumps({"answerable": _mean(scored[True]), "unanswerable": _mean(scored[False])}, indent=2))
 
 

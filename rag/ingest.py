@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,8 +37,10 @@ class Ingest:
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self.report = Report()
-        self._by_source = {document.source: document for document in store.documents()}
-        self._by_id = {document.id: document for document in self._by_source.values()}
+        self._by_source: dict[str, Document] = {}
+        self._by_id: dict[str, Document] = {}
+        self._before: frozenset[str] = frozenset()
+        self._met: set[Path] = set()
 
     def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
         """Ingest the files, calling `seen` after each. Each document is durable once its batch is put, whatever comes after.
@@ -45,9 +48,12 @@ class Ingest:
         Raises InputError if not one file could be read.
         """
         with self._store.writing():
+            self._by_source = {document.source: document for document in self._store.documents()}
+            self._by_id = {document.id: document for document in self._by_source.values()}
+            self._before = frozenset(self._by_id)
             pending: list[Split] = []
             for found in files:
-                pending += self._load(found)
+                pending += self._load(Found(found.path.resolve(), found.document_id))
                 if sum(len(passages) for _, passages in pending) >= _BATCH_PASSAGES:
                     self._put(pending)
                     pending = []
@@ -57,6 +63,9 @@ class Ingest:
         return self.report
 
     def _load(self, found: Found) -> Iterator[Split]:
+        if found.path in self._met:  # named twice, or linked
+            return
+        self._met.add(found.path)
         known = self._by_source.get(str(found.path))
         if known and _digest(found.path) == known.sha256:
             self.report.unchanged.append(known.id)
@@ -66,6 +75,7 @@ class Ingest:
             if known:
                 document = replace(document, id=known.id)
             self._check_name(document)
+            _check_characters(document)
         except Unreadable as error:
             self.report.skipped.append((str(found.path), str(error)))
             return
@@ -75,14 +85,13 @@ class Ingest:
     def _check_name(self, document: Document) -> None:
         """An id may be taken over from a file that is gone (the folder moved), never from one that still stands."""
         other = self._by_id.get(document.id)
-        if other and other.source != document.source and Path(other.source).exists():
+        if other and other.source != document.source and os.path.exists(other.source):
             raise Unreadable(f"its name {document.id} is taken by {other.source}; give the folder another with --name")
 
     def _put(self, pending: Sequence[Split]) -> None:
-        before = {document.id for document, _ in pending if self._store.document(document.id)}
         self.report.passages += embed_and_put(self._store, self._embedder, pending)
         for document, _ in pending:
-            (self.report.updated if document.id in before else self.report.added).append(document.id)
+            (self.report.updated if document.id in self._before else self.report.added).append(document.id)
 
     def _check_any(self) -> None:
         report = self.report
@@ -104,6 +113,14 @@ def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) ->
         store.put(document, passages, vectors[at : at + len(passages)])
         at += len(passages)
     return at
+
+
+def _check_characters(document: Document) -> None:
+    """A file name that is not UTF-8, or an escape in front matter, can hold lone surrogates, which no store takes."""
+    try:
+        "".join([document.text, document.id, document.title, *document.metadata, *document.metadata.values()]).encode()
+    except UnicodeEncodeError as error:
+        raise Unreadable("its name, title or text holds bytes that are no characters") from error
 
 
 def _digest(path: Path) -> str:

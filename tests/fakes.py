@@ -32,8 +32,7 @@ class BagOfWordsEmbedder:
             for word in _WORD.findall(text.lower()):
                 row[zlib.crc32(word.encode()) % self.dim] += 1
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit: Vectors = rows / np.where(norms > 0, norms, 1)
-        return unit
+        return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(_WORD.findall(text)) for text in texts]

@@ -21,7 +21,14 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
 def bert(folder: Path, head: bool = True) -> Path:
     """BERT's shape: WordPiece of single letters, token types. Without `head` there is no span head."""
     torch.manual_seed(7)
-    config = BertConfig(96, 16, 1, 2, 32, max_position_embeddings=512)
+    config = BertConfig(
+        vocab_size=96,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=512,
+    )
     (BertForQuestionAnswering if head else BertForMaskedLM)(config).save_pretrained(folder)
     wordpiece_tokenizer().save_pretrained(folder)
     return folder
@@ -56,7 +63,16 @@ def roberta(folder: Path) -> Path:
         sep_token="</s>",
         model_input_names=["input_ids", "attention_mask"],
     )
-    config = RobertaConfig(len(vocabulary), 16, 1, 2, 32, max_position_embeddings=520, type_vocab_size=1, pad_token_id=1)
+    config = RobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=520,
+        type_vocab_size=1,
+        pad_token_id=1,
+    )
     RobertaForQuestionAnswering(config).save_pretrained(folder)
     wrapped.save_pretrained(folder)
     return folder

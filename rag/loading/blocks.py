@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from rag.types import Section
 
+DEEPEST_INDENT = 8
+"""Levels of nested lists that are told apart; thousands would make a page of spaces out of each line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

@@ -1,100 +1,224 @@
-"""HTML: headings, paragraphs, lists and tables of the main part of a page, through Beautiful Soup."""
+"""HTML: headings, paragraphs, lists and tables of the main part of a page, through Beautiful Soup.
+
+The tree is walked without recursion and each start tag closes what HTML lets it close: pages that leave out </p>, </li> or
+</td>, as they may, are nested thousands deep in Beautiful Soup's tree.
+"""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator
 
-from bs4 import BeautifulSoup, Tag
-from bs4.element import Comment, NavigableString
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
+from bs4.exceptions import ParserRejectedMarkup
+from bs4.element import NavigableString, PageElement, PreformattedString
 
-from rag.loading.blocks import Block, join
+from rag.loading.blocks import DEEPEST_INDENT, Block, join
 from rag.types import Section
 
-_DROPPED = [
-    "script",
-    "style",
-    "template",
-    "noscript",
-    "nav",
-    "header",
-    "footer",
-    "aside",
-    "form",
-    "button",
-    "svg",
-    "head",
-]
+_UNSEEN = "script style template noscript iframe title svg".split()
+_FURNITURE = "nav header footer aside form button select textarea".split()
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_LISTS = ("ul", "ol", "menu")
 _BLOCKS = frozenset(
     (
-        "address article blockquote body dd details div dl dt fieldset figcaption figure html li main ol p pre "
-        "section summary table tr ul"
+        "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer "
+        "form header hgroup hr html legend li main nav p pre section summary table tbody td tfoot th thead tr"
     ).split()
-) | set(_HEADINGS)
+).union(_HEADINGS, _LISTS)
 _METADATA = ("date", "author", "description", "keywords")
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, sections, metadata) of a page: its <main> or only <article> if it has one, without navigation and scripts."""
-    page = BeautifulSoup(source, "html.parser")
+    page = _soup(source)
     metadata = _metadata(page)
     articles = page.find_all("article")
     root = page.find("main") or (articles[0] if len(articles) == 1 else None) or page
-    for tag in root.find_all(_DROPPED):
-        if not (tag.name == "header" and tag.find(list(_HEADINGS))):
+    _drop(root, _UNSEEN)
+    for tag in root.find_all(_FURNITURE):
+        if not (tag.name in ("header", "form") and tag.find(list(_HEADINGS))):  # some pages are one form
             tag.decompose()
     text, sections = join(_blocks(root))
     return text, sections, metadata
 
 
+def fragment(source: str) -> Iterator[Block]:
+    """The blocks of HTML inside another format: everything that is seen."""
+    root = _soup(source)
+    _drop(root, _UNSEEN)
+    return _blocks(root)
+
+
+def _soup(source: str) -> BeautifulSoup:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
+        try:
+            return BeautifulSoup(source, "html.parser")
+        except ParserRejectedMarkup:  # "<![" that opens nothing known
+            return BeautifulSoup(source.replace("<![", "&lt;!["), "html.parser")
+
+
+def _drop(root: Tag, names: list[str]) -> None:
+    for tag in root.find_all(names):
+        tag.decompose()
+
+
 def _metadata(page: BeautifulSoup) -> dict[str, str]:
-    found = {name: str(tag["content"]) for name in _METADATA if (tag := page.find("meta", {"name": name, "content": True}))}
-    titles = [" ".join(tag.get_text().split()) for tag in (page.find("title"), page.find("h1")) if tag]
-    return found | ({"title": titles[0]} if titles and titles[0] else {})
+    found = {}
+    for name in _METADATA:
+        tag = page.find("meta", {"name": re.compile(f"^{name}$", re.IGNORECASE), "content": True})
+        if tag and str(tag["content"]).strip():
+            found[name] = str(tag["content"]).strip()
+    title = page.find("title")
+    named = title.get_text() if title else ""
+    if not named.strip():
+        named = next((block.text for block in _blocks(page) if block.level == 1), "")
+    return found | ({"title": " ".join(named.split())} if named.strip() else {})
 
 
 def _blocks(root: Tag) -> Iterator[Block]:
-    """Block elements in order; runs of inline content between them are paragraphs."""
-    run: list[str] = []
-    for child in root.children:
-        if not isinstance(child, Tag):
-            run.append("" if isinstance(child, Comment) else str(child))
-        elif child.name == "br":
-            run.append("\n")
-        elif child.name in _BLOCKS or child.find(list(_BLOCKS)):
-            yield Block(_squeeze("".join(run)))
-            run = []
-            yield from _element(child)
+    builder = _Builder()
+    for node, opens in _events(root):
+        if isinstance(node, NavigableString):
+            builder.text(node)
+        elif isinstance(node, Tag):
+            builder.start(node) if opens else builder.end(node)
+        yield from builder.take()
+    builder.end_line()
+    builder.end_lines()
+    yield from builder.take()
+
+
+def _events(root: Tag) -> Iterator[tuple[PageElement, bool]]:
+    """Nodes below `root` in the order of the source; a tag comes when it opens and when it closes."""
+    open_tags: list[tuple[Tag, Iterator[PageElement]]] = [(root, iter(root.children))]
+    while open_tags:
+        tag, children = open_tags[-1]
+        child = next(children, None)
+        if child is None:
+            open_tags.pop()
+            yield tag, False
+            continue
+        yield child, True
+        if isinstance(child, Tag):
+            open_tags.append((child, iter(child.children)))
+
+
+class _Builder:
+    """Blocks from tags that open and close. A list or a table is one block, a line for each item or row."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._lines: list[str] = []
+        self._cells: list[list[str]] = []
+        self._inline: list[str] = []
+        self._numbers: list[int] = []
+        """For each open list the number of its next item, negative where items have none."""
+        self._marker = ""
+        self._tables = 0
+        self._pre = 0
+        self._level = 0
+
+    def take(self) -> list[Block]:
+        blocks, self._blocks = self._blocks, []
+        return blocks
+
+    def text(self, node: NavigableString) -> None:
+        if not isinstance(node, PreformattedString):  # comments, doctypes and processing instructions
+            self._inline.append(str(node) if self._pre else re.sub(r"\s+", " ", node))
+
+    def start(self, tag: Tag) -> None:
+        if tag.name == "br" or (self._pre and tag.name in _BLOCKS):
+            self._inline.append("\n")
+        elif tag.name in _BLOCKS:
+            self.end_line()
+            self._open(tag)
+        self._pre += tag.name == "pre"
+
+    def end(self, tag: Tag) -> None:
+        if tag.name in _BLOCKS and self._pre <= (tag.name == "pre"):
+            self.end_line()
+            self._close(tag.name)
+        self._pre -= tag.name == "pre" and self._pre > 0
+
+    def _open(self, tag: Tag) -> None:
+        name = tag.name
+        if name in _HEADINGS:
+            self._end_row()
+            self.end_lines()
+            self._level = _HEADINGS[name]
+        elif name in _LISTS and not self._tables:
+            self._numbers.append(_first_number(tag) if name == "ol" else -1)
+        elif name == "li":
+            self._marker = self._next_marker()
+        elif name in ("table", "tr"):
+            self._end_row()
+            self._tables += name == "table"
+        elif name in ("td", "th") and self._tables:
+            self._cells.append([])
+
+    def _close(self, name: str) -> None:
+        if name in _HEADINGS:
+            self._level = 0
+        elif name in _LISTS and not self._tables:
+            self._numbers = self._numbers[:-1]
+        elif name == "li":
+            self._marker = ""
+        elif name in ("table", "tr", "caption"):
+            self._end_row()
+            self._tables -= name == "table" and self._tables > 0
+        if not self._numbers and not self._tables:
+            self.end_lines()
+
+    def _next_marker(self) -> str:
+        if not self._numbers or self._numbers[-1] < 0:
+            return "- "
+        self._numbers[-1] += 1
+        return f"{self._numbers[-1] - 1}. "
+
+    def end_line(self) -> None:
+        """What stands inline so far becomes a paragraph, or a part of the open heading, cell or list item."""
+        text = "".join(self._inline)
+        self._inline = []
+        if not text.strip():
+            return
+        if not self._pre:
+            text = _squeeze(text)
+        if self._level:
+            self._blocks.append(Block(text, self._level))
+            self._level = 0  # the heading may never be closed
+        elif self._tables:
+            self._cells = self._cells or [[]]
+            self._cells[-1] += text.split()
+        elif self._numbers:
+            indent = "  " * min(len(self._numbers) - 1, DEEPEST_INDENT)
+            self._lines.append(indent + (self._marker or "  ") + text.strip())
+            self._marker = ""
         else:
-            run.append(_text(child))
-    yield Block(_squeeze("".join(run)))
+            self._blocks.append(Block(self._marker + text))
+            self._marker = ""
+
+    def _end_row(self) -> None:
+        if any(self._cells):
+            self._lines.append(" | ".join(" ".join(words) for words in self._cells))
+        self._cells = []
+
+    def end_lines(self) -> None:
+        self._end_row()
+        if self._lines:
+            self._blocks.append(Block("\n".join(self._lines)))
+        self._lines = []
 
 
-def _element(tag: Tag) -> Iterator[Block]:
-    if tag.name in _HEADINGS:
-        yield Block(_squeeze(_text(tag)), _HEADINGS[tag.name])
-    elif tag.name in ("ul", "ol"):
-        items = tag.find_all("li", recursive=False)
-        yield Block("\n".join("- " + _squeeze(_text(item), " ") for item in items))
-    elif tag.name == "table":
-        rows = ([_squeeze(_text(cell), " ") for cell in row.find_all(["td", "th"])] for row in tag.find_all("tr"))
-        yield Block("\n".join(" | ".join(cells) for cells in rows if any(cells)))
-    elif tag.name == "pre":
-        yield Block(tag.get_text())
-    else:
-        yield from _blocks(tag)
+def _first_number(tag: Tag) -> int:
+    start = str(tag.get("start", "1"))
+    return int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
 
 
-def _text(tag: Tag) -> str:
-    parts = []
-    for node in tag.descendants:
-        if isinstance(node, NavigableString) and not isinstance(node, Comment):
-            parts.append(str(node))
-        elif isinstance(node, Tag) and node.name in _BLOCKS | {"br"}:
-            parts.append("\n")
-    return "".join(parts)
-
-
-def _squeeze(text: str, newline: str = "\n") -> str:
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return newline.join(line for line in lines if line)
+def _squeeze(text: str) -> str:
+    """Single spaces; the line breaks that are left are those of <br>."""
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)

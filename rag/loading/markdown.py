@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,63 +11,80 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.loading.blocks import Block, join
+from rag.loading.blocks import DEEPEST_INDENT, Block, join
+from rag.loading.html import fragment
 from rag.types import Section
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
-_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+_FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
+# What is nested deeper than `maxNesting` (20 in CommonMark's preset: ten lists) is dropped without a word.
+_PARSER = MarkdownIt("commonmark", {"maxNesting": sys.maxsize}).enable(["table", "strikethrough"])
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, sections, metadata) of a Markdown source; marks that only format are left out of the text."""
     metadata, body = _front_matter(source)
     tree = SyntaxTreeNode(_PARSER.parse(body))
-    text, sections = join(block for node in tree.children for block in _blocks(node))
-    if "title" not in metadata:
-        first = next((node for node in tree.children if node.type == "heading"), None)
-        if first is not None:
-            metadata["title"] = " ".join(_inline(first).split())
+    blocks = [block for node in tree.children for block in _blocks(node)]
+    first = next((block.text for block in blocks if block.level and block.text.strip()), None)
+    if first and "title" not in metadata:
+        metadata["title"] = " ".join(first.split())
+    text, sections = join(blocks)
     return text, sections, metadata
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
+    """Metadata, and what follows it. Values are kept as they are written: a date stays "2025-11-03", "no" stays "no"."""
     match = _FRONT_MATTER.match(source)
     if not match:
         return {}, source
     try:
-        found: Any = yaml.safe_load(match.group(1))
-    except yaml.YAMLError:
+        found: Any = yaml.load(match.group(1), yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: the escape "\UFFFFFFFF"
         return {}, source
     if not isinstance(found, dict):
         return {}, source
-    return {str(key): str(value) for key, value in found.items() if value is not None}, source[match.end() :]
+    values = {_scalar(key): _value(value) for key, value in found.items()}
+    return {key: value for key, value in values.items() if value}, source[match.end() :]
+
+
+def _value(value: Any) -> str:
+    """A value as text: a list's items joined by commas; what is nested deeper is left out (aliases could make it endless)."""
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(filter(None, map(_scalar, items)))
+
+
+def _scalar(value: Any) -> str:
+    if not isinstance(value, str) or value in ("null", "~"):
+        return ""
+    return value.encode("utf-8", "replace").decode()  # YAML can escape half a surrogate pair
 
 
 def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
     if node.type == "heading":
         yield Block(_inline(node), int(node.tag[1]))
     elif node.type in ("bullet_list", "ordered_list"):
-        yield Block("\n".join(_items(node, "")))
+        yield Block("\n".join(_items(node, 0)))
     elif node.type == "table":
         yield Block("\n".join(" | ".join(_inline(cell) for cell in row.children) for row in _rows(node)))
     elif node.type == "blockquote":
         yield from (block for child in node.children for block in _blocks(child))
     elif node.type == "html_block":
-        yield Block(_TAG.sub(" ", node.content))
+        yield from fragment(node.content)
     elif node.type in ("fence", "code_block"):
         yield Block(node.content)
     else:
         yield Block(_inline(node))
 
 
-def _items(node: SyntaxTreeNode, indent: str) -> Iterator[str]:
+def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
     first = int(node.attrs.get("start", 1))
+    indent = "  " * min(depth, DEEPEST_INDENT)
     for number, item in enumerate(node.children, first):
         marker = f"{number}." if node.type == "ordered_list" else "-"
         for index, child in enumerate(item.children):
             if child.type in ("bullet_list", "ordered_list"):
-                yield from _items(child, indent + "  ")
+                yield from _items(child, depth + 1)
             else:
                 text = "\n".join(block.text for block in _blocks(child))
                 yield f"{indent}{marker} {text}" if index == 0 else f"{indent}  {text}"
@@ -83,5 +101,5 @@ def _inline(node: SyntaxTreeNode) -> str:
     if node.type in ("softbreak", "hardbreak"):
         return "\n"
     if node.type == "html_inline":
-        return ""
+        return "\n" if _BREAK.match(node.content) else ""
     return "".join(_inline(child) for child in node.children)

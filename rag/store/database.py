@@ -6,7 +6,8 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from rag.protocols import Filter, Vectors
 from rag.types import Document, Passage, Section
 
 FORMAT = "1"
+_OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+"""What the disk or the folder refuses; all else is in the file."""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
@@ -45,40 +48,96 @@ _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND value = ?)
 _COLUMNS = "id, title, source, sha256, metadata, sections"
 
 
-def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
-    """Open the database; with `create` (its first meta values) make it if it is absent.
+class AbsentError(StoreError):
+    """There is no index in the folder yet."""
 
-    A folder that cannot be written is opened for reading only. Raises StoreError, naming the file, if it is absent,
-    broken or of another format; nothing is overwritten.
-    """
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as StoreError that names the file and what to do."""
     try:
-        return _connect(path, create)
+        yield
+    except sqlite3.ProgrammingError:
+        raise  # ours, not the file's
     except sqlite3.DatabaseError as error:
-        if "readonly" in str(error) or "unable to open" in str(error):
-            hint = "make it writable, or name another with --index"
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
+            hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = "restore it from a backup, or move it away and run: rag ingest PATH"
         raise StoreError(f"{path} is not a readable database ({error}); it was left as it is", hint) from error
+    except OSError as error:
+        raise StoreError(f"index {path.parent} cannot be read: {error.strerror}", "name another with --index") from error
 
 
-def _connect(path: Path, create: Mapping[str, str] | None) -> sqlite3.Connection:
-    new = not path.exists() or path.stat().st_size == 0
-    if new and create is None:
-        raise StoreError(f"no index in {path.parent}", "make one first: rag ingest PATH")
-    writable = os.access(path.parent, os.W_OK) and (new or os.access(path, os.W_OK))
-    uri = f"{path.resolve().as_uri()}?{'mode=rwc' if writable or new else 'mode=ro&immutable=1'}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
-    if writable or new:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+def writable(path: Path) -> bool:
+    """Whether this process may change the database: the file and, for its WAL, the folder."""
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def stamp(path: Path) -> tuple[bool, int, int]:
+    """What changes when another process writes; a connection that was opened for reading only may have to be opened anew."""
+    status = path.stat()
+    return _wal(path).exists(), status.st_mtime_ns, status.st_size
+
+
+def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
+    """Open the database; with `create` (its first meta values) make it if it is absent: hold the write lock for that.
+
+    Where this process may not write it is opened for reading only. Raises StoreError, naming the file, if it is absent
+    (AbsentError), broken or of another format; nothing is overwritten.
+    """
+    with translated(path):
+        if create is None and not path.exists():
+            raise _absent(path)
+        connection = _open(path, "rwc") if create is not None or writable(path) else _open_to_read(path)
+        try:
+            _prepare(connection, path, create)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _absent(path: Path) -> AbsentError:
+    return AbsentError(f"no index in {path.parent}", "make one first: rag ingest PATH")
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """SQLite reads a WAL database without writing beside it only where a writer's WAL stands, or if told that nobody writes.
+
+    `immutable` would leave the WAL unread, and with it documents that were committed.
+    """
+    wal = _wal(path)
+    return _open(path, "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, str] | None) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    if new and create is not None:
+    if _is_empty(connection):  # new, or its maker was killed before it was done
+        if create is None:
+            raise _absent(path)
+        connection.execute("PRAGMA journal_mode = WAL")
         _create(connection, create)
     found = read_meta(connection).get("format")
     if found != FORMAT:
         hint = "make a new index: rag ingest PATH --index NEW"
         raise StoreError(f"{path} has index format {found}, this version reads {FORMAT}", hint)
-    return connection
+    if writable(path):
+        connection.execute("PRAGMA journal_mode = WAL")  # a copy made with SQLite's tools has another
+        connection.execute("PRAGMA synchronous = FULL")
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
 
 def _create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
@@ -86,6 +145,21 @@ def _create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute("COMMIT")
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[str]:
+    """One view of the database for all that is read inside; its generation."""
+    connection.execute("BEGIN")
+    try:
+        yield generation(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def generation(connection: sqlite3.Connection) -> str:
+    return read_meta(connection)["generation"]
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
@@ -114,21 +188,17 @@ def delete(connection: sqlite3.Connection, document_id: str) -> bool:
     return True
 
 
-class _transaction:
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """A change: committed with a new generation, or rolled back."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._connection.execute("ROLLBACK")
-            return
-        self._connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
-        self._connection.execute("COMMIT")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:  # not after a commit, nor where SQLite rolled back itself, as on a full disk
+            connection.execute("ROLLBACK")
 
 
 def document(connection: sqlite3.Connection, document_id: str) -> Document | None:

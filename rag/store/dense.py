@@ -6,7 +6,8 @@ Passage ids are FAISS ids through `IndexIDMap2`, so a deletion renumbers nothing
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.protocols import Vectors
+
+_SMALL = 50_000
+"""Up to so many rows one thread is quick enough; more of them wait for each other where the models keep the cores busy
+(20,000 rows: 2.4 ms against 26 ms, measured)."""
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(count)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 class DenseIndex:
@@ -37,12 +52,14 @@ class DenseIndex:
     def ids(self) -> NDArray[np.int64]:
         return np.asarray(faiss.vector_to_array(self._index.id_map), dtype=np.int64)
 
-    def update(self, removed: Sequence[int], added: Sequence[int], vectors: Vectors) -> None:
-        """Take ids out, then put `added` in with their `vectors`, (n, dim)."""
-        if len(removed):
-            self._index.remove_ids(np.asarray(removed, dtype=np.int64))
-        if len(added):
-            self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(added, dtype=np.int64))
+    def remove(self, ids: Sequence[int]) -> None:
+        if len(ids):
+            self._index.remove_ids(np.asarray(ids, dtype=np.int64))
+
+    def add(self, ids: Sequence[int], vectors: Vectors) -> None:
+        """Ids that are not here yet, with their `vectors`, (n, dim)."""
+        if len(ids):
+            self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(ids, dtype=np.int64))
 
     def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `k` best (id, cosine) to `vector`, (dim,), best first; only among `allowed` ids if given."""
@@ -53,11 +70,16 @@ class DenseIndex:
         if allowed is not None:
             selector = faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # set by the Python wrapper
-        scores, ids = self._index.search(vector[None, :], k, params=parameters)
+        with _threads(1 if len(self) <= _SMALL else faiss.omp_get_max_threads()):
+            scores, ids = self._index.search(vector[None, :], k, params=parameters)
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
     def save(self, snapshot: Path) -> None:
-        """Write the snapshot whole, replacing an older one in one step."""
+        """Write the snapshot whole, replacing an older one in one step. Raises OSError."""
         partial = snapshot.with_suffix(".partial")
-        faiss.write_index(self._index, str(partial))
+        try:
+            faiss.write_index(self._index, str(partial))
+        except RuntimeError as error:
+            partial.unlink(missing_ok=True)
+            raise OSError(f"{snapshot} cannot be written") from error
         os.replace(partial, snapshot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -32,7 +32,8 @@ class WriteLock:
             raise StoreError(f"index {self._holder.parent} cannot be written: {error.strerror}", hint) from error
         try:
             if self._lock.lock_counter == 1:
-                self._holder.write_text(str(os.getpid()))
+                with suppress(OSError):  # a full disk: the lock holds without the name
+                    self._holder.write_text(str(os.getpid()))
             yield
         finally:
             self._lock.release()

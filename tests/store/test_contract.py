@@ -1,0 +1,296 @@
+"""What every store must do. A new one comes in by its line in FACTORIES."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from rag.errors import InputError
+from rag.protocols import Store
+from rag.types import Document, Passage, Section
+from tests.fakes import document
+from tests.store.helpers import EMBEDDER, Factory, both, by_dense, by_lexical, local, put, put_vectors, stored, unit
+
+FACTORIES: dict[str, Factory] = {"local": local}
+
+
+@pytest.fixture(params=FACTORIES)
+def factory(request: pytest.FixtureRequest) -> Factory:
+    return FACTORIES[request.param]
+
+
+@pytest.fixture
+def store(factory: Factory, tmp_path: Path) -> Store:
+    return factory(tmp_path / "index")
+
+
+def test_a_document_comes_back_as_it_was(store: Store) -> None:
+    text = "Naïve 🐟 text,\r\nwith \x00 and a ﬁsh.\n"
+    given = Document("é/ü.md", text, "T", "/é/ü.md", "ab", {"date": "2026", "ключ": "5"}, (Section(0, "A > B"), Section(9, "")))
+    store.put(given, [Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")], unit(1))
+    assert store.document("é/ü.md") == given
+    ((id, _),) = store.dense(unit(1)[0], 5)
+    assert store.passages([id, id + 1, -1]) == {id: Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")}
+
+
+def test_documents_are_listed_by_id_without_their_text(store: Store) -> None:
+    for id in ("b", "a", "c"):
+        put(store, id, f"About {id}.", topic=id)
+    assert [(d.id, d.text, d.metadata) for d in store.documents()] == [(id, "", {"topic": id}) for id in "abc"]
+    assert store.document("d") is None
+
+
+def test_an_empty_store_answers_with_nothing(store: Store) -> None:
+    assert both(store, "fish") == [set(), set()]
+    assert (store.documents(), store.passages([1]), store.cosines(unit(1)[0], [1])) == ([], {}, {})
+    assert (store.stats().documents, store.stats().passages, store.stats().generation) == (0, 0, 0)
+
+
+def test_stats_say_what_is_there(store: Store) -> None:
+    passages = put(store, "a", "One fish. " * 20)
+    put(store, "b", "Two fish.")
+    stats = store.stats()
+    assert (stats.documents, stats.passages) == (2, len(passages) + 1)
+    assert (stats.embedder, stats.dim, stats.passage_tokens) == (EMBEDDER.name, EMBEDDER.dim, 12)
+
+
+def test_each_leg_puts_the_passage_that_shares_the_words_first(store: Store) -> None:
+    for id, text in {"oman": "Oman hosted secret talks.", "fish": "Sardines swim.", "deal": "The deal was signed."}.items():
+        put(store, id, text)
+    assert by_dense(store, "sardines swim")[0] == "fish"
+    assert by_lexical(store, "who signed the deals?") == ["deal"]  # stemmed, and nothing else matches
+    assert by_lexical(store, "SÍGNED") == ["deal"]
+    assert by_lexical(store, "the was of") == []
+
+
+def test_a_word_of_the_title_finds_the_passage(store: Store) -> None:
+    put(store, "herring.txt", "They swim in the cold sea.")
+    assert by_lexical(store, "herring") == ["herring.txt"]
+
+
+def test_a_deleted_document_never_comes_back(store: Store) -> None:
+    put(store, "a", "Sardines swim.")
+    put(store, "b", "Sardines sleep.")
+    ids = [id for id, _ in store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9)]
+    assert store.delete("a") is True
+    assert both(store, "sardines") == [{"b"}, {"b"}]
+    assert store.document("a") is None
+    assert len(store.passages(ids)) == len(store.cosines(unit(1)[0], ids)) == 1
+    assert store.delete("a") is False
+
+
+def test_a_replaced_document_leaves_nothing_of_the_old(store: Store) -> None:
+    put(store, "a", "Sardines swim. " * 30, topic="fish")
+    put(store, "a", "Trees grow.", topic="wood")
+    assert both(store, "sardines") == [{"a"}, set()]
+    assert store.stats().passages == 1
+    found = store.document("a")
+    assert found
+    assert (found.text, found.metadata) == ("Trees grow.", {"topic": "wood"})
+    assert store.dense(unit(1)[0], 9, {"topic": "fish"}) == []
+    assert store.lexical("trees", 9, {"topic": "fish"}) == []
+
+
+def test_ids_are_never_used_again(store: Store) -> None:
+    used: set[int] = set()
+    for _ in range(4):
+        put(store, "a", "Sardines swim. " * 9)
+        ids = {id for id, _ in store.dense(unit(1)[0], 99)}
+        assert ids
+        assert min(ids) > 0
+        assert not ids & used
+        used |= ids
+        store.delete("a")
+
+
+def test_dense_is_the_order_of_cosines(store: Store) -> None:
+    vectors = unit(300, seed=1)
+    for start in range(0, 300, 50):
+        put_vectors(store, f"d{start}", [f"row {n}" for n in range(start, start + 50)], vectors[start : start + 50])
+    question = unit(1, seed=2)[0]
+    found = store.dense(question, 40)
+    rows = [store.passages([id])[id].text for id, _ in found]
+    order = np.argsort(-(vectors @ question))[:40]
+    assert rows == [f"row {n}" for n in order]
+    np.testing.assert_allclose([score for _, score in found], (vectors @ question)[order], atol=1e-5)
+
+
+def test_cosines_are_those_of_the_search(store: Store) -> None:
+    put_vectors(store, "a", ["x", "y", "z"], unit(3))
+    question = unit(1, seed=5)[0]
+    found = dict(store.dense(question, 3))
+    assert store.cosines(question, [*found, 10**9]) == pytest.approx(found, abs=1e-6)
+    assert store.cosines(question, []) == {}
+
+
+def test_k_bounds_what_is_found_and_may_be_more_than_there_is(store: Store) -> None:
+    put_vectors(store, "a", [f"fish number {n}" for n in range(20)], unit(20))
+    for k, count in ((0, 0), (1, 1), (7, 7), (10_000, 20)):
+        assert len(store.dense(unit(1)[0], k)) == len(store.lexical("fish", k)) == count
+
+
+@pytest.mark.parametrize("rare", [3, 15, 100, 280])
+def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> None:
+    """The filtered passages are the farthest and the worst matches, so that a search that filters afterwards misses them."""
+    question = unit(1, seed=3)[0]
+    vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
+    put_vectors(store, "far", ["fish " + "and other words " * 9] * rare, np.stack(vectors[:rare]), topic="far")
+    put_vectors(store, "near", ["fish fish"] * (300 - rare), np.stack(vectors[rare:]), topic="near")
+    for filter in ({"topic": "far"}, {"document": "far"}, {"document": "far", "topic": "far"}):
+        for found in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
+            assert len(found) == min(10, rare)
+            assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == {"far"}
+    assert store.dense(question, 300, {"topic": "far"}) == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
+
+
+@pytest.mark.parametrize(
+    "filter", [{"topic": "none"}, {"none": "a"}, {"document": "none"}, {"topic": "a", "document": "b"}, {"topic": "%"}]
+)
+def test_a_filter_that_matches_nothing_finds_nothing(store: Store, filter: dict[str, str]) -> None:
+    put(store, "a", "Sardines.", topic="a")
+    put(store, "b", "Sardines.", topic="b")
+    assert store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9, filter) == store.lexical("sardines", 9, filter) == []
+
+
+def test_an_empty_filter_filters_nothing(store: Store) -> None:
+    put(store, "a", "Sardines.")
+    assert len(store.lexical("sardines", 9, {})) == len(store.dense(unit(1)[0], 9, {})) == 1
+
+
+WHOLE = document("Sardines swim.", "a", "a", topic="fish")
+BAD: dict[str, tuple[Document, Passage]] = {
+    "another text": (WHOLE, Passage("a", 0, 8, "Herrings", "a", "")),
+    "past the end": (WHOLE, Passage("a", 9, 99, "swim.", "a", "")),
+    "before the start": (WHOLE, Passage("a", -5, -1, "swim", "a", "")),
+    "an end that is off by one": (WHOLE, Passage("a", 0, 9, "Sardines", "a", "")),
+    "a surrogate in the text": (document("Sar\ud800dines", "a", "a"), Passage("a", 0, 3, "Sar", "a", "")),
+    "a surrogate in the id": (document("Sardines", "a\udcff", "a"), Passage("a\udcff", 0, 3, "Sar", "a", "")),
+    "a surrogate in the title": (document("Sardines", "a", "\udcff"), Passage("a", 0, 3, "Sar", "\udcff", "")),
+    "a surrogate in metadata": (document("Sardines", "a", "a", topic="\udcff"), Passage("a", 0, 3, "Sar", "a", "")),
+    "a surrogate in a heading": (WHOLE, Passage("a", 0, 3, "Sar", "a", "\udcff")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_cited_is_rejected_and_changes_nothing(store: Store, case: str) -> None:
+    store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", "")], unit(1))
+    made, passage = BAD[case]
+    with pytest.raises(InputError):
+        store.put(made, [Passage(made.id, 0, 3, "Sar", "a", ""), passage], unit(2))
+    assert stored(store) == {"a": WHOLE}
+    assert (store.stats().generation, store.stats().passages) == (1, 1)
+    assert both(store, "sardines") == [{"a"}, {"a"}]
+
+
+def test_vectors_of_another_number_are_rejected(store: Store) -> None:
+    with pytest.raises(ValueError, match="reshape"):
+        store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", "")], unit(2))
+    assert store.documents() == []
+
+
+def test_the_generation_grows_with_every_change_and_only_then(store: Store, factory: Factory, tmp_path: Path) -> None:
+    seen = [store.stats().generation]
+
+    def grew() -> bool:
+        seen.append(store.stats().generation)
+        return seen[-1] > seen[-2]
+
+    put(store, "a", "Sardines.")
+    assert grew()
+    put(store, "a", "Sardines.")
+    assert grew()
+    both(store, "sardines")
+    store.documents()
+    with store.writing():
+        pass
+    assert not grew()
+    assert not store.delete("b")
+    assert not grew()
+    store.delete("a")
+    assert grew()
+    store.close()
+    assert factory(tmp_path / "index").stats().generation == seen[-1]
+
+
+def test_changes_inside_writing_are_searched_when_it_ends(store: Store) -> None:
+    put(store, "a", "Sardines.")
+    with store.writing():
+        put(store, "b", "Sardines.")
+        with store.writing():
+            store.delete("a")
+        put(store, "c", "Sardines.")
+    assert both(store, "sardines") == [{"b", "c"}, {"b", "c"}]
+
+
+def test_what_was_put_before_an_error_in_writing_stays(store: Store) -> None:
+    def fail() -> None:
+        with store.writing():
+            put(store, "a", "Sardines.")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert both(store, "sardines") == [{"a"}, {"a"}]
+    put(store, "b", "Sardines.")
+    assert both(store, "sardines") == [{"a", "b"}, {"a", "b"}]
+
+
+class Changes(RuleBasedStateMachine):
+    """Random changes, against a dict from id to text. Each text ends with a word that no other has."""
+
+    make: ClassVar[Factory]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.store = self.make(self.folder)
+        self.model: dict[str, str] = {}
+        self.words = 0
+
+    def teardown(self) -> None:
+        self.search()
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    @rule(id=st.sampled_from("abcd"), text=st.text(st.characters(codec="utf-8"), max_size=120), times=st.integers(1, 9))
+    def put(self, id: str, text: str, times: int) -> None:
+        self.words += 1
+        self.model[id] = f"{text * times} only{self.words}"
+        put(self.store, id, self.model[id])
+
+    @rule(id=st.sampled_from("abcd"))
+    def delete(self, id: str) -> None:
+        assert self.store.delete(id) == (self.model.pop(id, None) is not None)
+
+    @rule()
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = self.make(self.folder)
+
+    @rule()
+    def search(self) -> None:
+        found = self.store.passages([id for id, _ in self.store.dense(unit(1)[0], 10_000)])
+        assert len(found) == self.store.stats().passages
+        assert {p.document_id for p in found.values()} == set(self.model)
+        for passage in found.values():
+            assert self.model[passage.document_id][passage.start : passage.end] == passage.text
+        for word in range(1, self.words + 1):
+            holders = {id for id, text in self.model.items() if text.endswith(f" only{word}")}
+            assert set(by_lexical(self.store, f"only{word}")) == holders
+
+    @invariant()
+    def holds_the_model(self) -> None:
+        assert {id: document.text for id, document in stored(self.store).items()} == self.model
+
+
+def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
+    machine = type("Machine", (Changes,), {"make": staticmethod(factory)})
+    run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))

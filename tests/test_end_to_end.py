@@ -1,0 +1,184 @@
+"""The service as a new user meets it: the shipped models, the shipped corpus, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag import build
+from rag.engine import Engine
+from rag.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SEED_ARTICLE = ROOT.parent / "shared" / "seeds"
+pytestmark = pytest.mark.slow
+
+
+def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a process of its own, from the project's folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "rag", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        timeout=600,
+    )
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of seeds/, made from the command line."""
+    folder = tmp_path_factory.mktemp("seeds") / "index"
+    done = rag("ingest", "seeds", "--index", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{folder}: 60 added\n"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(index: Path) -> Engine:
+    return build.engine(Settings.load(index=index))
+
+
+def gold() -> Iterator[dict[str, Any]]:
+    yield from map(json.loads, (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines())
+
+
+def check_citations(engine: Engine, answer: Any) -> None:
+    assert (answer.text is None) == (not answer.citations) == (answer.reason is not None)
+    for citation in [*answer.citations, *(c for other in answer.alternatives for c in other.citations)]:
+        document = engine.store.document(citation.document_id)
+        assert document is not None
+        assert document.sha256 == citation.sha256
+        assert document.text[citation.start : citation.end] == citation.quote
+        assert document.text[citation.sentence_start : citation.sentence_end] == citation.sentence
+        assert citation.sentence_start <= citation.start < citation.end <= citation.sentence_end
+
+
+def test_when_the_deal_was_signed(index: Path) -> None:
+    done = rag("ask", "When was the JCPOA signed?", "--index", str(index))
+    assert done.returncode == 0
+    assert "2015" in done.stdout.splitlines()[0]
+    assert done.stdout.splitlines()[2].startswith("[1] seeds/")
+    assert done.stderr == ""
+
+
+def test_ingesting_again_changes_nothing(index: Path) -> None:
+    before = json.loads(rag("info", "--json", "--index", str(index)).stdout)
+    done = rag("ingest", "seeds", "--index", str(index))
+    assert done.stdout == f"{index}: 60 unchanged; the index has not changed\n"
+    assert json.loads(rag("info", "--json", "--index", str(index)).stdout)["generation"] == before["generation"]
+
+
+def test_every_citation_of_every_gold_question_stands(engine: Engine) -> None:
+    answered = {True: 0, False: 0}
+    asked = {True: 0, False: 0}
+    for question in gold():
+        answer = engine.ask(question["question"])
+        check_citations(engine, answer)
+        asked[bool(question["answers"])] += 1
+        answered[bool(question["answers"])] += answer.text is not None
+    assert answered[True] / asked[True] > 0.6
+    assert answered[False] / asked[False] < 0.5
+
+
+def test_the_users_article_alone(tmp_path: Path) -> None:
+    if not SEED_ARTICLE.exists():
+        pytest.skip("the user's seed article is not here")
+    assert rag("ingest", str(SEED_ARTICLE), "--index", str(tmp_path)).returncode == 0
+    engine = build.engine(Settings.load(index=tmp_path))
+    expected = {
+        "When was the JCPOA signed?": "2015",
+        "Who heads Iran's Supreme National Security Council?": "Ali Larijani",
+        "Who is Oman's foreign minister?": "Badr bin Hamad al-Busaidi",
+        "When did the US withdraw from the JCPOA?": "2018",
+        "Where were the indirect nuclear talks held?": "Muscat",
+        "Which news agency reported the visit?": "IRNA",
+    }
+    found = {question: engine.ask(question) for question in expected}
+    for answer in found.values():
+        check_citations(engine, answer)
+    right = [question for question, wanted in expected.items() if wanted in (found[question].text or "")]
+    assert "When was the JCPOA signed?" in right
+    assert len(right) >= 5, {question: answer.text for question, answer in found.items()}
+    for question in ("What is the capital of Mongolia?", "How many centrifuges are installed at Fordow?"):
+        assert engine.ask(question).text is None
+
+
+NO_SOCKETS = """
+import sys
+def refuse(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind"):
+        sys.stderr.write(f"NETWORK {event} {arguments}\\n")
+        raise OSError("no network")
+sys.addaudithook(refuse)
+from rag.cli.main import main
+main()
+"""
+
+
+def test_asking_opens_no_connection(index: Path) -> None:
+    command = [sys.executable, "-c", NO_SOCKETS, "ask", "When was the JCPOA signed?", "--index", str(index)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert "2015" in done.stdout
+    assert "NETWORK" not in done.stderr
+
+
+def test_no_socket_is_made_once_the_engine_stands(engine: Engine) -> None:
+    made: list[str] = []
+    watching = True
+    sys.addaudithook(lambda event, _: made.append(event) if watching and event.startswith("socket.") else None)
+    assert engine.ask("When was the JCPOA signed?").text is not None
+    watching = False
+    assert made == []
+
+
+def test_it_runs_with_the_network_cut_off(index: Path) -> None:
+    unshare = shutil.which("unshare")
+    probe = [unshare or "", "-rn", "true"]
+    if unshare is None or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip("this system lets no one cut off the network")
+    command = [unshare, "-rn", sys.executable, "-m", "rag", "ask", "When was the JCPOA signed?", "--index", str(index)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2015" in done.stdout.splitlines()[0]
+
+
+def test_doctor_is_content(index: Path) -> None:
+    done = rag("doctor", "--index", str(index))
+    assert done.returncode == 0, done.stdout
+    assert all(line.startswith("ok ") for line in done.stdout.splitlines())
+
+
+def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
+    folder = str(tmp_path / "index")
+    command = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", folder]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    results = [(process.communicate(timeout=600), process.returncode) for process in both]
+    codes = sorted(code for _, code in results)
+    assert codes in ([0, 0], [0, 5])
+    for (_, err), code in results:
+        assert code == 0 or "is being written by process" in err
+    assert json.loads(rag("info", "--json", "--index", folder).stdout)["documents"] == 60
+
+
+def test_an_altered_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rag import weights
+    from rag.errors import ModelError
+
+    shutil.copytree(weights.SHIPPED, tmp_path / "models")
+    with (tmp_path / "models/reader/model.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x01")
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "models")
+    with pytest.raises(ModelError, match="sha256"):
+        weights.reader_path("default")
