@@ -11,6 +11,7 @@ from rag.errors import ModelError
 
 SHIPPED = Path(__file__).with_name("models")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_AGAIN = "install the package again: pip install --force-reinstall rag"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -31,8 +32,15 @@ def reader_path(setting: str) -> tuple[str, bool]:
     if setting != "default":
         return _local_or_hub(setting, "RAG_READER", "default")
     folder = SHIPPED / "reader"
-    verify(folder / "model.safetensors", (folder / "model.sha256").read_text().strip())
+    verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
     return str(folder), True
+
+
+def _shipped_digest(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
 
 
 def verify(path: Path, sha256: str) -> None:
@@ -41,8 +49,7 @@ def verify(path: Path, sha256: str) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        hint = "install the package again: pip install --force-reinstall rag"
-        raise ModelError(f"model file {path}: {error.strerror}", hint) from error
+        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
     if found != sha256:
         hint = "install it again; do not use this file"
         raise ModelError(f"model file {path} has sha256 {found}, expected {sha256}", hint)

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Iterator
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, Tag, XMLParsedAsHTMLWarning
-from bs4.exceptions import ParserRejectedMarkup
 from bs4.element import NavigableString, PageElement, PreformattedString
+from bs4.exceptions import ParserRejectedMarkup
 
 from rag.loading.blocks import DEEPEST_INDENT, Block, join
 from rag.types import Section

@@ -17,20 +17,31 @@ from rag.types import Section
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
-# What is nested deeper than `maxNesting` (20 in CommonMark's preset: ten lists) is dropped without a word.
-_PARSER = MarkdownIt("commonmark", {"maxNesting": sys.maxsize}).enable(["table", "strikethrough"])
+_BLOCKS = MarkdownIt("commonmark", {"maxNesting": sys.maxsize}).enable("table").disable(["inline", "text_join"])
+_INLINE = MarkdownIt("commonmark").enable("strikethrough")
+"""Two parsers, for one option: blocks nested deeper than `maxNesting` (20: ten lists) are dropped without a word, so they
+have no limit; inline marks beyond it are kept as text, and "[[[[" without one would recurse."""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, sections, metadata) of a Markdown source; marks that only format are left out of the text."""
     metadata, body = _front_matter(source)
-    tree = SyntaxTreeNode(_PARSER.parse(body))
+    tree = _tree(body)
     blocks = [block for node in tree.children for block in _blocks(node)]
     first = next((block.text for block in blocks if block.level and block.text.strip()), None)
     if first and "title" not in metadata:
         metadata["title"] = " ".join(first.split())
     text, sections = join(blocks)
     return text, sections, metadata
+
+
+def _tree(body: str) -> SyntaxTreeNode:
+    references: dict[str, Any] = {}
+    tokens = _BLOCKS.parse(body, references)
+    for token in tokens:
+        if token.type == "inline":
+            token.children = _INLINE.parseInline(token.content, references)[0].children
+    return SyntaxTreeNode(tokens)
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
@@ -40,7 +51,7 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
         return {}, source
     try:
         found: Any = yaml.load(match.group(1), yaml.BaseLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: the escape "\UFFFFFFFF"
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # ValueError, OverflowError: "\UFFFFFFFF"
         return {}, source
     if not isinstance(found, dict):
         return {}, source
@@ -66,7 +77,7 @@ def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
     elif node.type in ("bullet_list", "ordered_list"):
         yield Block("\n".join(_items(node, 0)))
     elif node.type == "table":
-        yield Block("\n".join(" | ".join(_inline(cell) for cell in row.children) for row in _rows(node)))
+        yield Block("\n".join(" | ".join(" ".join(_inline(cell).split()) for cell in row.children) for row in _rows(node)))
     elif node.type == "blockquote":
         yield from (block for child in node.children for block in _blocks(child))
     elif node.type == "html_block":
@@ -86,7 +97,7 @@ def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
             if child.type in ("bullet_list", "ordered_list"):
                 yield from _items(child, depth + 1)
             else:
-                text = "\n".join(block.text for block in _blocks(child))
+                text = "\n".join(block.text.strip("\n") for block in _blocks(child))
                 yield f"{indent}{marker} {text}" if index == 0 else f"{indent}  {text}"
 
 

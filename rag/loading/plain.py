@@ -14,11 +14,15 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, no sections, metadata): lines such as "Date: 2026-02-10" right below the title are metadata too."""
     lines = [line.strip() for line in source.splitlines()[:8]]
     filled = [line for line in lines if line]
-    metadata = {}
-    if len(filled) > 1 and len(filled[0]) <= _LONGEST_TITLE and not filled[0].endswith((".", ",", ";", ":")):
+    headers = [match for line in filled[:4] if (match := _HEADER.fullmatch(line))]
+    metadata = {match.group(1).lower().replace(" ", "_"): match.group(2) for match in headers}
+    if _is_title(filled[:2]):
         metadata["title"] = filled[0]
-    for line in filled[1:4]:
-        match = _HEADER.fullmatch(line)
-        if match:
-            metadata[match.group(1).lower().replace(" ", "_")] = match.group(2)
     return source, (), metadata
+
+
+def _is_title(lines: list[str]) -> bool:
+    """Whether the first of two lines is a title, not a header, and not a sentence that ends there or goes on below."""
+    if len(lines) < 2 or len(lines[0]) > _LONGEST_TITLE or _HEADER.fullmatch(lines[0]):
+        return False
+    return not lines[0].endswith((".", ",", ";", ":")) and not lines[1][0].islower()

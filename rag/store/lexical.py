@@ -48,7 +48,9 @@ def _schema() -> tantivy.Schema:
 
 def make(folder: Path) -> None:
     """An empty index in `folder`, in place of whatever is there."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    folder.unlink(missing_ok=True)
     folder.mkdir()
     tantivy.Index(_schema(), path=str(folder))
 

@@ -11,9 +11,8 @@ SEEDS = Path(__file__).parents[2] / "seeds"
 SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2028\u2029\u3000"
 PIECES = [
     *SPACES,
-    *"\r\n|\n\n| | |- |* |1. |12) |a|B|Dr|U.S|No|7|3.67|.|...|\u2026|!|?|?!".split("|"),
-    *("|", " | ", ".", '"', "\u201d", "(", ")", "\u3002", "\u300d", "\u061f", "\u06d4", "\u0964", "\u4f60\u597d", "\u0645\u0631\u062d\u0628\u0627"),
-    *("e\u0301", "\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u200f", "\ufeff", "\0", "\x7f", "e.g.", "He", "the"),
+    *("\r\n", "\n\n", "|", " | ", "- ", "* ", "1. ", "12) ", ". ", "? ", "\u0301", "\u200f", "\ufeff", "\0", "\x7f"),
+    *'a B 7 . ... … ! ?! " ” ( ) 。 」 ؟ ۔ । 你好 مرحبا Dr U.S No 3.67 e.g. He the e\u0301 \U0001f468\u200d\U0001f469'.split(),
 ]
 TEXTS = st.one_of(
     st.text(max_size=200),
@@ -42,7 +41,7 @@ def check(text: str, spans: list[Offsets]) -> None:
 @example("")
 @example(SPACES)
 @example("a\r\nb\rc\vd\fe\x1cf\x85g\u2028h\u2029i\0j. K")
-@example("\u0645\u0631\u062d\u0628\u0627. \u200f\u0643\u064a\u0641\u061f \U0001f468\u200d\U0001f469\u200d\U0001f467. e\u0301. \u0301 B")
+@example("مرحبا. \u200fكيف؟ \U0001f468\u200d\U0001f469\u200d\U0001f467. e\u0301. \u0301 B")
 def test_every_non_space_character_is_in_exactly_one_sentence(text: str) -> None:
     check(text, split_sentences(text))
 
@@ -51,7 +50,7 @@ def test_every_non_space_character_is_in_exactly_one_sentence(text: str) -> None
 @given(TEXTS, st.data())
 @example("a\n|\nb", None)
 @example("x\n- \n\nfoo", None)
-@example("\u597d\u3002A. B c", None)
+@example("好。A. B c", None)
 @example("a | b. C d.\nnext", None)
 def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(text: str, data: st.DataObject | None) -> None:
     spans = split_sentences(text)
@@ -93,17 +92,17 @@ def test_any_three_sentences_of_a_seed_split_as_they_do_in_it(path: Path) -> Non
         "Up to 3.67 percent, or 1.5 tonnes.¦Then 20 percent.",
         "In 1979.¦The year was long.¦By 7.¦Nobody came.",
         "Well...¦Yes, but wait... what?¦No.",
-        "He waited\u2026¦Nothing came\u2026 and then it did.",
+        "He waited…¦Nothing came… and then it did.",
         "What?!¦Really?!!¦Yes.",
-        '"Stop."¦He left.¦\u201cGo!\u201d¦She went.¦(It rained.)¦They [all.]¦Ran.',
+        '"Stop."¦He left.¦“Go!”¦She went.¦(It rained.)¦They [all.]¦Ran.',
         '"Why?" he asked.¦"I know!" she said.¦They left.',
         "\u00abIl part.\u00bb¦Elle reste.",
         "At 5 p.m. he left.¦He came at 9 a.m.¦He left.",
         "See http://a.b/c.html?d=1.¦Or mail a.b@c.org.",
-        "\u534f\u8bae\u7b7e\u7f72\u4e86\u3002¦\u4f0a\u6717\u540c\u610f\u5417\uff1f¦\u662f\u7684\uff01",
-        "\u5f7c\u306f\u300c\u884c\u304f\u3002\u300d¦\u7d42\u308f\u308a\u3002",
-        "\u0647\u0644 \u0627\u062a\u0641\u0642\u0648\u0627\u061f¦\u0646\u0639\u0645.¦\u06cc\u06c1 \u06c1\u06d2\u06d4¦\u0622\u062c",
-        "\u0938\u092e\u091d\u094c\u0924\u093e \u0939\u0941\u0906\u0964¦\u0908\u0930\u093e\u0928 \u0938\u0939\u092e\u0924 \u0939\u0948\u0964",
+        "协议签署了。¦伊朗同意吗？¦是的！",
+        "彼は「行く。」¦終わり。",
+        "هل اتفقوا؟¦نعم.¦یہ ہے۔¦آج",
+        "समझौता हुआ।¦ईरान सहमत है।",
         "Договор подписан.¦Иран согласился.",
     ],
 )
@@ -114,7 +113,7 @@ def test_sentences_of_a_paragraph(marked: str) -> None:
 
 
 def _stops_without_space(sentence: str) -> bool:
-    return sentence[-1] in "\u3002\uff01\uff1f\u300d"
+    return sentence[-1] in "。！？」"
 
 
 @pytest.mark.parametrize(
@@ -131,8 +130,11 @@ def _stops_without_space(sentence: str) -> bool:
         ("One that is\r\nwrapped on Windows.\r\nTwo", ["One that is\r\nwrapped on Windows.", "Two"]),
         ("One that is\rwrapped on a Mac", ["One that is\rwrapped on a Mac"]),
         ("wrapped\nin 2015 by\n1979 people", ["wrapped\nin 2015 by\n1979 people"]),
-        ("Items:\n- one\n- two\n  - three\n\u2022 four", ["Items:", "- one", "- two", "- three", "\u2022 four"]),
-        ("1. First item. Its second sentence.\n2. Next\n10) Last", ["1. First item.", "Its second sentence.", "2. Next", "10) Last"]),
+        ("Items:\n- one\n- two\n  - three\n• four", ["Items:", "- one", "- two", "- three", "• four"]),
+        (
+            "1. First item. Its second sentence.\n2. Next\n10) Last",
+            ["1. First item.", "Its second sentence.", "2. Next", "10) Last"],
+        ),
         ("Name | Year\nJCPOA | 2015\nAfter", ["Name | Year", "JCPOA | 2015", "After"]),
         ("Before\nA | Signed. In force. | \nB | No", ["Before", "A | Signed. In force. |", "B | No"]),
         ("a|b is no row\nof a table", ["a|b is no row\nof a table"]),
@@ -145,7 +147,9 @@ def test_sentences_of_blocks(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
 
 
-@pytest.mark.parametrize("text", ["." * 200_000 + "x", ".]" * 100_000, "\n" * 200_000 + "x", "w" * 200_000, "a|b " * 50_000 + "c"])
+@pytest.mark.parametrize(
+    "text", ["." * 200_000 + "x", ".]" * 100_000, "\n" * 200_000 + "x", "w" * 200_000, "a|b " * 50_000 + "c"]
+)
 def test_a_long_run_is_one_sentence(text: str) -> None:
     spans = split_sentences(text)
     check(text, spans)

@@ -1,6 +1,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -41,7 +42,9 @@ def numbered(sentences: int, words: int = 5) -> str:
 TEXTS = st.one_of(
     st.text(max_size=300),
     st.lists(
-        st.sampled_from(["Word", "a.", "B!", "\n\n", "\u3002", "e\u0301\u0301", " " * 30, "x" * 70, "!!!", "- ", " | ", "\U0001f468\u200d\U0001f469"]),
+        st.sampled_from(
+            ["Word", "a.", "B!", "!!!", "。", "- ", " | ", "\n\n", " " * 30, "x" * 70, "e\u0301", "\U0001f468\u200d\U0001f469"]
+        ),
         max_size=60,
     ).map(" ".join),
 )
@@ -73,7 +76,7 @@ def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(found: Document
     headings = {section.heading for section in bounds}
     for passage in split(found, count, limit):
         assert passage.heading in headings
-        for here, after in zip(bounds, bounds[1:], strict=False):
+        for here, after in pairwise(bounds):
             if passage.start < after.start < passage.end:
                 assert here.heading.endswith(" ".join(found.text[here.start : after.start].split()))
 
@@ -89,7 +92,7 @@ def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
     found = document(numbered(60))
     passages = split(found, count, 40)
     assert len(passages) > 5
-    for before, after in zip(passages, passages[1:], strict=False):
+    for before, after in pairwise(passages):
         shared = found.text[after.start : before.end]
         assert [shared[a:b] for a, b in split_sentences(shared)] == [shared] != [""]
         assert before.text.endswith(shared)
@@ -99,7 +102,7 @@ def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
 def test_a_last_sentence_longer_than_a_third_is_not_repeated() -> None:
     passages = split(document(numbered(9, words=15)), count, 40)
     assert [p.text.count(".") for p in passages] == [2, 2, 2, 2, 1]
-    assert all(before.end < after.start for before, after in zip(passages, passages[1:], strict=False))
+    assert all(before.end < after.start for before, after in pairwise(passages))
 
 
 def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:
@@ -159,7 +162,7 @@ def test_text_before_the_first_section_has_no_heading() -> None:
         "word " * 200_000,
         "a" + "\u0301" * 100_000,
         "a.b-" * 25_000,
-        "\u4f60\u597d" * 50_000,
+        "你好" * 50_000,
         "!\n\n" * 30_000,
         ("a" + " " * 5_000) * 100,
     ],
@@ -180,7 +183,7 @@ def test_many_tiny_sections() -> None:
     assert [p.heading for p in passages] == [f"H{i}" for i in range(5_000)]
 
 
-@pytest.mark.parametrize("cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "\u0915\u094d"])
+@pytest.mark.parametrize("cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "क\u094d"])
 def test_a_cut_inside_a_word_keeps_marks_with_their_letter(cluster: str) -> None:
     passages = split(document(cluster * 401), count, 10)
     assert len(passages) > 1

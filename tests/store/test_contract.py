@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -246,14 +245,15 @@ def test_what_was_put_before_an_error_in_writing_stays(store: Store) -> None:
 class Changes(RuleBasedStateMachine):
     """Random changes, against a dict from id to text. Each text ends with a word that no other has."""
 
-    make: ClassVar[Factory]
-
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.store = self.make(self.folder)
+        self.store = self.make()
         self.model: dict[str, str] = {}
         self.words = 0
+
+    def make(self) -> Store:
+        raise NotImplementedError
 
     def teardown(self) -> None:
         self.search()
@@ -273,7 +273,7 @@ class Changes(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store.close()
-        self.store = self.make(self.folder)
+        self.store = self.make()
 
     @rule()
     def search(self) -> None:
@@ -292,5 +292,8 @@ class Changes(RuleBasedStateMachine):
 
 
 def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
-    machine = type("Machine", (Changes,), {"make": staticmethod(factory)})
-    run_state_machine_as_test(machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+    class Machine(Changes):
+        def make(self) -> Store:
+            return factory(self.folder)
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))

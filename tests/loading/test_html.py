@@ -1,0 +1,181 @@
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.loading.html import fragment, parse
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title> The  title </title>
+<META NAME="Date" CONTENT=" 2025-07-28 "><meta name="author" content="A. B"><meta name="keywords" content="">
+<meta name="viewport" content="width"><style>p { color: red }</style></head>
+<body><header><a href="/">Logo</a></header><nav><p>Home | Places</p></nav>
+<main><header><h1>Muscat &amp; Oman</h1></header>
+<p>It is <b>old</b>, and
+was burned.<script>var x = 1;</script><!-- hidden --></p>
+<aside>Also read</aside><form><input><button>Send</button></form>
+<h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
+
+
+def text(source: str) -> str:
+    return parse(source)[0]
+
+
+def test_a_page() -> None:
+    found, sections, metadata = parse(PAGE)
+    assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
+    assert [(found[s.start :].split("\n")[0], s.heading) for s in sections] == [
+        ("Muscat & Oman", "Muscat & Oman"),
+        ("Port", "Muscat & Oman > Port"),
+    ]
+    assert metadata == {"title": "The title", "date": "2025-07-28", "author": "A. B"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("", ""),
+        ("only text", "only text"),
+        ("https://a.b/c", "https://a.b/c"),
+        ("<?xml version='1.0'?><!DOCTYPE html><html><body>seen</body></html>", "seen"),
+        ("<head><title>T</title><body><p>The head was not closed.", "The head was not closed."),
+        ("<title>T</title><p>No body.", "No body."),
+        ("<body>before<p>a</p>between<div>b</div>after</body>", "before\n\na\n\nbetween\n\nb\n\nafter"),
+        ("<p>a<p>b<p>c", "a\n\nb\n\nc"),
+        ("<p>a <b>b<i>c</b> d</i> e", "a bc d e"),
+        ("<div><div>a</div><span>b<div>c</div>d</span></div>", "a\n\nb\n\nc\n\nd"),
+        ("<p>wrapped\n  in the\tsource<br>not<br/>here&nbsp;!</p>", "wrapped in the source\nnot\nhere !"),
+        ("<p>1 &lt; 2 &eacute; &#8212; &#x4e2d; &amp;amp; AT&T</p>", "1 < 2 é — 中 &amp; AT&T"),
+        ("<pre>\n  a\n    b &lt;\n\n<b>c</b><br>d</pre>e", "a\n    b <\n\nc\nd\n\ne"),
+        ("<pre><div>a</div><div>b</div></pre>c", "a\nb\n\nc"),
+        ("<article>a</article><p>b</p>", "a"),
+        ("<article>a</article><p>b</p><article>c</article>", "a\n\nb\n\nc"),
+        ("<article>a</article><main>b</main>", "b"),
+        ("<nav>n</nav><p>a</p><footer>f</footer><header>h</header>", "a"),
+        ("<header><h1>A</h1><p>by B</p></header>c", "A\n\nby B\n\nc"),
+        ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
+        ("<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>", "a"),
+        ("a<![if !IE]>b<![endif]>", "ab"),
+        ("a<![foo bar>c", "a<![foo bar>c"),
+        ("<dl><dt>a<dd>b<dt>c</dt><dd>d</dd></dl>", "a\n\nb\n\nc\n\nd"),
+        ("<figure><img alt='x'><figcaption>c</figcaption></figure><blockquote>q</blockquote><hr>e", "c\n\nq\n\ne"),
+        ("</p></ul></table>a", "a"),
+        ("&#xD800;&#0;a", "\ufffd\ufffda"),
+    ],
+)
+def test_text(source: str, expected: str) -> None:
+    assert text(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<p>x</p><ul><li>a</li><li>b <b>c</b></li></ul>y", "x\n\n- a\n- b c\n\ny"),
+        ("<ul><li>a<li>b<ul><li>c<li>d</ul><li>e</ul>", "- a\n- b\n  - c\n  - d\n- e"),
+        ("<ul><li>a</li><ul><li>b</li></ul>loose</ul>", "- a\n  - b\n  loose"),
+        (
+            "<ol start=3><li>a</li><li>b<ul><li>c</li></ul></li><li>d</ol><ol start=x><li>e</ol>",
+            "3. a\n4. b\n  - c\n5. d\n\n1. e",
+        ),
+        ("<ul><li><p>a</p><p>b</p></li><li></li><li>c<br>d</li></ul>", "- a\n  b\n- c\nd"),
+        ("<ul><li><a href='#'>a</a> tail</li></ul>", "- a tail"),
+        ("<ul><li>a<table><tr><td>1<td>2</table></li><li>b</li></ul>", "- a\n1 | 2\n- b"),
+        ("<ul><li>a<h2>H</h2>b</li></ul>", "- a\n\nH\n\nb"),
+        ("<li>a</li><li>b</li>", "- a\n\n- b"),
+    ],
+)
+def test_lists(source: str, expected: str) -> None:
+    assert text(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y", "x\n\na | b\nc | d\n\ny"),
+        ("<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>", "C\na | b\nc | d"),
+        ("<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>", "a | \n | b"),
+        ("<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>", "a b c | d e"),
+        ("<table><tr><td>a<table><tr><td>b<td>c</table>d<td>e</table>", "a\nb | c\nd | e"),
+        ("<table><tr><td>a<h2>H</h2>b<td>c</table>d", "a\n\nH\n\nb | c\n\nd"),
+        ("<table><td>a</table></table>b", "a\n\nb"),
+        ("<td>a<td>b", "a\n\nb"),
+    ],
+)
+def test_tables(source: str, expected: str) -> None:
+    assert text(source) == expected
+
+
+def test_headings() -> None:
+    found, sections, metadata = parse("<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y")
+    assert found == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
+    assert [s.heading for s in sections] == ["A", "B b", "B b > C", "B b > D d"]
+    assert [found[s.start] for s in sections] == ["A", "B", "C", "D"]
+    assert metadata == {"title": "B b"}
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("<title>T</title><h1>H</h1>", "T"),
+        ("<title> </title><h1> H </h1>", "H"),
+        ("<header><h1>H</h1></header><main>a</main>", "H"),
+        ("<h1>H<p>never closed", "H"),
+        ("<h2>H</h2>", None),
+    ],
+)
+def test_title(source: str, title: str | None) -> None:
+    assert parse(source)[2].get("title") == title
+
+
+def test_a_fragment_keeps_all_that_is_seen() -> None:
+    blocks = list(fragment("<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>"))
+    assert [(block.text, block.level) for block in blocks] == [("n", 0), ("H", 2), ("fb", 0)]
+
+
+TAGS = "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a".split()
+PARTS = st.sampled_from([*(f"<{tag}>" for tag in TAGS), *(f"</{tag}>" for tag in TAGS), *"abcdabcdabcd"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PARTS, max_size=40))
+@example(["<pre>", "</pre>", "</pre>", "<pre>", "<pre>", "a", "</pre>", "b"])
+def test_text_is_neither_lost_nor_doubled_however_tags_nest(parts: list[str]) -> None:
+    found = "".join(block.text for block in fragment("".join(parts)))
+    assert [c for c in found if c.isalpha()] == [part for part in parts if part.isalpha()]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(
+        st.text(),
+        st.lists(st.sampled_from([*"<>!-[]&;='\"/? a", "<p>", "<!--", "-->", "<![", "<!DOCTYPE", "&#x", "<ul>", "</"])).map(
+            "".join
+        ),
+    )
+)
+@example("<![foo")
+@example("<!DOCTYPE [<!ELEMENT")
+def test_any_source_is_read(source: str) -> None:
+    found, sections, _ = parse(source)
+    found.encode()
+    assert all(0 <= section.start < len(found) for section in sections)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<div>" * 10_000 + "x" + "</div>" * 10_000, "x"),
+        ("<span>" * 5_000 + "<div>x", "x"),
+        ("<p>x" * 5_000, "\n\n".join("x" * 5_000)),
+        ("<ul>" + "<li>x" * 5_000, "\n".join(["- x"] * 5_000)),
+        ("<table>" + "<tr><td>x<td>y" * 3_000, "\n".join(["x | y"] * 3_000)),
+    ],
+    ids=["div", "span", "p", "li", "td"],
+)
+def test_what_is_nested_thousands_deep_is_read(source: str, expected: str) -> None:
+    assert text(source) == expected
+
+
+def test_lists_nested_thousands_deep_stay_small() -> None:
+    found = text("<ul><li>x" * 2_000)
+    assert found.count("- x") == 2_000
+    assert len(found) < 50_000
