@@ -75,7 +75,6 @@ class Ingest:
             if known:
                 document = replace(document, id=known.id)
             self._check_name(document)
-            _check_characters(document)
         except Unreadable as error:
             self.report.skipped.append((str(found.path), str(error)))
             return
@@ -113,14 +112,6 @@ def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) ->
         store.put(document, passages, vectors[at : at + len(passages)])
         at += len(passages)
     return at
-
-
-def _check_characters(document: Document) -> None:
-    """A file name that is not UTF-8, or an escape in front matter, can hold lone surrogates, which no store takes."""
-    try:
-        "".join([document.text, document.id, document.title, *document.metadata, *document.metadata.values()]).encode()
-    except UnicodeEncodeError as error:
-        raise Unreadable("its name, title or text holds bytes that are no characters") from error
 
 
 def _digest(path: Path) -> str:

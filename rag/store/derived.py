@@ -65,11 +65,10 @@ class Derived:
     def catch_up(self, connection: sqlite3.Connection) -> None:
         """Make both show the present generation, on disk too if this process may write there now."""
         generation = database.generation(connection)
-        if self._dense_shows == self._lexical_shows == generation:
-            return
-        to_save = self._writable and (self._broken or self._manifest().get("generation") != generation)
-        if not (to_save and self._save(connection)):
-            self._follow(connection)
+        if not self._dense_shows == self._lexical_shows == generation:
+            to_save = self._writable and (self._broken or self._manifest().get("generation") != generation)
+            if not (to_save and self._save(connection)):
+                self._follow(connection)
         self._opening = self._broken = False
 
     # With the write lock: on disk

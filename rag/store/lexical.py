@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -98,12 +99,13 @@ class LexicalIndex:
         The folder is opened again, not reloaded: an open Tantivy index keeps its own list of files that may be removed, and
         would leave those of another process lying there for ever.
         """
-        if self._folder:
-            self._index = _open(self._folder)
-            self._index.register_tokenizer("rag", self._analyzer)
-        self._index.config_reader("manual")  # no thread that watches the folder
-        self._index.reload()
-        self._searcher = self._index.searcher()
+        with _to_open(self._folder) as folder:
+            if folder:
+                self._index = tantivy.Index.open(str(folder))
+                self._index.register_tokenizer("rag", self._analyzer)
+            self._index.config_reader("manual")  # no thread that watches the folder
+            self._index.reload()
+            self._searcher = self._index.searcher()
 
     def search(self, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `k` best (id, BM25 score), best first; only among `allowed` ids if given."""
@@ -138,11 +140,14 @@ class LexicalIndex:
         return tantivy.Query.term_query(self._schema, "body", term, "freq")
 
 
-def _open(folder: Path) -> tantivy.Index:
-    if os.access(folder, os.W_OK):
-        return tantivy.Index.open(str(folder))
-    with tempfile.TemporaryDirectory() as other:  # Tantivy writes a lock file even to read; its files stay mapped
+@contextmanager
+def _to_open(folder: Path | None) -> Iterator[Path | None]:
+    """The folder; where it cannot be written links to its files, as Tantivy makes a lock file even to read. They stay mapped."""
+    if folder is None or os.access(folder, os.W_OK):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as links:
         for path in folder.iterdir():
             if path.suffix != ".lock":
-                Path(other, path.name).symlink_to(path.absolute())
-        return tantivy.Index.open(other)
+                Path(links, path.name).symlink_to(path.absolute())
+        yield Path(links)

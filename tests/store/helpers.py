@@ -1,9 +1,8 @@
-"""Stores to test and the processes beside them."""
+"""Stores to test and the processes beside them. Light to import: every such process does."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,10 +10,8 @@ from pathlib import Path
 from typing import IO, Any, Self, cast
 
 import numpy as np
-import pytest
 
 from rag.chunking.split import split
-from rag.ingest import embed_and_put
 from rag.protocols import Store, Vectors
 from rag.store.local import LocalStore
 from rag.types import Document, Passage
@@ -35,7 +32,7 @@ def put(store: Store, id: str, text: str, **metadata: str) -> list[Passage]:
     """Split, embed and put, as ingest does."""
     made = document(text, id, id, **metadata)
     passages = split(made, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
-    embed_and_put(store, EMBEDDER, [(made, passages)])
+    store.put(made, passages, EMBEDDER.embed_passages([f"{p.context}\n{p.text}" for p in passages]))
     return passages
 
 
@@ -62,7 +59,8 @@ def by_lexical(store: Store, question: str, k: int = 1000) -> list[str]:
 
 def _documents(store: Store, found: list[tuple[int, float]]) -> list[str]:
     passages = store.passages([passage_id for passage_id, _ in found])
-    assert len(passages) == len(found), "a search found a passage that is not there"
+    if len(passages) < len(found):
+        raise LookupError("a search found a passage that is not there")
     return [passages[passage_id].document_id for passage_id, _ in found]
 
 
@@ -81,7 +79,8 @@ class Worker:
 
     def __init__(self, folder: Path, *prefix: str) -> None:
         command = [*prefix, sys.executable, "-m", "tests.store.worker", str(folder)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self.opened = self.answer()
 
     def ask(self, do: str, *arguments: str) -> Any:
@@ -96,32 +95,13 @@ class Worker:
     def answer(self) -> Any:
         return json.loads(cast(IO[str], self.process.stdout).readline())
 
+    def end(self) -> str:
+        """What it logged."""
+        return self.process.communicate()[1]
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-def read_only(folder: Path) -> list[str]:
-    """The start of a command that sees `folder` mounted for reading only, as root too; skips where that is not possible."""
-    mount = f'mount --bind "{folder}" "{folder}" && mount -o remount,ro,bind "{folder}"'
-    return _unshared(f'{mount} && exec "$@"')
-
-
-def _unshared(script: str) -> list[str]:
-    command = ["unshare", "-m", "sh", "-c", script, "sh"]
-    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True).returncode:
-        pytest.skip("this system does not let a test mount")
-    return command
-
-
-def small_disk(folder: Path, kilobytes: int) -> list[str]:
-    """The start of a command for which `folder` is a disk of that size; what stands in `folder` is copied onto it."""
-    steps = [
-        f'cp -a "{folder}" "{folder}.copy"',
-        f'mount -t tmpfs -o size={kilobytes}k tmpfs "{folder}"',
-        f'cp -a "{folder}.copy/." "{folder}"',
-    ]
-    return _unshared(" && ".join([*steps, 'exec "$@"']))
