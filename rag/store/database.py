@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.errors import StoreError
+from rag.errors import BusyError, StoreError
 from rag.protocols import Filter, Vectors
 from rag.types import Document, Passage, Section
 
@@ -60,7 +60,8 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.ProgrammingError:
         raise  # ours, not the file's
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ:  # that one is a truncated file
             hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = "restore it from a backup, or move it away and run: rag ingest PATH"
@@ -132,6 +133,9 @@ def _check_end(connection: sqlite3.Connection, path: Path) -> None:
 def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, str] | None) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     if _is_empty(connection):  # new, or its maker was killed before it was done
+        if path.with_name("derived.json").exists():
+            hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
+            raise StoreError(f"{path} is empty, though its search indexes are there; it was left as it is", hint)
         if create is None:
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")

@@ -155,8 +155,9 @@ class Derived:
             manifest = json.loads((self._folder / _MANIFEST).read_bytes())
         except (OSError, ValueError):
             return {}
-        ours = isinstance(manifest, dict) and (manifest.get("format"), manifest.get("store")) == (_FORMAT, self._store)
-        return manifest if ours else {}
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            return {}
+        return manifest if (manifest.get("format"), manifest.get("store")) == (_FORMAT, self._store) else {}
 
     def _load(self) -> str:
         """Take what is saved, if every file is as it was written; else say why not."""
@@ -169,10 +170,10 @@ class Derived:
                     return f"{name} is not as it was written"
             dense = DenseIndex(self._dim, self._folder / _VECTORS)
             words = LexicalIndex(self._folder / _LEXICAL)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             return _first_line(error)
         self._dense, self._lexical, self._gone = dense, words, frozenset()
-        self._dense_shows = self._lexical_shows = manifest["generation"]
+        self._dense_shows = self._lexical_shows = str(manifest.get("generation"))
         return ""
 
     def _update_dense(self, connection: sqlite3.Connection, ids: Sequence[int], generation: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.errors import StoreError
+from rag.errors import BusyError, StoreError
 from rag.store import database
 from rag.types import Passage
 from tests.fakes import document
@@ -164,6 +164,18 @@ def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
     assert (database.generation(reader), database.counts(reader)) == ("41", (39, 39))
     reader.close()
     writer.close()
+
+
+def test_another_program_that_locks_the_file_is_no_damage(path: Path) -> None:
+    connection, other = database.connect(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA busy_timeout = 20")
+    with pytest.raises(BusyError, match="is locked by another program"), database.translated(path):
+        database.delete(connection, "d1")
+    other.execute("ROLLBACK")
+    assert database.delete(connection, "d1")
+    connection.close()
+    other.close()
 
 
 def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
