@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.chunking.sentences import trim
+from rag.chunking.sentences import split_sentences, trim
 
 Logits = NDArray[np.float32]
 Scored = tuple[float, int, int]
@@ -33,11 +34,13 @@ def best_spans(start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens
 
 
 def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
-    """The `most` best spans that do not overlap, trimmed, best first."""
+    """The `most` best spans that do not overlap and stand in one sentence each, trimmed, best first."""
     chosen: list[Scored] = []
+    sentences = [start for start, _ in split_sentences(text)]
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
         for start, end in _trimmed(text, raw_start, raw_end):
-            if all(end <= other[1] or start >= other[2] for other in chosen):
+            whole = bisect(sentences, start) == bisect(sentences, end - 1)
+            if whole and all(end <= other[1] or start >= other[2] for other in chosen):
                 chosen.append((score, start, end))
         if len(chosen) == most:
             break

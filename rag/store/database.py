@@ -61,6 +61,8 @@ def translated(path: Path) -> Iterator[None]:
         raise  # ours, not the file's
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF == sqlite3.SQLITE_BUSY:
+            raise BusyError(f"{path} is locked by another program", "try again when it has finished") from error
         if code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ:  # that one is a truncated file
             hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error

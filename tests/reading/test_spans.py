@@ -42,6 +42,11 @@ def test_distinct_spans_do_not_overlap_and_the_best_wins() -> None:
     assert [text[start:end] for _, start, end in found] == ["2015", "Vienna"]
 
 
+def test_a_span_stands_in_one_sentence() -> None:
+    text = "They met Khamenei. Gargash carried it."
+    assert [text[a:b] for _, a, b in distinct(text, [(9.0, 9, 26), (5.0, 9, 17)], 3)] == ["Khamenei"]
+
+
 def test_edges_are_trimmed_by_moving_offsets() -> None:
     text = "in , Vienna ; then"
     assert [text[a:b] for _, a, b in distinct(text, [(1.0, 2, 14)], 3)] == ["Vienna"]

@@ -95,6 +95,11 @@ class Worker:
     def answer(self) -> Any:
         return json.loads(cast(IO[str], self.process.stdout).readline())
 
+    def rest(self) -> list[Any]:
+        """What it said before it was killed, but for a line that it did not finish."""
+        lines = cast(IO[str], self.process.stdout).read().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
     def end(self) -> str:
         """What it logged."""
         return self.process.communicate()[1]

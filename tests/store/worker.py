@@ -69,7 +69,7 @@ def answer(commands: Commands, line: str) -> Any:
 
 def main(folder: Path) -> None:
     try:
-        commands = Commands(local(folder))
+        commands = Commands(local(folder, wait=20))
     except RagError as error:
         print(json.dumps([type(error).__name__, str(error)]), flush=True)
         return
