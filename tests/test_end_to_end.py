@@ -97,18 +97,19 @@ def test_the_users_article_alone(tmp_path: Path) -> None:
     assert rag("ingest", str(SEED_ARTICLE), "--index", str(tmp_path)).returncode == 0
     engine = build.engine(Settings.load(index=tmp_path))
     expected = {
-        "When was the JCPOA signed?": "2015",
-        "Who heads Iran's Supreme National Security Council?": "Ali Larijani",
+        "Who leads the Supreme National Security Council?": "Ali Larijani",
         "Who is Oman's foreign minister?": "Badr bin Hamad al-Busaidi",
-        "When did the US withdraw from the JCPOA?": "2018",
-        "Where were the indirect nuclear talks held?": "Muscat",
-        "Which news agency reported the visit?": "IRNA",
+        "When did the US leave the JCPOA?": "2018",
+        "Where were the talks held?": "Muscat",
+        "Which agency reported the visit?": "IRNA",
+        "How long did the war last?": "12-day",
     }
     found = {question: engine.ask(question) for question in expected}
-    for answer in found.values():
+    for question, answer in found.items():
         check_citations(engine, answer)
-    right = [question for question, wanted in expected.items() if wanted in (found[question].text or "")]
-    assert "When was the JCPOA signed?" in right
+        if answer.text == expected[question]:
+            assert expected[question] in answer.citations[0].sentence
+    right = [question for question, wanted in expected.items() if found[question].text == wanted]
     assert len(right) >= 5, {question: answer.text for question, answer in found.items()}
     for question in ("What is the capital of Mongolia?", "How many centrifuges are installed at Fordow?"):
         assert engine.ask(question).text is None
