@@ -110,7 +110,9 @@ def main(data: Path, names: list[str]) -> None:
             }
             store.close()
         print(json.dumps({name: results[name]}), flush=True)
-    Path(__file__).with_name("results").joinpath("retrieval.json").write_text(json.dumps(results, indent=2) + "\n")
+    out = Path(__file__).with_name("results") / "retrieval.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":
