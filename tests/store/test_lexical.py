@@ -115,5 +115,6 @@ def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
 
 
 def test_no_thread_of_python_is_left(index: LexicalIndex) -> None:
+    before = threading.active_count()  # other tests' progress bars have a thread that stays
     index.update([1], [])
-    assert threading.active_count() == 1
+    assert threading.active_count() == before
