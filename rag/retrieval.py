@@ -29,11 +29,21 @@ class HybridRetriever:
         depth = max(k, self._candidates)
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
+        by_dense, by_lexical = _ranks(dense), _ranks(lexical)
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         best = sorted(scores, key=lambda i: (-scores[i], i))[:k]
         passages = self._store.passages(best)
-        return [Hit(passages[i], scores[i], dense[i], lexical.get(i, 0.0)) for i in best if i in passages]
+        return [
+            Hit(passages[i], scores[i], dense[i], lexical.get(i, 0.0), by_dense.get(i), by_lexical.get(i))
+            for i in best
+            if i in passages
+        ]
+
+
+def _ranks(found: Mapping[int, float]) -> dict[int, int]:
+    """Each id's place, from 1, in what a leg found, best first."""
+    return {passage: rank for rank, passage in enumerate(found, 1)}
 
 
 def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float) -> dict[int, float]:

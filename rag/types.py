@@ -62,12 +62,15 @@ class Hit:
     """A passage that retrieval found. Higher is better.
 
     `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25 score, at least 0.
+    `dense_rank` and `lexical_rank` are the places, from 1, that each leg gave it before fusion; None: not among its candidates.
     """
 
     passage: Passage
     score: float
     dense: float
     lexical: float
+    dense_rank: int | None = None
+    lexical_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

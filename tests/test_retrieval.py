@@ -47,6 +47,19 @@ def test_scores_fall_and_lie_in_range(store: LocalStore) -> None:
     assert all(0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 and hit.lexical >= 0 for hit in hits)
 
 
+def test_a_hit_says_its_place_in_each_leg_before_fusion(store: LocalStore) -> None:
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder(), candidates=3).retrieve(["sardines off the coast"], 3)
+    (vector,) = BagOfWordsEmbedder().embed_queries(["sardines off the coast"])
+    by_dense = [store.passages([i])[i] for i, _ in store.dense(vector, 3)]
+    by_lexical = [store.passages([i])[i] for i, _ in store.lexical("sardines off the coast", 3)]
+    assert hits[0].passage.document_id == "fish"
+    assert (hits[0].dense_rank, hits[0].lexical_rank) == (1, 1)
+    for hit in hits:
+        assert hit.dense_rank == (by_dense.index(hit.passage) + 1 if hit.passage in by_dense else None)
+        assert hit.lexical_rank == (by_lexical.index(hit.passage) + 1 if hit.passage in by_lexical else None)
+    assert any(hit.lexical_rank is None for hit in hits)
+
+
 def test_a_filter_holds_in_both_legs(store: LocalStore) -> None:
     assert found(store, "the deal", topic="sea") == ["fish"]
     assert found(store, "the deal", document="left") == ["left"]
