@@ -108,12 +108,59 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Value:
+    """What an answer says, typed; beside its words, never instead of them.
+
+    `kind` is "date", "duration", "number", "quantity", "money", "percentage" or "boolean"; `text` the words it was read from.
+    A date has `iso` (ISO 8601, as long as it is known: "2015", "2015-07", "2015-07-14") and its `precision` ("day", "month",
+    "year"); a duration `iso` too ("P12D"). Numbers have `number`, a range also `upper`, with the `unit` ("kilogram", "USD",
+    "percent", "day", or what is counted). `bound` is how exact it is said to be: "", "about", "more than", "at least",
+    "less than" or "at most". `yes` answers a polar question. `resolved` says, for a relative date, from what it was resolved.
+    """
+
+    kind: str
+    text: str
+    iso: str | None = None
+    precision: str | None = None
+    number: float | None = None
+    upper: float | None = None
+    unit: str | None = None
+    bound: str = ""
+    yes: bool | None = None
+    resolved: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another answer that was considered, with the same guarantees as the first."""
+    """Another answer that was considered, with the same guarantees as the first.
+
+    `documents` is how many of the read documents say it; `citations` names the best of them.
+    """
 
     text: str
     confidence: float
     citations: tuple[Citation, ...]
+    documents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an answer was made from, so that it can be made again; every digest is a sha256 in hex.
+
+    `documents` holds the digest of every document that was read; `settings` those that bear on an answer; `answer` is the
+    digest of the answer's text and citations. `read` and `filter` are what the question was asked with.
+    """
+
+    question: str
+    read: int
+    filter: tuple[str, ...]
+    generation: int
+    documents: Mapping[str, str]
+    embedder: str
+    reader: str
+    calibration: str
+    settings: Mapping[str, str]
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +170,9 @@ class Answer:
     `text` is None if and only if the service abstains; then `reason` says why and there are no citations.
     Otherwise there is at least one citation. `confidence` is the estimated probability, in [0, 1], that the best
     candidate is right, also when it was not given. `timings` are seconds by stage.
+
+    `documents` is how many of the read documents say it. `dissent` are answers that contradict it and would have been given
+    without it; `parts`, where the question asks for several things, are the others that were found, each with its citations.
     """
 
     question: str
@@ -133,3 +183,8 @@ class Answer:
     hits: tuple[Hit, ...]
     reason: str | None
     timings: Mapping[str, float]
+    dissent: tuple[Alternative, ...] = ()
+    value: Value | None = None
+    receipt: Receipt | None = None
+    documents: int = 0
+    parts: tuple[Alternative, ...] = ()
