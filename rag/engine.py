@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rag.composing.compose import Rule, compose
 from rag.composing.confidence import Confidence
 from rag.errors import InputError, StoreError
 from rag.protocols import Filter, Reader, Retriever, Store
 from rag.settings import Settings
-from rag.types import Answer, Hit
+from rag.types import Answer, Document, Hit, Span
+
+_TRIES = 20
+"""A change takes milliseconds, as does a retrieval; where changes come without a pause, what no longer stands is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read."""
+
+    question: str
+    k: int | None = None
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one generation of the index holds for a question: the best hits and, by id, the documents they stand in."""
+
+    hits: list[Hit]
+    documents: Mapping[str, Document]
+    generation: int
 
 
 class Searcher:
@@ -27,10 +49,42 @@ class Searcher:
 
         Raises InputError for a question that is empty or too long, StoreError if there is nothing to ask.
         """
-        question = check_question(question, self.settings.max_question)
-        if not self.store.stats().passages:
+        return self.find_many([Asked(question, k, filter)])[0].hits
+
+    def find_many(self, asked: Sequence[Asked]) -> list[Found]:
+        """As `search` for each, embedded together. Each from one generation, whatever is written meanwhile."""
+        checked = [Asked(check_question(one.question, self.settings.max_question), one.k, one.filter) for one in asked]
+        return self._find(checked) or [self._find_patiently(one) for one in checked]
+
+    def _find_patiently(self, one: Asked) -> Found:
+        for _ in range(_TRIES):
+            if found := self._find([one]):
+                return found[0]
+        return self._find([one], changing=True)[0]
+
+    def _find(self, asked: Sequence[Asked], changing: bool = False) -> list[Found]:
+        """Nothing if the index has changed meanwhile; or, with `changing`, what stands in it all the same."""
+        before = self.store.stats()
+        if not before.passages:
             raise StoreError("the index is empty", "put documents in: rag ingest PATH")
-        return self.retriever.retrieve([question], k, filter)[0]
+        hits = self._retrieve(asked)
+        ids = {hit.passage.document_id for found in hits for hit in found}
+        documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
+        generation = self.store.stats().generation
+        if generation != before.generation and not changing:
+            return []
+        return [Found([hit for hit in found if _stands(hit, documents)], documents, generation) for found in hits]
+
+    def _retrieve(self, asked: Sequence[Asked]) -> list[list[Hit]]:
+        """Questions with the same `k` and filter go together."""
+        groups: dict[tuple[int, str], list[int]] = {}
+        for row, one in enumerate(asked):
+            groups.setdefault((one.k or self.settings.read, repr(one.filter)), []).append(row)
+        hits: dict[int, list[Hit]] = {}
+        for (k, _), rows in groups.items():
+            found = self.retriever.retrieve([asked[row].question for row in rows], k, asked[rows[0]].filter)
+            hits |= zip(rows, found, strict=True)
+        return [hits[row] for row in range(len(asked))]
 
 
 class Engine(Searcher):
@@ -46,15 +100,29 @@ class Engine(Searcher):
 
         Raises as `search` does.
         """
+        return self.ask_many([Asked(question, read, filter)])[0]
+
+    def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
+        """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
         timings: dict[str, float] = {}
+        questions = [one.question.strip() for one in asked]
         with _timed(timings, "retrieve"):
-            hits = self.search(question, read or self.settings.read, filter)
+            found = self.find_many(asked)
         with _timed(timings, "read"):
-            spans = self.reader.read(question.strip(), hits)
+            spans = self.reader.read_many([(q, one.hits) for q, one in zip(questions, found, strict=True)])
         with _timed(timings, "compose"):
-            threshold = self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
-            rule = Rule(self.confidence, threshold, self.settings.alternatives)
-            return compose(question.strip(), hits, spans, self.store.document, rule, timings)
+            return [self._compose(*parts, timings) for parts in zip(questions, found, spans, strict=True)]
+
+    def _compose(self, question: str, found: Found, spans: Sequence[Span], timings: Mapping[str, float]) -> Answer:
+        """From the documents as they were when the passages were found, so that an answer never mixes two states."""
+        threshold = self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
+        rule = Rule(self.confidence, threshold, self.settings.alternatives)
+        return compose(question, found.hits, spans, found.documents.get, rule, timings)
+
+
+def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
+    document = documents.get(hit.passage.document_id)
+    return document is not None and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
 
 
 def check_question(question: str, most: int) -> str:

@@ -93,3 +93,6 @@ class Reader(Protocol):
 
     def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
         """Candidate answers from all hits, best first."""
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        """As `read` for each (question, hits); a model takes them in common batches."""

@@ -47,6 +47,9 @@ class NameReader:
         spans = [span for hit in hits for span in self._spans(question, hit)]
         return sorted(spans, key=lambda span: -span.score)
 
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        return [self.read(question, hits) for question, hits in asked]
+
     def _spans(self, question: str, hit: Hit) -> list[Span]:
         asked = set(_WORD.findall(question.lower()))
         text = hit.passage.text

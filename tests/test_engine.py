@@ -1,10 +1,12 @@
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from rag import build
 from rag.chunking.split import split
-from rag.engine import Engine
+from rag.engine import Asked, Engine
 from rag.errors import InputError, StoreError
 from rag.ingest import embed_and_put
 from rag.settings import Settings
@@ -80,3 +82,47 @@ def test_what_is_no_question_is_said(engine: Engine, question: str) -> None:
 def test_an_empty_index_says_what_to_run(empty: Engine) -> None:
     with pytest.raises(StoreError, match="rag ingest"):
         empty.ask("When?")
+
+
+def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
+    asked = [
+        Asked("When did the US leave the deal?"),
+        Asked("Who led the talks?", 1),
+        Asked("Who led the talks?", filter={"topic": "oman"}),
+        Asked("Who led the talks?", 1),
+    ]
+    together = engine.ask_many(asked)
+    for one, answer in zip(asked, together, strict=True):
+        alone = engine.ask(one.question, one.k, one.filter)
+        assert (answer.text, answer.citations, answer.hits) == (alone.text, alone.citations, alone.hits)
+    assert len(together[1].hits) == 1
+    assert engine.ask_many([]) == []
+
+
+def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:
+    """A writer counts up in both documents, one after the other: in no generation are they more than one apart."""
+    embedder = BagOfWordsEmbedder()
+    stop = threading.Event()
+
+    def count_up() -> None:
+        for number in range(1000, 9999):
+            for name in TEXTS:
+                one = document(f"The US left the deal in {number}.", name)
+                embed_and_put(engine.store, embedder, [(one, split(one, embedder.count_tokens))])
+                if stop.wait(0.003):
+                    return
+
+    writer = threading.Thread(target=count_up)
+    writer.start()
+    seen: set[int] = set()
+    until = time.monotonic() + 20
+    try:
+        while len(seen) < 5 and time.monotonic() < until:
+            hits = engine.ask("When did the US leave the deal?").hits
+            numbers = [int(hit.passage.text[-5:-1]) for hit in hits if hit.passage.text.startswith("The US left the deal in 1")]
+            assert max(numbers, default=0) - min(numbers, default=0) <= 1
+            seen |= set(numbers)
+    finally:
+        stop.set()
+        writer.join()
+    assert len(seen) >= 5

@@ -15,6 +15,8 @@ from rag.types import Hit, Passage, Span
 from rag.weights import reader_path
 
 _BATCH_TOKENS = 4096
+Place = tuple[int, int]
+"""(which question, which of its hits)"""
 
 
 class ExtractiveReader:
@@ -35,11 +37,25 @@ class ExtractiveReader:
 
     def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
         """The best spans of every hit, best first."""
-        work = [(number, window) for number, hit in enumerate(hits) for window in self._windows(question, hit.passage)]
-        found: list[list[Scored]] = [[] for _ in hits]
+        return self.read_many([(question, hits)])[0]
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        """As `read` for each (question, hits), with the windows of all of them batched together."""
+        work = [
+            ((row, number), window)
+            for row, (question, hits) in enumerate(asked)
+            for number, hit in enumerate(hits)
+            for window in self._windows(question, hit.passage)
+        ]
+        found: dict[Place, list[Scored]] = {}
         for batch in _batches(work):
-            for (number, _), spans in zip(batch, self._score([window for _, window in batch]), strict=True):
-                found[number] += spans
+            for (place, _), spans in zip(batch, self._score([window for _, window in batch]), strict=True):
+                found.setdefault(place, []).extend(spans)
+        return [
+            self._best(hits, [found.get((row, number), []) for number in range(len(hits))]) for row, (_, hits) in enumerate(asked)
+        ]
+
+    def _best(self, hits: Sequence[Hit], found: Sequence[list[Scored]]) -> list[Span]:
         best = [
             Span(hit, start, end, score)
             for hit, scored in zip(hits, found, strict=True)
@@ -70,9 +86,9 @@ def _load_model(path: str, local: bool) -> Any:
     return model.eval()
 
 
-def _batches(work: list[tuple[int, Window]]) -> Iterator[list[tuple[int, Window]]]:
+def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
     """Windows of similar length together, each batch within the token budget (at four characters a token)."""
-    batch: list[tuple[int, Window]] = []
+    batch: list[tuple[Place, Window]] = []
     for item in sorted(work, key=lambda item: len(item[1].text)):
         longest = (len(item[1].text) + len(item[1].question)) // 4 + 8
         if batch and (len(batch) + 1) * longest > _BATCH_TOKENS:

@@ -50,6 +50,14 @@ def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveRead
     assert together == pytest.approx(alone, abs=1e-4)
 
 
+def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None:
+    asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
+    for (question, some), spans in zip(asked, reader.read_many(asked), strict=True):
+        alone = {(s.hit.passage.document_id, s.start, s.end): s.score for s in reader.read(question, some)}
+        assert {(s.hit.passage.document_id, s.start, s.end): s.score for s in spans} == pytest.approx(alone, abs=1e-4)
+        assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
+
+
 def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
