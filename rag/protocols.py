@@ -54,8 +54,8 @@ class Store(Protocol):
     def writing(self) -> AbstractContextManager[None]:
         """Hold the write lock for several changes; searches see them at the latest when it ends. BusyError if taken."""
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors) -> None:
-        """Add the document or replace the one with its id, whole or not at all."""
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+        """Add the document or replace the one with its id, whole or not at all; the one called `instead_of` goes with that."""
 
     def delete(self, document_id: str) -> bool:
         """Whether there was such a document."""
@@ -71,6 +71,9 @@ class Store(Protocol):
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         """Those that are still there."""
+
+    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
+        """The document's passages in order, and their vectors, (n, dim); none if it is not there."""
 
     def document(self, document_id: str) -> Document | None: ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,37 +14,14 @@ import numpy as np
 
 from rag.errors import BusyError, StoreError
 from rag.protocols import Filter, Vectors
+from rag.store import schema
 from rag.types import Document, Passage, Section
 
-FORMAT = "1"
 _OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 """What the disk or the folder refuses; all else is in the file."""
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents (
-    row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    title TEXT NOT NULL,
-    source TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    sections TEXT NOT NULL,
-    text TEXT NOT NULL
-);
-CREATE INDEX documents_source ON documents (source);
-CREATE TABLE passages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    document INTEGER NOT NULL REFERENCES documents (row) ON DELETE CASCADE,
-    start INTEGER NOT NULL,
-    end INTEGER NOT NULL,
-    heading TEXT NOT NULL,
-    text TEXT NOT NULL,
-    vector BLOB NOT NULL
-);
-CREATE INDEX passages_document ON passages (document);
-"""
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND value = ?)"
 _COLUMNS = "id, title, source, sha256, metadata, sections"
+_INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class AbsentError(StoreError):
@@ -141,25 +117,30 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
         if create is None:
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")
-        _create(connection, create)
-    found = read_meta(connection).get("format")
-    if found != FORMAT:
-        hint = "make a new index: rag ingest PATH --index NEW"
-        raise StoreError(f"{path} has index format {found}, this version reads {FORMAT}", hint)
+        schema.create(connection, create)
+    _bring_up_to_date(connection, path)
     if writable(path):
         connection.execute("PRAGMA journal_mode = WAL")  # a copy made with SQLite's tools has another
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is not to be found in the file's free pages either
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    found, known = schema.found_format(connection), schema.FORMAT
+    if found == known:
+        return
+    if not 0 < found < known:
+        said = read_meta(connection).get("format")
+        hint = "install a newer version of rag, or make a new index: rag ingest PATH --index NEW"
+        raise StoreError(f"{path} has index format {said}, this version reads {known}", hint)
+    if not writable(path):
+        hint = f"open it once with write access: rag info --index {path.parent}"
+        raise StoreError(f"{path} has index format {found}, to be brought to {known}, and cannot be written", hint)
+    schema.migrate(connection)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-
-
-def _create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    meta = {"format": FORMAT, "store": uuid.uuid4().hex, "generation": "0", **values}
-    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-    connection.execute("COMMIT")
 
 
 @contextmanager
@@ -181,14 +162,20 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT key, value FROM meta"))
 
 
-def put(connection: sqlite3.Connection, document: Document, passages: Sequence[Passage], vectors: Vectors) -> None:
-    """Replace the document in one durable transaction."""
+def put(
+    connection: sqlite3.Connection,
+    document: Document,
+    passages: Sequence[Passage],
+    vectors: Vectors,
+    instead_of: str | None = None,
+) -> None:
+    """Replace the document, and take out the one called `instead_of`, in one durable transaction."""
     sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with _transaction(connection):
-        connection.execute("DELETE FROM documents WHERE id = ?", (document.id,))
+        connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
         values = (document.id, document.title, document.source, document.sha256, metadata, sections, document.text)
-        row = connection.execute(f"INSERT INTO documents ({_COLUMNS}, text) VALUES (?, ?, ?, ?, ?, ?, ?)", values).lastrowid
+        row = connection.execute(_INSERT, (*values, schema.text_digest(document.text))).lastrowid
         connection.executemany(
             "INSERT INTO passages (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?)",
             ((row, p.start, p.end, p.heading, p.text, v.tobytes()) for p, v in zip(passages, vectors, strict=True)),
@@ -249,6 +236,17 @@ def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) ->
     join = "JOIN documents d ON d.row = p.document" if filter else ""
     sql = f"SELECT p.id FROM passages p {join} WHERE {' AND '.join(conditions)}"
     return [row[0] for row in connection.execute(sql, values)]
+
+
+def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tuple[list[Passage], Vectors]:
+    """The document's passages in order, and their vectors, (n, dim)."""
+    rows = connection.execute(
+        "SELECT d.id, p.start, p.end, p.text, d.title, p.heading, p.vector FROM passages p JOIN documents d ON d.row = p.document"
+        " WHERE d.id = ? ORDER BY p.id",
+        (document_id,),
+    ).fetchall()
+    joined = np.frombuffer(b"".join(row[-1] for row in rows), dtype=np.float32)
+    return [Passage(*row[:-1]) for row in rows], joined.reshape(len(rows), dim)
 
 
 def vectors(connection: sqlite3.Connection, ids: Sequence[int], dim: int) -> tuple[list[int], Vectors]:

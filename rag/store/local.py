@@ -89,13 +89,13 @@ class LocalStore:
                 with self._searching():
                     pass
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors) -> None:
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
         if not all(_stands(p, document.text) for p in passages):
             raise InputError(f"passages of {document.id} do not stand in its text", "split the document again")
         _check_characters(document, passages)
         with self._lock.hold(self._wait), self._database() as connection:
-            database.put(connection, document, passages, rows)
+            database.put(connection, document, passages, rows, instead_of)
 
     def delete(self, document_id: str) -> bool:
         with self._lock.hold(self._wait), self._database() as connection:
@@ -125,6 +125,10 @@ class LocalStore:
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         with self._database() as connection:
             return database.passages(connection, ids)
+
+    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
+        with self._database() as connection:
+            return database.embedded(connection, document_id, self._dim)
 
     def document(self, document_id: str) -> Document | None:
         with self._database() as connection:

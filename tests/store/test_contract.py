@@ -297,3 +297,26 @@ def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
             return factory(self.folder)
 
     run_state_machine_as_test(Machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+
+
+def test_a_document_may_take_the_place_of_another(store: Store) -> None:
+    put(store, "old", "Sardines swim.")
+    put(store, "other", "Trees grow.")
+    passages, vectors = store.embedded("old")
+    moved = [Passage("new", p.start, p.end, p.text, "new", p.heading) for p in passages]
+    store.put(document("Sardines swim.", "new", "new"), moved, vectors, instead_of="old")
+    assert set(stored(store)) == {"new", "other"}
+    assert both(store, "sardines")[1] == {"new"}
+    assert store.stats().documents == 2
+
+
+def test_the_passages_of_a_document_come_back_in_order_with_their_vectors(store: Store) -> None:
+    put_vectors(store, "other", ["x"], unit(1, seed=5))
+    texts = ["one", "two", "three"]
+    put_vectors(store, "a", texts, unit(3))
+    passages, vectors = store.embedded("a")
+    assert [p.text for p in passages] == texts
+    assert {p.document_id for p in passages} == {"a"}
+    np.testing.assert_array_equal(vectors, unit(3))
+    passages, vectors = store.embedded("absent")
+    assert (passages, vectors.shape) == ([], (0, 64))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rag.errors import BusyError, StoreError
-from rag.store import database
+from rag.store import database, schema
 from rag.types import Passage
 from tests.fakes import document
 from tests.store.helpers import ROOT, both, local, put, stored, unit
@@ -69,7 +69,7 @@ def test_an_index_of_the_future_is_not_opened(path: Path) -> None:
     connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     connection.commit()
     connection.close()
-    assert f"{path} has index format 99, this version reads {database.FORMAT}" in broken(path)
+    assert f"{path} has index format 99, this version reads {schema.FORMAT}" in broken(path)
 
 
 def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> None:
