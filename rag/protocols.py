@@ -10,11 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.filters import Filter as Filter  # part of the seam
 from rag.types import Document, Hit, Passage, Span
 
 Vectors = NDArray[np.float32]
-Filter = Mapping[str, str]
-"""Metadata that a document must have, key by key; the key "document" stands for its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,9 @@ class Store(Protocol):
 
     def documents(self) -> list[Document]:
         """All, by id, without their text."""
+
+    def restamp(self, stamps: Mapping[str, str]) -> None:
+        """Note new stamps of documents, by id, whose files are otherwise as they were. No new generation."""
 
     def stats(self) -> Stats: ...
 

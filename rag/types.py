@@ -5,6 +5,7 @@ Every offset in this package counts Unicode code points, and every end is exclus
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class Document:
 
     `id` is chosen by where the document comes from (folder and path, or URI) and stays when its content changes.
     `source` is the absolute path or URI. `sha256` is the digest of the bytes that were loaded, in hex.
+    `pages` are the offsets at which pages start, page n at index n - 1; () where there are none.
+    `stamp` is what the file system said of the file when it was read: as long as it says the same, the file is unchanged.
     """
 
     id: str
@@ -36,6 +39,12 @@ class Document:
     sha256: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    pages: tuple[int, ...] = ()
+    stamp: str = ""
+
+    def page(self, offset: int) -> int | None:
+        """The number, from 1, of the page that holds the character at `offset`; None where there are no pages."""
+        return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`."""
+    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`.
+
+    `page` is the number, from 1, of the page where the quote starts; None in a document without pages.
+    """
 
     document_id: str
     title: str
@@ -105,6 +117,7 @@ class Citation:
     sentence_start: int
     sentence_end: int
     sentence: str
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from rag import build
 from rag.chunking.split import split
 from rag.engine import Asked, Engine
 from rag.errors import InputError, StoreError
+from rag.filters import parse
 from rag.ingest import embed_and_put
 from rag.settings import Settings
 from rag.store.local import LocalStore
@@ -57,7 +58,7 @@ def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
 
 
 def test_filters_reach_retrieval(engine: Engine) -> None:
-    answer = engine.ask("Who led the talks?", filter={"topic": "deal"})
+    answer = engine.ask("Who led the talks?", filter=parse(["topic=deal"]))
     assert all(hit.passage.document_id == "deal" for hit in answer.hits)
 
 
@@ -88,7 +89,7 @@ def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
     asked = [
         Asked("When did the US leave the deal?"),
         Asked("Who led the talks?", 1),
-        Asked("Who led the talks?", filter={"topic": "oman"}),
+        Asked("Who led the talks?", filter=parse(["topic=oman"])),
         Asked("Who led the talks?", 1),
     ]
     together = engine.ask_many(asked)

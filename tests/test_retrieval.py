@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from rag.chunking.split import split
+from rag.filters import Condition
 from rag.ingest import embed_and_put
 from rag.retrieval import HybridRetriever, fuse
 from rag.store.local import LocalStore
@@ -26,7 +27,9 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def found(store: LocalStore, question: str, k: int = 3, **filter: str) -> list[str]:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve([question], k, filter or None)
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(
+        [question], k, tuple(Condition(key, "=", value) for key, value in filter.items())
+    )
     return [hit.passage.document_id for hit in hits]
 
 

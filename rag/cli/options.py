@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from rag.filters import parse
 from rag.settings import Settings
 
 Command = Callable[..., Any]
@@ -29,21 +30,13 @@ def shared(command: Command) -> Command:
     return wrapped
 
 
-def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """key=value options as a filter."""
-    wrong = [value for value in values if "=" not in value]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not key=value")
-    return dict(value.split("=", 1) for value in values)
-
-
 filter_option = click.option(
     "--filter",
     "filter",
     multiple=True,
-    callback=pairs,
-    metavar="KEY=VALUE",
-    help="Only documents with this metadata; repeat for more.",
+    callback=lambda _, __, values: parse(values),
+    metavar="CONDITION",
+    help="Only documents of which this holds, as type=pdf, year>=2024, source:reports; repeat for more.",
 )
 
 

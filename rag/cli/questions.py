@@ -11,6 +11,7 @@ from rag import build
 from rag.cli import render
 from rag.cli.options import filter_option, print_json, shared
 from rag.engine import check_question
+from rag.filters import Filter
 from rag.settings import Settings
 
 
@@ -19,10 +20,10 @@ from rag.settings import Settings
 @click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
 @filter_option
 @shared
-def ask_command(settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, filter: dict[str, str]) -> None:
+def ask_command(settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, filter: Filter) -> None:
     """Answer QUESTION from the documents. Exits with 1 if they do not say."""
     asked = check_question(" ".join(question), settings.max_question)
-    found = build.engine(settings).ask(asked, read, filter or None)
+    found = build.engine(settings).ask(asked, read, filter)
     print_json(found) if as_json else click.echo(render.answer(found))
     sys.exit(0 if found.text is not None else 1)
 
@@ -32,10 +33,10 @@ def ask_command(settings: Settings, as_json: bool, question: tuple[str, ...], re
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
 @filter_option
 @shared
-def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: dict[str, str]) -> None:
+def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: Filter) -> None:
     """Show the passages nearest to QUESTION, best first."""
     asked = check_question(" ".join(question), settings.max_question)
-    hits: Any = build.searcher(settings).search(asked, k, filter or None)
+    hits: Any = build.searcher(settings).search(asked, k, filter)
     if as_json:
         print_json(hits)
         return

@@ -46,7 +46,7 @@ def _citation(number: int, citation: Citation) -> list[str]:
     before = citation.sentence[: citation.start - citation.sentence_start]
     after = citation.sentence[citation.end - citation.sentence_start :]
     marked = clean(before) + _mark(clean(citation.quote)) + clean(after)
-    return [f"[{number}] {_place(citation.document_id, citation.title, citation.heading)}", *_wrap(marked)]
+    return [f"[{number}] {_place(citation.document_id, citation.title, citation.heading, citation.page)}", *_wrap(marked)]
 
 
 def hit(number: int, found: Hit) -> list[str]:
@@ -57,9 +57,10 @@ def hit(number: int, found: Hit) -> list[str]:
     return [f"[{number}] {place}  {scores}", *_wrap(clean(passage.text))]
 
 
-def _place(document_id: str, title: str, heading: str) -> str:
+def _place(document_id: str, title: str, heading: str, page: int | None = None) -> str:
     inner = heading.removeprefix(title).removeprefix(" > ")
-    return click.style(clean(document_id), fg="cyan") + clean("".join(f" > {part}" for part in (title, inner) if part))
+    parts = "".join(f" > {part}" for part in (title, inner) if part) + (f", page {page}" if page else "")
+    return click.style(clean(document_id), fg="cyan") + clean(parts)
 
 
 def _mark(quote: str) -> str:

@@ -139,4 +139,5 @@ def cite(span: Span, document: Document) -> Citation | None:
         first,
         last,
         document.text[first:last],
+        document.page(start),
     )

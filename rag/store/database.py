@@ -15,13 +15,13 @@ import numpy as np
 from rag.errors import BusyError, StoreError
 from rag.protocols import Filter, Vectors
 from rag.store import schema
+from rag.store.conditions import where
 from rag.types import Document, Passage, Section
 
 _OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 """What the disk or the folder refuses; all else is in the file."""
-_HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND value = ?)"
-_COLUMNS = "id, title, source, sha256, metadata, sections"
-_INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
+_INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class AbsentError(StoreError):
@@ -174,8 +174,9 @@ def put(
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with _transaction(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
-        values = (document.id, document.title, document.source, document.sha256, metadata, sections, document.text)
-        row = connection.execute(_INSERT, (*values, schema.text_digest(document.text))).lastrowid
+        names = (document.id, document.title, document.source, document.sha256, metadata, sections)
+        values = (*names, json.dumps(document.pages), document.stamp, document.text, schema.text_digest(document.text))
+        row = connection.execute(_INSERT, values).lastrowid
         connection.executemany(
             "INSERT INTO passages (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?)",
             ((row, p.start, p.end, p.heading, p.text, v.tobytes()) for p, v in zip(passages, vectors, strict=True)),
@@ -213,9 +214,9 @@ def documents(connection: sqlite3.Connection) -> list[Document]:
 
 
 def _document(row: Sequence[Any]) -> Document:
-    document_id, title, source, sha256, metadata, sections, text = row
+    document_id, title, source, sha256, metadata, sections, pages, stamp, text = row
     kept = tuple(Section(start, heading) for start, heading in json.loads(sections))
-    return Document(document_id, text, title, source, sha256, json.loads(metadata), kept)
+    return Document(document_id, text, title, source, sha256, json.loads(metadata), kept, tuple(json.loads(pages)), stamp)
 
 
 def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Passage]:
@@ -228,14 +229,10 @@ def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Pa
 
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
-    """All passage ids, or those of the documents with the metadata in `filter`."""
-    conditions, values = ["1"], list[str]()
-    for key, value in (filter or {}).items():
-        conditions.append("d.id = ?" if key == "document" else _HAS)
-        values += [value] if key == "document" else [key, value]
-    join = "JOIN documents d ON d.row = p.document" if filter else ""
-    sql = f"SELECT p.id FROM passages p {join} WHERE {' AND '.join(conditions)}"
-    return [row[0] for row in connection.execute(sql, values)]
+    """All passage ids, or those of the documents for which `filter` holds."""
+    condition, values = where(filter or ())
+    chosen = f"WHERE document IN (SELECT row FROM documents d WHERE {condition})" if filter else ""
+    return [row[0] for row in connection.execute(f"SELECT id FROM passages {chosen}", values)]
 
 
 def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tuple[list[Passage], Vectors]:
@@ -255,6 +252,12 @@ def vectors(connection: sqlite3.Connection, ids: Sequence[int], dim: int) -> tup
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
     joined = b"".join(vector for _, vector in rows)
     return [i for i, _ in rows], np.frombuffer(joined, dtype=np.float32).reshape(len(rows), dim)
+
+
+def restamp(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("UPDATE documents SET stamp = ? WHERE id = ?", ((stamp, id) for id, stamp in stamps.items()))
+    connection.execute("COMMIT")
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -138,6 +138,10 @@ class LocalStore:
         with self._database() as connection:
             return database.documents(connection)
 
+    def restamp(self, stamps: Mapping[str, str]) -> None:
+        with self._lock.hold(self._wait), self._database() as connection:
+            database.restamp(connection, stamps)
+
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
             documents, passages = database.counts(connection)

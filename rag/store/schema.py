@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 
-FORMAT = 2
+FORMAT = 3
 _DOCUMENTS = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -18,7 +18,9 @@ CREATE TABLE documents (
     metadata TEXT NOT NULL,
     sections TEXT NOT NULL,
     text TEXT NOT NULL,
-    digest TEXT NOT NULL DEFAULT ''
+    digest TEXT NOT NULL DEFAULT '',
+    pages TEXT NOT NULL DEFAULT '[]',
+    stamp TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX documents_source ON documents (source);
 """
@@ -89,8 +91,14 @@ def _digests_and_removals(connection: sqlite3.Connection) -> None:
     run(connection, _REMOVED + JOURNAL)
 
 
+def _pages_and_stamps(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE documents ADD COLUMN pages TEXT NOT NULL DEFAULT '[]'")
+    connection.execute("ALTER TABLE documents ADD COLUMN stamp TEXT NOT NULL DEFAULT ''")
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _digests_and_removals,
+    2: _pages_and_stamps,
 }
 """By the format that each starts from. A step only adds, with defaults, so that who runs an older version is not broken."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from rag.errors import InputError
+from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import Store
 from rag.types import Document, Passage, Section
 from tests.fakes import document
@@ -94,8 +96,8 @@ def test_a_replaced_document_leaves_nothing_of_the_old(store: Store) -> None:
     found = store.document("a")
     assert found
     assert (found.text, found.metadata) == ("Trees grow.", {"topic": "wood"})
-    assert store.dense(unit(1)[0], 9, {"topic": "fish"}) == []
-    assert store.lexical("trees", 9, {"topic": "fish"}) == []
+    assert store.dense(unit(1)[0], 9, parse(["topic=fish"])) == []
+    assert store.lexical("trees", 9, parse(["topic=fish"])) == []
 
 
 def test_ids_are_never_used_again(store: Store) -> None:
@@ -143,17 +145,16 @@ def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> N
     vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
     put_vectors(store, "far", ["fish " + "and other words " * 9] * rare, np.stack(vectors[:rare]), topic="far")
     put_vectors(store, "near", ["fish fish"] * (300 - rare), np.stack(vectors[rare:]), topic="near")
-    for filter in ({"topic": "far"}, {"document": "far"}, {"document": "far", "topic": "far"}):
+    for filter in map(parse, (["topic=far"], ["document=far"], ["document=far", "topic=far"])):
         for found in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
             assert len(found) == min(10, rare)
             assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == {"far"}
-    assert store.dense(question, 300, {"topic": "far"}) == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
+    assert store.dense(question, 300, parse(["topic=far"])) == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
 
 
-@pytest.mark.parametrize(
-    "filter", [{"topic": "none"}, {"none": "a"}, {"document": "none"}, {"topic": "a", "document": "b"}, {"topic": "%"}]
-)
-def test_a_filter_that_matches_nothing_finds_nothing(store: Store, filter: dict[str, str]) -> None:
+@pytest.mark.parametrize("texts", [["topic=none"], ["none=a"], ["document=none"], ["topic=a", "document=b"], ["topic=%"]])
+def test_a_filter_that_matches_nothing_finds_nothing(store: Store, texts: list[str]) -> None:
+    filter = parse(texts)
     put(store, "a", "Sardines.", topic="a")
     put(store, "b", "Sardines.", topic="b")
     assert store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9, filter) == store.lexical("sardines", 9, filter) == []
@@ -161,7 +162,67 @@ def test_a_filter_that_matches_nothing_finds_nothing(store: Store, filter: dict[
 
 def test_an_empty_filter_filters_nothing(store: Store) -> None:
     put(store, "a", "Sardines.")
-    assert len(store.lexical("sardines", 9, {})) == len(store.dense(unit(1)[0], 9, {})) == 1
+    assert len(store.lexical("sardines", 9, ())) == len(store.dense(unit(1)[0], 9, ())) == 1
+
+
+KNOWN = {
+    "docs/a.txt": {"year": "2024", "date": "2024-03-15", "type": "txt", "author": "Ada, Bo"},
+    "docs/sub/b.pdf": {"year": "2023", "date": "2024", "type": "pdf", "n": "-1.5e3", "author": 'Bo\'s "friend"'},
+    "docs/sub/c": {"year": "unknown", "date": "2024-03-02T10:00", "n": "2", "a key": "50%", "'": "_"},
+    "docs/sub": {},
+}
+KEYS = ["year", "date", "type", "n", "author", "a key", "'", "document", "source", "title", "none"]
+VALUES = [
+    "2024",
+    "2023.5",
+    "2024-03",
+    "2024-03-15",
+    "2024-03-02T1",
+    "-1500",
+    "2",
+    "02",
+    "txt",
+    "Ada",
+    "Bo",
+    "50%",
+    "_",
+    "",
+    "docs/sub",
+]
+VALUES += ["/docs/sub", "docs/sub/", "docs", "doc", "/", "docs/a.txt", 'Bo\'s "friend"', "NaN", "1e999"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.builds(Condition, st.sampled_from(KEYS), st.sampled_from(OPERATORS), st.sampled_from(VALUES)), min_size=1, max_size=2
+    )
+)
+@example(list(parse(["date>=2024-03", "source:docs/sub"])))
+def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[Condition]) -> None:
+    if not store.stats().documents:
+        for id, metadata in KNOWN.items():
+            put(store, id, "Sardines.", **metadata)
+    wanted = {d.id for d in store.documents() if matches(tuple(conditions), d)}
+    found = store.dense(unit(1)[0], 9, tuple(conditions))
+    assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == wanted
+
+
+def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
+    put(store, "a", "Sardines swim.")
+    before, generation = store.document("a"), store.stats().generation
+    assert before is not None
+    store.restamp({"a": "7:8", "none": "9"})
+    assert store.document("a") == replace(before, stamp="7:8")
+    assert store.documents()[0].stamp == "7:8"
+    assert store.stats().generation == generation
+
+
+def test_pages_are_kept(store: Store) -> None:
+    made = replace(document("Sardines.\n\nTuna.", "a", "a"), pages=(0, 0, 11), stamp="1:2")
+    store.put(made, [Passage("a", 0, 16, made.text, "a", "")], unit(1))
+    assert store.document("a") == made
+    assert [made.page(at) for at in (0, 10, 11, 15)] == [2, 2, 3, 3]
 
 
 WHOLE = document("Sardines swim.", "a", "a", topic="fish")

@@ -1,0 +1,102 @@
+"""Which documents are asked: conditions on what is known of each.
+
+    type=pdf   author!=Ada   year>=2024   date<2024-06   source:reports/2024   document=seeds/jcpoa.md
+
+The keys "document" (its id), "title" and "source" are a document's own, every other key is one of its metadata. `matches` says
+what a filter means; stores answer it in their own language, and tests hold them to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rag.errors import InputError
+from rag.types import Document
+
+_CONDITION = re.compile(r"([^=!<>:]+)(!=|<=|>=|=|<|>|:)(.*)", re.DOTALL)
+_NUMBER = re.compile(r"[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
+"""As JSON writes one, so that every store can tell."""
+_DATE = re.compile(r"[0-9]{4}(?:-.*)?", re.DOTALL)
+OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+_HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or source:reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What `key` must be; `op` is one of = != < <= > >=.
+
+    `=` holds for the whole value, and for one of several that are joined by ", "; for "source" also for a folder above it,
+    as a path or as it begins the document's id. `!=` is its opposite: it holds where the key is absent. The others compare
+    numbers, or dates (YYYY, YYYY-MM, YYYY-MM-DD…) by the part that both have; they never hold between other values.
+    """
+
+    key: str
+    op: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if self.op not in OPERATORS:
+            raise InputError(f"{self.op!r} is not an operator of filters", _HINT)
+
+
+Filter = tuple[Condition, ...]
+"""Conditions that must all hold; () for every document."""
+
+
+def parse(texts: Iterable[str]) -> Filter:
+    """Conditions as people write them; ":" is another "=". Raises InputError for what is none."""
+    return tuple(_condition(text) for text in texts)
+
+
+def _condition(text: str) -> Condition:
+    match = _CONDITION.fullmatch(text)
+    if not match or not match.group(1).strip():
+        raise InputError(f"{text!r} is not a filter", _HINT)
+    key, op, value = match.group(1).strip(), match.group(2).replace(":", "="), match.group(3).strip()
+    if op not in ("=", "!=") and not (is_number(value) or is_date(value)):
+        raise InputError(f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30", _HINT)
+    return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)
+
+
+def matches(filter: Filter, document: Document) -> bool:
+    """Whether every condition holds for the document."""
+    return all(_holds(condition, document) for condition in filter)
+
+
+def _holds(condition: Condition, document: Document) -> bool:
+    if condition.op == "!=":
+        return not _holds(Condition(condition.key, "=", condition.value), document)
+    own = {"document": document.id, "title": document.title, "source": document.source}
+    value = own[condition.key] if condition.key in own else document.metadata.get(condition.key)
+    if value is None:
+        return False
+    if condition.op != "=":
+        return _compares(value, condition.op, condition.value)
+    if condition.key == "source":
+        return any(f"{place}/".startswith(f"{condition.value.rstrip('/')}/") for place in (document.id, document.source))
+    if condition.key in own:
+        return value == condition.value
+    return f", {condition.value}, " in f", {value}, "
+
+
+def is_number(value: str) -> bool:
+    return bool(_NUMBER.fullmatch(value))
+
+
+def is_date(value: str) -> bool:
+    return bool(_DATE.fullmatch(value))
+
+
+def _compares(value: str, op: str, wanted: str) -> bool:
+    if is_number(value) and is_number(wanted):
+        return _ordered(float(value), op, float(wanted))
+    if is_date(value) and is_date(wanted):
+        return _ordered(value[: len(wanted)], op, wanted[: len(value)])
+    return False
+
+
+def _ordered(one: float | str, op: str, other: float | str) -> bool:
+    below, equal = one < other, one == other  # type: ignore[operator]  # both of one kind
+    return (below and "<" in op) or (equal and "=" in op) or (not (below or equal) and ">" in op)
