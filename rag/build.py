@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.composing.confidence import Confidence
 from rag.engine import Engine, Searcher
+from rag.errors import AbsentError
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.sync import Sync
 
 
 def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
@@ -20,6 +25,21 @@ def store(settings: Settings, embedder: Embedder | None = None, create: bool = F
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
     return LocalStore(settings.index, expect, create)
+
+
+def sync(settings: Settings, create: bool = True) -> Sync:
+    """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
+    from rag.lazy import LazyEmbedder
+    from rag.sync import Sync
+
+    lazy = LazyEmbedder(lambda: embedder(settings))
+    try:
+        opened = store(settings)
+    except AbsentError:
+        if not create:
+            raise
+        opened = store(settings, lazy, create=True)
+    return Sync(opened, lazy, settings.passage_tokens)
 
 
 def embedder(settings: Settings) -> Embedder:

@@ -3,7 +3,8 @@
     RagError
     ├── InputError      what was asked or given cannot be used             exit 2
     ├── NotFoundError   a document or path that is not there               exit 2
-    ├── StoreError      the index is absent, empty, broken or mismatched   exit 3
+    ├── StoreError      the index is empty, broken or mismatched           exit 3
+    │   └── AbsentError there is none yet                                  exit 3
     ├── ModelError      a model is absent, altered or of the wrong kind    exit 4
     └── BusyError       another process is writing the index               exit 5
 
@@ -34,6 +35,10 @@ class NotFoundError(RagError):
 
 class StoreError(RagError):
     exit_code = 3
+
+
+class AbsentError(StoreError):
+    """There is no index there yet."""
 
 
 class ModelError(RagError):

@@ -16,6 +16,7 @@ _COMMANDS = {
     "ask": ("rag.cli.questions", "Answer a question from the documents, with citations."),
     "search": ("rag.cli.questions", "Show the passages nearest to a question."),
     "ingest": ("rag.cli.documents", "Put files and folders into the index."),
+    "sync": ("rag.cli.sync", "Make the index equal to a folder, removals included."),
     "list": ("rag.cli.documents", "List the documents."),
     "show": ("rag.cli.documents", "Print a document's text."),
     "delete": ("rag.cli.documents", "Take documents out of the index."),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.errors import BusyError, StoreError
+from rag.errors import AbsentError, BusyError, StoreError
 from rag.protocols import Filter, Vectors
 from rag.store import schema
 from rag.store.conditions import where
@@ -22,10 +22,6 @@ _OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FUL
 """What the disk or the folder refuses; all else is in the file."""
 _COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
 _INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-class AbsentError(StoreError):
-    """There is no index in the folder yet."""
 
 
 @contextmanager

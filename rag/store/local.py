@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.errors import InputError, StoreError
+from rag.errors import AbsentError, InputError, StoreError
 from rag.protocols import Filter, Stats, Vectors
 from rag.store import database
 from rag.store.derived import Derived
@@ -46,7 +46,7 @@ class LocalStore:
     def _connect(self, create: Mapping[str, str] | None) -> sqlite3.Connection:
         try:
             return database.connect(self._path)
-        except database.AbsentError:
+        except AbsentError:
             if create is None:
                 raise
         _make_folder(self.folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.errors import BusyError, StoreError
+from rag.errors import AbsentError, BusyError, StoreError
 from rag.store import database, schema
 from rag.types import Passage
 from tests.fakes import document
@@ -91,7 +91,7 @@ def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> 
 @pytest.mark.parametrize("folder", ["missing", "a/b/missing", "file", "file/inside"])
 def test_an_absent_index_says_how_to_make_one(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(database.AbsentError, match="no index in") as caught:
+    with pytest.raises(AbsentError, match="no index in") as caught:
         database.connect(tmp_path / folder / "rag.sqlite")
     assert "rag ingest" in caught.value.hint
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
@@ -109,7 +109,7 @@ def leftover(folder: Path) -> Path:
 @pytest.mark.parametrize("make", [leftover, lambda folder: (folder / "rag.sqlite").touch() or folder / "rag.sqlite"])
 def test_an_index_that_was_never_finished_is_absent(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
-    with pytest.raises(database.AbsentError):
+    with pytest.raises(AbsentError):
         database.connect(path)
     connection = database.connect(path, META)
     assert database.read_meta(connection)["dim"] == "64"

@@ -1,0 +1,100 @@
+"""`rag sync`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from rag import build
+from rag.cli.options import print_json, shared
+from rag.cli.render import clean
+from rag.errors import BusyError, InputError, NotFoundError, RagError
+from rag.loading.files import find
+from rag.settings import Settings
+from rag.sync import Changes
+
+_SHOWN = 20
+
+
+@click.command("sync")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--allow-mass-delete", "many", is_flag=True, help="Also if much of the folder is gone.")
+@click.option("--watch", is_flag=True, help="Then follow the folder until interrupted.")
+@click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
+@shared
+def sync_command(
+    settings: Settings, as_json: bool, folder: Path, dry_run: bool, many: bool, watch: bool, name: str | None
+) -> None:
+    """Make the index hold what FOLDER holds: add, replace, rename, and take out what is gone.
+
+    Files are told apart by content; one that was renamed is not embedded again. Documents from elsewhere are left alone.
+    """
+    if dry_run and watch:
+        raise InputError("--dry-run and --watch do not go together", "leave one out")
+    root = folder.resolve()
+    if not root.is_dir():
+        raise NotFoundError(f"no such folder: {folder}", "check the path; if the folder itself is gone: rag delete")
+    sync = build.sync(settings, create=not dry_run)
+
+    def once() -> Changes:
+        files = list(find([root], name))
+        if dry_run:
+            return sync.preview(root, files)
+        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+            return sync.run(root, files, many, progress.update)
+
+    if watch:
+        _follow(root, once, lambda changes: _say(changes, settings.index, as_json))
+    else:
+        _say(once(), settings.index, as_json)
+
+
+def _follow(root: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:
+    """Sync now and after each change. What goes wrong is said, and tried again with the next change."""
+    try:
+        from watchfiles import watch
+    except ImportError as error:
+        raise InputError("--watch needs the package watchfiles", "pip install 'rag[watch]'") from error
+    first = True
+    busy = False
+    # Watching begins before the first sync, so that what changes meanwhile is not missed.
+    for changes in watch(root, rust_timeout=500, yield_on_timeout=True, ignore_permission_denied=True):
+        if not (changes or first or busy):
+            continue
+        try:
+            done = once()
+            if first or done.any or done.skipped:
+                say(done)
+            busy = False
+        except RagError as error:
+            busy = isinstance(error, BusyError)
+            click.echo(f"rag: {error}", err=True)
+        first = False
+
+
+def _say(changes: Changes, index: Path, as_json: bool) -> None:
+    print_json(changes) if as_json else click.echo(_report(changes, index))
+    sys.stdout.flush()
+
+
+def _report(changes: Changes, index: Path) -> str:
+    words = ("added", "updated", "renamed", "removed", "unchanged", "skipped")
+    said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(changes, word))))
+    state = "; nothing was changed (dry run)" if changes.dry_run else "" if changes.any else "; the index has not changed"
+    lines = [f"{index}: {said or 'no documents'}{state}"]
+    if changes.dry_run:
+        lines += _named(changes)
+    lines += [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in changes.skipped[:_SHOWN]]
+    more = len(changes.skipped) - _SHOWN
+    return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
+
+
+def _named(changes: Changes) -> list[str]:
+    signs = [("+", changes.added), ("~", changes.updated), ("-", changes.removed)]
+    lines = [f"  {sign} {clean(document_id)}" for sign, ids in signs for document_id in ids]
+    return lines + [f"  > {clean(old)} -> {clean(new)}" for old, new in changes.renamed]

@@ -1,0 +1,78 @@
+"""`rag sync` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, cast
+
+from tests.cli.test_cli import Run, run
+from tests.store.helpers import ROOT
+
+__all__ = ["run"]
+
+
+def test_sync_says_what_it_did(run: Run) -> None:
+    assert run("sync", "docs") == (0, "index: 2 added\n", "")
+    assert run("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
+    Path("docs/oman.txt").rename("docs/muscat.txt")
+    Path("docs/iran.txt").write_text("Tehran.")
+    dry = "index: 1 added, 1 renamed, 1 unchanged; nothing was changed (dry run)\n"
+    assert run("sync", "docs", "--dry-run")[1] == dry + "  + docs/iran.txt\n  > docs/oman.txt -> docs/muscat.txt\n"
+    assert run("sync", "docs") == (0, "index: 1 added, 1 renamed, 1 unchanged\n", "")
+    changes = json.loads(run("sync", "docs", "--json")[1])
+    assert changes["unchanged"] == ["docs/deal.md", "docs/iran.txt", "docs/muscat.txt"]
+
+
+def test_a_folder_that_is_empty_now_is_not_believed(run: Run) -> None:
+    run("sync", "docs")
+    for path in Path("docs").iterdir():
+        path.unlink()
+    code, out, err = run("sync", "docs")
+    assert (code, out) == (2, "")
+    assert "2 of the 2 documents of" in err
+    assert "--allow-mass-delete" in err
+    assert run("sync", "docs", "--allow-mass-delete") == (0, "index: 2 removed\n", "")
+
+
+def test_what_cannot_be_done_is_said(run: Run) -> None:
+    assert run("sync", "none")[0] == 2
+    assert "no such folder: none" in run("sync", "none")[2]
+    assert "no such folder: docs/deal.md" in run("sync", "docs/deal.md")[2]
+    assert run("sync", "docs", "--dry-run", "--watch")[0] == 2
+    code, _, err = run("sync", "docs", "--dry-run")
+    assert code == 3
+    assert "no index in index" in err
+
+
+WATCH = """
+import sys
+from rag import build
+from rag.cli.main import main
+from tests.fakes import BagOfWordsEmbedder
+build.embedder = lambda settings: BagOfWordsEmbedder()
+sys.argv = ["rag", "sync", sys.argv[1], "--watch", "--index", sys.argv[2]]
+main()
+"""
+
+
+def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.txt").write_text("Sardines.")
+    command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = cast(IO[str], process.stdout)
+            assert lines.readline().endswith("index: 1 added\n")
+            (docs / "b.txt").write_text("Herring.")
+            assert lines.readline().endswith("index: 1 added, 1 unchanged\n")
+            (docs / "b.txt").rename(docs / "c.txt")
+            assert lines.readline().endswith("index: 1 renamed, 1 unchanged\n")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
