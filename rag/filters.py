@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-
 """As JSON writes one, so that every store can tell."""
 _DATE = re.compile(r"[0-9]{4}(?:-.*)?", re.DOTALL)
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+_ALIASES = {"path": "source", "id": "document"}
 _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or source:reports"
 
 
@@ -54,7 +55,11 @@ def _condition(text: str) -> Condition:
     match = _CONDITION.fullmatch(text)
     if not match or not match.group(1).strip():
         raise InputError(f"{text!r} is not a filter", _HINT)
-    key, op, value = match.group(1).strip(), match.group(2).replace(":", "="), match.group(3).strip()
+    key, op, value = (
+        _ALIASES.get(match.group(1).strip(), match.group(1).strip()),
+        match.group(2).replace(":", "="),
+        match.group(3).strip(),
+    )
     if op not in ("=", "!=") and not (is_number(value) or is_date(value)):
         raise InputError(f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30", _HINT)
     return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)

@@ -80,7 +80,7 @@ class Store(Protocol):
         """All, by id, without their text."""
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
-        """Note new stamps of documents, by id, whose files are otherwise as they were. No new generation."""
+        """Note new stamps of documents, by id: they are as they were in files that have changed. No new generation."""
 
     def stats(self) -> Stats: ...
 

@@ -9,6 +9,9 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+INSIDE = "//"
+"""Between the path of a file and the name of a part of it; no resolved path has two slashes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -29,7 +32,8 @@ class Document:
     `id` is chosen by where the document comes from (folder and path, or URI) and stays when its content changes.
     `source` is the absolute path or URI. `sha256` is the digest of the bytes that were loaded, in hex.
     `pages` are the offsets at which pages start, page n at index n - 1; () where there are none.
-    `stamp` is what the file system said of the file when it was read: as long as it says the same, the file is unchanged.
+    Of a document that is a part of a file, of an archive or a mailbox, `source` is the file's and INSIDE and the part's name,
+    and `stamp` is the digest of the whole file.
     """
 
     id: str
@@ -41,6 +45,17 @@ class Document:
     sections: tuple[Section, ...] = ()
     pages: tuple[int, ...] = ()
     stamp: str = ""
+
+    @property
+    def file(self) -> str:
+        """The absolute path or URI of the file that the document is, or is a part of."""
+        begin = self.source.find("://") + 3 if "://" in self.source else 1
+        inside = self.source.find(INSIDE, begin) if self.stamp else -1
+        return self.source if inside < 0 else self.source[:inside]
+
+    @property
+    def file_sha256(self) -> str:
+        return self.stamp or self.sha256
 
     def page(self, offset: int) -> int | None:
         """The number, from 1, of the page that holds the character at `offset`; None where there are no pages."""

@@ -16,6 +16,7 @@ from tests.fakes import document
         ("author!=Ada L.", Condition("author", "!=", "Ada L.")),
         ("date<2024-06", Condition("date", "<", "2024-06")),
         ("source:https://x/y?a=b", Condition("source", "=", "https://x/y?a=b")),
+        ("path:docs/a.txt", Condition("source", "=", "docs/a.txt")),
         ("topic=", Condition("topic", "=", "")),
         ("draws on=x>y", Condition("draws on", "=", "x>y")),
     ],

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from rag.types import Passage
+from rag.types import Document, Passage
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,24 @@ def test_context_is_title_and_heading_without_repeating_the_title(title: str, he
 def test_types_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Passage("d", 0, 1, "x", "", "").start = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("source", "stamp", "file"),
+    [
+        ("/data/a.txt", "", "/data/a.txt"),
+        ("/data/a.zip//b/c.txt", "0" * 64, "/data/a.zip"),
+        ("/data/a.zip//b.zip//c.txt", "0" * 64, "/data/a.zip"),
+        ("https://example.org//a.txt", "", "https://example.org//a.txt"),
+        ("https://example.org/a.zip//c.txt", "0" * 64, "https://example.org/a.zip"),
+    ],
+)
+def test_the_file_that_holds_a_document(source: str, stamp: str, file: str) -> None:
+    document = Document("d", "x", "", source, "1" * 64, stamp=stamp)
+    assert (document.file, document.file_sha256) == (file, stamp or "1" * 64)
+
+
+def test_the_page_of_an_offset() -> None:
+    document = Document("d", "one two", "", "/d", "0" * 64, pages=(0, 4, 4))
+    assert [document.page(offset) for offset in (0, 3, 4, 7)] == [1, 1, 3, 3]
+    assert Document("d", "x", "", "/d", "0" * 64).page(0) is None

@@ -1,36 +1,35 @@
-"""Files into documents: which files, their bytes, their encoding, and the parser for their kind."""
+"""Files into documents: which files, their bytes, and the parser for their kind."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
-import charset_normalizer
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import InputError, NotFoundError
-from rag.loading import html, markdown, plain
-from rag.types import Document, Section
+from rag.loading import dates
+from rag.loading.encoding import decode
+from rag.loading.kinds import Kind, kind_of
+from rag.loading.parsed import Parsed, Part
+from rag.loading.parsed import Unreadable as Unreadable  # who reads files catches it
+from rag.types import INSIDE, Document
 
-Parser = Callable[[str], tuple[str, tuple[Section, ...], dict[str, str]]]
-PARSERS: dict[str, Parser] = {
-    ".txt": plain.parse,
-    ".text": plain.parse,
-    ".md": markdown.parse,
-    ".markdown": markdown.parse,
-    ".html": html.parse,
-    ".htm": html.parse,
-}
-_BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_LEGACY = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 cp949").split()
-"""What old text files are in. Left to choose among all of Python's codecs, charset-normalizer reads "Caf\u00e9" as EBCDIC."""
-
-
-class Unreadable(Exception):
-    """Why one file cannot be a document. The others go on."""
+MOST_BYTES = 100_000_000
+_MOST_CHARACTERS = 20_000_000
+"""Some thirty thousand passages; a longer text is many documents in one."""
+_MOST_EXPANDED = 5
+"""How many times the largest file an archive may hold in all."""
+_DEEPEST = 3
+"""Archives in archives."""
+_LONGEST_VALUE = 1000
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,15 @@ class Found:
 
     path: Path
     document_id: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a file held: documents; sources of those that are as they were known; and what cannot be read, (source, reason)."""
+
+    documents: list[Document] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
 def find(paths: list[Path], name: str | None = None) -> Iterator[Found]:
@@ -76,31 +84,54 @@ def _walk(root: Path, folder_name: str) -> Iterator[Found]:
         yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
-def read(found: Found) -> Document:
-    """The document in a file. Raises Unreadable for another kind of file, binary content, or nothing to read."""
-    if os.path.isdir(found.path):
-        raise Unreadable("is a folder that cannot be opened")
-    parser = PARSERS.get(found.path.suffix.lower())
-    if parser is None:
-        raise Unreadable(f"unsupported kind {found.path.suffix or '(no suffix)'}")
-    if not _is_utf8(str(found.path)):
-        raise Unreadable("has a name that is not UTF-8; rename it")
+def load(found: Found, known: Mapping[str, str] | None = None, most_bytes: int = MOST_BYTES) -> Loaded:
+    """The documents in a file: one, or those of an archive or mailbox. Those whose digest is `known`, by source, are not read.
+
+    Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or nothing to read.
+    """
+    content = _content(found.path, most_bytes)
+    run = _Run(known or {}, _MOST_EXPANDED * most_bytes)
+    run.file(_Place(found.document_id, str(found.path), found.path.name), content)
+    return run.loaded
+
+
+def load_bytes(name: str, data: bytes) -> list[Document]:
+    """The documents in `data`, which came without a file: `name`, a path or URI with the suffix of its kind, is id and source.
+
+    Raises InputError if it cannot be read.
+    """
     try:
-        content = found.path.read_bytes()
+        run = _Run({}, _MOST_EXPANDED * MOST_BYTES)
+        run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
+        if not run.loaded.documents:
+            raise Unreadable("holds nothing that can be read: {} {}".format(*run.loaded.skipped[0]))
+    except Unreadable as error:
+        raise InputError(f"{name} {error}", "give it the suffix of what it is, such as report.pdf or notes.txt") from error
+    return run.loaded.documents
+
+
+def read(found: Found) -> Document:
+    """The one document in a file. Raises Unreadable as `load` does, and for several."""
+    loaded = load(found)
+    if len(loaded.documents) != 1 or loaded.skipped:
+        raise Unreadable("holds several documents")
+    return loaded.documents[0]
+
+
+def _content(path: Path, most: int) -> bytes:
+    if os.path.isdir(path):
+        raise Unreadable("is a folder that cannot be opened")
+    if not _is_utf8(str(path)):
+        raise Unreadable("has a name that is not UTF-8; rename it")
+    kind_of(path.name, b"")  # what no parser reads is not opened
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b" " * (most + 1)
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from error
-    try:
-        text, sections, metadata = parser(decode(content))
-    except RecursionError:
-        raise Unreadable("is nested too deeply") from None
-    except ParserRejectedMarkup as error:
-        raise Unreadable("is not HTML") from error
-    if not text.strip():
-        raise Unreadable("holds no text")
-    title = " ".join(metadata.pop("title", "").split()) or found.path.stem
-    digest = hashlib.sha256(content).hexdigest()
-    metadata |= {"type": found.path.suffix.lower().lstrip(".")}
-    return Document(found.document_id, text, title, str(found.path), digest, metadata, sections)
+    if len(content) > most:
+        raise Unreadable(f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
+    return content
 
 
 def _is_utf8(name: str) -> bool:
@@ -110,29 +141,120 @@ def _is_utf8(name: str) -> bool:
         return False
 
 
-def decode(content: bytes) -> str:
-    """Text of any common encoding: by its byte order mark, as UTF-8, or by the likeliest. Raises Unreadable if binary."""
-    bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
-    if bom is None and b"\0" in content:
-        raise Unreadable("is binary, not text")
-    try:
-        text = content.decode(bom or "utf-8-sig")
-    except UnicodeDecodeError:
-        text = _decode_legacy(content)
-    if "\0" in text:
-        raise Unreadable("is binary, not text")
-    return text
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a document is: its id and source, the name that tells its kind, and the digest of the archive it is in, if any."""
+
+    id: str
+    source: str
+    name: str
+    archive: str = ""
+    depth: int = 0
+
+    def inside(self, part: str, archive: str) -> _Place:
+        return _Place(f"{self.id}/{part}", f"{self.source}{INSIDE}{part}", part, self.archive or archive, self.depth + 1)
 
 
-def _decode_legacy(content: bytes) -> str:
-    """By the likeliest encoding; by Windows-1252, the commonest by far, where that is as likely. Raises Unreadable."""
-    matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
-    best = matches.best()
-    if best is None:
-        raise Unreadable("is not text in any known encoding")
-    western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
-    is_western = western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.05
+class _Run:
+    """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
+
+    def __init__(self, known: Mapping[str, str], most_bytes: int) -> None:
+        self.loaded = Loaded()
+        self._known = known
+        self._left = most_bytes
+
+    def file(self, place: _Place, content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        if self._known.get(place.source) == digest:
+            self.loaded.same.append(place.source)
+            return
+        kind, name = kind_of(place.name, content), place.name
+        for _ in range(_DEEPEST):
+            if kind.name != "gz":
+                break
+            content, name = self._unpack(kind, content, name)
+            kind = kind_of(name, content)
+        if kind.role == "container":
+            self._container(kind, place, content, digest)
+        else:
+            self.loaded.documents.append(_document(kind, place, name, content, digest))
+
+    def _unpack(self, kind: Kind, content: bytes, name: str) -> tuple[bytes, str]:
+        with _translated(kind):
+            inside: bytes = kind.load().unpack(content, self._left)
+        self._left -= len(inside)
+        return inside, name[:-3] if name.lower().endswith(".gz") else name
+
+    def _container(self, kind: Kind, place: _Place, content: bytes, digest: str) -> None:
+        if place.depth == _DEEPEST:
+            raise Unreadable("is packed in archives in archives")
+        before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
+        with _translated(kind):
+            parts: Iterator[Part] = kind.load().parts(content)
+            for part in parts:
+                names[part.name] += 1
+                self._part(place.inside(_numbered(part.name, names[part.name]), digest), part)
+        if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
+            raise Unreadable("holds no text")
+
+    def _part(self, place: _Place, part: Part) -> None:
+        try:
+            content = part.read(self._left)
+            self._left -= len(content)
+            self.file(place, content)
+        except Unreadable as error:
+            self.loaded.skipped.append((place.source, str(error)))
+
+
+def _numbered(name: str, number: int) -> str:
+    """The name of the nth part that is called so, with the suffix kept."""
+    path = PurePosixPath(name)
+    return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+
+
+def _document(kind: Kind, place: _Place, name: str, content: bytes, digest: str) -> Document:
+    with _translated(kind):
+        module = kind.load()
+        parsed: Parsed = module.parse(content) if kind.role == "binary" else Parsed(*module.parse(decode(content)))
+    text = _characters(parsed.text)
+    if not text.strip():
+        raise Unreadable("holds no text" + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else ""))
+    if len(text) > _MOST_CHARACTERS:
+        raise Unreadable(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
+    metadata = _metadata(parsed.metadata) | {"type": kind.name}
+    title = metadata.pop("title", "") or Path(name).stem
+    sections = tuple(replace(section, heading=_characters(section.heading)) for section in parsed.sections)
+    return Document(place.id, text, title, place.source, digest, metadata, sections, parsed.pages, place.archive)
+
+
+def _characters(text: str) -> str:
+    """Without NULs and halves of surrogate pairs, which no encoding has; of the same length."""
+    return _NO_CHARACTER.sub("\ufffd", text)
+
+
+def _metadata(found: Mapping[str, str]) -> dict[str, str]:
+    """Single spaces; dates and languages in one form; the year beside the date."""
+    metadata = {_characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE] for key, value in found.items()}
+    if language := metadata.pop("lang", "") or metadata.get("language", ""):
+        metadata["language"] = language.replace("_", "-").split("-")[0].lower()
+    if date := dates.iso(metadata.get("date", "")):
+        metadata["date"] = date
+    if year := dates.year(metadata.get("date", "")):
+        metadata.setdefault("year", year)
+    return {key: value for key, value in metadata.items() if value}
+
+
+@contextmanager
+def _translated(kind: Kind) -> Iterator[None]:
+    """Whatever a parser raises as the reason why a file cannot be read; parsers of broken files raise anything."""
     try:
-        return content.decode("cp1252" if is_western else best.encoding)
-    except UnicodeDecodeError:  # of a large file it has tried only samples
-        raise Unreadable("is not text in any known encoding") from None
+        yield
+    except (Unreadable, MemoryError):
+        raise
+    except RecursionError:
+        raise Unreadable("is nested too deeply") from None
+    except ParserRejectedMarkup as error:
+        raise Unreadable("is not HTML") from error
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise Unreadable(f"is not a {kind.name} file that can be read: {reason}") from error

@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError, NotFoundError
-from rag.loading.files import Found, Unreadable, decode, find, read
+from rag.loading.encoding import decode
+from rag.loading.files import Found, find, load, load_bytes, read
+from rag.loading.parsed import Unreadable
 
 PROSE = {
     "cp1252": "The résumé said “yes” – it cost 5 € at the café.",
@@ -136,7 +138,7 @@ def test_read(tmp_path: Path) -> None:
     assert (document.id, document.source, document.title) == ("docs/deal.MD", str(path), "The deal")
     assert document.text == "Parties\n\nIran and six others."
     assert document.sha256 == hashlib.sha256(content).hexdigest()
-    assert document.metadata == {"date": "2015-07-14", "type": "md"}
+    assert document.metadata == {"date": "2015-07-14", "year": "2015", "type": "md"}
     assert [(section.start, section.heading) for section in document.sections] == [(0, "Parties")]
 
 
@@ -158,8 +160,10 @@ def test_each_kind_has_its_parser(tmp_path: Path, name: str, content: str, text:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.pdf", b"%PDF", r"unsupported kind \.pdf"),
-        ("a", b"text", "unsupported kind .no suffix"),
+        ("a.doc", b"\xd0\xcf\x11\xe0", r"unsupported kind \.doc"),
+        ("a.jpg", b"%PDF-1.4", r"unsupported kind \.jpg"),
+        ("a", b"\x7fELF\0", "binary"),
+        ("a.txt.zst", b"text", r"unsupported kind \.zst"),
         ("a.txt", b"", "holds no text"),
         ("a.txt", b"\xef\xbb\xbf \r\n", "holds no text"),
         ("a.md", b"***\n\n<!-- hidden -->", "holds no text"),
@@ -187,6 +191,57 @@ def test_a_file_that_went_away_and_a_folder_have_a_reason(tmp_path: Path) -> Non
 
 def test_html_nested_deep_is_read(tmp_path: Path) -> None:
     assert read(Found(write(tmp_path / "a.html", "<div>" * 10_000 + "deep"), "a")).text == "deep"
+
+
+@pytest.mark.parametrize("name", ["README", "notes.log", "folder.d/COPYING"])
+def test_a_name_without_a_suffix_is_text(tmp_path: Path, name: str) -> None:
+    document = read(Found(write(tmp_path / name, "Sardines swim."), name))
+    assert (document.text, document.title) == ("Sardines swim.", Path(name).stem)
+
+
+def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
+    found = Found(write(tmp_path / "a.txt"), "a.txt")
+    digest = load(found).documents[0].sha256
+    loaded = load(found, {str(found.path): digest})
+    assert (loaded.documents, loaded.same) == ([], [str(found.path)])
+    assert load(found, {str(found.path): "another"}).documents[0].sha256 == digest
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.txt"
+    with path.open("wb") as file:
+        file.truncate(2_000_000_000)
+    with pytest.raises(Unreadable, match="larger than 100 MB; set RAG_FILE_MB"):
+        load(Found(path, "sparse.txt"))
+    assert load(Found(write(tmp_path / "ten.txt", "x" * 10), "ten.txt"), most_bytes=10).documents
+    with pytest.raises(Unreadable, match="larger"):
+        load(Found(write(tmp_path / "more.txt", "x" * 11), "more.txt"), most_bytes=10)
+
+
+def test_what_comes_without_a_file() -> None:
+    (document,) = load_bytes("https://example.org/x/deal.md", b"# The deal\n\nSigned.")
+    assert (document.id, document.source) == ("https://example.org/x/deal.md",) * 2
+    assert (document.title, document.text, document.file) == ("The deal", "The deal\n\nSigned.", document.source)
+    with pytest.raises(InputError, match=r"x\.bin unsupported kind"):
+        load_bytes("x.bin", b"x")
+    with pytest.raises(InputError, match="binary"):
+        load_bytes("x", b"\0")
+
+
+@pytest.mark.parametrize(
+    ("front", "metadata"),
+    [
+        ("date: 14 July 2015", {"date": "2015-07-14", "year": "2015"}),
+        ("date: Spring 2024", {"date": "Spring 2024", "year": "2024"}),
+        ("date: 03/04/2024", {"date": "03/04/2024", "year": "2024"}),
+        ("lang: en-GB", {"language": "en"}),
+        ("author: Ada\n  Lovelace", {"author": "Ada Lovelace"}),
+        ("year: 1843\ndate: 2024", {"date": "2024", "year": "1843"}),
+    ],
+)
+def test_metadata_in_one_form(front: str, metadata: dict[str, str]) -> None:
+    (document,) = load_bytes("a.md", f"---\n{front}\n---\nText.".encode())
+    assert document.metadata == metadata | {"type": "md"}
 
 
 @pytest.mark.parametrize("encoding", PROSE)

@@ -1,0 +1,15 @@
+"""Archives to test with."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+
+def zipped(files: dict[str, bytes | str]) -> bytes:
+    """A .zip of these files, packed."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
