@@ -14,6 +14,7 @@ from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 
 if TYPE_CHECKING:
+    from rag.store.copies import Snapshot
     from rag.sync import Sync
 
 
@@ -25,6 +26,23 @@ def store(settings: Settings, embedder: Embedder | None = None, create: bool = F
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
     return LocalStore(settings.index, expect, create)
+
+
+def snapshot(settings: Settings, target: Path) -> Snapshot:
+    from rag.store import copies
+
+    return copies.take(settings.index, target)
+
+
+def restore(settings: Settings, source: Path, replace: bool, only_check: bool = False) -> Snapshot:
+    """The index of the settings as it was in the snapshot, its search indexes included."""
+    from rag.store import copies
+
+    if only_check:
+        return copies.check(source)
+    restored = copies.restore(settings.index, source, replace, wait=5)
+    store(settings, any_embedder=True).close()
+    return restored
 
 
 def sync(settings: Settings, create: bool = True) -> Sync:

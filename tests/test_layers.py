@@ -54,7 +54,9 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize("command", ["ask", "search", "ingest", "sync", "list", "show", "delete", "info", "doctor", "train"])
+@pytest.mark.parametrize(
+    "command", ["ask", "search", "ingest", "sync", "snapshot", "restore", "list", "show", "delete", "info", "doctor", "train"]
+)
 def test_the_help_of_every_command_is_light_too(command: str) -> None:
     code = (
         f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], standalone_mode=False)\n"

@@ -20,6 +20,8 @@ _COMMANDS = {
     "list": ("rag.cli.documents", "List the documents."),
     "show": ("rag.cli.documents", "Print a document's text."),
     "delete": ("rag.cli.documents", "Take documents out of the index."),
+    "snapshot": ("rag.cli.copies", "Copy the index to one file, while it is in use."),
+    "restore": ("rag.cli.copies", "Make the index what a snapshot holds."),
     "info": ("rag.cli.state", "Show what the index holds."),
     "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
     "train": ("rag.cli.training", "Train a reader by a recipe."),

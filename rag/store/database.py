@@ -68,7 +68,7 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
         connection = _open(path, "rwc") if create is not None or writable(path) else _open_to_read(path)
         try:
             if alone:
-                _check_end(connection, path)
+                check_end(connection, path)
             _prepare(connection, path, create)
         except BaseException:
             connection.close()
@@ -98,7 +98,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     return _open(path, "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1")
 
 
-def _check_end(connection: sqlite3.Connection, path: Path) -> None:
+def check_end(connection: sqlite3.Connection, path: Path) -> None:
     """SQLite sees that pages are missing, but takes the lost part of a last one for zeros."""
     if path.stat().st_size % connection.execute("PRAGMA page_size").fetchone()[0]:
         raise sqlite3.DatabaseError("it ends inside a page")

@@ -34,11 +34,12 @@ class LocalStore:
         self.folder = folder
         self._path = folder / "rag.sqlite"
         self._wait = wait
+        self._expect = dict(expect)
         self._mutex = threading.RLock()
         self._lock = WriteLock(folder)
         self._connection = self._connect(expect if create else None)
         try:
-            self._open(expect)
+            self._open()
         except BaseException:
             self._connection.close()
             raise
@@ -53,18 +54,19 @@ class LocalStore:
         with self._lock.hold(self._wait):
             return database.connect(self._path, create)
 
-    def _open(self, expect: Mapping[str, str]) -> None:
+    def _open(self) -> None:
         with database.translated(self._path):
             meta = database.read_meta(self._connection)
-            self._check(meta, expect)
+            self._check(meta)
             self._dim = int(meta["dim"])
+            self._store = meta["store"]
             writable = database.writable(self._path)
             self._stamp = None if writable else database.stamp(self._path)
             self._derived = Derived(self.folder, meta, self._lock, writable, self._wait)
             self._derived.catch_up(self._connection)
 
-    def _check(self, meta: Mapping[str, str], expect: Mapping[str, str]) -> None:
-        for name, value in expect.items():
+    def _check(self, meta: Mapping[str, str]) -> None:
+        for name, value in self._expect.items():
             made = meta.get(name)
             if made != value:
                 hint = f"set RAG_{name.upper()}={made}, or make a new index: rag ingest PATH --index NEW"
@@ -76,6 +78,8 @@ class LocalStore:
             if self._stamp and self._stamp != (found := database.stamp(self._path)):
                 self._connection.close()
                 self._connection, self._stamp = database.connect(self._path), found
+            if database.read_meta(self._connection).get("store") != self._store:  # restored or rebuilt by another process
+                self._open()
             yield self._connection
 
     # Changes
@@ -90,11 +94,11 @@ class LocalStore:
                     pass
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
-        rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
         if not all(_stands(p, document.text) for p in passages):
             raise InputError(f"passages of {document.id} do not stand in its text", "split the document again")
         _check_characters(document, passages)
         with self._lock.hold(self._wait), self._database() as connection:
+            rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
             database.put(connection, document, passages, rows, instead_of)
 
     def delete(self, document_id: str) -> bool:

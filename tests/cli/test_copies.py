@@ -1,0 +1,35 @@
+"""`rag snapshot` and `rag restore` as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.test_cli import Run, filled, run
+
+__all__ = ["filled", "run"]
+
+
+def test_a_snapshot_comes_back(filled: Run) -> None:
+    code, out, err = filled("snapshot", "a.ragsnap")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{Path('a.ragsnap').resolve()}: 2 documents, ")
+    digest = out.splitlines()[1].removeprefix("sha256 of its rows: ")
+    filled("delete", "docs/deal.md")
+    assert filled("restore", "a.ragsnap")[0] == 2
+    assert "--replace" in filled("restore", "a.ragsnap")[2]
+    code, out, _ = filled("restore", "a.ragsnap", "--replace")
+    assert code == 0
+    assert "restored to index: 2 documents" in out
+    assert filled("ask", "When did the US leave the deal?")[1].startswith("2018")
+    assert json.loads(filled("restore", "--check", "a.ragsnap", "--json")[1])["digest"] == digest
+    assert filled("restore", "a.ragsnap", "--index", "elsewhere")[0] == 0
+    assert filled("list", "--index", "elsewhere")[1].startswith("docs/deal.md")
+
+
+def test_what_is_no_snapshot_is_named(filled: Run) -> None:
+    assert filled("restore", "none")[0] == 2
+    code, out, err = filled("restore", "docs/deal.md")
+    assert (code, out) == (3, "")
+    assert "docs/deal.md is not a snapshot" in err
+    assert filled("snapshot", "x", "--index", "none")[0] == 3
