@@ -6,6 +6,7 @@ The index is derived: everything in it can be built again from the store's rows.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -38,6 +39,17 @@ def _analyzer() -> tantivy.TextAnalyzer:
     ):
         builder = builder.filter(step)
     return builder.build()
+
+
+@functools.cache
+def _words() -> tantivy.TextAnalyzer:
+    return _analyzer()
+
+
+def analyze(text: str) -> list[str]:
+    """The words of a text as every lexical leg counts them, in order."""
+    words: list[str] = _words().analyze(text)
+    return words
 
 
 def _schema() -> tantivy.Schema:

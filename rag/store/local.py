@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.errors import AbsentError, InputError, StoreError
+from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Stats, Vectors
 from rag.store import database
+from rag.store.checks import check
 from rag.store.derived import Derived
 from rag.store.lock import WriteLock
 from rag.types import Document, Passage
@@ -94,9 +94,7 @@ class LocalStore:
                     pass
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
-        if not all(_stands(p, document.text) for p in passages):
-            raise InputError(f"passages of {document.id} do not stand in its text", "split the document again")
-        _check_characters(document, passages)
+        check(document, passages)
         with self._lock.hold(self._wait), self._database() as connection:
             rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
             database.put(connection, document, passages, rows, instead_of)
@@ -160,21 +158,6 @@ class LocalStore:
 
 def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
     return database.passage_ids(connection, filter) if filter else None
-
-
-def _stands(passage: Passage, text: str) -> bool:
-    return 0 <= passage.start == passage.end - len(passage.text) and text.startswith(passage.text, passage.start)
-
-
-def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
-    """A lone surrogate is no character and has no UTF-8; a file name that is not UTF-8 has them, and so has broken JSON."""
-    try:
-        document.text.encode()
-        names = [document.id, document.title, document.source, document.sha256, dict(document.metadata)]
-        json.dumps([names, [s.heading for s in document.sections], [p.heading for p in passages]], ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        where = f"in its text at character {error.start}" if error.object == document.text else "in its names"
-        raise InputError(f"{document.id!r} holds a lone surrogate {where}", "replace it; it is no character") from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from rag.protocols import Store, Vectors
 from rag.store.local import LocalStore
 from rag.types import Document, Passage
 from tests.fakes import BagOfWordsEmbedder, document
+
+if TYPE_CHECKING:
+    from tests.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
 EMBEDDER = BagOfWordsEmbedder()
@@ -26,6 +30,23 @@ Factory = Callable[[Path], Store]
 
 def local(folder: Path, wait: float = 0.2, create: bool = True) -> LocalStore:
     return LocalStore(folder, EXPECT, create, wait)
+
+
+def postgres(cluster: Cluster, **options: Any) -> Factory:
+    """Each folder's store is a schema of its own in one database."""
+
+    def make(folder: Path) -> Store:
+        from rag.store.postgres.store import PostgresStore
+
+        return PostgresStore(schema_dsn(cluster, folder), EXPECT, create=True, **options)
+
+    return make
+
+
+def schema_dsn(cluster: Cluster, folder: Path) -> str:
+    name = f"s{zlib.crc32(str(folder).encode())}"
+    cluster.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
+    return f"{cluster.dsn()}?options=-csearch_path%3D{name},public"
 
 
 def put(store: Store, id: str, text: str, **metadata: str) -> list[Passage]:

@@ -1,9 +1,10 @@
-"""What every store must do. A new one comes in by its line in FACTORIES."""
+"""What every store must do. A new one comes in by its line in STORES."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,25 @@ from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import Store
 from rag.types import Document, Passage, Section
 from tests.fakes import document
-from tests.store.helpers import EMBEDDER, Factory, both, by_dense, by_lexical, local, put, put_vectors, stored, unit
+from tests.store.helpers import EMBEDDER, Factory, both, by_dense, by_lexical, local, postgres, put, put_vectors, stored, unit
 
-FACTORIES: dict[str, Factory] = {"local": local}
+STORES: dict[str, str | None] = {"local": None, "postgres": "cluster"}
+"""With the fixture of the server that each needs."""
 
 
-@pytest.fixture(params=FACTORIES)
-def factory(request: pytest.FixtureRequest) -> Factory:
-    return FACTORIES[request.param]
+@pytest.fixture(params=STORES)
+def factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
+    server = STORES[request.param]
+    opening = postgres(request.getfixturevalue(server)) if server else local
+    opened: list[Store] = []
+
+    def make(folder: Path) -> Store:
+        opened.append(opening(folder))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture

@@ -1,0 +1,165 @@
+"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database but never its password."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg import Connection, conninfo
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from rag.errors import BusyError, InputError, StoreError
+from rag.place import shown
+
+T = TypeVar("T")
+Work = Callable[[Connection[Any]], T]
+_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+    "application_name": "rag",
+}
+"""So that a server that is gone without a word is noticed within seconds, not hours."""
+_GONE = ("08", "57P", "25006")
+"""SQLSTATE of a lost connection, a server that stops, starts or recovers, and a former primary that only reads now."""
+
+
+class Database:
+    """Two pools: `change` goes to the primary, `read` wherever the DSN's `target_session_attrs` allows.
+
+    A piece of work that loses its server is begun again, on whichever server answers then, for up to `wait` seconds.
+    """
+
+    def __init__(self, dsn: str, wait: float = 30.0, size: int = 10) -> None:
+        """Raises InputError for a DSN that is none. Connects to nothing yet."""
+        self.place = shown(dsn)
+        self._wait = wait
+        parts = _parts(dsn, self.place)
+        anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
+        primary = conninfo.make_conninfo(**{**_DEFAULTS, **parts, "target_session_attrs": "read-write"})
+        several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
+        self._reading = _pool(anywhere, size)
+        self._changing = _pool(primary, size) if several else self._reading
+        self._primary = primary if several else anywhere
+
+    def open(self, work: Work[T]) -> T:
+        """Run `work` on a first connection, to the primary where there are several, and open the pools."""
+        done = self.alone(work)
+        for pool in {id(p): p for p in (self._reading, self._changing)}.values():
+            pool.open()
+        return done
+
+    def read(self, work: Work[T]) -> T:
+        """What `work` returns. It runs again if its server is lost."""
+        return self._run(self._reading, work)
+
+    def change(self, work: Work[T]) -> T:
+        """As `read`, on the primary, in one transaction. It may run again after a commit whose answer was lost."""
+
+        def whole(connection: Connection[Any]) -> T:
+            with connection.transaction():
+                return work(connection)
+
+        return self._run(self._changing, whole)
+
+    def alone(self, work: Work[T]) -> T:
+        """Run `work`, outside any transaction, on a connection of its own to the primary."""
+        try:
+            with translated(self.place), Connection.connect(self._primary, autocommit=True) as connection:
+                return work(connection)
+        except _Lost as lost:
+            raise self._unanswered(lost) from None
+
+    def close(self) -> None:
+        self._reading.close()
+        self._changing.close()
+
+    def _unanswered(self, lost: _Lost) -> StoreError:
+        return StoreError(f"{self.place} does not answer: {lost}", "check the address, and that the server accepts connections")
+
+    def _run(self, pool: ConnectionPool[Connection[Any]], work: Work[T]) -> T:
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                with translated(self.place), pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection:
+                    return _watched(connection, work)
+            except _Lost as lost:
+                if time.monotonic() >= deadline:
+                    raise self._unanswered(lost) from None
+                pool.drain()
+                time.sleep(random.uniform(0.05, 0.3))
+
+
+class _Lost(Exception):
+    """The server went away; another try may find one."""
+
+
+def _watched(connection: Connection[Any], work: Work[T]) -> T:
+    try:
+        return work(connection)
+    except psycopg.errors.ReadOnlySqlTransaction:
+        connection.close()  # it is no primary any more: the pool must not hand it out again
+        raise
+
+
+def _pool(info: str, size: int) -> ConnectionPool[Connection[Any]]:
+    keywords = {"autocommit": True}
+    return ConnectionPool(info, kwargs=keywords, min_size=1, max_size=size, open=False, configure=_configure)
+
+
+def _configure(connection: Connection[Any]) -> None:
+    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this filter leaves."""
+    register_vector(connection)
+    connection.execute("SET plan_cache_mode = force_custom_plan")
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """PostgreSQL's errors as RagErrors, without the DSN; those that another server could mend as _Lost."""
+    try:
+        yield
+    except PoolTimeout:
+        raise _Lost("no connection could be made in time") from None
+    except psycopg.errors.LockNotAvailable as error:
+        raise BusyError(f"{place} is being changed by another process", "try again when it has finished") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        hint = "give the user the right, or let an administrator run: CREATE EXTENSION vector"
+        raise StoreError(f"{place} refuses: {_first_line(error)}", hint) from error
+    except psycopg.errors.FeatureNotSupported as error:
+        raise StoreError(f"{place} lacks something: {_first_line(error)}", "install pgvector on the server") from error
+    except psycopg.OperationalError as error:
+        if is_gone(error):
+            raise _Lost(_first_line(error)) from None
+        raise StoreError(f"{place}: {_first_line(error)}", "see the server's log") from error
+    except psycopg.InterfaceError as error:
+        raise _Lost(_first_line(error)) from None
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise _Lost(_first_line(error)) from None
+    except psycopg.errors.UndefinedTable as error:
+        raise StoreError(f"no index in {place} any more", "make one: rag ingest PATH") from error
+
+
+def is_gone(error: psycopg.OperationalError) -> bool:
+    """Without a code the connection itself failed."""
+    return error.sqlstate is None or error.sqlstate.startswith(_GONE)
+
+
+def _parts(dsn: str, place: str) -> dict[str, Any]:
+    try:
+        return dict(conninfo.conninfo_to_dict(dsn))
+    except psycopg.Error:  # its message quotes what is wrong, which may be the password
+        hint = "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters"
+        raise InputError(f"{place} is no PostgreSQL address", hint) from None
+
+
+def _first_line(error: Exception) -> str:
+    """The first line; of a connection that failed on several hosts, all."""
+    lines = (str(error) or type(error).__name__).splitlines()
+    return "; ".join(lines if lines[0].startswith("connection") else lines[:1])

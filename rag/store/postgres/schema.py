@@ -1,0 +1,160 @@
+"""The tables of an index in PostgreSQL, and the steps that bring those of an older version up to date.
+
+Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`, `metadata` and `tags` are for
+filters, which take one for U+FFFD. `record` is the whole document but its text and stamp, as JSON. `rag_vectors` and
+`rag_words` are narrow tables of their own: searches read nothing else. Names are not qualified: the connection's search_path
+says where an index lives.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import Connection, sql
+
+from rag.errors import StoreError
+
+_BASE = """
+CREATE TABLE rag_meta (key text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE rag_statistics (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    generation bigint NOT NULL DEFAULT 0,
+    documents bigint NOT NULL DEFAULT 0,
+    passages bigint NOT NULL DEFAULT 0,
+    words bigint NOT NULL DEFAULT 0,
+    classes integer NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+INSERT INTO rag_statistics DEFAULT VALUES;
+CREATE TABLE rag_documents (
+    "row" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text COLLATE "C" NOT NULL UNIQUE,
+    title bytea NOT NULL,
+    named text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    metadata jsonb NOT NULL,
+    tags text[] NOT NULL,
+    stamp text NOT NULL,
+    passages integer NOT NULL,
+    record text NOT NULL,
+    text bytea NOT NULL
+);
+CREATE INDEX rag_documents_tags ON rag_documents USING gin (tags);
+CREATE SEQUENCE rag_passage_ids;
+CREATE TABLE rag_passages (
+    id bigint PRIMARY KEY,
+    document bigint NOT NULL REFERENCES rag_documents ("row") ON DELETE CASCADE,
+    start integer NOT NULL,
+    stop integer NOT NULL,
+    heading bytea NOT NULL,
+    text bytea NOT NULL
+);
+CREATE INDEX rag_passages_document ON rag_passages (document);
+CREATE TABLE rag_vectors (
+    id bigint PRIMARY KEY,
+    document bigint NOT NULL REFERENCES rag_documents ("row") ON DELETE CASCADE,
+    embedding vector({dim}) NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+ALTER TABLE rag_vectors ALTER COLUMN embedding SET STORAGE {storage};
+CREATE INDEX rag_vectors_document ON rag_vectors (document);
+"""
+_WORDS = """
+CREATE TABLE rag_terms (
+    term text COLLATE "C" PRIMARY KEY,
+    number integer GENERATED ALWAYS AS IDENTITY,
+    passages integer NOT NULL,
+    most integer NOT NULL
+) WITH (fillfactor = 70);
+CREATE TABLE rag_words (
+    id bigint PRIMARY KEY,
+    document bigint NOT NULL REFERENCES rag_documents ("row") ON DELETE CASCADE,
+    length integer NOT NULL,
+    class smallint NOT NULL,
+    terms integer[] NOT NULL,
+    counts sparsevec NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX rag_words_document ON rag_words (document);
+CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
+"""
+STEPS = (_BASE, _WORDS)
+VERSION = len(STEPS)
+_INLINE = 1900
+"""Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in pieces elsewhere."""
+_LEAST, _SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
+"""pgvector with iterative scans; without CVE-2026-3172 (parallel HNSW builds write past a buffer); without known faults."""
+
+
+def prepare(connection: Connection[Any], create: Mapping[str, str] | None, place: str) -> dict[str, str]:
+    """What the index says of itself. With `create` it is made, or brought up to date, first; one process at a time.
+
+    Raises StoreError if it is absent, of another version, or the server has no usable pgvector.
+    """
+    with connection.transaction():
+        if create is not None:
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
+            connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        found = _version(connection)
+        if create is not None:
+            _migrate(connection, found, create)
+        elif found != VERSION:
+            raise _unfit(found, place)
+        if found > VERSION:
+            raise _unfit(found, place)
+        check_pgvector(pgvector_version(connection), place)
+        return dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
+
+
+def _version(connection: Connection[Any]) -> int:
+    """0: there is no index."""
+    row = connection.execute("SELECT to_regclass('rag_meta')").fetchone()
+    if row is None or row[0] is None:
+        return 0
+    row = connection.execute("SELECT value FROM rag_meta WHERE key = 'version'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _unfit(found: int, place: str) -> StoreError:
+    if found == 0:
+        return StoreError(f"no index in {place}", "make one first: rag ingest PATH")
+    if found > VERSION:
+        return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "install a newer version of rag")
+    return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "bring it up to date: rag ingest PATH")
+
+
+def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str]) -> None:
+    if found >= VERSION:
+        return
+    dim = int(create["dim"]) if found == 0 else 0
+    for step in STEPS[found:]:
+        storage = "PLAIN" if dim <= _INLINE else "EXTERNAL"
+        connection.execute(sql.SQL(step.replace("{dim}", str(dim)).replace("{storage}", storage)))
+    first = {} if found else {**create, "store": uuid.uuid4().hex}
+    for key, value in {**first, "version": str(VERSION)}.items():
+        upsert = "INSERT INTO rag_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        connection.execute(upsert, (key, value))
+
+
+def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
+    """() if the database has none."""
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    return tuple(int(part) for part in str(row[0]).split(".")) if row else ()
+
+
+def check_pgvector(version: tuple[int, ...], place: str) -> None:
+    """Raises StoreError below 0.8.0: a filtered search could not go on until it has found enough."""
+    if version < _LEAST:
+        said = ".".join(map(str, version)) or "no pgvector"
+        raise StoreError(f"{place} has {said}, at least 0.8.0 is needed", "install it and run: ALTER EXTENSION vector UPDATE")
+
+
+def builds_in_parallel(version: tuple[int, ...]) -> bool:
+    return version >= _SAFE
+
+
+def advice(version: tuple[int, ...]) -> str:
+    """A warning for a version with known faults, or ""."""
+    if version >= _GOOD:
+        return ""
+    said = ".".join(map(str, version))
+    return f"pgvector {said} has known faults (indexes are built by one process below 0.8.2); install 0.8.4 or newer"

@@ -1,0 +1,185 @@
+"""The store that many servers and workers share: PostgreSQL with pgvector."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from psycopg import Connection, sql
+
+from rag.errors import StoreError
+from rag.protocols import Filter, Stats, Vectors
+from rag.store.checks import check
+from rag.store.postgres import changes, schema, searches
+from rag.store.postgres.connections import Database
+from rag.types import Document, Passage, Section
+
+_log = logging.getLogger(__name__)
+_EXACT = 20_000
+"""Up to so many passages a search compares all of them (15 ms at 384 dimensions); with more there is an HNSW index."""
+_DEAD = 0.05
+"""Vacuumed when so much of the vectors is deleted: an HNSW index walks over what is gone, and finds less."""
+
+
+class PostgresStore:
+    """An index in a PostgreSQL database. Safe to share between threads and processes.
+
+    Every put and delete is one transaction, seen by the next search of anyone. `writing` excludes nobody: workers write side
+    by side, and two that change the same document take turns.
+    """
+
+    def __init__(
+        self, dsn: str, expect: Mapping[str, str], create: bool = False, wait: float = 30.0, exact: int = _EXACT, size: int = 10
+    ) -> None:
+        """Open the index at `dsn`, or with `create` make it, or bring it up to date.
+
+        `expect` as for the local store. Raises InputError for a DSN that is none, StoreError if there is no server, no
+        pgvector, no index, or one that was made otherwise. `wait`: seconds to look for a server after one is lost.
+        `exact`: up to how many passages are compared one by one. `size`: connections at most.
+        """
+        self._database = Database(dsn, wait, size)
+        self._exact = exact
+        self._depth = threading.local()
+        place = self._database.place
+        meta = self._database.open(lambda connection: self._prepare(connection, expect if create else None))
+        try:
+            _check(meta, expect, place)
+        except BaseException:
+            self.close()
+            raise
+        self._embedder, self._dim, self._passage_tokens = meta["embedder"], int(meta["dim"]), int(meta["passage_tokens"])
+
+    def _prepare(self, connection: Connection[Any], create: Mapping[str, str] | None) -> dict[str, str]:
+        meta = schema.prepare(connection, create, self._database.place)
+        if warning := schema.advice(schema.pgvector_version(connection)):
+            _log.info("%s: %s", self._database.place, warning)
+        return meta
+
+    # Changes
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """When the outermost ends, the vector index is built if it is due."""
+        self._depth.value = depth = getattr(self._depth, "value", 0) + 1
+        try:
+            yield
+        finally:
+            self._depth.value = depth - 1
+            if depth == 1:
+                self._database.alone(self._tend)
+
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+        check(document, passages)
+        rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
+        self._database.change(lambda connection: changes.put(connection, document, passages, rows, instead_of))
+
+    def delete(self, document_id: str) -> bool:
+        return self._database.change(lambda connection: changes.delete(connection, document_id))
+
+    def restamp(self, stamps: Mapping[str, str]) -> None:
+        self._database.change(lambda connection: changes.restamp(connection, stamps))
+
+    def _tend(self, connection: Connection[Any]) -> None:
+        """Build the HNSW index once there are many vectors, and clear away what is deleted; whoever comes first does it."""
+        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended('rag tend', 0))").fetchone()
+        if not (row and row[0]):
+            return
+        row = connection.execute(
+            "SELECT s.passages, i.indisvalid, n_dead_tup > %s * n_live_tup + 100 FROM rag_statistics s LEFT JOIN pg_index i"
+            " ON i.indexrelid = to_regclass(%s) JOIN pg_stat_user_tables ON relid = 'rag_vectors'::regclass",
+            (_DEAD, searches.INDEX),
+        ).fetchone()
+        passages, valid, dead = row or (0, None, False)
+        if passages > self._exact and not valid:
+            self._build(connection, broken=valid is False)
+        elif valid and dead:
+            connection.execute("VACUUM rag_vectors")
+
+    def _build(self, connection: Connection[Any], broken: bool) -> None:
+        """After the rows are there: putting them one by one into an index takes many times as long."""
+        if broken:  # its builder was killed
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {searches.INDEX}")
+        if not schema.builds_in_parallel(schema.pgvector_version(connection)):
+            connection.execute("SET max_parallel_maintenance_workers = 0")
+        connection.execute("SET maintenance_work_mem = '512MB'")
+        statement = (
+            f"CREATE INDEX CONCURRENTLY {searches.INDEX} ON rag_vectors USING hnsw"
+            f" ((embedding::halfvec({self._dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)"
+        )
+        connection.execute(sql.SQL(statement))
+
+    # Questions
+
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        asked = np.ascontiguousarray(vector, dtype=np.float32)
+        return self._database.read(lambda c: searches.dense(c, asked, k, searches.scope(c, filter, self._exact), self._exact))
+
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        return self._database.read(lambda c: searches.lexical(c, question, k, searches.scope(c, filter, self._exact)))
+
+    def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
+        asked = "SELECT id, -(embedding <#> %s) FROM rag_vectors WHERE id = ANY(%s)"
+        values = (np.ascontiguousarray(vector, dtype=np.float32), list(ids))
+        return dict(self._database.read(lambda c: c.execute(asked, values).fetchall()))
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        asked = (
+            "SELECT p.id, d.id, p.start, p.stop, p.text, d.title, p.heading FROM rag_passages p"
+            ' JOIN rag_documents d ON d."row" = p.document WHERE p.id = ANY(%s)'
+        )
+        rows = self._database.read(lambda c: c.execute(asked, (list(ids),)).fetchall())
+        return {row[0]: _passage(*row[1:]) for row in rows}
+
+    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
+        asked = (
+            "SELECT d.id, p.start, p.stop, p.text, d.title, p.heading, v.embedding FROM rag_documents d"
+            ' JOIN rag_passages p ON p.document = d."row" JOIN rag_vectors v ON v.id = p.id WHERE d.id = %s ORDER BY p.id'
+        )
+        rows = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchall())
+        vectors = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
+        return [_passage(*row[:-1]) for row in rows], vectors.reshape(len(rows), self._dim)
+
+    def document(self, document_id: str) -> Document | None:
+        asked = "SELECT record, stamp, text FROM rag_documents WHERE id = %s"
+        row = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchone())
+        return _document(row[0], row[1], row[2].decode()) if row else None
+
+    def documents(self) -> list[Document]:
+        rows = self._database.read(lambda c: c.execute("SELECT record, stamp FROM rag_documents ORDER BY id").fetchall())
+        return [_document(record, stamp, "") for record, stamp in rows]
+
+    def stats(self) -> Stats:
+        asked = "SELECT documents, passages, generation FROM rag_statistics"
+        row = self._database.read(lambda c: c.execute(asked).fetchone())
+        documents, passages, generation = row or (0, 0, 0)
+        return Stats(documents, passages, generation, self._embedder, self._dim, self._passage_tokens)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> None:
+    for name, value in expect.items():
+        made = meta.get(name)
+        if made != value:
+            hint = f"set RAG_{name.upper()}={made}, or make a new index in another database"
+            raise StoreError(f"{place} was made with {name} = {made}, the settings say {value}", hint)
+
+
+def _passage(document_id: str, start: int, end: int, text: bytes, title: bytes, heading: bytes) -> Passage:
+    return Passage(document_id, start, end, text.decode(), title.decode(), heading.decode())
+
+
+def _document(record: str, stamp: str, text: str) -> Document:
+    """Fields that this version does not know are left out, those that it misses are the default."""
+    known = {field.name for field in dataclasses.fields(Document)}
+    fields = {name: value for name, value in json.loads(record).items() if name in known}
+    fields["sections"] = tuple(Section(*section) for section in fields.get("sections", ()))
+    fields["pages"] = tuple(fields.get("pages", ()))
+    return Document(**{**fields, "stamp": stamp, "text": text})
