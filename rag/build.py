@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.composing.confidence import Confidence
 from rag.engine import Engine, Searcher
-from rag.errors import AbsentError
+from rag.errors import AbsentError, InputError
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 
@@ -20,17 +21,20 @@ if TYPE_CHECKING:
 
 def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
     """The index of the settings. To create it the embedder is needed; with `any_embedder` it may have been made with another."""
-    from rag.store.local import LocalStore
-
     expect = {} if any_embedder else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
+    if settings.store != "local":
+        return _postgres(settings, expect, create)
+    from rag.store.local import LocalStore
+
     return LocalStore(settings.index, expect, create)
 
 
 def snapshot(settings: Settings, target: Path) -> Snapshot:
     from rag.store import copies
 
+    _only_local(settings, "rag snapshot", "use the database's own: pg_dump")
     return copies.take(settings.index, target)
 
 
@@ -40,6 +44,7 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 
     if only_check:
         return copies.check(source)
+    _only_local(settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…")
     restored = copies.restore(settings.index, source, replace, wait=5)
     store(settings, any_embedder=True).close()
     return restored
@@ -115,3 +120,24 @@ def _prepare(settings: Settings) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+
+
+def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
+    with _extra("postgres", "a PostgreSQL store"):
+        from rag.store.postgres.store import PostgresStore
+    return PostgresStore(settings.store, expect, create)
+
+
+@contextmanager
+def _extra(name: str, what: str) -> Iterator[None]:
+    """Around an import: a library that is not installed is an InputError that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{what} needs {error.name}, which is not installed", f"run: pip install 'rag[{name}]'") from error
+
+
+def _only_local(settings: Settings, command: str, instead: str) -> None:
+    """Raises InputError where the index is in a database, which has its own tools."""
+    if settings.store != "local":
+        raise InputError(f"{command} is for an index in a folder, not for {settings.place}", instead)

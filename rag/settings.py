@@ -6,11 +6,12 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from rag.errors import InputError
+from rag.place import SCHEMES, shown
 
 CONFIG_FILE = "rag.toml"
 
@@ -21,6 +22,8 @@ class Settings:
 
     index: Path = Path("index")
     """Folder of the index."""
+    store: str = field(default="local", repr=False)  # it may hold a password
+    """"local" (the folder `index`), or a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/DATABASE."""
     embedder: str = "minilm"
     """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id of a sentence-transformers model."""
     reader: str = "default"
@@ -51,6 +54,8 @@ class Settings:
         values: dict[str, Any] = _read_toml(path) if named or path.is_file() else {}
         variables = {k[4:].lower(): v for k, v in environ.items() if k.startswith("RAG_") and k != "RAG_CONFIG"}
         settings = cls()
+        if given.get("index") is not None:
+            given = {"store": "local", **given}  # who names a folder means the folder
         for source, found in ((str(path), values), ("the environment", variables), ("the command line", given)):
             settings = settings._with(source, found)
         return settings
@@ -62,7 +67,15 @@ class Settings:
         settings._check(source)
         return settings
 
+    @property
+    def place(self) -> str:
+        """Where the index is, for people and logs: the folder, or the database's address without its password."""
+        return str(self.index) if self.store == "local" else shown(self.store)
+
     def _check(self, source: str) -> None:
+        if self.store != "local" and not self.store.startswith(SCHEMES):
+            message = f"store = {shown(self.store)!r} in {source} is neither local nor a PostgreSQL address"
+            raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
         limits = {
             "alpha": (0, 1),
             "threshold": (-1, 1),

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rag"
-HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "fastapi", "numpy"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "fastapi", "numpy", "psycopg"}
 HOMES = {
     "torch": {"embedding.py", "reading/reader.py", "training/train.py", "training/loss.py", "build.py"},
     "transformers": {"reading/reader.py", "training/train.py", "build.py"},
     "sentence_transformers": {"embedding.py"},
     "faiss": {"store/dense.py"},
     "tantivy": {"store/lexical.py"},
+    "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
+    | {"store/postgres/searches.py", "store/postgres/store.py"},
+    "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
 }
-CONCRETE = {"rag.store.local", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
+CONCRETE = {"rag.store.local", "rag.store.postgres.store", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
 
 
 def imports(path: Path) -> set[str]:

@@ -42,6 +42,21 @@ def test_wrong_values_are_named_with_their_place(environment: dict[str, str], sa
     assert error.value.hint
 
 
+def test_the_index_is_named_without_a_password() -> None:
+    settings = Settings.load({"RAG_STORE": "postgresql://u:secret@h/d"})
+    assert settings.place == "postgresql://u:***@h/d"
+    assert "secret" not in repr(settings)
+    with pytest.raises(InputError, match="neither local nor a PostgreSQL address") as error:
+        Settings.load({"RAG_STORE": "mysql://u:secret@h/d"})
+    assert "secret" not in str(error.value)
+
+
+def test_who_names_a_folder_means_the_folder() -> None:
+    environment = {"RAG_STORE": "postgresql://h/d"}
+    assert Settings.load(environment, index=Path("here")).place == "here"
+    assert Settings.load(environment, index=None).place == "postgresql://h/d"
+
+
 @pytest.mark.parametrize("content", [b"read = [1]", b"read = true", b"reader", b"nothing = 1", b"\xff\xfe"])
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rag.toml"

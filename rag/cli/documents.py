@@ -35,10 +35,10 @@ def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], n
     ingest = Ingest(build.store(settings, embedder, create=True), embedder, settings.passage_tokens)
     with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
         report = ingest.run(files, progress.update)
-    print_json(report) if as_json else click.echo(_report(report, settings.index))
+    print_json(report) if as_json else click.echo(_report(report, settings.place))
 
 
-def _report(report: Report, index: Path) -> str:
+def _report(report: Report, index: str) -> str:
     counts = [(len(report.added), "added"), (len(report.updated), "updated"), (len(report.unchanged), "unchanged")]
     said = ", ".join(f"{count} {word}" for count, word in [*counts, (len(report.skipped), "skipped")] if count)
     nothing = "" if report.added or report.updated else "; the index has not changed"

@@ -23,8 +23,10 @@ from rag.weights import embedder_path, reader_path
 def info_command(settings: Settings, as_json: bool) -> None:
     """Show what the index holds and how it was made."""
     stats = build.store(settings, any_embedder=True).stats()
-    size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
-    facts = dataclasses.asdict(stats) | {"index": str(settings.index.resolve()), "bytes": size}
+    facts = dataclasses.asdict(stats) | {"index": settings.place}
+    if settings.store == "local":
+        size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
+        facts |= {"index": str(settings.index.resolve()), "bytes": size}
     if as_json:
         print_json(facts)
         return
@@ -52,7 +54,7 @@ def doctor_command(settings: Settings, as_json: bool) -> None:
         _try("reader", lambda: reader_path(settings.reader)[0]),
         _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
         _try("reader runs", lambda: build.reader(settings).name),
-        _writable(settings.index),
+        *([_writable(settings.index)] if settings.store == "local" else []),
         _try("index opens", lambda: _holds(settings)),
     ]
     if as_json:

@@ -49,9 +49,9 @@ def sync_command(
             return sync.run(root, files, many, progress.update)
 
     if watch:
-        _follow(root, once, lambda changes: _say(changes, settings.index, as_json))
+        _follow(root, once, lambda changes: _say(changes, settings.place, as_json))
     else:
-        _say(once(), settings.index, as_json)
+        _say(once(), settings.place, as_json)
 
 
 def _follow(root: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:
@@ -77,12 +77,12 @@ def _follow(root: Path, once: Callable[[], Changes], say: Callable[[Changes], No
         first = False
 
 
-def _say(changes: Changes, index: Path, as_json: bool) -> None:
+def _say(changes: Changes, index: str, as_json: bool) -> None:
     print_json(changes) if as_json else click.echo(_report(changes, index))
     sys.stdout.flush()
 
 
-def _report(changes: Changes, index: Path) -> str:
+def _report(changes: Changes, index: str) -> str:
     words = ("added", "updated", "renamed", "removed", "unchanged", "skipped")
     said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(changes, word))))
     state = "; nothing was changed (dry run)" if changes.dry_run else "" if changes.any else "; the index has not changed"

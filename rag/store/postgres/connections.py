@@ -13,7 +13,7 @@ from pgvector.psycopg import register_vector
 from psycopg import Connection, conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from rag.errors import BusyError, InputError, StoreError
+from rag.errors import AbsentError, BusyError, InputError, StoreError
 from rag.place import shown
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ def translated(place: str) -> Iterator[None]:
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise _Lost(_first_line(error)) from None
     except psycopg.errors.UndefinedTable as error:
-        raise StoreError(f"no index in {place} any more", "make one: rag ingest PATH") from error
+        raise AbsentError(f"no index in {place} any more", "make one: rag ingest PATH") from error
 
 
 def is_gone(error: psycopg.OperationalError) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rag.errors import StoreError
+from rag.errors import AbsentError, StoreError
 
 _BASE = """
 CREATE TABLE rag_meta (key text PRIMARY KEY, value text NOT NULL);
@@ -116,7 +116,7 @@ def _version(connection: Connection[Any]) -> int:
 
 def _unfit(found: int, place: str) -> StoreError:
     if found == 0:
-        return StoreError(f"no index in {place}", "make one first: rag ingest PATH")
+        return AbsentError(f"no index in {place}", "make one first: rag ingest PATH")
     if found > VERSION:
         return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "install a newer version of rag")
     return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "bring it up to date: rag ingest PATH")

@@ -1,0 +1,170 @@
+"""What is PostgreSQL's own: opening, errors, migrations, passwords, several at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rag.errors import AbsentError, InputError, StoreError
+from rag.store.postgres import schema
+from rag.store.postgres.store import PostgresStore
+from tests.postgres import Cluster, free_port
+from tests.store.helpers import EXPECT, by_lexical, postgres, put, schema_dsn
+
+
+@pytest.fixture
+def dsn(cluster: Cluster, tmp_path: Path) -> str:
+    return schema_dsn(cluster, tmp_path)
+
+
+@pytest.fixture
+def store(dsn: str) -> Iterator[PostgresStore]:
+    store = PostgresStore(dsn, EXPECT, create=True)
+    yield store
+    store.close()
+
+
+def test_an_index_that_is_not_there_is_said_to_be_absent(dsn: str) -> None:
+    with pytest.raises(AbsentError, match="no index in postgresql://rag@127") as error:
+        PostgresStore(dsn, {})
+    assert error.value.hint == "make one first: rag ingest PATH"
+
+
+def test_another_embedder_is_refused(store: PostgresStore, dsn: str) -> None:
+    with pytest.raises(StoreError, match="made with embedder = bag-of-words, the settings say other") as error:
+        PostgresStore(dsn, {**EXPECT, "embedder": "other"}, create=True)
+    assert error.value.hint.startswith("set RAG_EMBEDDER=bag-of-words")
+
+
+def test_a_password_is_in_no_message(cluster: Cluster) -> None:
+    port = free_port()
+    for address, kind in {
+        f"postgresql://rag:s3cret@127.0.0.1:{port}/postgres": StoreError,
+        f"postgresql://nobody:s3cret@127.0.0.1:{cluster.port}/postgres": StoreError,
+        "postgresql://rag:s3cret%zz@127.0.0.1/postgres": InputError,
+        f"postgresql://rag:s3cret@127.0.0.1:{cluster.port}/postgres?nothing=1": InputError,
+    }.items():
+        with pytest.raises(kind) as error:
+            PostgresStore(address, {}, wait=0.2)
+        parts = [str(error.value), repr(error.value.__cause__), error.value.hint]
+        assert "s3cret" not in "".join(parts)
+        assert "***" in error.value.message
+
+
+def test_a_server_that_is_not_there_is_named_at_once() -> None:
+    with pytest.raises(StoreError, match=r"does not answer: connection failed.*refused"):
+        PostgresStore(f"postgresql://rag@127.0.0.1:{free_port()}/postgres", {})
+
+
+def test_a_database_without_pgvector_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    for version, said in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
+        monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
+        with pytest.raises(StoreError, match=f"has {said}, at least 0.8.0 is needed"):
+            PostgresStore(dsn, EXPECT, create=True)
+
+
+def test_an_older_index_is_brought_up_to_date_by_who_may_write(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:1])
+        older.setattr(schema, "VERSION", 1)
+        PostgresStore(dsn, EXPECT, create=True).close()
+    with pytest.raises(StoreError, match="has schema 1, this version reads"):
+        PostgresStore(dsn, EXPECT)
+    store = PostgresStore(dsn, EXPECT, create=True)
+    put(store, "a", "Sardines swim.")
+    assert by_lexical(store, "sardine") == ["a"]
+    store.close()
+
+
+def test_a_newer_index_is_left_alone(store: PostgresStore, dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE rag_meta SET value = '99' WHERE key = 'version'")
+    for create in (False, True):
+        with pytest.raises(StoreError, match="has schema 99") as error:
+            PostgresStore(dsn, EXPECT, create)
+        assert error.value.hint == "install a newer version of rag"
+
+
+def test_several_make_one_index(dsn: str) -> None:
+    opened: list[PostgresStore] = []
+    threads = [threading.Thread(target=lambda: opened.append(PostgresStore(dsn, EXPECT, create=True))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [store.stats().generation for store in opened] == [0] * 4
+    for store in opened:
+        store.close()
+
+
+def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path: Path) -> None:
+    """Also of the same documents: the last one stands whole."""
+    stores = [postgres(cluster)(tmp_path) for _ in range(3)]
+
+    def write(number: int) -> None:
+        for step in range(12):
+            put(stores[number], f"shared{step % 3}", f"fish number{number} " * (step + 1))
+            put(stores[number], f"own{number}-{step}", f"fish and tree{step}")
+            if step % 4 == 3:
+                assert stores[number].delete(f"own{number}-{step}")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    documents, passages, generation = _recount(schema_dsn(cluster, tmp_path))
+    assert documents == 3 + 3 * 9
+    stats = stores[0].stats()
+    assert (stats.documents, stats.passages, stats.generation) == (documents, passages, generation)
+    for store in stores:
+        store.close()
+
+
+def _recount(dsn: str) -> tuple[int, int, int]:
+    """Documents, passages and changes as the rows say; checks every word's statistics against them."""
+    with psycopg.connect(dsn) as connection:
+        wrong = connection.execute(
+            "SELECT t.term, t.passages, n.count FROM rag_terms t LEFT JOIN (SELECT unnest(terms) AS number, count(*)"
+            " FROM rag_words GROUP BY 1) n USING (number) WHERE t.passages <> coalesce(n.count, 0)"
+        ).fetchall()
+        assert wrong == []
+        row = connection.execute(
+            "SELECT (SELECT words FROM rag_statistics), (SELECT sum(length) FROM rag_words),"
+            " (SELECT count(*) FROM rag_documents), (SELECT count(*) FROM rag_passages)"
+        ).fetchone()
+    assert row is not None
+    assert row[0] == row[1]
+    return row[2], row[3], 3 * (24 + 3)
+
+
+def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) -> None:
+    """While one document is replaced over and over, each look finds all of one version."""
+    writer, reader = postgres(cluster)(tmp_path), postgres(cluster)(tmp_path)
+    whole = len(put(writer, "a", "version0 fish. " * 20))
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            put(writer, "a", f"version{number} fish. " * 20)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(60):
+            passages, vectors = reader.embedded("a")
+            found = reader.passages([id for id, _ in reader.lexical("fish", 99)])
+            assert len(passages) == len(vectors) == whole
+            assert len({word for p in passages for word in p.text.split() if word.startswith("version")}) == 1
+            assert len(found) in (0, whole)
+    finally:
+        stop.set()
+        thread.join()
+        writer.close()
+        reader.close()
