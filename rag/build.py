@@ -53,6 +53,7 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 def sync(settings: Settings, create: bool = True) -> Sync:
     """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
     from rag.lazy import LazyEmbedder
+    from rag.stamps import Stamps
     from rag.sync import Sync
 
     lazy = LazyEmbedder(lambda: embedder(settings))
@@ -62,7 +63,7 @@ def sync(settings: Settings, create: bool = True) -> Sync:
         if not create:
             raise
         opened = store(settings, lazy, create=True)
-    return Sync(opened, lazy, settings.passage_tokens)
+    return Sync(opened, lazy, settings.passage_tokens, Stamps(settings.index))
 
 
 def embedder(settings: Settings) -> Embedder:

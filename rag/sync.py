@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingest import Ingest
-from rag.loading.files import Found, Unreadable, read
+from rag.loading.files import Found, Unreadable, load
 from rag.protocols import Embedder, Store
-from rag.stamps import digest, stamp
+from rag.stamps import Stamps
 from rag.types import Document
 
 _FEW = 5
@@ -43,22 +43,22 @@ class Changes:
 @dataclass(slots=True)
 class _Plan:
     to_read: list[Found] = field(default_factory=list)
-    renamed: list[tuple[Document, Found]] = field(default_factory=list)
+    renamed: list[tuple[list[Document], Found]] = field(default_factory=list)
+    """The documents of a file that is gone, and the file that has its content now."""
     gone: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
     under: int = 0
     """Documents of the folder before."""
-    stamps: dict[str, str] = field(default_factory=dict)
-    """New ones, of unchanged documents."""
 
 
 class Sync:
     """One folder, `root`, against one index."""
 
-    def __init__(self, store: Store, embedder: Embedder, passage_tokens: int) -> None:
+    def __init__(self, store: Store, embedder: Embedder, passage_tokens: int, stamps: Stamps) -> None:
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
+        self._stamps = stamps
 
     def run(self, root: Path, files: Iterable[Found], many: bool = False, seen: Callable[[], object] = lambda: None) -> Changes:
         """Make the index equal to `files`, which are all that stand under `root`, an absolute path.
@@ -70,14 +70,15 @@ class Sync:
             plan = self._plan(root, files)
             if not many:
                 _guard(plan, root)
-            if plan.stamps:
-                self._store.restamp(plan.stamps)
-            return self._apply(plan, seen)
+            changes = self._apply(plan, seen)
+            self._stamps.keep({document.file for document in self._store.documents()})
+        self._stamps.save()
+        return changes
 
     def preview(self, root: Path, files: Iterable[Found]) -> Changes:
         """What `run` would do. A file that turns out not to be readable is among the added here."""
         plan = self._plan(root, files)
-        known = {document.source for document in self._store.documents()}
+        known = {document.file for document in self._store.documents()}
         changes = _done_without_reading(plan)
         for found in plan.to_read:
             (changes.updated if str(found.path) in known else changes.added).append(found.document_id)
@@ -85,58 +86,66 @@ class Sync:
         return changes
 
     def _plan(self, root: Path, files: Iterable[Found]) -> _Plan:
-        documents = self._store.documents()
-        by_source = {document.source: document for document in documents}
+        by_file: dict[str, list[Document]] = {}
+        for document in self._store.documents():
+            by_file.setdefault(document.file, []).append(document)
         found = {str(one.path): one for one in (Found(f.path.resolve(), f.document_id) for f in files)}
-        under = [d for d in documents if is_under(d.source, root)]
-        plan = _Plan(under=len(under), gone=[d for d in under if d.source not in found and _is_gone(d.source)])
-        lost = {d.sha256: d for d in reversed(documents) if d.source not in found and _is_gone(d.source)}
-        for source, one in found.items():
-            known = by_source.get(source)
-            if known and _is_unchanged(known, one.path, plan.stamps):
-                plan.unchanged.append(known)
-            elif not known and lost and (old := lost.pop(digest(one.path), None)):
-                plan.renamed.append((old, one))
+        gone = {file: here for file, here in by_file.items() if file not in found and _is_gone(file)}
+        by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
+        plan = _Plan(under=sum(len(here) for file, here in by_file.items() if is_under(file, root)))
+        for file, one in found.items():
+            known = by_file.get(file, [])
+            digest = self._stamps.digest(one.path) if known or by_digest else ""
+            if known and all(document.file_sha256 == digest for document in known):
+                plan.unchanged += known
+            elif not known and digest in by_digest:
+                plan.renamed.append((gone.pop(by_digest.pop(digest)), one))
             else:
                 plan.to_read.append(one)
-        moved = {old.id for old, _ in plan.renamed}
-        plan.gone = [d for d in plan.gone if d.id not in moved]
+        plan.gone = [document for file, here in gone.items() if is_under(file, root) for document in here]
         return plan
 
     def _apply(self, plan: _Plan, seen: Callable[[], object]) -> Changes:
-        changes = _done_without_reading(plan)
-        changes.renamed, to_read = [], list(plan.to_read)
+        changes, to_read, gone = _done_without_reading(plan), list(plan.to_read), list(plan.gone)
+        changes.renamed = []
         for old, found in plan.renamed:
-            if self._rename(old, found):
-                changes.renamed.append((old.id, found.document_id))
+            if new := self._rename(old, found):
+                changes.renamed += [(a.id, b.id) for a, b in zip(old, new, strict=True)]
             else:
                 to_read.append(found)
-                plan.gone.append(old)
-        self._read(to_read, changes, seen)
+                gone += old
+        gone += self._read(to_read, changes, seen)
         put = {*changes.added, *changes.updated}  # a name that went to another file
-        changes.removed = [d.id for d in plan.gone if d.id not in put and self._store.delete(d.id)]
+        changes.removed = [document.id for document in gone if document.id not in put and self._store.delete(document.id)]
         return changes
 
-    def _rename(self, old: Document, found: Found) -> bool:
-        """Whether the old document's passages could be kept under the new name."""
-        before = self._store.document(old.id)
-        taken = self._store.document(found.document_id) if found.document_id != old.id else None
-        if before is None or (taken and not _is_gone(taken.source)):
-            return False
+    def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
+        """The documents under their new names, with the passages and vectors that they had; none if that cannot be."""
         try:
-            document = read(found)
+            loaded = {document.sha256: document for document in load(found).documents}
         except Unreadable:
-            return False
-        if document.text != before.text or document.sections != before.sections:  # read by another parser now
-            return False
-        passages, vectors = self._store.embedded(old.id)
-        kept = [replace(passage, document_id=document.id, title=document.title) for passage in passages]
-        self._store.put(document, kept, vectors, instead_of=old.id)
-        return True
+            return []
+        new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
+        if len({document.id for document in new}) != len(old) or not all(self._same(a, b) for a, b in zip(old, new, strict=True)):
+            return []
+        for before, document in zip(old, new, strict=True):
+            passages, vectors = self._store.embedded(before.id)
+            kept = [replace(passage, document_id=document.id, title=document.title) for passage in passages]
+            self._store.put(document, kept, vectors, instead_of=before.id)
+        return new
 
-    def _read(self, files: Sequence[Found], changes: Changes, seen: Callable[[], object]) -> None:
+    def _same(self, old: Document, new: Document) -> bool:
+        """Whether they are read as they were, and the new name is free."""
+        before, taken = self._store.document(old.id), self._store.document(new.id) if new.id != old.id else None
+        free = taken is None or _is_gone(taken.file)
+        return free and before is not None and (before.text, before.sections) == (new.text, new.sections)
+
+    def _read(self, files: Sequence[Found], changes: Changes, seen: Callable[[], object]) -> list[Document]:
+        """Ingest the files. What they held before and do not hold any more."""
         if not files:
-            return
+            return []
+        paths = {str(found.path) for found in files}
+        before = [document for document in self._store.documents() if document.file in paths]
         ingest = Ingest(self._store, self._embedder, self._passage_tokens)
         try:
             ingest.run(files, seen)
@@ -147,22 +156,13 @@ class Sync:
         changes.added, changes.updated = report.added, report.updated
         changes.unchanged += report.unchanged
         changes.skipped, changes.passages = report.skipped, report.passages
-
-
-def _is_unchanged(known: Document, path: Path, stamps: dict[str, str]) -> bool:
-    """By its stamp or, where that says nothing, by its content; then its new stamp is noted."""
-    found = stamp(path)
-    if found and found == known.stamp:
-        return True
-    if digest(path) != known.sha256:
-        return False
-    if found and found == stamp(path):
-        stamps[known.id] = found
-    return True
+        left = {*report.added, *report.updated, *report.unchanged}
+        skipped = {source for source, _ in report.skipped}
+        return [d for d in before if d.id not in left and not {d.source, d.file} & skipped]
 
 
 def _done_without_reading(plan: _Plan) -> Changes:
-    renamed = [(old.id, found.document_id) for old, found in plan.renamed]
+    renamed = [(document.id, found.document_id) for old, found in plan.renamed for document in old]
     return Changes(renamed=renamed, removed=[d.id for d in plan.gone], unchanged=[d.id for d in plan.unchanged])
 
 

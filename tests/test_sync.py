@@ -11,6 +11,7 @@ import pytest
 from rag.errors import BusyError, InputError
 from rag.loading.files import find
 from rag.protocols import Vectors
+from rag.stamps import Stamps
 from rag.store.local import LocalStore
 from rag.sync import Changes, Sync
 from tests.fakes import BagOfWordsEmbedder
@@ -51,11 +52,11 @@ def fill(folder: Path, *names: str) -> Path:
 
 
 def sync(store: LocalStore, docs: Path, many: bool = False) -> Changes:
-    return Sync(store, EMBEDDER, 12).run(docs, find([docs]), many)
+    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).run(docs, find([docs]), many)
 
 
 def preview(store: LocalStore, docs: Path) -> Changes:
-    return Sync(store, EMBEDDER, 12).preview(docs, find([docs]))
+    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).preview(docs, find([docs]))
 
 
 def done(changes: Changes) -> dict[str, object]:
@@ -195,12 +196,12 @@ def test_an_unchanged_file_is_not_opened(store: LocalStore, docs: Path, monkeypa
     sync(store, docs)
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
-    sync(store, docs)  # notes the stamps
+    sync(store, docs)
 
     def refuse(*_: object) -> str:
         raise AssertionError("opened")
 
-    monkeypatch.setattr("rag.sync.digest", refuse)
+    monkeypatch.setattr("rag.stamps.hash_file", refuse)
     assert sync(store, docs).unchanged == ALL
     monkeypatch.undo()
 
