@@ -28,6 +28,24 @@ class Stats:
     passage_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How much of one document each part of an index holds.
+
+    `numbers` are the ids of its passages. `unmerged` counts deleted passages of any document whose words still stand in the
+    full text's files, where no search sees them. `snapshots` are the files that hold the document.
+    """
+
+    documents: int
+    passages: int
+    vectors: int
+    words: int
+    log_bytes: int = 0
+    unmerged: int = 0
+    snapshots: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+
 class Embedder(Protocol):
     """Text to unit vectors: float32, (n, dim)."""
 
@@ -83,6 +101,12 @@ class Store(Protocol):
         """Note new stamps of documents, by id: they are as they were in files that have changed. No new generation."""
 
     def stats(self) -> Stats: ...
+
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+        """What there is of a document, or of the passages `numbers` that it had before it was deleted."""
+
+    def purge(self) -> None:
+        """Take what was deleted out of logs, free space and the files of the search indexes, as far as that is quick."""
 
     def close(self) -> None: ...
 

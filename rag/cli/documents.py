@@ -13,11 +13,13 @@ from tqdm import tqdm
 from rag import build
 from rag.cli.options import print_json, shared
 from rag.cli.render import clean
-from rag.errors import NotFoundError
+from rag.deleting import Receipt, delete
+from rag.errors import NotFoundError, StoreError
 from rag.ingest import Ingest, Report
 from rag.loading.files import find
 from rag.protocols import Store
 from rag.settings import Settings
+from rag.stamps import Stamps
 from rag.types import Document
 
 
@@ -81,16 +83,36 @@ def show_command(settings: Settings, as_json: bool, document: str) -> None:
 @click.argument("documents", nargs=-1, required=True)
 @shared
 def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
-    """Take DOCUMENTS (ids, or paths) out of the index. All or, if one is not there, none."""
+    """Take DOCUMENTS (ids, or paths) out of the index. All or, if one is not there, none.
+
+    What comes back is a receipt: what each part of the index held of them before and holds after, and searches for them.
+    """
     store = build.store(settings, any_embedder=True)
     ids = list(dict.fromkeys(_find(store, document) for document in documents))
-    with store.writing():
-        deleted = [document_id for document_id in ids if store.delete(document_id)]
+    receipts = delete(store, ids)
+    stamps = Stamps(settings.index)
+    stamps.forget([receipt.source for receipt in receipts])
+    stamps.save()
     if as_json:
-        print_json({"deleted": deleted})
-        return
-    for document_id in deleted:
-        click.echo(f"deleted {clean(document_id)}")
+        print_json([_with_verdict(receipt) for receipt in receipts])
+    for receipt in receipts if not as_json else []:
+        click.echo("\n".join(_proof(receipt)))
+    if not all(receipt.complete for receipt in receipts):
+        raise StoreError("something is left of what was deleted", "run: rag doctor")
+
+
+def _with_verdict(receipt: Receipt) -> dict[str, object]:
+    return {field.name: getattr(receipt, field.name) for field in dataclasses.fields(receipt)} | {"complete": receipt.complete}
+
+
+def _proof(receipt: Receipt) -> list[str]:
+    names = {"documents": "text", "passages": "passages", "vectors": "vectors", "words": "full text"}
+    counts = [f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}" for name, word in names.items()]
+    lines = [f"deleted {clean(receipt.document)}", f"  {', '.join(counts)}; log {receipt.after.log_bytes} bytes"]
+    lines.append(f"  {receipt.searches} searches for its own passages: {receipt.found} find it")
+    if receipt.after.unmerged:
+        lines.append(f"  {receipt.after.unmerged} deleted passages have words in full-text files that the next merges drop")
+    return lines + [f"  still in the snapshot {clean(path)}" for path in receipt.snapshots]
 
 
 def _find(store: Store, name: str) -> str:

@@ -256,6 +256,27 @@ def restamp(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
     connection.execute("COMMIT")
 
 
+def numbers(connection: sqlite3.Connection, document_id: str) -> list[int]:
+    """Ids of the document's passages."""
+    sql = "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ? ORDER BY p.id"
+    return [row[0] for row in connection.execute(sql, (document_id,))]
+
+
+def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
+    """Empty the write-ahead log if readers let it within `wait_ms`; how many bytes are left of it."""
+    before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {before}")
+    return log_bytes(path)
+
+
+def log_bytes(path: Path) -> int:
+    return _wal(path).stat().st_size if _wal(path).exists() else 0
+
+
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:
     """(documents, passages)."""
     sql = "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)"

@@ -62,6 +62,22 @@ class Derived:
         found = self._lexical.search(question, k + len(self._gone), allowed)
         return [hit for hit in found if hit[0] not in self._gone][:k]
 
+    def count(self, ids: Sequence[int]) -> tuple[int, int]:
+        """How many of these passages the (dense, lexical) index holds; those that are left out of results count."""
+        return int(np.isin(self._dense.ids(), ids).sum()), int(np.isin(self._lexical.ids(), ids).sum())
+
+    def unmerged(self) -> int:
+        """Deleted passages whose words still stand in files."""
+        return 0 if self._lexical.in_memory else lexical.deleted(self._folder / _LEXICAL)
+
+    def purge(self, connection: sqlite3.Connection, most: int) -> None:
+        """Write the full text anew if deletions have left words in it, and it holds at most `most` passages."""
+        if not self._writable or not self.unmerged() > 0 or len(self._lexical) > most:
+            return
+        with self._lock.hold(self._wait), database.snapshot(connection) as generation:
+            self._start_over("", "0")
+            self._write(connection, generation)
+
     def catch_up(self, connection: sqlite3.Connection) -> None:
         """Make both show the present generation, on disk too if this process may write there now."""
         generation = database.generation(connection)

@@ -7,6 +7,7 @@ The index is derived: everything in it can be built again from the store's rows.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import tempfile
@@ -66,6 +67,12 @@ def make(folder: Path) -> None:
     folder.unlink(missing_ok=True)
     folder.mkdir()
     tantivy.Index(_schema(), path=str(folder))
+
+
+def deleted(folder: Path) -> int:
+    """How many passages in the segments of `folder` are deleted, and wait for a merge to drop their words."""
+    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+    return sum(segment["deletes"]["num_deleted_docs"] for segment in segments if segment.get("deletes"))
 
 
 class LexicalIndex:

@@ -11,12 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import AbsentError, StoreError
-from rag.protocols import Filter, Stats, Vectors
-from rag.store import database
+from rag.protocols import Filter, Stats, Trace, Vectors
+from rag.store import copies, database
 from rag.store.checks import check
 from rag.store.derived import Derived
 from rag.store.lock import WriteLock
 from rag.types import Document, Passage
+
+_QUICK = 20_000
+"""Passages whose full text is written anew in about a second."""
+_PATIENCE_MS = 2000
+"""How long a deletion waits for readers to let go of the write-ahead log."""
 
 
 class LocalStore:
@@ -150,6 +155,23 @@ class LocalStore:
             meta = database.read_meta(connection)
         generation, dim, passage_tokens = (int(meta[name]) for name in ("generation", "dim", "passage_tokens"))
         return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens)
+
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+        with self._searching() as connection:
+            present = database.numbers(connection, document_id)
+            asked = sorted({*present, *numbers})
+            vectors, words = self._derived.count(asked)
+            documents = int(database.document(connection, document_id) is not None)
+            passages = len(database.passages(connection, asked))
+            unmerged = self._derived.unmerged()
+        snapshots = tuple(str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id))
+        log = database.log_bytes(self._path)
+        return Trace(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked))
+
+    def purge(self) -> None:
+        with self._lock.hold(self._wait), self._searching() as connection:
+            self._derived.purge(connection, _QUICK)
+            database.checkpoint(connection, self._path, _PATIENCE_MS)
 
     def close(self) -> None:
         with self._mutex:

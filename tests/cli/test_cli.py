@@ -116,7 +116,10 @@ def test_filters_on_the_command_line(filled: Run) -> None:
 
 def test_show_and_delete_take_an_id_or_a_path(filled: Run) -> None:
     assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
-    assert filled("delete", "docs/deal.md", "docs/oman.txt")[:2] == (0, "deleted docs/deal.md\ndeleted docs/oman.txt\n")
+    code, out, _ = filled("delete", "docs/deal.md", "docs/oman.txt")
+    assert code == 0
+    assert out.startswith("deleted docs/deal.md\n  text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; log 0 bytes\n")
+    assert "  4 searches for its own passages: 0 find it\ndeleted docs/oman.txt\n" in out
     assert filled("list")[:2] == (0, "")
 
 

@@ -393,3 +393,19 @@ def test_the_passages_of_a_document_come_back_in_order_with_their_vectors(store:
     np.testing.assert_array_equal(vectors, unit(3))
     passages, vectors = store.embedded("absent")
     assert (passages, vectors.shape) == ([], (0, 64))
+
+
+def test_a_trace_counts_what_each_part_holds_of_a_document(store: Store) -> None:
+    with store.writing():
+        put_vectors(store, "a", ["one fish", "two fish", "red fish"], unit(3))
+        put(store, "b", "Blue fish.")
+    trace = store.trace("a")
+    assert (trace.documents, trace.passages, trace.vectors, trace.words) == (1, 3, 3, 3)
+    assert len(trace.numbers) == 3
+    store.delete("a")
+    store.purge()
+    after = store.trace("a", trace.numbers)
+    assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
+    assert after.numbers == trace.numbers
+    assert store.trace("never").passages == 0
+    assert both(store, "fish") == [{"b"}, {"b"}]

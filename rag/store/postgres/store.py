@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import Connection, sql
 
 from rag.errors import StoreError
-from rag.protocols import Filter, Stats, Vectors
+from rag.protocols import Filter, Stats, Trace, Vectors
 from rag.store.checks import check
 from rag.store.postgres import changes, schema, searches
 from rag.store.postgres.connections import Database
@@ -159,6 +159,23 @@ class PostgresStore:
         row = self._database.read(lambda c: c.execute(asked).fetchone())
         documents, passages, generation = row or (0, 0, 0)
         return Stats(documents, passages, generation, self._embedder, self._dim, self._passage_tokens)
+
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+        asked = (
+            'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s),'
+            " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[]))"
+            " SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM rag_passages WHERE id IN (SELECT * FROM n)),"
+            " (SELECT count(*) FROM rag_vectors WHERE id IN (SELECT * FROM n)),"
+            " (SELECT count(*) FROM rag_words WHERE id IN (SELECT * FROM n)), (SELECT array_agg(id ORDER BY id) FROM n)"
+        )
+        row = self._database.read(lambda c: c.execute(asked, (document_id, list(numbers))).fetchone())
+        documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
+        return Trace(documents, passages, vectors, words, numbers=tuple(found or ()))
+
+    def purge(self) -> None:
+        """Dead rows; PostgreSQL's own log is its administrator's."""
+        tables = "rag_documents, rag_passages, rag_vectors, rag_words"
+        self._database.alone(lambda connection: connection.execute(f"VACUUM {tables}"))
 
     def close(self) -> None:
         self._database.close()

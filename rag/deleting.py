@@ -1,0 +1,82 @@
+"""Deletion with a receipt: what each part of the index held of a document before, and holds after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rag.protocols import Store, Trace, Vectors
+from rag.types import Passage
+
+_SEARCHES = 50
+"""Passages whose own text and vector are searched for, spread over the document."""
+_DEPTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a document is gone. `searches` were made for its own passages, by words and by vector; `found` of them found it.
+
+    `snapshots` are files, taken before, that still hold it: delete them, or keep them knowingly. `unmerged` passages have
+    left words in the full text's files, which its next merges drop; no search returns them. `log_bytes` is what the
+    write-ahead log holds after.
+    """
+
+    document: str
+    source: str
+    at: str
+    generation: int
+    before: Trace
+    after: Trace
+    searches: int
+    found: int
+    snapshots: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of it is left in the index, and no search finds it."""
+        after = self.after
+        return not (after.documents or after.passages or after.vectors or after.words or self.found)
+
+
+def delete(store: Store, ids: Sequence[str]) -> list[Receipt]:
+    """Delete the documents that are there, clear what they leave behind, and look for them."""
+    with store.writing():
+        before = [_before(store, document_id) for document_id in ids]
+        gone = [one for one in before if store.delete(one.document)]
+    store.purge()
+    return [_receipt(store, one) for one in gone]
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    document: str
+    source: str
+    trace: Trace
+    probes: tuple[list[Passage], Vectors]
+
+
+def _before(store: Store, document_id: str) -> _Before:
+    document = store.document(document_id)
+    passages, vectors = store.embedded(document_id)
+    step = max(1, len(passages) // _SEARCHES)
+    source = document.source if document else ""
+    return _Before(document_id, source, store.trace(document_id), (passages[::step], vectors[::step]))
+
+
+def _receipt(store: Store, before: _Before) -> Receipt:
+    after = store.trace(before.document, before.trace.numbers)
+    passages, vectors = before.probes
+    found = sum(_finds(store, before.document, p, v) for p, v in zip(passages, vectors, strict=True))
+    now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
+    searches = 2 * len(passages)
+    return Receipt(
+        before.document, before.source, now, generation, before.trace, after, searches, found, snapshots=after.snapshots
+    )
+
+
+def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:
+    """How many of the two searches for the passage return the document."""
+    legs = (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH))
+    return sum(document_id in {p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in legs)
