@@ -1,154 +1,194 @@
-"""Fit the confidence model: python -m eval.fit_confidence DATA OUT
+"""Fit the confidence model: python -m eval.fit_confidence DATA OUT [RISK]
 
-DATA holds `squad-dev-36.json.gz`. Its development articles, which the reader has never read, are cut in two corpora, and every
-question is asked through the shipped engine of both: of its own, where SQuAD 2.0's unanswerable questions are near misses,
-and of the other, where nothing answers it. A logistic regression then learns from its features whether the best candidate is
-right (token F1 of at least .5 with an accepted answer). The questions without an answer are weighted to be a third of all, a
-guess at what a corpus is asked. The report says what each threshold buys; the one chosen lies between the one that serves most
-questions rightly (a right answer, or a refusal where there is none) and the one at which a right answer is likelier than not.
-Prints and writes JSON.
+DATA holds `squad-dev-36.json.gz`, and perhaps `covidqa.json.gz`. An index is made of whole articles: those of squad-dev-36 that
+the reader's recipe holds out, and some of the others to make finding hard. Questions on the held-out ones are asked as they are
+(SQuAD 2.0's unanswerable ones are near misses), and others with their own article filtered out of the corpus. The weight of
+retrieval and of the answer's type in ranking are those that put most right answers first. The model is that of
+`rag.calibration`. Its threshold: with RISK, the least confidence above which no larger share of the answers is wrong; otherwise
+the one that refuses as many questions as have no answer, so that precision and recall of refusing are equal. Questions without
+an answer are weighted to be a third of all, half of them near misses.
+
+The report is of questions that the model was not fitted on: in domain by article (each article's by a model of the others);
+covidqa and the gold questions on seeds/ by the whole model, as sets unlike the fit. Prints and writes JSON.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from eval.retrieval import index
 from rag import build
-from rag.composing.compose import candidates, features
-from rag.composing.text import normalize
+from rag.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold, token_f1
+from rag.cli.options import plain
+from rag.composing.confidence import Confidence
+from rag.composing.features import Asked
+from rag.engine import Asked as Question
+from rag.engine import Engine
+from rag.filters import Condition
+from rag.ingest import Ingest
+from rag.loading.files import find
 from rag.protocols import Embedder, Reader
-from rag.retrieval import HybridRetriever
 from rag.settings import Settings
 from rag.training.data import read_squad
 from rag.training.train import load_recipe, split_articles
-from rag.types import Document, Span
+from rag.types import Document
 
-FEATURES = ("gap", "margin", "dense", "coverage", "support")
-UNANSWERABLE = 1 / 3
-THRESHOLD = 0.4
-Mask = NDArray[np.bool_]
-Asked = tuple[str, tuple[str, ...], list[Span]]
-"""Question, accepted answers (none: it has no answer here), spans."""
-
-
-def f1(given: str, accepted: Sequence[str]) -> float:
-    """Token F1 with the nearest accepted answer (SQuAD)."""
-    return max((_f1(normalize(given).split(), normalize(answer).split()) for answer in accepted), default=0.0)
+ROOT = Path(__file__).parent.parent
+SHARES = {"own": 2 / 3, "near": 1 / 6, "absent": 1 / 6}
+ASKED = {"own": 220, "near": 200, "absent": 180}
+"""Most questions of each kind on the held-out articles."""
+DISTRACTORS = 16
+BATCH = 16
+f1 = token_f1
+Articles = Sequence[dict[str, Any]]
 
 
-def _f1(given: list[str], wanted: list[str]) -> float:
-    common = sum((Counter(given) & Counter(wanted)).values())
-    return 2 * common / (len(given) + len(wanted)) if common else float(given == wanted)
-
-
-def corpora(data: Path) -> list[tuple[list[Document], list[tuple[str, tuple[str, ...]]]]]:
-    """Two halves of the development articles: paragraphs, and questions with their answers."""
-    recipe = load_recipe()
-    _, held_out = split_articles(read_squad(data / "squad-dev-36.json.gz"), recipe["dev_articles"], recipe["seed"])
-    return [_corpus(held_out[half::2]) for half in (0, 1)]
-
-
-def _corpus(articles: Sequence[dict[str, Any]]) -> tuple[list[Document], list[tuple[str, tuple[str, ...]]]]:
-    documents, questions = [], []
+def documents(articles: Articles, prefix: str) -> list[Document]:
+    """An article a document, its paragraphs apart by blank lines."""
+    made = []
     for number, article in enumerate(articles):
-        for place, paragraph in enumerate(article["paragraphs"]):
-            documents.append(Document(f"{number}/{place}", paragraph["context"], article["title"].replace("_", " "), "", ""))
-            for qa in paragraph["qas"]:
-                answers = () if qa.get("is_impossible") else tuple(answer["text"] for answer in qa["answers"])
-                questions.append((qa["question"], answers))
-    return documents, questions
+        text = "\n\n".join(paragraph["context"].strip() for paragraph in article["paragraphs"])
+        made.append(Document(f"{prefix}{number}", text, article["title"].replace("_", " "), "", ""))
+    return made
 
 
-def ask(data: Path, embedder: Embedder, reader: Reader, most: int, rng: random.Random) -> Iterator[Asked]:
-    """Up to `most` questions of each half asked of each half."""
-    settings = Settings.load()
-    halves = corpora(data)
-    for own, (documents, _) in enumerate(halves):
-        with tempfile.TemporaryDirectory() as folder:
-            store = build.store(Settings.load(index=folder), embedder, create=True)
-            index(documents, store, embedder, settings.passage_tokens)
-            retriever = HybridRetriever(store, embedder, settings.candidates, settings.alpha)
-            for half, (_, questions) in enumerate(halves):
-                share = most if half == own else most // 3
-                for question, answers in tqdm(rng.sample(questions, min(share, len(questions))), disable=None):
-                    (hits,) = retriever.retrieve([question], settings.read)
-                    yield question, answers if half == own else (), reader.read(question, hits)
-            store.close()
+def questions(articles: Articles, prefix: str, most: dict[str, int], rng: random.Random) -> Iterator[tuple[str, Example]]:
+    """(document, question without spans) of each kind, as many of every article as of the others, none asked twice."""
+    for number, article in enumerate(articles):
+        asked = [qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
+        rng.shuffle(asked)
+        answerable = [qa for qa in asked if not qa.get("is_impossible")]
+        near = [qa for qa in asked if qa.get("is_impossible")]
+        share = {kind: max(1, count // len(articles)) for kind, count in most.items()}
+        for kind, chosen in (
+            ("own", answerable[: share["own"]]),
+            ("near", near[: share.get("near", 0)]),
+            ("absent", answerable[share["own"] :][: share["absent"]]),
+        ):
+            for qa in chosen:
+                answers = tuple(answer["text"] for answer in qa["answers"]) if kind == "own" else ()
+                yield f"{prefix}{number}", Example(qa["question"].strip(), answers, (), f"{prefix}{number}", kind)
 
 
-def table(asked: Sequence[Asked], retrieval: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Features of the best candidate of each question, (n, features), and whether it is right, (n,)."""
-    rows, right = [], []
-    for question, answers, spans in asked:
-        ranked = candidates(spans, retrieval)
-        if ranked:
-            found = features(question, ranked[0], ranked)
-            rows.append([found[name] for name in FEATURES])
-            right.append(f1(ranked[0].spans[0].text, answers) >= 0.5)
-    return np.array(rows), np.array(right)
+def ask(engine: Engine, asked: Sequence[tuple[str, Example]]) -> list[Example]:
+    """The questions with what the reader says to them; those whose document is to be absent with it filtered out."""
+    done: list[Example] = []
+    for start in tqdm(range(0, len(asked), BATCH), unit="batch", disable=None):
+        batch = asked[start : start + BATCH]
+        apart = [(Condition("document", "!=", name),) if example.kind == "absent" else None for name, example in batch]
+        found = engine.find_many([Question(example.question, None, f) for (_, example), f in zip(batch, apart, strict=True)])
+        spans = engine.reader.read_many([(e.question, one.hits) for (_, e), one in zip(batch, found, strict=True)])
+        done += [dataclasses.replace(e, spans=tuple(s)) for (_, e), s in zip(batch, spans, strict=True)]
+    return done
 
 
-def fit(asked: Sequence[Asked]) -> dict[str, Any]:
-    """The weight of retrieval that makes most best candidates right, then the logistic model and its threshold."""
-    retrieval = max((0.0, 2.0, 5.0, 10.0, 15.0, 20.0), key=lambda weight: int(table(asked, weight)[1].sum()))
-    rows, right = table(asked, retrieval)
-    answerable = np.array([bool(answers) for _, answers, spans in asked if spans])
-    weight = np.where(answerable, (1 - UNANSWERABLE) / answerable.mean(), UNANSWERABLE / (1 - answerable.mean()))
-    scale = rows.std(axis=0) + 1e-9
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(rows / scale, right, sample_weight=weight)
-    sure = model.predict_proba(rows / scale)[:, 1]
-    return {
-        "weights": dict(zip(FEATURES, (model.coef_[0] / scale).round(4).tolist(), strict=True)),
-        "bias": round(float(model.intercept_[0]), 4),
-        "threshold": THRESHOLD,
-        "retrieval": retrieval,
-        "report": {
-            "questions": len(asked),
-            "answerable": int(answerable.sum()),
-            "best candidate right, of answerable": _share(right, answerable),
-            "auroc of right": round(float(roc_auc_score(right, sure, sample_weight=weight)), 4),
-            "by threshold": {str(at): _bought(right, sure >= at, answerable, weight) for at in (0.25, 0.3, 0.4, 0.5, 0.6)},
-        },
+def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, reader: Reader) -> Engine:
+    settings = Settings.load(index=Path(folder))
+    store = build.store(settings, embedder, create=True)
+    index(list(found), store, embedder, settings.passage_tokens)
+    return build.assemble(settings, store, embedder, reader)
+
+
+def in_domain(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) -> list[Example]:
+    recipe = load_recipe()
+    seen, held_out = split_articles(read_squad(data / "squad-dev-36.json.gz"), recipe["dev_articles"], recipe["seed"])
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = documents(held_out, "own/") + documents(rng.sample(seen, min(DISTRACTORS, len(seen))), "other/")
+        engine = engine_over(corpus, folder, embedder, reader)
+        found = ask(engine, list(questions(held_out, "own/", ASKED, rng)))
+        engine.store.close()
+    return found
+
+
+def covid(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) -> list[Example]:
+    articles = rng.sample(read_squad(data / "covidqa.json.gz"), 24)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = engine_over(documents(articles, "covid/"), folder, embedder, reader)
+        found = ask(engine, list(questions(articles, "covid/", {"own": 96, "near": 0, "absent": 48}, rng)))
+        engine.store.close()
+    return found
+
+
+def seeds(embedder: Embedder, reader: Reader) -> list[Example]:
+    """The gold questions on the shipped corpus; those without an answer are near misses."""
+    gold = [json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
+    made = [Example(g["question"], tuple(g["answers"]), (), g["id"], "own" if g["answers"] else "near") for g in gold]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings.load(index=Path(folder))
+        store = build.store(settings, embedder, create=True)
+        Ingest(store, embedder, settings.passage_tokens).run(list(find([ROOT / "seeds"])), lambda *_: None)
+        found = ask(build.assemble(settings, store, embedder, reader), [("", example) for example in made])
+        store.close()
+    return found
+
+
+def ranking(examples: Sequence[Example]) -> Confidence:
+    """The weights of retrieval and type that put most right answers first; of equals, the middle ones."""
+    own = [example for example in examples if example.kind == "own"]
+    tried = [Confidence({}, 0.0, 0.5, retrieval, kind) for kind in (2.0, 1.0, 3.0) for retrieval in (10.0, 20.0, 5.0, 30.0)]
+    return max(tried, key=lambda model: sum(_first_is_right(example, model) for example in own))
+
+
+def _first_is_right(example: Example, model: Confidence) -> bool:
+    ranked = model.rank(Asked.of(example.question), example.spans)
+    return bool(ranked) and token_f1(ranked[0].spans[0].text, example.answers) >= 0.5
+
+
+def measured(examples: Sequence[Example], data: Table, confidence: Any, at: float) -> dict[str, Any]:
+    """What the threshold buys, and how well confidence tells answerable questions from each kind of unanswerable ones."""
+    kinds = np.array([example.kind for example in examples])
+    told = {
+        f"auroc of answerable, {kind}": auroc(confidence[kinds == "own"], confidence[kinds == kind])
+        for kind in ("near", "absent")
+        if (kinds == kind).any()
     }
+    return bought(confidence, data, at) | told
 
 
-def _bought(right: Mask, given: Mask, answerable: Mask, weight: NDArray[np.float64]) -> dict[str, float]:
-    """What a threshold buys that gives the answers in `given`."""
-    return {
-        "answered, of answerable": _share(given, answerable),
-        "answered, of unanswerable": _share(given, ~answerable),
-        "right, of answered": round(float(np.average(right[given], weights=weight[given])), 4),
-        "served rightly": round(float(np.average(np.where(given, right, ~answerable), weights=weight)), 4),
-    }
-
-
-def _share(holds: Mask, among: Mask) -> float:
-    return round(float(holds[among].mean()), 4)
-
-
-def main(data: Path, out: Path) -> None:
+def main(data: Path, out: Path, risk: float | None) -> None:
     settings = Settings.load()
-    asked = list(ask(data, build.embedder(settings), build.reader(settings), 300, random.Random(0)))
-    fitted = fit(asked)
-    out.write_text(json.dumps(fitted, indent=2) + "\n")
-    print(json.dumps(fitted, indent=2))
+    embedder, reader = build.embedder(settings), build.reader(settings)
+    examples = in_domain(data, embedder, reader, random.Random(0))
+    base = ranking(examples)
+    own = table(examples, base, SHARES)
+    model = fit(own, base)
+    confidence = held_back(own, None, int(own.groups.max()) + 1)
+    at = threshold(confidence, own, risk)
+    report: dict[str, Any] = {
+        "rule": "refuses as many as have no answer" if risk is None else f"at most {risk:.0%} of the answers wrong",
+        "in domain, by article": measured(examples, own, confidence, at) | {"risk by coverage": risk_coverage(confidence, own)},
+    }
+    unlike = {"seeds": seeds(embedder, reader)}
+    if (data / "covidqa.json.gz").exists():
+        unlike["covidqa"] = covid(data, embedder, reader, random.Random(0))
+    for name, asked in unlike.items():
+        other = table(asked, base)
+        report[f"unlike the fit: {name}"] = measured(asked, other, sure(model, other.rows), at)
+    fitted = {
+        "weights": model.weights,
+        "bias": model.bias,
+        "threshold": at,
+        "retrieval": base.retrieval,
+        "type": base.type,
+        "risk": report["in domain, by article"]["wrong, of answered"],
+        "report": report,
+    }
+    text = json.dumps(plain(fitted), indent=2) + "\n"
+    out.write_text(text)
+    print(text, end="")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) if sys.argv[3:] else None)

@@ -94,7 +94,7 @@ def searcher(settings: Settings) -> Searcher:
 
 def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
     """An engine of parts that are there already."""
-    return Engine(settings, store, _retriever(settings, store, embedder), reader, Confidence.load())
+    return Engine(settings, store, _retriever(settings, store, embedder), reader, Confidence.load(settings.calibration))
 
 
 def trainer(settings: Settings) -> Callable[[Path | None, Path, Path], None]:

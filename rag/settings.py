@@ -40,6 +40,8 @@ class Settings:
     """Most other answers shown."""
     threshold: float = -1.0
     """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
+    calibration: str = "default"
+    """"default" (the shipped one), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
     max_question: int = 1000
     """Most characters in a question."""
     threads: int = 0

@@ -7,6 +7,7 @@ of its document. Every pattern is linear: runs are matched once (possessive, or 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -57,8 +58,14 @@ def split_sentences(text: str) -> list[Offsets]:
 
 def enclosing_sentence(text: str, start: int, end: int) -> Offsets:
     """From the start of the sentence that holds `start` to the end of the one that holds `end`."""
-    touched = [s for s in split_sentences(text) if s[0] < max(end, start + 1) and s[1] > start]
+    touched = [s for s in _kept(text) if s[0] < max(end, start + 1) and s[1] > start]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
+
+
+@functools.lru_cache(512)
+def _kept(text: str) -> tuple[Offsets, ...]:
+    """A passage's sentences are asked for once a span."""
+    return tuple(split_sentences(text))
 
 
 def _blocks(text: str) -> Iterator[Offsets]:

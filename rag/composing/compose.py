@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.chunking.sentences import enclosing_sentence
+from rag.composing.agreement import Candidate
 from rag.composing.confidence import Confidence
-from rag.composing.text import compatible, coverage, normalize
-from rag.types import Alternative, Answer, Citation, Document, Hit, Span
+from rag.composing.features import Asked, features
+from rag.composing.meaning import Relation, relation
+from rag.composing.questions import fits, several
+from rag.composing.values import Place, value
+from rag.composing.values.relative import document_date
+from rag.types import Alternative, Answer, Citation, Document, Hit, Span, Value
 
 MAX_CITATIONS = 5
-_FARTHEST = 10.0
-"""Margins beyond this say no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Spans that say the same, best first, and their joint score: the log of the sum of their odds, one a passage."""
-
-    key: str
-    spans: tuple[Span, ...]
-    score: float
-
-
-def candidates(spans: Sequence[Span], retrieval: float) -> list[Candidate]:
-    """Spans grouped by their normalised text, best first. `retrieval` weighs the hit's score beside the reader's."""
-    groups: dict[str, list[tuple[float, Span]]] = {}
-    for span in spans:
-        key = normalize(span.text) or span.text
-        groups.setdefault(key, []).append((span.score + retrieval * span.hit.score, span))
-    made = [_candidate(key, members) for key, members in groups.items()]
-    return sorted(made, key=lambda candidate: -candidate.score)
-
-
-def _candidate(key: str, members: list[tuple[float, Span]]) -> Candidate:
-    best: dict[tuple[str, int], tuple[float, Span]] = {}
-    for score, span in sorted(members, key=lambda member: -member[0]):
-        best.setdefault((span.hit.passage.document_id, span.hit.passage.start), (score, span))
-    top = max(score for score, _ in best.values())
-    score = top + math.log(sum(math.exp(score - top) for score, _ in best.values()))
-    return Candidate(key, tuple(span for _, span in best.values()), score)
-
-
-def features(question: str, candidate: Candidate, others: Sequence[Candidate]) -> dict[str, float]:
-    """What the confidence model sees of a candidate among the others.
-
-    `gap`: the best span's log-odds; `margin`: the lead over the best answer that says something else, in [-10, 10];
-    `dense`: the passage's cosine; `lexical`: its BM25 score; `coverage`: the share of the question's words in its context and
-    sentence; `support`: log of the number of documents that say it.
-    """
-    span = candidate.spans[0]
-    passage = span.hit.passage
-    rivals = (other.score for other in others if other is not candidate and not compatible(other.key, candidate.key))
-    margin = candidate.score - max(rivals, default=-math.inf)
-    start, end = enclosing_sentence(passage.text, span.start, span.end)
-    return {
-        "gap": span.score,
-        "margin": max(-_FARTHEST, min(_FARTHEST, margin)),
-        "dense": span.hit.dense,
-        "lexical": span.hit.lexical,
-        "coverage": coverage(question, f"{passage.context} {passage.text[start:end]}"),
-        "support": math.log(len({s.hit.passage.document_id for s in candidate.spans})),
-    }
+_Documents = Callable[[str], Document | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +32,67 @@ def compose(
     question: str,
     hits: Sequence[Hit],
     spans: Sequence[Span],
-    document: Callable[[str], Document | None],
+    document: _Documents,
     rule: Rule,
     timings: Mapping[str, float],
 ) -> Answer:
     """The best candidate if its confidence reaches the threshold; otherwise nothing, and why. `document` finds one by id."""
-    ranked = candidates(spans, rule.confidence.retrieval)
-    given = [cited for c in ranked[: rule.alternatives + 1] if (cited := _alternative(question, c, ranked, document, rule))]
-    if not given:
+    asked = Asked.of(question)
+    ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
+    if not ranked:
         return Answer(question, None, 0.0, (), (), tuple(hits), "no passage of the index has anything to say to this", timings)
+    given = [
+        _alternative(c, _cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
+    ]
     best, rest = given[0], tuple(given[1:])
     if best.confidence < rule.threshold:
         reason = f'the likeliest answer, "{best.text}", reaches a confidence of {best.confidence:.2f}, below {rule.threshold:.2f}'
         return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
-    return Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
+    answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
+    dissent, parts = _others(asked, ranked, document, rule)
+    typed = typed_value(asked, ranked[0].spans[0], document)
+    return replace(answer, documents=best.documents, dissent=dissent, parts=parts, value=typed)
 
 
-def _alternative(
-    question: str,
-    candidate: Candidate,
-    ranked: Sequence[Candidate],
-    document: Callable[[str], Document | None],
-    rule: Rule,
-) -> Alternative | None:
-    citations = _cite(candidate, document)
-    if not citations:
-        return None
-    sure = rule.confidence(features(question, candidate, ranked))
-    return Alternative(citations[0].quote, sure, citations)
+def _others(
+    asked: Asked, ranked: Sequence[Candidate], document: _Documents, rule: Rule
+) -> tuple[tuple[Alternative, ...], tuple[Alternative, ...]]:
+    """(what contradicts the best candidate, what stands beside it where several things are asked for).
+
+    Only what would be given as the answer if the best and what agrees with it were not there.
+    """
+    best, *rest = ranked
+    many = several(asked.text)
+    found: dict[bool, list[Alternative]] = {True: [], False: []}
+    for candidate in rest[:_LOOK_AT]:
+        how = relation(best.meaning, candidate.meaning)
+        beside = many and how in (Relation.UNRELATED, Relation.CONTRARY) and not candidate.meaning.negated
+        if not beside and how is not Relation.CONTRARY:
+            continue
+        alone = [
+            c for c in ranked if c is candidate or (relation(c.meaning, best.meaning) in _APART and c.score < candidate.score)
+        ]
+        sure = rule.confidence(features(asked, candidate, alone))
+        if sure >= rule.threshold and fits(asked.kind, candidate.spans[0].text) >= fits(asked.kind, best.spans[0].text):
+            found[beside].append(_alternative(candidate, _cite(candidate, document), sure))
+    return tuple(found[False]), tuple(found[True])
+
+
+_LOOK_AT = 12
+_APART = (Relation.CONTRARY, Relation.UNRELATED)
+
+
+def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
+    """What the span says as a value, relative dates told from its document's day."""
+    text = span.hit.passage.text
+    start, end = enclosing_sentence(text, span.start, span.end)
+    found = document(span.hit.passage.document_id)
+    day = document_date(found.metadata, found.text) if found else None
+    return value(asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day))
+
+
+def _alternative(candidate: Candidate, citations: tuple[Citation, ...], sure: float) -> Alternative:
+    return Alternative(citations[0].quote, sure, citations, candidate.documents)
 
 
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:

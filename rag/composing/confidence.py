@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rag.composing.agreement import Candidate, candidates
+from rag.composing.features import FEATURES, Asked, span_features
 from rag.errors import ModelError
+from rag.types import Span
 from rag.weights import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """`weights` by feature, `bias`, the `threshold` below which no answer is given, and `retrieval`, the weight of a hit's
-    score beside the reader's in ranking answers."""
+    """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is given.
+
+    `retrieval` and `type` weigh a passage's score, and whether the words are of the kind wanted, beside the reader's log-odds in
+    ranking answers. `risk` is the share of given answers that are expected to be wrong at the threshold, as far as it was
+    measured; `digest` the sha256 of the file.
+    """
 
     weights: Mapping[str, float]
     bias: float
     threshold: float
     retrieval: float
+    type: float = 0.0
+    risk: float | None = None
+    digest: str = ""
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Self:
-        """A fitted model, by default the shipped one. Raises ModelError if the file is not one."""
-        path = path or SHIPPED / "confidence.json"
+    def load(cls, setting: str | Path = "default") -> Self:
+        """A fitted model, "default": the shipped one. Raises ModelError if the file is not one."""
+        path = SHIPPED / "confidence.json" if setting == "default" else Path(setting)
+        again = "pip install --force-reinstall rag" if setting == "default" else "fit it again: rag calibrate GOLD"
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return cls(found["weights"], found["bias"], found["threshold"], found["retrieval"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"confidence model {path} cannot be read: {error}", "pip install --force-reinstall rag") from error
+            content = path.read_bytes()
+            found: dict[str, Any] = json.loads(content)
+            numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
+            numbers["type"] = float(found.get("type", 0.0))
+            weights = {str(name): float(weight) for name, weight in found["weights"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"confidence model {path} cannot be read: {error}", again) from error
+        unknown = sorted(set(weights) - set(FEATURES))
+        if unknown:
+            raise ModelError(f"confidence model {path} weighs what is not known here: {', '.join(unknown)}", again)
+        return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest())
+
+    def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
+        """What the spans say, best first."""
+        return candidates(spans, asked.kind, lambda span: self._score(asked, span))
+
+    def _score(self, asked: Asked, span: Span) -> float:
+        found = span_features(asked, span)
+        return found["gap"] + self.retrieval * found["retrieval"] + self.type * found["type"]
 
     def __call__(self, features: Mapping[str, float]) -> float:
         """The probability, in [0, 1]. Every weight needs its feature."""

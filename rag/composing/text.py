@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = re.compile(r"[^\w\s%$\u20ac\u00a3]")
 _QUESTION_WORDS = frozenset(
     (
-        "who whom whose what which when where why how many much long far old often did does do was were is are be "
+        "who whom whose what which when where why how many much long far old often did do does was were is are be "
         "been being has have had can could will would should may might the a an of in on at to for from by with "
         "and or as that this these those it its he she they them his her their there into about after before "
         "during than then so not no any some you your me my we our i say said says give gave tell"
     ).split()
 )
+_NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
 
 
 def normalize(text: str) -> str:
@@ -26,8 +28,17 @@ def compatible(one: str, other: str) -> bool:
     return f" {one} " in f" {other} " or f" {other} " in f" {one} "
 
 
-def coverage(question: str, text: str) -> float:
-    """The share, in [0, 1], of the question's content words that `text` holds, by their first five letters."""
-    asked = {word[:5] for word in normalize(question).split() if word not in _QUESTION_WORDS}
+def content_words(text: str) -> frozenset[str]:
+    """The words of a question that say what it is about, by their first five letters."""
+    return frozenset(word[:5] for word in normalize(text).split() if word not in _QUESTION_WORDS)
+
+
+def named_words(question: str) -> frozenset[str]:
+    """Those of a question's content words that are names, but for its first word, or hold a figure."""
+    return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
+
+
+def coverage(asked: Set[str], text: str, empty: float = 0.0) -> float:
+    """The share, in [0, 1], of the `asked` beginnings of words that `text` holds; `empty` where nothing was asked."""
     held = {word[:5] for word in normalize(text).split()}
-    return len(asked & held) / len(asked) if asked else 0.0
+    return len(asked & held) / len(asked) if asked else empty

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.chunking.split import split
-from rag.composing.compose import MAX_CITATIONS, Rule, candidates, cite, compose, features
+from rag.composing.agreement import Candidate, candidates
+from rag.composing.compose import MAX_CITATIONS, Rule, cite, compose
 from rag.composing.confidence import Confidence
+from rag.composing.features import Asked, features
 from rag.types import Answer, Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -25,6 +27,10 @@ def answer(question: str, documents: list[Document], spans: list[Span], threshol
     return compose(question, hits, spans, by_id.get, Rule(SURE, threshold, 3), {})
 
 
+def gather(*spans: Span, kind: str = "date") -> list[Candidate]:
+    return candidates(spans, kind, lambda span: span.score)
+
+
 A = document("It was signed in 2015. Talks went on.", "a")
 B = document("The deal of the year 2015 held.", "b")
 C = document("They left in 2018.", "c")
@@ -40,13 +46,13 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
 
 
 def test_support_adds_odds() -> None:
-    (both,) = candidates([span(A, "2015", 2.0), span(B, "2015", 2.0)], 0.0)
+    (both,) = gather(span(A, "2015", 2.0), span(B, "2015", 2.0))
     assert both.score == pytest.approx(2.0 + math.log(2))
 
 
 def test_one_passage_supports_an_answer_once() -> None:
     twice = document("2015 it was, yes 2015.", "t")
-    (only,) = candidates([span(twice, "2015", 2.0), span(twice, "2015", 1.5, at=5)], 0.0)
+    (only,) = gather(span(twice, "2015", 2.0), span(twice, "2015", 1.5, at=5))
     assert only.score == pytest.approx(2.0)
 
 
@@ -82,9 +88,49 @@ def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few
 
 def test_margin_is_the_lead_over_what_says_something_else() -> None:
     full = document("On 14 July 2015 it was.", "f")
-    ranked = candidates([span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0)], 0.0)
-    assert features("when?", ranked[0], ranked)["margin"] == pytest.approx(3.0)
-    assert features("when?", ranked[0], ranked[:1])["margin"] == 10.0
+    ranked = gather(span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0))
+    assert features(Asked.of("when?"), ranked[0], ranked)["margin"] == pytest.approx(4.0 + math.log(1 + math.exp(-0.5)) - 1.0)
+    assert features(Asked.of("when?"), ranked[0], ranked[:1])["margin"] == 10.0
+
+
+D = document("They left in 2016, they say.", "d")
+
+
+def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
+    found = answer("When did they leave?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
+    assert (found.text, found.documents) == ("2018", 1)
+    assert [(side.text, side.documents, side.citations[0].document_id) for side in found.dissent] == [("2016", 1, "d")]
+    again = answer("When?", [A, B, C], [span(A, "2015", 3.0), span(B, "2015", 2.9), span(C, "2018", 2.8)])
+    assert (again.text, again.documents) == ("2015", 2)
+    assert [(side.text, side.documents) for side in again.dissent] == [("2018", 1)]
+
+
+def test_what_is_more_exact_or_of_another_kind_is_no_dissent() -> None:
+    full = document("On 14 July 2015 in Vienna.", "f")
+    found = answer("When was it?", [A, full], [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)])
+    assert (found.text, found.documents, found.dissent) == ("2015", 2, ())
+    assert found.value is not None
+    assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
+
+
+def test_several_things_asked_for_are_parts_and_no_dissent() -> None:
+    one, other = document("Oman mediated.", "o"), document("Qatar mediated too.", "q")
+    found = answer("Which countries mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    assert (found.text, found.dissent) == ("Oman", ())
+    assert [(part.text, part.citations[0].document_id) for part in found.parts] == [("Qatar", "q")]
+    single = answer("Which country mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    assert [side.text for side in single.dissent] == ["Qatar"]
+    assert single.parts == ()
+
+
+def test_a_relative_date_is_told_from_its_documents_day() -> None:
+    dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
+    found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
+    assert found.text == "on Tuesday"
+    assert found.value is not None
+    assert (found.value.iso, found.value.resolved) == ("2026-02-10", '"on Tuesday" in a document of 2026-02-10')
+    undated = document("He arrived in Oman on Tuesday.", "n")
+    assert answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)]).value is None
 
 
 @settings(max_examples=120, deadline=None)

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.composing.text import compatible, coverage, normalize
+from rag.composing.text import compatible, content_words, coverage, named_words, normalize
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,15 @@ def test_compatible_is_containment_by_whole_words() -> None:
 
 
 def test_coverage_counts_content_words_by_their_beginnings() -> None:
-    assert coverage("When was the JCPOA signed?", "The JCPOA was signed in 2015.") == 1.0
-    assert coverage("When was the JCPOA signed?", "The signature of the pact.") == 0.0
-    assert coverage("Who hosted the talks?", "Oman hosts talks") == 0.5
-    assert coverage("who is it?", "anything") == 0.0
+    def covered(question: str, text: str) -> float:
+        return coverage(content_words(question), text)
+
+    assert covered("When was the JCPOA signed?", "The JCPOA was signed in 2015.") == 1.0
+    assert covered("When was the JCPOA signed?", "The signature of the pact.") == 0.0
+    assert covered("Who hosted the talks?", "Oman hosts talks") == 0.5
+    assert covered("who is it?", "anything") == 0.0
+
+
+def test_names_and_figures_of_a_question() -> None:
+    assert named_words("How many centrifuges did Fordow have in 2015?") == {"fordo", "2015"}
+    assert named_words("where was it?") == frozenset()

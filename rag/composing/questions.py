@@ -1,0 +1,101 @@
+"""What kind of answer a question wants, and whether words are of that kind."""
+
+from __future__ import annotations
+
+import re
+
+from rag.composing.values.dates import dates
+from rag.composing.values.numbers import digits, quantity
+from rag.composing.values.relative import is_relative
+
+_UNIT_ADJECTIVES = "far|big|large|tall|high|deep|wide|heavy|fast|old|hot|cold|close|strong|thick"
+_TIMES = "seconds|minutes|hours|days|weeks|months|years|decades|centuries"
+_PLACES = "city|country|state|town|place|location|region|continent|river|island|capital|village|province"
+_WANTED = [
+    ("date", r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day|year|month|decade|century)|date of|in what year)\b"),
+    ("percentage", r"\b(?:what|which|how many|how much) (?:\w+ )?(?:percent|percentage|per cent|share|proportion)\b"),
+    ("duration", rf"\bhow long\b|\bhow many (?:more )?(?:{_TIMES})\b|\bhow old\b"),
+    ("money", r"\bhow much (?:money|did .* (?:cost|pay|spend|earn))\b|\bwhat (?:was|is) the (?:price|cost)\b"),
+    ("number", rf"\bhow (?:many|much|{_UNIT_ADJECTIVES})\b|\bwhat (?:is|was) the (?:number|population|size|total|amount|rate)\b"),
+    ("person", r"\b(?:who|whom|whose)\b"),
+    ("place", rf"\bwhere\b|\b(?:what|which) (?:\w+ )?(?:{_PLACES})\b"),
+    ("reason", r"\bwhy\b|\bwhat (?:is|was) the (?:reason|cause|purpose)\b"),
+    ("manner", r"\bhow\b"),
+]
+_KINDS = [(kind, re.compile(pattern)) for kind, pattern in _WANTED]
+_POLAR = re.compile(
+    r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n't|nt| not)? (?!.*\bor\b)"
+)
+_SEVERAL = re.compile(
+    r"^(?:who (?:are|were)|(?:what|which) (?:are|were)|(?:what|which)(?: \w+)? \w+s\b(?<!ss)(?<!us)(?<!is)(?<!was)(?<!has)"
+    r"(?<!does)|name (?:the|all)|list)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[A-Z][\w'’.-]*|\b[a-z]+-[A-Z]\w+")
+_REASON = re.compile(r"\b(?:because|due to|owing to|since|so that|in order|to \w+|for|as)\b", re.IGNORECASE)
+_TIME_WORDS = re.compile(
+    r"\b(?:before|after|during|when|while|until|since|ago|later|earlier|century|centuries|era|age|war|season|winter|summer|spring|autumn|"
+    r"morning|evening|night|noon|midnight|day|days|week|weeks|month|months|year|years|hour|hours|now|currently|today|annually|daily|"
+    r"monthly|weekly|always|never|often|first|start|end|BC|AD|BCE|CE|a\.m|p\.m)\b"
+)
+_VAGUE = re.compile(
+    r"\b(?:several|many|few|most|all|half|third|quarter|thirds|quarters|none|no|both|dozens|hundreds|thousands|millions|some|"
+    r"majority|double|twice)\b"
+)
+_FIGURE_WORDS = re.compile(
+    r"\b(?:per ?cent|million|billion|thousand|kg|km|January|February|March|April|May|June|July|August|September|October|November|"
+    r"December)\b"
+)
+_NUMERIC = frozenset(("number", "money", "percentage", "duration"))
+
+
+def wanted(question: str) -> str:
+    """ "date", "duration", "number", "money", "percentage", "person", "place", "reason", "manner", "polar", or "any"."""
+    lowered = " ".join(question.lower().split())
+    if _POLAR.match(lowered):
+        return "polar"
+    return next((kind for kind, pattern in _KINDS if pattern.search(lowered)), "any")
+
+
+def several(question: str) -> bool:
+    """Whether the question asks for more than one thing: "Which countries…", "Who were…"."""
+    return bool(_SEVERAL.match(question.strip()))
+
+
+def fits(kind: str, text: str, after: str = "") -> float:
+    """How well words are of the `kind` wanted: 1 they are, 0 they may be, -1 they are something else."""
+    if kind == "date":
+        return _fits_date(text)
+    if kind in _NUMERIC:
+        return _fits_number(kind, text, after)
+    if kind in ("person", "place", "reason"):
+        return _fits_words(kind, text)
+    return 0.0
+
+
+def _fits_date(text: str) -> float:
+    if dates(text) or is_relative(text):
+        return 1.0
+    return 0.0 if _TIME_WORDS.search(text) or re.search(r"\d", text) else -1.0
+
+
+def _fits_number(kind: str, text: str, after: str) -> float:
+    found = quantity(text, after)
+    if found is None:
+        return 0.0 if re.search(r"\d", digits(text)) or _VAGUE.search(text.lower()) else -1.0
+    if kind == "number" or found.kind == kind:
+        return -1.0 if _is_year(text) else 1.0
+    return 0.0 if found.kind == "number" else -1.0
+
+
+def _is_year(text: str) -> bool:
+    return any(date.precision != "year" or date.end - date.start == len(text.strip()) for date in dates(text))
+
+
+def _fits_words(kind: str, text: str) -> float:
+    only_figures = not re.search(r"[A-Za-z]{3}", _FIGURE_WORDS.sub("", text))
+    if only_figures:
+        return -1.0
+    if kind == "reason":
+        return 1.0 if _REASON.search(text) else 0.0 if len(text.split()) > 3 else -0.5
+    return 1.0 if _NAME.search(text) else 0.0

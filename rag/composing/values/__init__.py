@@ -1,0 +1,69 @@
+"""What an answer says as a date, number, duration, sum of money, percentage, or yes or no: beside its words, never instead."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from rag.composing.values.dates import dates, only_date
+from rag.composing.values.numbers import quantity
+from rag.composing.values.polar import says
+from rag.composing.values.relative import resolve
+from rag.types import Value
+
+_NUMERIC = frozenset(("number", "money", "percentage", "duration"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Words where they stand: `sentence[start:end]`, in a document of `day`, where that is known."""
+
+    sentence: str
+    start: int
+    end: int
+    day: dt.date | None = None
+
+    @property
+    def text(self) -> str:
+        return self.sentence[self.start : self.end]
+
+    @property
+    def before(self) -> str:
+        return self.sentence[: self.start]
+
+    @property
+    def after(self) -> str:
+        return self.sentence[self.end :]
+
+
+def value(kind: str, question: str, place: Place) -> Value | None:
+    """The typed answer to a question that wants a `kind` (`rag.composing.questions.wanted`); None: the words are of no type."""
+    if kind == "polar":
+        yes = says(question, place.sentence)
+        return None if yes is None else Value("boolean", place.sentence, yes=yes)
+    readers = (_number, _date) if kind in _NUMERIC else (_date, _number)
+    return next((found for reader in readers if (found := reader(place))), None)
+
+
+def _date(place: Place) -> Value | None:
+    whole = only_date(place.text)
+    if whole:
+        bound = " ".join(sorted(whole.qualifiers))
+        return Value("date", place.text, iso=whole.iso, precision=whole.precision, bound=bound)
+    found = dates(place.text)
+    if len(found) == 1 and found[0].precision != "year":
+        (date,) = found
+        return Value("date", place.text[date.start : date.end], iso=date.iso, precision=date.precision)
+    resolved = resolve(place.text, place.before, place.day) if place.day else None
+    if resolved is None:
+        return None
+    return Value("date", place.text, iso=resolved.iso, precision=resolved.precision, resolved=resolved.how)
+
+
+def _number(place: Place) -> Value | None:
+    found = quantity(place.text, place.after)
+    if found is None or (found.kind == "number" and dates(place.text)) or len(found.rest.split()) > 6:
+        return None
+    return Value(
+        found.kind, place.text, iso=found.iso, number=found.number, upper=found.upper, unit=found.unit, bound=found.bound
+    )  # fmt: skip

@@ -1,0 +1,147 @@
+"""Dates in words: read by dateutil, with the precision that the words have."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from dateutil import parser
+
+_MONTHS = (
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+    "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
+)
+_MONTH = rf"(?P<month>(?:{_MONTHS})\b\.?)"
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_YEAR = r"(?P<year>(?:1\d|20)\d\d)\b(?!\s?(?:BC|%|\d)|[.,]\d)"
+_PATTERNS = [
+    re.compile(r"\b(?P<year>\d{4})-(?P<month>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)"),
+    re.compile(rf"\b{_DAY}(?: of)? {_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH} {_DAY},? {_YEAR}", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
+    re.compile(rf"\b{_DAY}(?: of)? {_MONTH}"),
+    re.compile(rf"\b{_MONTH} {_DAY}"),
+    re.compile(r"\b(?P<decade>(?:1\d|20)\d)0s\b"),
+    re.compile(rf"(?<![\d.,$€£-])\b{_YEAR}"),
+    re.compile(rf"\b{_MONTH}(?=\W|$)"),
+]
+_QUALIFIERS = re.compile(
+    r"\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
+    r"first half|second half|around|about|circa|eve)\b",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(
+    r"\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """What is known of a date, at `[start, end)` of its text; a month without a year has only that. `iso` as in `Value`."""
+
+    start: int
+    end: int
+    iso: str
+    precision: str
+
+
+def dates(text: str) -> list[Date]:
+    """Every date in the text that a calendar has, in order, none overlapping."""
+    found: list[Date] = []
+    taken: list[tuple[int, int]] = []
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(text):
+            if all(match.end() <= start or match.start() >= end for start, end in taken):
+                taken.append(match.span())
+                found.extend(_dates(match))
+    return sorted(found, key=lambda date: date.start)
+
+
+def _dates(match: re.Match[str]) -> Iterator[Date]:
+    parts = match.groupdict()
+    if parts.get("decade"):
+        yield Date(match.start(), match.end(), parts["decade"] + "X", "decade")
+        return
+    iso = _iso(match.group(), bool(parts.get("year")), bool(parts.get("month")), bool(parts.get("day")))
+    if iso:
+        precision = "day" if parts.get("day") else "month" if parts.get("month") else "year"
+        yield Date(match.start(), match.end(), iso, precision)
+
+
+@functools.lru_cache(4096)
+def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
+    try:
+        found = parser.parse(text.replace(" of ", " ").strip("."), default=datetime(2000, 1, 1))
+    except (ValueError, OverflowError):
+        return None
+    parts = [
+        f"{found.year:04}" if year else "-",
+        *([f"{found.month:02}"] if month else []),
+        *([f"{found.day:02}"] if day else []),
+    ]
+    return "-".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A text that is a date and nothing else: one date or the two ends of an interval, and the words that bound it."""
+
+    isos: tuple[str, ...]
+    precision: str
+    qualifiers: frozenset[str]
+
+    @property
+    def iso(self) -> str:
+        return "/".join(self.isos)
+
+
+def only_date(text: str) -> Dated | None:
+    """The date that the whole text is, but for words such as "on", "early" or "before"; None if it says anything else."""
+    found = dates(text)
+    if not 1 <= len(found) <= 2:
+        return None
+    first, last = found[0], found[-1]
+    if len(found) == 2 and not _BETWEEN.fullmatch(text[first.end : last.start]):
+        return None
+    around = f"{text[: first.start]} {text[last.end :]}"
+    qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
+    rest = re.sub(r"\bbetween\b", " ", _NOISE.sub(" ", _QUALIFIERS.sub(" ", around)), flags=re.IGNORECASE)
+    if re.search(r"\w", rest):
+        return None
+    return Dated(tuple(date.iso for date in found), last.precision, qualifiers)
+
+
+def includes(wide: Dated, narrow: Dated) -> bool:
+    """Whether the narrow date lies in the wide one, as 14 July 2015 does in 2015; neither bounded by a word like "before"."""
+    if len(wide.isos) != 1 or len(narrow.isos) != 1 or (wide.qualifiers and wide.qualifiers != narrow.qualifiers):
+        return False
+    if narrow.qualifiers & _BOUNDS and wide.qualifiers != narrow.qualifiers:
+        return False
+    one, other = wide.isos[0], narrow.isos[0]
+    if one.endswith("X"):
+        return other.startswith(one[:-1])
+    if one.startswith("--"):
+        return other[4:].startswith(one[1:])
+    return other == one or other.startswith(one + "-")
+
+
+_BOUNDS = frozenset(("before", "after", "until", "till", "since", "by", "eve"))
+
+
+def agree(one: Dated, other: Dated) -> bool:
+    """Whether both say the same, perhaps one more precisely."""
+    same = (one.isos, one.qualifiers) == (other.isos, other.qualifiers)
+    return same or includes(one, other) or includes(other, one)
+
+
+def contrary(one: Dated, other: Dated) -> bool:
+    """Whether no day can be both: single dates, neither bounded, neither within the other."""
+    if len(one.isos) != 1 or len(other.isos) != 1 or (one.qualifiers | other.qualifiers) & _BOUNDS:
+        return False
+    bare_one, bare_other = (Dated(d.isos, d.precision, frozenset()) for d in (one, other))
+    return not includes(bare_one, bare_other) and not includes(bare_other, bare_one)

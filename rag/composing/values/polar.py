@@ -1,0 +1,77 @@
+"""Yes or no, only where a sentence says the question's own statement or denies it."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[a-z0-9%]+(?:['’.,-][a-z0-9]+)*")
+_AUXILIARIES = frozenset(
+    "is are was were do does did has have had can could will would should may might must be been being".split()
+)
+_SKIPPED = _AUXILIARIES | frozenset("a an the of in on at to for from by with and ever really any there it its".split())
+_NEGATIONS = frozenset("not never n't no nor neither without cannot".split())
+_HEDGES = re.compile(
+    r"\b(?:may|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|deni\w*|deny|denies|reject\w*|"
+    r"accus\w*|suspect\w*|believ\w*|propos\w*|plan\w*|threat\w*|expect\w*|almost|nearly|hardly|barely|rarely|refus\w*|fail\w*|"
+    r"suggest\w*|rumou?r\w*|argu\w*|question\w*|doubt\w*|according|promis\w*|likely|unlikely|perhaps|possibly|only|unless|until|except)\b"
+)
+_TURNS = frozenset("but while whereas although though whose which who that instead then before after".split())
+_SAID = re.compile(r"^(yes|no)\b[,.:;!\s–—-]", re.IGNORECASE)
+
+
+def says(question: str, sentence: str) -> bool | None:
+    """True or False if the sentence holds all the question's content words in the question's order, without a hedge.
+
+    True without any negation, False with one negation right before or within those words; None where neither is certain.
+    A question that is itself negated is left alone.
+    """
+    asked = _words(question)
+    told = _words(sentence)
+    if _SAID.match(sentence):
+        return sentence.lower().startswith("yes") if _covers(asked[1:], told) is not None else None
+    if _NEGATIONS & set(asked) or _HEDGES.search(_lower_without(sentence, question)) or sentence.rstrip().endswith("?"):
+        return None
+    places = _covers(asked[1:], told)
+    if places is None or (_TURNS & set(told[places[0] : places[-1]])) - set(asked):
+        return None
+    negated = [at for at, word in enumerate(told) if word in _NEGATIONS]
+    if not negated:
+        return True
+    return False if len(negated) == 1 and places[0] < negated[0] < places[-1] + 1 else None
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(re.sub(r"n['’]t\b", " not", text.lower()))
+
+
+def _lower_without(sentence: str, question: str) -> str:
+    """The sentence in lower case without the question's own words, which hedge nothing."""
+    asked = set(_words(question))
+    return " ".join(word for word in _words(sentence) if word not in asked)
+
+
+def _covers(asked: list[str], told: list[str]) -> list[int] | None:
+    """The places in `told` of the content words asked, in the same order; None if one is missing or there are fewer than two."""
+    places: list[int] = []
+    for word in asked:
+        if word in _SKIPPED:
+            continue
+        start = places[-1] + 1 if places else 0
+        at = next((place for place in range(start, len(told)) if _same(word, told[place])), None)
+        if at is None:
+            return None
+        places.append(at)
+    return places if len(places) >= 2 else None
+
+
+def _same(one: str, other: str) -> bool:
+    """The same word but for its ending; irregular forms do not count, so that nothing is said where it is not sure."""
+    return one == other or (one.isalpha() and other.isalpha() and _stem(one) == _stem(other))
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word

@@ -1,0 +1,139 @@
+"""Dates that are told from a document's own date, "on Tuesday" or "last month", and where that date is found."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dateutil.relativedelta import relativedelta
+
+from rag.composing.values.dates import dates, only_date
+from rag.composing.values.numbers import digits
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = "january february march april may june july august september october november december".split()
+_UNITS = {"day": "day", "week": "week", "month": "month", "year": "year"}
+_AHEAD = re.compile(
+    r"\b(?:will|would|is to|are to|was to|were to|shall|scheduled|due|expected|plan(?:s|ned)?|set to|upcoming|ahead)\b",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"^\W*(?:(?:in|on|at|of|by|from|since|until|the|late|early)\s+)*", re.IGNORECASE)
+_LABEL = re.compile(r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?", re.IGNORECASE)
+_DATELINE = re.compile(r"^[A-Z][^.!?\n]{0,60}?[,(]\s*(?P<date>[^–—\n]{6,40}?)\)?\s*[–—-]+\s")
+_TOP_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A date with the precision that its words have, and where it came from in words."""
+
+    iso: str
+    precision: str
+    how: str
+
+
+def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
+    """The day a document is from: its metadata's date, else a line or dateline near its top that is a day and nothing else."""
+    for key in ("date", "published", "created"):
+        day = _day(metadata.get(key, ""))
+        if day:
+            return day
+    lines = [line.strip() for line in text[:3000].splitlines() if line.strip()][:_TOP_LINES]
+    for line in lines:
+        dateline = _DATELINE.match(line)
+        day = _day(_LABEL.sub("", line)) if len(line) < 80 else None
+        day = day or (_day(dateline["date"]) if dateline else None)
+        if day:
+            return day
+    return None
+
+
+def _day(text: str) -> dt.date | None:
+    """The day that the text is; a time of day after an ISO date is let be."""
+    found = only_date(re.sub(r"[T ]\d\d:\d\d.*$", "", text.strip()))
+    if found is None or found.precision != "day" or len(found.isos) != 1 or found.iso.startswith("-"):
+        return None
+    return dt.date.fromisoformat(found.iso)
+
+
+def resolve(text: str, sentence: str, day: dt.date) -> Resolved | None:
+    """What the words mean in a document of `day`; None if they are no relative date, or one that counts from another event.
+
+    A weekday alone is the last one up to that day, or the next if the sentence speaks of what is ahead.
+    """
+    words = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
+    for pattern, rule in _RULES:
+        match = pattern.fullmatch(words)
+        if match:
+            found = rule(match, day, bool(_AHEAD.search(sentence)))
+            return found and Resolved(found[0], found[1], f'"{text.strip()}" in a document of {day.isoformat()}')
+    return None
+
+
+_Found = tuple[str, str]
+_Rule = Callable[[re.Match[str], dt.date, bool], _Found | None]
+
+
+def _named(match: re.Match[str], day: dt.date, _: bool) -> _Found:
+    days = {"the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
+    return (day + relativedelta(days=days.get(match[1], 0))).isoformat(), "day"
+
+
+def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found:
+    which, number = match["which"], _DAYS.index(match["day"])
+    back = (day.weekday() - number) % 7
+    if which in ("next", "coming"):
+        return (day + relativedelta(days=7 - back)).isoformat(), "day"
+    if which in ("last", "past"):
+        return (day - relativedelta(days=back or 7)).isoformat(), "day"
+    move = -back if not ahead or back == 0 else 7 - back
+    return (day + relativedelta(days=move)).isoformat(), "day"
+
+
+def _ago(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
+    count = 1 if match["count"] in ("a", "an") else int(match["count"])
+    return _shifted(day, match["unit"], -count) if count <= 2000 else None
+
+
+def _neighbour(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
+    return _shifted(day, match["unit"], {"last": -1, "this": 0, "next": 1}[match["which"]])
+
+
+def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
+    try:
+        moved = day + relativedelta(**{f"{unit}s": count})  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        return None
+    if unit == "week":
+        year, week, _ = moved.isocalendar()
+        return f"{year}-W{week:02}", "week"
+    return moved.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]], unit
+
+
+def _month(match: re.Match[str], day: dt.date, _: bool) -> _Found:
+    """The nearest such month before ("last") or after ("next") the document's own."""
+    number = _MONTHS.index(match["month"]) + 1
+    year = day.year - (number >= day.month) if match["which"] == "last" else day.year + (number <= day.month)
+    return f"{year:04}-{number:02}", "month"
+
+
+_RULES: list[tuple[re.Pattern[str], _Rule]] = [
+    (re.compile(r"(today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"), _named),
+    (re.compile(r"(?:this (morning|afternoon|evening)|(tonight))"), lambda match, day, ahead: (day.isoformat(), "day")),
+    (
+        re.compile(
+            rf"(?P<which>last|past|this|next|coming)? ?(?P<day>{'|'.join(_DAYS)})(?: (?:morning|afternoon|evening|night))?"
+        ),
+        _weekday,
+    ),
+    (re.compile(r"(?P<count>an?|\d+) (?P<unit>day|week|month|year)s? ago"), _ago),
+    (re.compile(r"(?P<which>last|this|next) (?P<unit>week|month|year)"), _neighbour),
+    (re.compile(rf"(?P<which>last|next) (?P<month>{'|'.join(_MONTHS)})"), _month),
+]
+
+
+def is_relative(text: str) -> bool:
+    """Whether the text looks like a date told from another day."""
+    return not dates(text) and resolve(text, "", dt.date(2000, 1, 1)) is not None

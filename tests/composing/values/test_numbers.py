@@ -1,0 +1,63 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.composing.values.numbers import base, quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "kind", "number", "upper", "unit", "bound"),
+    [
+        ("11,000 kilograms", "", "quantity", 11000, None, "kilogram", ""),
+        ("about 11 tonnes", "", "quantity", 11, None, "metric_ton", "about"),
+        ("440.9 kg", "", "quantity", 440.9, None, "kilogram", ""),
+        ("21 nautical miles", "", "quantity", 21, None, "nautical_mile", ""),
+        ("two to three months", "", "duration", 2, 3, "month", ""),
+        ("12-day", "", "duration", 12, None, "day", ""),
+        ("twenty-five years", "", "duration", 25, None, "year", ""),
+        ("3.67", " percent of it", "percentage", 3.67, None, "percent", ""),
+        ("83.7%", "", "percentage", 83.7, None, "percent", ""),
+        ("$50 billion", "", "money", 5e10, None, "USD", ""),
+        ("US$1.3bn", "", "money", 1.3e9, None, "USD", ""),
+        ("100 to 150 billion dollars", "", "money", 1e11, 1.5e11, "USD", ""),
+        ("2.3 million euros", "", "money", 2.3e6, None, "EUR", ""),
+        ("half a million people", "", "number", 5e5, None, "people", ""),
+        ("20,000 centrifuges", "", "number", 20000, None, "centrifuge", ""),
+        ("more than 11,000 kilograms", "", "quantity", 11000, None, "kilogram", "more than"),
+        ("at least five permanent members", "", "number", 5, None, "permanent member", "at least"),
+    ],
+)
+def test_numbers_with_what_they_count(
+    text: str, after: str, kind: str, number: float, upper: float | None, unit: str | None, bound: str
+) -> None:
+    found = quantity(text, after)
+    assert found is not None
+    assert (found.kind, found.number, found.upper, found.unit, found.bound) == (kind, number, upper, unit, bound)
+
+
+@pytest.mark.parametrize("text", ["161 votes to 59", "Vienna", "the third", "the 21st", "", "P5+1 and 3 and 4"])
+def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
+    assert quantity(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"), [("12 days", "P12D"), ("36 hours", "PT36H"), ("25 years", "P25Y"), ("two to three months", None)]
+)
+def test_durations_in_iso(text: str, iso: str | None) -> None:
+    found = quantity(text)
+    assert found is not None
+    assert found.iso == iso
+
+
+@given(st.integers(1, 10**12))
+def test_digits_with_and_without_commas_are_one_number(number: int) -> None:
+    plain, grouped = quantity(f"{number} men"), quantity(f"{number:,} men")
+    assert plain is not None
+    assert grouped is not None
+    assert plain.number == grouped.number == number
+
+
+def test_units_of_one_dimension_compare() -> None:
+    assert base(11, "metric_ton", "quantity") == base(11000, "kilogram", "quantity")
+    assert base(2, "week", "duration") == base(14, "day", "duration")
+    assert base(5, "kilogram", "quantity")[1] != base(5, "meter", "quantity")[1]
