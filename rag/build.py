@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.chunking.split import split
 from rag.composing.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError
@@ -16,6 +17,7 @@ from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.store.copies import Snapshot
+    from rag.store.examine import Finding
     from rag.sync import Sync
 
 
@@ -48,6 +50,26 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
     restored = copies.restore(settings.index, source, replace, wait=5)
     store(settings, any_embedder=True).close()
     return restored
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """What must hold in the index of the settings; nothing for a database whose server looks after itself."""
+    from rag.store.examine import examine as look
+
+    return look(settings.index) if settings.store == "local" else []
+
+
+def repair(settings: Settings, documents: Sequence[str]) -> int:
+    """Split and embed these documents again from the text in the index. How many there were."""
+    from rag.ingest import embed_and_put
+
+    model = embedder(settings)
+    opened = store(settings, model)
+    with opened.writing():
+        found = [document for document_id in documents if (document := opened.document(document_id))]
+        for document in found:
+            embed_and_put(opened, model, [(document, split(document, model.count_tokens, settings.passage_tokens))])
+    return len(found)
 
 
 def sync(settings: Settings, create: bool = True) -> Sync:

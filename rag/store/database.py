@@ -38,7 +38,7 @@ def translated(path: Path) -> Iterator[None]:
         if code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ:  # that one is a truncated file
             hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
-        hint = "restore it from a backup, or move it away and run: rag ingest PATH"
+        hint = "put a snapshot back: rag restore SNAPSHOT --replace, or move it away and run: rag ingest PATH"
         raise StoreError(f"{path} is not a readable database ({error}); it was left as it is", hint) from error
     except OSError as error:
         raise StoreError(f"index {path.parent} cannot be read: {error.strerror}", "name another with --index") from error

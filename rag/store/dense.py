@@ -52,6 +52,13 @@ class DenseIndex:
     def ids(self) -> NDArray[np.int64]:
         return np.asarray(faiss.vector_to_array(self._index.id_map), dtype=np.int64)
 
+    def altered(self, ids: Sequence[int], vectors: Vectors) -> int:
+        """How many of these ids, which are all here, have another vector here."""
+        if not len(ids):
+            return 0
+        here = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
+        return int((np.abs(here - vectors).max(axis=1) > 1e-6).sum())
+
     def remove(self, ids: Sequence[int]) -> None:
         if len(ids):
             self._index.remove_ids(np.asarray(ids, dtype=np.int64))

@@ -53,7 +53,9 @@ class Derived:
         self._gone = frozenset[int]()
         self._wait = wait
         self._opening = True
-        self._broken = self._load() != ""
+        self.problem = self._load()
+        """Why what is saved could not be taken; "" if it was."""
+        self._broken = self.problem != ""
 
     def dense(self, vector: Vectors, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
         return self._dense.search(vector, k, allowed)
@@ -77,6 +79,27 @@ class Derived:
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
             self._start_over("", "0")
             self._write(connection, generation)
+
+    def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
+        """(surplus, missing, altered) passages of each index against the rows, as searches would see them; nothing if they
+        show another generation."""
+        with database.snapshot(connection) as generation:
+            if not self._dense_shows == self._lexical_shows == generation:
+                return {}
+            ids = database.passage_ids(connection)
+            surplus, missing = _difference(self._dense.ids(), ids)
+            altered = self._altered(connection, np.intersect1d(self._dense.ids(), ids).tolist())
+            words = _difference(self._lexical.ids(), ids)
+            extra = len(set(words[0]) - self._gone)
+        return {"dense index": (len(surplus), len(missing), altered), "full text": (extra, len(words[1]), 0)}
+
+    def _altered(self, connection: sqlite3.Connection, ids: Sequence[int]) -> int:
+        """How many vectors are not those of the rows."""
+        count = 0
+        for start in range(0, len(ids), _BATCH):
+            present, rows = database.vectors(connection, ids[start : start + _BATCH], self._dim)
+            count += self._dense.altered(present, rows)
+        return count
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
         """Make both show the present generation, on disk too if this process may write there now."""

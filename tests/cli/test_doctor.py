@@ -1,0 +1,62 @@
+"""`rag doctor` on an index that is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import Run, filled, run
+
+__all__ = ["filled", "run"]
+
+
+@pytest.fixture
+def doctor(filled: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("rag.cli.state.embedder_path", lambda name: (name, None))
+    monkeypatch.setattr("rag.cli.state.reader_path", lambda name: (name, None))
+    return filled
+
+
+def change(sql: str) -> None:
+    with closing(sqlite3.connect("index/rag.sqlite")) as connection:
+        connection.execute(sql)
+        connection.commit()
+
+
+def test_a_sound_index_is_said_to_be(doctor: Run) -> None:
+    code, out, err = doctor("doctor")
+    assert (code, err) == (0, "")
+    assert "ok    passages: 3 stand in their documents\n" in out
+    assert "WRONG" not in out
+
+
+def test_broken_search_indexes_are_mended(doctor: Run) -> None:
+    Path("index/vectors.faiss").write_bytes(b"garbage")
+    code, out, _ = doctor("doctor")
+    assert code == 0
+    assert "mended search indexes' files: made again; it was: vectors.faiss is not as it was written\n" in out
+    assert "mended" not in doctor("doctor")[1]
+
+
+def test_vectors_are_made_again_when_asked(doctor: Run) -> None:
+    change("UPDATE passages SET vector = zeroblob(256) WHERE id = 1")
+    code, out, _ = doctor("doctor")
+    assert code == 1
+    assert (
+        "WRONG vectors: not those of 1 documents: docs/deal.md\n      make them again from the text: rag doctor --repair\n" in out
+    )
+    code, out, _ = doctor("doctor", "--repair")
+    assert code == 0
+    assert "mended vectors" in out
+    assert doctor("ask", "When did the US leave the deal?")[1].startswith("2018")
+
+
+def test_a_changed_text_is_named_and_not_mended(doctor: Run) -> None:
+    change("UPDATE documents SET text = replace(text, '2018', '2019') WHERE id = 'docs/deal.md'")
+    code, out, _ = doctor("doctor", "--repair")
+    assert code == 1
+    assert "WRONG texts: not those of 1 documents: docs/deal.md\n" in out
+    assert f"rag ingest {Path('docs/deal.md').resolve()}\n" in out
