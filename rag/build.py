@@ -16,6 +16,7 @@ from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 
 if TYPE_CHECKING:
+    from rag.serving.service import Backend
     from rag.store.copies import Snapshot
     from rag.store.examine import Finding
     from rag.sync import Sync
@@ -106,6 +107,19 @@ def engine(settings: Settings) -> Engine:
     """Opens the index first: what is wrong with it is said before any model loads."""
     opened = store(settings)
     return assemble(settings, opened, embedder(settings), reader(settings))
+
+
+def backend(settings: Settings) -> Backend:
+    """What the HTTP service runs on; an index that is absent is made."""
+    from rag.serving.service import Backend
+
+    try:
+        opened = store(settings)  # what is wrong with it is said before any model loads
+        made = embedder(settings)
+    except AbsentError:
+        made = embedder(settings)
+        opened = store(settings, made, create=True)
+    return Backend(assemble(settings, opened, made, reader(settings)), made)
 
 
 def searcher(settings: Settings) -> Searcher:

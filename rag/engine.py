@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rag.composing.compose import Rule, compose
 from rag.composing.confidence import Confidence
-from rag.errors import InputError, StoreError
+from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Reader, Retriever, Store
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
@@ -47,7 +47,7 @@ class Searcher:
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
 
-        Raises InputError for a question that is empty or too long, StoreError if there is nothing to ask.
+        Raises InputError for a question that is empty or too long, EmptyError if there is nothing to ask.
         """
         return self.find_many([Asked(question, k, filter)])[0].hits
 
@@ -66,7 +66,7 @@ class Searcher:
         """Nothing if the index has changed meanwhile; or, with `changing`, what stands in it all the same."""
         before = self.store.stats()
         if not before.passages:
-            raise StoreError("the index is empty", "put documents in: rag ingest PATH")
+            raise EmptyError("the index is empty", "put documents in: rag ingest PATH")
         hits = self._retrieve(asked)
         ids = {hit.passage.document_id for found in hits for hit in found}
         documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
@@ -105,9 +105,14 @@ class Engine(Searcher):
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
         """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
         timings: dict[str, float] = {}
-        questions = [one.question.strip() for one in asked]
         with _timed(timings, "retrieve"):
             found = self.find_many(asked)
+        return self.answer_many(asked, found, timings)
+
+    def answer_many(self, asked: Sequence[Asked], found: Sequence[Found], timings: Mapping[str, float]) -> list[Answer]:
+        """The answers from what was found for each; `timings`: what the search took."""
+        timings = dict(timings)
+        questions = [one.question.strip() for one in asked]
         with _timed(timings, "read"):
             spans = self.reader.read_many([(q, one.hits) for q, one in zip(questions, found, strict=True)])
         with _timed(timings, "compose"):

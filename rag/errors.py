@@ -1,12 +1,13 @@
 """Everything that can go wrong through no fault of the code, and how it leaves the process.
 
     RagError
-    ├── InputError      what was asked or given cannot be used             exit 2
-    ├── NotFoundError   a document or path that is not there               exit 2
-    ├── StoreError      the index is empty, broken or mismatched           exit 3
-    │   └── AbsentError there is none yet                                  exit 3
-    ├── ModelError      a model is absent, altered or of the wrong kind    exit 4
-    └── BusyError       another process is writing the index               exit 5
+    ├── InputError      what was asked or given cannot be used             exit 2   HTTP 422
+    ├── NotFoundError   a document or path that is not there               exit 2   HTTP 404
+    ├── StoreError      the index is broken or mismatched                  exit 3   HTTP 503
+    │   ├── AbsentError there is none yet                                  exit 3   HTTP 503
+    │   └── EmptyError  there is nothing in it to ask                      exit 3   HTTP 409
+    ├── ModelError      a model is absent, altered or of the wrong kind    exit 4   HTTP 503
+    └── BusyError       another process is writing the index               exit 5   HTTP 503
 
 Exit 0 is success, and exit 1 is `rag ask` saying "not found", as grep does.
 """
@@ -18,6 +19,7 @@ class RagError(Exception):
     """`message` names the value and the cause; `hint` is what to do next."""
 
     exit_code = 1
+    status = 500
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message}\n  {hint}" if hint else message)
@@ -27,14 +29,23 @@ class RagError(Exception):
 
 class InputError(RagError):
     exit_code = 2
+    status = 422
 
 
 class NotFoundError(RagError):
     exit_code = 2
+    status = 404
 
 
 class StoreError(RagError):
     exit_code = 3
+    status = 503
+
+
+class EmptyError(StoreError):
+    """There is nothing in the index to ask."""
+
+    status = 409
 
 
 class AbsentError(StoreError):
@@ -43,7 +54,9 @@ class AbsentError(StoreError):
 
 class ModelError(RagError):
     exit_code = 4
+    status = 503
 
 
 class BusyError(RagError):
     exit_code = 5
+    status = 503

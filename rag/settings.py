@@ -46,6 +46,24 @@ class Settings:
     """Most characters in a question."""
     threads: int = 0
     """Threads of the models; 0: all cores."""
+    host: str = "127.0.0.1"
+    """Address that the service is bound to; another than this machine's own needs API keys."""
+    port: int = 8000
+    """Port of the service; 0: any free one."""
+    queue: int = 128
+    """Most questions that wait in the service; one more is refused with 503."""
+    batch_tokens: int = 16_384
+    """About as many word-pieces are read in one batch."""
+    batch_ms: int = 3
+    """Milliseconds that a first question waits for others to be read with."""
+    deadline_ms: int = 30_000
+    """Milliseconds after which a question is given up; a request may ask for fewer."""
+    max_upload_mb: int = 32
+    """Most mebibytes of an upload."""
+    rate: int = 600
+    """Most requests a minute with one API key; 0: any number."""
+    log_questions: int = 0
+    """1: the service's log holds the questions; 0: it does not."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
@@ -59,10 +77,11 @@ class Settings:
         if given.get("index") is not None:
             given = {"store": "local", **given}  # who names a folder means the folder
         for source, found in ((str(path), values), ("the environment", variables), ("the command line", given)):
-            settings = settings._with(source, found)
+            settings = settings.with_values(source, found)
         return settings
 
-    def _with(self, source: str, values: Mapping[str, Any]) -> Self:
+    def with_values(self, source: str, values: Mapping[str, Any]) -> Self:
+        """With other values; None leaves one as it is. `source` says in errors where they come from."""
         kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(self)}
         changes = {name: _convert(source, name, value, kinds) for name, value in values.items() if value is not None}
         settings = replace(self, **changes)
@@ -86,6 +105,8 @@ class Settings:
             "passage_tokens": (16, 480),
         }
         limits |= {"alternatives": (0, 50), "max_question": (1, 100_000), "threads": (0, 1024)}
+        limits |= {"port": (0, 65_535), "queue": (1, 10_000), "batch_tokens": (256, 1_000_000), "batch_ms": (0, 1000)}
+        limits |= {"deadline_ms": (1, 600_000), "max_upload_mb": (1, 1024), "rate": (0, 1_000_000), "log_questions": (0, 1)}
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
                 value = getattr(self, name)

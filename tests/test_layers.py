@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rag.cli.main import _COMMANDS
+
 PACKAGE = Path(__file__).parent.parent / "rag"
-HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "fastapi", "numpy", "psycopg"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "psycopg", "numpy"}
+HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 HOMES = {
     "torch": {"embedding.py", "reading/reader.py", "training/train.py", "training/loss.py", "build.py"},
     "transformers": {"reading/reader.py", "training/train.py", "build.py"},
@@ -18,6 +21,11 @@ HOMES = {
     "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
     | {"store/postgres/searches.py", "store/postgres/store.py"},
     "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
+    "fastapi": {
+        f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")
+    },
+    "uvicorn": {"serving/run.py"},
+    "prometheus_client": {"serving/metrics.py"},
 }
 CONCRETE = {"rag.store.local", "rag.store.postgres.store", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
 
@@ -57,9 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize(
-    "command", ["ask", "search", "ingest", "sync", "snapshot", "restore", "list", "show", "delete", "info", "doctor", "train"]
-)
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
 def test_the_help_of_every_command_is_light_too(command: str) -> None:
     code = (
         f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], standalone_mode=False)\n"

@@ -24,6 +24,8 @@ _COMMANDS = {
     "restore": ("rag.cli.copies", "Make the index what a snapshot holds."),
     "info": ("rag.cli.state", "Show what the index holds."),
     "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
+    "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
+    "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
     "train": ("rag.cli.training", "Train a reader by a recipe."),
 }
 

@@ -1,0 +1,142 @@
+"""The ingest thread: takes uploads from the queue on disk and puts their documents into the index.
+
+Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that questions go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from rag.chunking.split import split
+from rag.errors import BusyError, InputError, RagError
+from rag.ingest import embed_and_put
+from rag.loading.files import load_bytes
+from rag.protocols import Embedder, Store, Vectors
+from rag.serving.batching import ModelThread
+from rag.serving.jobs import Jobs, Upload
+from rag.serving.metrics import Metrics
+from rag.serving.problems import ServiceError
+from rag.serving.wire import WireFile
+from rag.types import Document
+
+_log = logging.getLogger(__name__)
+_PIECE = 16
+"""Passages embedded between two batches of questions: some 50 ms."""
+FOLDER = "uploads"
+SOURCE = "upload:"
+_LONGEST_NAME = 200
+
+
+class LentEmbedder:
+    """An embedder whose work is done in the model thread."""
+
+    def __init__(self, embedder: Embedder, thread: ModelThread) -> None:
+        self._embedder = embedder
+        self._thread = thread
+        self.name = embedder.name
+        self.dim = embedder.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._thread.call(lambda: self._embedder.embed_queries(texts))
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
+        rows = [self._thread.call(lambda piece=piece: self._embedder.embed_passages(piece)) for piece in pieces]  # type: ignore[misc]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._thread.call(lambda: self._embedder.count_tokens(texts))
+
+
+class IngestThread:
+    """`parts` waits for the index to be open: (store, embedder)."""
+
+    def __init__(
+        self, jobs: Jobs, thread: ModelThread, parts: Callable[[], tuple[Store, Embedder]], passage_tokens: int, metrics: Metrics
+    ) -> None:
+        self._jobs = jobs
+        self._models = thread
+        self._parts = parts
+        self._passage_tokens = passage_tokens
+        self._metrics = metrics
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """After the file that is being done; what waits stays on disk."""
+        self._closing.set()
+        self._jobs.wake()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            store, embedder = self._parts()
+        except BaseException:
+            return  # the model thread says why
+        lent = LentEmbedder(embedder, self._models)
+        while not self._closing.is_set():
+            found = self._jobs.next()
+            if found is None:
+                self._jobs.wait_for_any(5.0)
+                continue
+            job, number, upload = found
+            result = self._do(upload, store, lent)
+            if result is None:
+                self._closing.wait(1.0)
+            else:
+                self._metrics.file(result.outcome)
+                self._jobs.finish(job, number, result)
+
+    def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile | None:
+        """What became of it; None to try again: another process writes the index, or the service stops."""
+        name = upload[0]
+        try:
+            outcome, ids = put(upload, store, embedder, self._passage_tokens)
+            return WireFile(name=name, outcome=outcome, document_ids=ids)
+        except (BusyError, ServiceError):
+            return None
+        except RagError as error:
+            return WireFile(name=name, outcome="rejected", detail=error.message)
+        except Exception:
+            _log.exception("an upload could not be read")
+            return WireFile(name=name, outcome="rejected", detail="it could not be read")
+
+
+def put(upload: Upload, store: Store, embedder: Embedder, passage_tokens: int) -> tuple[str, list[str]]:
+    """(added, updated or unchanged; the documents' ids). Raises InputError, BusyError."""
+    name, content = upload
+    documents = [_uploaded(document) for document in load_bytes(f"{FOLDER}/{name}", content)]
+    known = {document.id: store.document(document.id) for document in documents}
+    changed = [document for document in documents if not _same(document, known[document.id])]
+    for document in changed:
+        before = known[document.id]
+        if before and not before.source.startswith(SOURCE):
+            raise InputError(f"{document.id} was ingested from {before.source}", "give the upload another name")
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
+    outcome = "unchanged" if not changed else "updated" if any(known.values()) else "added"
+    return outcome, [document.id for document in documents]
+
+
+def _uploaded(document: Document) -> Document:
+    return replace(document, source=SOURCE + document.id)
+
+
+def _same(document: Document, known: Document | None) -> bool:
+    return known is not None and (known.sha256, known.source, known.title) == (document.sha256, document.source, document.title)
+
+
+def safe_name(name: str) -> str:
+    """The last part of a name that a client gave: it becomes part of a document's id, and never a path. Raises InputError."""
+    last = PurePosixPath(name.replace("\\", "/")).name.strip()
+    if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
+        raise InputError(f"{name[:80]!r} is no name of a file", f"send one of at most {_LONGEST_NAME} printable characters")
+    return last

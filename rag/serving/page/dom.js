@@ -1,0 +1,80 @@
+'use strict';
+// Elements are made here and nowhere else. Text from documents becomes text nodes, never markup.
+
+const $ = id => document.getElementById(id);
+
+function el(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === 'on') Object.entries(value).forEach(([event, listener]) => made.addEventListener(event, listener));
+    else if (name === 'class') made.className = value;
+    else if (name === 'hidden' || name === 'disabled') made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== ''));
+  return made;
+}
+
+const button = (label, press, properties = {}) => el('button', { type: 'button', on: { click: press }, ...properties }, label);
+
+class Problem extends Error {
+  constructor(problem) {
+    super(problem.detail || problem.title || 'It did not work');
+    this.hint = problem.hint || '';
+    this.status = problem.status || 0;
+  }
+}
+
+const problemOf = async response => new Problem(await response.json().catch(() => ({ title: response.statusText, status: response.status })));
+
+function headers(more = {}) {
+  const key = sessionStorage.getItem('key');
+  return key ? { ...more, Authorization: `Bearer ${key}` } : more;
+}
+
+// A request; where a key is needed it is asked for, and the request made again.
+async function request(path, options = {}) {
+  const response = await fetch(path, { ...options, headers: headers(options.headers) }).catch(error => {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem({ detail: 'The service cannot be reached', hint: 'Is rag serve still running?' });
+  });
+  if (response.status === 401) {
+    await askForKey((await problemOf(response)).message);
+    return request(path, options);
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+const getJson = async path => (await request(path)).json();
+const postJson = (path, body, signal) =>
+  request(path, { method: 'POST', signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+
+function askForKey(why) {
+  const dialog = $('key');
+  $('key-wrong').textContent = sessionStorage.getItem('key') ? why : '';
+  if (!dialog.open) dialog.showModal();
+  return new Promise(resolve => {
+    $('key-form').addEventListener('submit', () => {
+      sessionStorage.setItem('key', $('key-value').value.trim());
+      $('key-value').value = '';
+      resolve();
+    }, { once: true });
+  });
+}
+
+// Server-sent events of a response, each as [name, data].
+async function* eventsOf(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split('\n\n');
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const [name, data] = block.split('\n');
+      yield [name.slice('event: '.length), JSON.parse(data.slice('data: '.length))];
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// Offsets from the service count code points; a JavaScript string counts UTF-16 units.
+
+// The unit offsets of ascending code point offsets.
+function units(text, points) {
+  const found = [];
+  let unit = 0, point = 0;
+  for (const wanted of points) {
+    while (point < wanted && unit < text.length) {
+      unit += text.codePointAt(unit) > 0xffff ? 2 : 1;
+      point += 1;
+    }
+    found.push(unit);
+  }
+  return found;
+}
+
+// A text with some stretches wrapped; `ranges` are [start, end, tag, class] in units, and may nest.
+function marked(text, ranges, from = 0, to = text.length) {
+  const inside = ranges.map(([a, b, ...rest]) => [Math.max(a, from), Math.min(b, to), ...rest]).filter(([a, b]) => a < b);
+  const cuts = [...new Set([from, to, ...inside.flatMap(([a, b]) => [a, b])])].sort((a, b) => a - b);
+  return cuts.slice(1).map((end, i) => {
+    const start = cuts[i];
+    const around = inside.filter(([a, b]) => a <= start && end <= b);
+    return around.reduceRight((node, [, , tag, name]) => el(tag, name ? { class: name } : {}, node), document.createTextNode(text.slice(start, end)));
+  });
+}
+
+function sentenceOf(citation) {
+  const at = citation.start_char_index;
+  const text = citation.cited_text;
+  const [start, end] = units(text, [citation.highlight.start_char_index - at, citation.highlight.end_char_index - at]);
+  return marked(text, [[start, end, 'mark']]);
+}
+
+const percent = share => `${Math.round(share * 100)}%`;
+const inWords = share =>
+  share >= 0.9 ? 'Very likely right' : share >= 0.75 ? 'Likely right' : share >= 0.5 ? 'Probably right' : share >= 0.25 ? 'Uncertain' : 'Unlikely';
+const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+
+function typed(value) {
+  const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });
+  const range = value.upper === null ? number : `${number} – ${value.upper.toLocaleString('en')}`;
+  const said = value.yes !== null ? (value.yes ? 'yes' : 'no') : value.iso || `${value.bound} ${range} ${value.unit || ''}`.trim();
+  return said ? `${value.kind}: ${said}` : '';
+}

@@ -1,0 +1,123 @@
+"""Errors on the wire: RFC 9457 problem details, made in one place from every error that can reach it."""
+
+from __future__ import annotations
+
+import http
+import re
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from rag.errors import BusyError, RagError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it, with `hint`: what to do next."""
+
+    type: str = Field(description="A URN that names the kind of problem.", examples=["urn:rag:input"])
+    title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What is wrong this time.", examples=["the question is empty"])
+    hint: str = Field(default="", description="What to do next.")
+    request_id: str = Field(default="", description="The request's id, as in the header X-Request-ID and in the log.")
+    errors: list[dict[str, str]] = Field(default=[], description="Which fields are wrong, and how.")
+
+
+class ServiceError(RagError):
+    """An error that only a service has. `kind` ends the problem's type; `retry_after` is in seconds."""
+
+    def __init__(self, status: int, kind: str, message: str, hint: str = "", retry_after: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+def overloaded(retry_after: int) -> ServiceError:
+    return ServiceError(503, "overloaded", "more is asked than can be answered now", "try again later", retry_after)
+
+
+def late() -> ServiceError:
+    return ServiceError(503, "deadline", "there was no answer before the deadline", "raise deadline_ms, or try again", 1)
+
+
+def closing() -> ServiceError:
+    return ServiceError(503, "closing", "the service is shutting down", "try again in a moment", 2)
+
+
+def hung_up() -> ServiceError:
+    return ServiceError(499, "hung-up", "the client has closed the connection")
+
+
+def problem_of(error: Exception) -> Problem:
+    if not isinstance(error, RagError):
+        return _problem(500, "unforeseen", "something unforeseen went wrong", "the log has it under this request's id")
+    words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    kind = error.kind if isinstance(error, ServiceError) else words
+    return _problem(error.status, kind, error.message, error.hint)
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """How long to wait, and how to name oneself, where that is the trouble."""
+    after = error.retry_after if isinstance(error, ServiceError) else (2 if isinstance(error, BusyError) else None)
+    headers = {} if after is None else {"Retry-After": str(after)}
+    return headers | ({"WWW-Authenticate": "Bearer"} if getattr(error, "status", 0) == 401 else {})
+
+
+def _problem(status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None) -> Problem:
+    known = status in http.HTTPStatus._value2member_map_
+    title = http.HTTPStatus(status).phrase if known else "Client Closed Request"
+    return Problem(type=f"urn:rag:{kind}", title=title, status=status, detail=printable(detail), hint=hint, errors=errors or [])
+
+
+def printable(text: str) -> str:
+    """As UTF-8 can carry it: a lone surrogate, which JSON can name, is no character."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def response(problem: Problem, request_id: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
+    body = problem.model_copy(update={"request_id": request_id}).model_dump()
+    return JSONResponse(body, problem.status, headers or {}, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application becomes a problem; what is unforeseen does in the guard."""
+    app.add_exception_handler(RagError, _rag)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def _id(request: Request) -> str:
+    return str(getattr(request.state, "request_id", ""))
+
+
+def _rag(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RagError)
+    return response(problem_of(error), _id(request), headers_of(error))
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    wrong = [{"field": _place(one["loc"]), "message": printable(str(one["msg"]))} for one in error.errors()[:20]]
+    malformed = any(one["type"] == "json_invalid" for one in error.errors())
+    first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "the request is not as described"
+    found = _problem(400 if malformed else 422, "malformed" if malformed else "invalid", first, "see /openapi.json", wrong)
+    return response(found, _id(request))
+
+
+def _place(location: Any) -> str:
+    return printable(".".join(str(part) for part in location if part != "body"))[:200] or "body"
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing at this address", 405: "this address does not take this method"}
+    hint = "see /openapi.json" if error.status_code in words else ""
+    found = _problem(error.status_code, "http", words.get(error.status_code, str(error.detail)), hint)
+    return response(found, _id(request), dict(error.headers or {}))

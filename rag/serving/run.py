@@ -1,0 +1,105 @@
+"""Running the application on uvicorn."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from rag import build
+from rag.errors import InputError
+from rag.serving.access import LOOPBACK
+from rag.serving.app import create_app
+from rag.serving.keys import keys_of
+from rag.serving.service import Backend
+from rag.settings import Settings
+
+_DRAIN_SECONDS = 30
+
+
+def check_binding(settings: Settings) -> None:
+    """Raises InputError if others could ask and nothing would stop them."""
+    if settings.host not in LOOPBACK and not keys_of(settings).any_active:
+        message = f"binding to {settings.host} lets other machines ask and change documents, and there is no API key"
+        raise InputError(message, "make one first: rag keys add NAME, or leave out --host")
+
+
+def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend) -> BaseException | None:
+    """Serve until a signal; what was asked before it is answered. Returns what kept the index from being opened."""
+    failures: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    _log_to_stderr(json_log)
+    server = server_of(create_app(settings, open_backend, fail))
+    with bound(settings) as listening:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"rag: http://{shown}:{port}/", file=sys.stderr, flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
+            signal.signal(number, lambda *_: None)
+        server.run([listening])
+    return failures[0] if failures else None
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        backlog=512,
+    )
+    return uvicorn.Server(config)
+
+
+def bound(settings: Settings) -> socket.socket:
+    """Before anything is loaded: a port that is taken is said at once."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        message = f"cannot serve at {settings.host} port {settings.port}: {error.strerror}"
+        raise InputError(message, "choose another with --port, or --port 0 for any free one") from error
+    return listening
+
+
+class _JsonLines(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
+        message = record.getMessage()
+        line |= json.loads(message) if record.name == "rag.requests" and message.startswith("{") else {"message": message}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
+
+
+def _log_to_stderr(json_log: bool) -> None:
+    """Requests are logged as JSON in either form; the rest in plain lines, unless asked otherwise."""
+    root = logging.getLogger()
+    if json_log:
+        for handler in root.handlers:
+            handler.setFormatter(_JsonLines())
+    logging.getLogger("rag").setLevel(logging.INFO)

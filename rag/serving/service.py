@@ -1,0 +1,143 @@
+"""What the endpoints share: the model thread, the ingest thread, keys, jobs and metrics of one running service."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import Request
+
+from rag import filters
+from rag.engine import Asked, Engine, check_question
+from rag.errors import RagError
+from rag.protocols import Embedder, Stats, Store
+from rag.serving import problems
+from rag.serving.batching import Limits, ModelThread, Work
+from rag.serving.guard import Hangup
+from rag.serving.ingesting import IngestThread
+from rag.serving.jobs import Jobs
+from rag.serving.keys import keys_of
+from rag.serving.metrics import Metrics
+from rag.serving.wire import Options
+from rag.settings import Settings
+
+_log = logging.getLogger(__name__)
+_MOST_UPLOADS = 1000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What is loaded when the service starts."""
+
+    engine: Engine
+    embedder: Embedder
+
+
+class Service:
+    def __init__(
+        self, settings: Settings, open_backend: Callable[[], Backend], on_failure: Callable[[BaseException], object]
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.keys = keys_of(settings)
+        self.jobs = Jobs(settings.index / "uploads.sqlite", _MOST_UPLOADS, 8 * settings.max_upload_mb << 20)
+        self._open_backend = open_backend
+        self._on_failure = on_failure
+        self._embedder: Future[Embedder] = Future()
+        limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
+        self.models = ModelThread(self._open, limits, self.metrics)
+        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics)
+        self.metrics.watch(lambda: self.models.depth, self._stats)
+
+    def start(self) -> None:
+        self.models.start()
+        self.ingest.start()
+
+    def close(self) -> None:
+        """Let what has begun be finished: first uploads, which need the models, then questions."""
+        self.ingest.close()
+        self.models.close()
+        if self.models.opened.done() and not self.models.opened.exception():
+            self.engine.store.close()
+        self.jobs.close()
+
+    def _open(self) -> Engine:
+        try:
+            backend = self._open_backend()
+            warm(backend)
+        except BaseException as error:
+            self._embedder.set_exception(error)
+            self._on_failure(error)
+            raise
+        self._embedder.set_result(backend.embedder)
+        return backend.engine
+
+    def _parts(self) -> tuple[Store, Embedder]:
+        return self.models.opened.result().store, self._embedder.result()
+
+    def _stats(self) -> Stats | None:
+        try:
+            return self.engine.store.stats()
+        except RagError:
+            return None
+
+    @property
+    def engine(self) -> Engine:
+        """Raises ServiceError while it is loading, and if it cannot be loaded."""
+        opened = self.models.opened
+        if not opened.done():
+            raise problems.ServiceError(503, "loading", "the models are being loaded", "try again in a moment", 2)
+        if error := opened.exception():
+            hint = error.hint if isinstance(error, RagError) else "see the log"
+            raise problems.ServiceError(503, "failed", f"the index or the models cannot be opened: {error}", hint)
+        return opened.result()
+
+    def works(self, questions: list[str], options: Options, hangup: Hangup, search: bool = False) -> list[Work]:
+        """The questions, in the queue. Raises InputError, ServiceError."""
+        filter = filters.parse(options.filters) or None
+        default = self.settings.deadline_ms
+        deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
+        most = self.engine.settings.max_question
+        k = options.k or (10 if search else self.settings.read)
+        cost = 0 if search else self.models.limits.cost(k)
+        asked = [Asked(check_question(question, most), k, filter) for question in questions]
+        made = [Work(one, deadline, cost, search) for one in asked]
+        self.models.submit(made)
+        for work in made:
+            hangup.then(work.cancel)
+        return made
+
+
+def wait(work: Work, future: Future[T]) -> T:
+    """What the future brings before the question's deadline. Raises what it failed with, or ServiceError."""
+    try:
+        return future.result(max(0.0, work.deadline - time.monotonic()))
+    except FutureTimeout:
+        work.cancel()
+        raise problems.late() from None
+    except CancelledError:
+        raise problems.hung_up() from None
+
+
+def warm(backend: Backend) -> None:
+    """A first run is slower than all others; nobody should wait for it."""
+    begun = time.monotonic()
+    backend.embedder.embed_queries(["warm"])
+    _log.info("models are warm after %.1f s", time.monotonic() - begun)
+
+
+def service_of(request: Request) -> Service:
+    """The application's service, for endpoints."""
+    found: Service = request.app.state.service
+    return found
+
+
+def hangup_of(request: Request) -> Hangup:
+    found: Hangup = request.state.hangup
+    return found

@@ -1,0 +1,94 @@
+"""The package's own types as they go over the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from rag.engine import Found
+from rag.serving import wire
+from rag.types import Alternative, Answer, Citation, Document, Hit
+
+
+def answer(made: Answer, found: Found) -> wire.WireAnswer:
+    return wire.WireAnswer(
+        question=made.question,
+        answer=made.text,
+        confidence=made.confidence,
+        reason=made.reason,
+        citations=_citations(made.citations, made.hits),
+        alternatives=[_alternative(other, made.hits) for other in made.alternatives],
+        dissent=[_alternative(other, made.hits) for other in made.dissent],
+        parts=[_alternative(other, made.hits) for other in made.parts],
+        value=wire.WireValue.model_validate(made.value, from_attributes=True) if made.value else None,
+        documents=made.documents,
+        explain=[],
+        nearest=[hit(one) for one in made.hits],
+        receipt=dataclasses.asdict(made.receipt) if made.receipt else None,
+        generation=found.generation,
+        timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in made.timings.items()},
+    )
+
+
+def _alternative(other: Alternative, hits: Sequence[Hit]) -> wire.WireAlternative:
+    return wire.WireAlternative(
+        text=other.text,
+        confidence=other.confidence,
+        documents=other.documents,
+        citations=_citations(other.citations, hits),
+    )
+
+
+def _citations(citations: Sequence[Citation], hits: Sequence[Hit]) -> list[wire.WireCitation]:
+    return [_citation(number, citation, hits) for number, citation in enumerate(citations, 1)]
+
+
+def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> wire.WireCitation:
+    holds = (h for h in hits if h.passage.document_id == citation.document_id)
+    source = next((h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end), None)
+    return wire.WireCitation(
+        index=number,
+        document_id=citation.document_id,
+        title=citation.title,
+        uri=citation.source,
+        page=citation.page,
+        headings=headings(citation.heading),
+        cited_text=citation.sentence,
+        start_char_index=citation.sentence_start,
+        end_char_index=citation.sentence_end,
+        highlight=wire.Highlight(text=citation.quote, start_char_index=citation.start, end_char_index=citation.end),
+        start=0,
+        end=len(citation.quote),
+        document_sha256=citation.sha256,
+        scores=_scores(source) if source else None,
+    )
+
+
+def headings(path: str) -> list[str]:
+    return path.split(" > ") if path else []
+
+
+def _scores(found: Hit) -> wire.Scores:
+    return wire.Scores.model_validate(found, from_attributes=True)
+
+
+def hit(found: Hit) -> wire.WireHit:
+    passage = found.passage
+    return wire.WireHit(
+        document_id=passage.document_id,
+        title=passage.title,
+        headings=headings(passage.heading),
+        text=passage.text,
+        start_char_index=passage.start,
+        end_char_index=passage.end,
+        scores=_scores(found),
+    )
+
+
+def document(found: Document) -> wire.WireDocument:
+    return wire.WireDocument(id=found.id, title=found.title, uri=found.source, sha256=found.sha256, metadata=dict(found.metadata))
+
+
+def document_detail(found: Document) -> wire.WireDocumentDetail:
+    sections = [wire.WireSection(start=section.start, headings=headings(section.heading)) for section in found.sections]
+    return wire.WireDocumentDetail(**document(found).model_dump(), characters=len(found.text), sections=sections)

@@ -1,0 +1,197 @@
+"""What goes over the wire. Offsets count Unicode code points, and every end is exclusive."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Line = Annotated[str, Field(max_length=500)]
+_QUESTION = "When was the JCPOA signed?"
+
+
+class Strict(BaseModel):
+    """What comes in: nothing is guessed, nothing unknown is passed over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Options(Strict):
+    k: int | None = Field(default=None, ge=1, le=100, description="Passages to find; by default as many as are read.")
+    filters: list[Line] = Field(
+        default=[],
+        max_length=20,
+        description="Conditions on documents that must all hold, such as `type=pdf`, `year>=2024`, `document=notes/a.md`.",
+        examples=[["type=md"]],
+    )
+    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which no answer is wanted.")
+
+
+class Ask(Options):
+    question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
+    stream: bool = Field(default=False, description="Answer with server-sent events.")
+
+
+class AskBatch(Options):
+    questions: list[Annotated[str, Field(min_length=1, max_length=100_000)]] = Field(
+        min_length=1, max_length=64, examples=[[_QUESTION, "Who mediated?"]]
+    )
+
+
+class Search(Options):
+    question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
+
+
+class Highlight(BaseModel):
+    """The answer's own words in the document: `text[start_char_index:end_char_index]` of the document's text."""
+
+    text: str = Field(examples=["2015"])
+    start_char_index: int = Field(examples=[1204])
+    end_char_index: int = Field(examples=[1208])
+
+
+class Scores(BaseModel):
+    """Higher is better: the combined score in [0, 1], the cosine in [-1, 1], the BM25 score."""
+
+    score: float = Field(examples=[0.94])
+    dense: float = Field(examples=[0.71])
+    lexical: float = Field(examples=[9.3])
+    dense_rank: int | None = Field(default=None, description="Place, from 1, by meaning alone.", examples=[1])
+    lexical_rank: int | None = Field(default=None, description="Place, from 1, by words alone.", examples=[2])
+
+
+class WireCitation(BaseModel):
+    """Where an answer stands. `cited_text` is the sentence, `text[start_char_index:end_char_index]` of the document's text."""
+
+    index: int = Field(description="Its number, from 1.", examples=[1])
+    document_id: str = Field(examples=["seeds/jcpoa.md"])
+    title: str = Field(examples=["Joint Comprehensive Plan of Action"])
+    uri: str = Field(examples=["/home/me/seeds/jcpoa.md"])
+    page: int | None = Field(default=None, description="From 1, where the document has pages.")
+    headings: list[str] = Field(description="From the outermost to the innermost.", examples=[["The deal", "Signing"]])
+    cited_text: str = Field(examples=["The JCPOA was signed in 2015."])
+    start_char_index: int = Field(examples=[1180])
+    end_char_index: int = Field(examples=[1209])
+    highlight: Highlight
+    start: int = Field(description="Where in the answer the cited part begins.", examples=[0])
+    end: int = Field(description="Where it ends.", examples=[4])
+    document_sha256: str = Field(description="Digest of the bytes that the document was read from.", examples=["0" * 64])
+    scores: Scores | None = Field(default=None, description="Of the passage; absent if it is not among the hits.")
+
+
+class WireHit(BaseModel):
+    document_id: str
+    title: str
+    headings: list[str]
+    text: str
+    start_char_index: int
+    end_char_index: int
+    scores: Scores
+
+
+class WireAlternative(BaseModel):
+    text: str
+    confidence: float
+    documents: int = Field(description="How many of the documents that were read say it.")
+    citations: list[WireCitation]
+
+
+class WireValue(BaseModel):
+    """The answer typed, beside its words; see `rag.types.Value`."""
+
+    kind: str = Field(examples=["date"])
+    text: str = Field(examples=["14 July 2015"])
+    iso: str | None = None
+    precision: str | None = None
+    number: float | None = None
+    upper: float | None = None
+    unit: str | None = None
+    bound: str = ""
+    yes: bool | None = None
+    resolved: str | None = None
+
+
+class WireAnswer(BaseModel):
+    """`answer` is null if and only if the documents do not say; then `reason` says why, and there are no citations."""
+
+    question: str = Field(examples=[_QUESTION])
+    answer: str | None = Field(examples=["2015"])
+    confidence: float = Field(ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88])
+    reason: str | None = Field(default=None, description="Why nothing is answered.")
+    citations: list[WireCitation]
+    alternatives: list[WireAlternative] = Field(description="Other answers that were considered.")
+    dissent: list[WireAlternative] = Field(default=[], description="Answers of other sources that contradict this one.")
+    parts: list[WireAlternative] = Field(default=[], description="Further answers to a question that asks for several.")
+    value: WireValue | None = Field(default=None, description="The answer as a date, number, and so on, where it is one.")
+    documents: int = Field(default=0, description="How many of the documents that were read say so.")
+    explain: list[str] = Field(default=[], description="Why this answer, in plain words.")
+    nearest: list[WireHit] = Field(description="The passages that were read, best first.")
+    receipt: dict[str, Any] | None = Field(default=None, description="What the answer was made from.")
+    generation: int = Field(description="The state of the index that all of this comes from.", examples=[61])
+    timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}])
+
+
+class WireAnswers(BaseModel):
+    answers: list[WireAnswer] = Field(description="In the order of the questions.")
+
+
+class WireHits(BaseModel):
+    question: str
+    generation: int
+    hits: list[WireHit]
+
+
+class WireSection(BaseModel):
+    start: int = Field(description="Where its heading's line begins.")
+    headings: list[str]
+
+
+class WireDocument(BaseModel):
+    id: str = Field(examples=["uploads/lease.md"])
+    title: str = Field(examples=["The lease"])
+    uri: str = Field(examples=["upload:uploads/lease.md"])
+    sha256: str
+    metadata: dict[str, str]
+
+
+class WireDocumentDetail(WireDocument):
+    characters: int = Field(description="Length of its text in Unicode code points.")
+    sections: list[WireSection]
+
+
+class WireDocuments(BaseModel):
+    documents: list[WireDocument]
+    total: int
+    next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
+
+
+class Deleted(BaseModel):
+    id: str
+    deleted: bool
+    generation: int = Field(description="From this state of the index on the document answers nothing.")
+
+
+class TextDocument(Strict):
+    """A document as text."""
+
+    name: str = Field(min_length=1, max_length=200, description="Its name; its suffix says what it is.", examples=["lease.md"])
+    text: str = Field(min_length=1, description="Its text.", examples=["# The lease\n\nThe lease ends in May 2027."])
+
+
+class WireFile(BaseModel):
+    """What became of one uploaded file."""
+
+    name: str
+    outcome: str = Field(description="added, updated, unchanged or rejected.", examples=["added"])
+    document_ids: list[str] = Field(default=[])
+    detail: str = Field(default="", description="Why it was rejected.")
+
+
+class Job(BaseModel):
+    """An upload under way. Once it is accepted it survives a crash of the service, which takes it up again."""
+
+    id: str
+    state: str = Field(description="queued, running or done.", examples=["done"])
+    created: str
+    files: list[WireFile] = Field(description="The files that are dealt with so far.")
+    total: int = Field(description="How many files there are.")

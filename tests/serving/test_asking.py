@@ -1,0 +1,162 @@
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median_low as median
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving.fake_server import SlowReader, put_text, serving
+
+BURNS = {"question": "Who led the talks?", "k": 3}
+
+
+def test_an_answer_says_where_it_stands(client: httpx.Client) -> None:
+    answer = client.post("/v1/ask", json=BURNS).json()
+    assert answer["answer"] == "William Burns"
+    (citation,) = answer["citations"]
+    text = client.get(f"/v1/documents/{citation['document_id']}/text").text
+    highlight = citation["highlight"]
+    assert text[highlight["start_char_index"] : highlight["end_char_index"]] == highlight["text"] == "William Burns"
+    sentence = text[citation["start_char_index"] : citation["end_char_index"]]
+    assert sentence == citation["cited_text"] == "The talks were led by William Burns \U0001f54a in Muscat."
+    assert answer["answer"][citation["start"] : citation["end"]] == "William Burns"
+    assert citation["index"] == 1
+    assert citation["document_sha256"] == client.get("/v1/documents/uploads/oman.txt").json()["sha256"]
+    assert answer["nearest"][0]["scores"]["score"] == citation["scores"]["score"]
+    assert set(answer["timings_ms"]) == {"retrieve", "read", "compose"}
+
+
+def test_not_found_is_an_answer_with_a_reason_and_what_came_nearest(client: httpx.Client) -> None:
+    response = client.post("/v1/ask", json={"question": "zebra giraffe okapi"})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["answer"] is None
+    assert answer["citations"] == []
+    assert answer["reason"]
+    assert answer["nearest"]
+
+
+def test_filters_choose_documents(client: httpx.Client) -> None:
+    answer = client.post("/v1/ask", json={**BURNS, "filters": ["document=uploads/lease.md"]}).json()
+    assert {hit["document_id"] for hit in answer["nearest"]} == {"uploads/lease.md"}
+    wrong = client.post("/v1/ask", json={**BURNS, "filters": ["nonsense"]})
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "urn:rag:input")
+
+
+def test_a_batch_is_answered_in_its_order(client: httpx.Client) -> None:
+    asked = ["Who led the talks?", "When does the lease end?", "Who led the talks?"]
+    answers = client.post("/v1/ask/batch", json={"questions": asked}).json()["answers"]
+    assert [answer["question"] for answer in answers] == asked
+    assert answers[0]["answer"] == answers[2]["answer"] == "William Burns"
+
+
+def test_search_reads_nothing(client: httpx.Client) -> None:
+    found = client.post("/v1/search", json={"question": "secret talks", "k": 1}).json()
+    (hit,) = found["hits"]
+    assert hit["document_id"] == "uploads/oman.txt"
+    assert hit["scores"]["lexical_rank"] == 1
+    assert found["generation"] >= 2
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    blocks = [block.split("\n") for block in text.split("\n\n") if block]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+def test_a_stream_brings_the_same_answer_in_events(client: httpx.Client) -> None:
+    response = client.post("/v1/ask", json={**BURNS, "stream": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    found = events(response.text)
+    assert [name for name, _ in found] == ["search_results", "citation", "final_answer", "done"]
+    whole = client.post("/v1/ask", json=BURNS).json()
+    assert found[1][1] == whole["citations"][0]
+    assert found[2][1] | {"timings_ms": 0} == whole | {"timings_ms": 0}
+    assert found[0][1]["hits"] == whole["nearest"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"question": ""}, 422),
+        ({"question": "   "}, 422),
+        ({"question": "x" * 1001}, 422),
+        ({"question": "?", "k": 0}, 422),
+        ({"question": "?", "k": True}, 422),
+        ({"question": 7}, 422),
+        ({"question": "?", "unknown": 1}, 422),
+        ({"question": "?", "\ud800": 1}, 422),
+        ({"question": "?", "deadline_ms": 1e999}, 422),
+        ({"question": "bad \ud800"}, 422),
+        ([], 422),
+        (None, 422),
+    ],
+)
+def test_what_is_not_a_question_is_a_problem_that_names_it(client: httpx.Client, body: Any, status: int) -> None:
+    response = client.post("/v1/ask", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    problem = response.json()
+    assert response.status_code == status == problem["status"]
+    assert response.headers["content-type"] == "application/problem+json"
+    assert problem["detail"]
+    assert problem["request_id"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"])
+def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
+    response = client.post("/v1/ask", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_an_empty_index_says_what_to_do(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        response = client.post("/v1/ask", json={"question": "When?"})
+        assert response.status_code == 409
+        assert response.json()["type"] == "urn:rag:empty"
+
+
+def test_questions_that_come_together_are_read_together_and_too_many_are_refused(tmp_path: Path) -> None:
+    reader = SlowReader(0.4)
+    with serving(tmp_path, reader, queue=6) as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        with ThreadPoolExecutor(20) as pool:
+            responses = list(pool.map(lambda _: client.post("/v1/ask", json=BURNS), range(20)))
+        refused = [response for response in responses if response.status_code == 503]
+        answered = [response for response in responses if response.status_code == 200]
+        assert len(refused) + len(answered) == 20
+        assert refused
+        assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
+        assert median(response.elapsed for response in refused) < median(response.elapsed for response in answered)
+        assert {response.json()["answer"] for response in answered} == {"William Burns"}
+        assert max(reader.batches) >= 4
+        assert client.post("/v1/ask", json=BURNS).status_code == 200  # it has recovered
+        assert "rag_batch_questions_bucket" in client.get("/metrics").text
+
+
+def test_a_deadline_is_kept(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(0.6)) as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        response = client.post("/v1/ask", json={**BURNS, "deadline_ms": 100})
+        assert response.status_code == 503
+        assert response.json()["type"] == "urn:rag:deadline"
+        assert response.elapsed.total_seconds() < 0.6
+        streamed = client.post("/v1/ask", json={**BURNS, "deadline_ms": 100, "stream": True})
+        assert events(streamed.text)[-1][0] == "error"
+
+
+def test_a_client_that_hangs_up_is_not_read_for(tmp_path: Path) -> None:
+    reader = SlowReader(1.0)
+    with serving(tmp_path, reader) as client, ThreadPoolExecutor(8) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        first = pool.submit(client.post, "/v1/ask", json=BURNS)
+        while not reader.batches:
+            time.sleep(0.01)
+        for _ in range(4):  # they wait behind the first, and lose patience
+            with pytest.raises(httpx.ReadTimeout):
+                client.post("/v1/ask", json=BURNS, timeout=0.05)
+        assert first.result().status_code == 200
+        assert client.post("/v1/ask", json=BURNS).status_code == 200
+        assert reader.batches == [1, 1]

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes import document
+from tests.serving.fake_server import open_backend, put_text, serving
+
+
+def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
+    files = [("file", ("a.txt", b"The cat is called Minka.")), ("file", ("b.exe", b"\0\1"))]
+    response = client.post("/v1/documents", files=files)
+    assert response.status_code == 201
+    job = response.json()
+    assert [file["outcome"] for file in job["files"]] == ["added", "rejected"]
+    assert job["files"][1]["detail"]
+    assert client.get(response.headers["location"]).json() == job
+    assert client.post("/v1/ask", json={"question": "What is the cat called?"}).json()["answer"] == "Minka"
+    again = client.post("/v1/documents", files=files[:1]).json()
+    assert again["files"][0]["outcome"] == "unchanged"
+    deleted = client.delete("/v1/documents/uploads/a.txt").json()
+    assert deleted["deleted"] is True
+    after = client.post("/v1/ask", json={"question": "What is the cat called?"}).json()
+    assert after["answer"] != "Minka"
+    assert after["generation"] >= deleted["generation"]
+    assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
+
+
+def test_documents_come_a_page_at_a_time(client: httpx.Client) -> None:
+    first = client.get("/v1/documents", params={"limit": 1}).json()
+    assert [one["id"] for one in first["documents"]] == ["uploads/lease.md"]
+    second = client.get("/v1/documents", params={"limit": 1, "after": first["next"]}).json()
+    assert [one["id"] for one in second["documents"]] == ["uploads/oman.txt"]
+    assert (first["total"], second["next"]) == (2, None)
+    detail = client.get("/v1/documents/uploads/lease.md").json()
+    assert detail["title"] == "Lease"
+    assert detail["characters"] == len(client.get("/v1/documents/uploads/lease.md/text").text)
+    assert detail["sections"] == [{"start": 0, "headings": ["Lease"]}]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"])
+def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
+    made = client.post("/v1/documents", json={"name": name, "text": "Hello there."}).json()
+    (document_id,) = made["files"][0]["document_ids"]
+    assert document_id in ("uploads/passwd.txt", "uploads/x.txt")
+    client.delete(f"/v1/documents/{document_id}")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"])
+def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
+    content = b'{"name": ' + __import__("json").dumps(name).encode() + b', "text": "x"}'
+    response = client.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+
+
+@pytest.mark.parametrize("path", ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"])
+@pytest.mark.parametrize("part", ["", "/text"])
+def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(client: httpx.Client, path: str, part: str) -> None:
+    response = client.get(f"/v1/documents/{path}{part}")
+    assert response.status_code == 404
+    assert "root:" not in response.text
+
+
+def test_too_large_an_upload_is_refused(client: httpx.Client) -> None:
+    response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (2 << 20)})
+    assert response.status_code == 413
+    assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
+
+
+def test_other_media_types_are_refused(client: httpx.Client) -> None:
+    assert client.post("/v1/documents", content=b"hello", headers={"Content-Type": "text/plain"}).status_code == 415
+    broken = client.post("/v1/documents", content=b"hello", headers={"Content-Type": "multipart/form-data"})
+    assert broken.status_code in (400, 422)
+
+
+def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        from rag.settings import Settings
+
+        store = open_backend(Settings(index=tmp_path)).engine.store
+        import numpy as np
+
+        store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
+        store.close()
+        response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
+        assert response.status_code == 422
+        assert "ingested from" in response.json()["detail"]
+
+
+def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None:
+    text = "The answer is Forty. " * 30_000
+    put_text(client, "large.txt", text)
+    assert client.get("/v1/documents/uploads/large.txt/text").text.strip() == text.strip()
+    client.delete("/v1/documents/uploads/large.txt")

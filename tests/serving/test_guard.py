@@ -1,0 +1,77 @@
+import json
+import logging
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.fake_server import serving
+
+
+def test_every_answer_carries_the_headers_that_keep_a_browser_safe(client: httpx.Client) -> None:
+    for response in (client.get("/"), client.get("/health"), client.get("/nowhere"), client.post("/v1/ask", content=b"{")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert len(response.headers.get_list("content-security-policy")) == 1
+        assert "unsafe" not in response.headers["content-security-policy"]
+        assert "server" not in response.headers
+
+
+def test_a_request_keeps_its_id(client: httpx.Client) -> None:
+    assert client.get("/health", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"] == "mine-1"
+    assert client.get("/health", headers={"X-Request-ID": 'a"b<c'}).headers["x-request-id"] not in ("", 'a"b<c')
+
+
+def test_the_log_holds_no_question_unless_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rag.requests")
+    for asked_for in (0, 1):
+        caplog.clear()
+        with serving(tmp_path, log_questions=asked_for) as client:
+            client.post("/v1/ask", json={"question": "What is the secret?"}, headers={"X-Request-ID": "r1"})
+        lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "rag.requests"]
+        (line,) = [line for line in lines if line["request_id"] == "r1"]
+        assert line["route"] == "/v1/ask"
+        assert line["status"] == 409
+        assert ("secret" in caplog.text) == bool(asked_for)
+
+
+def address(client: httpx.Client) -> tuple[str, int]:
+    return client.base_url.host, client.base_url.port or 80
+
+
+def test_slow_and_broken_connections_hold_nothing_up(client: httpx.Client) -> None:
+    held = [socket.create_connection(address(client)) for _ in range(200)]
+    for number, connection in enumerate(held):
+        head = b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        connection.sendall(head + (b"\r\n{" if number % 2 else b""))
+    begun = time.monotonic()
+    assert client.get("/health").status_code == 200
+    assert time.monotonic() - begun < 5
+    for connection in held:
+        connection.close()
+    assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999999999999\r\n\r\n",
+        b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /%ff%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: \xff\xfe\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_refused_and_forgotten(client: httpx.Client, raw: bytes) -> None:
+    with socket.create_connection(address(client), timeout=5) as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(1000)
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert client.get("/health").status_code == 200
