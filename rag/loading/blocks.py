@@ -13,10 +13,14 @@ DEEPEST_INDENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list, table or code block; with `level` 1 to 6 it is a heading."""
+    """A paragraph, list, table or code block; with `level` 1 to 6 it is a heading.
+
+    With `section` it opens a section of that name below the present headings, a name that does not stand in the text.
+    """
 
     text: str
     level: int = 0
+    section: str = ""
 
 
 def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
@@ -32,7 +36,9 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
         if block.level:
             path = [(level, heading) for level, heading in path if level < block.level]
             path.append((block.level, " ".join(text.split())))
-            sections.append(Section(length, " > ".join(heading for _, heading in path)))
+        if block.level or block.section:
+            names = [heading for _, heading in path] + ([block.section] if block.section else [])
+            sections.append(Section(length, " > ".join(names)))
         parts.append(text)
         length += len(text) + 2
     return "\n\n".join(parts), tuple(sections)

@@ -27,12 +27,17 @@ _BLOCKS = frozenset(
         "form header hgroup hr html legend li main nav p pre section summary table tbody td tfoot th thead tr"
     ).split()
 ).union(_HEADINGS, _LISTS)
-_METADATA = ("date", "author", "description", "keywords")
+_METADATA = {
+    "date": ("date", "dc.date", "article:published_time", "dcterms.created"),
+    "author": ("author", "dc.creator", "article:author"),
+    "description": ("description", "og:description"),
+    "keywords": ("keywords",),
+}
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, sections, metadata) of a page: its <main> or only <article> if it has one, without navigation and scripts."""
-    page = _soup(source)
+    page = soup(source)
     metadata = _metadata(page)
     articles = page.find_all("article")
     root = page.find("main") or (articles[0] if len(articles) == 1 else None) or page
@@ -46,12 +51,12 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
 
 def fragment(source: str) -> Iterator[Block]:
     """The blocks of HTML inside another format: everything that is seen."""
-    root = _soup(source)
+    root = soup(source)
     _drop(root, _UNSEEN)
     return _blocks(root)
 
 
-def _soup(source: str) -> BeautifulSoup:
+def soup(source: str) -> BeautifulSoup:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
@@ -67,11 +72,16 @@ def _drop(root: Tag, names: list[str]) -> None:
 
 
 def _metadata(page: BeautifulSoup) -> dict[str, str]:
-    found = {}
-    for name in _METADATA:
-        tag = page.find("meta", {"name": re.compile(f"^{name}$", re.IGNORECASE), "content": True})
-        if tag and str(tag["content"]).strip():
-            found[name] = str(tag["content"]).strip()
+    found: dict[str, str] = {}
+    given = {
+        str(tag.get("name") or tag.get("property") or "").lower(): str(tag["content"])
+        for tag in page.find_all("meta", content=True)
+    }
+    for key, names in _METADATA.items():
+        value = next((given[name].strip() for name in names if given.get(name, "").strip()), "")
+        found |= {key: value} if value else {}
+    language = page.find("html", lang=True)
+    found |= {"language": str(language["lang"])} if language else {}
     title = page.find("title")
     named = title.get_text() if title else ""
     if not named.strip():

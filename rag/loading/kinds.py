@@ -12,16 +12,29 @@ TEXTS = {
     "txt": "plain",
     "text": "plain",
     "log": "plain",
+    "rst": "rst",
     "md": "markdown",
     "markdown": "markdown",
     "html": "html",
     "htm": "html",
     "xhtml": "html",
+    "csv": "sheets",
+    "tsv": "sheets",
+    "json": "records",
+    "jsonl": "records",
+    "ndjson": "records",
 }
 """Modules with `parse(text) -> (text, sections, metadata)`."""
-BINARIES: dict[str, str] = {}
+BINARIES = {
+    "pdf": "pdf",
+    "docx": "word",
+    "pptx": "slides",
+    "xlsx": "workbook",
+    "epub": "epub",
+    "eml": "mail",
+}
 """Modules with `parse(content) -> Parsed`."""
-CONTAINERS = {"gz": "packed", "zip": "packed"}
+CONTAINERS = {"gz": "packed", "zip": "packed", "mbox": "mail"}
 """Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) -> bytes`."""
 EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office", "lxml": "office"}
 """The extra that brings each library that may be absent."""
@@ -52,6 +65,8 @@ def kind_of(name: str, content: bytes) -> Kind:
     """By what the content plainly is, else by the name's suffix; a name without one is text. Raises Unreadable for others."""
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
+    if name.endswith(".rst.txt"):  # as Sphinx keeps its sources
+        found = "rst"
     for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
         if found in table:
             return Kind(found, table[found], role)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from rag.loading.blocks import Block, join
 from rag.types import Section
@@ -31,26 +32,25 @@ class Part:
     read: Callable[[int], bytes]
 
 
-def of_pages(pages: Iterable[Iterable[Block]], metadata: dict[str, str]) -> Parsed:
+Glue = Callable[[str, str], str | None]
+"""Two blocks as one where the second goes on with the first, else None."""
+
+
+def of_pages(pages: Iterable[Iterable[Block]], metadata: dict[str, str], glue: Glue = lambda first, second: None) -> Parsed:
     """Blocks page by page, numbered from 1, as one text. A page without text starts where the next one with text does."""
-    counts: list[int] = []
-
-    def counted() -> Iterator[Block]:
-        for page in pages:
-            kept = [block for block in page if block.text.strip()]
-            counts.append(len(kept))
-            yield from kept
-
-    blocks = list(counted())
+    blocks: list[Block] = []
+    starts: list[tuple[int, int]] = []
+    for page in pages:
+        starts.append((len(blocks), 0))
+        for number, block in enumerate(block for block in page if block.text.strip()):
+            last = blocks[-1] if blocks else Block("", 1)
+            whole = None if last.level or block.level else glue(last.text, block.text)
+            if whole is None:
+                blocks.append(Block(block.text.strip(), block.level))
+                continue
+            blocks[-1] = Block(whole)
+            if number == 0:  # after the word that stands on both pages
+                starts[-1] = (len(blocks) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
     text, sections = join(blocks)
-    return Parsed(text, sections, metadata, tuple(_starts(blocks, counts, len(text))))
-
-
-def _starts(blocks: list[Block], counts: list[int], length: int) -> Iterator[int]:
-    offsets = [0]
-    for block in blocks:
-        offsets.append(offsets[-1] + len(block.text.strip()) + 2)
-    first = 0
-    for count in counts:
-        yield min(offsets[first], length)
-        first += count
+    offsets = list(accumulate((len(block.text) + 2 for block in blocks), initial=0))
+    return Parsed(text, sections, metadata, tuple(min(offsets[block] + inside, len(text)) for block, inside in starts))

@@ -27,7 +27,7 @@ def test_a_page() -> None:
         ("Muscat & Oman", "Muscat & Oman"),
         ("Port", "Muscat & Oman > Port"),
     ]
-    assert metadata == {"title": "The title", "date": "2025-07-28", "author": "A. B"}
+    assert metadata == {"title": "The title", "date": "2025-07-28", "author": "A. B", "language": "en"}
 
 
 @pytest.mark.parametrize(

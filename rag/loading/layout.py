@@ -1,0 +1,172 @@
+"""Lines on a page in the order in which they are read, and the paragraphs, tables and headings that they form.
+
+Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a block is cut at a gutter that prose stands on both sides of, or
+else at its widest horizontal gap; what cannot be cut any more is read from the top.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+_MOST_CUTS = 40
+_MOST_LINES = 4000
+"""A page of more is a drawing; it is read in the order of its file."""
+_BULLET = re.compile(r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
+_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run of text without a wide gap. In points from the page's left and top; `size` is the font's height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+    size: float = 10.0
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Lines that belong together; in a table each of `lines` is a row."""
+
+    lines: tuple[str, ...]
+    size: float
+    bold: bool
+    table: bool = False
+
+
+Region = list[Line]
+
+
+def regions(lines: Sequence[Line]) -> list[Region]:
+    """The lines of a page as blocks, in reading order; each block is one column."""
+    if len(lines) > _MOST_LINES:
+        return [list(lines)]
+    return _cut(list(lines), 0)
+
+
+def _cut(lines: Region, depth: int) -> list[Region]:
+    if len(lines) < 2 or depth > _MOST_CUTS:
+        return [lines] if lines else []
+    if at := _gutter(lines):
+        left = [line for line in lines if line.left < at]
+        return _cut(left, depth + 1) + _cut([line for line in lines if line.left >= at], depth + 1)
+    at = _widest_gap(lines)
+    if not at:
+        return [lines]
+    above = _cut([line for line in lines if line.top < at], depth + 1)
+    below = _cut([line for line in lines if line.top >= at], depth + 1)
+    return [lines] if len(above) == len(below) == 1 else above + below
+
+
+def _gutter(lines: Region) -> float:
+    """Where a gap goes from top to bottom with prose on both sides; 0 for none. A table's columns are no prose."""
+    least = 0.9 * median(line.size for line in lines)
+    found = [gap for gap in _gaps([(line.left, line.right) for line in lines]) if gap[1] - gap[0] >= least]
+    for _, at in sorted(found, key=lambda gap: gap[0] - gap[1]):
+        left, right = ([line for line in lines if (line.left < at) is side] for side in (True, False))
+        if _is_prose(left, lines) and _is_prose(right, lines) and _beside(left, right):
+            return at
+    return 0.0
+
+
+def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    spans.sort()
+    end = spans[0][1]
+    for start, stop in spans:
+        if start > end:
+            yield end, start
+        end = max(end, stop)
+
+
+def _is_prose(side: Region, whole: Region) -> bool:
+    """Whether it is wide, has several rows, and its rows fill most of its width."""
+    left, right = min(line.left for line in side), max(line.right for line in side)
+    page = max(line.right for line in whole) - min(line.left for line in whole)
+    rows = list(_rows(side))
+    filled = median(sum(line.right - line.left for line in row) for row in rows)
+    return len(rows) >= 3 and right - left > 0.2 * page and filled > 0.6 * (right - left)
+
+
+def _beside(left: Region, right: Region) -> bool:
+    """Whether they share most of the height of the lower of the two."""
+    (top, bottom), (other_top, other_bottom) = _height(left), _height(right)
+    return min(bottom, other_bottom) - max(top, other_top) > 0.4 * min(bottom - top, other_bottom - other_top)
+
+
+def _height(lines: Region) -> tuple[float, float]:
+    return min(line.top for line in lines), max(line.bottom for line in lines)
+
+
+def _widest_gap(lines: Region) -> float:
+    """The lower edge of the widest gap that no line crosses; 0 for none."""
+    gaps = list(_gaps([(line.top, line.bottom) for line in lines]))
+    return max(gaps, key=lambda gap: gap[1] - gap[0])[1] if gaps else 0.0
+
+
+def _rows(lines: Region) -> Iterator[list[Line]]:
+    """Lines that stand beside each other, from the top; each from the left."""
+    row: list[Line] = []
+    for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
+        if row and (line.top + line.bottom) / 2 > row[0].bottom:
+            yield sorted(row, key=lambda one: one.left)
+            row = []
+        row.append(line)
+    if row:
+        yield sorted(row, key=lambda one: one.left)
+
+
+def paragraphs(region: Region) -> Iterator[Paragraph]:
+    """The paragraphs of a column, and its tables: rows with gaps."""
+    rows = [_merge(row) for row in _rows(region)]
+    pitches = [below.top - above.bottom for above, below in pairwise(rows)]
+    usual = median(pitches) if pitches else 0.0
+    right, left = max(line.right for line in region), min(line.left for line in region)
+    group: list[Line] = []
+    for row in rows:
+        if group and _begins(group[-1], row, usual, left, right):
+            yield _paragraph(group)
+            group = []
+        group.append(row)
+    yield _paragraph(group)
+
+
+def _merge(row: list[Line]) -> Line:
+    text = " | ".join(line.text for line in row)
+    widest = max(row, key=lambda line: line.right - line.left)
+    top, bottom = _height(row)
+    bold = all(line.bold for line in row)
+    return Line(row[0].left, top, max(line.right for line in row), bottom, text, widest.size, bold)
+
+
+def _is_row(line: Line) -> bool:
+    return " | " in line.text
+
+
+def _begins(above: Line, here: Line, usual: float, left: float, right: float) -> bool:
+    """Whether a paragraph begins at the line `here`."""
+    size = max(above.size, here.size)
+    if here.top - above.bottom > max(usual, 0.0) + 0.35 * size or abs(above.size - here.size) > 0.12 * size:
+        return True
+    if _is_row(above) or _is_row(here):
+        return _is_row(above) != _is_row(here)
+    if above.bold != here.bold and (above.bold or _END.search(above.text)):
+        return True
+    if _BULLET.match(here.text):
+        return True
+    short = above.right < right - 0.2 * (right - left)
+    indented = here.left > above.left + 0.8 * size and above.left < left + 0.5 * size and not _BULLET.match(above.text)
+    return bool(_END.search(above.text)) and (short or indented)
+
+
+def _paragraph(rows: Sequence[Line]) -> Paragraph:
+    size = median(line.size for line in rows)
+    table = _is_row(rows[0])
+    return Paragraph(tuple(line.text for line in rows), size, all(line.bold for line in rows), table)

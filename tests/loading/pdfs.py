@@ -1,0 +1,54 @@
+"""PDFs to test with, written by hand: text at places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Put:
+    """`text` with its baseline's left end at (x, y) points from the lower left corner."""
+
+    x: float
+    y: float
+    text: str
+    size: float = 10
+    bold: bool = False
+
+
+def pdf(pages: Sequence[Sequence[Put]], **information: str) -> bytes:
+    """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
+    objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
+    objects += [f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica{kind} >>" for kind in ("", "-Bold")]
+    kids = []
+    for page in pages:
+        drawn = " ".join(
+            f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET" for put in page
+        )
+        objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
+        fonts = "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >>"
+        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] {fonts} /Contents {len(objects)} 0 R >>")
+        kids.append(f"{len(objects)} 0 R")
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
+    objects.append("<< " + " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items()) + " >>")
+    return _file(objects)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+
+
+def _file(objects: Sequence[str]) -> bytes:
+    made, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(made))
+        made += f"{number} 0 obj\n{body}\nendobj\n".encode("cp1252")
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>\nstartxref\n{len(made)}\n%%EOF\n"
+    return made + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
+
+
+def column(lines: Sequence[str], x: float, y: float = 700, size: float = 10) -> list[Put]:
+    """Lines one below the other."""
+    return [Put(x, y - number * 1.2 * size, line, size) for number, line in enumerate(lines)]
