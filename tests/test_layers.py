@@ -18,6 +18,10 @@ HOMES = {
     "sentence_transformers": {"embedding.py"},
     "faiss": {"store/dense.py"},
     "tantivy": {"store/lexical.py"},
+    "pypdfium2": {"loading/pdf.py"},
+    "docx": {"loading/word.py"},
+    "pptx": {"loading/slides.py"},
+    "openpyxl": {"loading/workbook.py"},
     "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
     | {"store/postgres/searches.py", "store/postgres/store.py"},
     "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},

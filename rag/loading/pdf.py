@@ -104,12 +104,12 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> _Page:
 
 def _lines(text: pypdfium2.PdfTextPage, left: float, top: float) -> Iterator[Line]:
     """PDFium's lines, cut where a gap is too wide for a space. It puts in the spaces and line ends that the file lacks."""
-    box, run = raw.FS_RECTF(), _Run(text)
+    box, run, page = raw.FS_RECTF(), _Run(text), text.raw
     for at in range(text.count_chars()):
-        code = raw.FPDFText_GetUnicode(text, at)
+        code = raw.FPDFText_GetUnicode(page, at)
         if code in (10, 13):
             yield from run.end()
-        elif code == 32 or not raw.FPDFText_GetLooseCharBox(text, at, box):
+        elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, at, box):
             run.characters.append(chr(code))
         else:
             here = (box.left - left, top - box.top, box.right - left, top - box.bottom)
