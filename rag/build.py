@@ -16,6 +16,7 @@ from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 
 if TYPE_CHECKING:
+    from rag.rebuild import Rebuilt
     from rag.serving.service import Backend
     from rag.store.copies import Snapshot
     from rag.store.examine import Finding
@@ -71,6 +72,24 @@ def repair(settings: Settings, documents: Sequence[str]) -> int:
         for document in found:
             embed_and_put(opened, model, [(document, split(document, model.count_tokens, settings.passage_tokens))])
     return len(found)
+
+
+def rebuild(settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
+    """The index of the settings made anew with them, its search indexes included."""
+    from rag.rebuild import Rebuild
+
+    _only_local(settings, "rag rebuild", "make a new index in another database")
+    store(settings, any_embedder=True).close()  # what is wrong is said before a model loads
+    made = Rebuild(settings.index, embedder(settings), settings.embedder, settings.passage_tokens).run(begun, seen)
+    store(settings).close()
+    return made
+
+
+def abandon_rebuild(settings: Settings) -> bool:
+    from rag.rebuild import abandon
+
+    _only_local(settings, "rag rebuild", "make a new index in another database")
+    return abandon(settings.index)
 
 
 def sync(settings: Settings, create: bool = True) -> Sync:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "delete": ("rag.cli.documents", "Take documents out of the index."),
     "snapshot": ("rag.cli.copies", "Copy the index to one file, while it is in use."),
     "restore": ("rag.cli.copies", "Make the index what a snapshot holds."),
+    "rebuild": ("rag.cli.rebuild", "Split and embed all documents again, from the text in the index."),
     "info": ("rag.cli.state", "Show what the index holds."),
     "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
     "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),

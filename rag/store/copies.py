@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
-from rag.store import database, schema
+from rag.store import database, rebuilding, schema
 from rag.store.lock import WriteLock
 
 SUFFIX = ".ragsnap"
@@ -238,8 +238,8 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
 def _renew(copy: sqlite3.Connection, generation: int) -> None:
     """Another store than the one it was taken of: from here on both would give the same numbers to other passages."""
     schema.migrate(copy)
-    copy.execute("BEGIN IMMEDIATE")
-    copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
-    values = {"store": uuid.uuid4().hex, "generation": str(generation)}
-    copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-    copy.execute("COMMIT")
+    rebuilding.abandon(copy)
+    with database.transaction(copy):
+        copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
+        values = {"store": uuid.uuid4().hex, "generation": str(generation)}
+        copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())

@@ -168,32 +168,44 @@ def put(
     """Replace the document, and take out the one called `instead_of`, in one durable transaction."""
     sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
-    with _transaction(connection):
+    with _change(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
         names = (document.id, document.title, document.source, document.sha256, metadata, sections)
         values = (*names, json.dumps(document.pages), document.stamp, document.text, schema.text_digest(document.text))
         row = connection.execute(_INSERT, values).lastrowid
-        connection.executemany(
-            "INSERT INTO passages (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?)",
-            ((row, p.start, p.end, p.heading, p.text, v.tobytes()) for p, v in zip(passages, vectors, strict=True)),
-        )
+        insert_passages(connection, "passages", row or 0, passages, vectors)
+
+
+def insert_passages(connection: sqlite3.Connection, table: str, row: int, passages: Sequence[Passage], vectors: Vectors) -> None:
+    """Into `table`, for the document with this row number."""
+    connection.executemany(
+        f"INSERT INTO {table} (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?)",
+        ((row, p.start, p.end, p.heading, p.text, v.tobytes()) for p, v in zip(passages, vectors, strict=True)),
+    )
 
 
 def delete(connection: sqlite3.Connection, document_id: str) -> bool:
     if connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is None:
         return False
-    with _transaction(connection):
+    with _change(connection):
         connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
     return True
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A change: committed with a new generation, or rolled back."""
+def _change(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that makes a new generation."""
+    with transaction(connection):
+        yield
+        connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Committed, or rolled back."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-        connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:  # not after a commit, nor where SQLite rolled back itself, as on a full disk

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.store import database, schema
+from rag.store import database, rebuilding, schema
 from rag.store.derived import Derived
 from rag.store.lock import WriteLock
 
@@ -50,7 +50,7 @@ def examine(folder: Path) -> list[Finding]:
             truth = _truth(connection, int(meta["dim"]), folder)
         whole = all(finding.ok for finding in truth if finding.name == "vectors")
         derived = _derived(connection, folder, meta) if whole else []
-        return [sound, *truth, *derived, _leftovers(folder)]
+        return [sound, *truth, *derived, _leftovers(connection, folder)]
 
 
 def _database(connection: sqlite3.Connection, path: Path) -> Finding:
@@ -167,7 +167,9 @@ def _derived(connection: sqlite3.Connection, folder: Path, meta: dict[str, str])
         yield Finding(name, ok, said, fix, derived=True)
 
 
-def _leftovers(folder: Path) -> Finding:
+def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Harmless; named because nobody else would."""
     found = [path.name for path in folder.iterdir() if ".partial" in path.name]
+    if rebuilding.unfinished(connection):
+        found.append("a rebuild (rag rebuild goes on, rag rebuild --abandon drops it)")
     return Finding("leftovers", True, f"of interrupted runs: {_named(found)}" if found else "none")

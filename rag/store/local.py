@@ -74,7 +74,7 @@ class LocalStore:
         for name, value in self._expect.items():
             made = meta.get(name)
             if made != value:
-                hint = f"set RAG_{name.upper()}={made}, or make a new index: rag ingest PATH --index NEW"
+                hint = f"set RAG_{name.upper()}={made}, or make the index anew from its text: rag rebuild"
                 raise StoreError(f"index {self.folder} was made with {name} = {made}, the settings say {value}", hint)
 
     @contextmanager
