@@ -14,9 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from eval.fit_confidence import f1
 from rag import build
-from rag.composing.text import normalize
+from rag.evaluation.scoring import exact, f1
 from rag.settings import Settings
 from rag.types import Answer
 
@@ -29,7 +28,7 @@ def score(question: dict[str, Any], answer: Answer) -> dict[str, float]:
     if answer.text is None:
         return {"em": float(not accepted), "f1": float(not accepted), "refused": 1.0, "document": 0.0, "sentence": 0.0}
     first = answer.citations[0]
-    em = float(any(normalize(answer.text) == normalize(wanted) for wanted in accepted))
+    em = exact(answer.text, accepted)
     documents = {evidence["document"] for evidence in question["evidence"]}
     sentence = any(evidence["sentence"] in first.sentence for evidence in question["evidence"])
     found = {"document": float(first.document_id in documents), "sentence": float(sentence)}

@@ -15,10 +15,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
-from eval.fit_confidence import f1
 from rag import build
 from rag.chunking.split import split
-from rag.composing.text import normalize
+from rag.evaluation.scoring import exact, f1
 from rag.settings import Settings
 from rag.training.data import read_squad
 from rag.training.train import load_recipe, split_articles
@@ -41,8 +40,7 @@ def ask(setting: str, data: Path) -> list[Row]:
         for qa in paragraph["qas"]:
             answers = [] if qa.get("is_impossible") else [answer["text"] for answer in qa["answers"]]
             best = reader.read(qa["question"], hits)[0]
-            em = float(any(normalize(best.text) == normalize(answer) for answer in answers))
-            rows.append((best.score, em, f1(best.text, answers), bool(answers)))
+            rows.append((best.score, exact(best.text, answers), f1(best.text, answers), bool(answers)))
     return rows
 
 

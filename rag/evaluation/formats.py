@@ -1,0 +1,119 @@
+"""Public gold sets as they are distributed: SQuAD 1.1 and 2.0, and BEIR folders. Both bring their own documents."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from rag.chunking.sentences import enclosing_sentence
+from rag.errors import InputError, NotFoundError
+from rag.evaluation.gold import Evidence, Gold, Question
+from rag.evaluation.scoring import normalize
+from rag.types import Document
+
+_HINT = "give a set as it is distributed; the kinds are in eval/README.md"
+Qrels = dict[str, dict[str, int]]
+
+
+def squad(path: Path) -> Gold:
+    """Each context a document, titled by its article, its id the title and its place. An article's questions vary together.
+
+    Raises InputError if it is not of this shape.
+    """
+    documents: list[Document] = []
+    questions: dict[str, Question] = {}
+    places: Counter[str] = Counter()
+    try:
+        with _open(path) as file:
+            articles = json.load(file)["data"]
+        for article in articles:
+            title = str(article.get("title") or "untitled").replace("_", " ")
+            for paragraph in article["paragraphs"]:
+                document = _document(f"{title}/{places[title]}", paragraph["context"], title)
+                places[title] += 1
+                documents.append(document)
+                for qa in paragraph["qas"]:
+                    question = _squad_question(qa, document, title)
+                    questions.setdefault(question.id, question)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT) from error
+    if not questions:
+        raise InputError(f"{path} holds no question", _HINT)
+    return Gold(path.name.split(".")[0], tuple(questions.values()), tuple(documents))
+
+
+def _squad_question(qa: Mapping[str, Any], document: Document, title: str) -> Question:
+    answers = [] if qa.get("is_impossible") else [a for a in qa.get("answers", ()) if normalize(a["text"])]
+    texts = tuple(dict.fromkeys(str(answer["text"]) for answer in answers))
+    evidence = dict.fromkeys(_sentence(document, answer) for answer in answers)
+    relevant = {document.id: 1} if answers else {}
+    return Question(str(qa["id"]), str(qa["question"]).strip(), texts, tuple(evidence), relevant, title)
+
+
+def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
+    """The sentence that holds the answer where it is said to stand, or where it first stands."""
+    text = str(answer["text"])
+    start = int(answer.get("answer_start", -1))
+    if document.text[max(start, 0) : max(start, 0) + len(text)] != text:
+        start = document.text.find(text)
+    if start < 0:
+        return Evidence(document.id, text)
+    first, last = enclosing_sentence(document.text, start, start + len(text))
+    return Evidence(document.id, document.text[first:last], first)
+
+
+def beir(folder: Path) -> Gold:
+    """`corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or `qrels.tsv`), each also as .gz. Retrieval only.
+
+    Raises NotFoundError or InputError if one is absent or of another shape.
+    """
+    try:
+        rows = list(_lines(_find(folder, "corpus.jsonl")))
+        documents = [_document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows]
+        queries = {str(r["_id"]): str(r["text"]) for r in _lines(_find(folder, "queries.jsonl")) if r.get("split") != "train"}
+        qrels = _qrels(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT) from error
+    questions = [
+        Question(k, text.strip(), relevant=qrels[k], group=k) for k, text in queries.items() if any(qrels.get(k, {}).values())
+    ]
+    if not questions:
+        raise InputError(f"{folder} holds no query with a relevant document", _HINT)
+    return Gold(folder.resolve().name, tuple(questions), tuple(d for d in documents if d.text.strip()), retrieval_only=True)
+
+
+def _qrels(path: Path) -> Qrels:
+    """Grades by query and document; what is judged irrelevant is left out."""
+    found: Qrels = {}
+    with _open(path) as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if int(row["score"]) > 0:
+                found.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
+    return found
+
+
+def _document(name: str, text: str, title: str) -> Document:
+    return Document(name, text, title, f"gold:{name}", hashlib.sha256(text.encode()).hexdigest())
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with _open(path) as file:
+        yield from (json.loads(line) for line in file if line.strip())
+
+
+def _find(folder: Path, *names: str) -> Path:
+    for path in (folder / f"{name}{ending}" for name in names for ending in ("", ".gz")):
+        if path.exists():
+            return path
+    raise NotFoundError(f"{folder} has no {names[0]} (nor {names[0]}.gz)", _HINT)
+
+
+def _open(path: Path) -> IO[str]:
+    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
+    return opener(path, "rt", encoding="utf-8")
