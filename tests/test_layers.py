@@ -30,6 +30,7 @@ HOMES = {
     },
     "uvicorn": {"serving/run.py"},
     "prometheus_client": {"serving/metrics.py"},
+    "ir_measures": {"evaluation/ranking.py"},
 }
 CONCRETE = {"rag.store.local", "rag.store.postgres.store", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
 

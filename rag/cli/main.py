@@ -27,6 +27,8 @@ _COMMANDS = {
     "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
     "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
     "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
+    "eval": ("rag.cli.evaluation", "Ask gold questions: how good the answers are, and why they miss."),
+    "why": ("rag.cli.evaluation", "Say at which stage a question lost its answer."),
     "train": ("rag.cli.training", "Train a reader by a recipe."),
 }
 

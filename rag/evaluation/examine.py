@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rag.chunking.sentences import enclosing_sentence
 from rag.engine import Engine, Searcher
@@ -25,8 +27,9 @@ _SHOWN = 50
 
 def watching(engine: Engine) -> Engine:
     """The same engine, showing more of the candidates it weighed."""
-    settings = replace(engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN))
-    return Engine(settings, engine.store, engine.retriever, engine.reader, engine.confidence)
+    shown = copy.copy(engine)
+    shown.settings = replace(engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN))
+    return shown
 
 
 class Examiner:
@@ -100,7 +103,7 @@ class Examiner:
             if document:
                 yield from answers_in(document.id, document.text, answers)
 
-    def _sound(self, answer: Answer) -> dict[str, int]:
+    def _sound(self, answer: Answer) -> dict[str, Any]:
         cited = [*answer.citations, *(citation for other in answer.alternatives for citation in other.citations)]
         texts = {name: self._store.document(name) for name in dict.fromkeys(citation.document_id for citation in cited)}
         sound = [_stands(citation, document.text) for citation in cited if (document := texts[citation.document_id])]
@@ -120,7 +123,7 @@ def _stands(citation: Citation, text: str) -> bool:
     return text[citation.start : citation.end] == citation.quote and sentence == citation.sentence
 
 
-def _scored(question: Question, answer: Answer) -> dict[str, object]:
+def _scored(question: Question, answer: Answer) -> dict[str, Any]:
     likeliest = guess(answer)
     said = likeliest.text if likeliest else None
     return {
@@ -134,14 +137,14 @@ def _scored(question: Question, answer: Answer) -> dict[str, object]:
     }
 
 
-def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, object]:
+def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document ranks where its best passage does."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
     found = tuple((rank, question.relevant[name]) for rank, name in enumerate(order, 1) if name in question.relevant)
     return {"found": found, "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order)}
 
 
-def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[str, object]:
+def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
     if not question.evidence:
         return {"citations": len(answer.citations)}
     touched = [[place for place in places if place.touches(citation)] for citation in answer.citations]

@@ -46,6 +46,8 @@ SCHEMA: dict[str, Any] = {
     },
 }
 
+_KINDS: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -161,7 +163,7 @@ def _problems_of_object(value: Mapping[str, Any], schema: Mapping[str, Any], nam
 
 
 def _is(value: Any, kind: str) -> bool:
-    return isinstance(value, {"object": dict, "array": list, "string": str, "null": type(None)}[kind])
+    return isinstance(value, _KINDS[kind])
 
 
 def _wrong(where: str, what: str) -> InputError:

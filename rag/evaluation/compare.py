@@ -1,0 +1,62 @@
+"""Two results of the same questions: what changed, how sure that is, and which questions flipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.errors import InputError
+from rag.evaluation.intervals import Interval, paired
+from rag.evaluation.metrics import measure, table
+from rag.evaluation.result import Result
+from rag.evaluation.rows import Row
+from rag.evaluation.scoring import is_right
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric before and after, and the 95 % interval of the difference; it is `sure` if that does not hold 0."""
+
+    before: float
+    after: float
+    interval: Interval | None
+
+    @property
+    def sure(self) -> bool:
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Of the `questions` that both asked; `alone` were asked by one only. `gained` and `lost`: (before, after) of questions
+    that became right or wrong: answered rightly, or refused where there is no answer."""
+
+    questions: int
+    alone: int
+    changes: Mapping[str, Change]
+    gained: Sequence[tuple[Row, Row]]
+    lost: Sequence[tuple[Row, Row]]
+
+
+def compare(before: Result, after: Result) -> Comparison:
+    """Raises InputError if they have no question in common."""
+    old, new = ({(row.id, row.question): row for row in result.rows} for result in (before, after))
+    pairs = [(row, new[key]) for key, row in old.items() if key in new]
+    if not pairs:
+        names = f"{before.facts['name']} and {after.facts['name']}"
+        raise InputError(f"the results of {names} have no question in common", "compare results of the same gold set")
+    columns = [table(rows) for rows in zip(*pairs, strict=True)]
+    first, second = (measure(one) for one in columns)
+    spread = paired(columns[0], columns[1], [row.group for row, _ in pairs])
+    changes = {name: Change(first[name], second[name], spread.get(name)) for name in first if name in second}
+    flipped = [(one, other) for one, other in pairs if served(one) != served(other)]
+    gained = [pair for pair in flipped if served(pair[1])]
+    lost = [pair for pair in flipped if not served(pair[1])]
+    return Comparison(len(pairs), len(old) + len(new) - 2 * len(pairs), changes, gained, lost)
+
+
+def served(row: Row) -> bool:
+    """Whether the question was answered rightly, or refused where there is no answer; of retrieval, a relevant document first."""
+    if row.kind == "retrieval":
+        return any(rank == 1 for rank, _ in row.found)
+    return is_right(row.text, row.answers) if row.kind == "answerable" else row.text is None

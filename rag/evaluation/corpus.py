@@ -1,0 +1,80 @@
+"""What is asked: an index that is there, one made of a folder, or one made of a gold set's own documents."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from rag import build
+from rag.chunking.split import split
+from rag.engine import Searcher
+from rag.errors import InputError
+from rag.evaluation.gold import Gold
+from rag.ingest import Ingest, Split, embed_and_put
+from rag.loading.files import find
+from rag.protocols import Embedder, Store
+from rag.settings import Settings
+from rag.types import Document
+
+_BATCH = 256
+
+
+@contextmanager
+def opened(settings: Settings, gold: Gold, corpus: Path | None, index: Path | None) -> Iterator[Searcher]:
+    """An engine, or a searcher where only retrieval is asked.
+
+    Over `corpus`, a folder or file, or over the gold set's documents: both in an index that is thrown away, unless `index`
+    says where to keep it. Over the index of the settings otherwise. Raises InputError for a corpus beside a set's own.
+    """
+    if gold.documents and corpus:
+        raise InputError(f"the gold set {gold.name} brings its own documents", "leave --corpus out")
+    with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
+        if index is None and (corpus or gold.documents):
+            settings = replace(settings, index=Path(folder))
+        if corpus:
+            _ingest(settings, corpus)
+        elif gold.documents and not (settings.index / "rag.sqlite").exists():
+            _make(settings, gold.documents)
+        searcher = build.searcher(settings) if gold.retrieval_only else build.engine(settings)
+        try:
+            yield searcher
+        finally:
+            searcher.store.close()
+
+
+def _ingest(settings: Settings, corpus: Path) -> None:
+    files = list(find([corpus]))
+    embedder = build.embedder(settings)
+    store = build.store(settings, embedder, create=True)
+    try:
+        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr, leave=False) as progress:
+            Ingest(store, embedder, settings.passage_tokens).run(files, progress.update)
+    finally:
+        store.close()
+
+
+def _make(settings: Settings, documents: Sequence[Document]) -> None:
+    embedder = build.embedder(settings)
+    store = build.store(settings, embedder, create=True)
+    try:
+        fill(documents, store, embedder, settings.passage_tokens)
+    finally:
+        store.close()
+
+
+def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:
+    """Split, embed and put, as `rag ingest` does with files."""
+    with store.writing():
+        pending: list[Split] = []
+        for document in tqdm(documents, unit="document", disable=None, file=sys.stderr, leave=False):
+            pending.append((document, split(document, embedder.count_tokens, tokens)))
+            if sum(len(passages) for _, passages in pending) >= _BATCH:
+                embed_and_put(store, embedder, pending)
+                pending = []
+        embed_and_put(store, embedder, pending)

@@ -1,0 +1,83 @@
+"""What a result was made with: code, settings, index, models and questions, each by digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from rag import __version__
+from rag.engine import Searcher
+from rag.errors import RagError
+from rag.evaluation.gold import Question
+from rag.settings import Settings
+from rag.stamps import digest
+from rag.weights import embedder_path, reader_path
+
+_PROJECT = Path(__file__).parents[2]
+
+
+def commit() -> str:
+    """The commit of the code that runs, with a "+" if it was changed since; its version if it is installed without git."""
+    if not (_PROJECT / ".git").exists():
+        return __version__
+    name = _git("rev-parse", "--short=10", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "rag")
+    return f"{name}{'+' if changed else ''}" if name else __version__
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(_PROJECT), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def of_questions(questions: Iterable[Question]) -> str:
+    """A digest of all that is asked and accepted."""
+    return _sha256(dataclasses.astuple(question) for question in questions)
+
+
+def of_searcher(searcher: Searcher) -> dict[str, Any]:
+    """Settings, index and models of what answers."""
+    settings = {name: str(value) for name, value in dataclasses.asdict(searcher.settings).items() if name != "index"}
+    stats = searcher.store.stats()
+    documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
+    index = {"documents": stats.documents, "passages": stats.passages, "embedder": stats.embedder, "sha256": _sha256(documents)}
+    return {"settings": settings, "index": index, "models": _models(searcher.settings)}
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    found = {
+        "embedder": _weights(lambda: embedder_path(settings.embedder)),
+        "reader": _weights(lambda: reader_path(settings.reader)),
+        "confidence": digest(Path(__file__).parents[1] / "models" / "confidence.json"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _weights(path: Callable[[], tuple[str, bool]]) -> str:
+    """The digest of a local model's weights; "" of one that a hub holds."""
+    try:
+        folder, local = path()
+    except RagError:
+        return ""
+    return digest(Path(folder) / "model.safetensors") if local else ""
+
+
+def of_machine() -> dict[str, str]:
+    return {"python": platform.python_version(), "system": platform.system(), "cores": str(len(os.sched_getaffinity(0)))}
+
+
+def _sha256(values: Iterable[Any]) -> str:
+    total = hashlib.sha256()
+    for value in values:
+        total.update(json.dumps(value, default=str, sort_keys=True).encode())
+    return total.hexdigest()

@@ -1,0 +1,100 @@
+"""Bounds that a result must keep, and a JUnit file that says which it did not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rag.errors import InputError
+from rag.evaluation.metrics import METRICS
+from rag.evaluation.result import Result, Summary
+
+_MILLISECONDS = {f"{percentile}_ms": percentile for percentile in ("p50", "p95", "p99")}
+_LOWER = {*_MILLISECONDS, *(name for name, metric in METRICS.items() if metric.better == "lower")}
+NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`bound` in the unit that reports show: per cent, milliseconds, or questions per second. `least`, or else at most."""
+
+    name: str
+    bound: float
+    least: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} {'≥' if self.least else '≤'} {self.bound:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate and what was measured; None if the questions say nothing about it, which does not pass."""
+
+    gate: Gate
+    value: float | None
+
+    @property
+    def passed(self) -> bool:
+        if self.value is None:
+            return False
+        return self.value >= self.gate.bound if self.gate.least else self.value <= self.gate.bound
+
+    def __str__(self) -> str:
+        found = "not measured" if self.value is None else f"{self.value:.2f}"
+        return f"{'ok   ' if self.passed else 'SHORT'} {self.gate}: {found}"
+
+
+def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
+    """Gates from texts such as f1=70 (at least) and p95_ms=500 (at most). Raises InputError."""
+    return [_parse(text, True) for text in under] + [_parse(text, False) for text in over]
+
+
+def _parse(text: str, least: bool) -> Gate:
+    name, equals, bound = text.partition("=")
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
+        raise InputError(f"no figure is called {name!r}", hint)
+    if least == (name in _LOWER):
+        right = "over" if least else "under"
+        raise InputError(f"of {name} {'less' if least else 'more'} is better", f"give --fail-{right} {text}")
+    try:
+        return Gate(name, float(bound), least)
+    except ValueError:
+        wrong = f"{bound!r} is not a number" if equals else "there is no bound"
+        raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
+
+
+def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Verdict]:
+    return [Verdict(gate, _measured(gate.name, summary)) for gate in gates]
+
+
+def _measured(name: str, summary: Summary) -> float | None:
+    if name in _MILLISECONDS:
+        return summary.latency["total"][_MILLISECONDS[name]]
+    if name == "questions_per_second":
+        return summary.per_second
+    return 100 * summary.metrics[name] if name in summary.metrics else None
+
+
+def junit(result: Result, found: Sequence[Verdict], path: Path) -> None:
+    """A test case a gate. Raises InputError if it cannot be written."""
+    name = f"rag eval {result.facts['name']}"
+    short = sum(not verdict.passed for verdict in found)
+    suite = ElementTree.Element("testsuite", name=name, tests=str(len(found)), failures=str(short), errors="0")
+    properties = ElementTree.SubElement(suite, "properties")
+    for metric, value in result.summary.metrics.items():
+        ElementTree.SubElement(properties, "property", name=metric, value=f"{value:.6f}")
+    for verdict in found:
+        case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(verdict.gate))
+        if not verdict.passed:
+            ElementTree.SubElement(case, "failure", message=str(verdict).removeprefix("SHORT "))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    try:
+        ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file with --junit") from error

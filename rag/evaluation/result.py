@@ -1,0 +1,131 @@
+"""A result: facts, rows, and a summary that is computed of the rows alone. One JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from rag.errors import InputError
+from rag.evaluation import metrics
+from rag.evaluation.blame import STAGES
+from rag.evaluation.intervals import Interval, intervals
+from rag.evaluation.rows import Row, pack, unpack
+
+FORMAT = 1
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All figures of a report. `latency` is milliseconds by stage, then percentile; `stages` how many questions each lost.
+
+    Curves are lists of points: `recall` (k, share of questions with evidence in the first k passages), `risk` (coverage, risk),
+    `reliability` (mean confidence, share right, questions), `waiting` (milliseconds, share of questions answered by then).
+    """
+
+    counts: Mapping[str, int]
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    latency: Mapping[str, Mapping[str, float]]
+    per_second: float
+    stages: Mapping[str, int]
+    recall: Sequence[tuple[float, float]]
+    risk: Sequence[tuple[float, float]]
+    reliability: Sequence[tuple[float, float, int]]
+    waiting: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`facts`: name, commit, when, settings, index, models, machine. Everything else is of the rows."""
+
+    facts: Mapping[str, Any]
+    rows: Sequence[Row]
+    summary: Summary = field(compare=False)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], rows: Sequence[Row]) -> Self:
+        return cls(facts, rows, summarise(rows))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The result in a file; its figures are computed again. Raises InputError if it is none."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            facts, table = found["facts"], found["questions"]
+            if found["format"] != FORMAT:
+                raise ValueError(f"its format is {found['format']}, not {FORMAT}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote") from error
+        return cls.of(facts, unpack(table))
+
+    def as_dict(self, with_questions: bool = True) -> dict[str, Any]:
+        summary = {name: getattr(self.summary, name) for name in Summary.__slots__}
+        named = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
+        return named | ({"questions": pack(self.rows)} if with_questions else {})
+
+    def save(self, path: Path) -> None:
+        """One line a question, so that two results can be told apart by diff."""
+        found = self.as_dict()
+        rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in found["questions"].pop("rows"))
+        head = json.dumps(found, ensure_ascii=False, indent=1)
+        assert head.endswith("\n }\n}")
+        path.write_text(f'{head[:-5]},\n  "rows": [\n{rows}\n]}}}}\n', encoding="utf-8")
+
+
+def rounded(value: Any) -> Any:
+    """Floats to six places, through lists and dicts."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def summarise(rows: Sequence[Row]) -> Summary:
+    """Every figure, of the rows alone."""
+    columns = metrics.table(rows)
+    total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
+    stages = dict.fromkeys(name for row in rows for name in row.ms)
+    times = {name: np.array([row.ms[name] for row in rows if name in row.ms]) for name in stages} | {"total": total}
+    lost = Counter(row.stage for row in rows if row.stage)
+    return Summary(
+        counts=_counts(rows),
+        metrics=metrics.measure(columns),
+        intervals=intervals(columns, [row.group for row in rows]),
+        latency={name: _percentiles(values) for name, values in times.items()},
+        per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
+        stages={name: lost[name] for name in STAGES if lost[name]},
+        recall=_recall(columns),
+        risk=_thinned(list(zip(*(values.tolist() for values in metrics.risk_coverage(columns)), strict=True))),
+        reliability=metrics.reliability(columns),
+        waiting=_thinned([(float(ms), (place + 1) / len(rows)) for place, ms in enumerate(np.sort(total))]),
+    )
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, int]:
+    kinds = Counter(str(row.kind) for row in rows)
+    missed = sum(row.stage is not None for row in rows)
+    return {"questions": len(rows), **kinds, "documents": len({row.group for row in rows}), "missed": missed}
+
+
+def _percentiles(values: Any) -> dict[str, float]:
+    return {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
+
+
+def _recall(columns: metrics.Table) -> list[tuple[float, float]]:
+    points = [(float(k), metrics.evidence_at(k)(columns)) for k in metrics.CUTS]
+    return [point for point in points if not np.isnan(point[1])]
+
+
+def _thinned(points: list[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
+    """At most so many points of a curve, the first and the last among them."""
+    if len(points) <= most:
+        return points
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]

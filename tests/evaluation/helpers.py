@@ -1,0 +1,82 @@
+"""A small corpus with its questions, and engines over it, whole or broken in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rag import build
+from rag.chunking.split import split
+from rag.engine import Engine
+from rag.evaluation.examine import Examiner, watching
+from rag.evaluation.gold import Evidence, Question
+from rag.evaluation.rows import Row
+from rag.ingest import embed_and_put
+from rag.protocols import Reader, Store
+from rag.settings import Settings
+from rag.store.local import LocalStore
+from rag.types import Document, Hit, Passage, Span
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
+
+FACTS = {
+    "bridge": ("The bridge over the river was opened in 1937.", "When was the bridge over the river opened?", "1937"),
+    "mill": ("A flood destroyed the old mill in 1911.", "When did a flood destroy the old mill?", "1911"),
+    "school": ("The village school teaches 240 pupils.", "How many pupils does the village school teach?", "240"),
+    "mayor": ("Maria Lindqvist was elected mayor of the town.", "Who was elected mayor of the town?", "Maria Lindqvist"),
+    "tower": ("The tower rises 64 metres above the market.", "How many metres does the tower rise above the market?", "64"),
+    "train": ("The night train leaves from platform 14.", "From which platform does the night train leave?", "14"),
+    "lake": ("Swimmers cross the lake, which is 900 metres wide.", "How wide is the lake that swimmers cross?", "900"),
+    "library": (
+        "Visitors borrowed 81,000 books from the library.",
+        "How many books did visitors borrow?",
+        "81,000",
+    ),
+}
+QUESTIONS = [
+    Question(name, asked, (answer,), (Evidence(f"docs/{name}", sentence),), {f"docs/{name}": 1}, f"docs/{name}")
+    for name, (sentence, asked, answer) in FACTS.items()
+]
+UNANSWERABLE = Question("none", "Which colour has the roof of the palace?", group="none")
+Cut = Callable[[Document], Sequence[Passage]]
+
+
+def whole(document: Document) -> Sequence[Passage]:
+    return split(document, BagOfWordsEmbedder().count_tokens, 160)
+
+
+def corpus() -> list[Document]:
+    return [document(sentence, f"docs/{name}", name) for name, (sentence, _, _) in FACTS.items()]
+
+
+def store(folder: Path, cut: Cut = whole, kind: type[LocalStore] = LocalStore, documents: Sequence[Document] = ()) -> LocalStore:
+    embedder = BagOfWordsEmbedder(dim=1024)
+    made = kind(folder, {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}, create=True)
+    embed_and_put(made, embedder, [(d, list(cut(d))) for d in documents or corpus()])
+    return made
+
+
+def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engine:
+    kept = Settings(**{"threshold": 0.0, "read": 2, **settings})
+    return build.assemble(kept, opened, BagOfWordsEmbedder(dim=1024), reader or NameReader())
+
+
+def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:
+    examiner = Examiner(watching(asked))
+    return [examiner.examine(question) for question in questions]
+
+
+class Spans:
+    """A reader that gives what `choose` picks of a hit: (start, end, score)."""
+
+    name = "spans"
+
+    def __init__(self, choose: Callable[[Hit], list[tuple[int, int, float]]]) -> None:
+        self._choose = choose
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        spans = [Span(hit, start, end, score) for hit in hits for start, end, score in self._choose(hit)]
+        return sorted(spans, key=lambda span: -span.score)
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        return [self.read(question, hits) for question, hits in asked]
