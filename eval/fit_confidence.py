@@ -28,12 +28,13 @@ from tqdm import tqdm
 
 from eval.retrieval import index
 from rag import build
-from rag.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold, token_f1
+from rag.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold
 from rag.cli.options import plain
 from rag.composing.confidence import Confidence
 from rag.composing.features import Asked
 from rag.engine import Asked as Question
 from rag.engine import Engine
+from rag.evaluation.scoring import is_right
 from rag.filters import Condition
 from rag.ingest import Ingest
 from rag.loading.files import find
@@ -49,7 +50,6 @@ ASKED = {"own": 220, "near": 200, "absent": 180}
 """Most questions of each kind on the held-out articles."""
 DISTRACTORS = 16
 BATCH = 16
-f1 = token_f1
 Articles = Sequence[dict[str, Any]]
 
 
@@ -141,7 +141,7 @@ def ranking(examples: Sequence[Example]) -> Confidence:
 
 def _first_is_right(example: Example, model: Confidence) -> bool:
     ranked = model.rank(Asked.of(example.question), example.spans)
-    return bool(ranked) and token_f1(ranked[0].spans[0].text, example.answers) >= 0.5
+    return bool(ranked) and is_right(ranked[0].spans[0].text, example.answers)
 
 
 def measured(examples: Sequence[Example], data: Table, confidence: Any, at: float) -> dict[str, Any]:

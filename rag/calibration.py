@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rag.composing.confidence import Confidence
 from rag.composing.features import FEATURES, Asked, features
-from rag.composing.text import normalize
+from rag.evaluation.scoring import is_right
 from rag.types import Span
 
 Rows = NDArray[np.float64]
@@ -36,16 +36,6 @@ class Example:
     spans: tuple[Span, ...]
     group: str
     kind: str = "own"
-
-
-def token_f1(given: str, accepted: Sequence[str]) -> float:
-    """Token F1 with the nearest accepted answer (SQuAD)."""
-    return max((_f1(normalize(given).split(), normalize(answer).split()) for answer in accepted), default=0.0)
-
-
-def _f1(given: list[str], wanted: list[str]) -> float:
-    common = sum((Counter(given) & Counter(wanted)).values())
-    return 2 * common / (len(given) + len(wanted)) if common else float(given == wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,7 @@ def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
     if not ranked:
         return [0.0] * len(FEATURES), False
     found = features(asked, ranked[0], ranked)
-    return [found[name] for name in FEATURES], token_f1(ranked[0].spans[0].text, example.answers) >= 0.5
+    return [found[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
 
 
 def fit(data: Table, prior: Confidence | None = None, names: Sequence[str] = FEATURES) -> Confidence:

@@ -36,7 +36,7 @@ def opened(settings: Settings, gold: Gold, corpus: Path | None, index: Path | No
         raise InputError(f"the gold set {gold.name} brings its own documents", "leave --corpus out")
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         if index is None and (corpus or gold.documents):
-            settings = replace(settings, index=Path(folder))
+            settings = replace(settings, index=Path(folder), store="local")
         if corpus:
             _ingest(settings, corpus)
         elif gold.documents and not (settings.index / "rag.sqlite").exists():

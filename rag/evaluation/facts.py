@@ -17,10 +17,11 @@ from rag.engine import Searcher
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.settings import Settings
-from rag.stamps import digest
-from rag.weights import embedder_path, reader_path
+from rag.weights import SHIPPED, embedder_path, reader_path
 
 _PROJECT = Path(__file__).parents[2]
+_SETTINGS = ("embedder", "reader", "passage_tokens", "candidates", "alpha", "read", "threshold", "calibration")
+"""Those that bear on an answer."""
 
 
 def commit() -> str:
@@ -47,7 +48,7 @@ def of_questions(questions: Iterable[Question]) -> str:
 
 def of_searcher(searcher: Searcher) -> dict[str, Any]:
     """Settings, index and models of what answers."""
-    settings = {name: str(value) for name, value in dataclasses.asdict(searcher.settings).items() if name != "index"}
+    settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
     stats = searcher.store.stats()
     documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
     index = {"documents": stats.documents, "passages": stats.passages, "embedder": stats.embedder, "sha256": _sha256(documents)}
@@ -58,7 +59,7 @@ def _models(settings: Settings) -> dict[str, str]:
     found = {
         "embedder": _weights(lambda: embedder_path(settings.embedder)),
         "reader": _weights(lambda: reader_path(settings.reader)),
-        "confidence": digest(Path(__file__).parents[1] / "models" / "confidence.json"),
+        "calibration": _digest(SHIPPED / "confidence.json" if settings.calibration == "default" else Path(settings.calibration)),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -69,7 +70,15 @@ def _weights(path: Callable[[], tuple[str, bool]]) -> str:
         folder, local = path()
     except RagError:
         return ""
-    return digest(Path(folder) / "model.safetensors") if local else ""
+    return _digest(Path(folder) / "model.safetensors") if local else ""
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def of_machine() -> dict[str, str]:
