@@ -23,7 +23,7 @@ HOMES = {
     "pptx": {"loading/slides.py"},
     "openpyxl": {"loading/workbook.py"},
     "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
-    | {"store/postgres/searches.py", "store/postgres/store.py"},
+    | {"store/postgres/searches.py", "store/postgres/store.py", "store/postgres/upkeep.py"},
     "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
     "fastapi": {
         f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")

@@ -21,11 +21,11 @@ from rag.types import Document, Passage, Section
 from tests.fakes import document
 from tests.store.helpers import EMBEDDER, Factory, both, by_dense, by_lexical, local, postgres, put, put_vectors, stored, unit
 
-STORES: dict[str, str | None] = {"local": None, "postgres": "cluster"}
+STORES: dict[str, str | None] = {"local": None, "postgres": "cluster", "newer": "newer_cluster"}
 """With the fixture of the server that each needs."""
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["local", "postgres", pytest.param("newer", marks=pytest.mark.slow)])
 def factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
     server = STORES[request.param]
     opening = postgres(request.getfixturevalue(server)) if server else local

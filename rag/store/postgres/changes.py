@@ -133,8 +133,14 @@ def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
     """Bring the statistics up to date. Their row is locked from here to the commit: changes are counted one after another."""
     connection.execute(
         "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, passages = passages + %s,"
-        " words = words + %s, classes = greatest(classes, %s)",
-        (come.documents - gone.documents, come.passages - gone.passages, come.words - gone.words, come.classes),
+        " words = words + %s, classes = greatest(classes, %s), churn = churn + %s",
+        (
+            come.documents - gone.documents,
+            come.passages - gone.passages,
+            come.words - gone.words,
+            come.classes,
+            come.passages + gone.passages,
+        ),
     )
     changed = come.holders.copy()
     changed.subtract(gone.holders)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ class Database:
         self._reading = _pool(anywhere, size)
         self._changing = _pool(primary, size) if several else self._reading
         self._primary = primary if several else anywhere
+        self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, work: Work[T]) -> T:
         """Run `work` on a first connection, to the primary where there are several, and open the pools."""
@@ -78,8 +80,7 @@ class Database:
             raise self._unanswered(lost) from None
 
     def close(self) -> None:
-        self._reading.close()
-        self._changing.close()
+        self._end()
 
     def _unanswered(self, lost: _Lost) -> StoreError:
         return StoreError(f"{self.place} does not answer: {lost}", "check the address, and that the server accepts connections")
@@ -112,6 +113,12 @@ def _watched(connection: Connection[Any], work: Work[T]) -> T:
 def _pool(info: str, size: int) -> ConnectionPool[Connection[Any]]:
     keywords = {"autocommit": True}
     return ConnectionPool(info, kwargs=keywords, min_size=1, max_size=size, open=False, configure=_configure)
+
+
+def _close(*pools: ConnectionPool[Connection[Any]]) -> None:
+    """Also of a store that nobody closed: a pool that is left to the garbage collector complains."""
+    for pool in pools:
+        pool.close()
 
 
 def _configure(connection: Connection[Any]) -> None:

@@ -24,7 +24,8 @@ CREATE TABLE rag_statistics (
     documents bigint NOT NULL DEFAULT 0,
     passages bigint NOT NULL DEFAULT 0,
     words bigint NOT NULL DEFAULT 0,
-    classes integer NOT NULL DEFAULT 0
+    classes integer NOT NULL DEFAULT 0,
+    churn bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 INSERT INTO rag_statistics DEFAULT VALUES;
 CREATE TABLE rag_documents (

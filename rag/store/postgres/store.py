@@ -11,20 +11,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from rag.errors import StoreError
 from rag.protocols import Filter, Stats, Trace, Vectors
 from rag.store.checks import check
-from rag.store.postgres import changes, schema, searches
+from rag.store.postgres import changes, schema, searches, upkeep
 from rag.store.postgres.connections import Database
 from rag.types import Document, Passage, Section
 
 _log = logging.getLogger(__name__)
 _EXACT = 20_000
 """Up to so many passages a search compares all of them (15 ms at 384 dimensions); with more there is an HNSW index."""
-_DEAD = 0.05
-"""Vacuumed when so much of the vectors is deleted: an HNSW index walks over what is gone, and finds less."""
 
 
 class PostgresStore:
@@ -58,7 +56,7 @@ class PostgresStore:
     def _prepare(self, connection: Connection[Any], create: Mapping[str, str] | None) -> dict[str, str]:
         meta = schema.prepare(connection, create, self._database.place)
         if warning := schema.advice(schema.pgvector_version(connection)):
-            _log.info("%s: %s", self._database.place, warning)
+            _log.log(logging.INFO if create is None else logging.WARNING, "%s: %s", self._database.place, warning)
         return meta
 
     # Changes
@@ -72,7 +70,7 @@ class PostgresStore:
         finally:
             self._depth.value = depth - 1
             if depth == 1:
-                self._database.alone(self._tend)
+                self._database.alone(lambda connection: upkeep.tend(connection, self._exact, self._dim))
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
         check(document, passages)
@@ -84,35 +82,6 @@ class PostgresStore:
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
         self._database.change(lambda connection: changes.restamp(connection, stamps))
-
-    def _tend(self, connection: Connection[Any]) -> None:
-        """Build the HNSW index once there are many vectors, and clear away what is deleted; whoever comes first does it."""
-        row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended('rag tend', 0))").fetchone()
-        if not (row and row[0]):
-            return
-        row = connection.execute(
-            "SELECT s.passages, i.indisvalid, n_dead_tup > %s * n_live_tup + 100 FROM rag_statistics s LEFT JOIN pg_index i"
-            " ON i.indexrelid = to_regclass(%s) JOIN pg_stat_user_tables ON relid = 'rag_vectors'::regclass",
-            (_DEAD, searches.INDEX),
-        ).fetchone()
-        passages, valid, dead = row or (0, None, False)
-        if passages > self._exact and not valid:
-            self._build(connection, broken=valid is False)
-        elif valid and dead:
-            connection.execute("VACUUM rag_vectors")
-
-    def _build(self, connection: Connection[Any], broken: bool) -> None:
-        """After the rows are there: putting them one by one into an index takes many times as long."""
-        if broken:  # its builder was killed
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {searches.INDEX}")
-        if not schema.builds_in_parallel(schema.pgvector_version(connection)):
-            connection.execute("SET max_parallel_maintenance_workers = 0")
-        connection.execute("SET maintenance_work_mem = '512MB'")
-        statement = (
-            f"CREATE INDEX CONCURRENTLY {searches.INDEX} ON rag_vectors USING hnsw"
-            f" ((embedding::halfvec({self._dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)"
-        )
-        connection.execute(sql.SQL(statement))
 
     # Questions
 
