@@ -12,10 +12,13 @@ from rag.chunking.split import split
 from rag.composing.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError
+from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 
 if TYPE_CHECKING:
+    from rag.jobs import Queue
+    from rag.migrate import Moved
     from rag.rebuild import Rebuilt
     from rag.serving.service import Backend
     from rag.store.copies import Snapshot
@@ -28,6 +31,10 @@ def store(settings: Settings, embedder: Embedder | None = None, create: bool = F
     expect = {} if any_embedder else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
+    return _open(settings, expect, create)
+
+
+def _open(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
     if settings.store != "local":
         return _postgres(settings, expect, create)
     from rag.store.local import LocalStore
@@ -191,6 +198,31 @@ def _extra(name: str, what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise InputError(f"{what} needs {error.name}, which is not installed", f"run: pip install 'rag[{name}]'") from error
+
+
+def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
+    """(documents, what moves them) from the index `source` to the index `target`, each a folder or a PostgreSQL address."""
+    from rag.migrate import migrate
+
+    old = _open(_settings_at(source), {}, create=False)
+    stats = old.stats()
+    expect = {"embedder": stats.embedder, "dim": str(stats.dim), "passage_tokens": str(stats.passage_tokens)}
+    new = _open(_settings_at(target), expect, create=True)
+    return stats.documents, lambda seen: migrate(old, new, seen)
+
+
+def _settings_at(place: str) -> Settings:
+    return Settings.load(store=place) if place.startswith(SCHEMES) else Settings.load(index=Path(place))
+
+
+def queue(settings: Settings) -> Queue:
+    """The queue of the index of the settings. Raises InputError where that is in a folder."""
+    if settings.store == "local":
+        hint = "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: rag ingest PATH"
+        raise InputError(f"the index {settings.place} is in a folder, and has no queue", hint)
+    with _extra("postgres", "a queue"):
+        from rag.store.postgres.queue import PostgresQueue
+    return PostgresQueue(settings.store)
 
 
 def _only_local(settings: Settings, command: str, instead: str) -> None:

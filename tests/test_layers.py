@@ -23,7 +23,8 @@ HOMES = {
     "pptx": {"loading/slides.py"},
     "openpyxl": {"loading/workbook.py"},
     "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
-    | {"store/postgres/searches.py", "store/postgres/store.py", "store/postgres/upkeep.py"},
+    | {"store/postgres/queue.py", "store/postgres/searches.py", "store/postgres/store.py", "store/postgres/upkeep.py"},
+    "procrastinate": {"store/postgres/queue.py"},
     "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
     "fastapi": {
         f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")
@@ -32,7 +33,14 @@ HOMES = {
     "prometheus_client": {"serving/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
 }
-CONCRETE = {"rag.store.local", "rag.store.postgres.store", "rag.embedding", "rag.reading.reader", "rag.retrieval"}
+CONCRETE = {
+    "rag.store.local",
+    "rag.store.postgres.store",
+    "rag.store.postgres.queue",
+    "rag.embedding",
+    "rag.reading.reader",
+    "rag.retrieval",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -29,6 +29,8 @@ _COMMANDS = {
     "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
     "eval": ("rag.cli.evaluation", "Ask gold questions: how good the answers are, and why they miss."),
     "why": ("rag.cli.evaluation", "Say at which stage a question lost its answer."),
+    "migrate": ("rag.cli.moving", "Move the index to another store."),
+    "worker": ("rag.cli.work", "Put in what waits in the queue."),
     "train": ("rag.cli.training", "Train a reader by a recipe."),
 }
 

@@ -48,7 +48,7 @@ class Database:
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
         self._reading = _pool(anywhere, size)
         self._changing = _pool(primary, size) if several else self._reading
-        self._primary = primary if several else anywhere
+        self.primary = primary if several else anywhere
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, work: Work[T]) -> T:
@@ -74,7 +74,7 @@ class Database:
     def alone(self, work: Work[T]) -> T:
         """Run `work`, outside any transaction, on a connection of its own to the primary."""
         try:
-            with translated(self.place), Connection.connect(self._primary, autocommit=True) as connection:
+            with translated(self.place), Connection.connect(self.primary, autocommit=True) as connection:
                 return work(connection)
         except _Lost as lost:
             raise self._unanswered(lost) from None

@@ -1,0 +1,78 @@
+"""What a queue of documents holds, and what a worker does with one file of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from rag.chunking.split import split
+from rag.ingest import embed_and_put
+from rag.loading.files import load_bytes
+from rag.protocols import Embedder, Store
+from rag.types import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came in. `name` is its document's id, with the suffix of its kind; `source` its absolute path or URI."""
+
+    name: str
+    source: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the reason."""
+
+    number: int
+    name: str
+    state: str
+    error: str | None
+    added: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All files of a queue, in the order they came. What is done is not in it any more."""
+
+    jobs: tuple[Queued, ...]
+
+    def count(self, state: str) -> int:
+        return sum(job.state == state for job in self.jobs)
+
+
+class Queue(Protocol):
+    """Files that wait to be put into an index."""
+
+    def enqueue(self, uploads: Sequence[Upload]) -> list[int]:
+        """Take the files in, all or none; the numbers of their jobs. On return they are durable."""
+
+    def state(self) -> State: ...
+
+    def forget(self) -> int:
+        """Take out the files that failed. How many."""
+
+    def work(self, handle: Callable[[Upload], None], wait: bool = True) -> None:
+        """Do jobs until a signal stops it, or without `wait` until none is left."""
+
+    def close(self) -> None: ...
+
+
+def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload) -> int:
+    """Put the documents of the file in, those that have changed. How many. Raises InputError if it cannot be read."""
+    changed = [document for document in _documents(upload) if not _is_same(store, document)]
+    with store.writing():
+        embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
+    return len(changed)
+
+
+def _documents(upload: Upload) -> list[Document]:
+    loaded = load_bytes(upload.name, upload.data)
+    return [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
+
+
+def _is_same(store: Store, document: Document) -> bool:
+    known = store.document(document.id)
+    return known is not None and (known.sha256, known.source) == (document.sha256, document.source)

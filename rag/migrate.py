@@ -1,0 +1,79 @@
+"""Moving an index from one store to another, vectors included; nothing is embedded again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.errors import InputError, StoreError
+from rag.protocols import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """`copied` documents were put into the target now, `present` ones were there already, byte for byte.
+
+    `digest` is the SHA-256 of all documents, passages and vectors, the same of source and target.
+    """
+
+    documents: int
+    passages: int
+    copied: int
+    present: int
+    digest: str
+
+
+def digest(store: Store, document_id: str) -> str:
+    """The SHA-256, in hex, of all that the store holds of a document; "" if it is not there."""
+    document = store.document(document_id)
+    if document is None:
+        return ""
+    passages, vectors = store.embedded(document_id)
+    fields = dataclasses.asdict(dataclasses.replace(document, metadata=dict(document.metadata)))
+    said = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
+    return hashlib.sha256(said.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()).hexdigest()
+
+
+def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: None) -> Moved:
+    """Make `target` hold what `source` holds, calling `seen` after each document; begun again, it goes on where it was.
+
+    Raises InputError if the target holds documents that the source does not, StoreError if it was changed meanwhile.
+    """
+    begun = source.stats().generation
+    ids = [document.id for document in source.documents()]
+    _check_target(target, ids)
+    copied, total = 0, hashlib.sha256()
+    with target.writing():
+        for document_id in ids:
+            wanted = digest(source, document_id)
+            if digest(target, document_id) != wanted:
+                _copy(source, target, document_id, wanted)
+                copied += 1
+            total.update(wanted.encode())
+            seen()
+    if source.stats().generation != begun or [d.id for d in target.documents()] != ids:
+        raise StoreError("the index was changed while it was moved", "run rag migrate again: it goes on where it was")
+    stats = target.stats()
+    return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
+
+
+def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
+    document = source.document(document_id)
+    if document is None:
+        raise StoreError(f"{document_id} was deleted while the index was moved", "run rag migrate again: it goes on where it was")
+    target.put(document, *source.embedded(document_id))
+    if digest(target, document_id) != wanted:
+        hint = "run rag migrate again; if it stays, look for what else writes there"
+        raise StoreError(f"{document_id} does not come back as it was put", hint)
+
+
+def _check_target(target: Store, ids: list[str]) -> None:
+    others = sorted({document.id for document in target.documents()} - set(ids))
+    if others:
+        message = f"the target holds {len(others):,} documents that the source does not, as {others[0]}"
+        raise InputError(message, "name an empty one, or take them out first: rag delete")

@@ -1,0 +1,173 @@
+"""Documents on their way in: files in the database, and a job for each in a procrastinate queue, put there in one transaction.
+
+A job is done once its documents are committed. One whose worker died is taken up by another, which finds either nothing or
+whole documents; jobs of the same document run one after the other, in the order they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from procrastinate.schema import SchemaManager
+from psycopg import Connection, sql
+
+from rag.errors import RagError, StoreError
+from rag.jobs import Queued, State, Upload
+from rag.store.postgres.connections import Database
+
+_log = logging.getLogger(__name__)
+_TASK = "rag.put"
+_UPLOADS = """
+CREATE TABLE IF NOT EXISTS rag_uploads (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    source text NOT NULL,
+    data bytea NOT NULL,
+    added timestamptz NOT NULL DEFAULT now(),
+    error text
+)"""
+_TRIES = 5
+"""Of a job that fails for a reason that may pass; a file that cannot be read is not tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: between a worker's signs of life, until one without is taken for dead, between looks for new jobs."""
+
+    heartbeat: float = 5.0
+    dead: float = 30.0
+    poll: float = 5.0
+
+
+class PostgresQueue:
+    """The queue that belongs to the index at `dsn`."""
+
+    def __init__(self, dsn: str, wait: float = 30.0, pace: Pace | None = None) -> None:
+        """Makes its tables if they are not there. Raises as the store does."""
+        self._database = Database(dsn, wait, 4)
+        self._pace = pace or Pace()
+        self._database.open(_prepare)
+
+    def enqueue(self, uploads: Sequence[Upload]) -> list[int]:
+        """Take the files in, all or none; the numbers of their jobs. On return they are durable."""
+        return self._database.change(lambda connection: [_enqueue(connection, upload) for upload in uploads])
+
+    def state(self) -> State:
+        """What waits, what is being done, and what failed and why."""
+        return self._database.read(_state)
+
+    def forget(self) -> int:
+        """Take out the files that failed. How many."""
+        return self._database.change(_forget)
+
+    def work(self, handle: Callable[[Upload], None], wait: bool = True) -> None:
+        """Do jobs, one at a time, until a signal stops it, or without `wait` until none is left.
+
+        A lost server is looked for until it is found. RagErrors of `handle` fail the job, those of the store after some tries.
+        """
+        while True:
+            try:
+                asyncio.run(self._work(handle, wait))
+                return
+            except (ConnectorException, psycopg.OperationalError) as error:
+                _log.warning("%s does not answer (%s); looking for it again", self._database.place, type(error).__name__)
+
+    async def _work(self, handle: Callable[[Upload], None], wait: bool) -> None:
+        connector = procrastinate.PsycopgConnector(conninfo=self._database.primary, min_size=1, max_size=4, timeout=10)
+        app = procrastinate.App(connector=connector)
+        retry = procrastinate.RetryStrategy(max_attempts=_TRIES, exponential_wait=3, retry_exceptions={StoreError})
+
+        @app.task(name=_TASK, retry=retry)
+        def put(upload: int) -> None:
+            self._do(upload, handle)
+
+        async with app.open_async():
+            await self._rescue(app)
+            watch = asyncio.create_task(self._watch(app)) if wait else None
+            try:
+                await app.run_worker_async(
+                    wait=wait,
+                    concurrency=1,
+                    delete_jobs="successful",
+                    fetch_job_polling_interval=self._pace.poll,
+                    update_heartbeat_interval=self._pace.heartbeat,
+                    stalled_worker_timeout=self._pace.dead,
+                )
+            finally:
+                if watch:
+                    watch.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, ConnectorException):
+                        await watch
+
+    async def _watch(self, app: procrastinate.App) -> None:
+        while True:
+            await asyncio.sleep(self._pace.dead / 2)
+            await self._rescue(app)
+
+    async def _rescue(self, app: procrastinate.App) -> None:
+        """Give the jobs of dead workers to the living."""
+        manager = app.job_manager
+        await manager.prune_stalled_workers(self._pace.dead)
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.dead):
+            _log.warning("job %s is begun again: its worker is gone", job.id)
+            await manager.retry_job(job)
+
+    def _do(self, number: int, handle: Callable[[Upload], None]) -> None:
+        asked = "SELECT name, source, data FROM rag_uploads WHERE id = %s"
+        row = self._database.change(lambda connection: connection.execute(asked, (number,)).fetchone())
+        if row is None:  # done, and its worker died before it could say so
+            return
+        try:
+            handle(Upload(row[0], row[1], bytes(row[2])))
+        except RagError as error:
+            noted = "UPDATE rag_uploads SET error = %s WHERE id = %s"
+            message = error.message
+            self._database.change(lambda connection: connection.execute(noted, (message, number)))
+            raise
+        self._database.change(lambda connection: connection.execute("DELETE FROM rag_uploads WHERE id = %s", (number,)))
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _prepare(connection: Connection[Any]) -> None:
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
+        connection.execute(_UPLOADS)
+        row = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
+        if row is None or row[0] is None:
+            connection.execute(sql.SQL(SchemaManager.get_schema()))
+
+
+def _enqueue(connection: Connection[Any], upload: Upload) -> int:
+    inserted = connection.execute(
+        "INSERT INTO rag_uploads (name, source, data) VALUES (%s, %s, %s) RETURNING id", (upload.name, upload.source, upload.data)
+    ).fetchone()
+    number = int(inserted[0]) if inserted else 0
+    app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+    app.configure_task(_TASK, lock=upload.name, connection=connection).defer(upload=number)
+    return number
+
+
+def _state(connection: Connection[Any]) -> State:
+    rows = connection.execute(
+        "SELECT u.id, u.name, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u"
+        " LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text ORDER BY u.id"
+    ).fetchall()
+    said = {"todo": "waiting", "doing": "working"}
+    return State(tuple(Queued(n, name, said.get(status, "failed"), error, str(added)) for n, name, status, error, added in rows))
+
+
+def _forget(connection: Connection[Any]) -> int:
+    failed = [queued.number for queued in _state(connection).jobs if queued.state == "failed"]
+    connection.execute("DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)", (failed,))
+    connection.execute("DELETE FROM rag_uploads WHERE id = ANY(%s)", (failed,))
+    return len(failed)
