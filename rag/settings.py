@@ -64,6 +64,10 @@ class Settings:
     """Most requests a minute with one API key; 0: any number."""
     log_questions: int = 0
     """1: the service's log holds the questions; 0: it does not."""
+    screen: str = "auto"
+    """How `rag repl` looks: "full", "plain" (words alone: for screen readers), or "auto" (plain where TERM is dumb)."""
+    history: str = "auto"
+    """File of what was typed in `rag repl`; "auto": in the person's state folder, "off": none."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
@@ -112,6 +116,8 @@ class Settings:
                 value = getattr(self, name)
                 message = f"{name} = {value} in {source} is not between {least} and {most}"
                 raise InputError(message, f"set {name} within its range")
+        if self.screen not in ("auto", "full", "plain"):
+            raise InputError(f"screen = {self.screen!r} in {source} is not auto, full or plain", "set screen to one of these")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

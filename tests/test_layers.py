@@ -32,6 +32,8 @@ HOMES = {
     "uvicorn": {"serving/run.py"},
     "prometheus_client": {"serving/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
+    "prompt_toolkit": {"repl/terminal.py", "repl/pager.py"},
+    "rich": {"repl/screen.py", "repl/start.py"},
 }
 CONCRETE = {
     "rag.store.local",
@@ -86,3 +88,9 @@ def test_the_help_of_every_command_is_light_too(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_the_prompt_is_there_before_anything_heavy() -> None:
+    code = f"import sys, rag.cli.repl, rag.repl.start, rag.repl.terminal\nprint(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

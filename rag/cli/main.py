@@ -13,6 +13,7 @@ from rag import __version__
 from rag.errors import RagError
 
 _COMMANDS = {
+    "repl": ("rag.cli.repl", "Ask one question after another; alone on a terminal, rag does the same."),
     "ask": ("rag.cli.questions", "Answer a question from the documents, with citations."),
     "search": ("rag.cli.questions", "Show the passages nearest to a question."),
     "ingest": ("rag.cli.documents", "Put files and folders into the index."),
@@ -74,9 +75,10 @@ def cli(context: click.Context, verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run, with every foreseen error as one message on stderr."""
+    """Run, with every foreseen error as one message on stderr. Without arguments on a terminal it is `rag repl`."""
+    arguments = sys.argv[1:] or (["repl"] if sys.stdin.isatty() and sys.stdout.isatty() else [])
     try:
-        cli.main(standalone_mode=False)
+        cli.main(arguments, standalone_mode=False)
     except RagError as error:
         click.echo(f"rag: {error}", err=True)
         sys.exit(error.exit_code)

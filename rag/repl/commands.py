@@ -1,0 +1,214 @@
+"""What can be typed at the prompt besides questions: each a word after a slash."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import InputError
+from rag.filters import OPERATORS, parse
+from rag.repl import transcript
+from rag.repl.screen import Screen
+from rag.repl.session import Place, Session
+from rag.repl.why import why
+from rag.types import Document
+
+SHOWN_DOCUMENTS = 40
+
+
+@dataclass
+class Desk:
+    """What commands work with. `open` shows a document at a place; `confirm` asks for a yes."""
+
+    session: Session
+    screen: Screen
+    open: Callable[[Document, Place], None]
+    confirm: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`usage` is what follows the name; `run` gets it."""
+
+    name: str
+    usage: str
+    help: str
+    run: Callable[[Desk, str], None]
+
+
+def handle(desk: Desk, line: str) -> None:
+    """Do what one line says: a command, or a question. Raises RagError, and EOFError for /quit."""
+    line = line.strip()
+    if line.startswith("/"):
+        name, _, rest = line[1:].partition(" ")
+        _known(name).run(desk, rest.strip())
+    elif line:
+        _ask(desk, line)
+
+
+def _known(name: str) -> Command:
+    name = _SHORT.get(name, name)
+    if name in COMMANDS:
+        return COMMANDS[name]
+    near = difflib.get_close_matches(name, COMMANDS, 1) or [known for known in COMMANDS if name and known.startswith(name)]
+    raise InputError(f"no command /{name}", f"did you mean /{near[0]}?" if near else "see all: /help")
+
+
+def _ask(desk: Desk, line: str) -> None:
+    understood = desk.session.understand(line)
+    if understood.question != line and not desk.session.as_json:
+        desk.screen.note(f"understood as: {understood.question}")
+    if understood.note and not desk.session.as_json:
+        desk.screen.note(understood.note)
+    answer = desk.session.ask(line, understood.question)
+    desk.screen.json(answer) if desk.session.as_json else desk.screen.answer(answer)
+
+
+def _search(desk: Desk, words: str) -> None:
+    hits = desk.session.search(words, desk.session.read or 5)
+    desk.screen.json(hits) if desk.session.as_json else desk.screen.hits(hits)
+
+
+def _sources(desk: Desk, number: str) -> None:
+    shown = len(desk.session.places)
+    if not shown:
+        raise InputError("nothing has been shown yet", "ask a question, or /search WORDS")
+    place, document = desk.session.place(_number(number or "1", 1, shown, "/sources 1"))
+    if document is None:
+        raise InputError(f"{place.document_id} is no longer in the index", "ask again")
+    if document.text[place.start : place.end] != place.quote:
+        raise InputError(f"{place.document_id} has changed since", "ask again")
+    desk.open(document, place)
+
+
+def _why(desk: Desk, _: str) -> None:
+    if not desk.session.exchanges:
+        raise InputError("nothing has been asked yet", "ask a question")
+    why(desk.screen, desk.session.exchanges[-1].answer)
+
+
+def _docs(desk: Desk, words: str) -> None:
+    wanted = words.casefold().split()
+    desk.session.service.store()  # where there is none, that is said
+    found = [d for d in desk.session.service.documents() if all(word in f"{d.id} {d.title}".casefold() for word in wanted)]
+    desk.screen.table([(d.id, d.title) for d in found[:SHOWN_DOCUMENTS]], ["", "dim"])
+    if len(found) > SHOWN_DOCUMENTS:
+        desk.screen.note(f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows those with the words")
+    elif not found:
+        desk.screen.note(f"no document has {words}" if words else "the index is empty; /ingest PATH puts documents in")
+
+
+def _ingest(desk: Desk, path: str) -> None:
+    if not path:
+        raise InputError("nothing to ingest", "name a file or folder: /ingest PATH")
+    with desk.screen.progress() as progress:
+        report = desk.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
+    counts = [(len(report.added), "added"), (len(report.updated), "updated"), (len(report.unchanged), "unchanged")]
+    desk.screen.note(", ".join(f"{count:,} {word}" for count, word in [*counts, (len(report.skipped), "skipped")] if count))
+    for skipped, reason in report.skipped[:5]:
+        desk.screen.note(f"skipped {skipped}: {reason}")
+    if len(report.skipped) > 5:
+        desk.screen.note(f"and {len(report.skipped) - 5:,} more were skipped")
+
+
+def _delete(desk: Desk, name: str) -> None:
+    if not name:
+        raise InputError("nothing to delete", "name a document: /delete DOCUMENT")
+    document = desk.session.service.find(_unquoted(name))
+    if not desk.confirm(f"Delete {document.id} ({document.title}) from the index?"):
+        desk.screen.note("kept")
+    elif desk.session.service.delete(document.id):
+        desk.screen.note(f"deleted {document.id}")
+
+
+def _filter(desk: Desk, text: str) -> None:
+    if text in ("off", "none"):
+        desk.session.filter = ()
+    elif text:
+        desk.session.filter += parse([text])
+    shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in desk.session.filter)
+    desk.screen.note(f"only documents where {shown}; /filter off for all" if shown else "all documents are asked")
+
+
+def _k(desk: Desk, number: str) -> None:
+    if number:
+        desk.session.read = _number(number, 1, 200, "/k 8")
+    desk.screen.note(f"{desk.session.read or desk.session.service.settings.read} passages are read for a question")
+
+
+def _json(desk: Desk, _: str) -> None:
+    desk.session.as_json = not desk.session.as_json
+    desk.screen.note("answers as JSON" if desk.session.as_json else "answers to read")
+
+
+def _save(desk: Desk, path: str) -> None:
+    if not path:
+        raise InputError("no file to save to", "name one: /save FILE.md")
+    target = Path(_unquoted(path)).expanduser().resolve()
+    transcript.save(desk.session.exchanges, target, again=str(target) == desk.session.saved)
+    desk.session.saved = str(target)
+    count = len(desk.session.exchanges)
+    desk.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
+
+
+def _stats(desk: Desk, _: str) -> None:
+    stats = desk.session.service.store().stats()
+    asked = desk.session.exchanges
+    answered = sum(exchange.answer.text is not None for exchange in asked)
+    typical = f", {desk.session.typical_seconds():.2f} s typically" if asked else ""
+    rows = [
+        ("index", str(desk.session.service.settings.index.resolve())),
+        ("documents", f"{stats.documents:,}"),
+        ("passages", f"{stats.passages:,}"),
+        ("generation", f"{stats.generation:,}"),
+        ("embedder", f"{stats.embedder}, {stats.dim} dimensions"),
+        ("asked", f"{len(asked)}, answered {answered}{typical}"),
+    ]
+    desk.screen.table(rows, ["dim"])
+
+
+def _help(desk: Desk, name: str) -> None:
+    if name:
+        chosen = [_known(name.removeprefix("/"))]
+    else:
+        chosen = list(COMMANDS.values())
+        desk.screen.note('Type a question. What follows it may say "it" or "and where?".')
+    desk.screen.table([(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"])
+    if not name:
+        desk.screen.note("Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a question, Ctrl-D leaves.")
+
+
+def _quit(_: Desk, __: str) -> None:
+    raise EOFError
+
+
+def _number(text: str, least: int, most: int, example: str) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        wanted = f"a number from {least} to {most}" if most > least else str(least)
+        raise InputError(f"{text!r} is not {wanted}", f"as in {example}")
+    return int(text)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
+_ALL = (
+    Command("search", "WORDS", "the passages nearest to the words", _search),
+    Command("sources", "[N]", "open a source of the last answer at the highlight", _sources),
+    Command("why", "", "scores and ranks behind the last answer", _why),
+    Command("docs", "[WORDS]", "the documents, or those with the words", _docs),
+    Command("ingest", "PATH", "put a file or folder into the index", _ingest),
+    Command("delete", "DOCUMENT", "take a document out of the index", _delete),
+    Command("filter", "[KEY=VALUE|off]", f"ask only some documents ({' '.join(OPERATORS)})", _filter),
+    Command("k", "[N]", "how many passages are read for a question", _k),
+    Command("json", "", "answers as JSON, or to read again", _json),
+    Command("save", "FILE", "the session as Markdown, with its citations", _save),
+    Command("stats", "", "what the index holds, how this session went", _stats),
+    Command("help", "[COMMAND]", "this", _help),
+    Command("quit", "", "leave", _quit),
+)
+COMMANDS = {command.name: command for command in _ALL}
+_SHORT = {"q": "quit", "exit": "quit", "?": "help", "h": "help", "source": "sources"}

@@ -1,0 +1,90 @@
+"""What can come next on the line: commands, paths, documents, filters, and in a question the titles of documents."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.cli.render import clean
+from rag.repl.commands import COMMANDS
+from rag.types import Document
+
+MOST = 50
+_OWN_KEYS = ("document", "title", "source")
+_LAST_WORDS = re.compile(r"\S+(?:\s+\S+){0,5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`text` takes the place of the last `back` characters; `about` says what it is."""
+
+    text: str
+    back: int
+    about: str = ""
+
+
+def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Suggestion]:
+    """For the line as far as the cursor, likeliest first. `documents` is called only where they matter."""
+    line = line.lstrip()
+    if not line.startswith("/"):
+        yield from _titles(line, documents())
+        return
+    name, space, rest = line[1:].partition(" ")
+    if not space:
+        yield from (Suggestion(f"/{c.name}", len(line), c.help) for c in COMMANDS.values() if c.name.startswith(name))
+    elif name in ("ingest", "save"):
+        yield from _paths(rest)
+    elif name in ("delete", "docs"):
+        yield from _documents(rest, documents())
+    elif name == "filter":
+        yield from _filters(rest, documents())
+    elif name == "help":
+        yield from (Suggestion(c.name, len(rest), c.help) for c in COMMANDS.values() if c.name.startswith(rest))
+
+
+def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+    """Titles that go on from the last words, the longest run of words first; a title may be met in its middle."""
+    match = _LAST_WORDS.search(line)
+    words = match.group() if match else ""
+    while len(words) > 1:
+        found = [d for d in documents if f" {clean(d.title)}".casefold().find(f" {words}".casefold()) >= 0]
+        if found:
+            yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in found[:MOST])
+            return
+        words = words.partition(" ")[2].lstrip()
+
+
+def _paths(typed: str) -> Iterator[Suggestion]:
+    folder, slash, start = typed.rpartition("/")
+    try:
+        entries = sorted(os.scandir(Path(folder + slash).expanduser() if slash else "."), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries[:1000]:
+        if entry.name.startswith(start) and (start or not entry.name.startswith(".")) and entry.name.isprintable():
+            yield Suggestion(entry.name + ("/" if entry.is_dir() else ""), len(start))
+
+
+def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+    wanted = typed.casefold()
+    found = (d for d in documents if wanted in d.id.casefold() or wanted in d.title.casefold())
+    for _, document in zip(range(MOST), found, strict=False):
+        yield Suggestion(clean(document.id), len(typed), clean(document.title))
+
+
+def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+    key, equals, value = typed.partition("=")
+    if not equals:
+        keys = dict.fromkeys([*_OWN_KEYS, *(key for d in documents for key in d.metadata), "off"])
+        yield from (Suggestion(k if k == "off" else f"{k}=", len(typed)) for k in keys if k.startswith(key))
+        return
+    values = sorted({_value(d, key) for d in documents} - {""})
+    yield from (Suggestion(clean(v), len(value)) for v in values[:1000] if v.startswith(value))
+
+
+def _value(document: Document, key: str) -> str:
+    own = {"document": document.id, "title": document.title, "source": document.source}
+    return own[key] if key in own else document.metadata.get(key, "")

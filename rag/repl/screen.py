@@ -1,0 +1,287 @@
+"""Answers, passages and lists as a person reads them at the prompt: in colour and columns, or in plain words.
+
+Plain is for terminals that cannot move the cursor and for screen readers: words instead of signs and places, and the span in
+[[brackets]].
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from rich.console import Console
+from rich.text import Text
+
+from rag.cli.options import plain
+from rag.cli.render import clean
+from rag.errors import RagError
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
+
+PATIENCE = 0.3
+"""Seconds before it is said that something takes time."""
+WIDEST = 100
+"""Longer lines are hard to read, however wide the terminal."""
+LEAST_SHOWN = 0.05
+"""Alternatives below this confidence are noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Title and headings, outermost first; `page` as it is written after them."""
+
+    document_id: str
+    parts: tuple[str, ...]
+    page: str = ""
+
+    @classmethod
+    def of(cls, found: Citation | Passage) -> Self:
+        inner = found.heading.removeprefix(found.title).removeprefix(" > ")
+        page = found.page if isinstance(found, Citation) else None
+        parts = tuple(part for part in (found.title, *inner.split(" > ")) if part)
+        return cls(found.document_id, parts, f", page {page}" if page else "")
+
+
+class Screen:
+    """Prints to one console. `plain`: see above."""
+
+    def __init__(self, console: Console, plain: bool = False) -> None:
+        self.console = console
+        self.plain = plain
+        self._span = "bold underline" if console.no_color else "bold green"
+        self.signs = not plain and console.encoding.startswith("utf")
+        self._into, self._dot = (" \u203a ", " \u00b7 ") if self.signs else (" > ", "; ")
+
+    @property
+    def width(self) -> int:
+        return max(20, min(self.console.width, WIDEST))
+
+    # Answers
+
+    def answer(self, found: Answer) -> None:
+        """The answer, its citations, what contradicts it, what else was considered; or why there is none."""
+        self.gap()
+        self._given(found) if found.text is not None else self._refused(found)
+
+    def _given(self, found: Answer) -> None:
+        self._head(found)
+        for number, citation in enumerate(found.citations, 1):
+            self.gap()
+            self._citation(number, citation)
+        number = len(found.citations)
+        for part in found.parts:
+            number = self._side("together with", part, number)
+        for other in found.dissent:
+            number = self._side("but", other, number)
+        self._others(found.alternatives)
+
+    def _head(self, found: Answer) -> None:
+        text = " ".join(clean(found.text or "").split())
+        if self.plain:
+            many = f" In {found.documents} documents." if found.documents > 1 else ""
+            self.line(f"Answer: {text}. Confidence {found.confidence:.0%}.{many}")
+            return
+        head, tail = Text("  ").append(text, "bold").append(_typed(found.value), "dim"), self._sureness(found)
+        room = self.width - head.cell_len - tail.cell_len
+        if room >= 2:
+            self.line(head + Text(" " * room) + tail)
+        else:
+            self.wrapped(head[2:], 2)
+            self.wrapped(tail, 2)
+
+    def _sureness(self, found: Answer) -> Text:
+        full = round(found.confidence * 5)
+        bar = "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
+        many = f"in {found.documents} documents  " if found.documents > 1 else ""
+        return Text(many, "dim").append(bar, _colour(found.confidence)).append(f" {found.confidence:.0%}", "default")
+
+    def _refused(self, found: Answer) -> None:
+        reason = clean(found.reason or "")
+        if self.plain:
+            self.line(f"Not found: {reason}.")
+        else:
+            self.wrapped(Text("Not found", "bold yellow").append(f": {reason}", "default"), 2)
+        if found.alternatives:
+            self._label("nearest")
+            self._citation(1, found.alternatives[0].citations[0])
+        elif found.hits:
+            self._label("nearest")
+            self._hit(1, found.hits[0], scores=False)
+
+    def _side(self, word: str, other: Alternative, number: int) -> int:
+        """An answer beside the first, with its best citation. The number that it has in the list of sources."""
+        many = f", in {other.documents} documents" if other.documents > 1 else ""
+        self.gap()
+        said = Text(f"{word} ", "yellow" if word == "but" else "dim").append(clean(other.text), "bold")
+        self.wrapped(said.append(f" ({other.confidence:.0%}{many})", "dim"), 0 if self.plain else 2)
+        self._citation(number + 1, other.citations[0])
+        return number + 1
+
+    def _others(self, alternatives: Sequence[Alternative]) -> None:
+        shown = [f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives if other.confidence >= LEAST_SHOWN]
+        if not shown:
+            return
+        self.gap()
+        self.wrapped(
+            Text("Also considered: " if self.plain else "also ", "dim").append(self._dot.join(shown), "dim"),
+            0 if self.plain else 2,
+        )
+
+    def _citation(self, number: int, citation: Citation) -> None:
+        at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
+        sentence = clean(citation.sentence)
+        self._entry(number, _Where.of(citation), self._marked(sentence[:at], sentence[at:end], sentence[end:]))
+
+    def _marked(self, before: str, quote: str, after: str) -> Text:
+        return Text(before).append(f"[[{quote}]]" if self.plain else quote, self._span).append(after)
+
+    def paragraph(self, before: str, quote: str, after: str) -> None:
+        """Text with a span in it."""
+        self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
+
+    def _entry(self, number: int, where: _Where, body: Text, about: str = "") -> None:
+        place, foot = clean(self._into.join(where.parts)) + where.page, clean(where.document_id)
+        if self.plain:
+            self.line(f"Source {number}: {foot}, {place}.{f' {about}.' if about else ''}")
+            self.wrapped(body, 2)
+            return
+        self.wrapped(Text(place, "cyan"), 5, Text(f"  {number}  ", "cyan"))
+        self.wrapped(body, 5)
+        self.wrapped(Text(foot + (f", {about}" if about else ""), "dim"), 5)
+
+    # Passages
+
+    def hits(self, hits: Sequence[Hit]) -> None:
+        for number, hit in enumerate(hits, 1):
+            self.gap()
+            self._hit(number, hit)
+
+    def _hit(self, number: int, hit: Hit, scores: bool = True) -> None:
+        about = f"score {hit.score:.3f}" if scores else ""
+        where = _Where.of(hit.passage)
+        text = hit.passage.text.removeprefix(where.parts[-1]) if where.parts else hit.passage.text
+        self._entry(number, where, Text(clean(text).strip()), about)
+
+    # Anything
+
+    def note(self, text: str) -> None:
+        """A word about what happens, beside the answers."""
+        self.wrapped(Text(clean(text), "dim"), 0 if self.plain else 2)
+
+    def error(self, error: RagError) -> None:
+        self.wrapped(Text(clean(error.message), "red"), 0 if self.plain else 2)
+        if error.hint:
+            self.note(_here(error.hint))
+
+    def json(self, value: Any) -> None:
+        self.line(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Says what is waited for, if it takes long."""
+        status = self.console.status(Text(what, "dim"), spinner="dots" if self.signs else "line")
+        begin = threading.Timer(PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start)
+        begin.daemon = True
+        begin.start()
+        try:
+            yield
+        finally:
+            begin.cancel()
+            begin.join()
+            status.stop()
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[int, int], None]]:
+        """A bar that what is yielded moves: (done, of)."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("  "), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=self.plain) as bar:
+            task = bar.add_task("")
+            yield lambda done, of: bar.update(task, completed=done, total=of)
+
+    def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
+        """Rows of cells, the columns but the last as wide as their widest cell; in plain, one after the other."""
+        cells = [[Text(clean(cell)) for cell in row] for row in rows]
+        if self.plain:
+            for row in cells:
+                self.line((", " if len(row) > 2 else ": ").join(cell.plain.strip() for cell in row))
+            return
+        room = max(12, self.width // 2)
+        widths = [min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)]
+        for row in cells:
+            self._row(row, widths, styles)
+
+    def _row(self, row: list[Text], widths: list[int], styles: Sequence[str]) -> None:
+        line = Text("  ")
+        for cell, width, style in zip(row[:-1], widths, styles or [""] * len(row), strict=False):
+            cell.truncate(width, overflow="ellipsis", pad=True)
+            line.append(cell.plain, style).append("  ")
+        last = row[-1]
+        last.truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
+        line.append(last.plain, styles[len(row) - 1] if len(styles) >= len(row) else "")
+        self.line(line)
+
+    def line(self, text: str | Text) -> None:
+        """As it is: the terminal breaks it."""
+        text = Text(text) if isinstance(text, str) else text
+        text.rstrip()
+        self.console.print(text, soft_wrap=True)
+
+    def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
+        """Broken between words, by the width of characters on the terminal; `lead` stands before the first line."""
+        before = lead or Text(" " * indent)
+        for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
+            line.rstrip()
+            self.console.print(before + line, soft_wrap=True)
+            before = Text(" " * indent)
+
+    def _label(self, word: str) -> None:
+        self.gap()
+        self.wrapped(Text(f"{word.capitalize()}:" if self.plain else word, "dim"), 0 if self.plain else 2)
+
+    def gap(self) -> None:
+        """An empty line, where looks count."""
+        if not self.plain:
+            self.console.print()
+
+
+def _single(text: Text) -> Text:
+    """White space as single spaces, keeping the marks."""
+    pieces: Iterator[str] = iter(text.plain)
+    kept, space = [], True
+    for at, character in enumerate(pieces):
+        if not (character.isspace() and space):
+            kept.append(at)
+        space = character.isspace()
+    if len(kept) == len(text.plain) and not any(character in "\n\t\r" for character in text.plain):
+        return text
+    joined = Text()
+    for at in kept:
+        joined.append(text[at] if not text.plain[at].isspace() else Text(" "))
+    return joined
+
+
+def _typed(value: Value | None) -> str:
+    """What the words say, typed, where that says more than they do."""
+    if value is None:
+        return ""
+    number = "" if value.number is None else f"{value.number:g}"
+    number += "" if value.upper is None else f" to {value.upper:g}"
+    said = value.iso or number if value.yes is None else "yes" if value.yes else "no"
+    said += f", {value.resolved}" if value.resolved else ""
+    return f"  = {clean(said)}" if said and said != value.text else ""
+
+
+def _colour(confidence: float) -> str:
+    return "green" if confidence >= 0.75 else "yellow" if confidence >= 0.4 else "red"
+
+
+def _here(hint: str) -> str:
+    """A hint that names a command of the shell, as it is written at this prompt."""
+    for command in ("ingest", "search", "delete"):
+        hint = hint.replace(f"rag {command}", f"/{command}")
+    return hint.replace("rag list", "/docs").replace("rag ask ", "")

@@ -1,0 +1,109 @@
+"""One conversation: what was asked and answered, and how the next question is asked."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from rag.filters import Filter
+from rag.repl.followup import Turn, Understood, understand
+from rag.repl.phrases import phrases
+from rag.repl.service import Service
+from rag.types import Answer, Citation, Document, Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question as it was typed, and its answer. `seconds` from one to the other."""
+
+    asked: str
+    answer: Answer
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of a document that was shown with a number: `text[start:end] == quote`."""
+
+    document_id: str
+    start: int
+    end: int
+    quote: str
+
+
+@contextmanager
+def _silent(_: str) -> Iterator[None]:
+    yield
+
+
+Working = Callable[[str], AbstractContextManager[object]]
+"""Says what is being waited for, for as long as it takes."""
+
+
+@dataclass
+class Session:
+    """Mutable, of one thread. `follow`: whether follow-ups are resolved."""
+
+    service: Service
+    filter: Filter = ()
+    read: int | None = None
+    as_json: bool = False
+    follow: bool = True
+    working: Working = _silent
+    exchanges: list[Exchange] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    saved: str = ""
+
+    def understand(self, question: str) -> Understood:
+        return understand(question, self._last()) if self.follow else Understood(question.strip())
+
+    def ask(self, asked: str, question: str) -> Answer:
+        """The answer to `question`, remembered as what `asked` meant. Raises RagError; then nothing is remembered."""
+        begun = time.perf_counter()
+        with self.working("loading the models" if self.service.loading else "reading"):
+            answer = self.service.engine().ask(question, self.read, self.filter)
+        self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - begun))
+        self.places = [_place(citation) for citation in cited(answer)] or [_passage(hit) for hit in answer.hits[:1]]
+        return answer
+
+    def search(self, words: str, k: int) -> list[Hit]:
+        with self.working("loading the models" if self.service.loading else "searching"):
+            hits = self.service.engine().search(words, k, self.filter)
+        self.places = [_passage(hit) for hit in hits]
+        return hits
+
+    def place(self, number: int) -> tuple[Place, Document | None]:
+        """The place that was shown with this number, and its document as it is now."""
+        place = self.places[number - 1]
+        return place, self.service.store().document(place.document_id)
+
+    def typical_seconds(self) -> float:
+        """The median over the session's questions; 0 if there are none."""
+        return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
+
+    def _last(self) -> Turn | None:
+        """The last turn that names something: after "and who?" the talk is still of what was asked before."""
+        naming = (exchange.answer for exchange in reversed(self.exchanges) if phrases(exchange.answer.question))
+        answer = next(naming, None)
+        if answer is None:
+            return None
+        evidence = "\n".join(f"{hit.passage.context}\n{hit.passage.text}" for hit in answer.hits)
+        return Turn(answer.question, answer.text, evidence)
+
+
+def cited(answer: Answer) -> list[Citation]:
+    """Every citation that is shown with a number, in order."""
+    if answer.text is None:
+        return [answer.alternatives[0].citations[0]] if answer.alternatives else []
+    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts, *answer.dissent))]
+
+
+def _place(citation: Citation) -> Place:
+    return Place(citation.document_id, citation.start, citation.end, citation.quote)
+
+
+def _passage(hit: Hit) -> Place:
+    return Place(hit.passage.document_id, hit.passage.start, hit.passage.end, hit.passage.text)

@@ -1,0 +1,133 @@
+"""The REPL as it suits where it runs: at a terminal, at a plain one, or in a pipe."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+from rag import __version__
+from rag.errors import RagError
+from rag.filters import Filter
+from rag.repl import commands
+from rag.repl.past import Past, place
+from rag.repl.screen import Screen
+from rag.repl.service import Service
+from rag.repl.session import Place, Session
+from rag.settings import Settings
+from rag.types import Document
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    settings: Settings
+    filter: Filter = ()
+    read: int | None = None
+    as_json: bool = False
+    plain: bool = False
+    follow: bool = True
+
+
+def run(options: Options) -> int:
+    """Until the end of input. The exit code."""
+    service = Service(options.settings)
+    session = Session(service, options.filter, options.read, options.as_json, options.follow)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from rag.repl import pipe
+
+        return pipe.run(session, sys.stdin.buffer, sys.stdout)
+    _at_plain(session) if options.plain or is_plain(options.settings) else _at_terminal(session)
+    if service.loading:  # a thread inside a library that is being imported survives no orderly end
+        sys.stdout.flush()
+        os._exit(0)
+    return 0
+
+
+def is_plain(settings: Settings) -> bool:
+    """Whether the terminal, or the person, wants words without colours, places and moving parts."""
+    return settings.screen == "plain" or (settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""))
+
+
+def screen_for(plain: bool) -> Screen:
+    from rich.console import Console
+
+    console = Console(
+        markup=False, emoji=False, highlight=False, color_system=None if plain else "auto", force_interactive=not plain
+    )
+    return Screen(console, plain)
+
+
+def _at_terminal(session: Session) -> None:
+    from rag.repl.terminal import Prompt, quiet
+
+    screen = screen_for(plain=False)
+    session.working = screen.working
+    colour = not screen.console.no_color
+    prompt = Prompt(session.service, Past(place(session.service.settings.history)), partial(foot, session), colour)
+    desk = commands.Desk(session, screen, partial(_page, colour), prompt.confirm)
+    _welcome(screen, session)
+    converse(desk, prompt.read(), quiet)
+
+
+def _at_plain(session: Session) -> None:
+    from rag.repl import plain
+
+    screen = screen_for(plain=True)
+    session.working = screen.working
+    desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
+    _welcome(screen, session)
+    session.service.start()
+    converse(desk, plain.read(session.service.documents, Past(place(session.service.settings.history))), nullcontext)
+
+
+def _page(colour: bool, document: Document, shown: Place) -> None:
+    from rag.repl import pager
+
+    pager.show(document, shown, colour)
+
+
+def converse(desk: commands.Desk, lines: Iterable[str], doing: Callable[[], AbstractContextManager[object]]) -> None:
+    """Do what each line says until they end, or one says so. Nothing that goes wrong with one ends the session."""
+    for line in lines:
+        try:
+            with doing():
+                commands.handle(desk, line)
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            desk.screen.note("stopped")
+        except RagError as error:
+            desk.screen.error(error)
+        except Exception as error:
+            _log.info("%r went wrong", line, exc_info=True)
+            desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
+        desk.screen.gap()
+
+
+def foot(session: Session) -> str:
+    """What stands below the prompt."""
+    service = session.service
+    state = (
+        "loading the models"
+        if service.loading
+        else f"{service.known:,} documents"
+        if service.known >= 0
+        else "no index yet: /ingest PATH"
+    )
+    reads = f"reads {session.read}" if session.read else ""
+    only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
+    return " \u00b7 ".join(part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part)
+
+
+def _welcome(screen: Screen, session: Session) -> None:
+    screen.note(f"rag {__version__}, {session.service.settings.index.absolute()}")
+    screen.note("Ask a question. /help shows more, Ctrl-D leaves.")
+    screen.gap()

@@ -1,0 +1,120 @@
+"""The prompt on a terminal: editing, history, completion, and a line at the foot that says what is going on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, ThreadedCompleter
+from prompt_toolkit.document import Document as Line
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
+
+from rag.repl.past import Past
+from rag.repl.service import Service
+
+_STYLE = {
+    "prompt": "bold ansicyan",
+    "bottom-toolbar": "noreverse ansibrightblack",
+    "completion-menu": "bg:default default",
+    "completion-menu.completion": "bg:ansiblack ansiwhite",
+    "completion-menu.completion.current": "noreverse bg:ansicyan ansiblack",
+    "completion-menu.meta.completion": "bg:ansiblack ansibrightblack",
+    "completion-menu.meta.completion.current": "bg:ansicyan ansiblack",
+}
+
+
+class Prompt:
+    """Reads lines; `foot` says what stands below them."""
+
+    def __init__(self, service: Service, past: Past, foot: Callable[[], str], colour: bool) -> None:
+        self._service = service
+        depth = None if colour else ColorDepth.DEPTH_1_BIT
+        self._typing: PromptSession[str] = PromptSession(
+            history=_History(past),
+            completer=ThreadedCompleter(_Completer(service)),
+            complete_while_typing=Condition(lambda: self._typing.default_buffer.text.startswith("/")),
+            bottom_toolbar=lambda: [("class:bottom-toolbar", f" {foot()}")],
+            style=Style.from_dict(_STYLE),
+            color_depth=depth,
+            reserve_space_for_menu=6,
+            enable_history_search=False,
+        )
+        self._sign = "\u203a " if (sys.stdout.encoding or "").lower().startswith("utf") else "> "
+        self._typing.app.after_render += self._begin
+
+    def _begin(self, _: object) -> None:
+        """What loads begins once the prompt is on the screen."""
+        self._typing.app.after_render -= self._begin
+        self._service.start(self._typing.app.invalidate)
+
+    def read(self) -> Iterator[str]:
+        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line."""
+        message: StyleAndTextTuples = [("class:prompt", self._sign)]
+        while True:
+            try:
+                typed = self._typing.prompt(message)
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+            yield from questions(typed)
+
+    def confirm(self, question: str) -> bool:
+        """Whether y is typed."""
+        asked: PromptSession[str] = PromptSession()
+        return asked.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def questions(typed: str) -> list[str]:
+    """Pasted lines are each a question if more than one of them ends as one or is a command; otherwise they are one, wrapped."""
+    lines = [line.strip() for line in typed.splitlines() if line.strip()]
+    if sum(line.endswith("?") or line.startswith("/") for line in lines) > 1:
+        return lines
+    return [" ".join(lines)] if lines else []
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What is typed while something is computed is not shown, and waits for the next prompt; Ctrl-C still stops."""
+    try:
+        import termios
+
+        before = termios.tcgetattr(sys.stdin)
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    hushed = [*before[:3], before[3] & ~(termios.ECHO | termios.ICANON), *before[4:]]
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, hushed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+
+
+class _History(History):
+    def __init__(self, past: Past) -> None:
+        super().__init__()
+        self._past = past
+
+    def load_history_strings(self) -> Iterable[str]:
+        return reversed(self._past.lines())
+
+    def store_string(self, string: str) -> None:
+        self._past.add(string)
+
+
+class _Completer(Completer):
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def get_completions(self, document: Line, complete_event: CompleteEvent) -> Iterable[Completion]:
+        from rag.repl.complete import suggest
+
+        for found in suggest(document.text_before_cursor, self._service.documents):
+            yield Completion(found.text, -found.back, display_meta=found.about)

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.cli.main import cli
+from rag.settings import Settings
+from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.repl.helpers import write_documents
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """In a folder with docs/deal.md and docs/oman.txt, not yet in an index, and fakes for the models."""
+    write_documents(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
+    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    for name, value in {"EMBEDDER": "bag-of-words", "THRESHOLD": "0", "HISTORY": "off"}.items():
+        monkeypatch.setenv(f"RAG_{name}", value)
+    return Settings.load()
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Settings:
+    """The same with both in the index."""
+    cli.main(["ingest", "docs"], standalone_mode=False)
+    return settings

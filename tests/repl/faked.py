@@ -1,0 +1,33 @@
+"""`python -m tests.repl.faked ARGUMENTS` is `rag ARGUMENTS` with fakes for the models, which take RAG's own time no more."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from rag import build
+from rag.cli.main import main
+from rag.types import Hit, Span
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+
+class SlowReader(NameReader):
+    """Takes a minute for a question with the word "slowly"."""
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        for _ in range(600 if any("slowly" in question for question, _ in asked) else 0):
+            time.sleep(0.1)
+        return super().read_many(asked)
+
+
+def fake() -> None:
+    """Puts the fakes in the models' place."""
+    os.environ["RAG_EMBEDDER"] = "bag-of-words"
+    build.embedder = lambda settings: BagOfWordsEmbedder(settings.embedder)
+    build.reader = lambda settings: SlowReader()
+
+
+if __name__ == "__main__":
+    fake()
+    main()

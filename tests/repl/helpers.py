@@ -1,0 +1,49 @@
+"""A conversation with fakes for the models, as it looks on a screen of a given width."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from rag.repl import plain
+from rag.repl.commands import Desk
+from rag.repl.screen import Screen
+from rag.repl.service import Service
+from rag.repl.session import Session
+from rag.repl.start import converse
+from rag.settings import Settings
+
+DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
+OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
+
+
+def write_documents(folder: Path) -> None:
+    (folder / "docs").mkdir()
+    (folder / "docs" / "deal.md").write_text(DEAL)
+    (folder / "docs" / "oman.txt").write_text(OMAN)
+
+
+class Talk:
+    """Says lines and gives back what the screen shows for them."""
+
+    def __init__(self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True) -> None:
+        self._out = io.StringIO()
+        console = Console(file=self._out, width=width, markup=False, emoji=False, highlight=False, color_system=None)
+        self.screen = Screen(console, in_words)
+        self.session = Session(Service(settings))
+        self.desk = Desk(self.session, self.screen, partial(plain.show, self.screen), lambda question: agree)
+
+    def __call__(self, *lines: str) -> str:
+        before = len(self._out.getvalue())
+        converse(self.desk, self._echoed(lines), nullcontext)
+        return self._out.getvalue()[before:]
+
+    def _echoed(self, lines: Iterable[str]) -> Iterable[str]:
+        for line in lines:
+            self._out.write(f"> {line}\n")
+            yield line

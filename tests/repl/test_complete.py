@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from rag.repl.complete import suggest
+from rag.types import Document
+from tests.fakes import document
+
+DOCUMENTS = [
+    document("x", "docs/deal.md", "The Joint Plan of Action", type="md", year="2015"),
+    document("x", "docs/oman.txt", "Oman, the mediator", type="txt"),
+    document("x", "docs/evil.txt", "Evil \x1b[2J title", type="txt"),
+]
+
+
+def after(line: str, documents: list[Document] = DOCUMENTS) -> list[str]:
+    """The line with each suggestion taken."""
+    return [line[: len(line) - s.back] + s.text for s in suggest(line, lambda: documents)]
+
+
+@pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        ("/sea", ["/search"]),
+        ("/s", ["/search", "/sources", "/save", "/stats"]),
+        ("/help st", ["/help stats"]),
+        ("/delete joint", ["/delete docs/deal.md"]),
+        ("/delete docs/o", ["/delete docs/oman.txt"]),
+        ("/docs mediator", ["/docs docs/oman.txt"]),
+        ("/filter ty", ["/filter type="]),
+        ("/filter type=", ["/filter type=md", "/filter type=txt"]),
+        ("/filter title=The", ["/filter title=The Joint Plan of Action"]),
+        ("/filter o", ["/filter off"]),
+        ("/filter nothing=", []),
+        ("/quit ", []),
+        ("who wrote the joint pl", ["who wrote The Joint Plan of Action"]),
+        ("what did oman", ["what did Oman, the mediator"]),
+        ("when did it end", []),
+        ("a", []),
+        ("", []),
+    ],
+)
+def test_suggestions(line: str, taken: list[str]) -> None:
+    assert after(line) == taken
+
+
+def test_what_a_document_is_called_cannot_reach_the_terminal() -> None:
+    (suggestion,) = suggest("/delete evil", lambda: DOCUMENTS)
+    assert "\x1b" not in suggestion.text + suggestion.about
+
+
+def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes" / "deep").mkdir(parents=True)
+    for name in ("notes/one.md", "notes/.hidden", "now.md", "b\x07ell.md"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert after("/ingest n") == ["/ingest notes/", "/ingest now.md"]
+    assert after("/ingest ~/notes/") == ["/ingest ~/notes/deep/", "/ingest ~/notes/one.md"]
+    assert after("/save notes/.") == ["/save notes/.hidden"]
+    assert after("/ingest ") == ["/ingest notes/", "/ingest now.md"]
+    assert after("/ingest nowhere/") == []
+
+
+def test_documents_are_asked_for_only_where_they_matter() -> None:
+    def none() -> list[Document]:
+        raise AssertionError
+
+    assert list(suggest("/sear", none))

@@ -1,0 +1,97 @@
+"""In a pipe: a question a line in, an answer a line out, and an exit code."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rag.cli.main import main
+from rag.settings import Settings
+
+QUESTIONS = "When was the deal signed?\n\n  and when did the US leave it?\n"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, given: bytes, *arguments: str) -> int:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+    monkeypatch.setattr("sys.argv", ["rag", "repl", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return int(stop.value.code or 0)
+
+
+def test_an_answer_a_line(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(monkeypatch, QUESTIONS.encode()) == 0
+    assert capsys.readouterr() == ("Vienna\t0.65\tdocs/deal.md:33-39\n2018\t0.68\tdocs/deal.md:84-88\n", "")
+
+
+def test_json_lines_show_the_question_as_it_was_understood(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(monkeypatch, QUESTIONS.encode(), "--json") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["question"], first["text"]) == ("When was the deal signed?", "Vienna")
+    assert (second["question"], second["text"]) == ("When did the US leave the deal?", "2018")
+    assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[1])["question"] == "and when did the US leave it?"
+
+
+def test_the_exit_code_says_whether_all_were_answered(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    monkeypatch.setenv("RAG_THRESHOLD", "0.66")
+    assert run(monkeypatch, QUESTIONS.encode()) == 1
+    refused, given = capsys.readouterr().out.splitlines()
+    assert refused == 'not found\t0.65\tthe likeliest answer, "Vienna", reaches a confidence of 0.65, below 0.66'
+    assert given.startswith("2018\t")
+
+
+def test_a_line_that_cannot_be_asked_has_its_line_too(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    given = b"x" * 2000 + b"\nWas it \xff?\n" + QUESTIONS.encode()
+    assert run(monkeypatch, given) == 2
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "error\t\tthe question has 2,000 characters, at most 1,000 are read"
+    assert out[1] == "error\t\tthe question is not valid UTF-8"
+    assert out[2].startswith("Vienna\t")
+    assert run(monkeypatch, given, "--json") == 2
+    assert json.loads(capsys.readouterr().out.splitlines()[1]) == {
+        "question": "Was it \\xff?",
+        "error": "the question is not valid UTF-8",
+        "hint": "check the terminal's encoding",
+    }
+
+
+def test_without_an_index_it_says_so_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, QUESTIONS.encode()) == 3
+    assert capsys.readouterr() == ("", "rag: no index in index\n  make one first: rag ingest PATH\n")
+
+
+def test_filter_and_read(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    run(monkeypatch, b"Who hosted the talks?\n", "--json", "--read", "1", "--filter", "type=md")
+    (hit,) = json.loads(capsys.readouterr().out)["hits"]
+    assert hit["passage"]["document_id"] == "docs/deal.md"
+
+
+def test_each_answer_comes_before_the_next_question_is_asked(filled: Settings) -> None:
+    command = [sys.executable, "-m", "tests.repl.faked", "repl", "--index", str(filled.index.resolve())]
+    root = Path(__file__).parent.parent.parent
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+        assert asked.stdin
+        assert asked.stdout
+        for question, answer in (("When did the US leave the deal?", "2018"), ("When was the deal signed?", "Vienna")):
+            asked.stdin.write(f"{question}\n")
+            asked.stdin.flush()
+            assert asked.stdout.readline().startswith(f"{answer}\t")
+        asked.stdin.close()
+        assert asked.wait() == 0

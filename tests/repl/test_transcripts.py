@@ -1,0 +1,225 @@
+"""Whole sessions: what is typed in, the exact screen out. The models are fakes, all else is real."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.settings import Settings
+from tests.fakes import BagOfWordsEmbedder, document
+from tests.repl.helpers import Talk
+
+TYPED = ["When was the deal signed?", "and when did the US leave it?"]
+IN_COLUMNS = """\
+> When was the deal signed?
+
+  Vienna                                           ▰▰▰▱▱ 65%
+
+  1  The deal
+     The deal was signed in Vienna in 2015.
+     docs/deal.md
+
+  also 2015 65% · 2018 7%
+
+> and when did the US leave it?
+  understood as: When did the US leave the deal?
+
+  2018                                             ▰▰▰▱▱ 68%
+
+  1  The deal › The exit
+     The US left the deal in 2018.
+     docs/deal.md
+
+  also Vienna 9% · 2015 9%
+
+"""
+IN_WORDS = """\
+> When was the deal signed?
+Answer: Vienna. Confidence 65%.
+Source 1: docs/deal.md, The deal.
+  The deal was signed in [[Vienna]] in 2015.
+Also considered: 2015 65%; 2018 7%
+> and when did the US leave it?
+understood as: When did the US leave the deal?
+Answer: 2018. Confidence 68%.
+Source 1: docs/deal.md, The deal > The exit.
+  The US left the deal in [[2018]].
+Also considered: Vienna 9%; 2015 9%
+"""
+
+
+@pytest.mark.parametrize(("in_words", "screen"), [(False, IN_COLUMNS), (True, IN_WORDS)])
+def test_questions_and_a_follow_up(filled: Settings, in_words: bool, screen: str) -> None:
+    assert Talk(filled, in_words=in_words)(*TYPED) == screen
+
+
+def test_not_found_says_why_and_what_came_nearest(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_THRESHOLD", "0.9")
+    shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
+    assert shown == (
+        "> When was the deal signed?\n\n"
+        '  Not found: the likeliest answer, "Vienna", reaches a\n  confidence of 0.65, below 0.90\n\n'
+        "  nearest\n"
+        "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
+    )
+
+
+def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings) -> None:
+    talk = Talk(settings)
+    assert talk("When was the deal signed?") == "> When was the deal signed?\nno index in index\nmake one first: /ingest PATH\n"
+    assert talk("/ingest docs", "/docs") == (
+        "> /ingest docs\n2 added\n> /docs\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the mediator\n"
+    )
+    assert talk("/docs MEDIATOR", "/docs z") == (
+        "> /docs MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /docs z\nno document has z\n"
+    )
+    assert talk("Who hosted the secret talks?").splitlines()[1].startswith("Answer: Oman.")
+    assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/docs") == (
+        "> /delete Oman, the mediator\ndeleted docs/oman.txt\n> /delete docs/deal.md\ndeleted docs/deal.md\n"
+        "> /docs\nthe index is empty; /ingest PATH puts documents in\n"
+    )
+    assert talk("Who hosted the secret talks?").endswith("the index is empty\nput documents in: /ingest PATH\n")
+
+
+def test_ingest_says_what_it_leaves_out(filled: Settings) -> None:
+    for number in range(7):
+        Path(f"docs/{number}.txt").write_bytes(b"\0")
+    lines = Talk(filled)("/ingest ./docs").splitlines()
+    assert lines[1] == "2 unchanged, 7 skipped"
+    assert "docs/0.txt: is binary, not text" in " ".join(lines)
+    assert lines[-1] == "and 2 more were skipped"
+
+
+def test_nothing_is_deleted_without_a_yes(filled: Settings) -> None:
+    assert Talk(filled, agree=False)("/delete docs/oman.txt") == "> /delete docs/oman.txt\nkept\n"
+    assert len(build.store(filled).documents()) == 2
+
+
+def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> None:
+    talk = Talk(filled, width=90)
+    assert talk("/filter type=txt", "/filter year>=2024") == (
+        "> /filter type=txt\nonly documents where type=txt; /filter off for all\n"
+        "> /filter year>=2024\nonly documents where type=txt and year>=2024; /filter off for all\n"
+    )
+    assert talk("/filter off", "/filter", "/filter type=txt", "/k 1")
+    assert "docs/deal.md" not in talk("When did the US leave the deal?")
+    assert len(talk.session.exchanges[-1].answer.hits) == 1
+    assert talk("/k") == "> /k\n1 passages are read for a question\n"
+
+
+def test_search_and_sources_show_where_things_stand(filled: Settings) -> None:
+    talk = Talk(filled)
+    assert talk("/k 1", "/search secret talks").endswith(
+        "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman hosted the secret talks in Muscat.\n"
+    )
+    talk("When did the US leave the deal?")
+    assert talk("/sources") == (
+        "> /sources\ndocs/deal.md, characters 84 to 88 of 89:\n"
+        "  The deal The deal was signed in Vienna in 2015. The exit\n  The US left the deal in [[2018]].\n"
+    )
+
+
+def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> None:
+    talk = Talk(filled)
+    talk("When did the US leave the deal?")
+    Path("docs/deal.md").write_text("# The deal\n\nNothing more.\n")
+    assert talk("/ingest docs", "/sources").endswith("> /sources\ndocs/deal.md has changed since\nask again\n")
+    assert talk("/delete docs/deal.md", "/sources").endswith("> /sources\ndocs/deal.md is no longer in the index\nask again\n")
+
+
+def test_why_shows_ranks_and_scores(filled: Settings) -> None:
+    lines = Talk(filled, width=80, in_words=False)("When did the US leave the deal?", "/why").partition("/why\n")[2].splitlines()
+    assert lines[0].split() == ["rank", "score", "meaning", "words", "passage"]
+    assert lines[1].split()[0] == "1"
+    assert lines[1].count("(#1)") == 2
+    assert lines[1].endswith("docs/deal.md > The exit")
+    assert lines[4].startswith("  confidence 0.68; retrieve ")
+
+
+def test_json_is_what_the_command_line_prints(filled: Settings) -> None:
+    talk = Talk(filled)
+    shown = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
+    assert json.loads(shown)["text"] == "2018"
+    assert talk("/json").endswith("answers to read\n")
+
+
+def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
+    talk = Talk(filled)
+    assert talk("/save s.md") == "> /save s.md\nnothing has been asked yet\nask a question first\n"
+    talk(*TYPED)
+    assert talk('/save "s.md"').startswith('> /save "s.md"\nsaved 2 questions to')
+    digest = build.store(filled).documents()[0].sha256[:12]
+    assert Path("s.md").read_text() == (
+        "# Questions and answers\n\n## When was the deal signed?\n\n**Vienna** (confidence 65%)\n\n"
+        f"1. The deal: `docs/deal.md`, characters 33 to 39, sha256 `{digest}`\n\n"
+        "   > The deal was signed in **Vienna** in 2015.\n\n"
+        "## and when did the US leave it?\n\nUnderstood as: When did the US leave the deal?\n\n**2018** (confidence 68%)\n\n"
+        f"1. The deal \\> The exit: `docs/deal.md`, characters 84 to 88, sha256 `{digest}`\n\n"
+        "   > The US left the deal in **2018**.\n"
+    )
+    assert "saved 2 questions" in talk("/save s.md")
+    Path("t.md").write_text("mine")
+    assert "is there already" in talk("/save t.md")
+    assert Path("t.md").read_text() == "mine"
+    assert "cannot be written" in talk("/save nowhere/t.md")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/serch x", "no command /serch\ndid you mean /search?\n"),
+        ("/xyz", "no command /xyz\nsee all: /help\n"),
+        ("/", "no command /\nsee all: /help\n"),
+        ("/k 300", "'300' is not a number from 1 to 200\nas in /k 8\n"),
+        ("/sources", "nothing has been shown yet\nask a question, or /search WORDS\n"),
+        ("/why", "nothing has been asked yet\nask a question\n"),
+        ("/ingest", "nothing to ingest\nname a file or folder: /ingest PATH\n"),
+        ("/ingest nowhere", "no such file or folder: nowhere\ncheck the path; /ingest takes files and folders\n"),
+        ("/delete", "nothing to delete\nname a document: /delete DOCUMENT\n"),
+        ("/delete docs/omen.txt", "no document docs/omen.txt in the index\ndid you mean docs/oman.txt?\n"),
+        ("/save", "no file to save to\nname one: /save FILE.md\n"),
+        ("/search", "the question is empty\n"),
+        ("/help k", "/k [N]: how many passages are read for a question\n"),
+    ],
+)
+def test_what_a_person_gets_wrong_is_said_with_the_next_step(filled: Settings, line: str, said: str) -> None:
+    assert Talk(filled)(line).startswith(f"> {line}\n{said}")
+
+
+def test_help_and_stats(filled: Settings) -> None:
+    talk = Talk(filled, width=80)
+    assert "/save FILE: the session as Markdown, with its citations\n" in talk("/help")
+    assert f"index: {filled.index.resolve()}\ndocuments: 2\npassages: 3\n" in talk("/stats")
+
+
+def test_quit_ends_it_there(filled: Settings) -> None:
+    assert Talk(filled)("/quit", "/help") == "> /quit\n"
+
+
+def test_what_goes_wrong_with_one_question_does_not_end_the_session(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def read_many(self, asked: object) -> object:
+            raise MemoryError("too little")
+
+    monkeypatch.setattr(build, "reader", lambda settings: Broken())
+    shown = Talk(filled)("When?", "/k")
+    assert "that went wrong: MemoryError: too little\n" in shown
+    assert shown.endswith("> /k\n8 passages are read for a question\n")
+
+
+def test_an_index_that_another_process_changes_is_followed_at_the_next_question(filled: Settings) -> None:
+    talk = Talk(filled)
+    assert "1999" not in talk("When was the treaty of Geneva signed?")
+    other = build.store(filled)
+    embedder = BagOfWordsEmbedder("bag-of-words")
+    from rag.ingest import embed_and_put
+    from rag.types import Passage
+
+    text = "The treaty of Geneva was signed in 1999."
+    new = document(text, "docs/new.txt", "New")
+    embed_and_put(other, embedder, [(new, [Passage(new.id, 0, len(text), text, "New", "")])])
+    assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
+    assert "docs/new.txt" in talk("/docs new")
+    other.delete("docs/new.txt")
+    assert "1999" not in talk("When was the treaty of Geneva signed?")
