@@ -6,7 +6,7 @@ from rag import build
 from rag.cli.main import cli
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader
-from tests.repl.helpers import write_documents
+from tests.repl.helpers import OWN_SETTINGS, write_documents
 
 
 @pytest.fixture
@@ -16,8 +16,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    for name, value in {"EMBEDDER": "bag-of-words", "THRESHOLD": "0", "HISTORY": "off"}.items():
-        monkeypatch.setenv(f"RAG_{name}", value)
+    for name, value in OWN_SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAG_CALIBRATION", str(tmp_path / "calibration.json"))
     return Settings.load()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -22,7 +23,14 @@ DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nT
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
 
 
+CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
+"""Own, so that the shown confidences change only with the fake reader."""
+OWN_SETTINGS = {"RAG_EMBEDDER": "bag-of-words", "RAG_HISTORY": "off"}
+
+
 def write_documents(folder: Path) -> None:
+    """What a session is about, and the settings' calibration."""
+    (folder / "calibration.json").write_text(json.dumps(CALIBRATION))
     (folder / "docs").mkdir()
     (folder / "docs" / "deal.md").write_text(DEAL)
     (folder / "docs" / "oman.txt").write_text(OMAN)

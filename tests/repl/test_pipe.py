@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, given: bytes, *arguments: str) -> int:
 def test_an_answer_a_line(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(monkeypatch, QUESTIONS.encode()) == 0
-    assert capsys.readouterr() == ("Vienna\t0.65\tdocs/deal.md:33-39\n2018\t0.68\tdocs/deal.md:84-88\n", "")
+    assert capsys.readouterr() == ("2015\t0.77\tdocs/deal.md:43-47\n2018\t0.65\tdocs/deal.md:84-88\n", "")
 
 
 def test_json_lines_show_the_question_as_it_was_understood(
@@ -34,9 +34,9 @@ def test_json_lines_show_the_question_as_it_was_understood(
     capsys.readouterr()
     assert run(monkeypatch, QUESTIONS.encode(), "--json") == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (first["question"], first["text"]) == ("When was the deal signed?", "Vienna")
+    assert (first["question"], first["text"]) == ("When was the deal signed?", "2015")
     assert (second["question"], second["text"]) == ("When did the US leave the deal?", "2018")
-    assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 0
+    assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 1
     assert json.loads(capsys.readouterr().out.splitlines()[1])["question"] == "and when did the US leave it?"
 
 
@@ -44,11 +44,11 @@ def test_the_exit_code_says_whether_all_were_answered(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    monkeypatch.setenv("RAG_THRESHOLD", "0.66")
+    monkeypatch.setenv("RAG_THRESHOLD", "0.7")
     assert run(monkeypatch, QUESTIONS.encode()) == 1
-    refused, given = capsys.readouterr().out.splitlines()
-    assert refused == 'not found\t0.65\tthe likeliest answer, "Vienna", reaches a confidence of 0.65, below 0.66'
-    assert given.startswith("2018\t")
+    given, refused = capsys.readouterr().out.splitlines()
+    assert given.startswith("2015\t")
+    assert refused == 'not found\t0.65\tthe likeliest answer, "2018", reaches a confidence of 0.65, below 0.70'
 
 
 def test_a_line_that_cannot_be_asked_has_its_line_too(
@@ -60,7 +60,7 @@ def test_a_line_that_cannot_be_asked_has_its_line_too(
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "error\t\tthe question has 2,000 characters, at most 1,000 are read"
     assert out[1] == "error\t\tthe question is not valid UTF-8"
-    assert out[2].startswith("Vienna\t")
+    assert out[2].startswith("2015\t")
     assert run(monkeypatch, given, "--json") == 2
     assert json.loads(capsys.readouterr().out.splitlines()[1]) == {
         "question": "Was it \\xff?",
@@ -89,7 +89,7 @@ def test_each_answer_comes_before_the_next_question_is_asked(filled: Settings) -
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
         assert asked.stdin
         assert asked.stdout
-        for question, answer in (("When did the US leave the deal?", "2018"), ("When was the deal signed?", "Vienna")):
+        for question, answer in (("When did the US leave the deal?", "2018"), ("When was the deal signed?", "2015")):
             asked.stdin.write(f"{question}\n")
             asked.stdin.flush()
             assert asked.stdout.readline().startswith(f"{answer}\t")

@@ -14,38 +14,38 @@ TYPED = ["When was the deal signed?", "and when did the US leave it?"]
 IN_COLUMNS = """\
 > When was the deal signed?
 
-  Vienna                                           ▰▰▰▱▱ 65%
+  2015                                             ▰▰▰▰▱ 77%
 
   1  The deal
      The deal was signed in Vienna in 2015.
      docs/deal.md
 
-  also 2015 65% · 2018 7%
+  also Vienna 77% · 2018 50% · 2025 35%
 
 > and when did the US leave it?
   understood as: When did the US leave the deal?
 
-  2018                                             ▰▰▰▱▱ 68%
+  2018                                             ▰▰▰▱▱ 65%
 
   1  The deal › The exit
      The US left the deal in 2018.
      docs/deal.md
 
-  also Vienna 9% · 2015 9%
+  also 2015 50% · Vienna 50% · 2025 35%
 
 """
 IN_WORDS = """\
 > When was the deal signed?
-Answer: Vienna. Confidence 65%.
+Answer: 2015. Confidence 77%.
 Source 1: docs/deal.md, The deal.
-  The deal was signed in [[Vienna]] in 2015.
-Also considered: 2015 65%; 2018 7%
+  The deal was signed in Vienna in [[2015]].
+Also considered: Vienna 77%; 2018 50%; 2025 35%
 > and when did the US leave it?
 understood as: When did the US leave the deal?
-Answer: 2018. Confidence 68%.
+Answer: 2018. Confidence 65%.
 Source 1: docs/deal.md, The deal > The exit.
   The US left the deal in [[2018]].
-Also considered: Vienna 9%; 2015 9%
+Also considered: 2015 50%; Vienna 50%; 2025 35%
 """
 
 
@@ -59,7 +59,7 @@ def test_not_found_says_why_and_what_came_nearest(filled: Settings, monkeypatch:
     shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
     assert shown == (
         "> When was the deal signed?\n\n"
-        '  Not found: the likeliest answer, "Vienna", reaches a\n  confidence of 0.65, below 0.90\n\n'
+        '  Not found: the likeliest answer, "2015", reaches a\n  confidence of 0.77, below 0.90\n\n'
         "  nearest\n"
         "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
     )
@@ -134,7 +134,7 @@ def test_why_shows_ranks_and_scores(filled: Settings) -> None:
     assert lines[1].split()[0] == "1"
     assert lines[1].count("(#1)") == 2
     assert lines[1].endswith("docs/deal.md > The exit")
-    assert lines[4].startswith("  confidence 0.68; retrieve ")
+    assert lines[4].startswith("  confidence 0.65; retrieve ")
 
 
 def test_json_is_what_the_command_line_prints(filled: Settings) -> None:
@@ -151,10 +151,10 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
     assert talk('/save "s.md"').startswith('> /save "s.md"\nsaved 2 questions to')
     digest = build.store(filled).documents()[0].sha256[:12]
     assert Path("s.md").read_text() == (
-        "# Questions and answers\n\n## When was the deal signed?\n\n**Vienna** (confidence 65%)\n\n"
-        f"1. The deal: `docs/deal.md`, characters 33 to 39, sha256 `{digest}`\n\n"
-        "   > The deal was signed in **Vienna** in 2015.\n\n"
-        "## and when did the US leave it?\n\nUnderstood as: When did the US leave the deal?\n\n**2018** (confidence 68%)\n\n"
+        "# Questions and answers\n\n## When was the deal signed?\n\n**2015** (confidence 77%)\n\n"
+        f"1. The deal: `docs/deal.md`, characters 43 to 47, sha256 `{digest}`\n\n"
+        "   > The deal was signed in Vienna in **2015**.\n\n"
+        "## and when did the US leave it?\n\nUnderstood as: When did the US leave the deal?\n\n**2018** (confidence 65%)\n\n"
         f"1. The deal \\> The exit: `docs/deal.md`, characters 84 to 88, sha256 `{digest}`\n\n"
         "   > The US left the deal in **2018**.\n"
     )
