@@ -18,6 +18,7 @@ from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.jobs import Queue
+    from rag.loading.pool import Loader, Pool
     from rag.migrate import Moved
     from rag.rebuild import Rebuilt
     from rag.serving.service import Backend
@@ -99,7 +100,15 @@ def abandon_rebuild(settings: Settings) -> bool:
     return abandon(settings.index)
 
 
-def sync(settings: Settings, create: bool = True) -> Sync:
+def pool(settings: Settings) -> Pool:
+    """Processes that read files; a context manager that ends them."""
+    from rag.loading.pool import Limits, Pool
+
+    limits = Limits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb)
+    return Pool(settings.workers, limits)
+
+
+def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
     """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
     from rag.lazy import LazyEmbedder
     from rag.stamps import Stamps
@@ -112,7 +121,7 @@ def sync(settings: Settings, create: bool = True) -> Sync:
         if not create:
             raise
         opened = store(settings, lazy, create=True)
-    return Sync(opened, lazy, settings.passage_tokens, Stamps(settings.index))
+    return Sync(opened, lazy, settings.passage_tokens, Stamps(settings.index), loader)
 
 
 def embedder(settings: Settings) -> Embedder:

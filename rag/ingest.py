@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.chunking.split import split
 from rag.errors import InputError
-from rag.loading.files import Found, Unreadable, read
+from rag.loading.files import Found, Loaded, Unreadable
+from rag.loading.kinds import SUPPORTED
+from rag.loading.pool import Job, Loader, one_by_one
 from rag.protocols import Embedder, Store
+from rag.stamps import Stamps, hash_file
 from rag.types import Document, Passage
 
 _BATCH_PASSAGES = 256
@@ -27,17 +29,30 @@ class Report:
     unchanged: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passages: int = 0
+    removed: list[str] = field(default_factory=list)
+    """Parts of archives and mailboxes that are no longer in them."""
 
 
 class Ingest:
     """One run over files; `report` fills as it goes."""
 
-    def __init__(self, store: Store, embedder: Embedder, passage_tokens: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        passage_tokens: int,
+        stamps: Stamps | None = None,
+        loader: Loader = one_by_one,
+    ) -> None:
+        """`stamps` spares hashing what has not changed; `loader` reads the files."""
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
+        self._stamps = stamps
+        self._loader = loader
         self.report = Report()
         self._by_source: dict[str, Document] = {}
+        self._by_file: dict[str, list[Document]] = {}
         self._by_id: dict[str, Document] = {}
         self._before: frozenset[str] = frozenset()
         self._met: set[Path] = set()
@@ -48,43 +63,93 @@ class Ingest:
         Raises InputError if not one file could be read.
         """
         with self._store.writing():
-            self._by_source = {document.source: document for document in self._store.documents()}
-            self._by_id = {document.id: document for document in self._by_source.values()}
-            self._before = frozenset(self._by_id)
+            self._remember()
             pending: list[Split] = []
-            for found in files:
-                pending += self._load(Found(found.path.resolve(), found.document_id))
+            for job, loaded in self._loader(self._jobs(files, seen)):
+                pending += self._take(job.found, loaded)
                 if sum(len(passages) for _, passages in pending) >= _BATCH_PASSAGES:
                     self._put(pending)
                     pending = []
                 seen()
             self._put(pending)
+        if self._stamps:
+            self._stamps.save()
         self._check_any()
         return self.report
 
-    def _load(self, found: Found) -> Iterator[Split]:
-        if found.path in self._met:  # named twice, or linked
-            return
-        self._met.add(found.path)
-        known = self._by_source.get(str(found.path))
-        if known and _digest(found.path) == known.sha256:
-            self.report.unchanged.append(known.id)
-            return
+    def _remember(self) -> None:
+        documents = self._store.documents()
+        self._by_source = {document.source: document for document in documents}
+        self._by_id = {document.id: document for document in documents}
+        self._before = frozenset(self._by_id)
+        self._by_file = {}
+        for document in documents:
+            self._by_file.setdefault(document.file, []).append(document)
+
+    def _jobs(self, files: Iterable[Found], seen: Callable[[], object]) -> Iterator[Job]:
+        """The files that are new or have changed."""
+        for found in files:
+            path = found.path.resolve()
+            known = self._by_file.get(str(path), [])
+            if path in self._met:  # named twice, or linked
+                seen()
+            elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
+                self.report.unchanged += [document.id for document in known]
+                seen()
+            else:
+                yield Job(Found(path, found.document_id), {document.source: document.sha256 for document in known})
+            self._met.add(path)
+
+    def _digest(self, path: Path) -> str:
+        if self._stamps:
+            return self._stamps.digest(path)
         try:
-            document = read(found)
-            if known:
-                document = replace(document, id=known.id)
-            self._check_name(document)
-        except Unreadable as error:
-            self.report.skipped.append((str(found.path), str(error)))
+            return hash_file(path)
+        except OSError:
+            return ""
+
+    def _take(self, found: Found, loaded: Loaded | Unreadable) -> Iterator[Split]:
+        """The documents of a file, split; what is known already, or not there any more, is noted."""
+        if isinstance(loaded, Unreadable):
+            self.report.skipped.append((str(found.path), str(loaded)))
             return
-        self._by_source[document.source] = self._by_id[document.id] = replace(document, text="")
-        yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
+        self._keep([self._by_source[source] for source in loaded.same], loaded.sha256)
+        for document in loaded.documents:
+            try:
+                document = self._named(document)
+            except Unreadable as error:
+                self.report.skipped.append((document.source, str(error)))
+                continue
+            self._by_source[document.source] = self._by_id[document.id] = replace(document, text="")
+            yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
+        self.report.skipped += loaded.skipped
+        self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
+        if self._stamps:
+            self._stamps.digest(found.path)
+
+    def _keep(self, documents: Sequence[Document], digest: str) -> None:
+        """Parts that are as they were in a file that has changed."""
+        self.report.unchanged += [document.id for document in documents]
+        if stamps := {document.id: digest for document in documents if document.stamp not in ("", digest)}:
+            self._store.restamp(stamps)
+
+    def _drop(self, found: Found, held: Collection[str]) -> None:
+        for document in self._by_file.get(str(found.path), []):
+            if document.source not in held and self._store.delete(document.id):
+                self._by_id.pop(document.id, None)
+                self.report.removed.append(document.id)
+
+    def _named(self, document: Document) -> Document:
+        """Under the id that it has in the index, if it is there. Raises Unreadable if the name is another's."""
+        if known := self._by_source.get(document.source):
+            document = replace(document, id=known.id)
+        self._check_name(document)
+        return document
 
     def _check_name(self, document: Document) -> None:
         """An id may be taken over from a file that is gone (the folder moved), never from one that still stands."""
         other = self._by_id.get(document.id)
-        if other and other.source != document.source and os.path.exists(other.source):
+        if other and other.source != document.source and os.path.exists(other.file):
             raise Unreadable(f"its name {document.id} is taken by {other.source}; give the folder another with --name")
 
     def _put(self, pending: Sequence[Split]) -> None:
@@ -97,10 +162,10 @@ class Ingest:
         if report.added or report.updated or report.unchanged:
             return
         if not report.skipped:
-            raise InputError("there are no files there", "name a folder with .md, .txt or .html files: rag ingest PATH")
+            raise InputError("there are no files there", "name a folder with documents: rag ingest PATH")
         path, reason = report.skipped[0]
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
-        hint = "name .md, .txt or .html files: rag ingest PATH"
+        hint = f"rag ingest PATH reads {SUPPORTED}"
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
 
 
@@ -112,11 +177,3 @@ def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) ->
         store.put(document, passages, vectors[at : at + len(passages)])
         at += len(passages)
     return at
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""

@@ -46,6 +46,14 @@ class Settings:
     """Most characters in a question."""
     threads: int = 0
     """Threads of the models; 0: all cores."""
+    workers: int = 0
+    """Processes that read files; 0: one for each core."""
+    file_mb: int = 100
+    """Most megabytes of a file; an archive may hold five times as many."""
+    file_seconds: int = 120
+    """Most seconds that reading a file may compute."""
+    file_memory_mb: int = 2048
+    """Most megabytes of memory that reading a file may take."""
     host: str = "127.0.0.1"
     """Address that the service is bound to; another than this machine's own needs API keys."""
     port: int = 8000
@@ -109,6 +117,7 @@ class Settings:
             "passage_tokens": (16, 480),
         }
         limits |= {"alternatives": (0, 50), "max_question": (1, 100_000), "threads": (0, 1024)}
+        limits |= {"workers": (0, 256), "file_mb": (1, 10_000), "file_seconds": (1, 86_400), "file_memory_mb": (256, 1_000_000)}
         limits |= {"port": (0, 65_535), "queue": (1, 10_000), "batch_tokens": (256, 1_000_000), "batch_ms": (0, 1000)}
         limits |= {"deadline_ms": (1, 600_000), "max_upload_mb": (1, 1024), "rate": (0, 1_000_000), "log_questions": (0, 1)}
         for name, (least, most) in limits.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.ingest import Ingest
 from rag.loading.files import Found, Unreadable, load
+from rag.loading.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
 from rag.stamps import Stamps
 from rag.types import Document
@@ -54,11 +55,14 @@ class _Plan:
 class Sync:
     """One folder, `root`, against one index."""
 
-    def __init__(self, store: Store, embedder: Embedder, passage_tokens: int, stamps: Stamps) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, passage_tokens: int, stamps: Stamps, loader: Loader = one_by_one
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._stamps = stamps
+        self._loader = loader
 
     def run(self, root: Path, files: Iterable[Found], many: bool = False, seen: Callable[[], object] = lambda: None) -> Changes:
         """Make the index equal to `files`, which are all that stand under `root`, an absolute path.
@@ -107,16 +111,16 @@ class Sync:
 
     def _apply(self, plan: _Plan, seen: Callable[[], object]) -> Changes:
         changes, to_read, gone = _done_without_reading(plan), list(plan.to_read), list(plan.gone)
-        changes.renamed = []
+        changes.renamed, changes.removed = [], []
         for old, found in plan.renamed:
             if new := self._rename(old, found):
                 changes.renamed += [(a.id, b.id) for a, b in zip(old, new, strict=True)]
             else:
                 to_read.append(found)
                 gone += old
-        gone += self._read(to_read, changes, seen)
+        self._read(to_read, changes, seen)
         put = {*changes.added, *changes.updated}  # a name that went to another file
-        changes.removed = [document.id for document in gone if document.id not in put and self._store.delete(document.id)]
+        changes.removed += [document.id for document in gone if document.id not in put and self._store.delete(document.id)]
         return changes
 
     def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
@@ -140,25 +144,19 @@ class Sync:
         free = taken is None or _is_gone(taken.file)
         return free and before is not None and (before.text, before.sections) == (new.text, new.sections)
 
-    def _read(self, files: Sequence[Found], changes: Changes, seen: Callable[[], object]) -> list[Document]:
-        """Ingest the files. What they held before and do not hold any more."""
+    def _read(self, files: Sequence[Found], changes: Changes, seen: Callable[[], object]) -> None:
         if not files:
-            return []
-        paths = {str(found.path) for found in files}
-        before = [document for document in self._store.documents() if document.file in paths]
-        ingest = Ingest(self._store, self._embedder, self._passage_tokens)
+            return
+        ingest = Ingest(self._store, self._embedder, self._passage_tokens, self._stamps, self._loader)
         try:
             ingest.run(files, seen)
         except InputError:
             if not ingest.report.skipped:
                 raise
         report = ingest.report
-        changes.added, changes.updated = report.added, report.updated
+        changes.added, changes.updated, changes.removed = report.added, report.updated, report.removed
         changes.unchanged += report.unchanged
         changes.skipped, changes.passages = report.skipped, report.passages
-        left = {*report.added, *report.updated, *report.unchanged}
-        skipped = {source for source, _ in report.skipped}
-        return [d for d in before if d.id not in left and not {d.source, d.file} & skipped]
 
 
 def _done_without_reading(plan: _Plan) -> Changes:

@@ -14,9 +14,13 @@ import pytest
 from rag.errors import BusyError, InputError, StoreError
 from rag.ingest import Ingest, Report
 from rag.loading.files import find
+from rag.loading.pool import Pool
+from rag.stamps import Stamps
 from rag.store.local import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
+from tests.loading.archives import zipped
+from tests.loading.pdfs import column, pdf
 from tests.store.helpers import ROOT, Worker, both, local, stored
 
 
@@ -221,7 +225,11 @@ import json, sys
 from pathlib import Path
 import rag.ingest
 from rag.loading.files import find
+from rag.loading.pool import Pool
+from rag.stamps import Stamps
 from tests.fakes import BagOfWordsEmbedder
+from tests.loading.archives import zipped
+from tests.loading.pdfs import column, pdf
 from tests.store.helpers import local
 
 rag.ingest._BATCH_PASSAGES = 5
@@ -254,3 +262,58 @@ def test_a_killed_run_keeps_what_it_put_and_the_next_completes_it(tmp_path: Path
     assert sorted(report.unchanged + report.added) == [f"many/{n:03}.txt" for n in range(300)]
     assert store.stats().documents == store.stats().passages == 300
     assert [len(found) for found in both(store, "sardines")] == [300, 300]
+
+
+def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Path) -> None:
+    path = tmp_path / "docs" / "all.zip"
+    path.parent.mkdir()
+    path.write_bytes(zipped({"a.txt": "Sardines swim.", "b.txt": "Trees grow.", "c.png": b"\0"}))
+    report = ingest(store, path)
+    assert report.added == ["docs/all.zip/a.txt", "docs/all.zip/b.txt"]
+    assert report.skipped == [(f"{path}//c.png", "unsupported kind .png")]
+    assert ingest(store, path).unchanged == report.added
+    path.write_bytes(zipped({"a.txt": "Sardines swim.", "c.txt": "Stones lie."}))
+    report = ingest(store, path)
+    assert (report.unchanged, report.added, report.removed) == (
+        ["docs/all.zip/a.txt"],
+        ["docs/all.zip/c.txt"],
+        ["docs/all.zip/b.txt"],
+    )
+    assert both(store, "trees")[1] == set()
+    assert both(store, "sardines")[1] == {"docs/all.zip/a.txt"}
+    assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
+
+
+def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path: Path) -> None:
+    for folder_name in ("x", "y"):
+        path = tmp_path / folder_name / "docs" / "all.zip"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(zipped({"a.txt": f"Sardines of {folder_name}."}))
+    ingest(store, tmp_path / "x" / "docs")
+    assert "is taken by" in ingest(store, tmp_path / "y" / "docs", tmp_path / "x" / "docs").skipped[0][1]
+
+
+def test_an_unchanged_tree_costs_a_stat_a_file(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Report:
+        return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder)).run(find([docs]))
+
+    for name in docs.rglob("*.*"):
+        os.utime(name, (1, 1))
+    monkeypatch.setattr("rag.stamps._RACY_NS", 0)
+    assert run().added == ALL
+    hashed: list[Path] = []
+    monkeypatch.setattr("rag.stamps.hash_file", hashed.append)
+    assert run().unchanged == ALL
+    assert hashed == []
+
+
+def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (docs / "fish.pdf").write_bytes(pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)]))
+    with Pool(2) as pool:
+        report = Ingest(store, BagOfWordsEmbedder(), 12, loader=pool).run(find([docs]))
+    assert report.added == ["docs/a.txt", "docs/b.md", "docs/fish.pdf", "docs/sub/c.html"]
+    assert [reason for _, reason in report.skipped] == ["is not a PDF that can be read, or is cut short"]
+    found = store.document("docs/fish.pdf")
+    assert found is not None
+    assert found.page(found.text.index("Tuna")) == 2

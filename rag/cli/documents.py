@@ -20,7 +20,7 @@ from rag.loading.files import find
 from rag.protocols import Store
 from rag.settings import Settings
 from rag.stamps import Stamps
-from rag.types import Document
+from rag.types import INSIDE, Document
 
 
 @click.command("ingest")
@@ -28,22 +28,23 @@ from rag.types import Document
 @click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
 @shared
 def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], name: str | None) -> None:
-    """Put the .md, .txt and .html files under PATHS into the index.
+    """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
 
-    A changed file replaces what was there; an unchanged one is left alone.
+    A changed file replaces what was there; an unchanged one is left alone. One that cannot be read, or not within the limits
+    on time and memory, is named at the end and stops nothing.
     """
     files = list(find(list(paths), name))
     embedder = build.embedder(settings)
-    ingest = Ingest(build.store(settings, embedder, create=True), embedder, settings.passage_tokens)
-    with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-        report = ingest.run(files, progress.update)
+    store = build.store(settings, embedder, create=True)
+    with build.pool(settings) as pool, tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+        report = Ingest(store, embedder, settings.passage_tokens, Stamps(settings.index), pool).run(files, progress.update)
     print_json(report) if as_json else click.echo(_report(report, settings.place))
 
 
 def _report(report: Report, index: str) -> str:
-    counts = [(len(report.added), "added"), (len(report.updated), "updated"), (len(report.unchanged), "unchanged")]
-    said = ", ".join(f"{count} {word}" for count, word in [*counts, (len(report.skipped), "skipped")] if count)
-    nothing = "" if report.added or report.updated else "; the index has not changed"
+    words = ("added", "updated", "removed", "unchanged", "skipped")
+    said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
+    nothing = "" if report.added or report.updated or report.removed else "; the index has not changed"
     lines = [f"{index}: {said}{nothing}"]
     for reason, count in Counter(reason for _, reason in report.skipped).most_common():
         path = next(path for path, why in report.skipped if why == reason)
@@ -117,7 +118,7 @@ def _proof(receipt: Receipt) -> list[str]:
 
 def _find(store: Store, name: str) -> str:
     """The id of the document with this id or this path. Raises NotFoundError."""
-    source = str(Path(name).resolve())
+    source = name if INSIDE in name else str(Path(name).resolve())
     for document in store.documents():
         if document.id == name or document.source == source:
             return document.id
@@ -125,5 +126,5 @@ def _find(store: Store, name: str) -> str:
 
 
 def _without_text(document: Document) -> dict[str, object]:
-    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "sections")]
+    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "sections", "pages", "stamp")]
     return {name: getattr(document, name) for name in names}

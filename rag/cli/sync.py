@@ -39,19 +39,20 @@ def sync_command(
     root = folder.resolve()
     if not root.is_dir():
         raise NotFoundError(f"no such folder: {folder}", "check the path; if the folder itself is gone: rag delete")
-    sync = build.sync(settings, create=not dry_run)
+    with build.pool(settings) as pool:
+        sync = build.sync(settings, pool, create=not dry_run)
 
-    def once() -> Changes:
-        files = list(find([root], name))
-        if dry_run:
-            return sync.preview(root, files)
-        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-            return sync.run(root, files, many, progress.update)
+        def once() -> Changes:
+            files = list(find([root], name))
+            if dry_run:
+                return sync.preview(root, files)
+            with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+                return sync.run(root, files, many, progress.update)
 
-    if watch:
-        _follow(root, once, lambda changes: _say(changes, settings.place, as_json))
-    else:
-        _say(once(), settings.place, as_json)
+        if watch:
+            _follow(root, once, lambda changes: _say(changes, settings.place, as_json))
+        else:
+            _say(once(), settings.place, as_json)
 
 
 def _follow(root: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:

@@ -22,6 +22,7 @@ from rag.loading.parsed import Unreadable as Unreadable  # who reads files catch
 from rag.types import INSIDE, Document
 
 MOST_BYTES = 100_000_000
+HINT = "give it the suffix of what it is, such as report.pdf or notes.txt"
 _MOST_CHARACTERS = 20_000_000
 """Some thirty thousand passages; a longer text is many documents in one."""
 _MOST_EXPANDED = 5
@@ -42,11 +43,15 @@ class Found:
 
 @dataclass(slots=True)
 class Loaded:
-    """What a file held: documents; sources of those that are as they were known; and what cannot be read, (source, reason)."""
+    """What a file held: documents; sources of those that are as they were known; (source, reason) of what cannot be read.
+
+    `sha256` is the digest of the file itself.
+    """
 
     documents: list[Document] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    sha256: str = ""
 
 
 def find(paths: list[Path], name: str | None = None) -> Iterator[Found]:
@@ -95,19 +100,22 @@ def load(found: Found, known: Mapping[str, str] | None = None, most_bytes: int =
     return run.loaded
 
 
-def load_bytes(name: str, data: bytes) -> list[Document]:
-    """The documents in `data`, which came without a file: `name`, a path or URI with the suffix of its kind, is id and source.
+def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES) -> Loaded:
+    """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is id and source."""
+    run = _Run({}, _MOST_EXPANDED * most_bytes)
+    run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
+    return run.loaded
 
-    Raises InputError if it cannot be read.
-    """
+
+def load_bytes(name: str, data: bytes) -> list[Document]:
+    """The documents of `load_data`. Raises InputError if there are none. `rag.loading.pool.Pool` does it within limits."""
     try:
-        run = _Run({}, _MOST_EXPANDED * MOST_BYTES)
-        run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
-        if not run.loaded.documents:
-            raise Unreadable("holds nothing that can be read: {} {}".format(*run.loaded.skipped[0]))
+        loaded = load_data(name, data)
+        if not loaded.documents:
+            raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
     except Unreadable as error:
-        raise InputError(f"{name} {error}", "give it the suffix of what it is, such as report.pdf or notes.txt") from error
-    return run.loaded.documents
+        raise InputError(f"{name} {error}", HINT) from error
+    return loaded.documents
 
 
 def read(found: Found) -> Document:
@@ -165,6 +173,7 @@ class _Run:
 
     def file(self, place: _Place, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()
+        self.loaded.sha256 = self.loaded.sha256 or digest
         if self._known.get(place.source) == digest:
             self.loaded.same.append(place.source)
             return
