@@ -181,7 +181,7 @@ def test_another_embedder_is_an_error_that_names_the_way_out(filled: Run, monkey
     code, _, err = filled("ask", "When?")
     assert code == 3
     assert "made with embedder = bag-of-words, the settings say other" in err
-    assert "set RAG_EMBEDDER=bag-of-words, or make a new index: rag ingest PATH --index NEW" in err
+    assert "set RAG_EMBEDDER=bag-of-words, or make the index anew from its text: rag rebuild" in err
     assert filled("list")[0] == 0
 
 
