@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.composing.compose import Rule, compose
 from rag.composing.confidence import Confidence
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Reader, Retriever, Store
+from rag.receipts import receipt
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 
@@ -116,13 +117,24 @@ class Engine(Searcher):
         with _timed(timings, "read"):
             spans = self.reader.read_many([(q, one.hits) for q, one in zip(questions, found, strict=True)])
         with _timed(timings, "compose"):
-            return [self._compose(*parts, timings) for parts in zip(questions, found, spans, strict=True)]
+            return [self._compose(*parts, timings) for parts in zip(asked, found, spans, strict=True)]
 
-    def _compose(self, question: str, found: Found, spans: Sequence[Span], timings: Mapping[str, float]) -> Answer:
+    def _compose(self, asked: Asked, found: Found, spans: Sequence[Span], timings: Mapping[str, float]) -> Answer:
         """From the documents as they were when the passages were found, so that an answer never mixes two states."""
-        threshold = self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
-        rule = Rule(self.confidence, threshold, self.settings.alternatives)
-        return compose(question, found.hits, spans, found.documents.get, rule, timings)
+        used = replace(self.settings, threshold=self.threshold)
+        rule = Rule(self.confidence, self.threshold, self.settings.alternatives)
+        question = asked.question.strip()
+        answer = compose(question, found.hits, spans, found.documents.get, rule, timings)
+        read = sorted({hit.passage.document_id for hit in found.hits})
+        documents = [found.documents[name] for name in read]
+        k = asked.k or self.settings.read
+        made = receipt(used, self.confidence.digest, question, k, asked.filter or (), found.generation, documents, answer)
+        return replace(answer, receipt=made)
+
+    @property
+    def threshold(self) -> float:
+        """The least confidence at which an answer is given: the setting's or, where it is negative, the calibration's."""
+        return self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
 
 
 def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import click
 
+from rag.composing.explain import explain, in_words
 from rag.types import Alternative, Answer, Citation, Hit
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -23,10 +24,34 @@ def _given(found: Answer) -> str:
     lines = [f"{click.style(clean(found.text or ''), bold=True)}  (confidence {found.confidence:.0%})", ""]
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
-    others = [other for other in found.alternatives if other.confidence >= 0.05]
+    lines += _beside(found)
+    told = {other.text for other in (*found.dissent, *found.parts)}
+    others = [other for other in found.alternatives if other.confidence >= 0.05 and other.text not in told]
     if others:
         lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]
     return "\n".join(lines)
+
+
+def _beside(found: Answer) -> list[str]:
+    """What is known beside the words: the typed value where it says more, further parts, and what contradicts the answer."""
+    lines = []
+    said = in_words(found.value) if found.value else ""
+    if found.value and (found.value.resolved or found.value.yes is not None or found.value.iso not in (None, found.value.text)):
+        lines.append(f"Read as {clean(said)}")
+    if found.parts:
+        lines.append("Also: " + "; ".join(_alternative(part) for part in found.parts))
+    if found.dissent:
+        sides = [(found.text or "", found.documents), *((side.text, side.documents) for side in found.dissent)]
+        counts = "; ".join(f"{clean(text)} in {count} document{'' if count == 1 else 's'}" for text, count in sides)
+        lines.append(click.style("The documents disagree: ", bold=True) + counts)
+        for side in found.dissent:
+            lines += _citation(side.text, side.citations[0])
+    return ["", *lines] if lines else []
+
+
+def why(found: Answer) -> str:
+    """The answer's explanation, a line a reason."""
+    return "\n".join(["", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))])
 
 
 def _refused(found: Answer) -> str:
@@ -42,11 +67,14 @@ def _alternative(other: Alternative) -> str:
     return f"{clean(other.text)} ({other.confidence:.0%}, {other.citations[0].document_id})"
 
 
-def _citation(number: int, citation: Citation) -> list[str]:
+def _citation(number: int | str, citation: Citation) -> list[str]:
     before = citation.sentence[: citation.start - citation.sentence_start]
     after = citation.sentence[citation.end - citation.sentence_start :]
     marked = clean(before) + _mark(clean(citation.quote)) + clean(after)
-    return [f"[{number}] {_place(citation.document_id, citation.title, citation.heading, citation.page)}", *_wrap(marked)]
+    return [
+        f"[{clean(str(number))}] {_place(citation.document_id, citation.title, citation.heading, citation.page)}",
+        *_wrap(marked),
+    ]
 
 
 def hit(number: int, found: Hit) -> list[str]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
 from rag.composing.confidence import Confidence
+from rag.composing.dissent import beside
 from rag.composing.features import Asked, features
-from rag.composing.meaning import Relation, relation
-from rag.composing.questions import fits, several
 from rag.composing.values import Place, value
 from rag.composing.values.relative import document_date
 from rag.types import Alternative, Answer, Citation, Document, Hit, Span, Value
@@ -49,37 +48,12 @@ def compose(
         reason = f'the likeliest answer, "{best.text}", reaches a confidence of {best.confidence:.2f}, below {rule.threshold:.2f}'
         return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
     answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
-    dissent, parts = _others(asked, ranked, document, rule)
+    dissent, parts = (
+        tuple(_alternative(c, _cite(c, document), sure) for c, sure in found)
+        for found in beside(asked, ranked, lambda c, others: rule.confidence(features(asked, c, others)), rule.threshold)
+    )
     typed = typed_value(asked, ranked[0].spans[0], document)
     return replace(answer, documents=best.documents, dissent=dissent, parts=parts, value=typed)
-
-
-def _others(
-    asked: Asked, ranked: Sequence[Candidate], document: _Documents, rule: Rule
-) -> tuple[tuple[Alternative, ...], tuple[Alternative, ...]]:
-    """(what contradicts the best candidate, what stands beside it where several things are asked for).
-
-    Only what would be given as the answer if the best and what agrees with it were not there.
-    """
-    best, *rest = ranked
-    many = several(asked.text)
-    found: dict[bool, list[Alternative]] = {True: [], False: []}
-    for candidate in rest[:_LOOK_AT]:
-        how = relation(best.meaning, candidate.meaning)
-        beside = many and how in (Relation.UNRELATED, Relation.CONTRARY) and not candidate.meaning.negated
-        if not beside and how is not Relation.CONTRARY:
-            continue
-        alone = [
-            c for c in ranked if c is candidate or (relation(c.meaning, best.meaning) in _APART and c.score < candidate.score)
-        ]
-        sure = rule.confidence(features(asked, candidate, alone))
-        if sure >= rule.threshold and fits(asked.kind, candidate.spans[0].text) >= fits(asked.kind, best.spans[0].text):
-            found[beside].append(_alternative(candidate, _cite(candidate, document), sure))
-    return tuple(found[False]), tuple(found[True])
-
-
-_LOOK_AT = 12
-_APART = (Relation.CONTRARY, Relation.UNRELATED)
 
 
 def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:

@@ -61,6 +61,6 @@ class Confidence:
         return found["gap"] + self.retrieval * found["retrieval"] + self.type * found["type"]
 
     def __call__(self, features: Mapping[str, float]) -> float:
-        """The probability, in [0, 1]. Every weight needs its feature."""
+        """The probability, in (0, 1). Every weight needs its feature."""
         total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))

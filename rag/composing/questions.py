@@ -28,7 +28,7 @@ _POLAR = re.compile(
 )
 _SEVERAL = re.compile(
     r"^(?:who (?:are|were)|(?:what|which) (?:are|were)|(?:what|which)(?: \w+)? \w+s\b(?<!ss)(?<!us)(?<!is)(?<!was)(?<!has)"
-    r"(?<!does)|name (?:the|all)|list)\b",
+    r"(?<!does)(?<!news)|name (?:the|all)|list)\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Z][\w'’.-]*|\b[a-z]+-[A-Z]\w+")

@@ -217,3 +217,68 @@ def test_doctor_finds_what_is_wrong(filled: Run, monkeypatch: pytest.MonkeyPatch
     assert code == 1
     assert "WRONG reader: no model folder /no/such/reader\n      set RAG_READER to" in out
     assert "ok    index opens: 2 documents" in out
+
+
+def test_why_says_how_the_answer_came_about(filled: Run) -> None:
+    code, out, _ = filled("ask", "--why", "When did the US leave the deal?")
+    assert code == 0
+    why = out.partition("\nWhy\n")[2].splitlines()
+    assert why[0].startswith('  "2018" is right with a probability of ')
+    assert "  The question asks for a date; words of that kind are preferred." in why
+    assert json.loads(filled("ask", "--json", "--why", "When did the US leave the deal?")[1])["why"][0] == why[0].strip()
+
+
+def test_citations_are_verified_after_a_change(filled: Run) -> None:
+    Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
+    assert filled("verify", "answer.json") == (0, 'ok      docs/deal.md  "2018": stands where it stood\n', "")
+    Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
+    filled("ingest", "docs")
+    code, out, _ = filled("verify", "answer.json")
+    assert (code, out.splitlines()[1]) == (1, "        now: The US left the deal in 2019.")
+    (verdict,) = json.loads(filled("verify", "--json", "answer.json")[1])
+    assert (verdict["status"], verdict["edited"]) == ("changed", True)
+
+
+def test_a_receipt_is_replayed(filled: Run) -> None:
+    Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
+    assert filled("replay", "answer.json") == (0, "the same answer\n  nothing that bears on it has changed\n", "")
+    Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
+    filled("ingest", "docs")
+    code, out, _ = filled("replay", "answer.json")
+    assert code == 1
+    assert out.startswith("another answer than then\n  document docs/deal.md: changed since\n")
+    assert "\n2019  (confidence " in out
+
+
+@pytest.mark.parametrize("command", ["verify", "replay"])
+def test_what_is_no_answer_is_said(filled: Run, command: str) -> None:
+    Path("bad.json").write_text("nonsense")
+    code, out, err = filled(command, "bad.json")
+    assert (code, out) == (2, "")
+    assert err.startswith("rag: bad.json is not JSON: ")
+    Path("bad.json").write_text("[1]")
+    assert filled(command, "bad.json")[0] == 2
+
+
+def test_calibrate_writes_a_file_and_says_what_it_bought(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"question": f"When did the US leave the deal, {n}?", "answers": ["2018"]} for n in range(12)]
+    lines += [{"question": f"Who sang at the concert of {n}?", "answers": []} for n in range(12)]
+    Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.1")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "24 questions, 12 of them without an answer"
+    assert "calibrated: answers " in out
+    assert out.endswith("calibration.json: use it with RAG_CALIBRATION=calibration.json\n")
+    monkeypatch.setenv("RAG_CALIBRATION", "calibration.json")
+    monkeypatch.delenv("RAG_THRESHOLD")
+    assert filled("ask", "When did the US leave the deal?")[0] == 0
+    Path("gold.jsonl").write_text("")
+    assert "0 gold questions are too few" in filled("calibrate", "gold.jsonl")[2]
+
+
+def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_CALIBRATION", "none.json")
+    code, _, err = filled("ask", "When?")
+    assert code == 4
+    assert "none.json cannot be read" in err
+    assert "rag calibrate GOLD" in err

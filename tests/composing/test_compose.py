@@ -33,7 +33,7 @@ def gather(*spans: Span, kind: str = "date") -> list[Candidate]:
 
 A = document("It was signed in 2015. Talks went on.", "a")
 B = document("The deal of the year 2015 held.", "b")
-C = document("They left in 2018.", "c")
+C = document("The exit was in 2018.", "c")
 
 
 def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
@@ -93,16 +93,39 @@ def test_margin_is_the_lead_over_what_says_something_else() -> None:
     assert features(Asked.of("when?"), ranked[0], ranked[:1])["margin"] == 10.0
 
 
-D = document("They left in 2016, they say.", "d")
+D = document("The exit was in 2016.", "d")
 
 
 def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
-    found = answer("When did they leave?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
+    found = answer("When was the exit?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
     assert (found.text, found.documents) == ("2018", 1)
     assert [(side.text, side.documents, side.citations[0].document_id) for side in found.dissent] == [("2016", 1, "d")]
-    again = answer("When?", [A, B, C], [span(A, "2015", 3.0), span(B, "2015", 2.9), span(C, "2018", 2.8)])
-    assert (again.text, again.documents) == ("2015", 2)
-    assert [(side.text, side.documents) for side in again.dissent] == [("2018", 1)]
+    full = document("On 8 May 2018 the exit was made.", "f")
+    again = answer(
+        "When was the exit?", [C, D, full], [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+    )
+    assert (again.text, again.documents) == ("2018", 2)
+    assert [(side.text, side.documents) for side in again.dissent] == [("2016", 1)]
+
+
+def test_another_date_of_another_thing_is_no_dissent() -> None:
+    found = answer("When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)])
+    assert (found.text, found.dissent) == ("2018", ())
+
+
+def test_one_sentence_dissents_with_itself_only_where_it_says_so() -> None:
+    some = document("Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h")
+    both = [span(some, "11 October 1955", 3.0), span(some, "13 October 1954", 2.5)]
+    assert [side.text for side in answer("When was he born?", [some], both).dissent] == ["13 October 1954"]
+    life = document("He was born on 11 October 1955 and died on 13 October 1994.", "l")
+    told = [span(life, "11 October 1955", 3.0), span(life, "13 October 1994", 2.5)]
+    assert answer("When was he born?", [life], told).dissent == ()
+
+
+def test_a_denial_is_dissent() -> None:
+    said, denied = document("The exit was in 2018.", "s"), document("The exit was not in 2018.", "n")
+    found = answer("When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)])
+    assert (found.documents, [(side.text, side.citations[0].document_id) for side in found.dissent]) == (1, [("2018", "n")])
 
 
 def test_what_is_more_exact_or_of_another_kind_is_no_dissent() -> None:
@@ -114,11 +137,11 @@ def test_what_is_more_exact_or_of_another_kind_is_no_dissent() -> None:
 
 
 def test_several_things_asked_for_are_parts_and_no_dissent() -> None:
-    one, other = document("Oman mediated.", "o"), document("Qatar mediated too.", "q")
+    one, other = document("Oman mediated there.", "o"), document("Qatar mediated there.", "q")
     found = answer("Which countries mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
     assert (found.text, found.dissent) == ("Oman", ())
     assert [(part.text, part.citations[0].document_id) for part in found.parts] == [("Qatar", "q")]
-    single = answer("Which country mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    single = answer("Who mediated there?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
     assert [side.text for side in single.dissent] == ["Qatar"]
     assert single.parts == ()
 

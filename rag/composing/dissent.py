@@ -1,0 +1,98 @@
+"""What contradicts an answer, and what stands beside it.
+
+Two values that differ are no disagreement where they are told of different things, so an answer dissents only where its evidence
+speaks of all that the first answer's evidence speaks of among what is asked, or where the text itself says that accounts differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from rag.chunking.sentences import enclosing_sentence
+from rag.composing.agreement import Candidate
+from rag.composing.features import Asked
+from rag.composing.meaning import NUMERIC, Relation, relation
+from rag.composing.questions import fits, several
+from rag.composing.text import content_words
+from rag.types import Span
+
+Sure = Callable[[Candidate, Sequence[Candidate]], float]
+"""The confidence of a candidate among others."""
+Others = list[tuple[Candidate, float]]
+_LOOK_AT = 12
+_APART = (Relation.CONTRARY, Relation.UNRELATED)
+_ABOUT = 0.75
+"""Least share of the question's words that dissenting evidence speaks of."""
+_ALIKE = 0.5
+"""Least likeness of two sentences that name different people or places for the same thing."""
+_DIFFER = re.compile(
+    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:say|give|put|count|place|sources|accounts)|"
+    r"(?:accounts|sources|figures|counts|reports|estimates) (?:differ|vary|disagree))\b",
+    re.IGNORECASE,
+)
+
+
+def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: float) -> tuple[Others, Others]:
+    """(what contradicts the first candidate, what else there is where several things are asked for), each with its confidence.
+
+    Only what would be given as the answer if the first and what agrees with it were not there.
+    """
+    best, *rest = ranked
+    many = several(asked.text)
+    dissent, parts = Others(), Others()
+    for candidate in rest[:_LOOK_AT]:
+        how = relation(best.meaning, candidate.meaning)
+        same_type = (best.meaning.quantity is None) == (candidate.meaning.quantity is None)
+        is_part = many and how in _APART and same_type and not candidate.meaning.negated
+        if not (is_part or (how is Relation.CONTRARY and _dissents(asked, best, candidate))) or not _fitting(
+            asked, best, candidate
+        ):
+            continue
+        alone = [
+            c for c in ranked if c is candidate or (c.score < candidate.score and relation(c.meaning, best.meaning) in _APART)
+        ]
+        confidence = sure(candidate, alone)
+        if confidence >= threshold:
+            (parts if is_part else dissent).append((candidate, confidence))
+    return dissent, parts
+
+
+def _fitting(asked: Asked, best: Candidate, other: Candidate) -> bool:
+    """Whether the reader finds it an answer, of the kind wanted as much as the first, and not words of the question."""
+    span = other.spans[0]
+    kind = fits(asked.kind, span.text) >= fits(asked.kind, best.spans[0].text)
+    return span.score > 0 and kind and bool(content_words(span.text) - asked.words)
+
+
+def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
+    first, second = _sentence(best.spans[0]), _sentence(other.spans[0])
+    valued = asked.kind == "date" or asked.kind in NUMERIC
+    if best.meaning.key == other.meaning.key:  # one says it, the other denies it
+        return True
+    if first == second or _same_passage(best.spans[0], other.spans[0]):
+        return valued and bool(_DIFFER.search(first) or _DIFFER.search(second))
+    return _about_all(asked, best.spans[0], other.spans[0]) and (valued or _alike(best, other) >= _ALIKE)
+
+
+def _sentence(span: Span) -> str:
+    start, end = enclosing_sentence(span.hit.passage.text, span.start, span.end)
+    return span.hit.passage.text[start:end]
+
+
+def _same_passage(one: Span, other: Span) -> bool:
+    first, second = one.hit.passage, other.hit.passage
+    return (first.document_id, first.start) == (second.document_id, second.start)
+
+
+def _about_all(asked: Asked, first: Span, second: Span) -> bool:
+    """Whether the second span's sentence speaks of what the first's does, and, with its heading, of most of what is asked."""
+    told, told_first = (asked.words & content_words(_sentence(span)) for span in (second, first))
+    around = asked.words & content_words(f"{second.hit.passage.context} {_sentence(second)}")
+    return told >= told_first and len(around) >= _ABOUT * len(asked.words)
+
+
+def _alike(one: Candidate, other: Candidate) -> float:
+    """The share of the shorter sentence's words, but for the answers', that the other has too."""
+    first, second = (content_words(_sentence(c.spans[0])) - content_words(c.spans[0].text) for c in (one, other))
+    return len(first & second) / max(1, min(len(first), len(second)))
