@@ -159,10 +159,10 @@ class ModelThread:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
             batch: list[Work] = []
-            spent = 0
-            while self._queue and (not batch or spent + self._queue[0].cost <= self.limits.tokens):
+            costs: dict[Asked, int] = {}
+            while self._queue and (not batch or _total(costs, self._queue[0]) <= self.limits.tokens):
                 batch.append(self._queue.popleft())
-                spent += batch[-1].cost
+                costs[batch[-1].asked] = batch[-1].cost
             return batch
 
     def _time(self, batch: list[Work], engine: Engine) -> None:
@@ -190,20 +190,23 @@ class ModelThread:
 
 
 def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
+    """The same question, asked by many at once, is searched and read once."""
     begun = time.perf_counter()
-    found = engine.find_many([work.asked for work in batch])
+    asked = list(dict.fromkeys(work.asked for work in batch))
+    found = dict(zip(asked, engine.find_many(asked), strict=True))
     timings = {"retrieve": time.perf_counter() - begun}
-    to_read: list[tuple[Work, Found]] = []
-    for work, one in zip(batch, found, strict=True):
-        _give(work.found, one)
-        if not work.search and (work.answer.running() or work.answer.set_running_or_notify_cancel()):
-            to_read.append((work, one))
     metrics.stages(timings)
+    to_read: dict[Asked, list[Work]] = {}
+    for work in batch:
+        _give(work.found, found[work.asked])
+        if not work.search and (work.answer.running() or work.answer.set_running_or_notify_cancel()):
+            to_read.setdefault(work.asked, []).append(work)
     if to_read:
-        answers = engine.answer_many([work.asked for work, _ in to_read], [one for _, one in to_read], timings)
+        answers = engine.answer_many(list(to_read), [found[one] for one in to_read], timings)
         metrics.answers(answers)
-        for (work, _), answer in zip(to_read, answers, strict=True):
-            work.answer.set_result(answer)
+        for works, answer in zip(to_read.values(), answers, strict=True):
+            for work in works:
+                work.answer.set_result(answer)
 
 
 def _give(future: Future[T], value: T) -> None:
@@ -216,6 +219,11 @@ def _in_time(work: Work, now: float) -> bool:
     if work.wanted and work.deadline <= now:
         work.fail(problems.late())
     return work.wanted and not work.answer.done()
+
+
+def _total(costs: dict[Asked, int], work: Work) -> int:
+    """With this one too; what is asked already costs nothing more."""
+    return sum({**costs, work.asked: work.cost}.values())
 
 
 def _call(function: Callable[[], Any], future: Future[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from rag import deleting
 from rag.errors import InputError, NotFoundError
 from rag.serving import shapes
 from rag.serving.ingesting import safe_name
@@ -120,10 +122,12 @@ def document(document: str, service: Shared) -> WireDocumentDetail:
 @router.delete("/documents/{document:path}", responses=described(404, 503))
 def delete(document: str, service: Shared) -> Deleted:
     """Take a document out of the index. No question that is asked from now on is answered from it."""
-    store = service.engine.store
-    if not store.delete(document):
+    receipts = deleting.delete(service.engine.store, [document])
+    if not receipts:
         raise _missing(document)
-    return Deleted(id=document, deleted=True, generation=store.stats().generation)
+    (receipt,) = receipts
+    shown = dataclasses.asdict(receipt)
+    return Deleted(id=document, deleted=True, generation=receipt.generation, complete=receipt.complete, receipt=shown)
 
 
 def _find(service: Service, document: str) -> Document:

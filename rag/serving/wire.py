@@ -169,6 +169,8 @@ class Deleted(BaseModel):
     id: str
     deleted: bool
     generation: int = Field(description="From this state of the index on the document answers nothing.")
+    complete: bool = Field(description="Whether nothing of it is left in the index, and no search finds it.")
+    receipt: dict[str, Any] = Field(description="What each part of the index held of it before, and holds after.")
 
 
 class TextDocument(Strict):

@@ -1,8 +1,13 @@
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from rag.settings import Settings
 from tests.fakes import document
 from tests.serving.fake_server import open_backend, put_text, serving
 
@@ -19,7 +24,8 @@ def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
     again = client.post("/v1/documents", files=files[:1]).json()
     assert again["files"][0]["outcome"] == "unchanged"
     deleted = client.delete("/v1/documents/uploads/a.txt").json()
-    assert deleted["deleted"] is True
+    assert deleted["deleted"] is deleted["complete"] is True
+    assert deleted["receipt"]["after"]["passages"] == 0 < deleted["receipt"]["before"]["passages"]
     after = client.post("/v1/ask", json={"question": "What is the cat called?"}).json()
     assert after["answer"] != "Minka"
     assert after["generation"] >= deleted["generation"]
@@ -48,7 +54,7 @@ def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"])
 def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
-    content = b'{"name": ' + __import__("json").dumps(name).encode() + b', "text": "x"}'
+    content = json.dumps({"name": name, "text": "x"})
     response = client.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422)
 
@@ -62,7 +68,7 @@ def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(client: httpx.
 
 
 def test_too_large_an_upload_is_refused(client: httpx.Client) -> None:
-    response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (2 << 20)})
+    response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
     assert response.status_code == 413
     assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
 
@@ -75,11 +81,7 @@ def test_other_media_types_are_refused(client: httpx.Client) -> None:
 
 def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
-        from rag.settings import Settings
-
         store = open_backend(Settings(index=tmp_path)).engine.store
-        import numpy as np
-
         store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
         store.close()
         response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
@@ -92,3 +94,29 @@ def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None
     put_text(client, "large.txt", text)
     assert client.get("/v1/documents/uploads/large.txt/text").text.strip() == text.strip()
     client.delete("/v1/documents/uploads/large.txt")
+
+
+def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> None:
+    stop = threading.Event()
+
+    def change(number: int) -> list[int]:
+        statuses = []
+        while not stop.is_set():
+            name = f"moving{number}.txt"
+            statuses.append(
+                client.post("/v1/documents", json={"name": name, "text": f"Cat {number} is called Minka."}).status_code
+            )
+            statuses.append(client.delete(f"/v1/documents/uploads/{name}").status_code)
+        return statuses
+
+    with ThreadPoolExecutor(3) as pool:
+        changing = [pool.submit(change, number) for number in range(3)]
+        try:
+            answers = [client.post("/v1/ask", json={"question": "Who led the talks?"}) for _ in range(12)]
+        finally:
+            stop.set()
+        changed = {status for one in changing for status in one.result()}
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["answer"] for answer in answers} == {"William Burns"}
+    assert len({answer.json()["generation"] for answer in answers}) > 3
+    assert changed == {200, 201}

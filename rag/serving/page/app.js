@@ -3,9 +3,11 @@
 let asking = null;
 let shown = null;
 
-function say(words, busy = false) {
+// `heard` words are for screen readers alone: eyes see what they say.
+function say(words, { busy = false, heard = false } = {}) {
   $('status').textContent = words;
   $('status').classList.toggle('busy', busy);
+  $('status').classList.toggle('heard', heard);
 }
 
 const conditions = () => $('filters').value.split(',').map(one => one.trim()).filter(Boolean);
@@ -23,12 +25,12 @@ async function ask(question, filters) {
   document.title = `${question} · rag`;
   $('recent').hidden = true;
   $('result').hidden = true;
-  say('Searching', true);
+  say('Searching', { busy: true });
   const begun = performance.now();
   try {
     const response = await postJson('/v1/ask', { question, filters, stream: true }, mine.signal);
     for await (const [name, data] of eventsOf(response)) {
-      if (name === 'search_results') say(`Reading ${count(data.hits.length, 'passage')}`, true);
+      if (name === 'search_results') say(`Reading ${count(data.hits.length, 'passage')}`, { busy: true });
       if (name === 'error') throw new Problem(data);
       if (name === 'final_answer') show(data, filters, performance.now() - begun);
     }
@@ -53,7 +55,7 @@ function show(answer, filters, ms) {
   $('result').replaceChildren(...renderAnswer(answer, openCitation),
     el('p', { class: 'foot' }, el('span', {}, `${count(answer.nearest.length, 'passage')} read in ${time}`), copy));
   $('result').hidden = false;
-  say(answer.answer === null ? 'Not found.' : `Answered. ${inWords(answer.confidence)}, ${count(answer.citations.length, 'citation')}.`);
+  say(answer.answer === null ? 'Not found.' : `Answered. ${inWords(answer.confidence)}, ${count(answer.citations.length, 'citation')}.`, { heard: true });
 }
 
 // What was asked before
@@ -133,7 +135,7 @@ async function waitUntilReady() {
   for (;;) {
     try { await countDocuments(); say(''); return; } catch (error) {
       if (error.status !== 503) { say(''); $('result').replaceChildren(problemBox(error)); $('result').hidden = false; return; }
-      say('The models are being loaded', true);
+      say('The models are being loaded', { busy: true });
       await pause(800);
     }
   }

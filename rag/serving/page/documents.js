@@ -6,6 +6,7 @@ async function countDocuments() {
   const { total } = await getJson('/v1/documents?limit=1');
   $('document-count').textContent = total.toLocaleString('en');
   $('welcome').hidden = total > 0;
+  if (total) $('asking-hint').textContent = `${count(total, 'document')}. Every answer is quoted from one of them, or it is not given.`;
   return total;
 }
 

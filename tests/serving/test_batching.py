@@ -1,0 +1,39 @@
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rag.serving.batching import Limits
+from rag.types import Hit, Span
+from tests.serving.fake_server import SlowReader, put_text, serving
+
+
+class BreakingReader(SlowReader):
+    """Breaks on one question, as a model might on a tensor it cannot take."""
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        if "poison" in question:
+            raise RuntimeError("a shape that no layer takes")
+        return super().read(question, hits)
+
+
+def test_a_question_that_breaks_its_batch_breaks_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reader = BreakingReader(0.2)
+    with serving(tmp_path, reader) as client, ThreadPoolExecutor(6) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = [f"Who led the talks {number}?" for number in range(5)] + ["poison"]
+        responses = list(pool.map(lambda question: client.post("/v1/ask", json={"question": question}), asked))
+        assert [response.status_code for response in responses] == [200] * 5 + [500]
+        problem = responses[-1].json()
+        assert problem["type"] == "urn:rag:unforeseen"
+        assert "shape" not in responses[-1].text
+        assert client.post("/v1/ask", json={"question": asked[0]}).status_code == 200
+    assert max(reader.batches) > 1
+    assert "a shape that no layer takes" in caplog.text
+
+
+def test_a_question_costs_what_is_read_for_it() -> None:
+    limits = Limits(queue=1, tokens=1000, window=0.0, passage_tokens=160)
+    assert limits.cost(8) > 8 * 160
+    assert limits.cost(16) == 2 * limits.cost(8)
