@@ -26,6 +26,8 @@ class Stats:
     embedder: str
     dim: int
     passage_tokens: int
+    dense: str = ""
+    """The kind of the dense index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,5 +241,5 @@ def _renew(copy: sqlite3.Connection, generation: int) -> None:
     rebuilding.abandon(copy)
     with database.transaction(copy):
         copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
-        values = {"store": uuid.uuid4().hex, "generation": str(generation)}
+        values = {"store": uuid.uuid4().hex, "generation": str(generation), "journal": str(generation)}
         copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())

@@ -2,39 +2,43 @@
 
 Each holds a set of passage ids; it is right when that set equals SQLite's, since an id is never used twice and its passage
 never changes. So one step repairs everything, after an own change, another process's, a crash or a lost file: take the
-surplus ids out, put the missing ones in.
+surplus ids out, put the missing ones in. Which those are is said by the journal of removed ids and by the numbers above the
+last one seen; where the journal does not reach back, by comparing all ids.
 
 On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the generation that the files
 show and the digest of each: files that do not match it are not searched but made again. Only the holder of the write lock
 changes them. Others follow: the dense index at once, from the rows; the lexical one when the holder has saved it, and what
-was deleted meanwhile is left out.
+was deleted meanwhile is left out. The vectors' file, which is only ever written whole, may stay behind: whoever loads it
+reads the rows that came since; it is written again when they are many.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
-from rag.store import database, lexical
+from rag.store import database, lexical, manifest
 from rag.store.dense import DenseIndex
 from rag.store.lexical import LexicalIndex
 from rag.store.lock import WriteLock
+from rag.store.manifest import LEXICAL, VECTORS, Manifest
 
 _log = logging.getLogger(__name__)
-_FORMAT = "2"
-_MANIFEST, _VECTORS, _LEXICAL = "derived.json", "vectors.faiss", "lexical"
 _BATCH = 4096
+_ALWAYS = 5000
+"""Vectors that are written in a hundredth of a second: their file is not left behind."""
+_BEHIND = 20
+"""One in so many passages changed: the vectors are written again."""
+Changed = tuple[list[int], list[int], int]
+"""(surplus ids, missing ids, the last number there is after them)."""
 
 
 class Derived:
@@ -50,6 +54,7 @@ class Derived:
         self._dense = DenseIndex(self._dim)
         self._lexical = LexicalIndex()
         self._dense_shows = self._lexical_shows = ""
+        self._dense_last = self._lexical_last = 0
         self._gone = frozenset[int]()
         self._wait = wait
         self._opening = True
@@ -57,8 +62,21 @@ class Derived:
         """Why what is saved could not be taken; "" if it was."""
         self._broken = self.problem != ""
 
-    def dense(self, vector: Vectors, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
-        return self._dense.search(vector, k, allowed)
+    @property
+    def kind(self) -> str:
+        """Of the dense index."""
+        return self._dense.kind
+
+    def dense(
+        self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
+    ) -> list[tuple[int, float]]:
+        """By cosine. A compressed index only proposes: the scores are those of the rows."""
+        if self._dense.exact:
+            return self._dense.search(vector, k, allowed)
+        proposed = self._dense.search(vector, self._dense.depth(k), allowed)
+        ids, rows = database.vectors(connection, [passage_id for passage_id, _ in proposed], self._dim)
+        scores = (rows @ vector).tolist()
+        return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
 
     def lexical(self, question: str, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
         found = self._lexical.search(question, k + len(self._gone), allowed)
@@ -70,15 +88,16 @@ class Derived:
 
     def unmerged(self) -> int:
         """Deleted passages whose words still stand in files."""
-        return 0 if self._lexical.in_memory else lexical.deleted(self._folder / _LEXICAL)
+        return 0 if self._lexical.in_memory else lexical.deleted(self._folder / LEXICAL)
 
     def purge(self, connection: sqlite3.Connection, most: int) -> None:
-        """Write the full text anew if deletions have left words in it, and it holds at most `most` passages."""
-        if not self._writable or not self.unmerged() > 0 or len(self._lexical) > most:
+        """Write the vectors anew if deleted ones are left in their file, and the full text if it has at most `most` passages."""
+        if not self._writable:
             return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
-            self._start_over("", "0")
-            self._write(connection, generation)
+            if self.unmerged() > 0 and len(self._lexical) <= most:
+                self._start_over("", "0")
+            self._write(connection, generation, all_of_it=True)
 
     def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
         """(surplus, missing, altered) passages of each index against the rows, as searches would see them; nothing if they
@@ -105,7 +124,7 @@ class Derived:
         """Make both show the present generation, on disk too if this process may write there now."""
         generation = database.generation(connection)
         if not self._dense_shows == self._lexical_shows == generation:
-            to_save = self._writable and (self._broken or self._manifest().get("generation") != generation)
+            to_save = self._writable and (self._broken or self._saved().generation != generation)
             if not (to_save and self._save(connection)):
                 self._follow(connection)
         self._opening = self._broken = False
@@ -125,58 +144,57 @@ class Derived:
             self._writable, self._lexical, self._lexical_shows = False, LexicalIndex(), ""
             return False
 
-    def _write(self, connection: sqlite3.Connection, generation: str) -> None:
+    def _write(self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False) -> None:
         if self._lexical.in_memory and (reason := self._load()):
             self._start_over(reason, generation)
-        ids = database.passage_ids(connection)
         try:
             self._lexical.refresh()
-            self._update_lexical(connection, ids, generation)
+            self._trust(self._saved())
+            changed = self._update_lexical(connection, generation)
         except ValueError as error:  # broken, or taken away, while it was open
             self._start_over(_first_line(error), generation)
-            self._update_lexical(connection, ids, generation)
-        self._update_dense(connection, ids, generation)
-        self._dense.save(self._folder / _VECTORS)
-        self._sign(generation)
+            changed = self._update_lexical(connection, generation)
+        self._update_dense(connection, generation, reshape=True)
+        saved = self._saved()
+        behind = saved.behind + changed
+        due = (all_of_it and behind > 0) or saved.vectors == "" or behind > max(_ALWAYS, len(self._dense)) // _BEHIND
+        if due := due or len(self._dense) <= _ALWAYS or not (self._folder / VECTORS).exists() or self._dense.new:
+            self._dense.save(self._folder / VECTORS)
+        vectors = (generation, 0) if due else (saved.vectors, behind)
+        made = Manifest(generation, self._lexical_last, *vectors, saved.files)
+        manifest.sign(self._folder, self._store, made, vectors_saved=due)
+
+    def _trust(self, saved: Manifest) -> None:
+        """Another process may have saved the full text since, or may have been killed after that and before it signed."""
+        name = f"{LEXICAL}/meta.json"
+        if not self._lexical.in_memory:
+            signed = saved and manifest.digest(self._folder / name) == saved.files.get(name)
+            self._lexical_shows, self._lexical_last = (saved.generation, saved.last) if signed else ("", 0)
 
     def _start_over(self, reason: str, generation: str) -> None:
         if generation != "0":
             _log.warning("search indexes in %s are made again: %s", self._folder, reason)
-        (self._folder / _MANIFEST).unlink(missing_ok=True)  # first, so that nobody trusts what comes after
-        lexical.make(self._folder / _LEXICAL)
-        self._lexical = LexicalIndex(self._folder / _LEXICAL)
-
-    def _sign(self, generation: str) -> None:
-        known = self._manifest().get("files", {})
-        files = {name: known.get(name) or _digest(self._folder / name) for name in self._segments()}
-        files |= {name: _digest(self._folder / name) for name in (_VECTORS, f"{_LEXICAL}/meta.json")}
-        manifest = {"format": _FORMAT, "store": self._store, "generation": generation, "files": files}
-        partial = self._folder / "derived.partial"
-        partial.write_text(json.dumps(manifest))
-        partial.replace(self._folder / _MANIFEST)
-
-    def _segments(self) -> list[str]:
-        """Tantivy's files that never change once they are written."""
-        names = (path.name for path in (self._folder / _LEXICAL).iterdir())
-        return [f"{_LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
+        (self._folder / manifest.NAME).unlink(missing_ok=True)  # first, so that nobody trusts what comes after
+        lexical.make(self._folder / LEXICAL)
+        self._lexical = LexicalIndex(self._folder / LEXICAL)
+        self._lexical_shows, self._lexical_last = "", 0
 
     # Without it
 
     def _follow(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
-            if self._lexical_shows != generation == self._manifest().get("generation"):
+            if self._lexical_shows != generation == self._saved().generation:
                 self._take_saved(generation)
             elif self._opening and not self._writable:
-                self._lexical = LexicalIndex()  # nobody may be there who will save one
-            unsaved = self._lexical.in_memory and self._lexical_shows != generation
-            if not unsaved and self._dense_shows == generation:
+                self._lexical, self._lexical_shows = LexicalIndex(), ""  # nobody may be there who will save one
+            if self._dense_shows != generation:
+                self._update_dense(connection, generation)
+            if self._lexical_shows == generation:
                 return
-            ids = database.passage_ids(connection)
-            self._update_dense(connection, ids, generation)
-            if unsaved:
-                self._update_lexical(connection, ids, generation)
+            if self._lexical.in_memory:
+                self._update_lexical(connection, generation)
             else:
-                self._gone = frozenset(_difference(self._lexical.ids(), ids)[0])
+                self._gone = frozenset(self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)[0])
 
     def _take_saved(self, generation: str) -> None:
         if self._lexical.in_memory:
@@ -184,51 +202,58 @@ class Derived:
             return
         with suppress(OSError, ValueError):  # as it is being made again
             self._lexical.refresh()
-            self._lexical_shows, self._gone = generation, frozenset()
+            self._lexical_shows, self._lexical_last, self._gone = generation, self._saved().last, frozenset()
 
     # Both
 
-    def _manifest(self) -> Mapping[str, Any]:
-        """What is said of the saved files; empty if nothing is, or of another store."""
-        try:
-            manifest = json.loads((self._folder / _MANIFEST).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-            return {}
-        return manifest if (manifest.get("format"), manifest.get("store")) == (_FORMAT, self._store) else {}
+    def _saved(self) -> Manifest:
+        return manifest.read(self._folder, self._store)
 
     def _load(self) -> str:
         """Take what is saved, if every file is as it was written; else say why not."""
-        manifest = self._manifest()
-        if not manifest:
-            return f"{_MANIFEST} is missing, broken or of another index"
+        saved = self._saved()
         try:
-            for name, digest in manifest["files"].items():
-                if _digest(self._folder / name) != digest:
-                    return f"{name} is not as it was written"
-            dense = DenseIndex(self._dim, self._folder / _VECTORS)
-            words = LexicalIndex(self._folder / _LEXICAL)
+            if problem := saved.problem(self._folder):
+                return problem
+            dense = DenseIndex(self._dim, self._folder / VECTORS)
+            words = LexicalIndex(self._folder / LEXICAL)
         except (OSError, ValueError) as error:
             return _first_line(error)
         self._dense, self._lexical, self._gone = dense, words, frozenset()
-        self._dense_shows = self._lexical_shows = str(manifest.get("generation"))
+        self._dense_shows, self._lexical_shows = saved.vectors, saved.generation
+        self._dense_last, self._lexical_last = int(dense.ids().max(initial=0)), saved.last
         return ""
 
-    def _update_dense(self, connection: sqlite3.Connection, ids: Sequence[int], generation: str) -> None:
-        surplus, missing = _difference(self._dense.ids(), ids)
-        self._dense.remove(surplus)
+    def _changed(self, connection: sqlite3.Connection, since: str, last: int, index: DenseIndex | LexicalIndex) -> Changed:
+        """What to take out of `index`, which shows generation `since` and no number above `last`, and what to put in."""
+        if since and (journal := database.changed(connection, int(since), last)):
+            return *journal, max([last, *journal[1][-1:]])
+        ids = database.passage_ids(connection)
+        return *_difference(index.ids(), ids), max(ids, default=0)
+
+    def _update_dense(self, connection: sqlite3.Connection, generation: str, reshape: bool = False) -> None:
+        """With `reshape` the index becomes of another kind if its size asks for that."""
+        surplus, missing, last = self._changed(connection, self._dense_shows, self._dense_last, self._dense)
+        wanted = self._dense.wanted(len(self._dense) + len(missing) - len(surplus))
+        if reshape and wanted != self._dense.kind:
+            missing = database.passage_ids(connection)
+            sample = np.random.default_rng(0).permutation(missing)[: self._dense.sample(wanted)]
+            self._dense = DenseIndex.trained(self._dim, wanted, database.vectors(connection, sample.tolist(), self._dim)[1])
+        else:
+            self._dense.remove(surplus)
         for start in range(0, len(missing), _BATCH):
             self._dense.add(*database.vectors(connection, missing[start : start + _BATCH], self._dim))
-        self._dense_shows = generation
+        self._dense_shows, self._dense_last = generation, last
 
-    def _update_lexical(self, connection: sqlite3.Connection, ids: Sequence[int], generation: str) -> None:
-        surplus, missing = _difference(self._lexical.ids(), ids)
-        if self._lexical.in_memory and len(missing) == len(ids) > 0:
+    def _update_lexical(self, connection: sqlite3.Connection, generation: str) -> int:
+        """How many passages have changed."""
+        surplus, missing, last = self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)
+        if self._lexical.in_memory and missing and not len(self._lexical):
             _log.warning("what is saved in %s is out of date or broken: this process has its own in memory", self._folder)
         if surplus or missing:
             self._lexical.update(surplus, _texts(connection, missing))
-        self._lexical_shows, self._gone = generation, frozenset()
+        self._lexical_shows, self._lexical_last, self._gone = generation, last, frozenset()
+        return len(surplus) + len(missing)
 
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -243,12 +268,6 @@ def _difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[in
     surplus: list[int] = np.setdiff1d(here, right).tolist()
     missing: list[int] = np.setdiff1d(right, here).tolist()
     return surplus, missing
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest: str = hashlib.file_digest(file, "sha256").hexdigest()
-    return digest
 
 
 def _first_line(error: Exception) -> str:

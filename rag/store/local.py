@@ -118,7 +118,7 @@ class LocalStore:
 
     def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
         with self._searching() as connection:
-            return self._derived.dense(vector, k, _allowed(connection, filter))
+            return self._derived.dense(connection, vector, k, _allowed(connection, filter))
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
         with self._searching() as connection:
@@ -154,7 +154,7 @@ class LocalStore:
             documents, passages = database.counts(connection)
             meta = database.read_meta(connection)
         generation, dim, passage_tokens = (int(meta[name]) for name in ("generation", "dim", "passage_tokens"))
-        return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens)
+        return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens, self._derived.kind)
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
         with self._searching() as connection:

@@ -96,6 +96,7 @@ def swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
         if pending(connection) or unfinished(connection) != target:
             raise sqlite3.ProgrammingError("documents are pending")
         schema.run(connection, _SWAP)
-        values = {**target, "store": uuid.uuid4().hex, "generation": str(int(database.generation(connection)) + 1)}
+        generation = str(int(database.generation(connection)) + 1)
+        values = {**target, "store": uuid.uuid4().hex, "generation": generation, "journal": generation}
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
         connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))

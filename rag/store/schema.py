@@ -7,7 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 
-FORMAT = 3
+FORMAT = 4
 _DOCUMENTS = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,7 +55,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     """All tables, in one transaction, with `values` in meta."""
-    meta = {"format": str(FORMAT), "store": uuid.uuid4().hex, "generation": "0", **values}
+    meta = {"format": str(FORMAT), "store": uuid.uuid4().hex, "generation": "0", "journal": "0", **values}
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute("COMMIT")
@@ -96,9 +96,15 @@ def _pages_and_stamps(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE documents ADD COLUMN stamp TEXT NOT NULL DEFAULT ''")
 
 
+def _journal_since(connection: sqlite3.Connection) -> None:
+    """From which generation on the journal of removed passages is whole."""
+    connection.execute("INSERT OR REPLACE INTO meta SELECT 'journal', value FROM meta WHERE key = 'generation'")
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _digests_and_removals,
     2: _pages_and_stamps,
+    3: _journal_since,
 }
 """By the format that each starts from. A step only adds, with defaults, so that who runs an older version is not broken."""
 

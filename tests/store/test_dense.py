@@ -99,3 +99,41 @@ def test_scores_are_cosines() -> None:
     found = dict(filled(20).search(unit(1, seed=3)[0], 20))
     cosines = unit(20) @ unit(1, seed=3)[0]
     np.testing.assert_allclose([found[i] for i in range(1, 21)], cosines, atol=1e-6)
+
+
+# Compressed
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.dense._FLAT", 300)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_kind_goes_by_the_size_and_not_to_and_fro() -> None:
+    index = filled(200)
+    assert (index.kind, index.exact, index.wanted(300)) == ("flat", True, "flat")
+    kind = index.wanted(301)
+    assert kind == "ivf-64-sq8"
+    large = DenseIndex.trained(64, kind, unit(400))
+    assert (large.kind, large.exact, large.new) == (kind, False, True)
+    assert [large.wanted(count) for count in (151, 300, 1000, 2000)] == [kind] * 4
+    assert large.wanted(150) == "flat"
+    assert large.wanted(9000) == "ivf-512-sq8"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_compressed_index_holds_the_same_ids_and_finds_the_nearest(tmp_path: Path) -> None:
+    index = DenseIndex.trained(64, "ivf-16-sq8", unit(400))
+    index.add(range(1, 401), unit(400))
+    index.remove([1, 2, 400, 999])
+    index.add([5000], unit(1, seed=7))
+    index.save(tmp_path / "vectors.faiss")
+    assert not index.new
+    for held in (index, DenseIndex(64, tmp_path / "vectors.faiss")):
+        assert sorted(held.ids().tolist()) == [*range(3, 400), 5000]
+        assert len(held) == 398
+        assert held.search(unit(1, seed=7)[0], 1)[0][0] == 5000
+        allowed = list(range(3, 400, 50))
+        assert sorted(i for i, _ in held.search(unit(1)[0], 99, allowed)) == allowed
+        assert held.search(unit(1)[0], 9, [1, 2]) == []

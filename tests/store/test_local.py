@@ -7,9 +7,11 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rag.errors import StoreError
+from rag.store import database
 from rag.store.local import LocalStore
 from tests.store.disks import read_only, small_disk
 from tests.store.helpers import (
@@ -18,6 +20,7 @@ from tests.store.helpers import (
     both,
     local,
     put,
+    put_vectors,
     stored,
     unit,
 )
@@ -192,3 +195,83 @@ def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
         assert f"index {tmp_path}/index cannot be written" in failed[1]
         assert worker.ask("both", "herring") == [sorted(kept)] * 2  # the lexical index does not fit either
         assert worker.ask("texts").keys() == set(kept)
+
+
+# Size
+
+
+def best(count: int, seed: int, k: int, gone: range = range(0)) -> list[str]:
+    """By comparing all: names of the passages that `many` puts."""
+    scores = unit(count) @ unit(1, seed)[0]
+    scores[gone.start : gone.stop] = -2
+    return [f"passage {i}" for i in np.argsort(-scores)[:k]]
+
+
+def many(store: LocalStore, count: int) -> None:
+    rows = unit(count)
+    with store.writing():
+        for start in range(0, count, 50):
+            names = [f"passage {i}" for i in range(start, start + 50)]
+            put_vectors(store, f"d{start:04}", names, rows[start : start + 50])
+
+
+def found(store: LocalStore, seed: int, k: int) -> list[str]:
+    hits = store.dense(unit(1, seed)[0], k)
+    assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
+    passages = store.passages([i for i, _ in hits])
+    return [passages[i].text for i, _ in hits]
+
+
+def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.dense._FLAT", 300)
+    store = local(tmp_path)
+    many(store, 250)
+    assert store.stats().dense == "flat"
+    many(store, 600)
+    assert store.stats().dense == "ivf-128-sq8"
+    store.delete("d0000")
+    for held in (store, local(tmp_path)):
+        assert held.stats().dense == "ivf-128-sq8"
+        recalled = [len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))}) for seed in range(1, 21)]
+        assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods; text has
+        ((_, score),) = held.dense(unit(600)[77], 1)
+        assert score == pytest.approx(1, abs=1e-6)
+    with store.writing():
+        for start in range(100, 600, 50):
+            store.delete(f"d{start:04}")
+    assert store.stats().dense == "flat"
+    left = unit(600)[50:100] @ unit(1, seed=3)[0]
+    assert found(store, 3, 5) == [f"passage {50 + i}" for i in np.argsort(-left)[:5]]
+
+
+def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.derived._ALWAYS", 20)
+    store = local(tmp_path)
+    many(store, 200)
+    before = (tmp_path / "vectors.faiss").stat().st_mtime_ns
+    for n in range(5):
+        with store.writing():
+            put_vectors(store, f"new{n}", [f"new {n}"], unit(1, seed=100 + n))
+            store.delete(f"new{n - 1}")
+    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns == before
+    for held in (store, local(tmp_path)):
+        assert found(held, 104, 1) == ["new 4"]
+        assert "new 3" not in found(held, 103, 300)
+        assert len(found(held, 1, 300)) == 201
+    with store.writing():
+        store.delete("d0000")
+    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns > before
+    assert len(found(local(tmp_path), 1, 300)) == 151
+
+
+def test_a_change_compares_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = local(tmp_path)
+    many(store, 100)
+    with Worker(tmp_path) as other:
+        monkeypatch.setattr(database, "passage_ids", lambda *_: pytest.fail("compared everything"))
+        for n in range(3):
+            with store.writing():
+                put(store, f"n{n}", f"Sardines {n}.")
+            store.delete(f"n{n - 1}")
+            other.ask("put", f"o{n}", f"Sardines and {n}.")
+            assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}

@@ -1,0 +1,77 @@
+"""`derived.json`: what is saved of the search indexes, and the digest of each file. Files that do not match it are not used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
+_FORMAT = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`generation` is what the full text shows, with no passage above the number `last`; `vectors` is what the vectors' file
+    shows, which is `behind` by so many changed passages. Generations are decimal, "" where nothing is saved.
+    """
+
+    generation: str = ""
+    last: int = 0
+    vectors: str = ""
+    behind: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.generation != ""
+
+    def problem(self, folder: Path) -> str:
+        """What is not as it was written, or "". Raises OSError."""
+        if not self:
+            return f"{NAME} is missing, broken or of another index"
+        for name, known in self.files.items():
+            if digest(folder / name) != known:
+                return f"{name} is not as it was written"
+        return ""
+
+
+def read(folder: Path, store: str) -> Manifest:
+    """Empty if there is none, or one of another store."""
+    try:
+        found = json.loads((folder / NAME).read_bytes())
+        if (found["format"], found["store"]) != (_FORMAT, store):
+            return Manifest()
+        files = {str(name): str(known) for name, known in found["files"].items()}
+        return Manifest(str(found["generation"]), int(found["last"]), str(found["vectors"]), int(found["behind"]), files)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return Manifest()
+
+
+def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> None:
+    """Write it, with the digests of files that are new. Segments of the full text never change once they are written.
+
+    `manifest.files` are the digests known so far.
+    """
+    known, names = manifest.files, _segments(folder)
+    files = {name: known.get(name) or digest(folder / name) for name in names}
+    for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
+        files[name] = digest(folder / name) if changed or name not in known else known[name]
+    values: dict[str, Any] = {"format": _FORMAT, "store": store, "generation": manifest.generation, "last": manifest.last}
+    values |= {"vectors": manifest.vectors, "behind": manifest.behind, "files": files}
+    partial = folder / "derived.partial"
+    partial.write_text(json.dumps(values))
+    partial.replace(folder / NAME)
+
+
+def _segments(folder: Path) -> list[str]:
+    names = (path.name for path in (folder / LEXICAL).iterdir())
+    return [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        found: str = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
