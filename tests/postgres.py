@@ -74,8 +74,9 @@ class Cluster:
             source = f"host=127.0.0.1 port={primary.port} user=rag"
             self._run("pg_basebackup", "-D", self.data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", source)
 
-    def start(self) -> Cluster:
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    def start(self, **settings: str) -> Cluster:
+        """With `settings` of the server over those of all tests."""
+        options = [part for name, value in {**_SETTINGS, **settings}.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         log = (self.folder / "log").open("ab")
         with log:

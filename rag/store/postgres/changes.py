@@ -71,7 +71,9 @@ class _Change:
     @classmethod
     def of(cls, counts: Counts) -> _Change:
         holders = Counter(word for found in counts for word in found)
-        most = {word: max(found[word] for found in counts) for word in holders}
+        most: Counter[str] = Counter()
+        for found in counts:
+            most |= found  # the larger of each
         lengths = [found.total() for found in counts]
         classes = 1 + max(map(length_class, lengths), default=-1)
         return cls(1, len(counts), sum(lengths), classes, holders, most)

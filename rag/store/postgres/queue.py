@@ -141,6 +141,7 @@ class PostgresQueue:
 def _prepare(connection: Connection[Any]) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")  # the store's connections speak it
         connection.execute(_UPLOADS)
         row = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
         if row is None or row[0] is None:

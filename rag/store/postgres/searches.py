@@ -54,15 +54,15 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
         return []
     clause, values = within.clause()
     if within.rows is not None or not _indexed(connection, exact):
-        asked = f"SELECT id, -(embedding <#> %s) AS score FROM rag_vectors WHERE {clause} ORDER BY score DESC, id LIMIT %s"
+        asked = f"SELECT id, -(embedding <#> %b) AS score FROM rag_vectors WHERE {clause} ORDER BY score DESC, id LIMIT %s"
         return connection.execute(asked, (vector, *values, k)).fetchall()
     with connection.transaction():
         for setting in iterative_settings(k):
             connection.execute(setting)
         half = f"halfvec({len(vector)})"
         return connection.execute(
-            "SELECT id, -(embedding <#> %s) AS score FROM (SELECT id, embedding FROM rag_vectors"
-            f" WHERE {clause} ORDER BY embedding::{half} <#> %s::{half} LIMIT %s) near ORDER BY score DESC, id LIMIT %s",
+            "SELECT id, -(embedding <#> %b) AS score FROM (SELECT id, embedding FROM rag_vectors"
+            f" WHERE {clause} ORDER BY embedding::{half} <#> %b::{half} LIMIT %s) near ORDER BY score DESC, id LIMIT %s",
             (vector, *values, vector, 2 * k, k),
         ).fetchall()
 
@@ -127,7 +127,7 @@ def _score(
     clause, values = within.clause()
     vectors = question_vectors(words, collection)
     return connection.execute(
-        "WITH question AS (SELECT * FROM unnest(%s::smallint[], %s::sparsevec[]) AS q (class, weights))"
+        "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))"
         " SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)"
         f" WHERE terms && %s::integer[] AND {clause} ORDER BY score DESC, id LIMIT %s",
         (list(range(len(vectors))), vectors, [word.number for word in needed], *values, k),

@@ -93,7 +93,7 @@ class PostgresStore:
         return self._database.read(lambda c: searches.lexical(c, question, k, searches.scope(c, filter, self._exact)))
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
-        asked = "SELECT id, -(embedding <#> %s) FROM rag_vectors WHERE id = ANY(%s)"
+        asked = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"
         values = (np.ascontiguousarray(vector, dtype=np.float32), list(ids))
         return dict(self._database.read(lambda c: c.execute(asked, values).fetchall()))
 

@@ -8,6 +8,7 @@ grows stale when the average length or a word's frequency changes.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,16 +81,25 @@ def _beyond(count: int) -> float:
     return 1.0 if count <= MOST else count * (MOST + K1) / (MOST * (count + K1))
 
 
+class _Packed(SparseVector):
+    """A sparse vector that is in pgvector's binary form already: a question has a hundred of them."""
+
+    def __init__(self, indices: bytes, values: bytes) -> None:
+        self._packed = struct.pack(">iii", DIMENSIONS, len(values) // 4, 0) + indices + values
+
+    def to_binary(self) -> bytes:
+        return self._packed
+
+
 def question_vectors(words: Sequence[Word], collection: Collection) -> list[SparseVector]:
     """The question's vector for each length class."""
     places = [(w, count) for w in sorted(words, key=lambda w: w.number) for count in range(1, min(max(w.most, 1), MOST) + 1)]
-    indices = [w.number * (MOST + 1) + count for w, count in places]
+    indices = np.array([w.number * (MOST + 1) + count for w, count in places], dtype=">i4").tobytes()
     counts = np.array([count for _, count in places], dtype=np.float64)
-    idf = np.array([collection.idf(w) for w, _ in places])
-    return [
-        SparseVector(dict(zip(indices, row.tolist(), strict=True)), DIMENSIONS)
-        for row in idf * (K1 + 1) * counts / (counts + collection.penalties()[:, None])
-    ]
+    idf = {w.number: collection.idf(w) for w in words}
+    scale = np.array([idf[w.number] for w, _ in places]) * (K1 + 1)
+    scores = (scale * counts / (counts + collection.penalties()[:, None])).astype(">f4")
+    return [_Packed(indices, row.tobytes()) for row in scores]
 
 
 def count(words: Sequence[str]) -> Counter[str]:

@@ -1,0 +1,121 @@
+"""How fast an index in PostgreSQL loads and searches: python -m eval.bench.postgres postgresql://… [PASSAGES] [OUT.json]
+
+Fills an empty database with random texts (words by Zipf's law) and clustered unit vectors of 384 dimensions, 20 passages a
+document, one document in a hundred with `rare=yes`, and prints JSON: seconds to load and to build the vector index, milliseconds
+(p50, p95) of each leg and of both, without a filter and with one of 1 % selectivity, and how much of the exact answer was found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.filters import Filter, parse
+from rag.protocols import Vectors
+from rag.store.postgres.store import PostgresStore
+from rag.types import Document, Passage
+
+DIM, WORDS, PER_DOCUMENT, QUESTIONS, K, CLUSTERS = 384, 110, 20, 100, 100, 2000
+EXPECT = {"embedder": "random", "dim": str(DIM), "passage_tokens": "160"}
+FILTERS: dict[str, Filter] = {"all": (), "1 %": parse(["rare=yes"])}
+
+
+class Source:
+    """Random passages. Real vectors lie in clusters; uniform ones have no neighbours that an index could find."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        self._centres = self._unit(self._random.standard_normal((CLUSTERS, DIM)))
+
+    def text(self, words: int) -> str:
+        return " ".join(f"word{rank % 50_000}" for rank in self._random.zipf(1.2, words))
+
+    def vectors(self, count: int) -> Vectors:
+        centres = self._centres[self._random.integers(0, CLUSTERS, count)]
+        return self._unit(centres + 0.05 * self._random.standard_normal((count, DIM)))
+
+    def _unit(self, rows: Any) -> Vectors:
+        unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+
+def fill(store: PostgresStore, source: Source, passages: int) -> dict[str, float]:
+    begun = time.perf_counter()
+    with store.writing():
+        for number in range(passages // PER_DOCUMENT):
+            texts = [source.text(WORDS) for _ in range(PER_DOCUMENT)]
+            put(store, number, texts, source.vectors(PER_DOCUMENT))
+        loaded = time.perf_counter()
+    return {"load_seconds": round(loaded - begun, 1), "index_seconds": round(time.perf_counter() - loaded, 1)}
+
+
+def put(store: PostgresStore, number: int, texts: list[str], vectors: Vectors) -> None:
+    starts = np.cumsum([0, *(len(t) + 1 for t in texts)]).tolist()
+    name = f"random/{number}"
+    passages = [Passage(name, at, at + len(t), t, "", "") for at, t in zip(starts, texts, strict=False)]
+    metadata = {"rare": "yes"} if number % 100 == 0 else {}
+    store.put(Document(name, "\n".join(texts), "", f"/{name}", "", metadata), passages, vectors)
+
+
+def measure(store: PostgresStore, exact: PostgresStore, source: Source) -> dict[str, object]:
+    """`exact` compares every passage."""
+    asked = [(source.text(8), vector) for vector in source.vectors(QUESTIONS)]
+    found: dict[str, object] = {}
+    for name, filter in FILTERS.items():
+        dense: list[float] = []
+        lexical: list[float] = []
+        recalls = []
+        for question, vector in asked:
+            near = {i for i, _ in timed(dense, lambda: store.dense(vector, K, filter))}  # noqa: B023  # run at once
+            timed(lexical, lambda: store.lexical(question, K, filter))  # noqa: B023
+            right = {i for i, _ in exact.dense(vector, K, filter)}
+            recalls.append(len(near & right) / len(right))
+        both = [one + other for one, other in zip(dense, lexical, strict=True)]
+        legs = {"dense": dense, "lexical": lexical, "both": both}
+        times = {leg: {"p50_ms": percentile(of, 50), "p95_ms": percentile(of, 95)} for leg, of in legs.items()}
+        found[name] = {**times, f"recall@{K}": round(statistics.mean(recalls), 4)}
+    return found
+
+
+def timed(times: list[float], run: Callable[[], Any]) -> Any:
+    begun = time.perf_counter()
+    done = run()
+    times.append(1000 * (time.perf_counter() - begun))
+    return done
+
+
+def percentile(times: list[float], percent: float) -> float:
+    return round(float(np.percentile(times, percent)), 2)
+
+
+def main(dsn: str, passages: int, out: str | None) -> None:
+    store = PostgresStore(dsn, EXPECT, create=True)
+    exact = PostgresStore(dsn, EXPECT, exact=10**9)
+    source = Source()
+    facts: dict[str, object] = {
+        "passages": passages,
+        "dim": DIM,
+        "k": K,
+        "cores": os.cpu_count(),
+        **fill(store, source, passages),
+    }
+    measure(store, exact, source)  # into the database's memory
+    facts["searches"] = measure(store, exact, source)
+    text = json.dumps(facts, indent=2)
+    print(text)
+    if out:
+        Path(out).write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 20_000, sys.argv[3] if sys.argv[3:] else None)

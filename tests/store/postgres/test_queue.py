@@ -1,0 +1,147 @@
+"""The queue on its own, and with workers in processes that are killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError, StoreError
+from rag.jobs import Upload
+from rag.store.postgres.queue import Pace, PostgresQueue
+from tests.postgres import Cluster
+from tests.store.helpers import ROOT, postgres, schema_dsn, stored
+
+QUICK = Pace(heartbeat=0.3, dead=1.5, poll=0.3)
+
+
+@pytest.fixture
+def queue(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresQueue]:
+    made = PostgresQueue(schema_dsn(cluster, tmp_path), pace=QUICK)
+    yield made
+    made.close()
+
+
+def upload(number: int, text: str = "Sardines swim.") -> Upload:
+    return Upload(f"docs/{number}.txt", f"/docs/{number}.txt", text.encode())
+
+
+def test_what_is_enqueued_is_done_once_and_in_order(queue: PostgresQueue) -> None:
+    assert len(queue.enqueue([upload(1), upload(2), upload(1, "Later.")])) == 3
+    assert [(job.name, job.state) for job in queue.state().jobs] == [(f"docs/{n}.txt", "waiting") for n in (1, 2, 1)]
+    done: list[Upload] = []
+    queue.work(done.append, wait=False)
+    assert sorted(done, key=lambda u: u.name) == [upload(1), upload(1, "Later."), upload(2)]
+    assert queue.state().jobs == ()
+    queue.work(done.append, wait=False)
+    assert len(done) == 3
+
+
+def test_any_byte_comes_through(queue: PostgresQueue) -> None:
+    data = bytes(range(256)) * 1000
+    queue.enqueue([Upload("é.pdf", "file:///é.pdf", data)])
+    done: list[Upload] = []
+    queue.work(done.append, wait=False)
+    assert done == [Upload("é.pdf", "file:///é.pdf", data)]
+
+
+def test_all_or_none_is_taken_in(queue: PostgresQueue) -> None:
+    with pytest.raises(Exception, match="NUL"):
+        queue.enqueue([upload(1), Upload("a\0b", "/a", b"")])
+    assert queue.state().jobs == ()
+
+
+def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(queue: PostgresQueue) -> None:
+    def handle(given: Upload) -> None:
+        if given.name == "docs/1.txt":
+            raise InputError("docs/1.txt is binary, not text")
+
+    queue.enqueue([upload(1), upload(2)])
+    queue.work(handle, wait=False)
+    assert [(job.name, job.state, job.error) for job in queue.state().jobs] == [
+        ("docs/1.txt", "failed", "docs/1.txt is binary, not text")
+    ]
+    assert queue.forget() == 1
+    assert queue.state().jobs == ()
+
+
+def test_what_may_pass_is_tried_again(queue: PostgresQueue) -> None:
+    tries: list[str] = []
+
+    def handle(given: Upload) -> None:
+        tries.append(given.name)
+        if len(tries) == 1:
+            raise StoreError("no answer")
+
+    queue.enqueue([upload(1)])
+    deadline = time.monotonic() + 20
+    while queue.state().jobs and time.monotonic() < deadline:
+        queue.work(handle, wait=False)
+        time.sleep(0.2)
+    assert tries == ["docs/1.txt"] * 2
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from rag.jobs import put_upload
+from rag.store.postgres.queue import Pace, PostgresQueue
+from rag.store.postgres.store import PostgresStore
+from tests.store.helpers import EMBEDDER, EXPECT
+
+class Slow:
+    name, dim, count_tokens = EMBEDDER.name, EMBEDDER.dim, staticmethod(EMBEDDER.count_tokens)
+    def embed_passages(self, texts):
+        print("embedding", flush=True)
+        time.sleep(float(sys.argv[2]))
+        return EMBEDDER.embed_passages(texts)
+
+store = PostgresStore(sys.argv[1], EXPECT, create=True, wait=60)
+queue = PostgresQueue(sys.argv[1], wait=60, pace=Pace(0.3, 1.5, 0.3))
+queue.work(lambda upload: print("put", put_upload(store, Slow(), 12, upload), flush=True))
+"""
+
+
+def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
+    """A process that takes so long to embed a document."""
+    command = [sys.executable, "-c", WORKER, dsn, str(seconds)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.slow
+def test_a_killed_workers_document_is_put_by_another(cluster: Cluster, tmp_path: Path, queue: PostgresQueue) -> None:
+    dsn = schema_dsn(cluster, tmp_path)
+    store = postgres(cluster)(tmp_path)
+    queue.enqueue([upload(n, f"Sardines swim in sea {n}. " * 9) for n in range(6)])
+    first = worker(dsn, 60)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "embedding\n"
+    first.kill()  # in the middle of a document
+    first.communicate()
+    assert stored(store) == {}
+    others = [worker(dsn, 0.05) for _ in range(2)]
+    try:
+        assert eventually(lambda: not queue.state().jobs)
+    finally:
+        for other in others:
+            other.send_signal(signal.SIGTERM)
+        for other in others:
+            other.communicate(timeout=30)
+    assert set(stored(store)) == {f"docs/{n}.txt" for n in range(6)}
+    assert all(document.text == f"Sardines swim in sea {document.id[5]}. " * 9 for document in stored(store).values())
+    assert store.stats().generation == 6  # none was put twice
+    store.close()
