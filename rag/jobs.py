@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.chunking.split import split
 from rag.ingest import embed_and_put
-from rag.loading.files import load_bytes
+from rag.loading.files import Found, Unreadable, load_bytes, read_bytes
 from rag.protocols import Embedder, Store
 from rag.types import Document
+
+Load = Callable[[str, bytes], list[Document]]
+"""`rag.loading.files.load_bytes`, or as a `Pool` does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,37 @@ class Queue(Protocol):
     def close(self) -> None: ...
 
 
-def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload) -> int:
+@dataclass(slots=True)
+class Enqueued:
+    """Ids of what waits now, and files that cannot be read, with the reason."""
+
+    documents: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = lambda: None) -> Enqueued:
+    """Put the files' bytes into the queue, each in a transaction, calling `seen` after each."""
+    done = Enqueued()
+    for found in files:
+        try:
+            upload = Upload(found.document_id, str(found.path.resolve()), read_bytes(found.path))
+        except Unreadable as error:
+            done.skipped.append((str(found.path), str(error)))
+        else:
+            queue.enqueue([upload])
+            done.documents.append(found.document_id)
+        seen()
+    return done
+
+
+def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_bytes) -> int:
     """Put the documents of the file in, those that have changed. How many. Raises InputError if it cannot be read."""
-    changed = [document for document in _documents(upload) if not _is_same(store, document)]
+    loaded = load(upload.name, upload.data)
+    documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
+    changed = [document for document in documents if not _is_same(store, document)]
     with store.writing():
         embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
     return len(changed)
-
-
-def _documents(upload: Upload) -> list[Document]:
-    loaded = load_bytes(upload.name, upload.data)
-    return [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
 
 
 def _is_same(store: Store, document: Document) -> bool:

@@ -16,7 +16,7 @@ from rag.cli.render import clean
 from rag.deleting import Receipt, delete
 from rag.errors import NotFoundError, StoreError
 from rag.ingest import Ingest, Report
-from rag.loading.files import find
+from rag.loading.files import Found, find
 from rag.protocols import Store
 from rag.settings import Settings
 from rag.stamps import Stamps
@@ -26,19 +26,35 @@ from rag.types import INSIDE, Document
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
+@click.option("--enqueue", is_flag=True, help="Leave the work to rag worker; for an index in PostgreSQL.")
 @shared
-def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], name: str | None) -> None:
+def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], name: str | None, enqueue: bool) -> None:
     """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
 
     A changed file replaces what was there; an unchanged one is left alone. One that cannot be read, or not within the limits
     on time and memory, is named at the end and stops nothing.
     """
     files = list(find(list(paths), name))
+    if enqueue:
+        _enqueue(settings, as_json, files)
+        return
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
     with build.pool(settings) as pool, tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
         report = Ingest(store, embedder, settings.passage_tokens, Stamps(settings.index), pool).run(files, progress.update)
     print_json(report) if as_json else click.echo(_report(report, settings.place))
+
+
+def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
+    from rag.jobs import enqueue
+
+    with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+        enqueued = enqueue(build.queue(settings), files, progress.update)
+    if as_json:
+        print_json(enqueued)
+        return
+    skipped = [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in enqueued.skipped]
+    click.echo("\n".join([f"{settings.place}: {len(enqueued.documents)} enqueued; put in by: rag worker", *skipped]))
 
 
 def _report(report: Report, index: str) -> str:

@@ -31,11 +31,13 @@ def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, 
         embedder = build.embedder(settings)
         store = build.store(settings, embedder, create=True)
 
-        def handle(upload: Upload) -> None:
-            count = put_upload(store, embedder, settings.passage_tokens, upload)
-            click.echo(f"{clean(upload.name)}: {count} put", err=True)
+        with build.pool(settings) as pool:
 
-        queue.work(handle, wait=not once)
+            def handle(upload: Upload) -> None:
+                count = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
+                click.echo(f"{clean(upload.name)}: {count} put", err=True)
+
+            queue.work(handle, wait=not once)
     state = queue.state()
     print_json(state) if as_json else click.echo(_said(state))
     sys.exit(1 if state.count("failed") else 0)

@@ -94,7 +94,7 @@ def load(found: Found, known: Mapping[str, str] | None = None, most_bytes: int =
 
     Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or nothing to read.
     """
-    content = _content(found.path, most_bytes)
+    content = read_bytes(found.path, most_bytes)
     run = _Run(known or {}, _MOST_EXPANDED * most_bytes)
     run.file(_Place(found.document_id, str(found.path), found.path.name), content)
     return run.loaded
@@ -126,7 +126,8 @@ def read(found: Found) -> Document:
     return loaded.documents[0]
 
 
-def _content(path: Path, most: int) -> bytes:
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more than `most`."""
     if os.path.isdir(path):
         raise Unreadable("is a folder that cannot be opened")
     if not _is_utf8(str(path)):

@@ -49,6 +49,45 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     assert not Path("index").exists()
 
 
+def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
+    place = os.environ["RAG_STORE"].replace("s3cret", "***")
+    Path("docs/picture.png").write_bytes(b"\x89PNG")
+    Path("docs/broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    code, out, err = shared("ingest", "--enqueue", "docs")
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first == f"{place}: 3 enqueued; put in by: rag worker"
+    assert second.endswith("docs/picture.png: unsupported kind .png")
+    assert shared("worker", "--status")[:2] == (0, "3 waiting\n")
+    code, out, err = shared("worker", "--once")
+    assert (code, out.splitlines()[0]) == (1, "1 failed")
+    assert out.splitlines()[1].startswith("  docs/broken.pdf: docs/broken.pdf")
+    assert "docs/deal.md: 1 put" in err
+    assert shared("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
+    assert json.loads(shared("worker", "--forget", "--json")[1]) == {"forgotten": 1}
+    assert shared("worker", "--status")[:2] == (0, "the queue is empty\n")
+    assert shared("ingest", "docs")[1].startswith(f"{place}: 2 unchanged, 2 skipped; the index has not changed")
+
+
+def test_a_folder_has_no_queue(run: Run) -> None:
+    for command in (["worker", "--once"], ["ingest", "--enqueue", "docs"]):
+        code, _, err = run(*command)
+        assert code == 2
+        assert err.startswith("rag: the index index is in a folder, and has no queue\n  set RAG_STORE=postgresql://")
+
+
+def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> None:
+    address = os.environ["RAG_STORE"]
+    assert shared("ingest", "docs", "--index", "one")[0] == 0
+    code, out, _ = shared("migrate", "one", address)
+    assert code == 0
+    assert out.startswith(f"{address.replace('s3cret', '***')}: 2 documents, 3 passages; 2 copied\n")
+    moved = json.loads(shared("migrate", address, "two", "--json")[1])
+    assert moved["digest"] in out
+    assert shared("list", "--index", "two") == shared("list")
+    assert shared("migrate", "nowhere", address)[0] == 3
+
+
 def test_what_is_for_folders_says_what_to_use_instead(shared: Run) -> None:
     code, _, err = shared("snapshot", "out.rag")
     assert code == 2
