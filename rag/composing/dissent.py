@@ -6,6 +6,7 @@ speaks of all that the first answer's evidence speaks of among what is asked, or
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from rag.composing.agreement import Candidate
 from rag.composing.features import Asked
 from rag.composing.meaning import NUMERIC, Relation, relation
 from rag.composing.questions import fits, several
-from rag.composing.text import content_words
+from rag.composing.text import content_words, normalize
 from rag.types import Span
 
 Sure = Callable[[Candidate, Sequence[Candidate]], float]
@@ -22,15 +23,22 @@ Sure = Callable[[Candidate, Sequence[Candidate]], float]
 Others = list[tuple[Candidate, float]]
 _LOOK_AT = 12
 _APART = (Relation.CONTRARY, Relation.UNRELATED)
-_ABOUT = 0.75
-"""Least share of the question's words that dissenting evidence speaks of."""
+_ABOUT, _ABOUT_CLOSE = 0.75, 0.6
+"""Least share of the question's words that dissenting evidence speaks of; where it gives a day within a week of the first's, less
+is enough, as such days are hardly those of two things."""
 _ALIKE = 0.5
 """Least likeness of two sentences that name different people or places for the same thing."""
 _DIFFER = re.compile(
-    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:say|give|put|count|place|sources|accounts)|"
-    r"(?:accounts|sources|figures|counts|reports|estimates) (?:differ|vary|disagree))\b",
+    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start)|"
+    r"some (?:profiles|sources|accounts|authors|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
     re.IGNORECASE,
 )
+_TOLD = re.compile(
+    r"\b(?:said|says|counted|counts|reported|reports|claimed|claims|estimated|estimates|spoke of|speaks of|gave|gives|put|puts|"
+    r"dates|lists?|according to|has given)\b"
+)
+_NEAR = 250
+"""Characters before and after a span in which a text says that accounts differ."""
 
 
 def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: float) -> tuple[Others, Others]:
@@ -70,9 +78,22 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
     valued = asked.kind == "date" or asked.kind in NUMERIC
     if best.meaning.key == other.meaning.key:  # one says it, the other denies it
         return True
-    if first == second or _same_passage(best.spans[0], other.spans[0]):
-        return valued and bool(_DIFFER.search(first) or _DIFFER.search(second))
-    return _about_all(asked, best.spans[0], other.spans[0]) and (valued or _alike(best, other) >= _ALIKE)
+    both_in_one = _says(first, other) or _says(second, best)
+    if both_in_one or _same_passage(best.spans[0], other.spans[0]):
+        both_told = not both_in_one and bool(_TOLD.search(first) and _TOLD.search(second))
+        return valued and (both_told or bool(_DIFFER.search(_around(best.spans[0])) or _DIFFER.search(_around(other.spans[0]))))
+    about = _ABOUT_CLOSE if _within_a_week(best, other) else _ABOUT
+    return _about_all(asked, best.spans[0], other.spans[0], about) and (valued or _alike(best, other) >= _ALIKE)
+
+
+def _within_a_week(one: Candidate, other: Candidate) -> bool:
+    first, second = one.meaning.date, other.meaning.date
+    if first is None or second is None or not len(first.iso) == len(second.iso) == len("2015-07-14"):
+        return False
+    try:
+        return abs(dt.date.fromisoformat(first.iso) - dt.date.fromisoformat(second.iso)) <= dt.timedelta(days=7)
+    except ValueError:
+        return False
 
 
 def _sentence(span: Span) -> str:
@@ -80,16 +101,25 @@ def _sentence(span: Span) -> str:
     return span.hit.passage.text[start:end]
 
 
+def _says(sentence: str, candidate: Candidate) -> bool:
+    """Whether the sentence holds the candidate's answer in any of its wordings."""
+    return any(f" {normalize(span.text)} " in f" {normalize(sentence)} " for span in candidate.spans)
+
+
+def _around(span: Span) -> str:
+    return span.hit.passage.text[max(0, span.start - _NEAR) : span.end + _NEAR]
+
+
 def _same_passage(one: Span, other: Span) -> bool:
     first, second = one.hit.passage, other.hit.passage
     return (first.document_id, first.start) == (second.document_id, second.start)
 
 
-def _about_all(asked: Asked, first: Span, second: Span) -> bool:
-    """Whether the second span's sentence speaks of what the first's does, and, with its heading, of most of what is asked."""
-    told, told_first = (asked.words & content_words(_sentence(span)) for span in (second, first))
+def _about_all(asked: Asked, first: Span, second: Span, about: float) -> bool:
+    """Whether the second span's sentence, with its heading, speaks of what the first's does, and of most of what is asked."""
+    told_first = asked.words & content_words(_sentence(first))
     around = asked.words & content_words(f"{second.hit.passage.context} {_sentence(second)}")
-    return told >= told_first and len(around) >= _ABOUT * len(asked.words)
+    return around >= told_first and len(around) >= about * len(asked.words)
 
 
 def _alike(one: Candidate, other: Candidate) -> float:

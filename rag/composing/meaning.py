@@ -109,7 +109,8 @@ def _quantities(one: Meaning, other: Meaning) -> Relation:
         overlap = low <= high_other and low_other <= high
         return Relation.COMPATIBLE if overlap or _bounded(first, low, second, low_other) else Relation.CONTRARY
     strict = {first.bound, second.bound} - {"", "about"}
-    if (strict and first.bound != second.bound) or (unit is None) != (unit_other is None):
+    counted = first.kind == second.kind == "number"  # "19,000" and "19,000 centrifuges"; but not "10" and "10 percent"
+    if (strict and first.bound != second.bound) or ((unit is None) != (unit_other is None) and not counted):
         return Relation.COMPATIBLE
     rests = {frozenset(normalize(found.rest).split()) for found in (first, second)}
     return Relation.SAME if len(rests) == 1 or frozenset() in rests else Relation.COMPATIBLE
