@@ -19,6 +19,8 @@ Unit = tuple[int, int, int]
 _CHARACTERS_PER_TOKEN = 10
 """A run without spaces is one unknown token to WordPiece however long it is; this bounds a passage in characters too."""
 _SPACE = re.compile(r"\s")
+_COUNTED = 2000
+"""Sentences that are counted together: a tokenizer keeps more about each than its text."""
 _LONGEST_CLUSTER = 64
 """How far a cut looks for the end of a base character with its marks; real ones have far fewer."""
 
@@ -62,7 +64,9 @@ def _split_section(text: str, start: int, end: int, count: TokenCounter, limit: 
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
     """A unit for each sentence; those above the limit are halved until they fit."""
     longest = limit * _CHARACTERS_PER_TOKEN  # what is longer is too long whatever its tokens, and may be a megabyte
-    for (start, end), tokens in zip(spans, count([text[a : min(b, a + longest)] for a, b in spans]), strict=True):
+    batches = (spans[at : at + _COUNTED] for at in range(0, len(spans), _COUNTED))
+    counts = (size for batch in batches for size in count([text[a : min(b, a + longest)] for a, b in batch]))
+    for (start, end), tokens in zip(spans, counts, strict=True):
         size = max(tokens, -(-(end - start) // _CHARACTERS_PER_TOKEN))
         if size <= limit or end - start < 2:
             yield start, end, size

@@ -1,13 +1,18 @@
-"""Plain text: kept to the character; a short first line is its title."""
+"""Plain text: kept to the character, but for blank lines between paragraphs of one line; a short first line is its title."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from rag.types import Section
 
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
 _LONGEST_TITLE = 120
+_LONG = 120
+"""No one wraps prose at more characters."""
+_LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
+"""The end of a line that is not empty, before another that is not."""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
@@ -18,7 +23,24 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     metadata = {match.group(1).lower().replace(" ", "_"): match.group(2) for match in headers}
     if _is_title(filled[:2]):
         metadata["title"] = filled[0]
-    return source, (), metadata
+    return _apart(source) if _has_lines_as_paragraphs(source) else source, (), metadata
+
+
+def _has_lines_as_paragraphs(source: str) -> bool:
+    """Whether most of the text stands in lines that are too long to be wrapped, and the lines after them begin anew.
+
+    Then a line end is all that parts a headline from the first sentence. Lines wrapped at any width go on in lower case.
+    """
+    lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
+    long = [line for line in lines if len(line) > _LONG]
+    if len(lines) < 2 or sum(map(len, long)) < 0.5 * sum(map(len, lines)):
+        return False
+    after = [below for line, below in pairwise(lines) if len(line) > _LONG]
+    return len([below for below in after if below[0].islower()]) <= 0.2 * len(after)
+
+
+def _apart(source: str) -> str:
+    return _LINE_END.sub(lambda end: end.group() + end.group(1), source)
 
 
 def _is_title(lines: list[str]) -> bool:

@@ -1,7 +1,10 @@
+import textwrap
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rag.chunking.sentences import split_sentences
 from rag.loading.plain import parse
 
 
@@ -11,8 +14,30 @@ from rag.loading.plain import parse
 @example("\r\n \r\nTitle\r\n\r\nText\x85\x1c\u2028\r")
 def test_the_text_is_kept_to_the_character(source: str) -> None:
     text, sections, _ = parse(source)
-    assert text == source
+    assert text == source or len(max(source.splitlines(), key=len)) > 120
     assert sections == ()
+
+
+LONG = (
+    "The secretary of the council arrived in Muscat on Tuesday, a few days after talks with the United States "
+    + "were held there."
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \n"])
+def test_paragraphs_of_one_line_are_parted(end: str) -> None:
+    source = end.join(["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG + " It went on.", ""])
+    text, _, metadata = parse(source)
+    sentences = [text[start:stop] for start, stop in split_sentences(text)]
+    assert sentences == ["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG, "It went on."]
+    assert "".join(text.split()) == "".join(source.split())
+    assert metadata == {"title": "Secretary Visits Oman"}
+
+
+@pytest.mark.parametrize("width", [60, 79, 100, 130, 200])
+def test_wrapped_prose_is_kept_as_it_is(width: int) -> None:
+    source = textwrap.fill("the council met and then it wrote of what had been said by all who came " * 40, width) + "\n\nEnd.\n"
+    assert parse(source)[0] == source
 
 
 @pytest.mark.parametrize(
