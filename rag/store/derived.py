@@ -49,6 +49,8 @@ class Derived:
         self._folder = folder
         self._store = meta["store"]
         self._dim = int(meta["dim"])
+        self._renewed = meta.get("journal", "0")
+        """At this generation the index was new, restored or rebuilt: no search indexes can be saved."""
         self._lock = lock
         self._writable = writable
         self._dense = DenseIndex(self._dim)
@@ -172,7 +174,7 @@ class Derived:
             self._lexical_shows, self._lexical_last = (saved.generation, saved.last) if signed else ("", 0)
 
     def _start_over(self, reason: str, generation: str) -> None:
-        if generation != "0":
+        if generation not in ("0", self._renewed):
             _log.warning("search indexes in %s are made again: %s", self._folder, reason)
         (self._folder / manifest.NAME).unlink(missing_ok=True)  # first, so that nobody trusts what comes after
         lexical.make(self._folder / LEXICAL)
