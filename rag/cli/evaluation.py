@@ -52,7 +52,7 @@ def eval_command(
     """Ask the questions of GOLD and say how good the answers are, and where the wrong ones were lost.
 
     GOLD is a file of JSON lines (eval/README.md shows how to write one), SQuAD 1.1 or 2.0 as JSON or gz, or a BEIR folder.
-    Writes NAME-COMMIT.json and .md; a run that was stopped goes on where it was. Exits with 1 if a bound is broken.
+    Writes NAME-COMMIT.json, .html and .md; a run that was stopped goes on where it was. Exits with 1 if a bound is broken.
     """
     from rag.evaluation import gates
 

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError, NotFoundError
+from rag.evaluation.gold import SCHEMA, Evidence, Gold, load, sample
+
+GOOD = {"id": "a", "question": "When?", "answers": ["2015"], "evidence": [{"document": "d", "sentence": "In 2015."}]}
+
+
+def write(folder: Path, *rows: object) -> Path:
+    path = folder / "mine.jsonl"
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    return path
+
+
+def test_our_own_shape(tmp_path: Path) -> None:
+    gold = load(write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"}))
+    first, second, third = gold.questions
+    assert (gold.name, gold.documents, gold.retrieval_only) == ("mine", (), False)
+    assert first.evidence == (Evidence("d", "In 2015."),)
+    assert (first.relevant, first.group) == ({"d": 1}, "d")
+    assert (second.id, second.text, second.answers, second.group) == ("3", "Who?", (), "3")
+    assert third.group == "d"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{", "is not JSON"),
+        ([], "it is not of type object"),
+        ({}, "it has no 'question'"),
+        ({"question": " "}, "'question' is empty"),
+        ({"question": 3}, "'question' is not of type string"),
+        ({"question": "?", "answer": ["x"]}, "it has an unknown field 'answer' (known: id, question, answers"),
+        ({"question": "?", "answers": "x"}, "'answers' is not of type array"),
+        ({"question": "?", "answers": ["x", ""]}, "item 2 of 'answers' is empty"),
+        ({"question": "?", "answers": ["x"], "evidence": [{"document": "d"}]}, "item 1 of 'evidence' has no 'sentence'"),
+        ({"question": "?", "evidence": [{"document": "d", "sentence": "s"}]}, "has evidence but no answers"),
+        ({"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]}, "stands word for word"),
+        (GOOD, "the id 'a' was used before"),
+    ],
+)
+def test_the_line_that_is_wrong_is_named(tmp_path: Path, row: object, said: str) -> None:
+    path = write(tmp_path, GOOD, row)
+    with pytest.raises(InputError) as error:
+        load(path)
+    assert error.value.message.startswith(f"{path}, line 2: ")
+    assert said in error.value.message
+    assert error.value.hint
+
+
+def test_what_is_no_gold_set(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        load(tmp_path / "absent.jsonl")
+    with pytest.raises(InputError, match="holds no question"):
+        load(write(tmp_path, ""))
+    (tmp_path / "a.csv").write_text("question")
+    with pytest.raises(InputError, match="no known kind"):
+        load(tmp_path / "a.csv")
+    (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\xfd")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path / "a.jsonl")
+
+
+def test_the_schema_and_what_ships_agree() -> None:
+    path = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
+    assert len(load(path).questions) == 436
+    used = {key for line in path.read_text().splitlines() for key in json.loads(line)}
+    assert used <= set(SCHEMA["properties"])
+
+
+CONTEXT = "The bridge was opened in 1937. It is 64 metres high. It was closed in 1937 for a day."
+SQUAD = {
+    "version": "v2.0",
+    "data": [
+        {
+            "title": "The_bridge",
+            "paragraphs": [
+                {
+                    "context": CONTEXT,
+                    "qas": [
+                        {"id": "1", "question": "When opened?", "answers": [{"text": "1937", "answer_start": 25}] * 2},
+                        {"id": "2", "question": "Who?", "is_impossible": True, "answers": [], "plausible_answers": []},
+                        {
+                            "id": "3",
+                            "question": "When closed?",
+                            "answers": [{"text": "1937", "answer_start": CONTEXT.rindex("1937")}],
+                        },
+                        {"id": "4", "question": "How?", "answers": [{"text": "the"}, {"text": "64 metres", "answer_start": 0}]},
+                    ],
+                },
+                {"context": "Nothing.", "qas": []},
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("ending", [".json", ".json.gz"])
+def test_squad(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"squad-tiny{ending}"
+    content = json.dumps(SQUAD).encode()
+    path.write_bytes(gzip.compress(content) if ending == ".json.gz" else content)
+    gold = load(path)
+    assert gold.name == "squad-tiny"
+    assert [(d.id, d.title, d.text) for d in gold.documents] == [
+        ("The bridge/0", "The bridge", CONTEXT),
+        ("The bridge/1", "The bridge", "Nothing."),
+    ]
+    assert len({document.sha256 for document in gold.documents}) == 2
+    one, two, three, four = gold.questions
+    assert one.evidence == (Evidence("The bridge/0", "The bridge was opened in 1937.", 0),)
+    assert (one.answers, one.relevant, one.group) == (("1937",), {"The bridge/0": 1}, "The bridge")
+    assert (two.answers, two.evidence, two.relevant) == ((), (), {})
+    assert three.evidence[0].sentence == "It was closed in 1937 for a day."
+    assert CONTEXT[three.evidence[0].start :] == three.evidence[0].sentence
+    assert four.answers == ("64 metres",)
+    assert four.evidence[0].sentence == "It is 64 metres high."
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"data": [{}]}', '{"data": []}', "no", '{"data": [{"paragraphs": [3]}]}'])
+def test_what_is_not_squad(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match=r"a\.json"):
+        load(tmp_path / "a.json")
+
+
+def beir(folder: Path) -> Path:
+    documents = [
+        {"_id": "d1", "title": "A", "text": "alpha"},
+        {"_id": "d2", "title": "B", "text": ""},
+        {"_id": "d3", "title": "", "text": ""},
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
+    queries = [{"_id": "q1", "text": "alpha?"}, {"_id": "q2", "text": "none"}, {"_id": "q3", "text": "old", "split": "train"}]
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels").mkdir()
+    (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t0\nq3\td1\t1\n")
+    return folder
+
+
+def test_beir(tmp_path: Path) -> None:
+    gold = load(beir(tmp_path))
+    assert gold.retrieval_only
+    assert [(document.id, document.text) for document in gold.documents] == [("d1", "alpha"), ("d2", "B")]
+    assert [(q.id, q.text, q.relevant) for q in gold.questions] == [("q1", "alpha?", {"d1": 2})]
+
+
+def test_what_a_beir_folder_lacks_is_named(tmp_path: Path) -> None:
+    beir(tmp_path)
+    (tmp_path / "queries.jsonl").unlink()
+    with pytest.raises(NotFoundError, match=r"queries\.jsonl"):
+        load(tmp_path)
+    (tmp_path / "queries.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="not a BEIR folder"):
+        load(tmp_path)
+
+
+def test_a_sample_is_always_the_same_and_in_order(tmp_path: Path) -> None:
+    gold: Gold = load(write(tmp_path, *({"question": f"{n}?"} for n in range(100))))
+    some = sample(gold.questions, 10)
+    assert some == sample(gold.questions, 10)
+    assert len(some) == 10
+    assert [int(q.id) for q in some] == sorted(int(q.id) for q in some)
+    assert sample(gold.questions, None) == sample(gold.questions, 1000) == gold.questions
