@@ -11,10 +11,11 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import filter_option, print_json, shared
 from rag.cli.render import clean
 from rag.deleting import Receipt, delete
 from rag.errors import NotFoundError, StoreError
+from rag.filters import Filter, matches
 from rag.ingest import Ingest, Report
 from rag.loading.files import Found, find
 from rag.protocols import Store
@@ -70,10 +71,11 @@ def _report(report: Report, index: str) -> str:
 
 
 @click.command("list")
+@filter_option
 @shared
-def list_command(settings: Settings, as_json: bool) -> None:
+def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
     """List the documents: id and title."""
-    documents = build.store(settings, any_embedder=True).documents()
+    documents = [document for document in build.store(settings, any_embedder=True).documents() if matches(filter, document)]
     if as_json:
         print_json([_without_text(document) for document in documents])
         return

@@ -16,7 +16,7 @@ import numpy as np
 from rag.chunking.split import split
 from rag.errors import BusyError, InputError, RagError
 from rag.ingest import embed_and_put
-from rag.loading.files import load_bytes
+from rag.loading.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.serving.batching import ModelThread
 from rag.serving.jobs import Jobs, Upload
@@ -58,13 +58,20 @@ class IngestThread:
     """`parts` waits for the index to be open: (store, embedder)."""
 
     def __init__(
-        self, jobs: Jobs, thread: ModelThread, parts: Callable[[], tuple[Store, Embedder]], passage_tokens: int, metrics: Metrics
+        self,
+        jobs: Jobs,
+        thread: ModelThread,
+        parts: Callable[[], tuple[Store, Embedder]],
+        passage_tokens: int,
+        metrics: Metrics,
+        pool: Pool,
     ) -> None:
         self._jobs = jobs
         self._models = thread
         self._parts = parts
         self._passage_tokens = passage_tokens
         self._metrics = metrics
+        self._pool = pool
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
 
@@ -76,6 +83,7 @@ class IngestThread:
         self._closing.set()
         self._jobs.wake()
         self._thread.join()
+        self._pool.close()
 
     def _run(self) -> None:
         try:
@@ -100,7 +108,7 @@ class IngestThread:
         """What became of it; None to try again: another process writes the index, or the service stops."""
         name = upload[0]
         try:
-            outcome, ids = put(upload, store, embedder, self._passage_tokens)
+            outcome, ids = put(upload, store, embedder, self._passage_tokens, self._pool)
             return WireFile(name=name, outcome=outcome, document_ids=ids)
         except (BusyError, ServiceError):
             return None
@@ -111,10 +119,13 @@ class IngestThread:
             return WireFile(name=name, outcome="rejected", detail="it could not be read")
 
 
-def put(upload: Upload, store: Store, embedder: Embedder, passage_tokens: int) -> tuple[str, list[str]]:
-    """(added, updated or unchanged; the documents' ids). Raises InputError, BusyError."""
+def put(upload: Upload, store: Store, embedder: Embedder, passage_tokens: int, pool: Pool) -> tuple[str, list[str]]:
+    """(added, updated or unchanged; the documents' ids). Raises InputError, BusyError.
+
+    The file is read in a process of its own: a hostile one costs its upload, not the service.
+    """
     name, content = upload
-    documents = [_uploaded(document) for document in load_bytes(f"{FOLDER}/{name}", content)]
+    documents = [_uploaded(document) for document in pool.load_bytes(f"{FOLDER}/{name}", content)]
     known = {document.id: store.document(document.id) for document in documents}
     changed = [document for document in documents if not _same(document, known[document.id])]
     for document in changed:

@@ -15,6 +15,8 @@ from fastapi import Request
 from rag import filters
 from rag.engine import Asked, Engine, check_question
 from rag.errors import RagError
+from rag.loading.pool import Limits as FileLimits
+from rag.loading.pool import Pool
 from rag.protocols import Embedder, Stats, Store
 from rag.serving import problems
 from rag.serving.batching import Limits, ModelThread, Work
@@ -52,7 +54,8 @@ class Service:
         self._embedder: Future[Embedder] = Future()
         limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
         self.models = ModelThread(self._open, limits, self.metrics)
-        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics)
+        readers = Pool(1, FileLimits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb))
+        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, readers)
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
     def start(self) -> None:

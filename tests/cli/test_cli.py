@@ -12,6 +12,7 @@ import pytest
 from rag import build
 from rag.cli.main import main
 from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.loading.pdfs import column, pdf
 
 DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
@@ -112,6 +113,20 @@ def test_filters_on_the_command_line(filled: Run) -> None:
     hits = json.loads(filled("search", "--json", "--filter", "type=txt", "the deal")[1])
     assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
     assert filled("search", "--filter", "type", "x")[0] == 2
+    assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
+    assert filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1].startswith("docs/deal.md")
+    assert filled("list", "--filter", "year>=2100")[1] == ""
+
+
+def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
+    pages = [column(["The deal was signed in Vienna."], 50), column(["Oman hosted the secret talks."], 50)]
+    Path("docs/paper.pdf").write_bytes(pdf(pages))
+    assert run("ingest", "docs")[0] == 0
+    code, out, _ = run("ask", "--filter", "type=pdf", "Who hosted the secret talks?")
+    assert code == 0
+    assert "[1] docs/paper.pdf > paper, page 2\n    [[Oman]] hosted the secret talks.\n" in out
+    (citation,) = json.loads(run("ask", "--json", "--filter", "type=pdf", "Who hosted the secret talks?")[1])["citations"]
+    assert citation["page"] == 2
 
 
 def test_show_and_delete_take_an_id_or_a_path(filled: Run) -> None:
