@@ -1,4 +1,4 @@
-"""`/v1/ask`, `/v1/ask/batch` and `/v1/search`."""
+"""`/v1/ask`, `/v1/ask/batch`, `/v1/search` and `/v1/verify`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rag.serving import problems, shapes
 from rag.serving.batching import Work
 from rag.serving.openapi import EVENTS, described
 from rag.serving.service import Service, hangup_of, service_of, wait
-from rag.serving.wire import Ask, AskBatch, Search, WireAnswer, WireAnswers, WireHits
+from rag.serving.wire import Ask, AskBatch, Claim, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
+from rag.verify import Cited, verify
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -51,6 +52,16 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
     (work,) = service.works([body.question], body, hangup_of(request), search=True)
     found = wait(work, work.found)
     return WireHits(question=work.asked.question, generation=found.generation, hits=[shapes.hit(hit) for hit in found.hits])
+
+
+@router.post("/verify", responses=described(503))
+def verify_citation(body: Claim, service: Shared) -> WireVerdict:
+    """Whether a citation still stands: post one as an answer brought it."""
+    place = body.highlight
+    cited = Cited(
+        body.document_id, place.start_char_index, place.end_char_index, place.text, body.document_sha256, body.cited_text
+    )
+    return shapes.verdict(verify(service.engine.store, cited))
 
 
 def _answer(work: Work) -> WireAnswer:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rag.composing.explain import explain
 from rag.engine import Found
 from rag.serving import wire
 from rag.types import Alternative, Answer, Citation, Document, Hit
+from rag.verify import Verdict
 
 
 def answer(made: Answer, found: Found) -> wire.WireAnswer:
@@ -22,7 +24,7 @@ def answer(made: Answer, found: Found) -> wire.WireAnswer:
         parts=[_alternative(other, made.hits) for other in made.parts],
         value=wire.WireValue.model_validate(made.value, from_attributes=True) if made.value else None,
         documents=made.documents,
-        explain=[],
+        explain=explain(made),
         nearest=[hit(one) for one in made.hits],
         receipt=dataclasses.asdict(made.receipt) if made.receipt else None,
         generation=found.generation,
@@ -92,3 +94,16 @@ def document(found: Document) -> wire.WireDocument:
 def document_detail(found: Document) -> wire.WireDocumentDetail:
     sections = [wire.WireSection(start=section.start, headings=headings(section.heading)) for section in found.sections]
     return wire.WireDocumentDetail(**document(found).model_dump(), characters=len(found.text), sections=sections)
+
+
+def verdict(found: Verdict) -> wire.WireVerdict:
+    return wire.WireVerdict(
+        status=found.status,
+        document_id=found.document_id,
+        text=found.quote,
+        start_char_index=found.start,
+        end_char_index=found.end,
+        edited=found.edited,
+        detail=found.detail,
+        now=found.now,
+    )

@@ -141,6 +141,28 @@ class WireHits(BaseModel):
     hits: list[WireHit]
 
 
+class Claim(BaseModel):
+    """A citation as an answer brought it; of its fields these are needed, and others are passed over."""
+
+    document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
+    highlight: Highlight
+    cited_text: str = Field(default="", max_length=100_000, description="The sentence, if it is known.")
+    document_sha256: str = Field(default="", max_length=100, description="The document's digest then, if it is known.")
+
+
+class WireVerdict(BaseModel):
+    """What became of a citation: "ok", "moved" (it stands at other offsets now), "changed" or "missing"."""
+
+    status: str = Field(examples=["ok"])
+    document_id: str
+    text: str
+    start_char_index: int | None = Field(description="Where it stands now; null if nowhere.")
+    end_char_index: int | None
+    edited: bool = Field(description="Whether the document's bytes are no longer those that were cited.")
+    detail: str = Field(examples=["stands where it stood"])
+    now: str | None = Field(default=None, description="What came of the sentence, if it has changed.")
+
+
 class WireSection(BaseModel):
     start: int = Field(description="Where its heading's line begins.")
     headings: list[str]

@@ -111,6 +111,30 @@ def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> 
     assert response.headers["content-type"] == "application/problem+json"
 
 
+def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
+    put_text(client, "moving.txt", "The cat is called Minka.")
+    (citation,) = client.post("/v1/ask", json={"question": "What is the cat called?", "k": 1}).json()["citations"]
+    assert client.post("/v1/verify", json=citation).json()["status"] == "ok"
+    put_text(client, "moving.txt", "Dogs bark. The cat is called Minka.")
+    moved = client.post("/v1/verify", json=citation).json()
+    assert (moved["status"], moved["edited"]) == ("moved", True)
+    assert moved["start_char_index"] == citation["highlight"]["start_char_index"] + len("Dogs bark. ")
+    put_text(client, "moving.txt", "The cat is called Tiger.")
+    changed = client.post("/v1/verify", json=citation).json()
+    assert (changed["status"], changed["now"]) == ("changed", "The cat is called Tiger.")
+    client.delete("/v1/documents/uploads/moving.txt")
+    assert client.post("/v1/verify", json=citation).json()["status"] == "missing"
+    odd = {"document_id": "a", "highlight": {"text": "x", "start_char_index": -5, "end_char_index": 10**30}}
+    assert client.post("/v1/verify", json=odd).status_code in (200, 422)
+
+
+def test_an_answer_says_why_and_from_what(client: httpx.Client) -> None:
+    answer = client.post("/v1/ask", json=BURNS).json()
+    assert any("William Burns" in line for line in answer["explain"])
+    assert answer["receipt"]["documents"]["uploads/oman.txt"]
+    assert answer["receipt"]["generation"] == answer["generation"]
+
+
 def test_an_empty_index_says_what_to_do(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         response = client.post("/v1/ask", json={"question": "When?"})
