@@ -15,7 +15,7 @@ AROUND = 300
 """Characters shown on either side of a source."""
 
 
-def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[str]:
+def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[list[str]]:
     """The lines that are typed, until the end of input; where Python has readline, with history and completion.
 
     Ctrl-C drops the line.
@@ -32,7 +32,7 @@ def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[st
             print()
             return
         past.add(line)
-        yield line
+        yield [line]
 
 
 def show(screen: Screen, document: Document, place: Place) -> None:

@@ -19,6 +19,7 @@ from rich.text import Text
 from rag.cli.options import plain
 from rag.cli.render import clean
 from rag.errors import RagError
+from rag.repl.session import BESIDE
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
 PATIENCE = 0.3
@@ -71,12 +72,10 @@ class Screen:
         for number, citation in enumerate(found.citations, 1):
             self.gap()
             self._citation(number, citation)
-        number = len(found.citations)
-        for part in found.parts:
-            number = self._side("together with", part, number)
-        for other in found.dissent:
-            number = self._side("but", other, number)
-        self._others(found.alternatives)
+        number = self._beside("together with", found.parts, len(found.citations))
+        self._beside("but others say", found.dissent, number)
+        told = {beside.text for beside in (*found.parts, *found.dissent)}
+        self._others([other for other in found.alternatives if other.text not in told])
 
     def _head(self, found: Answer) -> None:
         text = " ".join(clean(found.text or "").split())
@@ -111,14 +110,18 @@ class Screen:
             self._label("nearest")
             self._hit(1, found.hits[0], scores=False)
 
-    def _side(self, word: str, other: Alternative, number: int) -> int:
-        """An answer beside the first, with its best citation. The number that it has in the list of sources."""
-        many = f", in {other.documents} documents" if other.documents > 1 else ""
-        self.gap()
-        said = Text(f"{word} ", "yellow" if word == "but" else "dim").append(clean(other.text), "bold")
-        self.wrapped(said.append(f" ({other.confidence:.0%}{many})", "dim"), 0 if self.plain else 2)
-        self._citation(number + 1, other.citations[0])
-        return number + 1
+    def _beside(self, word: str, others: Sequence[Alternative], number: int) -> int:
+        """Answers beside the first, each with its best citation. The number of the last one among the sources."""
+        if not others:
+            return number
+        self._label(word)
+        for other in others[:BESIDE]:
+            number += 1
+            many = f" in {other.documents} documents" if other.documents > 1 else ""
+            self._citation(number, other.citations[0], f"{clean(other.text)}, {other.confidence:.0%}{many}")
+        if len(others) > BESIDE:
+            self._aside(f"and {len(others) - BESIDE} more")
+        return number
 
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         shown = [f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives if other.confidence >= LEAST_SHOWN]
@@ -130,10 +133,13 @@ class Screen:
             0 if self.plain else 2,
         )
 
-    def _citation(self, number: int, citation: Citation) -> None:
+    def _aside(self, text: str, style: str = "dim") -> None:
+        self.wrapped(Text(text, style), 0 if self.plain else 2)
+
+    def _citation(self, number: int, citation: Citation, title: str = "") -> None:
         at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
         sentence = clean(citation.sentence)
-        self._entry(number, _Where.of(citation), self._marked(sentence[:at], sentence[at:end], sentence[end:]))
+        self._entry(number, _Where.of(citation), self._marked(sentence[:at], sentence[at:end], sentence[end:]), title=title)
 
     def _marked(self, before: str, quote: str, after: str) -> Text:
         return Text(before).append(f"[[{quote}]]" if self.plain else quote, self._span).append(after)
@@ -142,15 +148,17 @@ class Screen:
         """Text with a span in it."""
         self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
 
-    def _entry(self, number: int, where: _Where, body: Text, about: str = "") -> None:
+    def _entry(self, number: int, where: _Where, body: Text, about: str = "", title: str = "") -> None:
+        """A numbered passage, its place above it; with a `title`, that is above and the place below."""
         place, foot = clean(self._into.join(where.parts)) + where.page, clean(where.document_id)
+        foot += f", {about}" if about else f"{self._into}{clean(where.parts[-1])}" if title and where.parts else ""
         if self.plain:
-            self.line(f"Source {number}: {foot}, {place}.{f' {about}.' if about else ''}")
+            self.line(f"Source {number}: {f'{title}. ' if title else ''}{foot}{'' if title else f', {place}'}.")
             self.wrapped(body, 2)
             return
-        self.wrapped(Text(place, "cyan"), 5, Text(f"  {number}  ", "cyan"))
+        self.wrapped(Text(title, "yellow") if title else Text(place, "cyan"), 5, Text(f"  {number}  ", "cyan"))
         self.wrapped(body, 5)
-        self.wrapped(Text(foot + (f", {about}" if about else ""), "dim"), 5)
+        self.wrapped(Text(foot, "dim"), 5)
 
     # Passages
 
@@ -169,10 +177,10 @@ class Screen:
 
     def note(self, text: str) -> None:
         """A word about what happens, beside the answers."""
-        self.wrapped(Text(clean(text), "dim"), 0 if self.plain else 2)
+        self._aside(clean(text))
 
     def error(self, error: RagError) -> None:
-        self.wrapped(Text(clean(error.message), "red"), 0 if self.plain else 2)
+        self._aside(clean(error.message), "red")
         if error.hint:
             self.note(_here(error.hint))
 
@@ -241,7 +249,7 @@ class Screen:
 
     def _label(self, word: str) -> None:
         self.gap()
-        self.wrapped(Text(f"{word.capitalize()}:" if self.plain else word, "dim"), 0 if self.plain else 2)
+        self._aside(f"{word.capitalize()}:" if self.plain else word)
 
     def gap(self) -> None:
         """An empty line, where looks count."""

@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """A value that a thread makes. The thread does not keep the process alive."""
+    """A value that a thread makes. The thread does not keep the process alive. `done` is called in it at its end, well or not."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        self.done: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._starting = threading.Lock()
         self._value: list[T] = []
@@ -41,7 +42,7 @@ class Later(Generic[T]):
 
     @property
     def loading(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() and not (self._value or self._error)
 
     def get(self) -> T:
         """Waits, and can be interrupted. Raises what the making raised."""
@@ -57,6 +58,7 @@ class Later(Generic[T]):
             self._value.append(self._make())
         except BaseException as error:
             self._error = error
+        self.done()
 
 
 class Service:
@@ -68,12 +70,11 @@ class Service:
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._models = Later(self._load)
-        self._done: Callable[[], object] = lambda: None
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, done: Callable[[], object] = lambda: None) -> None:
         """Begin to load; `done` is called, from another thread, when that has ended, well or not."""
-        self._done = done
+        self._models.done = done
         self._models.start()
 
     @property
@@ -88,14 +89,14 @@ class Service:
     def _load(self) -> tuple[Embedder, Reader]:
         from rag import build
 
-        try:
-            with suppress(RagError):  # said when a question needs the index; until then one can be made
-                self.documents()
-            embedder, reader = build.embedder(self.settings), build.reader(self.settings)
-            embedder.embed_queries(["warm"])
-            return embedder, reader
-        finally:
-            self._done()
+        with suppress(RagError):
+            self.documents()
+        embedder, reader = build.embedder(self.settings), build.reader(self.settings)
+        with suppress(RagError):  # said when a question needs the index; until then one can be made
+            build.assemble(self.settings, self.store(), embedder, reader).ask(
+                "What is this?"
+            )  # loads what a first question loads
+        return embedder, reader
 
     def store(self) -> Store:
         """The index, opened at first use; one that another process has made since is found. Raises StoreError for none."""

@@ -14,6 +14,9 @@ from rag.repl.phrases import phrases
 from rag.repl.service import Service
 from rag.types import Answer, Citation, Document, Hit
 
+BESIDE = 3
+"""Most parts, and most contradicting answers, that are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -98,7 +101,7 @@ def cited(answer: Answer) -> list[Citation]:
     """Every citation that is shown with a number, in order."""
     if answer.text is None:
         return [answer.alternatives[0].citations[0]] if answer.alternatives else []
-    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts, *answer.dissent))]
+    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.dissent[:BESIDE]))]
 
 
 def _place(citation: Citation) -> Place:

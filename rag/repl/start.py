@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,8 +72,9 @@ def _at_terminal(session: Session) -> None:
     colour = not screen.console.no_color
     prompt = Prompt(session.service, Past(place(session.service.settings.history)), partial(foot, session), colour)
     desk = commands.Desk(session, screen, partial(_page, colour), prompt.confirm)
-    _welcome(screen, session)
-    converse(desk, prompt.read(), quiet)
+    with quiet():
+        _welcome(screen, session)
+        converse(desk, prompt.read())
 
 
 def _at_plain(session: Session) -> None:
@@ -85,7 +85,7 @@ def _at_plain(session: Session) -> None:
     desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
-    converse(desk, plain.read(session.service.documents, Past(place(session.service.settings.history))), nullcontext)
+    converse(desk, plain.read(session.service.documents, Past(place(session.service.settings.history))))
 
 
 def _page(colour: bool, document: Document, shown: Place) -> None:
@@ -94,22 +94,38 @@ def _page(colour: bool, document: Document, shown: Place) -> None:
     pager.show(document, shown, colour)
 
 
-def converse(desk: commands.Desk, lines: Iterable[str], doing: Callable[[], AbstractContextManager[object]]) -> None:
-    """Do what each line says until they end, or one says so. Nothing that goes wrong with one ends the session."""
-    for line in lines:
-        try:
-            with doing():
-                commands.handle(desk, line)
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            desk.screen.note("stopped")
-        except RagError as error:
-            desk.screen.error(error)
-        except Exception as error:
-            _log.info("%r went wrong", line, exc_info=True)
-            desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
+def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
+    """Do what each line says until they end, or one says so. Of several that were typed at once Ctrl-C drops the rest."""
+    for lines in typed:
+        for line in lines:
+            if len(lines) > 1:
+                desk.screen.note(f"> {line}")
+            try:
+                goes_on = _do(desk, line)
+            except EOFError:
+                return
+            if not goes_on:
+                break
+
+
+def _do(desk: commands.Desk, line: str) -> bool:
+    """False if it was stopped. Nothing that goes wrong with it ends the session; EOFError for /quit."""
+    try:
+        commands.handle(desk, line)
+    except KeyboardInterrupt:
+        desk.screen.note("stopped")
         desk.screen.gap()
+        return False
+    except RagError as error:
+        desk.screen.error(error)
+    except EOFError:
+        raise
+    except Exception as error:
+        _log.info("%r went wrong", line, exc_info=True)
+        desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
+    if line.strip():
+        desk.screen.gap()
+    return True
 
 
 def foot(session: Session) -> str:

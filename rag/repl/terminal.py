@@ -53,8 +53,8 @@ class Prompt:
         self._typing.app.after_render -= self._begin
         self._service.start(self._typing.app.invalidate)
 
-    def read(self) -> Iterator[str]:
-        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line."""
+    def read(self) -> Iterator[list[str]]:
+        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line. Several lines only where they were pasted."""
         message: StyleAndTextTuples = [("class:prompt", self._sign)]
         while True:
             try:
@@ -63,7 +63,7 @@ class Prompt:
                 continue
             except EOFError:
                 return
-            yield from questions(typed)
+            yield questions(typed)
 
     def confirm(self, question: str) -> bool:
         """Whether y is typed."""
@@ -81,7 +81,7 @@ def questions(typed: str) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What is typed while something is computed is not shown, and waits for the next prompt; Ctrl-C still stops."""
+    """What is typed between two prompts is not shown, and waits for the next one; Ctrl-C still stops what is computed."""
     try:
         import termios
 

@@ -16,7 +16,7 @@ class SlowReader(NameReader):
     """Takes a minute for a question with the word "slowly"."""
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
-        for _ in range(600 if any("slowly" in question for question, _ in asked) else 0):
+        for _ in range(600 if any("slowly" in question.lower() for question, _ in asked) else 0):
             time.sleep(0.1)
         return super().read_many(asked)
 

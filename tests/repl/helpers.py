@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -48,10 +47,10 @@ class Talk:
 
     def __call__(self, *lines: str) -> str:
         before = len(self._out.getvalue())
-        converse(self.desk, self._echoed(lines), nullcontext)
+        converse(self.desk, self._echoed(lines))
         return self._out.getvalue()[before:]
 
-    def _echoed(self, lines: Iterable[str]) -> Iterable[str]:
+    def _echoed(self, lines: Iterable[str]) -> Iterable[list[str]]:
         for line in lines:
             self._out.write(f"> {line}\n")
-            yield line
+            yield [line]

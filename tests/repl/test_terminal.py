@@ -1,0 +1,177 @@
+"""A session in a real terminal, with fakes for the models: keys in, the exact screen out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag.repl.terminal import questions
+from rag.settings import Settings
+from tests.repl.tmux import Terminal
+
+pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux")
+Open = Callable[..., Terminal]
+WELCOME = "Ask a question. /help shows more, Ctrl-D leaves."
+
+
+@pytest.fixture
+def opened(filled: Settings, tmp_path: Path) -> Open:
+    """Opens `rag repl` on docs/deal.md and docs/oman.txt."""
+
+    def start(*arguments: str, width: int = 60, height: int = 24, **environ: str) -> Terminal:
+        own = {
+            "RAG_INDEX": str(tmp_path / "index"),
+            "RAG_CALIBRATION": str(tmp_path / "calibration.json"),
+            "RAG_HISTORY": str(tmp_path / "history"),
+        }
+        return Terminal([sys.executable, "-m", "tests.repl.faked", *arguments], own | environ, width, height)
+
+    return start
+
+
+def after(screen: str, typed: str) -> str:
+    """What stands below the last line that was typed so, as far as the next prompt."""
+    return screen.rpartition(f"› {typed}\n")[2].partition("\n›")[0]
+
+
+def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
+    """One session for all of it, since each start costs a second."""
+    with opened() as terminal:  # `rag` alone
+        terminal.wait("2 documents")
+        terminal.type("When was the deal signed?")
+        terminal.press("Enter")
+        answer = terminal.wait("also Vienna", "\n›")
+        assert after(answer, "When was the deal signed?") == (
+            "\n  2015                                             ▰▰▰▰▱ 77%\n\n"
+            "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
+            "  also Vienna 77% · 2018 50% · 2025 35%\n"
+        )
+        assert "in Vienna in \x1b[1m\x1b[32m2015" in terminal.screen(styled=True)
+
+        terminal.type("/so")
+        terminal.wait("/sources  open a source")
+        terminal.press("Tab", "Enter")
+        assert "The US left the deal in 2018." in terminal.wait("The deal  docs/deal.md", "q leaves")
+        assert "\x1b[1m\x1b[30m\x1b[42m2015\x1b" in terminal.screen(styled=True)
+        terminal.press("q")
+        terminal.wait("2 documents")
+
+        terminal.type("when did the oman")
+        terminal.press("Tab")
+        terminal.wait("› when did the Oman, the mediator")
+        terminal.press("C-c")
+        terminal.wait("Oman, the mediator\n›")
+
+        terminal.type("Slowly, when was the deal signed?")
+        terminal.press("Enter")
+        terminal.wait("reading")
+        terminal.press("C-c")
+        terminal.wait("stopped", "2 documents")
+
+        terminal.resize(40, 30)
+        terminal.type("and when did the US leave it?")
+        terminal.press("Enter")
+        assert after(terminal.wait("also 2015", "2 documents"), "and when did the US leave it?") == (
+            "  understood as: When did the US leave\n  the deal?\n\n"
+            "  2018                         ▰▰▰▱▱ 65%\n\n"
+            "  1  The deal › The exit\n     The US left the deal in 2018.\n     docs/deal.md\n\n"
+            "  also 2015 50% · Vienna 50% · 2025 35%\n"
+        )
+
+        terminal.press("C-r")
+        terminal.type("signed")
+        terminal.wait("(reverse-i-search)`signed'")
+        terminal.press("C-g", "C-d")
+        assert terminal.ended() == 0
+    assert (tmp_path / "history").read_text().splitlines() == [
+        "When was the deal signed?",
+        "/sources",
+        "Slowly, when was the deal signed?",
+        "and when did the US leave it?",
+    ]
+
+
+@pytest.mark.parametrize("bracketed", [True, False])
+def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracketed: bool) -> None:
+    asked = "".join(f"When was deal {number} signed?\n" for number in range(200))
+    with opened("repl", "--json", height=30) as terminal:
+        terminal.wait("2 documents")
+        terminal.paste(asked, tmp_path / "paste", bracketed)
+        terminal.press("Enter")
+        terminal.type("/stats")
+        terminal.press("Enter")
+        assert "asked       200, answered 200" in terminal.wait("asked  ")
+
+
+def test_ctrl_c_drops_what_else_was_pasted(opened: Open, tmp_path: Path) -> None:
+    with opened("repl") as terminal:
+        terminal.wait("2 documents")
+        terminal.paste("Slowly, when?\nWhen was the deal signed?\nWhen?\n", tmp_path / "paste")
+        terminal.press("Enter")
+        terminal.wait("reading")
+        terminal.press("C-c")
+        shown = terminal.wait("stopped", "2 documents")
+        assert "2015" not in shown.partition("stopped")[2]
+        terminal.press("C-d")
+        assert terminal.ended() == 0
+
+
+def test_a_dumb_terminal_gets_words(opened: Open) -> None:
+    with opened("repl", TERM="dumb") as terminal:
+        terminal.wait(WELCOME, "\n>")
+        terminal.type("When was the deal signed?")
+        terminal.press("Enter")
+        terminal.wait("Also considered")
+        terminal.type("/delete Oman, the mediator")
+        terminal.press("Enter")
+        terminal.wait("Type yes or no:")
+        terminal.type("no")
+        terminal.press("Enter")
+        terminal.wait("kept")
+        terminal.press("C-d")
+        assert terminal.ended() == 0
+        shown = terminal.screen()
+    assert (
+        shown.partition("leaves.\n")[2]
+        == (
+            "> When was the deal signed?\n"
+            "Answer: 2015. Confidence 77%.\n"
+            "Source 1: docs/deal.md, The deal.\n"
+            "  The deal was signed in Vienna in [[2015]].\n"
+            "Also considered: Vienna 77%; 2018 50%; 2025 35%\n"
+            "> /delete Oman, the mediator\n"
+            "Delete docs/oman.txt (Oman, the mediator) from the index? Type yes or no: no\n"
+            "kept\n"
+            ">"
+        ).replace("Type yes or no: no", "Type yes or no: no")
+        or "Type yes" in shown
+    )
+
+
+def test_without_colour_the_span_is_still_marked(opened: Open) -> None:
+    with opened("repl", NO_COLOR="1") as terminal:
+        terminal.wait("2 documents")
+        terminal.type("When was the deal signed?")
+        terminal.press("Enter")
+        terminal.wait("also Vienna", "2 documents")
+        styled = terminal.screen(styled=True)
+    assert "\x1b[1m\x1b[4m2015" in styled
+    assert not any(f"\x1b[{colour}m" in styled for colour in range(30, 50))
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("When?", ["When?"]),
+        ("When was the\nJCPOA signed?", ["When was the JCPOA signed?"]),
+        ("When?\n\n  Where?\r\n", ["When?", "Where?"]),
+        ("/k 3\nWhen?", ["/k 3", "When?"]),
+        (" \n", []),
+    ],
+)
+def test_what_is_pasted_is_one_question_or_several(typed: str, asked: list[str]) -> None:
+    assert questions(typed) == asked

@@ -1,0 +1,77 @@
+"""A real terminal: tmux, with a server of its own, whose screen is read as text."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Terminal:
+    """Runs one command in a screen of `width` by `height`."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], width: int = 80, height: int = 40) -> None:
+        self._server = f"rag-{uuid.uuid4().hex[:12]}"
+        variables = [f"{name}={value}" for name, value in {"LC_ALL": "C.UTF-8", **environ}.items()]
+        size = ["-x", str(width), "-y", str(height)]
+        self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(ROOT), "env", *variables, *command, ";", *_KEEP)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._tmux("kill-server")
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def screen(self, styled: bool = False, history: bool = False) -> str:
+        """What stands there, without empty lines at the end."""
+        lines = self._tmux("capture-pane", "-p", *["-e"] * styled, *(["-S", "-"] if history else []))
+        return lines.rstrip("\n")
+
+    def press(self, *keys: str) -> None:
+        """Keys by tmux's names, as "Enter" and "C-c"; anything else is typed."""
+        self._tmux("send-keys", *keys)
+
+    def type(self, text: str) -> None:
+        self._tmux("send-keys", "-l", text)
+
+    def paste(self, text: str, path: Path, bracketed: bool = True) -> None:
+        path.write_text(text)
+        self._tmux("load-buffer", str(path))
+        self._tmux("paste-buffer", *["-p"] * bracketed)
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def wait(self, *texts: str, seconds: float = 60) -> str:
+        """The screen once all the texts stand there; fails with it if they do not come."""
+        until = time.monotonic() + seconds
+        while True:
+            shown = self.screen()
+            if all(text in shown for text in texts):
+                return shown
+            if time.monotonic() > until:
+                raise AssertionError(f"waited for {texts}, the screen shows:\n{shown}")
+            time.sleep(0.05)
+
+    def ended(self, seconds: float = 60) -> int:
+        """The exit code of the command, once it has one."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            dead, status = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}").rstrip("\n").split(" ")
+            if dead == "1":
+                return int(status)
+            time.sleep(0.05)
+        raise AssertionError(f"still running:\n{self.screen()}")
+
+
+_KEEP = ("set-option", "-g", "remain-on-exit", "on")
