@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import textwrap
 from collections.abc import Callable
 
 import click
 
+from rag.cli.clean import clean as clean
 from rag.composing.explain import explain, in_words
 from rag.types import Alternative, Answer, Citation, Hit
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def answer(found: Answer) -> str:
@@ -102,8 +100,3 @@ def _wrap(text: str) -> list[str]:
     width = max(30, min(shutil.get_terminal_size((100, 24)).columns, 120) - 6)
     wrapper: Callable[[str], list[str]] = textwrap.TextWrapper(width, break_long_words=True, break_on_hyphens=False).wrap
     return ["    " + line for line in wrapper(" ".join(text.split()))]
-
-
-def clean(text: str) -> str:
-    """Without control and direction characters, so that a document cannot write to the terminal's controls."""
-    return _CONTROL.sub("\ufffd", text)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
+from rag.cli.clean import clean
 from rag.cli.options import plain
-from rag.cli.render import clean
 from rag.errors import InputError
 from rag.repl.session import Session
 from rag.types import Answer

@@ -16,8 +16,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.text import Text
 
+from rag.cli.clean import clean
 from rag.cli.options import plain
-from rag.cli.render import clean
 from rag.errors import RagError
 from rag.repl.session import BESIDE
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
@@ -81,7 +81,7 @@ class Screen:
         text = " ".join(clean(found.text or "").split())
         if self.plain:
             many = f" In {found.documents} documents." if found.documents > 1 else ""
-            self.line(f"Answer: {text}. Confidence {found.confidence:.0%}.{many}")
+            self.line(f"Answer: {text}{_typed(found.value)}. Confidence {found.confidence:.0%}.{many}")
             return
         head, tail = Text("  ").append(text, "bold").append(_typed(found.value), "dim"), self._sureness(found)
         room = self.width - head.cell_len - tail.cell_len
@@ -95,14 +95,14 @@ class Screen:
         full = round(found.confidence * 5)
         bar = "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
         many = f"in {found.documents} documents  " if found.documents > 1 else ""
-        return Text(many, "dim").append(bar, _colour(found.confidence)).append(f" {found.confidence:.0%}", "default")
+        return Text().append(many, "dim").append(bar, _colour(found.confidence)).append(f" {found.confidence:.0%}")
 
     def _refused(self, found: Answer) -> None:
         reason = clean(found.reason or "")
         if self.plain:
             self.line(f"Not found: {reason}.")
         else:
-            self.wrapped(Text("Not found", "bold yellow").append(f": {reason}", "default"), 2)
+            self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
         if found.alternatives:
             self._label("nearest")
             self._citation(1, found.alternatives[0].citations[0])
@@ -151,11 +151,11 @@ class Screen:
     def _entry(self, number: int, where: _Where, body: Text, about: str = "", title: str = "") -> None:
         """A numbered passage, its place above it; with a `title`, that is above and the place below."""
         place, foot = clean(self._into.join(where.parts)) + where.page, clean(where.document_id)
-        foot += f", {about}" if about else f"{self._into}{clean(where.parts[-1])}" if title and where.parts else ""
         if self.plain:
-            self.line(f"Source {number}: {f'{title}. ' if title else ''}{foot}{'' if title else f', {place}'}.")
+            self.line(f"Source {number}: {f'{title}. ' if title else ''}{foot}, {place}.{f' {about}.' if about else ''}")
             self.wrapped(body, 2)
             return
+        foot += f", {about}" if about else f"{self._into}{clean(where.parts[-1])}" if title and where.parts else ""
         self.wrapped(Text(title, "yellow") if title else Text(place, "cyan"), 5, Text(f"  {number}  ", "cyan"))
         self.wrapped(body, 5)
         self.wrapped(Text(foot, "dim"), 5)
@@ -275,13 +275,11 @@ def _single(text: Text) -> Text:
 
 def _typed(value: Value | None) -> str:
     """What the words say, typed, where that says more than they do."""
-    if value is None:
+    from rag.composing.explain import in_words  # here, since it loads what knows dates
+
+    if not value or not (value.resolved or value.yes is not None or value.iso not in (None, value.text)):
         return ""
-    number = "" if value.number is None else f"{value.number:g}"
-    number += "" if value.upper is None else f" to {value.upper:g}"
-    said = value.iso or number if value.yes is None else "yes" if value.yes else "no"
-    said += f", {value.resolved}" if value.resolved else ""
-    return f"  = {clean(said)}" if said and said != value.text else ""
+    return f"  = {clean(in_words(value))}"
 
 
 def _colour(confidence: float) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from rag import __version__
 from rag.errors import RagError
@@ -58,10 +59,10 @@ def is_plain(settings: Settings) -> bool:
 def screen_for(plain: bool) -> Screen:
     from rich.console import Console
 
-    console = Console(
-        markup=False, emoji=False, highlight=False, color_system=None if plain else "auto", force_interactive=not plain
-    )
-    return Screen(console, plain)
+    for name in ("COLUMNS", "LINES"):  # rich would hold to them when the terminal is resized
+        os.environ.pop(name, None)
+    colours: Literal["auto"] | None = None if plain else "auto"
+    return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
 
 
 def _at_terminal(session: Session) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.cli.render import clean
+from rag.cli.clean import clean
 from rag.errors import InputError
 from rag.repl.session import Exchange
 from rag.types import Alternative, Answer, Citation

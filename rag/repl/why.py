@@ -1,4 +1,4 @@
-"""Why the last answer is what it is: where each passage stood in the search, and how long each stage took."""
+"""Why the last answer is what it is, in words and in numbers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from rag.types import Answer, Hit
 
 
 def why(screen: Screen, answer: Answer) -> None:
-    """Ranks and scores of the passages that were read, best first, then the time of each stage."""
+    """In plain words, then ranks and scores of the passages that were read, best first, and the time of each stage."""
+    from rag.composing.explain import explain  # here, since it loads what knows dates
+
+    for line in explain(answer):
+        screen.note(line)
+    screen.gap()
     rows = [("rank", "score", "meaning", "words", "passage"), *(_row(number, hit) for number, hit in enumerate(answer.hits, 1))]
     screen.table(rows, ["cyan", "", "", "", "dim"])
     spent = ", ".join(f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in answer.timings.items())
-    screen.note(f"confidence {answer.confidence:.2f}; {spent}")
-    if answer.reason:
-        screen.note(answer.reason)
+    screen.note(spent)
 
 
 def _row(number: int, hit: Hit) -> tuple[str, ...]:

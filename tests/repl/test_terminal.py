@@ -95,6 +95,7 @@ def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bracketed", [True, False])
 def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracketed: bool) -> None:
     asked = "".join(f"When was deal {number} signed?\n" for number in range(200))
@@ -159,7 +160,7 @@ def test_without_colour_the_span_is_still_marked(opened: Open) -> None:
         terminal.press("Enter")
         terminal.wait("also Vienna", "2 documents")
         styled = terminal.screen(styled=True)
-    assert "\x1b[1m\x1b[4m2015" in styled
+    assert "\x1b[1;4m2015" in styled
     assert not any(f"\x1b[{colour}m" in styled for colour in range(30, 50))
 
 

@@ -128,13 +128,16 @@ def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> Non
     assert talk("/delete docs/deal.md", "/sources").endswith("> /sources\ndocs/deal.md is no longer in the index\nask again\n")
 
 
-def test_why_shows_ranks_and_scores(filled: Settings) -> None:
-    lines = Talk(filled, width=80, in_words=False)("When did the US leave the deal?", "/why").partition("/why\n")[2].splitlines()
+def test_why_explains_in_words_and_shows_ranks_and_scores(filled: Settings) -> None:
+    shown = Talk(filled, width=80, in_words=False)("When did the US leave the deal?", "/why").partition("/why\n")[2]
+    words, _, numbers = shown.partition("\n\n")
+    assert '"2018" is right with a probability of 65%' in words
+    lines = numbers.splitlines()
     assert lines[0].split() == ["rank", "score", "meaning", "words", "passage"]
     assert lines[1].split()[0] == "1"
     assert lines[1].count("(#1)") == 2
     assert lines[1].endswith("docs/deal.md > The exit")
-    assert lines[4].startswith("  confidence 0.65; retrieve ")
+    assert lines[4].startswith("  retrieve ")
 
 
 def test_json_is_what_the_command_line_prints(filled: Settings) -> None:

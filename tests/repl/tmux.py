@@ -68,7 +68,7 @@ class Terminal:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             dead, status = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}").rstrip("\n").split(" ")
-            if dead == "1":
+            if dead == "1" and status:
                 return int(status)
             time.sleep(0.05)
         raise AssertionError(f"still running:\n{self.screen()}")
