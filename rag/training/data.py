@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,35 +68,71 @@ class Group:
     passages: tuple[Passage, ...]
 
 
-def groups(questions: QuestionSet, cap: int, negatives: float, absent: float, rng: random.Random) -> list[Group]:
-    """At most `cap` questions with their own passages and, each with probability `negatives`, a retrieved negative.
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How a set is shown: at most `cap` questions, and three shares of them.
 
-    A negative is among the ten best by BM25, in another paragraph, without any of the answers. With probability `absent`
-    the question's own passages are left out, so that null is learnt against what retrieval really brings.
+    `negatives`: with a retrieved passage of another paragraph beside their own; `absent`: with it instead of their own;
+    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers.
     """
+
+    cap: int
+    negatives: float = 0.0
+    absent: float = 0.0
+    swapped: float = 0.0
+    tokens: int = 0
+
+
+def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
+    """The examples of a set. A negative is among the ten best by BM25 and holds none of the answers."""
     index = LexicalIndex()
     index.update([], ((i, f"{p.context}\n{p.text}") for i, p in enumerate(questions.passages)))
     picked = questions.questions[:]
     rng.shuffle(picked)
-    return [_group(q, questions.passages, index, negatives, absent, rng) for q in picked[:cap]]
+    names = [name for question in picked for name in _names(question.text)]
+    return [_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap]]
 
 
 def _group(
     question: Question,
     passages: Sequence[Passage],
     index: LexicalIndex,
-    negatives: float,
-    absent: float,
+    mix: Mix,
+    names: Sequence[str],
     rng: random.Random,
 ) -> Group:
     holding = [i for i in question.passages if any(a in passages[i].text for a in question.answers)]
     own = holding or list(question.passages)
     chosen, answers = own[:2], question.answers if holding else ()
-    leave_out = rng.random() < absent
-    if leave_out or rng.random() < negatives:
+    draw = rng.random()
+    if draw < mix.swapped and answers and (asked := _swapped(question.text, names, rng)):
+        return Group(asked, (), tuple(passages[i] for i in chosen))
+    leave_out = draw > 1 - mix.absent
+    if leave_out or rng.random() < mix.negatives:
         found = [i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages]
         fitting = [i for i in found if not any(a in passages[i].text for a in question.answers)][:10]
         if fitting and leave_out:
             chosen, answers = [], ()
         chosen += rng.sample(fitting, min(1, len(fitting)))
     return Group(question.text, answers, tuple(passages[i] for i in chosen))
+
+
+_NUMBER = re.compile(r"\b\d[\d,.]*\d\b")
+_NAME = re.compile(r"(?<=[a-z] )[A-Z]\w+(?: [A-Z]\w+)*")
+
+
+def _names(question: str) -> list[str]:
+    """The numbers and names in a question; its first word is none."""
+    return _NUMBER.findall(question) + _NAME.findall(question)
+
+
+def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | None:
+    """The question with one of its names or numbers exchanged for another question's of the same kind; None if it has none."""
+    own = _names(question)
+    if not own:
+        return None
+    old = rng.choice(own)
+    for new in rng.sample(names, min(50, len(names))):
+        if new[0].isdigit() == old[0].isdigit() and new not in question and old not in new:
+            return question.replace(old, new)
+    return None
