@@ -128,14 +128,14 @@ def embedder(settings: Settings) -> Embedder:
     _prepare(settings)
     from rag.embedding import SentenceTransformerEmbedder
 
-    return SentenceTransformerEmbedder(settings.embedder)
+    return SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings))
 
 
 def reader(settings: Settings) -> Reader:
     _prepare(settings)
     from rag.reading.reader import ExtractiveReader
 
-    return ExtractiveReader(settings.reader)
+    return ExtractiveReader(settings.reader, bf16=_bf16(settings))
 
 
 def engine(settings: Settings) -> Engine:
@@ -192,6 +192,12 @@ def _prepare(settings: Settings) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+
+
+def _bf16(settings: Settings) -> bool:
+    from rag.reading.precision import native_bf16
+
+    return settings.precision == "bf16" or (settings.precision == "auto" and native_bf16())
 
 
 def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:

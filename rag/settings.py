@@ -44,6 +44,8 @@ class Settings:
     """"default" (the shipped one), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
     max_question: int = 1000
     """Most characters in a question."""
+    precision: str = "auto"
+    """Arithmetic of the models: "fp32", "bf16", or "auto": bf16 where the processor has the instruction."""
     threads: int = 0
     """Threads of the models; 0: all cores."""
     workers: int = 0
@@ -109,6 +111,9 @@ class Settings:
         if self.store != "local" and not self.store.startswith(SCHEMES):
             message = f"store = {shown(self.store)!r} in {source} is neither local nor a PostgreSQL address"
             raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            message = f"precision = {self.precision!r} in {source} is not auto, fp32 or bf16"
+            raise InputError(message, "set RAG_PRECISION=auto")
         limits = {
             "alpha": (0, 1),
             "threshold": (-1, 1),

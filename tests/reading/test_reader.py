@@ -89,3 +89,12 @@ def test_a_model_without_a_span_head_is_refused(tmp_path: Path) -> None:
 def test_an_absent_model_is_named(setting: str) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         ExtractiveReader(setting)
+
+
+def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
+    folder = str(tiny.bert(tmp_path))
+    wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
+    assert next(narrow._model.bert.parameters()).dtype == torch.bfloat16
+    full, half = (max(s.score for s in reader.read("where?", hits(TEXTS))) for reader in (wide, narrow))
+    assert half == pytest.approx(full, abs=0.05)
+    assert half != full
