@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rag.store.copies import Snapshot
     from rag.store.examine import Finding
     from rag.sync import Sync
+    from rag.training.measure import Measured
 
 
 def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
@@ -168,12 +170,21 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
     return Engine(settings, store, _retriever(settings, store, embedder), reader, Confidence.load(settings.calibration))
 
 
-def trainer(settings: Settings) -> Callable[[Path | None, Path, Path], None]:
-    """(recipe file, data folder, out folder) -> trained reader."""
+def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
+    """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
     _prepare(settings)
-    from rag.training.train import train
+    from rag.training.train import fine_tune, load_recipe, train
 
-    return train
+    def run(data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None) -> Mapping[str, Measured]:
+        recipe = load_recipe(recipe_file, "recipe.toml" if data.is_dir() else "finetune.toml")
+        recipe |= {"init": init} if init else {}
+        if data.is_dir():
+            train(recipe, data, out)
+            return {}
+        before, after = fine_tune(recipe, data, corpus, out, lambda name: reader(replace(settings, reader=name)))
+        return {"before": before, "after": after}
+
+    return run
 
 
 def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:

@@ -37,7 +37,7 @@ def reader_path(setting: str) -> tuple[str, bool]:
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of what a training run starts from: a reader setting, "minilm", or a folder in `data`."""
+    """(folder or hub id, whether it is local) of what training starts from: a reader setting, "minilm", a folder in `data`."""
     if setting == "default":
         return reader_path(setting)
     return (str(data / setting), True) if (data / setting).is_dir() else embedder_path(setting)

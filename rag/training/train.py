@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
+from rag.protocols import Reader
 from rag.reading.precision import native_bf16
 from rag.reading.windows import encode
-from rag.training.batches import Item, examples, stream
+from rag.training.batches import Item, examples, one_pass, stream, token_counter
+from rag.training.data import question_set
 from rag.training.loss import group_loss, targets
+from rag.training.measure import Measured, measure
+from rag.training.sets import Set, own_set, recipe_sets
 from rag.weights import start_path
 
 CHECKPOINT_EVERY = 100
@@ -34,20 +38,46 @@ class Run:
     step: int = 0
 
 
-def load_recipe(path: Path | None = None) -> dict[str, Any]:
-    """A recipe file, by default the shipped one."""
-    return tomllib.loads((path or Path(__file__).with_name("recipe.toml")).read_text(encoding="utf-8"))
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """So many steps over its sets, the learning rate going from `first` to `last`."""
+
+    sets: list[Set]
+    steps: int
+    first: float
+    last: float
 
 
-def train(recipe_file: Path | None, data: Path, out: Path) -> None:
+def load_recipe(path: Path | None = None, name: str = "recipe.toml") -> dict[str, Any]:
+    """A recipe file, by default one of the shipped ones."""
+    return tomllib.loads((path or Path(__file__).with_name(name)).read_text(encoding="utf-8"))
+
+
+def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
     """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`, checkpoints beside it."""
-    recipe = load_recipe(recipe_file)
     run = _start(recipe, data)
-    checkpoint = out.with_suffix(".checkpoint.pt")
-    _resume(run, checkpoint)
-    _loop(run, recipe, data, checkpoint)
-    save(run.model, run.tokenizer, out)
-    checkpoint.unlink(missing_ok=True)
+    stages = [Stage(recipe_sets(recipe, s, data), s["steps"], s["from"], s["to"]) for s in recipe["stage"]]
+    _train(run, recipe, stages, out)
+
+
+def fine_tune(
+    recipe: dict[str, Any], questions: Path, corpus: Path | None, out: Path, reader: Callable[[str], Reader]
+) -> tuple[Measured, Measured]:
+    """Go on from the reader `init` of the recipe with a user's own questions; how it read the held-out part before and after.
+
+    `reader` loads one by its setting. Raises InputError as `own_set` does.
+    """
+    run = _start(recipe, questions.parent)
+    count = token_counter(run.tokenizer)
+    stage = recipe["stage"][0]
+    own = own_set(questions, corpus, count, recipe, stage["own"])
+    held_out = question_set(own.held_out, count, recipe["max_passage_tokens"])
+    before = measure(reader(recipe["init"]), held_out)
+    rng = random.Random(recipe["seed"])
+    made = examples([own], count, recipe["max_passage_tokens"], rng)
+    steps = stage["passes"] * sum(1 for _ in one_pass(made, recipe["batch_tokens"], rng))
+    _train(run, recipe, [Stage([own], steps, stage["from"], stage["to"])], out)
+    return before, measure(reader(str(out)), held_out)
 
 
 def _start(recipe: dict[str, Any], data: Path) -> Run:
@@ -63,6 +93,14 @@ def _start(recipe: dict[str, Any], data: Path) -> Run:
     return Run(model.train(), tokenizer, optimizer)
 
 
+def _train(run: Run, recipe: dict[str, Any], stages: Sequence[Stage], out: Path) -> None:
+    checkpoint = out.with_suffix(".checkpoint.pt")
+    _resume(run, checkpoint)
+    _loop(run, _plan(recipe, stages, run), sum(stage.steps for stage in stages), checkpoint)
+    save(run.model, run.tokenizer, out)
+    checkpoint.unlink(missing_ok=True)
+
+
 def save(model: Any, tokenizer: Any, out: Path) -> None:
     """fp16 weights, tokenizer, and the digest that is checked at load."""
     model.half().save_pretrained(out)
@@ -71,31 +109,27 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
     (out / "model.sha256").write_text(hashlib.sha256(weights.read_bytes()).hexdigest() + "\n")
 
 
-def plan(recipe: dict[str, Any], tokenizer: Any, data: Path, begun: int) -> Iterator[tuple[float, list[Item]]]:
-    """(learning rate, batch) of every step from `begun` on."""
-    first = 0
-    for number, stage in enumerate(recipe["stage"]):
-        steps = stage["steps"]
-        if begun < first + steps:
+def _plan(recipe: dict[str, Any], stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]]]:
+    """(learning rate, batch) of every step from the run's on."""
+    begun, first = run.step, 0
+    count = token_counter(run.tokenizer)
+    for number, stage in enumerate(stages):
+        if begun < first + stage.steps:
             rng = random.Random(f"{recipe['seed']}/{number}")
-            batches = stream(examples(recipe, stage, data, tokenizer, rng), tokenizer, recipe["batch_tokens"], rng)
-            for at in range(steps):
+            made = examples(stage.sets, count, recipe["max_passage_tokens"], rng)
+            batches = stream(made, run.tokenizer, recipe["batch_tokens"], rng)
+            for at in range(stage.steps):
                 batch = next(batches)
                 if first + at >= begun:
-                    yield _rate(recipe, stage, first + at, at / steps), batch
-        first += steps
+                    warm = min(1.0, (first + at + 1) / max(1, recipe["warmup"]))
+                    yield warm * (stage.first + (stage.last - stage.first) * at / stage.steps), batch
+        first += stage.steps
 
 
-def _rate(recipe: dict[str, Any], stage: dict[str, Any], step: int, share: float) -> float:
-    rate: float = stage["from"] + (stage["to"] - stage["from"]) * share
-    return rate * min(1.0, (step + 1) / max(1, recipe["warmup"]))
-
-
-def _loop(run: Run, recipe: dict[str, Any], data: Path, checkpoint: Path) -> None:
-    total = sum(stage["steps"] for stage in recipe["stage"])
+def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkpoint: Path) -> None:
     average = 0.0
     with tqdm(total=total, initial=run.step, unit="step", mininterval=5) as progress:
-        for rate, batch in plan(recipe, run.tokenizer, data, run.step):
+        for rate, batch in plan:
             for group in run.optimizer.param_groups:
                 group["lr"] = rate
             loss = _step(run, batch)

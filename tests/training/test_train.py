@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rag.errors import InputError
 from rag.reading.reader import ExtractiveReader
 from rag.training import train as training
-from rag.training.data import groups, question_set, read_squad
+from rag.training.data import Mix, groups, question_set
+from rag.training.sets import split_articles
 from rag.types import Hit, Passage
 from tests import tiny
 from tests.fakes import BagOfWordsEmbedder
@@ -37,71 +40,112 @@ ARTICLES: list[dict[str, Any]] = [
 ]
 
 
+RECIPE: dict[str, Any] = {
+    "seed": 5,
+    "dev_set": "towns",
+    "dev_articles": 2,
+    "weight_decay": 0.01,
+    "warmup": 3,
+    "batch_tokens": 256,
+    "max_passage_tokens": 64,
+    "dropout": 0.1,
+    "freeze_embeddings": True,
+    "stage": [
+        {"steps": 6, "from": 1e-3, "to": 1e-3, "sets": {"towns": {"cap": 100, "negatives": 0.5, "swapped": 0.2}}},
+        {"steps": 4, "from": 1e-3, "to": 0.0, "sets": {"towns": {"cap": 8, "absent": 0.2, "tokens": 32}}},
+    ],
+}
+
+
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
+def data(tmp_path: Path) -> Path:
     tiny.bert(tmp_path / "start")
     with gzip.open(tmp_path / "towns.json.gz", "wt") as file:
         json.dump({"data": ARTICLES}, file)
-    text = f"""
-init = "{tmp_path / "start"}"
-seed = 5
-dev_articles = 2
-learning_rate = 1e-3
-weight_decay = 0.01
-warmup = 0.1
-batch_tokens = 256
-epochs = 3
-max_passage_tokens = 64
-absent = 0.1
-[sets]
-towns = {{ cap = 100, negatives = 0.5 }}
-"""
-    path = tmp_path / "recipe.toml"
-    path.write_text(text)
-    return path
+    return tmp_path
 
 
-def test_a_killed_run_ends_with_the_same_weights(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = recipe.parent
-    training.train(recipe, folder, folder / "whole")
+def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = RECIPE | {"init": "start"}
+    training.train(recipe, data, data / "whole")
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
     step, steps = training._step, []
 
     def dying(*arguments: Any) -> float:
         steps.append(1)
-        if len(steps) == 6:
+        if len(steps) == 8:
             raise KeyboardInterrupt
         return step(*arguments)
 
     monkeypatch.setattr(training, "_step", dying)
     with pytest.raises(KeyboardInterrupt):
-        training.train(recipe, folder, folder / "killed")
-    assert (folder / "killed.checkpoint.pt").exists()
-    training.train(recipe, folder, folder / "killed")
-    assert not (folder / "killed.checkpoint.pt").exists()
-    whole, killed = (load_file(folder / name / "model.safetensors") for name in ("whole", "killed"))
+        training.train(recipe, data, data / "killed")
+    assert (data / "killed.checkpoint.pt").exists()
+    training.train(recipe, data, data / "killed")
+    assert not (data / "killed.checkpoint.pt").exists()
+    whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
-    started = load_file(folder / "start" / "model.safetensors")
-    assert any(not torch.equal(whole[name].float(), started[name]) for name in whole)
+    started = load_file(data / "start" / "model.safetensors")
+    changed = {name for name in whole if not torch.equal(whole[name].float(), started[name].half().float())}
+    assert changed
+    assert not any("embeddings" in name for name in changed)
     text = "the town of abra was built in 1500."
-    assert ExtractiveReader(str(folder / "whole")).read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)])
+    assert ExtractiveReader(str(data / "whole")).read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)])
+
+
+def test_a_set_that_is_not_there_is_named(data: Path) -> None:
+    with pytest.raises(InputError, match=r"hamlets\.json\.gz"):
+        training.train(RECIPE | {"init": "start", "stage": [{"steps": 1, "sets": {"hamlets": {}}}]}, data, data / "out")
 
 
 def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
-    kept, held_out = training.split_articles(ARTICLES, 2, 5)
-    assert (kept, held_out) == training.split_articles(list(reversed(ARTICLES)), 2, 5)
+    kept, held_out = split_articles(ARTICLES, 2, 5)
+    assert (kept, held_out) == split_articles(list(reversed(ARTICLES)), 2, 5)
     assert len(held_out) == 2
     assert not {a["title"] for a in kept} & {a["title"] for a in held_out}
 
 
-def test_negatives_hold_no_answer_and_absent_questions_are_null(recipe: Path) -> None:
-    import random
-
-    made = question_set(read_squad(recipe.parent / "towns.json.gz"), BagOfWordsEmbedder().count_tokens, 64)
-    for group in groups(made, 100, negatives=1.0, absent=0.0, rng=random.Random(1)):
+def test_negatives_hold_no_answer_and_absent_questions_are_null() -> None:
+    made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
+    for group in groups(made, Mix(100, negatives=1.0), random.Random(1)):
         own, *negatives = group.passages
         assert len(negatives) == 1
         assert all(answer in own.text for answer in group.answers)
         assert not any(answer in negatives[0].text for answer in group.answers)
-    absent = groups(made, 100, negatives=0.0, absent=1.0, rng=random.Random(1))
+    absent = groups(made, Mix(100, absent=1.0), random.Random(1))
     assert all(group.answers == () and len(group.passages) == 1 for group in absent)
+
+
+def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
+    text = "In 1912 the bridge at Dunve was opened by Mary Holt. In 1914 the one at Corto followed."
+    qas = [
+        {"question": "Who opened the bridge at Dunve?", "answers": [{"text": "Mary Holt"}]},
+        {"question": "Which bridge followed that at Corto?", "answers": [{"text": "Corto"}]},
+    ]
+    made = question_set([{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    swapped = groups(made, Mix(10, swapped=1.0), random.Random(1))
+    assert {g.question for g in swapped} == {"Who opened the bridge at Corto?", "Which bridge followed that at Dunve?"}
+    assert all(g.answers == () for g in swapped)
+
+
+def test_own_gold_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path) -> None:
+    tiny.bert(tmp_path / "start")
+    corpus = tmp_path / "towns"
+    corpus.mkdir()
+    lines = []
+    for number, article in enumerate(ARTICLES):
+        (paragraph,) = article["paragraphs"]
+        (corpus / f"{number}.txt").write_text(paragraph["context"])
+        name = f"towns/{number}.txt"
+        evidence = {"document": name, "sentence": paragraph["context"].split(". ")[0] + "."}
+        asked, other = (qa["question"] for qa in paragraph["qas"])
+        lines.append({"question": asked, "answers": [str(1500 + number)], "evidence": [evidence]})
+        lines.append({"question": other, "answers": [], "near": name})
+    gold = tmp_path / "mine.jsonl"
+    gold.write_text("\n".join(json.dumps(line) for line in lines))
+    recipe = training.load_recipe(None, "finetune.toml") | {"init": str(tmp_path / "start")}
+    before, after = training.fine_tune(recipe, gold, corpus, tmp_path / "out", ExtractiveReader)
+    assert (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
+    assert ExtractiveReader(str(tmp_path / "out")).read("when?", []) == []
+    with pytest.raises(InputError, match="--corpus"):
+        training.fine_tune(recipe, gold, None, tmp_path / "no", ExtractiveReader)

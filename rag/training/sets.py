@@ -1,0 +1,110 @@
+"""Where a run's questions come from: a recipe's sets in a folder, or a user's own files. Part of each may be held out.
+
+Everything becomes articles in SQuAD's shape: a title, and paragraphs with a `context` and its `qas`. Articles are held out whole,
+so that nobody is examined on a text they were taught.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag.chunking.split import TokenCounter, split
+from rag.composing.text import coverage
+from rag.errors import InputError
+from rag.evaluation.gold import Question as GoldQuestion
+from rag.evaluation.gold import read_jsonl
+from rag.loading.files import find, load
+from rag.training.data import Mix, read_squad
+from rag.types import Document, Passage
+
+Article = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Articles to learn from, how they are shown, and articles held out."""
+
+    name: str
+    mix: Mix
+    articles: list[Article]
+    held_out: list[Article]
+
+
+def split_articles(articles: Sequence[Article], held_out: int, seed: int) -> tuple[list[Article], list[Article]]:
+    """(training, development) articles; the same for the same seed."""
+    order = sorted(articles, key=lambda article: random.Random(f"{seed}{article['title']}").random())
+    return order[held_out:], order[:held_out]
+
+
+def recipe_sets(recipe: dict[str, Any], stage: dict[str, Any], data: Path) -> list[Set]:
+    """A stage's sets, from the folder `data`. Raises InputError for one that is not there."""
+    return [_recipe_set(recipe, name, values, data) for name, values in stage["sets"].items()]
+
+
+def _recipe_set(recipe: dict[str, Any], name: str, values: dict[str, Any], data: Path) -> Set:
+    path = data / f"{name}.json.gz"
+    if not path.exists():
+        raise InputError(f"no {path}, which the recipe names", "point --data at the folder with the recipe's sets")
+    held_out = recipe["dev_articles"] if name == recipe.get("dev_set") else 0
+    kept, dev = split_articles(read_squad(path), held_out, recipe["seed"])
+    return Set(name, Mix(**values), kept, dev)
+
+
+def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[str, Any], mix: dict[str, Any]) -> Set:
+    """A user's own questions, SQuAD (.json, .json.gz) or gold JSON lines with the documents they are about.
+
+    A share of the articles, `hold_out`, is held out; at least one. Raises InputError if there are fewer than two.
+    """
+    if path.suffix == ".jsonl":
+        if corpus is None:
+            raise InputError(f"{path} needs the documents its questions are about", "name their folder: --corpus FOLDER")
+        articles = gold_articles(read_jsonl(path), _documents(corpus), count, recipe["max_passage_tokens"])
+    else:
+        articles = read_squad(path)
+    if len(articles) < 2:
+        raise InputError(f"{path} is about {len(articles)} documents; one is held out, so two are the least", "add questions")
+    kept, dev = split_articles(articles, max(1, round(len(articles) * recipe["hold_out"])), recipe["seed"])
+    return Set(path.stem, Mix(**mix), kept, dev)
+
+
+def _documents(corpus: Path) -> list[Document]:
+    return [document for file in find([corpus]) for document in load(file).documents]
+
+
+def gold_articles(
+    questions: Sequence[GoldQuestion], documents: Sequence[Document], count: TokenCounter, tokens: int
+) -> list[Article]:
+    """A document is an article, each of its passages a paragraph with the questions whose evidence stands in it.
+
+    A question without an answer goes to the passage of its nearest document that holds most of its words.
+    """
+    asked: dict[str, list[GoldQuestion]] = {}
+    for question in questions:
+        for name in dict.fromkeys([e.document for e in question.evidence] or [question.group]):
+            asked.setdefault(name, []).append(question)
+    found = []
+    for document in documents:
+        if document.id in asked:
+            passages = split(document, count, tokens)
+            paragraphs = [{"context": p.text, "qas": list[Any]()} for p in passages]
+            for question in asked[document.id]:
+                for place in _places(question, document, passages):
+                    paragraphs[place]["qas"].append(_qa(question))
+            found.append({"title": document.title, "paragraphs": paragraphs})
+    return found
+
+
+def _places(question: GoldQuestion, document: Document, passages: Sequence[Passage]) -> list[int]:
+    if not question.answers:
+        return [max(range(len(passages)), key=lambda i: coverage(question.text, passages[i].text))] if passages else []
+    sentences = [e.sentence for e in question.evidence if e.document == document.id]
+    return [i for i, passage in enumerate(passages) if any(sentence in passage.text for sentence in sentences)][:1]
+
+
+def _qa(question: GoldQuestion) -> dict[str, Any]:
+    answers = [{"text": text} for text in question.answers]
+    return {"id": question.id, "question": question.text, "answers": answers, "is_impossible": not answers}
