@@ -41,7 +41,8 @@ from rag.loading.files import find
 from rag.protocols import Embedder, Reader
 from rag.settings import Settings
 from rag.training.data import read_squad
-from rag.training.train import load_recipe, split_articles
+from rag.training.sets import split_articles
+from rag.training.train import load_recipe
 from rag.types import Document
 
 ROOT = Path(__file__).parent.parent

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.chunking.split import TokenCounter, split
-from rag.composing.text import coverage
+from rag.composing.text import content_words, coverage
 from rag.errors import InputError
 from rag.evaluation.gold import Question as GoldQuestion
 from rag.evaluation.gold import read_jsonl
@@ -100,7 +100,8 @@ def gold_articles(
 
 def _places(question: GoldQuestion, document: Document, passages: Sequence[Passage]) -> list[int]:
     if not question.answers:
-        return [max(range(len(passages)), key=lambda i: coverage(question.text, passages[i].text))] if passages else []
+        asked = content_words(question.text)
+        return [max(range(len(passages)), key=lambda i: coverage(asked, passages[i].text))] if passages else []
     sentences = [e.sentence for e in question.evidence if e.document == document.id]
     return [i for i, passage in enumerate(passages) if any(sentence in passage.text for sentence in sentences)][:1]
 
