@@ -90,7 +90,7 @@ def gold_articles(
     for document in documents:
         if document.id in asked:
             passages = split(document, count, tokens)
-            paragraphs = [{"context": p.text, "qas": list[Any]()} for p in passages]
+            paragraphs: list[dict[str, Any]] = [{"context": p.text, "qas": []} for p in passages]
             for question in asked[document.id]:
                 for place in _places(question, document, passages):
                     paragraphs[place]["qas"].append(_qa(question))
