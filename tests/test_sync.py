@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -249,3 +250,25 @@ def test_an_unreadable_kind_of_rename_is_read_again(store: LocalStore, docs: Pat
     changes = sync(store, docs)
     assert done(changes) == {"removed": ["docs/a.txt"]}
     assert len(changes.skipped) == 1
+
+
+def pack(path: Path, **texts: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(f"{name}.txt", text)
+
+
+def test_the_parts_of_an_archive_come_and_go_and_move_with_it(store: LocalStore, docs: Path) -> None:
+    pack(docs / "z.zip", one="Herring.", two="Mackerel.")
+    assert sorted(sync(store, docs).added) == [*ALL, "docs/z.zip/one.txt", "docs/z.zip/two.txt"]
+    EMBEDDER.embedded = 0
+    (docs / "z.zip").rename(docs / "y.zip")
+    moved = [(f"docs/z.zip/{name}.txt", f"docs/y.zip/{name}.txt") for name in ("one", "two")]
+    assert done(sync(store, docs)) == {"renamed": moved}
+    assert EMBEDDER.embedded == 0
+    pack(docs / "y.zip", two="Mackerel.", three="Cod.")
+    changes = sync(store, docs)
+    assert (changes.added, changes.removed) == (["docs/y.zip/three.txt"], ["docs/y.zip/one.txt"])
+    (docs / "y.zip").unlink()
+    assert sync(store, docs).removed == ["docs/y.zip/three.txt", "docs/y.zip/two.txt"]
+    assert set(stored(store)) == set(ALL)

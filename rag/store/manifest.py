@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
 
     `manifest.files` are the digests known so far.
     """
+    _open_to_readers(folder)
     known, names = manifest.files, _segments(folder)
     files = {name: known.get(name) or digest(folder / name) for name in names}
     for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
@@ -64,6 +66,15 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
     partial = folder / "derived.partial"
     partial.write_text(json.dumps(values))
     partial.replace(folder / NAME)
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Tantivy makes its lists readable by their maker only; who may read the database may read them."""
+    mode = (folder / VECTORS).stat().st_mode & 0o666
+    for path in (folder / LEXICAL).glob("*.json"):
+        with suppress(OSError):
+            if path.stat().st_mode & 0o666 != mode:
+                path.chmod(mode)
 
 
 def _segments(folder: Path) -> list[str]:
