@@ -6,13 +6,15 @@ Headings are what stands in larger or bolder type than the most of the text.
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median_low
+from typing import Any
 
 import pypdfium2
 from pypdfium2 import raw
@@ -52,6 +54,8 @@ _Box = tuple[float, float, float, float]
 class _Page:
     lines: list[Line]
     height: float
+    aside: list[Line] = field(default_factory=list)
+    """What is turned otherwise, such as a stamp in the margin."""
 
 
 def parse(content: bytes) -> Parsed:
@@ -60,7 +64,7 @@ def parse(content: bytes) -> Parsed:
         metadata = _metadata(document)
         pages = [_read(document, number) for number in range(len(document))]
     pages = _without_running_heads(pages)
-    laid_out = [[p for region in regions(page.lines) for p in paragraphs(region)] for page in pages]
+    laid_out = [list(_paragraphs(page)) for page in pages]
     words = Counter(word for page in laid_out for p in page for line in p.lines for word in _WORD.findall(line)[:-1])
     levels = _levels(laid_out)
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
@@ -68,6 +72,13 @@ def parse(content: bytes) -> Parsed:
     if "title" not in metadata and parsed.sections and parsed.sections[0].start < _FIRST:
         metadata["title"] = parsed.sections[0].heading
     return parsed
+
+
+def _paragraphs(page: _Page) -> Iterator[Paragraph]:
+    for region in regions(page.lines):
+        yield from paragraphs(region)
+    for line in page.aside:
+        yield Paragraph((line.text,), 1.0, False)
 
 
 def _open(content: bytes) -> pypdfium2.PdfDocument:
@@ -92,18 +103,28 @@ def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
 
 
 def _read(document: pypdfium2.PdfDocument, number: int) -> _Page:
-    """The lines of a page, in the order of the file; of a page that is broken, none."""
+    """The lines of a page that stand as the most of its text does, in the order of the file; of a page that is broken, none."""
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
         return _Page([], 1.0)
     with closing(page), closing(page.get_textpage()) as text:
-        left, _, _, top = page.get_bbox()
-        return _Page(list(_lines(text, left, top)), page.get_height())
+        sheet = page.get_bbox()
+        lines = list(_lines(text, sheet))
+    turns = Counter[int]()
+    for turn, line in lines:
+        turns[turn] += len(line.text)
+    usual = turns.most_common(1)[0][0] if turns else 0
+    height = sheet[2] - sheet[0] if usual % 2 else sheet[3] - sheet[1]
+    aside = [line for turn, line in lines if turn != usual]
+    return _Page([line for turn, line in lines if turn == usual], height, aside)
 
 
-def _lines(text: pypdfium2.PdfTextPage, left: float, top: float) -> Iterator[Line]:
-    """PDFium's lines, cut where a gap is too wide for a space. It puts in the spaces and line ends that the file lacks."""
+def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line]]:
+    """PDFium's lines, cut where a gap is too wide for a space, each with the quarter turns that it is turned by.
+
+    PDFium puts in the spaces and line ends that the file lacks.
+    """
     box, run, page = raw.FS_RECTF(), _Run(text), text.raw
     for at in range(text.count_chars()):
         code = raw.FPDFText_GetUnicode(page, at)
@@ -112,11 +133,26 @@ def _lines(text: pypdfium2.PdfTextPage, left: float, top: float) -> Iterator[Lin
         elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, at, box):
             run.characters.append(chr(code))
         else:
-            here = (box.left - left, top - box.top, box.right - left, top - box.bottom)
+            here = _upright(box, sheet, run.turn)
             if run.is_apart(here):
                 yield from run.end()
+            if run.is_empty():
+                run.turn = round(raw.FPDFText_GetCharAngle(page, at) / (math.pi / 2)) % 4
+                here = _upright(box, sheet, run.turn)
             run.put(chr(code), at, here)
     yield from run.end()
+
+
+def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
+    """Left, top, right, bottom as they are when the page is turned so that the text stands upright."""
+    west, south, east, north = sheet
+    if turn == 0:
+        return box.left - west, north - box.top, box.right - west, north - box.bottom
+    if turn == 3:  # read upwards
+        return box.bottom - south, box.left - west, box.top - south, box.right - west
+    if turn == 1:
+        return north - box.top, east - box.right, north - box.bottom, east - box.left
+    return east - box.right, box.bottom - south, east - box.left, box.top - south
 
 
 class _Run:
@@ -124,9 +160,13 @@ class _Run:
 
     def __init__(self, page: pypdfium2.PdfTextPage) -> None:
         self._page = page
+        self.turn = 0
         self.characters: list[str] = []
         self._at: list[int] = []
         self._boxes: list[_Box] = []
+
+    def is_empty(self) -> bool:
+        return not self._boxes
 
     def is_apart(self, box: _Box) -> bool:
         """Whether a character there is on another line or beyond a gap."""
@@ -142,7 +182,7 @@ class _Run:
         self._at.append(at)
         self._boxes.append(box)
 
-    def end(self) -> Iterator[Line]:
+    def end(self) -> Iterator[tuple[int, Line]]:
         text = "".join(self.characters).translate(_UNSEEN).strip()
         text = text[:-1].replace("\x02", "") + text[-1:].replace("\x02", "-")
         if not text.isascii():
@@ -152,7 +192,8 @@ class _Run:
             size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
             bold = all(_is_bold(self._page, at) for at in (self._at[0], self._at[-1]))
             text = _LEADERS.sub(" | ", " ".join(text.split()))
-            yield Line(min(lefts), median_low(tops), max(rights), median_low(bottoms), text, size, bold)
+            line = Line(min(lefts), median_low(tops), max(rights), median_low(bottoms), text, size, bold)
+            yield self.turn, line
         self.characters, self._at, self._boxes = [], [], []
 
 
@@ -170,7 +211,7 @@ def _without_running_heads(pages: Sequence[_Page]) -> list[_Page]:
     places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
     running = {key for key, count in places.items() if count >= 3}
     return [
-        _Page([line for line in page.lines if not (_in_margin(line, page) and _place(line) in running)], page.height)
+        replace(page, lines=[line for line in page.lines if not (_in_margin(line, page) and _place(line) in running)])
         for page in pages
     ]
 

@@ -20,8 +20,9 @@ _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+"
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
 _SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 _ROLE = re.compile(r":[\w:+.-]+:`([^`]*)`")
-_LINK = re.compile(r"`([^`<]+?)\s*<[^`>]*>`_{0,2}")
-_MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.+?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
+_LINK = re.compile(r"`([^`<]{1,300}?)\s*<[^`>]*>`_{0,2}")
+_MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
+"""Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
 _TARGET = re.compile(r"(.+?)\s*<[^>]*>\Z", re.DOTALL)
 _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()

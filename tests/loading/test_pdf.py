@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +78,29 @@ def test_larger_and_bolder_type_is_a_heading() -> None:
         "Sardines",
         "Plants",
     ]
+
+
+def turned(content: bytes, turn: str) -> bytes:
+    """Its text drawn in another direction, each line beside the one before."""
+    places = iter(range(100, 500, 14))
+    return re.sub(rb"50 [0-9.]+ Td", lambda _: f"{turn} {next(places)} 400 Tm".encode(), content)
+
+
+@pytest.mark.parametrize("turn", ["0 1 -1 0", "0 -1 1 0"])
+def test_a_page_that_is_turned_is_read_as_it_is_seen(turn: str) -> None:
+    lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line, and in the", "third. It ends."]
+    lines = lines if turn == "0 1 -1 0" else lines[::-1]  # downwards, lines follow each other to the left
+    assert parse(turned(pdf([column(lines, 50)]), turn)).text == (
+        "Sardines swim near the coast of Oman in shoals and go on in the second line, and in the third. It ends."
+    )
+
+
+def test_a_stamp_in_the_margin_stands_at_the_end() -> None:
+    lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
+    content = pdf([[Put(20, 400, "Stamped by the library"), *column(lines, 50)]])
+    assert parse(content.replace(b"20 400 Td", b"0 1 -1 0 20 400 Tm")).text == (
+        "Sardines swim near the coast of Oman in shoals and go on in the second line.\n\nStamped by the library"
+    )
 
 
 def test_metadata_and_its_absence() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +130,13 @@ def test_marks(source: str, text: str) -> None:
 def test_directives_nested_deep_are_read() -> None:
     source = "".join("   " * depth + ".. note::\n\n" for depth in range(500)) + "   " * 500 + "deep"
     assert parse(source)[0].endswith("deep")
+
+
+@pytest.mark.parametrize("part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"])
+def test_marks_that_nothing_closes_take_no_longer(part: str) -> None:
+    begun = time.process_time()
+    parse(part * 30_000)
+    assert time.process_time() - begun < 10
 
 
 @settings(max_examples=150, deadline=None)
