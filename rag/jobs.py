@@ -26,6 +26,15 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a file: "added", "updated", "unchanged", or "rejected" with the reason; and the ids of its documents."""
+
+    outcome: str
+    documents: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
     """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the reason."""
 
@@ -49,15 +58,21 @@ class State:
 class Queue(Protocol):
     """Files that wait to be put into an index."""
 
-    def enqueue(self, uploads: Sequence[Upload]) -> list[int]:
-        """Take the files in, all or none; the numbers of their jobs. On return they are durable."""
+    def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
+        """Take the files in, all or none; the numbers of their jobs. On return they are durable.
+
+        What becomes of those of a `batch` can be asked for a day.
+        """
+
+    def results(self, batch: str) -> list[tuple[str, Done | None]]:
+        """(name, what became of it, None as long as it waits) of each file of the batch, in order; [] if there is none."""
 
     def state(self) -> State: ...
 
     def forget(self) -> int:
         """Take out the files that failed. How many."""
 
-    def work(self, handle: Callable[[Upload], None], wait: bool = True) -> None:
+    def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
         """Do jobs until a signal stops it, or without `wait` until none is left."""
 
     def close(self) -> None: ...
@@ -86,16 +101,17 @@ def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = l
     return done
 
 
-def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_bytes) -> int:
-    """Put the documents of the file in, those that have changed. How many. Raises InputError if it cannot be read."""
+def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_bytes) -> Done:
+    """Put the documents of the file in, those that have changed. Raises InputError if it cannot be read."""
     loaded = load(upload.name, upload.data)
     documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
-    changed = [document for document in documents if not _is_same(store, document)]
+    known = {document.id: store.document(document.id) for document in documents}
+    changed = [document for document in documents if not _is_same(document, known[document.id])]
     with store.writing():
         embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
-    return len(changed)
+    outcome = "unchanged" if not changed else "updated" if any(known.values()) else "added"
+    return Done(outcome, tuple(document.id for document in documents))
 
 
-def _is_same(store: Store, document: Document) -> bool:
-    known = store.document(document.id)
+def _is_same(document: Document, known: Document | None) -> bool:
     return known is not None and (known.sha256, known.source) == (document.sha256, document.source)

@@ -9,7 +9,7 @@ import click
 from rag import build
 from rag.cli.options import print_json, shared
 from rag.cli.render import clean
-from rag.jobs import State, Upload, put_upload
+from rag.jobs import Done, State, Upload, put_upload
 from rag.settings import Settings
 
 
@@ -33,9 +33,10 @@ def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, 
 
         with build.pool(settings) as pool:
 
-            def handle(upload: Upload) -> None:
-                count = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
-                click.echo(f"{clean(upload.name)}: {count} put", err=True)
+            def handle(upload: Upload) -> Done:
+                done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
+                click.echo(f"{clean(upload.name)}: {done.outcome}", err=True)
+                return done
 
             queue.work(handle, wait=not once)
     state = queue.state()

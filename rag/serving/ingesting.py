@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from rag.serving.metrics import Metrics
 from rag.serving.problems import ServiceError
 from rag.serving.wire import WireFile
 from rag.types import Document
+
+if TYPE_CHECKING:
+    from rag.serving.shared import SharedJobs
 
 _log = logging.getLogger(__name__)
 _PIECE = 16
@@ -59,7 +63,7 @@ class IngestThread:
 
     def __init__(
         self,
-        jobs: Jobs,
+        jobs: Jobs | SharedJobs,
         thread: ModelThread,
         parts: Callable[[], tuple[Store, Embedder]],
         passage_tokens: int,

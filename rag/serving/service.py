@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from rag import filters
+from rag import build, filters
 from rag.engine import Asked, Engine, check_question
 from rag.errors import RagError
 from rag.loading.pool import Limits as FileLimits
@@ -25,12 +25,19 @@ from rag.serving.ingesting import IngestThread
 from rag.serving.jobs import Jobs
 from rag.serving.keys import keys_of
 from rag.serving.metrics import Metrics
+from rag.serving.shared import SharedJobs
 from rag.serving.wire import Options
 from rag.settings import Settings
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 T = TypeVar("T")
+
+
+def _jobs(settings: Settings) -> Jobs | SharedJobs:
+    if settings.store != "local":
+        return SharedJobs(build.queue(settings), _MOST_UPLOADS)
+    return Jobs(settings.index / "uploads.sqlite", _MOST_UPLOADS, 8 * settings.max_upload_mb << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.keys = keys_of(settings)
-        self.jobs = Jobs(settings.index / "uploads.sqlite", _MOST_UPLOADS, 8 * settings.max_upload_mb << 20)
+        self.jobs = _jobs(settings)
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()

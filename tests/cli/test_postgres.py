@@ -62,7 +62,7 @@ def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     code, out, err = shared("worker", "--once")
     assert (code, out.splitlines()[0]) == (1, "1 failed")
     assert out.splitlines()[1].startswith("  docs/broken.pdf: docs/broken.pdf")
-    assert "docs/deal.md: 1 put" in err
+    assert "docs/deal.md: added" in err
     assert shared("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
     assert json.loads(shared("worker", "--forget", "--json")[1]) == {"forgotten": 1}
     assert shared("worker", "--status")[:2] == (0, "the queue is empty\n")

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from rag import build
+from rag.protocols import Store
 from rag.serving import run
 from rag.serving.app import create_app
 from rag.serving.service import Backend
@@ -43,8 +44,12 @@ class SlowReader(NameReader):
 def open_backend(settings: Settings, reader: NameReader | None = None) -> Backend:
     embedder = BagOfWordsEmbedder()
     expect = {"embedder": embedder.name, "dim": str(embedder.dim), "passage_tokens": str(settings.passage_tokens)}
-    store = LocalStore(settings.index, expect, create=True)
+    store = build.store(settings, embedder, create=True) if settings.store != "local" else local(settings, expect)
     return Backend(build.assemble(settings, store, embedder, reader or NameReader()), embedder)
+
+
+def local(settings: Settings, expect: dict[str, str]) -> Store:
+    return LocalStore(settings.index, expect, create=True)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
 from rag.errors import RagError, StoreError
-from rag.jobs import Queued, State, Upload
+from rag.jobs import Done, Queued, State, Upload
 from rag.store.postgres.connections import Database
 
 _log = logging.getLogger(__name__)
@@ -32,8 +34,17 @@ CREATE TABLE IF NOT EXISTS rag_uploads (
     source text NOT NULL,
     data bytea NOT NULL,
     added timestamptz NOT NULL DEFAULT now(),
+    batch text NOT NULL DEFAULT '',
+    result text,
     error text
-)"""
+);
+CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch <> ''"""
+_KEPT = "1 day"
+"""How long it can be asked what became of a batch."""
+_FILES = """
+SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u
+LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
+_OPEN = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
 """Of a job that fails for a reason that may pass; a file that cannot be read is not tried again."""
 
@@ -56,9 +67,18 @@ class PostgresQueue:
         self._pace = pace or Pace()
         self._database.open(_prepare)
 
-    def enqueue(self, uploads: Sequence[Upload]) -> list[int]:
-        """Take the files in, all or none; the numbers of their jobs. On return they are durable."""
-        return self._database.change(lambda connection: [_enqueue(connection, upload) for upload in uploads])
+    def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
+        """Take the files in, all or none; the numbers of their jobs. On return they are durable.
+
+        What becomes of those of a `batch` can be asked for a day.
+        """
+        return self._database.change(lambda connection: [_enqueue(connection, upload, batch) for upload in uploads])
+
+    def results(self, batch: str) -> list[tuple[str, Done | None]]:
+        """(name, what became of it, None as long as it waits) of each file of the batch, in order; [] if there is none."""
+        asked = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
+        rows = self._database.change(lambda connection: connection.execute(asked, (batch,)).fetchall())
+        return [(name, _done(result, status, error)) for _, name, result, status, error, _ in rows]
 
     def state(self) -> State:
         """What waits, what is being done, and what failed and why."""
@@ -68,7 +88,7 @@ class PostgresQueue:
         """Take out the files that failed. How many."""
         return self._database.change(_forget)
 
-    def work(self, handle: Callable[[Upload], None], wait: bool = True) -> None:
+    def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
         """Do jobs, one at a time, until a signal stops it, or without `wait` until none is left.
 
         A lost server is looked for until it is found. RagErrors of `handle` fail the job, those of the store after some tries.
@@ -80,7 +100,7 @@ class PostgresQueue:
             except (ConnectorException, psycopg.OperationalError) as error:
                 _log.warning("%s does not answer (%s); looking for it again", self._database.place, type(error).__name__)
 
-    async def _work(self, handle: Callable[[Upload], None], wait: bool) -> None:
+    async def _work(self, handle: Callable[[Upload], Done], wait: bool) -> None:
         connector = procrastinate.PsycopgConnector(conninfo=self._database.primary, min_size=1, max_size=4, timeout=10)
         app = procrastinate.App(connector=connector)
         retry = procrastinate.RetryStrategy(max_attempts=_TRIES, exponential_wait=3, retry_exceptions={StoreError})
@@ -120,19 +140,19 @@ class PostgresQueue:
             _log.warning("job %s is begun again: its worker is gone", job.id)
             await manager.retry_job(job)
 
-    def _do(self, number: int, handle: Callable[[Upload], None]) -> None:
-        asked = "SELECT name, source, data FROM rag_uploads WHERE id = %s"
+    def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
+        asked = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
         row = self._database.change(lambda connection: connection.execute(asked, (number,)).fetchone())
         if row is None:  # done, and its worker died before it could say so
             return
         try:
-            handle(Upload(row[0], row[1], bytes(row[2])))
+            done = handle(Upload(row[0], row[1], bytes(row[2])))
         except RagError as error:
             noted = "UPDATE rag_uploads SET error = %s WHERE id = %s"
             message = error.message
             self._database.change(lambda connection: connection.execute(noted, (message, number)))
             raise
-        self._database.change(lambda connection: connection.execute("DELETE FROM rag_uploads WHERE id = %s", (number,)))
+        self._database.change(lambda connection: _finish(connection, number, done))
 
     def close(self) -> None:
         self._database.close()
@@ -148,9 +168,10 @@ def _prepare(connection: Connection[Any]) -> None:
             connection.execute(sql.SQL(SchemaManager.get_schema()))
 
 
-def _enqueue(connection: Connection[Any], upload: Upload) -> int:
+def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
     inserted = connection.execute(
-        "INSERT INTO rag_uploads (name, source, data) VALUES (%s, %s, %s) RETURNING id", (upload.name, upload.source, upload.data)
+        "INSERT INTO rag_uploads (name, source, data, batch) VALUES (%s, %s, %s, %s) RETURNING id",
+        (upload.name, upload.source, upload.data, batch),
     ).fetchone()
     number = int(inserted[0]) if inserted else 0
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -158,13 +179,25 @@ def _enqueue(connection: Connection[Any], upload: Upload) -> int:
     return number
 
 
+def _finish(connection: Connection[Any], number: int, done: Done) -> None:
+    """Of a batch the result is kept, without the file."""
+    result = json.dumps(dataclasses.asdict(done))
+    connection.execute("UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s", (result, number))
+    old = f"batch = '' OR added < now() - interval '{_KEPT}'"
+    connection.execute(f"DELETE FROM rag_uploads WHERE result IS NOT NULL AND ({old})")
+
+
+def _done(result: str | None, status: str, error: str | None) -> Done | None:
+    if result is None:
+        return Done("rejected", detail=error or "it could not be read") if status not in _OPEN else None
+    found = json.loads(result)
+    return Done(found["outcome"], tuple(found["documents"]), found["detail"])
+
+
 def _state(connection: Connection[Any]) -> State:
-    rows = connection.execute(
-        "SELECT u.id, u.name, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u"
-        " LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text ORDER BY u.id"
-    ).fetchall()
-    said = {"todo": "waiting", "doing": "working"}
-    return State(tuple(Queued(n, name, said.get(status, "failed"), error, str(added)) for n, name, status, error, added in rows))
+    rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
+    jobs = (Queued(n, name, _OPEN.get(status, "failed"), error, str(added)) for n, name, _, status, error, added in rows)
+    return State(tuple(jobs))
 
 
 def _forget(connection: Connection[Any]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, StoreError
-from rag.jobs import Upload
+from rag.jobs import Done, Upload
 from rag.store.postgres.queue import Pace, PostgresQueue
 from tests.postgres import Cluster
 from tests.store.helpers import ROOT, postgres, schema_dsn, stored
@@ -27,6 +27,17 @@ def queue(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresQueue]:
     made.close()
 
 
+class Noting:
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[Upload] = []
+
+    def __call__(self, given: Upload) -> Done:
+        self.given.append(given)
+        return Done("added", (given.name,))
+
+
 def upload(number: int, text: str = "Sardines swim.") -> Upload:
     return Upload(f"docs/{number}.txt", f"/docs/{number}.txt", text.encode())
 
@@ -34,20 +45,20 @@ def upload(number: int, text: str = "Sardines swim.") -> Upload:
 def test_what_is_enqueued_is_done_once_and_in_order(queue: PostgresQueue) -> None:
     assert len(queue.enqueue([upload(1), upload(2), upload(1, "Later.")])) == 3
     assert [(job.name, job.state) for job in queue.state().jobs] == [(f"docs/{n}.txt", "waiting") for n in (1, 2, 1)]
-    done: list[Upload] = []
-    queue.work(done.append, wait=False)
-    assert sorted(done, key=lambda u: u.name) == [upload(1), upload(1, "Later."), upload(2)]
+    done = Noting()
+    queue.work(done, wait=False)
+    assert sorted(done.given, key=lambda u: u.name) == [upload(1), upload(1, "Later."), upload(2)]
     assert queue.state().jobs == ()
-    queue.work(done.append, wait=False)
-    assert len(done) == 3
+    queue.work(done, wait=False)
+    assert len(done.given) == 3
 
 
 def test_any_byte_comes_through(queue: PostgresQueue) -> None:
     data = bytes(range(256)) * 1000
     queue.enqueue([Upload("é.pdf", "file:///é.pdf", data)])
-    done: list[Upload] = []
-    queue.work(done.append, wait=False)
-    assert done == [Upload("é.pdf", "file:///é.pdf", data)]
+    done = Noting()
+    queue.work(done, wait=False)
+    assert done.given == [Upload("é.pdf", "file:///é.pdf", data)]
 
 
 def test_all_or_none_is_taken_in(queue: PostgresQueue) -> None:
@@ -57,9 +68,10 @@ def test_all_or_none_is_taken_in(queue: PostgresQueue) -> None:
 
 
 def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(queue: PostgresQueue) -> None:
-    def handle(given: Upload) -> None:
+    def handle(given: Upload) -> Done:
         if given.name == "docs/1.txt":
             raise InputError("docs/1.txt is binary, not text")
+        return Done("added")
 
     queue.enqueue([upload(1), upload(2)])
     queue.work(handle, wait=False)
@@ -73,10 +85,11 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(q
 def test_what_may_pass_is_tried_again(queue: PostgresQueue) -> None:
     tries: list[str] = []
 
-    def handle(given: Upload) -> None:
+    def handle(given: Upload) -> Done:
         tries.append(given.name)
         if len(tries) == 1:
             raise StoreError("no answer")
+        return Done("added")
 
     queue.enqueue([upload(1)])
     deadline = time.monotonic() + 20
@@ -84,6 +97,24 @@ def test_what_may_pass_is_tried_again(queue: PostgresQueue) -> None:
         queue.work(handle, wait=False)
         time.sleep(0.2)
     assert tries == ["docs/1.txt"] * 2
+
+
+def test_what_became_of_a_batch_can_be_asked(queue: PostgresQueue) -> None:
+    def handle(given: Upload) -> Done:
+        if given.name == "docs/2.txt":
+            raise InputError("docs/2.txt is binary, not text")
+        return Done("updated", ("a", "b"))
+
+    queue.enqueue([upload(1), upload(2)], "b1")
+    queue.enqueue([upload(3)])
+    assert queue.results("b1") == [("docs/1.txt", None), ("docs/2.txt", None)]
+    queue.work(handle, wait=False)
+    assert queue.results("b1") == [
+        ("docs/1.txt", Done("updated", ("a", "b"))),
+        ("docs/2.txt", Done("rejected", detail="docs/2.txt is binary, not text")),
+    ]
+    assert queue.results("") == queue.results("b2") == []
+    assert [job.state for job in queue.state().jobs] == ["failed"]
 
 
 WORKER = """
@@ -103,7 +134,7 @@ class Slow:
 
 store = PostgresStore(sys.argv[1], EXPECT, create=True, wait=60)
 queue = PostgresQueue(sys.argv[1], wait=60, pace=Pace(0.3, 1.5, 0.3))
-queue.work(lambda upload: print("put", put_upload(store, Slow(), 12, upload), flush=True))
+queue.work(lambda upload: put_upload(store, Slow(), 12, upload))
 """
 
 
