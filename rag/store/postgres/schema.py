@@ -82,6 +82,7 @@ STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
 _INLINE = 1900
 """Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in pieces elsewhere."""
+_SERVER = 160_000
 _LEAST, _SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
 """pgvector with iterative scans; without CVE-2026-3172 (parallel HNSW builds write past a buffer); without known faults."""
 
@@ -102,6 +103,10 @@ def prepare(connection: Connection[Any], create: Mapping[str, str] | None, place
             raise _unfit(found, place)
         if found > VERSION:
             raise _unfit(found, place)
+        if connection.info.server_version < _SERVER:
+            raise StoreError(
+                f"{place} runs PostgreSQL {connection.info.server_version // 10_000}, at least 16 is needed", "upgrade"
+            )
         check_pgvector(pgvector_version(connection), place)
         return dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
 
