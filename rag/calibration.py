@@ -134,7 +134,8 @@ def threshold(confidence: Rows, data: Table, risk: float | None) -> float:
         given = np.searchsorted(np.cumsum(weight), float((data.weight * data.answerable).sum()))
         return _between(confidence[order], int(given))
     wrong = np.cumsum(weight * ~data.right[order]) / np.cumsum(weight)
-    within = np.flatnonzero(wrong <= risk)
+    apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold lies between equals
+    within = np.flatnonzero((wrong <= risk) & apart)
     return _between(confidence[order], int(within[-1]) + 1 if len(within) else 0)
 
 
