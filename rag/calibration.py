@@ -144,7 +144,9 @@ def _between(ordered: Rows, given: int) -> float:
     if given == 0:
         return 1.0
     last = float(ordered[given - 1])
-    return round(last if given >= len(ordered) else (last + float(ordered[given])) / 2, 4)
+    if given >= len(ordered):
+        return math.floor(last * 1e4) / 1e4
+    return round((last + float(ordered[given])) / 2, 5)
 
 
 def bought(confidence: Rows, data: Table, at: float) -> dict[str, Any]:
