@@ -62,7 +62,7 @@ _FIELDS = [
 ]
 _PATHS = ["/v1/ask", "/v1/ask", "/v1/ask", "/v1/ask/batch", "/v1/search", "/v1/verify", "/v1/documents", "/v1/documents"]
 _PATHS = _PATHS * 3 + ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
-_METHODS = ["POST"] * 12 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
+_METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
 _PIECES = [b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b"1e999", b"-0", b"NaN"]
 _PIECES += [
     b"null",
@@ -75,6 +75,35 @@ _PIECES += [
     b"9" * 400,
     b"\xe2\x80\xae",
     b'"stream":true,',
+]
+_ODD: list[Any] = [
+    None,
+    True,
+    0,
+    1,
+    -1,
+    10**30,
+    1.5,
+    float("nan"),
+    float("inf"),
+    "",
+    " ",
+    "a",
+    "\u202e",
+    "\ud800",
+    "\0",
+    "x" * 2000,
+]
+_ODD += [
+    [],
+    {},
+    [[]],
+    ["year>=2024"],
+    ["document=uploads/a.txt"],
+    ["\ud800=1"],
+    {"text": "a", "start_char_index": 0},
+    ["Who?"] * 70,
+    "a.md",
 ]
 _CHANGED = 16
 """Changed copies of each request that was made."""
@@ -131,7 +160,13 @@ def _many(strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: 
 
 
 def _changed(body: bytes, chance: random.Random) -> bytes:
-    """The body with a few bytes changed, lost, doubled, or two parts swapped."""
+    """The body with another value in one place, or with a few bytes changed, lost, doubled, or two parts swapped."""
+    if chance.random() < 0.6:
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(body)
+            if isinstance(found, dict):
+                name = chance.choice([*found, *_FIELDS])
+                return json.dumps({"question": "Who led the talks?", **found, name: chance.choice(_ODD)}).encode()
     made = bytearray(body[:5000] or b"{}")
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(made) + 1)
@@ -200,7 +235,8 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
                 change(("POST", case.path, "application/json", {}, json.dumps(case.body, default=str).encode()))
 
         def change(request: Wild) -> None:
-            seen.append(request)
+            if request[0] == "POST":
+                seen.append(request)
             for _ in range(_CHANGED):
                 send((*request[:4], _changed(request[4], chance)))
 

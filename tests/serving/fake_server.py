@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import httpx
 
@@ -26,6 +29,8 @@ from rag.settings import Settings
 from rag.store.local import LocalStore
 from rag.types import Hit, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader
+
+ROOT = Path(__file__).parents[2]
 
 
 class SlowReader(NameReader):
@@ -69,6 +74,31 @@ def serving(index: Path, reader: NameReader | None = None, key: str = "", **valu
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """The service in a process of its own, on fakes or as `rag serve` runs it, and a client of it."""
+    command = ["tests.serving.fake_server", str(index)] if fake else ["rag", "serve", "--index", str(index)]
+    env = {**os.environ, "RAG_PORT": "0", **({"RAG_THRESHOLD": "0.15"} if fake else {}), **environment}
+    started = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    lines = cast(IO[str], started.stderr)
+    try:
+        found = re.search(r"http://\S+", lines.readline())
+        assert found
+        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
+            pool.submit(lines.read)
+            wait_until_ready(client)
+            yield started, client
+            if started.poll() is None:
+                started.terminate()
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait()
+        lines.close()
 
 
 def wait_until_ready(client: httpx.Client, seconds: float = 60) -> None:

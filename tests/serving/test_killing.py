@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import signal
@@ -10,41 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
 
 import httpx
 import pytest
 
 from rag.serving.jobs import Jobs
-from tests.serving.fake_server import put_text, wait_until_ready
-
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def process(index: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    command = [sys.executable, "-m", "tests.serving.fake_server", str(index)]
-    env = {**os.environ, "RAG_PORT": "0", "RAG_THRESHOLD": "0.15", **environment}
-    started = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    lines = cast(IO[str], started.stderr)
-    try:
-        found = re.search(r"http://\S+", lines.readline())
-        assert found
-        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
-            pool.submit(lines.read)
-            wait_until_ready(client)
-            yield started, client
-            if started.poll() is None:
-                started.terminate()
-    finally:
-        if started.poll() is None:
-            started.kill()
-        started.wait()
-        lines.close()
+from tests.serving.fake_server import ROOT, process, put_text
 
 
 def story(number: int) -> str:

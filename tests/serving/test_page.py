@@ -14,7 +14,7 @@ from rag.serving.keys import keys_of
 from rag.serving.page import PAGE, SCRIPTS
 from rag.settings import Settings
 from tests.serving.conftest import OMAN
-from tests.serving.fake_server import put_text, serving
+from tests.serving.fake_server import ROOT, process, put_text, serving
 
 pytestmark = pytest.mark.slow
 BURNS = "Who led the talks?"
@@ -211,6 +211,24 @@ def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Pa
         expect(page.get_by_role("alert")).to_contain_text("the index is empty")
         watched.context.close()
         assert [line for line in watched.noted if "401" not in line and "409" not in line] == []
+
+
+def test_on_the_shipped_models(browser: Browser, tmp_path: Path) -> None:
+    with process(tmp_path, fake=False) as (_, client):
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto("/")
+        page.get_by_role("button", name="Add documents").click()
+        page.locator("#file").set_input_files(ROOT / "seeds" / "what-people-ask-about-the-deal.md")
+        expect(page.locator("#uploads")).to_contain_text("added", timeout=60_000)
+        ask(page, "When was the JCPOA signed?")
+        expect(page.locator(".words")).to_contain_text("2015", timeout=30_000)
+        page.locator("[data-citation='1']").click()
+        expect(page.locator(".document mark")).to_contain_text("2015")
+        ask(page, "What is the capital of Mongolia?")
+        expect(page.locator(".words")).to_have_text("Not found", timeout=30_000)
+        watched.context.close()
+        assert watched.noted == []
 
 
 def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
