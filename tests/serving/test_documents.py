@@ -118,5 +118,5 @@ def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> Non
         changed = {status for one in changing for status in one.result()}
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["answer"] for answer in answers} == {"William Burns"}
-    assert len({answer.json()["generation"] for answer in answers}) > 3
+    assert len({answer.json()["generation"] for answer in answers}) > 1
     assert changed == {200, 201}
