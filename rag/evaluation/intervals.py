@@ -17,22 +17,22 @@ DRAWS = 1000
 Interval = tuple[float, float]
 
 
-def draws(groups: Sequence[str], times: int = DRAWS, seed: int = 0) -> list[NDArray[np.intp]]:
-    """Row numbers of `times` samples: as many groups as there are, drawn with replacement, with all their rows."""
+def draws(groups: Sequence[str], times: int | None = None, seed: int = 0) -> list[NDArray[np.intp]]:
+    """Row numbers of `times` samples (`DRAWS`): as many groups as there are, drawn with replacement, with all their rows."""
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
     random = np.random.default_rng(seed)
-    return [np.concatenate([members[i] for i in random.integers(len(names), size=len(names))]) for _ in range(times)]
+    return [np.concatenate([members[i] for i in random.integers(len(names), size=len(names))]) for _ in range(times or DRAWS)]
 
 
-def intervals(columns: Table, groups: Sequence[str], times: int = DRAWS) -> dict[str, Interval]:
+def intervals(columns: Table, groups: Sequence[str], times: int | None = None) -> dict[str, Interval]:
     """The 95 % percentile interval of every metric. None of the metrics if there is only one group."""
     if len(set(groups)) < 2:
         return {}
     return _spread([measure(_take(columns, rows)) for rows in draws(groups, times)])
 
 
-def paired(before: Table, after: Table, groups: Sequence[str], times: int = DRAWS) -> dict[str, Interval]:
+def paired(before: Table, after: Table, groups: Sequence[str], times: int | None = None) -> dict[str, Interval]:
     """The 95 % interval of every metric's change between two runs of the same questions, row by row (paired: both see the
     same sample)."""
     if len(set(groups)) < 2:
