@@ -12,7 +12,7 @@ import pytest
 
 from rag.engine import Searcher
 from rag.errors import InputError
-from rag.evaluation import gates, reports, words
+from rag.evaluation import facts, gates, reports, words
 from rag.evaluation.compare import compare
 from rag.evaluation.examine import Examiner
 from rag.evaluation.gold import Gold, Question
@@ -52,6 +52,17 @@ def test_every_question_has_a_row_in_its_order(result: Result) -> None:
     assert result.summary.stages == {"unsupported": 1}
     assert result.facts["index"]["documents"] == 8
     assert result.facts["settings"]["read"] == "2"
+
+
+def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None:
+    asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
+    found = facts.of_searcher(asked)
+    assert "secret" not in json.dumps(found)
+    assert len(found["models"]["calibration"]) == len(found["models"]["reader"]) == len(found["index"]["sha256"]) == 64
+    before = found["index"]["sha256"]
+    asked.store.delete("docs/lake")
+    assert facts.of_searcher(asked)["index"]["sha256"] != before
+    assert facts.commit()
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
