@@ -48,12 +48,13 @@ class Database:
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
         self._reading = _pool(anywhere, size)
         self._changing = _pool(primary, size) if several else self._reading
+        self.anywhere = anywhere
         self.primary = primary if several else anywhere
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
-    def open(self, work: Work[T]) -> T:
-        """Run `work` on a first connection, to the primary where there are several, and open the pools."""
-        done = self.alone(work)
+    def open(self, work: Work[T], changes: bool = True) -> T:
+        """Run `work` on a first connection, to the primary if it `changes` something, and open the pools."""
+        done = self.alone(work, changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
         return done
@@ -71,10 +72,11 @@ class Database:
 
         return self._run(self._changing, whole)
 
-    def alone(self, work: Work[T]) -> T:
-        """Run `work`, outside any transaction, on a connection of its own to the primary."""
+    def alone(self, work: Work[T], changes: bool = True) -> T:
+        """Run `work`, outside any transaction, on a connection of its own, to the primary if it `changes` something."""
+        info = self.primary if changes else self.anywhere
         try:
-            with translated(self.place), Connection.connect(self.primary, autocommit=True) as connection:
+            with translated(self.place), Connection.connect(info, autocommit=True) as connection:
                 return work(connection)
         except _Lost as lost:
             raise self._unanswered(lost) from None

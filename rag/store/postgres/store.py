@@ -45,7 +45,7 @@ class PostgresStore:
         self._exact = exact
         self._depth = threading.local()
         place = self._database.place
-        meta = self._database.open(lambda connection: self._prepare(connection, expect if create else None))
+        meta = self._database.open(lambda connection: self._prepare(connection, expect if create else None), create)
         try:
             _check(meta, expect, place)
         except BaseException:

@@ -15,7 +15,7 @@ from rag.jobs import Upload
 from rag.store.postgres.queue import Pace, PostgresQueue
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster, debian
-from tests.store.helpers import EXPECT, put, stored
+from tests.store.helpers import EXPECT, by_lexical, put, stored
 from tests.store.postgres.test_queue import eventually, worker
 
 pytestmark = pytest.mark.slow
@@ -112,6 +112,21 @@ def test_reads_go_to_the_replica_and_changes_to_the_primary(pair: tuple[Cluster,
     served = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rag' AND query LIKE '%record, stamp, text%'"
     assert replica.execute(served) != [(0,)]
     assert primary.execute(served) == [(0,)]
+    store.close()
+
+
+def test_a_server_starts_and_answers_without_a_primary(pair: tuple[Cluster, Cluster]) -> None:
+    primary, _ = pair
+    dsn = address(pair, "any")
+    store = PostgresStore(dsn, EXPECT, create=True, wait=1)
+    put(store, "a", "Sardines swim.")
+    primary.kill()
+    reader = PostgresStore(dsn, EXPECT, wait=10)
+    assert set(stored(reader)) == {"a"}
+    assert by_lexical(reader, "sardine") == ["a"]
+    with pytest.raises(StoreError, match="does not answer"):
+        put(store, "b", "Herring.")
+    reader.close()
     store.close()
 
 
