@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import InputError
+from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
 from rag.repl import transcript
 from rag.repl.screen import Screen
@@ -119,8 +119,12 @@ def _delete(desk: Desk, name: str) -> None:
     document = desk.session.service.find(_unquoted(name))
     if not desk.confirm(f"Delete {document.id} ({document.title}) from the index?"):
         desk.screen.note("kept")
-    elif desk.session.service.delete(document.id):
-        desk.screen.note(f"deleted {document.id}")
+        return
+    receipt = desk.session.service.delete(document.id)
+    if receipt and not receipt.complete:
+        raise StoreError(f"something is left of {document.id}", "run: rag doctor")
+    searched = f"; {receipt.searches} searches for its passages find nothing of it" if receipt and receipt.searches else ""
+    desk.screen.note(f"deleted {document.id}{searched}")
 
 
 def _filter(desk: Desk, text: str) -> None:
@@ -159,7 +163,7 @@ def _stats(desk: Desk, _: str) -> None:
     answered = sum(exchange.answer.text is not None for exchange in asked)
     typical = f", {desk.session.typical_seconds():.2f} s typically" if asked else ""
     rows = [
-        ("index", str(desk.session.service.settings.index.resolve())),
+        ("index", desk.session.service.settings.place),
         ("documents", f"{stats.documents:,}"),
         ("passages", f"{stats.passages:,}"),
         ("generation", f"{stats.generation:,}"),

@@ -17,6 +17,7 @@ from rag.settings import Settings
 from rag.types import Document
 
 if TYPE_CHECKING:
+    from rag.deleting import Receipt
     from rag.engine import Engine
     from rag.ingest import Report
     from rag.protocols import Embedder, Reader, Store
@@ -121,6 +122,7 @@ class Service:
         from rag import build
         from rag.ingest import Ingest
         from rag.loading.files import find
+        from rag.stamps import Stamps
 
         files = list(find([path]))
         embedder, _ = self._models.get()
@@ -128,12 +130,20 @@ class Service:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)
         seen = iter(range(1, len(files) + 1))
-        return Ingest(self._store, embedder, self.settings.passage_tokens).run(files, lambda: progress(next(seen), len(files)))
+        with build.pool(self.settings) as pool:
+            ingest = Ingest(self._store, embedder, self.settings.passage_tokens, Stamps(self.settings.index), pool)
+            return ingest.run(files, lambda: progress(next(seen), len(files)))
 
-    def delete(self, document_id: str) -> bool:
-        store = self.store()
-        with store.writing():
-            return store.delete(document_id)
+    def delete(self, document_id: str) -> Receipt | None:
+        """Proof that the document is gone; None if it was not there."""
+        from rag.deleting import delete
+        from rag.stamps import Stamps
+
+        receipts = delete(self.store(), [document_id])
+        stamps = Stamps(self.settings.index)
+        stamps.forget([receipt.source for receipt in receipts])
+        stamps.save()
+        return receipts[0] if receipts else None
 
     def documents(self) -> list[Document]:
         """All, without their text, as the index has them now; none if there is no index."""

@@ -145,6 +145,6 @@ def foot(session: Session) -> str:
 
 
 def _welcome(screen: Screen, session: Session) -> None:
-    screen.note(f"rag {__version__}, {session.service.settings.index.absolute()}")
+    screen.note(f"rag {__version__}, {session.service.settings.place}")
     screen.note("Ask a question. /help shows more, Ctrl-D leaves.")
     screen.gap()

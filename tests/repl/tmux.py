@@ -63,6 +63,16 @@ class Terminal:
                 raise AssertionError(f"waited for {texts}, the screen shows:\n{shown}")
             time.sleep(0.05)
 
+    def wait_for(self, line: str, *words: str, seconds: float = 120) -> str:
+        """What stands below the line once one of the words is there, and the prompt again."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            shown = self.screen().rpartition(f"› {line}\n")[2]
+            if any(word in shown for word in words) and "\n›" in shown:
+                return shown.partition("\n›")[0]
+            time.sleep(0.05)
+        raise AssertionError(f"waited for {words} after {line!r}, the screen shows:\n{self.screen()}")
+
     def ended(self, seconds: float = 60) -> int:
         """The exit code of the command, once it has one."""
         until = time.monotonic() + seconds
