@@ -33,19 +33,13 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
     return start
 
 
-def after(screen: str, typed: str) -> str:
-    """What stands below the last line that was typed so, as far as the next prompt."""
-    return screen.rpartition(f"› {typed}\n")[2].partition("\n›")[0]
-
-
 def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
     """One session for all of it, since each start costs a second."""
     with opened() as terminal:  # `rag` alone
         terminal.wait("2 documents")
         terminal.type("When was the deal signed?")
         terminal.press("Enter")
-        answer = terminal.wait("also Vienna", "\n›")
-        assert after(answer, "When was the deal signed?") == (
+        assert terminal.wait_for("When was the deal signed?", "also Vienna") == (
             "\n  2015                                             ▰▰▰▰▱ 77%\n\n"
             "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
             "  also Vienna 77% · 2018 50% · 2025 35%\n"
@@ -75,7 +69,7 @@ def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
         terminal.resize(40, 30)
         terminal.type("and when did the US leave it?")
         terminal.press("Enter")
-        assert after(terminal.wait("also 2015", "2 documents"), "and when did the US leave it?") == (
+        assert terminal.wait_for("and when did the US leave it?", "also 2015") == (
             "  understood as: When did the US leave\n  the deal?\n\n"
             "  2018                         ▰▰▰▱▱ 65%\n\n"
             "  1  The deal › The exit\n     The US left the deal in 2018.\n     docs/deal.md\n\n"
