@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.calibration import Table, auroc, bought, ece, fit, held_back, risk_coverage, sure, threshold, wilson
@@ -73,6 +73,7 @@ def test_known_values() -> None:
     assert ece(np.full(100, 1.0), np.zeros(100, dtype=bool), np.ones(100)) == 1.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 0.999), st.booleans()), min_size=2, max_size=60), st.floats(0.01, 0.99))
 def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(found: list[tuple[float, bool]], risk: float) -> None:
     confidence, right = np.array([c for c, _ in found]), np.array([r for _, r in found])

@@ -37,6 +37,8 @@ _NOISE = re.compile(
     r"\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
     re.IGNORECASE,
 )
+_LONGEST = 400
+"""Characters of the longest text that is read as a date."""
 _BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?", re.IGNORECASE)
 
 
@@ -52,6 +54,8 @@ class Date:
 
 def dates(text: str) -> list[Date]:
     """Every date in the text that a calendar has, in order, none overlapping."""
+    if len(text) > _LONGEST:
+        return []
     found: list[Date] = []
     taken: list[tuple[int, int]] = []
     for pattern in _PATTERNS:

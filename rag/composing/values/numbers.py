@@ -14,6 +14,10 @@ _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion)\b"
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|(?:st|nd|rd|th)\b)"
 _ONE = re.compile(rf"(?<![\w.,])(?P<sign>US\$|USD ?|EUR ?|[$€£])?(?P<number>{_NUMBER})", re.IGNORECASE)
 _SCALED = re.compile(rf"({_NUMBER})(?:(\s*(?:to|or|-|–)\s*)(?:US\$|[$€£])?({_NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE)
+LONGEST = 400
+"""Characters of the longest text that is read as a value."""
+_LARGEST = 1e18
+"""A longer row of digits is no quantity."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
 _BOUNDS = {
     "about": "about|around|approximately|approx\\.?|some|nearly|almost|roughly|circa|(?:an? )?estimated|close to|just under",
@@ -70,7 +74,9 @@ class Quantity:
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
     """The only number or range that the text holds; `after` is what follows it, where its unit may stand. None if several."""
-    text = digits(text)
+    if len(text) > LONGEST:
+        return None
+    text, after = digits(text), after[:80]
     found = list(_ONE.finditer(text))
     if not found or len(found) > 2:
         return None
@@ -80,13 +86,15 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     tail = text[last.end() :]
     kind, unit, used = _unit(first["sign"], tail if tail.strip() else digits(after), bool(tail.strip()))
     number, upper = _value(first), _value(last) if len(found) == 2 else None
+    if max(number, upper or 0.0) > _LARGEST:
+        return None
     bound, head = _bound(text[: first.start()])
     return Quantity(kind, number, upper, unit, bound, f"{head} {tail[used:]}".strip())
 
 
 def digits(text: str) -> str:
     """Number words as digits: "twenty-five years" as "25 years", "two to three" as "2 to 3"."""
-    if not re.search(r"[a-z]", text, re.IGNORECASE):
+    if len(text) > LONGEST or not re.search(r"[a-z]", text, re.IGNORECASE):
         return text
     text = re.sub(r"\b(?:half a|a half) (million|billion)", r"0.5 \1", text, flags=re.IGNORECASE)
     text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
@@ -170,13 +178,14 @@ def singular(noun: str) -> str:
 
 
 def _physical(name: str) -> str | None:
-    import pint
-
+    """pint's name of a unit. It parses arithmetic too, so whatever it raises at words that are no unit says only that."""
     try:
         unit = _registry().parse_units(name)
-    except (pint.PintError, ValueError, TypeError, AttributeError):
+        plain = unit.dimensionless or (len(name) == 1 and name not in "gmKVWJN")
+        _registry().Quantity(1.0, unit).to_base_units()
+        return None if plain else str(unit)
+    except Exception:
         return None
-    return None if unit.dimensionless or (len(name) == 1 and name not in "gmKVWJN") else str(unit)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.composing.values.dates import agree, contrary, dates, only_date
@@ -44,6 +44,7 @@ def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
     assert dates("30 February 2015") == []
 
 
+@settings(deadline=None)
 @given(DAYS, DAYS)
 def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(one: dt.date, other: dt.date) -> None:
     full, again = only_date(f"{one:%d %B} {one.year:04}"), only_date(other.isoformat())

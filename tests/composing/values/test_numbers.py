@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.composing.values.numbers import base, quantity
@@ -49,6 +49,26 @@ def test_durations_in_iso(text: str, iso: str | None) -> None:
     assert found.iso == iso
 
 
+@pytest.mark.parametrize(
+    "text", ["9" * 400 + " kg", "5 m/0", "5 x/y/z", "5 a-b", "3 km/h", "5 °", "1 per", "0 billion", "7 degF", "2 %%"]
+)
+def test_odd_units_and_endless_digits_do_no_harm(text: str) -> None:
+    found = quantity(text)
+    if found is not None:
+        assert found.number < 1e18
+        assert found.iso is None or found.iso.startswith("P")
+        base(found.number, found.unit, found.kind)
+
+
+@settings(deadline=None)
+@given(st.text("0123456789,.$%-– /abkmst", max_size=30), st.text("kmabst/°- ", max_size=12))
+def test_no_text_does_harm(text: str, after: str) -> None:
+    found = quantity(text, after)
+    if found is not None:
+        base(found.number, found.unit, found.kind)
+
+
+@settings(deadline=None)
 @given(st.integers(1, 10**12))
 def test_digits_with_and_without_commas_are_one_number(number: int) -> None:
     plain, grouped = quantity(f"{number} men"), quantity(f"{number:,} men")
