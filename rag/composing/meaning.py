@@ -143,7 +143,7 @@ def _bounded(first: Quantity, low: float, second: Quantity, low_other: float) ->
 def _words(one: Meaning, other: Meaning) -> Relation:
     if one.parts == other.parts or _acronym(one.text, other.text) or _acronym(other.text, one.text):
         return Relation.SAME
-    short, long = sorted((one, other), key=lambda m: len(m.key))
+    short, long = sorted((one, other), key=lambda m: (len(m.key), m.key, m.text))
     if _includes(long, short):
         return Relation.SAME
     if compatible(one.key, other.key) or one.parts & other.parts or set(short.key.split()) <= set(long.key.split()):
