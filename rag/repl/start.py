@@ -98,25 +98,22 @@ def _page(colour: bool, document: Document, shown: Place) -> None:
 def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
     """Do what each line says until they end, or one says so. Of several that were typed at once Ctrl-C drops the rest."""
     for lines in typed:
-        for line in lines:
-            if len(lines) > 1:
-                desk.screen.note(f"> {line}")
-            try:
-                goes_on = _do(desk, line)
-            except EOFError:
-                return
-            if not goes_on:
-                break
+        try:
+            for line in lines:
+                if len(lines) > 1:
+                    desk.screen.note(f"> {line}")
+                _do(desk, line)
+        except EOFError:
+            return
+        except KeyboardInterrupt:  # wherever it falls, between two lines too
+            desk.screen.note("stopped")
+            desk.screen.gap()
 
 
-def _do(desk: commands.Desk, line: str) -> bool:
-    """False if it was stopped. Nothing that goes wrong with it ends the session; EOFError for /quit."""
+def _do(desk: commands.Desk, line: str) -> None:
+    """Nothing that goes wrong with it ends the session. KeyboardInterrupt if it was stopped; EOFError for /quit."""
     try:
         commands.handle(desk, line)
-    except KeyboardInterrupt:
-        desk.screen.note("stopped")
-        desk.screen.gap()
-        return False
     except RagError as error:
         desk.screen.error(error)
     except EOFError:
@@ -126,7 +123,6 @@ def _do(desk: commands.Desk, line: str) -> bool:
         desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
     if line.strip():
         desk.screen.gap()
-    return True
 
 
 def foot(session: Session) -> str:

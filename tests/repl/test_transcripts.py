@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
+from rag.repl.start import converse
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.repl.helpers import Talk
@@ -210,6 +211,21 @@ def test_what_goes_wrong_with_one_question_does_not_end_the_session(filled: Sett
     shown = Talk(filled)("When?", "/k")
     assert "that went wrong: MemoryError: too little\n" in shown
     assert shown.endswith("> /k\n8 passages are read for a question\n")
+
+
+def test_ctrl_c_between_two_pasted_lines_drops_the_rest_and_keeps_the_session(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk, noted = Talk(filled), list[str]()
+
+    def note(text: str) -> None:
+        noted.append(text)
+        if text == "> /k 4":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(talk.screen, "note", note)
+    converse(talk.desk, [["/k 3", "/k 4", "/k 5"], ["/k"]])
+    assert noted[-3:] == ["> /k 4", "stopped", "3 passages are read for a question"]
 
 
 def test_an_index_that_another_process_changes_is_followed_at_the_next_question(filled: Settings) -> None:
