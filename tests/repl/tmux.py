@@ -32,10 +32,10 @@ class Terminal:
         done = subprocess.run(["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True)
         return done.stdout
 
-    def screen(self, styled: bool = False, history: bool = False) -> str:
-        """What stands there, without empty lines at the end."""
-        lines = self._tmux("capture-pane", "-p", *["-e"] * styled, *(["-S", "-"] if history else []))
-        return lines.rstrip("\n")
+    def screen(self, styled: bool = False, history: bool = False, unbroken: bool = False) -> str:
+        """What stands there, without empty lines at the end; `unbroken`: lines that the terminal itself broke are whole."""
+        lines = self._tmux("capture-pane", "-p", *["-e"] * styled, *["-J"] * unbroken, *(["-S", "-"] if history else []))
+        return "\n".join(line.rstrip() for line in lines.split("\n")).rstrip("\n") if unbroken else lines.rstrip("\n")
 
     def press(self, *keys: str) -> None:
         """Keys by tmux's names, as "Enter" and "C-c"; anything else is typed."""
@@ -52,7 +52,7 @@ class Terminal:
     def resize(self, width: int, height: int) -> None:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
-    def wait(self, *texts: str, seconds: float = 60) -> str:
+    def wait(self, *texts: str, seconds: float = 120) -> str:
         """The screen once all the texts stand there; fails with it if they do not come."""
         until = time.monotonic() + seconds
         while True:
@@ -63,17 +63,17 @@ class Terminal:
                 raise AssertionError(f"waited for {texts}, the screen shows:\n{shown}")
             time.sleep(0.05)
 
-    def wait_for(self, line: str, *words: str, seconds: float = 120) -> str:
+    def wait_for(self, line: str, *words: str, seconds: float = 180) -> str:
         """What stands below the line once one of the words is there, and the prompt again."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            shown = self.screen().rpartition(f"› {line}\n")[2]
-            if any(word in shown for word in words) and "\n›" in shown:
+            _, typed, shown = self.screen().rpartition(f"› {line}\n")
+            if typed and any(word in shown for word in words) and "\n›" in shown:
                 return shown.partition("\n›")[0]
             time.sleep(0.05)
         raise AssertionError(f"waited for {words} after {line!r}, the screen shows:\n{self.screen()}")
 
-    def ended(self, seconds: float = 60) -> int:
+    def ended(self, seconds: float = 120) -> int:
         """The exit code of the command, once it has one."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
