@@ -16,6 +16,7 @@ from rag.errors import AbsentError, InputError
 from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
+from rag.weights import calibration_path
 
 if TYPE_CHECKING:
     from rag.jobs import Queue
@@ -167,7 +168,13 @@ def searcher(settings: Settings) -> Searcher:
 
 def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
     """An engine of parts that are there already."""
-    return Engine(settings, store, _retriever(settings, store, embedder), reader, Confidence.load(settings.calibration))
+    return Engine(
+        settings,
+        store,
+        _retriever(settings, store, embedder),
+        reader,
+        Confidence.load(calibration_path(settings.calibration, settings.reader)),
+    )
 
 
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:

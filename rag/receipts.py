@@ -14,7 +14,7 @@ from rag.errors import InputError, ModelError
 from rag.filters import Condition, parse
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
-from rag.weights import MINILM_SHA256, SHIPPED
+from rag.weights import MINILM_SHA256, shipped_reader
 
 if TYPE_CHECKING:
     from rag.engine import Engine
@@ -59,9 +59,10 @@ def model_digest(setting: str) -> str:
     """The sha256 of a model's weights: the shipped ones' that were checked at load, a folder's own; of a hub model, its name."""
     if setting == "minilm":
         return MINILM_SHA256
-    folder = SHIPPED / "reader" if setting == "default" else Path(setting)
+    shipped = shipped_reader(setting)
+    folder = shipped or Path(setting)
     stated = folder / "model.sha256"
-    if setting == "default" and stated.is_file():
+    if shipped and stated.is_file():
         return stated.read_text(encoding="utf-8").strip()
     digest = hashlib.sha256(b"" if folder.is_dir() else setting.encode())
     try:

@@ -26,8 +26,8 @@ class Settings:
     """"local" (the folder `index`), or a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/DATABASE."""
     embedder: str = "minilm"
     """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id of a sentence-transformers model."""
-    reader: str = "default"
-    """"default" (the shipped reader), a local folder, or a hub id of a model with a question-answering head."""
+    reader: str = "accurate"
+    """A shipped reader, "accurate" (12 layers) or "fast" (6), a folder, or a hub id of a model with a span head."""
     passage_tokens: int = 160
     """Most word-pieces in a passage; fixed when an index is made."""
     candidates: int = 100
@@ -41,7 +41,7 @@ class Settings:
     threshold: float = -1.0
     """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
     calibration: str = "default"
-    """"default" (the shipped one), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
+    """"default" (that of the reader), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
     max_question: int = 1000
     """Most characters in a question."""
     precision: str = "auto"

@@ -10,6 +10,7 @@ from pathlib import Path
 from rag.errors import ModelError
 
 SHIPPED = Path(__file__).with_name("models")
+READERS = ("accurate", "fast")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = "install the package again: pip install --force-reinstall rag"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -29,16 +30,26 @@ def embedder_path(setting: str) -> tuple[str, bool]:
 
 def reader_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is neither."""
-    if setting != "default":
-        return _local_or_hub(setting, "RAG_READER", "default")
-    folder = SHIPPED / "reader"
+    folder = shipped_reader(setting)
+    if folder is None:
+        return _local_or_hub(setting, "RAG_READER", "accurate, or fast")
     verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
     return str(folder), True
 
 
+def shipped_reader(setting: str) -> Path | None:
+    """The folder of a reader that ships with the package, "accurate" or "fast"; None for any other."""
+    return SHIPPED / setting if setting in READERS else None
+
+
+def calibration_path(setting: str, reader: str) -> Path:
+    """The file of a calibration setting; "default" is what was fitted to the shipped reader, or else to the accurate one."""
+    return (shipped_reader(reader) or SHIPPED / READERS[0]) / "confidence.json" if setting == "default" else Path(setting)
+
+
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of what training starts from: a reader setting, "minilm", a folder in `data`."""
-    if setting == "default":
+    if shipped_reader(setting):
         return reader_path(setting)
     return (str(data / setting), True) if (data / setting).is_dir() else embedder_path(setting)
 

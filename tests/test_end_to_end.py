@@ -177,9 +177,9 @@ def test_an_altered_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from rag.errors import ModelError
 
     shutil.copytree(weights.SHIPPED, tmp_path / "models")
-    with (tmp_path / "models/reader/model.safetensors").open("r+b") as file:
+    with (tmp_path / "models/accurate/model.safetensors").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x01")
     monkeypatch.setattr(weights, "SHIPPED", tmp_path / "models")
     with pytest.raises(ModelError, match="sha256"):
-        weights.reader_path("default")
+        weights.reader_path("accurate")

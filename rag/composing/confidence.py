@@ -35,10 +35,10 @@ class Confidence:
     digest: str = ""
 
     @classmethod
-    def load(cls, setting: str | Path = "default") -> Self:
-        """A fitted model, "default": the shipped one. Raises ModelError if the file is not one."""
-        path = SHIPPED / "confidence.json" if setting == "default" else Path(setting)
-        again = "pip install --force-reinstall rag" if setting == "default" else "fit it again: rag calibrate GOLD"
+    def load(cls, path: Path) -> Self:
+        """A fitted model. Raises ModelError if the file is not one."""
+        shipped = path.is_relative_to(SHIPPED)
+        again = "pip install --force-reinstall rag" if shipped else "fit it again: rag calibrate GOLD"
         try:
             content = path.read_bytes()
             found: dict[str, Any] = json.loads(content)

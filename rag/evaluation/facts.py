@@ -17,7 +17,7 @@ from rag.engine import Searcher
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.settings import Settings
-from rag.weights import SHIPPED, embedder_path, reader_path
+from rag.weights import calibration_path, embedder_path, reader_path
 
 _PROJECT = Path(__file__).parents[2]
 _SETTINGS = ("embedder", "reader", "passage_tokens", "candidates", "alpha", "read", "threshold", "calibration")
@@ -59,7 +59,7 @@ def _models(settings: Settings) -> dict[str, str]:
     found = {
         "embedder": _weights(lambda: embedder_path(settings.embedder)),
         "reader": _weights(lambda: reader_path(settings.reader)),
-        "calibration": _digest(SHIPPED / "confidence.json" if settings.calibration == "default" else Path(settings.calibration)),
+        "calibration": _digest(calibration_path(settings.calibration, settings.reader)),
     }
     return {name: value for name, value in found.items() if value}
 

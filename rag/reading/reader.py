@@ -23,7 +23,7 @@ class ExtractiveReader:
     """Any model with a question-answering head. Scores compare across passages: log-odds against "no answer here"."""
 
     def __init__(
-        self, setting: str = "default", spans_per_passage: int = 3, max_answer_tokens: int = 40, bf16: bool = False
+        self, setting: str = "accurate", spans_per_passage: int = 3, max_answer_tokens: int = 40, bf16: bool = False
     ) -> None:
         """`setting` as in `Settings.reader`; `bf16` halves the work where the processor has it, the scores stay fp32.
 

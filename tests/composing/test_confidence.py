@@ -6,6 +6,7 @@ from rag.composing.confidence import Confidence
 from rag.composing.features import Asked, features
 from rag.errors import ModelError
 from rag.types import Hit, Passage, Span
+from rag.weights import READERS, calibration_path
 
 
 def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
@@ -15,8 +16,9 @@ def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
     assert model({"gap": 1e9, "margin": 0.0}) <= 1.0
 
 
-def test_the_shipped_model_uses_the_features_there_are() -> None:
-    model = Confidence.load()
+@pytest.mark.parametrize("reader", READERS)
+def test_the_shipped_model_of_a_reader_uses_the_features_there_are(reader: str) -> None:
+    model = Confidence.load(calibration_path("default", reader))
     passage = Passage("d", 0, 10, "Vienna won", "t", "")
     asked = Asked.of("where?")
     (candidate,) = model.rank(asked, [Span(Hit(passage, 1, 1, 1), 0, 6, 2.0)])
