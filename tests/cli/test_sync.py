@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -64,7 +65,10 @@ def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
     docs.mkdir()
     (docs / "a.txt").write_text("Sardines.")
     command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what a shell's background job starts would not hear it
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears
+    ) as process:
         try:
             lines = cast(IO[str], process.stdout)
             assert lines.readline().endswith("index: 1 added\n")

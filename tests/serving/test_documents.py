@@ -1,5 +1,8 @@
+import itertools
 import json
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,6 +99,18 @@ def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None
     client.delete("/v1/documents/uploads/large.txt")
 
 
+def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
+    """At least a dozen answers, and more until they are of two generations, for a minute at most."""
+    seen: set[int] = set()
+    until = time.monotonic() + 60
+    for number in itertools.count():
+        answer = client.post("/v1/ask", json={"question": "Who led the talks?"})
+        yield answer
+        seen.add(answer.json().get("generation"))
+        if number >= 11 and (len(seen) > 1 or time.monotonic() > until):
+            return
+
+
 def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> None:
     stop = threading.Event()
 
@@ -112,7 +127,7 @@ def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> Non
     with ThreadPoolExecutor(3) as pool:
         changing = [pool.submit(change, number) for number in range(3)]
         try:
-            answers = [client.post("/v1/ask", json={"question": "Who led the talks?"}) for _ in range(12)]
+            answers = list(ask_through_changes(client))
         finally:
             stop.set()
         changed = {status for one in changing for status in one.result()}

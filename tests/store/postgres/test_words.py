@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +83,9 @@ def test_leaving_common_words_for_later_changes_nothing(both: list[Store], monke
     source = random.Random(4)
     questions = [text(source, 8) for _ in range(60)]
     whole = [both[1].lexical(question, 10) for question in questions]
-    monkeypatch.setattr("rag.store.postgres.searches._MANY", 20)
-    monkeypatch.setattr("rag.store.postgres.searches._FIRST", 10)
+    searches = importlib.import_module("rag.store.postgres.searches")
+    monkeypatch.setattr(searches, "_MANY", 20)
+    monkeypatch.setattr(searches, "_FIRST", 10)
     assert [both[1].lexical(question, 10) for question in questions] == whole
 
 
