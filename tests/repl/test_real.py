@@ -56,7 +56,7 @@ def test_typing_before_the_models_are_there_and_the_same_answers_as_in_the_pipe(
     done = rag("repl", index=index, given="".join(f"{line}\n" for line in ASKED))
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert (done.returncode, len(lines)) == (1, len(ASKED))
-    assert lines[0][0] == "2015"
+    assert "2015" in lines[0][0]
     for asked, (text, confidence, _) in zip(ASKED, lines, strict=True):
         shown = say(asked, "%", "Not found")
         if text == "not found":
