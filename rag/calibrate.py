@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rag.calibration import Example, Table, bought, fit, held_back, risk_coverage, sure, table, threshold
 from rag.engine import Asked, Engine
 from rag.errors import InputError
+from rag.evaluation.gold import Question
 from rag.filters import Condition, Filter
 
 LEAST = 20
@@ -21,36 +20,6 @@ _FEW_ABSENT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
-    """A question, its accepted answers (none: the documents do not say), and the documents that say it, where known."""
-
-    question: str
-    answers: tuple[str, ...]
-    documents: tuple[str, ...] = ()
-
-
-def read_gold(path: Path) -> list[Gold]:
-    """One JSON object a line. Raises InputError naming the line that is none."""
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip():
-            try:
-                found.append(_gold(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                hint = 'write {"question": "…", "answers": ["…"], "evidence": [{"document": "…"}]}'
-                raise InputError(f"{path}, line {number}: {error}", hint) from error
-    return found
-
-
-def _gold(found: Any) -> Gold:
-    answers = found["answers"]
-    if not isinstance(found["question"], str) or not found["question"].strip() or not isinstance(answers, list):
-        raise TypeError("question is a text and answers a list of texts")
-    documents = dict.fromkeys(str(evidence["document"]) for evidence in found.get("evidence") or ())
-    return Gold(found["question"].strip(), tuple(map(str, answers)), tuple(documents))
-
-
-@dataclass(frozen=True, slots=True)
 class Calibrated:
     """The file's content, and what it bought in words."""
 
@@ -58,7 +27,7 @@ class Calibrated:
     says: tuple[str, ...]
 
 
-def calibrate(engine: Engine, gold: Sequence[Gold], risk: float | None = None) -> Calibrated:
+def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = None) -> Calibrated:
     """Fits on the gold questions, near the calibration in use; what it bought is measured on questions left out of the fit.
 
     Where fewer than a fifth of the questions have no answer, those whose documents are known are asked with them left out of the
@@ -94,20 +63,20 @@ def calibrate(engine: Engine, gold: Sequence[Gold], risk: float | None = None) -
     return Calibrated(content, tuple(_says(before, after, data, at, risk)))
 
 
-def _ask(engine: Engine, gold: Sequence[Gold]) -> list[Example]:
-    made: list[tuple[Gold, Filter]] = [(one, ()) for one in gold]
-    absent = [one for one in gold if one.answers and one.documents]
+def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
+    made: list[tuple[Question, Filter]] = [(one, ()) for one in gold]
+    absent = [one for one in gold if one.answers and one.relevant]
     if sum(not one.answers for one in gold) < _FEW_ABSENT * len(gold):
         wanted = int(len(gold) / 3)
         made += [
-            (Gold(one.question, ()), tuple(Condition("document", "!=", d) for d in one.documents)) for one in absent[:wanted]
+            (replace(one, answers=()), tuple(Condition("document", "!=", d) for d in one.relevant)) for one in absent[:wanted]
         ]
     found: list[Example] = []
     for start in range(0, len(made), _BATCH):
         batch = made[start : start + _BATCH]
-        passages = engine.find_many([Asked(one.question, None, left_out or None) for one, left_out in batch])
-        spans = engine.reader.read_many([(one.question, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)])
-        found += [Example(one.question, one.answers, tuple(s), one.question) for (one, _), s in zip(batch, spans, strict=True)]
+        passages = engine.find_many([Asked(one.text, None, left_out or None) for one, left_out in batch])
+        spans = engine.reader.read_many([(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)])
+        found += [Example(one.text, one.answers, tuple(s), one.text) for (one, _), s in zip(batch, spans, strict=True)]
     return found
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.calibrate import Gold, calibrate, read_gold
+from rag.calibrate import calibrate
 from rag.chunking.split import split
 from rag.composing.confidence import Confidence
 from rag.engine import Engine
 from rag.errors import InputError
+from rag.evaluation.gold import Question
 from rag.ingest import embed_and_put
 from rag.settings import Settings
 from rag.store.local import LocalStore
@@ -29,9 +30,13 @@ def engine(tmp_path: Path) -> Engine:
     return made
 
 
-def gold() -> list[Gold]:
-    asked = [Gold(f"When did the {city} round take place?", (str(1990 + n),), (city,)) for n, city in enumerate(CITIES)]
-    return asked + [Gold(f"How long was the {city} round of rowing?", ()) for city in CITIES[:8]]
+def question(text: str, answer: str = "", document: str = "") -> Question:
+    return Question(text, text, (answer,) if answer else (), relevant={document: 1} if document else {})
+
+
+def gold() -> list[Question]:
+    asked = [question(f"When did the {city} round take place?", str(1990 + n), city) for n, city in enumerate(CITIES)]
+    return asked + [question(f"How long was the {city} round of rowing?") for city in CITIES[:8]]
 
 
 def test_a_calibration_says_what_it_bought_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
@@ -55,16 +60,4 @@ def test_too_few_questions_or_only_wrong_ones_are_said(engine: Engine) -> None:
     with pytest.raises(InputError, match="too few"):
         calibrate(engine, gold()[:5])
     with pytest.raises(InputError, match="every first candidate is wrong"):
-        calibrate(engine, [Gold(f"What of {n}?", ()) for n in range(20)])
-
-
-def test_gold_is_read_a_line_a_question(tmp_path: Path) -> None:
-    path = tmp_path / "gold.jsonl"
-    path.write_text(
-        '{"question": " When? ", "answers": ["2015"], "evidence": [{"document": "d"}]}\n\n{"question": "Who?", "answers": []}\n'
-    )
-    assert read_gold(path) == [Gold("When?", ("2015",), ("d",)), Gold("Who?", ())]
-    for line in ("{}", "x", '{"question": "", "answers": []}', '{"question": "q", "answers": "a"}'):
-        path.write_text(line)
-        with pytest.raises(InputError, match="line 1"):
-            read_gold(path)
+        calibrate(engine, [question(f"What of {n}?") for n in range(20)])

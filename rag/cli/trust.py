@@ -74,11 +74,13 @@ def calibrate_command(settings: Settings, as_json: bool, gold: Path, risk: float
     """Fit how sure is sure on the questions in GOLD, and the threshold to a stated risk; writes a file for RAG_CALIBRATION.
 
     GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the documents do not say), and
-    perhaps "evidence" [{"document": …}]. Without --risk, as many questions are refused as have no answer.
+    perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval. Without --risk, as many questions are refused as
+    have no answer.
     """
-    from rag.calibrate import calibrate, read_gold
+    from rag.calibrate import calibrate
+    from rag.evaluation.gold import read_jsonl
 
-    done = calibrate(build.engine(settings), read_gold(gold), risk)
+    done = calibrate(build.engine(settings), read_jsonl(gold), risk)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
     try:
         out.write_text(text, encoding="utf-8")

@@ -287,8 +287,10 @@ def test_calibrate_writes_a_file_and_says_what_it_bought(filled: Run, monkeypatc
     monkeypatch.setenv("RAG_CALIBRATION", "calibration.json")
     monkeypatch.delenv("RAG_THRESHOLD")
     assert filled("ask", "When did the US leave the deal?")[0] == 0
+    Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines[:5])))
+    assert "5 gold questions are too few" in filled("calibrate", "gold.jsonl")[2]
     Path("gold.jsonl").write_text("")
-    assert "0 gold questions are too few" in filled("calibrate", "gold.jsonl")[2]
+    assert "gold.jsonl holds no question" in filled("calibrate", "gold.jsonl")[2]
 
 
 def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
