@@ -77,6 +77,14 @@ def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
         assert isinstance(result, Loaded)
 
 
+def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
+    held = b"x" * 600_000_000  # as a service that has its models loaded
+    with Pool(1, SMALL) as pool:
+        list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
+        assert pool._all[0]._process.poll() is None
+    assert len(held) > 0
+
+
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
     with Pool(1, replace(SMALL, seconds=60)) as pool:  # however busy the machine is, it dies of nothing else
         path = write(tmp_path / "a.txt", b"Sardines.")
