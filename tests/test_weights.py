@@ -15,7 +15,7 @@ def test_the_default_embedder_is_the_official_file() -> None:
 def test_the_shipped_reader_is_what_its_digest_says() -> None:
     path, local = reader_path("accurate")
     assert local
-    assert Path(path).name == "reader"
+    assert Path(path).name == "accurate"
 
 
 def test_folders_and_hub_ids_are_settings(tmp_path: Path) -> None:
