@@ -91,6 +91,12 @@ def citation_precision(table: Table) -> float:
     return mean(table["cited_precision"])
 
 
+def citation_precision_right(table: Table) -> float:
+    """As citation_precision, over the right answers alone: what someone sees who checks an answer that is right. A source that
+    says the same but is not in the gold set counts as wrong, so this is a lower bound."""
+    return mean(table["cited_precision"][(table["right"] == 1) & (table["refused"] == 0)])
+
+
 def citation_recall(table: Table) -> float:
     """The share of the evidence sentences that are cited, averaged over answerable questions; a refusal scores 0. Below 1
     where a question has more evidence than an answer has citations."""
@@ -233,6 +239,7 @@ _ALL = [
     Metric("f1_unanswerable", "Refused, unanswerable", "Answers", f1_unanswerable),
     Metric("citation_document@1", "First citation in a right document", "Citations", citation_document),
     Metric("citation_precision", "Citation sentence precision", "Citations", citation_precision),
+    Metric("citation_precision_right", "Citation sentence precision, right answers", "Citations", citation_precision_right),
     Metric("citation_recall", "Citation sentence recall", "Citations", citation_recall),
     Metric("offset_integrity", "Offset integrity", "Citations", offset_integrity),
     *(Metric(f"evidence@{k}", f"Evidence in the first {k}", "Retrieval", evidence_at(k)) for k in (1, 5, 10, 20)),

@@ -173,12 +173,26 @@ def test_the_answerable_and_the_others_apart() -> None:
 
 def test_citations_and_evidence_by_hand() -> None:
     cited: dict[str, Any] = {"evidence": 4, "sound": 3, "checked": 4}
-    good = Row("1", "?", "a", "answerable", citations=2, cited_document=True, cited_right=1, cited_evidence=1, rank=3, **cited)
+    answered: dict[str, Any] = {"text": "x", "right": True}
+    good = Row(
+        "1",
+        "?",
+        "a",
+        "answerable",
+        citations=2,
+        cited_document=True,
+        cited_right=1,
+        cited_evidence=1,
+        rank=3,
+        **cited,
+        **answered,
+    )
     refused = Row("2", "?", "a", "answerable", evidence=1, rank=None)
     unknown = Row("3", "?", "a", "answerable", citations=1, rank=1)
     found = measure(table([good, refused, unknown]))
     assert found["citation_document@1"] == 0.5
     assert found["citation_precision"] == 0.25
+    assert found["citation_precision_right"] == 0.5
     assert found["citation_recall"] == 0.125
     assert found["offset_integrity"] == 0.75
     assert found["evidence@1"] == pytest.approx(1 / 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from rag.serving.keys import keys_of
 from rag.serving.page import PAGE, SCRIPTS
@@ -18,15 +18,6 @@ from tests.serving.fake_server import ROOT, process, put_text, serving
 
 pytestmark = pytest.mark.slow
 BURNS = "Who led the talks?"
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=QUIET)
-        yield made
-        made.close()
 
 
 class Watched:

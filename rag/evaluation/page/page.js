@@ -37,6 +37,11 @@
     }
   }
 
+  function unsort() {
+    body.append(...rows);
+    for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
+  }
+
   for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
     head.querySelector("button").addEventListener("click", () => {
       sort(column, head.getAttribute("aria-sort") === "ascending");
@@ -46,6 +51,7 @@
   order.addEventListener("change", () => {
     const [column, down] = order.value.split(" ");
     if (column) sort(Number(column), down === "down");
+    else unsort();
   });
   words.addEventListener("input", filter);
   stage.addEventListener("change", filter);
