@@ -2,6 +2,7 @@
 
     RagError
     ├── InputError      what was asked or given cannot be used             exit 2   HTTP 422
+    │   └── ConflictError its name is that of something else               exit 2   HTTP 409
     ├── NotFoundError   a document or path that is not there               exit 2   HTTP 404
     ├── StoreError      the index is broken or mismatched                  exit 3   HTTP 503
     │   ├── AbsentError there is none yet                                  exit 3   HTTP 503
@@ -30,6 +31,10 @@ class RagError(Exception):
 class InputError(RagError):
     exit_code = 2
     status = 422
+
+
+class ConflictError(InputError):
+    status = 409
 
 
 class NotFoundError(RagError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.chunking.split import split
-from rag.errors import InputError
+from rag.errors import ConflictError, InputError
 from rag.loading.files import Found, Loaded, Unreadable
 from rag.loading.kinds import SUPPORTED
 from rag.loading.pool import Job, Loader, one_by_one
@@ -16,6 +16,8 @@ from rag.protocols import Embedder, Store
 from rag.stamps import Stamps, hash_file
 from rag.types import Document, Passage
 
+UPLOADED = "upload:"
+"""Begins the source of what was uploaded to a service; all else has a path or a URI."""
 _BATCH_PASSAGES = 256
 Split = tuple[Document, list[Passage]]
 
@@ -147,8 +149,12 @@ class Ingest:
         return document
 
     def _check_name(self, document: Document) -> None:
-        """An id may be taken over from a file that is gone (the folder moved), never from one that still stands."""
+        """An id may be taken over from a file that is gone (the folder moved), never from one that still stands, or an upload."""
         other = self._by_id.get(document.id)
+        try:
+            check_free(document.id, document.source, other)
+        except ConflictError as error:
+            raise Unreadable(f"{error.message}; {error.hint}") from error
         if other and other.source != document.source and os.path.exists(other.file):
             raise Unreadable(f"its name {document.id} is taken by {other.source}; give the folder another with --name")
 
@@ -167,6 +173,20 @@ class Ingest:
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
+
+
+def check_free(document_id: str, source: str, known: Document | None) -> None:
+    """Raises ConflictError if `known`, which has the id now, came in another way than what comes from `source`.
+
+    A file stands, and would be back with the next sync; an upload stands nowhere else. Neither takes the other's place unasked.
+    """
+    if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
+        return
+    if source.startswith(UPLOADED):
+        hint = f"give the upload another name, or take that out first: rag delete {document_id}"
+        raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
+    hint = f"give the folder another with --name, or take the upload out first: rag delete {document_id}"
+    raise ConflictError(f"its name {document_id} is an upload's", hint)
 
 
 def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:

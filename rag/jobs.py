@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.chunking.split import split
-from rag.ingest import embed_and_put
+from rag.ingest import check_free, embed_and_put
 from rag.loading.files import Found, Unreadable, load_bytes, read_bytes
 from rag.protocols import Embedder, Store
 from rag.types import Document
@@ -102,16 +102,20 @@ def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = l
 
 
 def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_bytes) -> Done:
-    """Put the documents of the file in, those that have changed. Raises InputError if it cannot be read."""
+    """Put the documents of the file in, those that have changed.
+
+    Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not free for it.
+    """
     loaded = load(upload.name, upload.data)
     documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
     known = {document.id: store.document(document.id) for document in documents}
+    for document in documents:
+        check_free(document.id, document.source, known[document.id])
     changed = [document for document in documents if not _is_same(document, known[document.id])]
-    with store.writing():
-        embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
     outcome = "unchanged" if not changed else "updated" if any(known.values()) else "added"
     return Done(outcome, tuple(document.id for document in documents))
 
 
 def _is_same(document: Document, known: Document | None) -> bool:
-    return known is not None and (known.sha256, known.source) == (document.sha256, document.source)
+    return known is not None and (known.sha256, known.source, known.title) == (document.sha256, document.source, document.title)

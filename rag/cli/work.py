@@ -34,7 +34,8 @@ def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, 
         with build.pool(settings) as pool:
 
             def handle(upload: Upload) -> Done:
-                done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
+                with store.writing():
+                    done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
                 click.echo(f"{clean(upload.name)}: {done.outcome}", err=True)
                 return done
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from rag import deleting
 from rag.errors import InputError, NotFoundError
 from rag.serving import shapes
-from rag.serving.ingesting import safe_name
+from rag.serving.ingesting import check_names, safe_name
 from rag.serving.jobs import Upload
 from rag.serving.openapi import UPLOAD, described
 from rag.serving.problems import ServiceError
@@ -66,15 +66,16 @@ def _text(body: bytes) -> Upload:
     "/documents",
     status_code=201,
     response_model=Job,
-    responses={**described(415), 202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."}},
+    responses={**described(409, 415), 202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."}},
     openapi_extra=UPLOAD,
 )
 def add(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Response:
     """Put files into the index, in place of what was uploaded under the same names.
 
-    201: they are in the index. 202: they are safe, and will be; ask the job. 422: not one of them can be read.
+    201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of an ingested file, whose
+    place an upload does not take; none was taken in. 422: not one of them can be read.
     """
-    _ = service.engine
+    check_names(service.engine.store, taken)
     job = service.jobs.wait(service.jobs.add(taken), _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):

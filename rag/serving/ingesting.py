@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.chunking.split import split
+from rag import jobs
 from rag.errors import BusyError, InputError, RagError
-from rag.ingest import embed_and_put
+from rag.ingest import UPLOADED, check_free
 from rag.loading.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.serving.batching import ModelThread
@@ -24,7 +23,6 @@ from rag.serving.jobs import Jobs, Upload
 from rag.serving.metrics import Metrics
 from rag.serving.problems import ServiceError
 from rag.serving.wire import WireFile
-from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.serving.shared import SharedJobs
@@ -33,7 +31,6 @@ _log = logging.getLogger(__name__)
 _PIECE = 16
 """Passages embedded between two batches of questions: some 50 ms."""
 FOLDER = "uploads"
-SOURCE = "upload:"
 _LONGEST_NAME = 200
 
 
@@ -109,11 +106,14 @@ class IngestThread:
                 self._jobs.finish(job, number, result)
 
     def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile | None:
-        """What became of it; None to try again: another process writes the index, or the service stops."""
+        """What became of it; None to try again: another process writes the index, or the service stops.
+
+        The file is read in a process of its own: a hostile one costs its upload, not the service.
+        """
         name = upload[0]
         try:
-            outcome, ids = put(upload, store, embedder, self._passage_tokens, self._pool)
-            return WireFile(name=name, outcome=outcome, document_ids=ids)
+            done = jobs.put_upload(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_bytes)
+            return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents))
         except (BusyError, ServiceError):
             return None
         except RagError as error:
@@ -123,30 +123,16 @@ class IngestThread:
             return WireFile(name=name, outcome="rejected", detail="it could not be read")
 
 
-def put(upload: Upload, store: Store, embedder: Embedder, passage_tokens: int, pool: Pool) -> tuple[str, list[str]]:
-    """(added, updated or unchanged; the documents' ids). Raises InputError, BusyError.
-
-    The file is read in a process of its own: a hostile one costs its upload, not the service.
-    """
+def file_of(upload: Upload) -> jobs.Upload:
+    """As it is kept: named under `uploads/`, so that it is told apart from files."""
     name, content = upload
-    documents = [_uploaded(document) for document in pool.load_bytes(f"{FOLDER}/{name}", content)]
-    known = {document.id: store.document(document.id) for document in documents}
-    changed = [document for document in documents if not _same(document, known[document.id])]
-    for document in changed:
-        before = known[document.id]
-        if before and not before.source.startswith(SOURCE):
-            raise InputError(f"{document.id} was ingested from {before.source}", "give the upload another name")
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
-    outcome = "unchanged" if not changed else "updated" if any(known.values()) else "added"
-    return outcome, [document.id for document in documents]
+    return jobs.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
 
 
-def _uploaded(document: Document) -> Document:
-    return replace(document, source=SOURCE + document.id)
-
-
-def _same(document: Document, known: Document | None) -> bool:
-    return known is not None and (known.sha256, known.source, known.title) == (document.sha256, document.source, document.title)
+def check_names(store: Store, uploads: Sequence[Upload]) -> None:
+    """Raises ConflictError if a name is that of a file's document. Archives show theirs only when they are read."""
+    for file in map(file_of, uploads):
+        check_free(file.name, file.source, store.document(file.name))
 
 
 def safe_name(name: str) -> str:

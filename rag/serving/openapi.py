@@ -28,7 +28,11 @@ _EVERYWHERE = {
     429: "Too many requests with this key; `Retry-After` says when.",
     503: "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again.",
 }
-_SOMEWHERE = {404: "There is no such thing.", 409: "The index is empty.", 415: "A media type that is not taken here."}
+_SOMEWHERE = {
+    404: "There is no such thing.",
+    409: "The index is empty, or the name is another document's.",
+    415: "A media type that is not taken here.",
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: done\ndata: {}\n\n"}}}
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rag import jobs
 from rag.serving import problems
-from rag.serving.ingesting import FOLDER, SOURCE
+from rag.serving.ingesting import FOLDER, file_of
 from rag.serving.jobs import Upload
 from rag.serving.wire import Job, WireFile
 
@@ -29,8 +29,7 @@ class SharedJobs:
         if waiting and waiting + len(uploads) > self._most_waiting:
             raise problems.overloaded(5)
         job = f"{time.strftime(_STAMP, time.gmtime())}-{uuid.uuid4().hex}"
-        names = [(f"{FOLDER}/{name}", content) for name, content in uploads]
-        self._queue.enqueue([jobs.Upload(name, SOURCE + name, content) for name, content in names], job)
+        self._queue.enqueue([file_of(upload) for upload in uploads], job)
         return job
 
     def get(self, job: str) -> Job | None:

@@ -88,8 +88,14 @@ def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
         store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
         store.close()
         response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
-        assert response.status_code == 422
-        assert "ingested from" in response.json()["detail"]
+        assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
+        assert "ingested from /uploads/a.txt" in response.json()["detail"]
+        both = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
+        assert client.post("/v1/documents", files=both).status_code == 409
+        assert [one["id"] for one in client.get("/v1/documents").json()["documents"]] == ["uploads/a.txt"]
+        assert client.get("/v1/documents/uploads/a.txt/text").text == "From a folder."
+        assert client.delete("/v1/documents/uploads/a.txt").status_code == 200
+        put_text(client, "a.txt", "Mine.")
 
 
 def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None:

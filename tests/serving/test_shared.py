@@ -12,7 +12,7 @@ import pytest
 
 from tests.postgres import Cluster
 from tests.serving.fake_server import put_text, serving
-from tests.store.helpers import schema_dsn
+from tests.store.helpers import postgres, put, schema_dsn
 from tests.store.postgres.test_queue import eventually, worker
 
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
@@ -47,6 +47,18 @@ def test_an_upload_to_one_is_answered_by_the_other(dsn: str, clients: list[httpx
     finally:
         process.kill()
         process.communicate()
+
+
+def test_an_upload_takes_no_ingested_document_s_place(
+    dsn: str, clients: list[httpx.Client], cluster: Cluster, tmp_path: Path
+) -> None:
+    store = postgres(cluster)(tmp_path)
+    put(store, "uploads/oman.txt", "From a folder.")
+    response = clients[0].post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
+    assert clients[1].get("/ready").json()["waiting_files"] == 0
+    assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
+    store.close()
 
 
 def test_what_was_accepted_outlives_its_server(
