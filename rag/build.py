@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 from rag.chunking.split import split
 from rag.composing.confidence import Confidence
 from rag.engine import Engine, Searcher
-from rag.errors import AbsentError, InputError
+from rag.errors import AbsentError, InputError, OldError
 from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
 from rag.weights import calibration_path
 
 if TYPE_CHECKING:
+    from rag.ingest import Ingest
     from rag.jobs import Queue
     from rag.loading.pool import Loader, Pool
     from rag.migrate import Moved
     from rag.rebuild import Rebuilt
     from rag.serving.service import Backend
+    from rag.stamps import Stamps
     from rag.store.copies import Snapshot
     from rag.store.examine import Finding
     from rag.sync import Sync
@@ -111,20 +113,40 @@ def pool(settings: Settings) -> Pool:
     return Pool(settings.workers, limits)
 
 
+def stamps(settings: Settings) -> Stamps:
+    """What is known of files beside the index of the settings."""
+    from rag.loading.identity import identity
+    from rag.stamps import Stamps
+
+    return Stamps(settings.index, identity(settings.file_mb, settings.file_seconds, settings.file_memory_mb))
+
+
+def ingest(settings: Settings, loader: Loader) -> Ingest:
+    """What puts files into an index, which is made if it is absent; the model loads as for `sync`."""
+    from rag.ingest import Ingest
+
+    opened, lazy = _to_write(settings)
+    return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader)
+
+
 def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
     """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
-    from rag.lazy import LazyEmbedder
-    from rag.stamps import Stamps
     from rag.sync import Sync
+
+    opened, lazy = _to_write(settings, create)
+    return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader)
+
+
+def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]:
+    from rag.lazy import LazyEmbedder
 
     lazy = LazyEmbedder(lambda: embedder(settings))
     try:
-        opened = store(settings)
-    except AbsentError:
+        return store(settings), lazy
+    except (AbsentError, OldError):
         if not create:
             raise
-        opened = store(settings, lazy, create=True)
-    return Sync(opened, lazy, settings.passage_tokens, Stamps(settings.index), loader)
+        return store(settings, lazy, create=True), lazy
 
 
 def embedder(settings: Settings) -> Embedder:

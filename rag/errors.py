@@ -6,6 +6,7 @@
     ├── NotFoundError   a document or path that is not there               exit 2   HTTP 404
     ├── StoreError      the index is broken or mismatched                  exit 3   HTTP 503
     │   ├── AbsentError there is none yet                                  exit 3   HTTP 503
+    │   ├── OldError    it is to be brought up to date by who may write    exit 3   HTTP 503
     │   └── EmptyError  there is nothing in it to ask                      exit 3   HTTP 409
     ├── ModelError      a model is absent, altered or of the wrong kind    exit 4   HTTP 503
     └── BusyError       another process is writing the index               exit 5   HTTP 503
@@ -55,6 +56,10 @@ class EmptyError(StoreError):
 
 class AbsentError(StoreError):
     """There is no index there yet."""
+
+
+class OldError(StoreError):
+    """The index is of an older version, which a writer brings up to date."""
 
 
 class ModelError(RagError):

@@ -13,7 +13,7 @@ from rag.loading.files import Found, Loaded, Unreadable
 from rag.loading.kinds import SUPPORTED
 from rag.loading.pool import Job, Loader, one_by_one
 from rag.protocols import Embedder, Store
-from rag.stamps import Stamps, hash_file
+from rag.stamps import Stamps, hash_file, status_of
 from rag.types import Document, Passage
 
 UPLOADED = "upload:"
@@ -58,6 +58,8 @@ class Ingest:
         self._by_id: dict[str, Document] = {}
         self._before: frozenset[str] = frozenset()
         self._met: set[Path] = set()
+        self._status: dict[Path, str] = {}
+        """Of files that are being read, before that."""
 
     def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
         """Ingest the files, calling `seen` after each. Each document is durable once its batch is put, whatever comes after.
@@ -97,8 +99,13 @@ class Ingest:
                 seen()
             elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
                 self.report.unchanged += [document.id for document in known]
+                self.report.skipped += self._skipped_before(path)
+                seen()
+            elif skipped := self._skipped_before(path):
+                self.report.skipped += skipped
                 seen()
             else:
+                self._status[path] = status_of(path)
                 yield Job(Found(path, found.document_id), {document.source: document.sha256 for document in known})
             self._met.add(path)
 
@@ -110,10 +117,16 @@ class Ingest:
         except OSError:
             return ""
 
+    def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
+        return self._stamps.skipped(path) if self._stamps else []
+
     def _take(self, found: Found, loaded: Loaded | Unreadable) -> Iterator[Split]:
         """The documents of a file, split; what is known already, or not there any more, is noted."""
+        status = self._status.pop(found.path, "")
         if isinstance(loaded, Unreadable):
-            self.report.skipped.append((str(found.path), str(loaded)))
+            skipped = [(str(found.path), str(loaded))]
+            self.report.skipped += skipped
+            self._note(found.path, status, [] if loaded.passing else skipped)
             return
         self._keep([self._by_source[source] for source in loaded.same], loaded.sha256)
         for document in loaded.documents:
@@ -128,6 +141,11 @@ class Ingest:
         self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
         if self._stamps:
             self._stamps.digest(found.path)
+        self._note(found.path, status, loaded.skipped)
+
+    def _note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
+        if self._stamps:
+            self._stamps.note(path, status, skipped)
 
     def _keep(self, documents: Sequence[Document], digest: str) -> None:
         """Parts that are as they were in a file that has changed."""
@@ -159,6 +177,8 @@ class Ingest:
             raise Unreadable(f"its name {document.id} is taken by {other.source}; give the folder another with --name")
 
     def _put(self, pending: Sequence[Split]) -> None:
+        if not pending:
+            return  # no model loads for nothing
         self.report.passages += embed_and_put(self._store, self._embedder, pending)
         for document, _ in pending:
             (self.report.updated if document.id in self._before else self.report.added).append(document.id)

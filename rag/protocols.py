@@ -96,8 +96,8 @@ class Store(Protocol):
 
     def document(self, document_id: str) -> Document | None: ...
 
-    def documents(self) -> list[Document]:
-        """All, by id, without their text."""
+    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
+        """By id, without their text: all, or up to `most` of those after the id `after`."""
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
         """Note new stamps of documents, by id: they are as they were in files that have changed. No new generation."""

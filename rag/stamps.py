@@ -1,8 +1,9 @@
-"""What each file's status was when its content was last hashed, so that an unchanged tree costs one stat a file.
+"""What each file's status was when its content was last hashed, so that an unchanged tree costs one stat a file; and of those
+that could not be read, why, so that they are not read again for the same answer.
 
-Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again. Times are only compared for
-equality, so that a clock that jumps cannot hide a change; and a file changed within two seconds of being hashed is hashed
-again, since a later change could leave the same times (git calls such an entry racy).
+Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again, and every bad one read. Times are
+only compared for equality, so that a clock that jumps cannot hide a change; and a file changed within two seconds of being
+hashed is hashed again, since a later change could leave the same times (git calls such an entry racy).
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _NAME = "stamps.json"
 _FORMAT = 1
 _RACY_NS = 2_000_000_000
+Skipped = list[tuple[str, str]]
+"""(path of a file or of a part of it, why it could not be read)."""
 
 
 class Stamps:
-    """Digests by path."""
+    """Digests by path, and what was skipped."""
 
-    def __init__(self, folder: Path) -> None:
-        """Those kept in the index `folder`; none if there are none or they are broken."""
+    def __init__(self, folder: Path, reader: str = "") -> None:
+        """Those kept in the index `folder`; none if there are none or they are broken.
+
+        `reader` tells what reads files from what read them before: what another could not read is read again.
+        """
         self._path = folder / _NAME
-        self._known = _load(self._path)
+        self._known, self._bad = _load(self._path)
+        self._reader = reader
         self._changed = False
 
     def digest(self, path: Path) -> str:
@@ -44,15 +51,30 @@ class Stamps:
             return ""
         return found
 
+    def skipped(self, path: Path) -> Skipped:
+        """What was noted of the file, if neither its status nor the reader has changed; else nothing."""
+        status, reader, skipped = self._bad.get(str(path), ("", "", []))
+        return list(skipped) if status and status == status_of(path) and reader == self._reader else []
+
+    def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
+        """What could not be read of the file, which had this status before that; nothing if it has another one now."""
+        if skipped and status and status == status_of(path):
+            self._bad[str(path)] = (status, self._reader, list(skipped))
+            self._changed = True
+        else:
+            self._changed |= self._bad.pop(str(path), None) is not None
+
     def forget(self, paths: Collection[str]) -> int:
         """Take paths out; how many were there."""
         gone = [path for path in paths if self._known.pop(path, None)]
-        self._changed |= bool(gone)
+        bad = [path for path in paths if self._bad.pop(path, None)]
+        self._changed |= bool(gone or bad)
         return len(gone)
 
     def keep(self, paths: Collection[str]) -> None:
-        """Only those, which are the files of documents that the index holds."""
-        self.forget([path for path in self._known if path not in paths])
+        """Only those, which are the files of documents that the index holds, and bad files that still stand."""
+        bad = {path for path in self._bad if status_of(Path(path))}
+        self.forget([path for path in {**self._known, **self._bad} if path not in paths and path not in bad])
 
     def save(self) -> None:
         """Silent where it cannot be written: then the next run hashes again."""
@@ -60,7 +82,7 @@ class Stamps:
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
         with suppress(OSError):
-            partial.write_text(json.dumps({"format": _FORMAT, "files": self._known}))
+            partial.write_text(json.dumps({"format": _FORMAT, "files": self._known, "skipped": self._bad}))
             partial.replace(self._path)
             self._changed = False
         with suppress(OSError):
@@ -82,11 +104,24 @@ def stamp(path: Path) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
-def _load(path: Path) -> dict[str, tuple[str, str]]:
+def status_of(path: Path) -> str:
+    """As `stamp`; "" also where there is no file."""
+    try:
+        return stamp(path)
+    except OSError:
+        return ""
+
+
+def _load(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]]]:
     try:
         kept = json.loads(path.read_bytes())
         if kept["format"] != _FORMAT:
-            return {}
-        return {name: (str(stamp), str(digest)) for name, (stamp, digest) in kept["files"].items()}
+            return {}, {}
+        known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in kept["files"].items()}
+        bad = {
+            name: (str(status), str(reader), [(str(source), str(reason)) for source, reason in skipped])
+            for name, (status, reader, skipped) in kept.get("skipped", {}).items()
+        }
+        return known, bad
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
+        return {}, {}

@@ -48,6 +48,8 @@ class _Plan:
     """The documents of a file that is gone, and the file that has its content now."""
     gone: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """What could not be read before, of files that have not changed."""
     under: int = 0
     """Documents of the folder before."""
 
@@ -102,8 +104,11 @@ class Sync:
             digest = self._stamps.digest(one.path) if known or by_digest else ""
             if known and all(document.file_sha256 == digest for document in known):
                 plan.unchanged += known
+                plan.skipped += self._stamps.skipped(one.path)
             elif not known and digest in by_digest:
                 plan.renamed.append((gone.pop(by_digest.pop(digest)), one))
+            elif skipped := self._stamps.skipped(one.path):
+                plan.skipped += skipped
             else:
                 plan.to_read.append(one)
         plan.gone = [document for file, here in gone.items() if is_under(file, root) for document in here]
@@ -156,17 +161,19 @@ class Sync:
         report = ingest.report
         changes.added, changes.updated, changes.removed = report.added, report.updated, report.removed
         changes.unchanged += report.unchanged
-        changes.skipped, changes.passages = report.skipped, report.passages
+        changes.skipped += report.skipped
+        changes.passages = report.passages
 
 
 def _done_without_reading(plan: _Plan) -> Changes:
     renamed = [(document.id, found.document_id) for old, found in plan.renamed for document in old]
-    return Changes(renamed=renamed, removed=[d.id for d in plan.gone], unchanged=[d.id for d in plan.unchanged])
+    removed, unchanged = [d.id for d in plan.gone], [d.id for d in plan.unchanged]
+    return Changes(renamed=renamed, removed=removed, unchanged=unchanged, skipped=list(plan.skipped))
 
 
 def _guard(plan: _Plan, root: Path) -> None:
     gone = len(plan.gone)
-    everything = gone == plan.under > 1 and not plan.to_read
+    everything = gone == plan.under > 1 and not plan.to_read and not plan.skipped
     if everything or (gone > _FEW and gone > _SHARE * plan.under):
         message = f"{gone} of the {plan.under} documents of {root} are gone; nothing was changed"
         raise InputError(message, "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run")

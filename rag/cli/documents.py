@@ -16,11 +16,10 @@ from rag.cli.render import clean
 from rag.deleting import Receipt, delete
 from rag.errors import NotFoundError, StoreError
 from rag.filters import Filter, matches
-from rag.ingest import Ingest, Report
+from rag.ingest import Report
 from rag.loading.files import Found, find
 from rag.protocols import Store
 from rag.settings import Settings
-from rag.stamps import Stamps
 from rag.types import INSIDE, Document
 
 
@@ -39,10 +38,10 @@ def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], n
     if enqueue:
         _enqueue(settings, as_json, files)
         return
-    embedder = build.embedder(settings)
-    store = build.store(settings, embedder, create=True)
-    with build.pool(settings) as pool, tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-        report = Ingest(store, embedder, settings.passage_tokens, Stamps(settings.index), pool).run(files, progress.update)
+    with build.pool(settings) as pool:
+        ingest = build.ingest(settings, pool)
+        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
+            report = ingest.run(files, progress.update)
     print_json(report) if as_json else click.echo(_report(report, settings.place))
 
 
@@ -109,7 +108,7 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     store = build.store(settings, any_embedder=True)
     ids = list(dict.fromkeys(_find(store, document) for document in documents))
     receipts = delete(store, ids)
-    stamps = Stamps(settings.index)
+    stamps = build.stamps(settings)
     stamps.forget([receipt.source for receipt in receipts])
     stamps.save()
     if as_json:

@@ -129,7 +129,7 @@ def read(found: Found) -> Document:
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more than `most`."""
     if os.path.isdir(path):
-        raise Unreadable("is a folder that cannot be opened")
+        raise Unreadable("is a folder that cannot be opened", passing=True)
     if not _is_utf8(str(path)):
         raise Unreadable("has a name that is not UTF-8; rename it")
     kind_of(path.name, b"")  # what no parser reads is not opened
@@ -137,7 +137,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         with path.open("rb") as file:
             content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b" " * (most + 1)
     except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}") from error
+        raise Unreadable(f"cannot be read: {error.strerror}", passing=True) from error
     if len(content) > most:
         raise Unreadable(f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
     return content

@@ -11,7 +11,14 @@ from rag.types import Section
 
 
 class Unreadable(Exception):
-    """Why one file cannot be a document. The others go on."""
+    """Why one file cannot be a document. The others go on.
+
+    `passing`: the next time it may be otherwise, though the file is as it was.
+    """
+
+    def __init__(self, reason: str, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
 
 
 @dataclass(frozen=True, slots=True)

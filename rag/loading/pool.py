@@ -157,7 +157,7 @@ class _Worker:
             line = cast(IO[bytes], self._process.stdout).readline()
         timer.cancel()
         if not line.endswith(b"\n"):
-            raise Unreadable(self._cause_of_death())
+            raise Unreadable(self._cause_of_death(), passing=self._late)
         answer = json.loads(line)
         if answer.pop("last"):
             self.kill()

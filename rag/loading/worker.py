@@ -42,7 +42,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
             loaded = load(Found(Path(request["path"]), request["id"]), request["known"], request["most_bytes"])
         return asdict(loaded)
     except Unreadable as error:
-        return {"unreadable": str(error)}
+        return {"unreadable": str(error), "passing": error.passing}
     except MemoryError:
         return {"unreadable": too_much_memory(memory), "last": True}
 
@@ -54,7 +54,7 @@ def too_much_memory(memory: int) -> str:
 def loaded_from(answer: dict[str, Any]) -> Loaded:
     """What `serve` answered. Raises Unreadable if it says so."""
     if "unreadable" in answer:
-        raise Unreadable(answer["unreadable"])
+        raise Unreadable(answer["unreadable"], answer.get("passing", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
     return Loaded([_document(fields) for fields in answer["documents"]], answer["same"], skipped, answer["sha256"])
 

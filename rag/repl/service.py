@@ -122,7 +122,6 @@ class Service:
         from rag import build
         from rag.ingest import Ingest
         from rag.loading.files import find
-        from rag.stamps import Stamps
 
         files = list(find([path]))
         embedder, _ = self._models.get()
@@ -131,16 +130,16 @@ class Service:
                 self._store = build.store(self.settings, embedder, create=True)
         seen = iter(range(1, len(files) + 1))
         with build.pool(self.settings) as pool:
-            ingest = Ingest(self._store, embedder, self.settings.passage_tokens, Stamps(self.settings.index), pool)
+            ingest = Ingest(self._store, embedder, self.settings.passage_tokens, build.stamps(self.settings), pool)
             return ingest.run(files, lambda: progress(next(seen), len(files)))
 
     def delete(self, document_id: str) -> Receipt | None:
         """Proof that the document is gone; None if it was not there."""
+        from rag import build
         from rag.deleting import delete
-        from rag.stamps import Stamps
 
         receipts = delete(self.store(), [document_id])
-        stamps = Stamps(self.settings.index)
+        stamps = build.stamps(self.settings)
         stamps.forget([receipt.source for receipt in receipts])
         stamps.save()
         return receipts[0] if receipts else None

@@ -100,11 +100,11 @@ def documents(
     after: Annotated[str, Query(max_length=2000, description="The last id of the page before.")] = "",
 ) -> WireDocuments:
     """The documents by id, a page at a time."""
-    everything = service.engine.store.documents()
-    left = [document for document in everything if document.id > after]
-    page = left[:limit]
-    following = page[-1].id if len(left) > limit else None
-    return WireDocuments(documents=[shapes.document(one) for one in page], total=len(everything), next=following)
+    store = service.engine.store
+    found = store.documents(after, limit + 1)
+    page = found[:limit]
+    following = page[-1].id if len(found) > limit else None
+    return WireDocuments(documents=[shapes.document(one) for one in page], total=store.stats().documents, next=following)
 
 
 @router.get("/documents/{document:path}/text", response_class=PlainTextResponse, responses=described(404, 503))

@@ -217,8 +217,9 @@ def document(connection: sqlite3.Connection, document_id: str) -> Document | Non
     return _document(row) if row else None
 
 
-def documents(connection: sqlite3.Connection) -> list[Document]:
-    return [_document((*row, "")) for row in connection.execute(f"SELECT {_COLUMNS} FROM documents ORDER BY id")]
+def documents(connection: sqlite3.Connection, after: str = "", most: int | None = None) -> list[Document]:
+    sql = f"SELECT {_COLUMNS} FROM documents WHERE id > ? ORDER BY id LIMIT ?"
+    return [_document((*row, "")) for row in connection.execute(sql, (after, -1 if most is None else most))]
 
 
 def _document(row: Sequence[Any]) -> Document:

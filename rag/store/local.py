@@ -141,9 +141,9 @@ class LocalStore:
         with self._database() as connection:
             return database.document(connection, document_id)
 
-    def documents(self) -> list[Document]:
+    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
         with self._database() as connection:
-            return database.documents(connection)
+            return database.documents(connection, after, most)
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
         with self._lock.hold(self._wait), self._database() as connection:

@@ -11,6 +11,9 @@ import pytest
 
 from rag import build
 from rag.cli.main import main
+from rag.errors import ModelError
+from rag.protocols import Embedder
+from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader
 from tests.loading.pdfs import column, pdf
 
@@ -59,6 +62,16 @@ def test_ingest_says_what_it_did_and_does_nothing_twice(run: Run) -> None:
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
     assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
+
+
+def test_no_model_loads_where_nothing_has_changed(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loads(settings: Settings) -> Embedder:
+        raise ModelError("a model loads")
+
+    monkeypatch.setattr(build, "embedder", loads)
+    assert filled("ingest", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
+    Path("docs/oman.txt").write_text("Muscat.")
+    assert filled("ingest", "docs") == (4, "", "rag: a model loads\n")
 
 
 def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:

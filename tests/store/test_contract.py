@@ -58,6 +58,10 @@ def test_documents_are_listed_by_id_without_their_text(store: Store) -> None:
     for id in ("b", "a", "c"):
         put(store, id, f"About {id}.", topic=id)
     assert [(d.id, d.text, d.metadata) for d in store.documents()] == [(id, "", {"topic": id}) for id in "abc"]
+    assert [d.id for d in store.documents("a")] == ["b", "c"]
+    assert [d.id for d in store.documents("", 2)] == ["a", "b"]
+    assert [d.id for d in store.documents("b", 2)] == ["c"]
+    assert store.documents("c", 2) == store.documents("a", 0) == []
     assert store.document("d") is None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rag.errors import AbsentError, StoreError
+from rag.errors import AbsentError, OldError, StoreError
 
 _BASE = """
 CREATE TABLE rag_meta (key text PRIMARY KEY, value text NOT NULL);
@@ -125,7 +125,7 @@ def _unfit(found: int, place: str) -> StoreError:
         return AbsentError(f"no index in {place}", "make one first: rag ingest PATH")
     if found > VERSION:
         return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "install a newer version of rag")
-    return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "bring it up to date: rag ingest PATH")
+    return OldError(f"{place} has schema {found}, this version reads {VERSION}", "bring it up to date: rag ingest PATH")
 
 
 def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str]) -> None:

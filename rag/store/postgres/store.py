@@ -18,6 +18,7 @@ from rag.protocols import Filter, Stats, Trace, Vectors
 from rag.store.checks import check
 from rag.store.postgres import changes, schema, searches, upkeep
 from rag.store.postgres.connections import Database
+from rag.store.postgres.filters import writable
 from rag.types import Document, Passage, Section
 
 _log = logging.getLogger(__name__)
@@ -119,8 +120,9 @@ class PostgresStore:
         row = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchone())
         return _document(row[0], row[1], row[2].decode()) if row else None
 
-    def documents(self) -> list[Document]:
-        rows = self._database.read(lambda c: c.execute("SELECT record, stamp FROM rag_documents ORDER BY id").fetchall())
+    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
+        asked = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
+        rows = self._database.read(lambda c: c.execute(asked, (writable(after), most)).fetchall())
         return [_document(record, stamp, "") for record, stamp in rows]
 
     def stats(self) -> Stats:
