@@ -124,9 +124,13 @@ def _close(*pools: ConnectionPool[Connection[Any]]) -> None:
 
 
 def _configure(connection: Connection[Any]) -> None:
-    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this filter leaves."""
+    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this filter leaves.
+
+    And a search of milliseconds does not wait for helpers to start, which takes ten times as long on a busy server.
+    """
     register_vector(connection)
     connection.execute("SET plan_cache_mode = force_custom_plan")
+    connection.execute("SET max_parallel_workers_per_gather = 0")
 
 
 @contextmanager

@@ -22,9 +22,10 @@ _FIRST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which documents a search may find: all, those in `rows` (few passages), or those that meet `condition`."""
+    """Which documents a search may find: all, those in `rows` (with `passages`, few), or those that meet `condition`."""
 
     rows: list[int] | None = None
+    passages: int = 0
     condition: str = ""
     values: tuple[Any, ...] = ()
 
@@ -43,9 +44,10 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     condition, values = where(filter)
     asked = f'SELECT "row", passages FROM rag_documents WHERE {condition} LIMIT %s'
     found = connection.execute(asked, (*values, few + 1)).fetchall()
-    if len(found) <= few and sum(passages for _, passages in found) <= few:
-        return Scope([row for row, _ in found])
-    return Scope(None, condition, tuple(values))
+    held = sum(passages for _, passages in found)
+    if len(found) <= few and held <= few:
+        return Scope([row for row, _ in found], held)
+    return Scope(condition=condition, values=tuple(values))
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
@@ -126,9 +128,13 @@ def _score(
     """The best of the passages that hold one of the `needed` words, scored by all `words`."""
     clause, values = within.clause()
     vectors = question_vectors(words, collection)
+    numbers = [word.number for word in needed]
+    if within.rows is not None and within.passages <= sum(word.passages for word in needed):
+        numbers = []  # the index of words would name more passages than there are
+    holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
     return connection.execute(
         "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))"
         " SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)"
-        f" WHERE terms && %s::integer[] AND {clause} ORDER BY score DESC, id LIMIT %s",
-        (list(range(len(vectors))), vectors, [word.number for word in needed], *values, k),
+        f" WHERE {holding} AND {clause} ORDER BY score DESC, id LIMIT %s",
+        (list(range(len(vectors))), vectors, *([numbers] if numbers else []), *values, k),
     ).fetchall()
