@@ -116,15 +116,17 @@ class LexicalIndex:
         """See what any process has committed, also if the folder was made anew.
 
         The folder is opened again, not reloaded: an open Tantivy index keeps its own list of files that may be removed, and
-        would leave those of another process lying there for ever.
+        would leave those of another process lying there for ever. Raises ValueError where that is not possible, as when another
+        process makes the folder anew meanwhile; then searches see what they saw before.
         """
         with _to_open(self._folder) as folder:
-            if folder:
-                self._index = tantivy.Index.open(str(folder))
-                self._index.register_tokenizer("rag", self._analyzer)
-            self._index.config_reader("manual")  # no thread that watches the folder
-            self._index.reload()
-            self._searcher = self._index.searcher()
+            index = tantivy.Index.open(str(folder)) if folder else self._index
+            index.register_tokenizer("rag", self._analyzer)
+            index.config_reader("manual")  # no thread that watches the folder
+            index.reload()
+            searcher = index.searcher()
+            searcher.search(self._term("a"), 1, count=False)  # Tantivy notices a file of positions that has gone only now
+        self._index, self._searcher = index, searcher
 
     def search(self, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `k` best (id, BM25 score), best first; only among `allowed` ids if given."""

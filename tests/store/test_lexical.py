@@ -118,3 +118,21 @@ def test_no_thread_of_python_is_left(index: LexicalIndex) -> None:
     before = threading.active_count()  # other tests' progress bars have a thread that stays
     index.update([1], [])
     assert threading.active_count() == before
+
+
+def test_a_folder_that_goes_as_it_is_opened_is_not_half_seen(tmp_path: Path) -> None:
+    """Each file is missing in turn, as where another process makes the folder anew."""
+    index = in_folder(tmp_path)
+    index.update([], TEXTS.items())
+    index.update([2], [])
+    for gone in [path for path in (tmp_path / "lexical").iterdir() if path.suffix != ".lock" and path.name != ".managed.json"]:
+        kept = gone.read_bytes()
+        gone.unlink()
+        with pytest.raises(ValueError, match=r"."):
+            index.refresh()
+        with pytest.raises(ValueError, match=r"."):
+            LexicalIndex(tmp_path / "lexical")
+        assert ids(index, "oman") == [1, 3]
+        gone.write_bytes(kept)
+    index.refresh()
+    assert ids(index, "oman") == [1, 3]
