@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from eval.retrieval import index
 from rag import build
 from rag.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold
 from rag.cli.options import plain
@@ -34,6 +33,7 @@ from rag.composing.confidence import Confidence
 from rag.composing.features import Asked
 from rag.engine import Asked as Question
 from rag.engine import Engine
+from rag.evaluation.corpus import fill
 from rag.evaluation.scoring import is_right
 from rag.filters import Condition
 from rag.ingest import Ingest
@@ -98,7 +98,7 @@ def ask(engine: Engine, asked: Sequence[tuple[str, Example]]) -> list[Example]:
 def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, reader: Reader) -> Engine:
     settings = Settings.load(index=Path(folder))
     store = build.store(settings, embedder, create=True)
-    index(list(found), store, embedder, settings.passage_tokens)
+    fill(found, store, embedder, settings.passage_tokens)
     return build.assemble(settings, store, embedder, reader)
 
 
