@@ -41,7 +41,7 @@ from rag.loading.files import find
 from rag.protocols import Embedder, Reader
 from rag.settings import Settings
 from rag.training.data import read_squad
-from rag.training.sets import split_articles
+from rag.training.sets import recipe_articles
 from rag.training.train import load_recipe
 from rag.types import Document
 
@@ -103,8 +103,7 @@ def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, read
 
 
 def in_domain(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) -> list[Example]:
-    recipe = load_recipe()
-    seen, held_out = split_articles(read_squad(data / "squad-dev-36.json.gz"), recipe["dev_articles"], recipe["seed"])
+    seen, held_out = recipe_articles(load_recipe(), "squad-dev-36", data)
     with tempfile.TemporaryDirectory() as folder:
         corpus = documents(held_out, "own/") + documents(rng.sample(seen, min(DISTRACTORS, len(seen))), "other/")
         engine = engine_over(corpus, folder, embedder, reader)

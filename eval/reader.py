@@ -15,17 +15,15 @@ from tqdm import tqdm
 
 from rag import build
 from rag.settings import Settings
-from rag.training.data import question_set, read_squad
+from rag.training.data import question_set
 from rag.training.measure import Measured, measure
-from rag.training.sets import split_articles
+from rag.training.sets import recipe_articles
 from rag.training.train import load_recipe
 
 
 def main(setting: str, data: Path, name: str) -> Measured:
-    recipe = load_recipe()
-    articles = read_squad(data / f"{name}.json.gz")
-    if name == recipe["dev_set"]:
-        _, articles = split_articles(articles, recipe["dev_articles"], recipe["seed"])
+    others, held_out = recipe_articles(load_recipe(), name, data)
+    articles = held_out or others
     settings = Settings.load(reader=setting)
     questions = question_set(articles, build.embedder(settings).count_tokens, settings.passage_tokens)
     reader = build.reader(settings)

@@ -46,12 +46,17 @@ def recipe_sets(recipe: dict[str, Any], stage: dict[str, Any], data: Path) -> li
 
 
 def _recipe_set(recipe: dict[str, Any], name: str, values: dict[str, Any], data: Path) -> Set:
+    kept, dev = recipe_articles(recipe, name, data)
+    return Set(name, Mix(**values), kept, dev)
+
+
+def recipe_articles(recipe: dict[str, Any], name: str, data: Path) -> tuple[list[Article], list[Article]]:
+    """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it is not there."""
     path = data / f"{name}.json.gz"
     if not path.exists():
         raise InputError(f"no {path}, which the recipe names", "point --data at the folder with the recipe's sets")
     held_out = recipe["dev_articles"] if name == recipe.get("dev_set") else 0
-    kept, dev = split_articles(read_squad(path), held_out, recipe["seed"])
-    return Set(name, Mix(**values), kept, dev)
+    return split_articles(read_squad(path), held_out, recipe["seed"])
 
 
 def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[str, Any], mix: dict[str, Any]) -> Set:
