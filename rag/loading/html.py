@@ -19,6 +19,11 @@ from rag.types import Section
 
 _UNSEEN = "script style template noscript iframe title svg".split()
 _FURNITURE = "nav header footer aside form button select textarea".split()
+_FURNITURE_ROLES = "navigation search banner contentinfo complementary".split()
+_FURNITURE_CLASSES = "navheader navfooter nav-panel related sphinxsidebar language-selection".split()
+"""DocBook's, Texinfo's and Sphinx's (the last of the kernel's pages), which do not use <nav>."""
+_PERMALINKS = ("¶", "#", "§", "🔗", "")
+"""The text of a link from a heading to itself."""
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _LISTS = ("ul", "ol", "menu")
 _BLOCKS = frozenset(
@@ -36,17 +41,31 @@ _METADATA = {
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a page: its <main> or only <article> if it has one, without navigation and scripts."""
+    """(text, sections, metadata) of a page: its main part or only <article> if it has one, without navigation and scripts."""
     page = soup(source)
+    _drop_permalinks(page)
     metadata = _metadata(page)
     articles = page.find_all("article")
-    root = page.find("main") or (articles[0] if len(articles) == 1 else None) or page
+    root = page.find("main") or page.find(role="main") or (articles[0] if len(articles) == 1 else None) or page
     _drop(root, _UNSEEN)
-    for tag in root.find_all(_FURNITURE):
+    for tag in root.find_all(_is_furniture):
         if not (tag.name in ("header", "form") and tag.find(list(_HEADINGS))):  # some pages are one form
             tag.decompose()
     text, sections = join(_blocks(root))
     return text, sections, metadata
+
+
+def _is_furniture(tag: Tag) -> bool:
+    if tag.name in ("html", "body", "main"):
+        return False
+    classes = tag.get("class") or ()
+    return tag.name in _FURNITURE or tag.get("role") in _FURNITURE_ROLES or any(name in _FURNITURE_CLASSES for name in classes)
+
+
+def _drop_permalinks(page: BeautifulSoup) -> None:
+    for link in page.find_all("a", href=re.compile("^#")):
+        if link.get_text().strip() in _PERMALINKS:
+            link.decompose()
 
 
 def fragment(source: str) -> Iterator[Block]:

@@ -20,6 +20,16 @@ def text(source: str) -> str:
     return parse(source)[0]
 
 
+def test_a_heading_is_named_without_its_link_to_itself() -> None:
+    """As Sphinx, DocBook and Texinfo write them."""
+    found, sections, _ = parse(
+        "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a href='#c'>#1</a>"
+        "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' href='#e'> &para;</a></span></h3>"
+    )
+    assert found == "A\n\nb #1\n\nD\n\nE"
+    assert [section.heading for section in sections] == ["A", "A > D", "A > D > E"]
+
+
 def test_a_page() -> None:
     found, sections, metadata = parse(PAGE)
     assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
@@ -52,6 +62,9 @@ def test_a_page() -> None:
         ("<article>a</article><main>b</main>", "b"),
         ("<nav>n</nav><p>a</p><footer>f</footer><header>h</header>", "a"),
         ("<header><h1>A</h1><p>by B</p></header>c", "A\n\nby B\n\nc"),
+        ("<div>a</div><div role='main'>b<div role='navigation'>c</div></div>", "b"),
+        ("<div role='search'>a</div><div class='related x'>b</div><table class='navheader'><tr><td>c</table>d", "d"),
+        ("<body class='related' role='navigation'>a", "a"),
         ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
         ("<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>", "a"),
         ("a<![if !IE]>b<![endif]>", "ab"),
