@@ -1,6 +1,6 @@
 """The service on fakes: in a thread, for most tests, or in a process of its own that can be killed.
 
-python -m tests.serving.fake_server INDEX      settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer
+python -m tests.serving.fake_server [INDEX]      settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer
 """
 
 from __future__ import annotations
@@ -120,4 +120,4 @@ def put_text(client: httpx.Client, name: str, text: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
-    run.run(Settings.load(index=Path(sys.argv[1])), True, lambda settings: open_backend(settings, slow))
+    run.run(Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None), True, lambda settings: open_backend(settings, slow))

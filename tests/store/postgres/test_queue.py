@@ -13,16 +13,15 @@ import pytest
 
 from rag.errors import InputError, StoreError
 from rag.jobs import Done, Upload
-from rag.store.postgres.queue import Pace, PostgresQueue
+from rag.store.postgres.queue import PostgresQueue
 from tests.postgres import Cluster
-from tests.store.helpers import ROOT, postgres, schema_dsn, stored
-
-QUICK = Pace(heartbeat=0.3, dead=1.5, poll=0.3)
+from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored
+from tests.store.postgres.queue_worker import PACE
 
 
 @pytest.fixture
 def queue(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresQueue]:
-    made = PostgresQueue(schema_dsn(cluster, tmp_path), pace=QUICK)
+    made = PostgresQueue(schema_dsn(cluster, tmp_path), pace=PACE)
     yield made
     made.close()
 
@@ -117,30 +116,9 @@ def test_what_became_of_a_batch_can_be_asked(queue: PostgresQueue) -> None:
     assert [job.state for job in queue.state().jobs] == ["failed"]
 
 
-WORKER = """
-import sys, time
-from pathlib import Path
-from rag.jobs import put_upload
-from rag.store.postgres.queue import Pace, PostgresQueue
-from rag.store.postgres.store import PostgresStore
-from tests.store.helpers import EMBEDDER, EXPECT
-
-class Slow:
-    name, dim, count_tokens = EMBEDDER.name, EMBEDDER.dim, staticmethod(EMBEDDER.count_tokens)
-    def embed_passages(self, texts):
-        print("embedding", flush=True)
-        time.sleep(float(sys.argv[2]))
-        return EMBEDDER.embed_passages(texts)
-
-store = PostgresStore(sys.argv[1], EXPECT, create=True, wait=60)
-queue = PostgresQueue(sys.argv[1], wait=60, pace=Pace(0.3, 1.5, 0.3))
-queue.work(lambda upload: put_upload(store, Slow(), 12, upload))
-"""
-
-
 def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
     """A process that takes so long to embed a document."""
-    command = [sys.executable, "-c", WORKER, dsn, str(seconds)]
+    command = [sys.executable, "-m", "tests.store.postgres.queue_worker", dsn, str(seconds), EXPECT["passage_tokens"]]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 

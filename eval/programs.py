@@ -1,0 +1,84 @@
+"""Servers and workers over one database as processes that can be killed and started again at the same address."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.postgres import free_port
+
+ROOT = Path(__file__).parents[1]
+FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16", "RAG_THRESHOLD": "0.15"}
+_FAKE_SECONDS = "0.3"
+"""That a worker on fakes takes for a document, so that it can be killed in the middle of one."""
+
+
+@dataclass
+class Program:
+    """A module of Python's with its arguments; what it says goes to `log`."""
+
+    module: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", self.module, *self.arguments]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def wait_until_ready(self, seconds: float = 240) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.process and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/ready", trust_env=False, timeout=10).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
+
+    @property
+    def cpu_seconds(self) -> float:
+        """That it has computed for so far."""
+        return cpu_seconds(self.process.pid) if self.process else 0.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process and of those of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:
+    """`rag serve`, or the same on the tests' small models."""
+    port = str(free_port())
+    env = {**(FAKES if fake else {}), "RAG_STORE": dsn, "RAG_INDEX": str(folder), "RAG_PORT": port, **environment}
+    module, arguments = ("tests.serving.fake_server", ()) if fake else ("rag", ("serve",))
+    return Program(module, arguments, env, folder / "log", f"http://127.0.0.1:{port}")
+
+
+def worker(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:
+    """`rag worker`, or one on the tests' small models."""
+    if fake:
+        return Program(
+            "tests.store.postgres.queue_worker", (dsn, _FAKE_SECONDS, FAKES["RAG_PASSAGE_TOKENS"]), environment, folder / "log"
+        )
+    return Program("rag", ("worker",), {"RAG_STORE": dsn, "RAG_INDEX": str(folder), **environment}, folder / "log")

@@ -1,0 +1,42 @@
+"""A worker on fakes, with short signs of life: python -m tests.store.postgres.queue_worker DSN SECONDS PASSAGE-TOKENS
+
+It takes SECONDS longer over each document.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from rag.jobs import put_upload
+from rag.protocols import Vectors
+from rag.store.postgres.queue import Pace, PostgresQueue
+from rag.store.postgres.store import PostgresStore
+from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import EXPECT
+
+PACE = Pace(heartbeat=0.3, dead=1.5, poll=0.3)
+
+
+class Slow(BagOfWordsEmbedder):
+    """Says when it begins a document, and takes so long over it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        print("embedding", flush=True)
+        time.sleep(self._seconds)
+        return super().embed_passages(texts)
+
+
+def main(dsn: str, seconds: float, tokens: str) -> None:
+    expect = {**EXPECT, "passage_tokens": tokens}
+    store, queue = PostgresStore(dsn, expect, create=True, wait=60), PostgresQueue(dsn, wait=60, pace=PACE)
+    queue.work(lambda upload: put_upload(store, Slow(seconds), int(tokens), upload))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), sys.argv[3])
