@@ -1,0 +1,133 @@
+"""The driver: python -m eval.bench.peers --help"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from eval.bench.peers import report
+from eval.bench.peers.corpus import documents, texts
+from eval.bench.peers.measure import PHASES, Measured, Run
+from eval.bench.peers.plot import plot
+from eval.bench.peers.system import PEERS, check, read_texts, write_texts
+from rag.errors import RagError
+from rag.evaluation.facts import commit
+from rag.evaluation.gold import read_jsonl, sample
+
+GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
+PACKAGES = (
+    "torch transformers sentence-transformers faiss-cpu haystack-ai transformers-haystack sentence-transformers-haystack "
+    "txtai llama-index-core llama-index-embeddings-huggingface"
+).split()
+
+
+def prepare(work: Path) -> None:
+    """The passages that every system gets, and how many word-pieces they are, in texts.json and tokens.json."""
+    work.mkdir(parents=True, exist_ok=True)
+    if (work / "tokens.json").exists():
+        return
+    from rag.embedding import SentenceTransformerEmbedder
+
+    count = SentenceTransformerEmbedder("minilm").count_tokens
+    passages = texts(documents(count))
+    write_texts(work / "texts.json", passages)
+    (work / "tokens.json").write_text(json.dumps(sum(count([passage.text for passage in passages]))))
+
+
+def result(run: Run, command: str) -> dict[str, Any]:
+    """Facts, figures and ratios of the phases that have run."""
+    measured = report.read(run.work, list(PHASES))
+    passages = {text.id: (text.document, text.text) for text in read_texts(run.work / "texts.json")}
+    tokens = json.loads((run.work / "tokens.json").read_text())
+    figures = report.figures(measured, run.questions, passages)
+    for found in figures.values():
+        if "ingest" in found:
+            found["ingest"]["tokens_per_second"] = round(tokens / found["ingest"]["seconds"])
+    answerable = sum(bool(question.answers) for question in run.questions)
+    facts = {
+        "commit": commit(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "machine": _machine(),
+        "versions": _versions(),
+        "load": {phase: found["load"] for phase, found in measured.items()},
+        "passages": len(passages),
+        "tokens": tokens,
+        "answerable": answerable,
+        "unanswerable": len(run.questions) - answerable,
+    }
+    return {"facts": facts, "figures": figures, "ratios": report.ratios(measured), "answers": _answers(run, measured)}
+
+
+def _answers(run: Run, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
+    """What each system said to each question, and in how many seconds."""
+    found = measured.get("alone", {"rows": {}})["rows"]
+    return [
+        {"id": question.id, **{name: [rows[i]["text"], round(rows[i]["seconds"], 3)] for name, rows in found.items()}}
+        for i, question in enumerate(run.questions)
+    ]
+
+
+def _machine() -> str:
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if os.path.exists("/proc/cpuinfo") else []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    name = names[0] if names else platform.machine()
+    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write(made: Mapping[str, Any], out: Path) -> None:
+    text = json.dumps(made, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[\s+(null|\"(?:[^\"\\]|\\.)*\"),\s+([\d.]+)\s+\]", r"[\1, \2]", text)  # an answer a line
+    (out / "peers.json").write_text(text + "\n")
+    (out / "peers.md").write_text(report.markdown(made))
+    plot(made["figures"], out / "peers.svg")
+
+
+def options(given: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m eval.bench.peers", description="Our system beside others.")
+    parser.add_argument("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
+    parser.add_argument("--phases", nargs="*", default=list(PHASES), help="of these; none: only the report")
+    parser.add_argument("--questions", type=int, default=200, help="of the gold questions on seeds/")
+    parser.add_argument("--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time")
+    parser.add_argument("--work", type=Path, required=True, help="folder for indexes and what was measured")
+    parser.add_argument("--out", type=Path, default=GOLD.parents[1] / "results")
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    asked = options()
+    try:
+        check(asked.systems)
+        prepare(asked.work)
+        run = Run(asked.work, asked.systems, sample(read_jsonl(GOLD), asked.questions), asked.rounds)
+        for phase in asked.phases:
+            begun = time.perf_counter()
+            run.note(phase, PHASES[phase](run))
+            print(f"{phase}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        write(result(run, "python -m eval.bench.peers " + " ".join(sys.argv[1:])), asked.out)
+    except RagError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The phases of a run. Each leaves what it measured in the work folder, so that the next run of the driver goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eval.bench.peers.process import Process
+from eval.bench.peers.system import PEERS
+from rag.evaluation.gold import Question
+
+Measured = dict[str, Any]
+BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`work` holds texts.json, an index a system, and a file a phase."""
+
+    work: Path
+    systems: Sequence[str]
+    questions: Sequence[Question]
+    rounds: int
+
+    @property
+    def asked(self) -> list[str]:
+        return [question.text for question in self.questions]
+
+    @property
+    def readers(self) -> list[str]:
+        return [name for name in self.systems if PEERS[name].reads]
+
+    def index(self, name: str) -> Path:
+        return self.work / f"index-{name}"
+
+    def note(self, phase: str, measured: Measured) -> None:
+        (self.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
+
+
+def rotated(names: Sequence[str], turn: int) -> list[str]:
+    """The systems in another order each turn."""
+    at = turn % len(names)
+    return [*names[at:], *names[:at]]
+
+
+def blocks(asked: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [asked[at : at + size] for at in range(0, len(asked), size)]
+
+
+@contextmanager
+def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[str, Process]]:
+    """A process for each system with its index open; seconds and memory of the start in `measured["start"]`."""
+    measured["load"] = [load(), load()]
+    with ExitStack() as stack, (run.work / "workers.log").open("a") as log:
+        processes: dict[str, Process] = {}
+        for name in names:
+            begun = time.perf_counter()
+            processes[name] = stack.enter_context(Process(name, log.fileno()))
+            started = processes[name].do("open", folder=str(run.index(name)))
+            measured.setdefault("start", {})[name] = started | {"ready": time.perf_counter() - begun}
+        yield processes
+        measured["memory"] = {name: process.do("memory") for name, process in processes.items()}
+    measured["load"][1] = load()
+
+
+def load() -> float:
+    return round(os.getloadavg()[0], 1)
+
+
+def ingest(run: Run) -> Measured:
+    """Each system into an index of its own, `rounds` times; the last one stays."""
+    measured: Measured = {"load": [load()], "rows": {name: [] for name in run.systems}}
+    with (run.work / "workers.log").open("a") as log:
+        for turn in range(run.rounds):
+            for name in rotated(run.systems, turn):
+                shutil.rmtree(run.index(name), ignore_errors=True)
+                with Process(name, log.fileno()) as process:
+                    texts = str(run.work / "texts.json")
+                    measured["rows"][name].append(process.do("ingest", texts=texts, folder=str(run.index(name))))
+    measured["load"].append(load())
+    return measured
+
+
+def search(run: Run) -> Measured:
+    measured: Measured = {"rows": {name: [] for name in run.systems}}
+    with opened(run, run.systems, measured) as processes:
+        for turn, block in enumerate(blocks(run.asked, SEARCH_BLOCK)):
+            for name in rotated(run.systems, turn):
+                measured["rows"][name] += processes[name].do("search", questions=block)["rows"]
+    return measured
+
+
+def alone(run: Run) -> Measured:
+    """Questions one after the other, a block at a time; what was stopped goes on where it was."""
+    measured, first = _begun(run)
+    asked = blocks(run.asked, BLOCK)
+    with opened(run, run.readers, measured) as processes:
+        for name in run.readers:
+            processes[name].do("ask", questions=run.asked[:2])  # a first run is slower than all others
+        for turn in range(first, len(asked)):
+            for name in rotated(run.readers, turn):
+                reply = processes[name].do("ask", questions=asked[turn])
+                measured["rows"][name] += reply["rows"]
+                measured["cpu"][name].append(reply["cpu"])
+            run.note("alone", measured)
+    return measured
+
+
+def _begun(run: Run) -> tuple[Measured, int]:
+    """(what an earlier run has measured, how many blocks those are): nothing of one that was complete or of other systems."""
+    path = run.work / "alone.json"
+    if path.exists():
+        measured: Measured = json.loads(path.read_text())
+        done = len(measured["cpu"].get(run.readers[0], ()))
+        if list(measured["cpu"]) == run.readers and done < len(blocks(run.asked, BLOCK)):
+            return measured, done
+    return {"rows": {name: [] for name in run.readers}, "cpu": {name: [] for name in run.readers}}, 0
+
+
+def together(run: Run) -> Measured:
+    """Eight at a time."""
+    measured: Measured = {"rows": {name: [] for name in run.readers}, "seconds": {name: [] for name in run.readers}}
+    with opened(run, run.readers, measured) as processes:
+        for name in run.readers:
+            processes[name].do("ask", questions=run.asked[:1])
+        for turn, block in enumerate(blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]):
+            for name in rotated(run.readers, turn):
+                reply = processes[name].do("together", questions=block, threads=AT_ONCE)
+                measured["rows"][name] += reply["rows"]
+                measured["seconds"][name].append(reply["seconds"])
+    return measured
+
+
+PHASES = {"ingest": ingest, "search": search, "alone": alone, "together": together}

@@ -1,0 +1,63 @@
+"""The driver's side of a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from eval.bench.peers.system import THREADS
+from rag.errors import RagError
+
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "OMP_NUM_THREADS": str(THREADS),
+    "MKL_NUM_THREADS": str(THREADS),
+}
+"""No network, no telemetry, two threads: for all alike."""
+
+
+class Process:
+    """A system in a process of its own; a context manager that ends it."""
+
+    def __init__(self, name: str, log: int) -> None:
+        """`log`: a file descriptor for what its libraries print."""
+        self.name = name
+        command = [sys.executable, "-m", "eval.bench.peers.worker", name]
+        environment = {**os.environ, **QUIET}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+        )
+
+    def do(self, what: str, **arguments: Any) -> dict[str, Any]:
+        """Raises RagError if the process has ended."""
+        assert self._process.stdin
+        assert self._process.stdout
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RagError(f"{self.name} ended at {what!r}, exit code {self._process.wait()}", "read workers.log in --work")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

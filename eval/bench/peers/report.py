@@ -1,0 +1,204 @@
+"""What was measured, as figures, a table and a plot. Computed from the phases' files alone, so that it can be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.bench.peers.arithmetic import evidence, paired, percentiles, quality
+from eval.bench.peers.measure import AT_ONCE, BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, Measured
+from rag.evaluation.gold import Question
+
+Figures = dict[str, dict[str, Any]]
+
+
+def figures(measured: Mapping[str, Measured], questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]) -> Figures:
+    """By system, then by phase; `passages`: (document, text) of each id."""
+    made: Figures = {}
+    for phase, found in measured.items():
+        for name, rows in found["rows"].items():
+            made.setdefault(name, {})[phase] = _OF[phase](name, rows, found, questions, passages)
+    return made
+
+
+def _ingest(_: str, rows: Any, __: Measured, ___: Sequence[Question], passages: Mapping[str, Any]) -> dict[str, Any]:
+    seconds = sorted(row["ingest"] for row in rows)
+    median, cpu = seconds[len(seconds) // 2], sorted(row["cpu"] for row in rows)[len(rows) // 2]
+    return {"seconds": round(median, 2), "passages_per_second": round(len(passages) / median, 1), "cpu_seconds": round(cpu, 2)}
+
+
+def _search(
+    _: str, rows: Any, __: Measured, questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(questions, rows, passages)}
+
+
+def _alone(name: str, rows: Any, found: Measured, questions: Sequence[Question], _: Mapping[str, Any]) -> dict[str, Any]:
+    memory = {kind: round(value) for kind, value in found["memory"][name].items()}
+    start = {kind: round(found["start"][name][kind], 2) for kind in ("ready", "imports", "models", "index")}
+    cpu = round(1000 * sum(found["cpu"][name]) / len(rows), 1)
+    return {
+        **percentiles([row["seconds"] for row in rows]),
+        "cpu_ms": cpu,
+        **quality(questions, rows),
+        "memory_mib": memory,
+        "start_s": start,
+    }
+
+
+def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
+    per_second = round(len(rows) / sum(found["seconds"][name]), 2)
+    return percentiles([row["seconds"] for row in rows]) | {"per_second": per_second}
+
+
+_OF = {"ingest": _ingest, "search": _search, "alone": _alone, "together": _together}
+
+
+def ratios(measured: Mapping[str, Measured], base: str = "ours") -> dict[str, dict[str, dict[str, float]]]:
+    """By what was measured, then by system: seconds of `base` divided by its own, of the same questions."""
+    blocks: dict[str, dict[str, list[float]]] = {}
+    for phase, size in (("alone", BLOCK), ("search", SEARCH_BLOCK)):
+        if phase in measured:
+            blocks[phase] = {name: _blocks(rows, size) for name, rows in measured[phase]["rows"].items()}
+    if "alone" in measured:
+        blocks["alone_cpu"] = measured["alone"]["cpu"]
+    if "together" in measured:
+        blocks["together"] = measured["together"]["seconds"]
+    if "ingest" in measured:
+        rows = measured["ingest"]["rows"]
+        blocks["ingest"] = {name: [row["ingest"] for row in found] for name, found in rows.items()}
+        blocks["ingest_cpu"] = {name: [row["cpu"] for row in found] for name, found in rows.items()}
+    return {
+        what: {name: paired(found[base], others) for name, others in found.items() if name != base}
+        for what, found in blocks.items()
+        if base in found
+    }
+
+
+def _blocks(rows: Sequence[Mapping[str, float]], size: int) -> list[float]:
+    """Seconds of each block that was asked in one go."""
+    return [sum(row["seconds"] for row in rows[at : at + size]) for at in range(0, len(rows), size)]
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The tables of a result."""
+    return "\n\n".join([_head(result), *_tables(result), _foot(result)]) + "\n"
+
+
+def _head(result: Mapping[str, Any]) -> str:
+    facts = result["facts"]
+    return (
+        f"# Beside other systems\n\nCommit `{facts['commit']}`, {facts['made']}. {facts['passages']} passages of `seeds/` "
+        f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and {facts['unanswerable']} that "
+        f"they do not. The same passages, embedder, reader and number of passages read (8) for all; every system at its own "
+        f"defaults otherwise, in fp32 but for `ours`. What each system is: `eval/bench/peers/__init__.py`."
+    )
+
+
+def _tables(result: Mapping[str, Any]) -> list[str]:
+    figures, ratios = result["figures"], result["ratios"]
+    made = []
+    for title, phase, columns in _TABLES:
+        rows = {name: found[phase] for name, found in figures.items() if phase in found}
+        if rows:
+            head = ["| | " + " | ".join(column for column, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+            body = [_row(name, [_cell(name, row, key, ratios) for _, key in columns]) for name, row in rows.items()]
+            made.append("\n".join([f"## {title}", "", *head, *body]))
+    return made
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _cell(name: str, row: Mapping[str, Any], key: str, ratios: Mapping[str, Any]) -> str:
+    """`key` is a path in the row, or "ratio:" and what the ratio is of."""
+    if key.startswith("ratio:"):
+        found = ratios.get(key.removeprefix("ratio:"), {}).get(name)
+        return f"{found['ratio']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" if found else ""
+    value: Any = row
+    for part in key.split("."):
+        value = value[part]
+    return f"{value:,}"
+
+
+_TABLES = (
+    (
+        "Asking, one question at a time",
+        "alone",
+        (
+            ("p50 ms", "p50"),
+            ("p95 ms", "p95"),
+            ("CPU ms a question", "cpu_ms"),
+            ("time, ours / its", "ratio:alone"),
+            ("CPU, ours / its", "ratio:alone_cpu"),
+        ),
+    ),
+    (
+        "Answers at each system's own default, per cent",
+        "alone",
+        (
+            ("EM", "em"),
+            ("F1", "f1"),
+            ("F1 if it may not refuse", "forced_f1"),
+            ("F1 over all", "all_f1"),
+            ("refused, of those without an answer", "refused"),
+            ("refused, of those with one", "wrongly_refused"),
+        ),
+    ),
+    (
+        f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)",
+        "together",
+        (("p50 ms", "p50"), ("p95 ms", "p95"), ("questions a second", "per_second"), ("time, ours / its", "ratio:together")),
+    ),
+    (
+        "Ingest: embed and index, models loaded",
+        "ingest",
+        (
+            ("seconds", "seconds"),
+            ("passages a second", "passages_per_second"),
+            ("word-pieces a second", "tokens_per_second"),
+            ("CPU seconds", "cpu_seconds"),
+            ("time, ours / its", "ratio:ingest"),
+            ("CPU, ours / its", "ratio:ingest_cpu"),
+        ),
+    ),
+    (
+        "Search: the best 8 passages",
+        "search",
+        (("p50 ms", "p50"), ("p95 ms", "p95"), ("evidence among them, %", "evidence"), ("time, ours / its", "ratio:search")),
+    ),
+    (
+        "Start and memory of the asking process",
+        "alone",
+        (
+            ("ready after, s", "start_s.ready"),
+            ("imports, s", "start_s.imports"),
+            ("models, s", "start_s.models"),
+            ("index, s", "start_s.index"),
+            ("resident, MiB", "memory_mib.resident"),
+            ("not of mapped files, MiB", "memory_mib.anonymous"),
+            ("peak, MiB", "memory_mib.peak"),
+        ),
+    ),
+)
+
+
+def _foot(result: Mapping[str, Any]) -> str:
+    facts = result["facts"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    loads = ", ".join(f"{phase} {low} to {high}" for phase, (low, high) in facts["load"].items())
+    return (
+        f"Ratios are medians over blocks that all systems were given one after the other, with 95 % intervals of blocks drawn "
+        f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of each phase: {loads}; it does "
+        f"other work too, which makes times longer and CPU times little so.\n\nMachine: {facts['machine']}. {versions}.\n\n"
+        f"Command: `{facts['command']}`"
+    )
+
+
+def read(work: Path, phases: Sequence[str]) -> dict[str, Measured]:
+    """What the phases left; those that have not run are left out."""
+    paths = {phase: work / f"{phase}.json" for phase in phases}
+    return {phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()}
