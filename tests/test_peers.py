@@ -73,11 +73,15 @@ def test_the_table_says_what_was_measured() -> None:
         "load": [1.0, 2.0],
     }
     taken = {"ours": [{"ingest": 2.0, "cpu": 4.0}], "plain": [{"ingest": 4.0, "cpu": 8.0}]}
-    measured: dict[str, Any] = {"alone": alone, "ingest": {"rows": taken, "load": [1.0, 1.5]}}
+    measured: dict[str, Any] = {
+        "quality": {"rows": alone["rows"], "load": [1.0, 2.0]},
+        "alone": alone,
+        "ingest": {"rows": taken, "load": [1.0, 1.5]},
+    }
     figures = report.figures(measured, ASKED, {"x#0": ("x", ""), "y#0": ("y", "")})
     figures["ours"]["ingest"]["tokens_per_second"] = figures["plain"]["ingest"]["tokens_per_second"] = 100
     ratios = report.ratios(measured)
-    facts: dict[str, Any] = dict.fromkeys(("commit", "made", "command", "machine"), "") | {
+    facts: dict[str, Any] = dict.fromkeys(("commit", "made", "command", "machine", "threads"), "") | {
         "versions": {},
         "passages": 2,
         "tokens": 200,

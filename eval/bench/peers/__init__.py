@@ -7,7 +7,8 @@ Systems: `ours` (the engine of `rag.build`, as a user gets it), `ours-fp32` (the
 (sentence-transformers, FAISS and transformers, as a careful user would write it), `haystack`, `txtai` (each passage read),
 `txtai-rag` (its RAG pipeline, which cuts the joined passages at the model's 512 tokens), `llamaindex` (retrieval only).
 
-Each system runs in processes of its own with two threads. The driver gives every system the same block of questions before
-the next block begins, in an order that rotates, so that whatever else the machine does hits all alike; ratios are of the
-same block. Phases can be run one at a time over the same --work folder (`--phases ingest`, …): what was measured stays there.
+Each system runs in processes of its own, with the same number of threads. The driver gives every system the same block of
+questions before the next block begins, in an order that rotates, so that whatever else the machine does hits all alike; ratios
+are of the same block. Phases can be run one at a time over the same --work folder (`--phases ingest`, …): what was measured
+stays there, and `quality` goes on where it was stopped.
 """

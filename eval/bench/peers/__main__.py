@@ -59,6 +59,7 @@ def result(run: Run, command: str) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         "machine": _machine(),
+        "threads": run.threads,
         "versions": _versions(),
         "load": {phase: found["load"] for phase, found in measured.items()},
         "passages": len(passages),
@@ -70,10 +71,10 @@ def result(run: Run, command: str) -> dict[str, Any]:
 
 
 def _answers(run: Run, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
-    """What each system said to each question, and in how many seconds."""
-    found = measured.get("alone", {"rows": {}})["rows"]
+    """What each system said to each question, and what it would have said."""
+    found = measured.get("quality", {"rows": {}})["rows"]
     return [
-        {"id": question.id, **{name: [rows[i]["text"], round(rows[i]["seconds"], 3)] for name, rows in found.items()}}
+        {"id": question.id, **{name: [rows[i]["text"], rows[i]["guess"]] for name, rows in found.items()}}
         for i, question in enumerate(run.questions)
     ]
 
@@ -97,7 +98,8 @@ def _versions() -> dict[str, str]:
 
 def write(made: Mapping[str, Any], out: Path) -> None:
     text = json.dumps(made, indent=1, ensure_ascii=False)
-    text = re.sub(r"\[\s+(null|\"(?:[^\"\\]|\\.)*\"),\s+([\d.]+)\s+\]", r"[\1, \2]", text)  # an answer a line
+    string = r'(null|"(?:[^"\\]|\\.)*")'
+    text = re.sub(rf"\[\s+{string},\s+{string}\s+\]", r"[\1, \2]", text)  # an answer a line
     (out / "peers.json").write_text(text + "\n")
     (out / "peers.md").write_text(report.markdown(made))
     plot(made["figures"], out / "peers.svg")
@@ -108,6 +110,8 @@ def options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
     parser.add_argument("--phases", nargs="*", default=list(PHASES), help="of these; none: only the report")
     parser.add_argument("--questions", type=int, default=200, help="of the gold questions on seeds/")
+    parser.add_argument("--timed", type=int, default=60, help="how many of them are timed one at a time")
+    parser.add_argument("--threads", type=int, default=2, help="of models and tokenizers, for all systems alike")
     parser.add_argument("--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time")
     parser.add_argument("--work", type=Path, required=True, help="folder for indexes and what was measured")
     parser.add_argument("--out", type=Path, default=GOLD.parents[1] / "results")
@@ -119,7 +123,8 @@ def main() -> None:
     try:
         check(asked.systems)
         prepare(asked.work)
-        run = Run(asked.work, asked.systems, sample(read_jsonl(GOLD), asked.questions), asked.rounds)
+        questions = sample(read_jsonl(GOLD), asked.questions)
+        run = Run(asked.work, asked.systems, questions, asked.timed, asked.rounds, asked.threads)
         for phase in asked.phases:
             begun = time.perf_counter()
             run.note(phase, PHASES[phase](run))

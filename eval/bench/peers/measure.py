@@ -22,12 +22,14 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, an index a system, and a file a phase."""
+    """`work` holds texts.json, an index a system, and a file a phase. Of the questions the first `timed` are for latency."""
 
     work: Path
     systems: Sequence[str]
     questions: Sequence[Question]
+    timed: int
     rounds: int
+    threads: int
 
     @property
     def asked(self) -> list[str]:
@@ -62,7 +64,7 @@ def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[
         processes: dict[str, Process] = {}
         for name in names:
             begun = time.perf_counter()
-            processes[name] = stack.enter_context(Process(name, log.fileno()))
+            processes[name] = stack.enter_context(Process(name, run.threads, log.fileno()))
             started = processes[name].do("open", folder=str(run.index(name)))
             measured.setdefault("start", {})[name] = started | {"ready": time.perf_counter() - begun}
         yield processes
@@ -81,7 +83,7 @@ def ingest(run: Run) -> Measured:
         for turn in range(run.rounds):
             for name in rotated(run.systems, turn):
                 shutil.rmtree(run.index(name), ignore_errors=True)
-                with Process(name, log.fileno()) as process:
+                with Process(name, run.threads, log.fileno()) as process:
                     texts = str(run.work / "texts.json")
                     measured["rows"][name].append(process.do("ingest", texts=texts, folder=str(run.index(name))))
     measured["load"].append(load())
@@ -98,30 +100,33 @@ def search(run: Run) -> Measured:
 
 
 def alone(run: Run) -> Measured:
-    """Questions one after the other, a block at a time; what was stopped goes on where it was."""
-    measured, first = _begun(run)
-    asked = blocks(run.asked, BLOCK)
+    """Questions one after the other, a block at a time."""
+    measured: Measured = {"rows": {name: [] for name in run.readers}, "cpu": {name: [] for name in run.readers}}
     with opened(run, run.readers, measured) as processes:
         for name in run.readers:
             processes[name].do("ask", questions=run.asked[:2])  # a first run is slower than all others
-        for turn in range(first, len(asked)):
+        for turn, block in enumerate(blocks(run.asked[: run.timed], BLOCK)):
             for name in rotated(run.readers, turn):
-                reply = processes[name].do("ask", questions=asked[turn])
+                reply = processes[name].do("ask", questions=block)
                 measured["rows"][name] += reply["rows"]
                 measured["cpu"][name].append(reply["cpu"])
-            run.note("alone", measured)
     return measured
 
 
-def _begun(run: Run) -> tuple[Measured, int]:
-    """(what an earlier run has measured, how many blocks those are): nothing of one that was complete or of other systems."""
-    path = run.work / "alone.json"
-    if path.exists():
-        measured: Measured = json.loads(path.read_text())
-        done = len(measured["cpu"].get(run.readers[0], ()))
-        if list(measured["cpu"]) == run.readers and done < len(blocks(run.asked, BLOCK)):
-            return measured, done
-    return {"rows": {name: [] for name in run.readers}, "cpu": {name: [] for name in run.readers}}, 0
+def quality(run: Run) -> Measured:
+    """What each system says to all questions, one system after the other; what was stopped goes on where it was."""
+    path = run.work / "quality.json"
+    measured: Measured = json.loads(path.read_text()) if path.exists() else {"rows": {}, "load": [load(), load()]}
+    for name in run.readers:
+        rows = measured["rows"].setdefault(name, [])
+        left = run.asked[len(rows) :]
+        with (run.work / "workers.log").open("a") as log, Process(name, run.threads, log.fileno()) as process:
+            if left:
+                process.do("open", folder=str(run.index(name)))
+            for block in blocks(left, SEARCH_BLOCK):
+                rows += process.do("ask", questions=block)["rows"]
+                run.note("quality", measured)
+    return measured
 
 
 def together(run: Run) -> Measured:
@@ -138,4 +143,4 @@ def together(run: Run) -> Measured:
     return measured
 
 
-PHASES = {"ingest": ingest, "search": search, "alone": alone, "together": together}
+PHASES = {"ingest": ingest, "search": search, "alone": alone, "together": together, "quality": quality}

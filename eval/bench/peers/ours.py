@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.bench.peers.corpus import documents
-from eval.bench.peers.system import READ, THREADS, Said, System, Text
+from eval.bench.peers.system import READ, Said, System, Text
 
 if TYPE_CHECKING:
     from rag.engine import Engine
@@ -23,10 +23,10 @@ _BATCH_PASSAGES = 256
 
 
 class Ours(System):
-    def __init__(self, precision: str) -> None:
+    def __init__(self, precision: str, threads: int) -> None:
         from rag.settings import Settings
 
-        self._settings = replace(Settings(), precision=precision, threads=THREADS)
+        self._settings = replace(Settings(), precision=precision, threads=threads)
         self._embedder: Embedder | None = None
         self._reader: Reader | None = None
         self._engine: Engine | None = None
@@ -116,5 +116,5 @@ def _said(answer: Answer) -> Said:
     return Said(answer.text, likeliest.text if likeliest else None)
 
 
-def create(option: str) -> System:
-    return Ours(option)
+def create(option: str, threads: int) -> System:
+    return Ours(option, threads)

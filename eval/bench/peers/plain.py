@@ -111,5 +111,5 @@ def _best_span(start: Any, end: Any, inside: list[bool]) -> tuple[float, int, in
     return max(pairs, default=(-np.inf, 0, 0))
 
 
-def create(_: str) -> System:
+def create(_: str, __: int) -> System:
     return Plain()

@@ -16,8 +16,8 @@ def plot(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(6.5, 4))
     for name, found in figures.items():
-        if "alone" in found:
-            x, y = found["alone"]["p50"], found["alone"]["f1"]
+        if "alone" in found and "quality" in found:
+            x, y = found["alone"]["p50"], found["quality"]["f1"]
             axes.scatter(x, y, s=60, color="tab:red" if name == "ours" else "tab:gray")
             axes.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points")
     axes.set(xscale="log", xlabel="milliseconds a question, p50 (less is better)", ylabel="F1, answerable questions")

@@ -10,7 +10,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from eval.bench.peers.system import THREADS
 from rag.errors import RagError
 
 QUIET = {
@@ -18,20 +17,19 @@ QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
-    "OMP_NUM_THREADS": str(THREADS),
-    "MKL_NUM_THREADS": str(THREADS),
 }
-"""No network, no telemetry, two threads: for all alike."""
+"""No network, no telemetry."""
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 class Process:
     """A system in a process of its own; a context manager that ends it."""
 
-    def __init__(self, name: str, log: int) -> None:
-        """`log`: a file descriptor for what its libraries print."""
+    def __init__(self, name: str, threads: int, log: int) -> None:
+        """`threads` of its models and tokenizers; `log`: a file descriptor for what its libraries print."""
         self.name = name
-        command = [sys.executable, "-m", "eval.bench.peers.worker", name]
-        environment = {**os.environ, **QUIET}
+        command = [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads)]
+        environment = {**os.environ, **QUIET, **dict.fromkeys(_THREADS, str(threads))}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
         )

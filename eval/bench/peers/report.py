@@ -35,14 +35,13 @@ def _search(
     return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(questions, rows, passages)}
 
 
-def _alone(name: str, rows: Any, found: Measured, questions: Sequence[Question], _: Mapping[str, Any]) -> dict[str, Any]:
+def _alone(name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]) -> dict[str, Any]:
     memory = {kind: round(value) for kind, value in found["memory"][name].items()}
     start = {kind: round(found["start"][name][kind], 2) for kind in ("ready", "imports", "models", "index")}
     cpu = round(1000 * sum(found["cpu"][name]) / len(rows), 1)
     return {
         **percentiles([row["seconds"] for row in rows]),
         "cpu_ms": cpu,
-        **quality(questions, rows),
         "memory_mib": memory,
         "start_s": start,
     }
@@ -53,7 +52,11 @@ def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___
     return percentiles([row["seconds"] for row in rows]) | {"per_second": per_second}
 
 
-_OF = {"ingest": _ingest, "search": _search, "alone": _alone, "together": _together}
+def _quality(_: str, rows: Any, __: Measured, questions: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
+    return quality(questions, rows)
+
+
+_OF = {"quality": _quality, "ingest": _ingest, "search": _search, "alone": _alone, "together": _together}
 
 
 def ratios(measured: Mapping[str, Measured], base: str = "ours") -> dict[str, dict[str, dict[str, float]]]:
@@ -138,7 +141,7 @@ _TABLES = (
     ),
     (
         "Answers at each system's own default, per cent",
-        "alone",
+        "quality",
         (
             ("EM", "em"),
             ("F1", "f1"),
@@ -193,7 +196,7 @@ def _foot(result: Mapping[str, Any]) -> str:
     return (
         f"Ratios are medians over blocks that all systems were given one after the other, with 95 % intervals of blocks drawn "
         f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of each phase: {loads}; it does "
-        f"other work too, which makes times longer and CPU times little so.\n\nMachine: {facts['machine']}. {versions}.\n\n"
+        f"other work too, which makes times longer and CPU times little so.\n\nMachine: {facts['machine']}; {facts['threads']} threads. {versions}.\n\n"
         f"Command: `{facts['command']}`"
     )
 

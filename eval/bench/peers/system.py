@@ -15,7 +15,6 @@ from rag.errors import InputError
 READ = 8
 """Passages that are read for a question: our default."""
 BATCH = 32
-THREADS = 2
 INSTALL = "python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt"
 
 
@@ -111,10 +110,10 @@ def _installed(module: str) -> bool:
         return False
 
 
-def create(name: str) -> System:
-    """The system, nothing of it loaded."""
+def create(name: str, threads: int) -> System:
+    """The system, nothing of it loaded. `threads` are set for the process; ours has a setting of its own."""
     peer = PEERS[name]
-    made: System = importlib.import_module(f"eval.bench.peers.{peer.module}").create(peer.option)
+    made: System = importlib.import_module(f"eval.bench.peers.{peer.module}").create(peer.option, threads)
     return made
 
 

@@ -40,5 +40,5 @@ class LlamaIndex(System):
         raise InputError("llamaindex has no extractive reader", "leave it out of the phases alone and together")
 
 
-def create(_: str) -> System:
+def create(_: str, __: int) -> System:
     return LlamaIndex()

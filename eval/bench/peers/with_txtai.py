@@ -1,7 +1,8 @@
 """txtai: its embeddings database, and its extractive question pipeline.
 
 "each" gives every passage to the Questions pipeline and takes the answer that most of them bring, of equals the one whose
-passage was found first: the pipeline returns no scores. "joined" is its RAG pipeline, which joins the passages into one text that the model's length cuts off.
+passage was found first: the pipeline returns no scores. "joined" is its RAG pipeline, which joins the passages into one text
+that the model's length cuts off.
 """
 
 from __future__ import annotations
@@ -71,5 +72,5 @@ class Txtai(System):
         return answers[0]
 
 
-def create(option: str) -> System:
+def create(option: str, _: int) -> System:
     return Txtai(option)

@@ -1,6 +1,6 @@
 """A system in a process of its own: takes a JSON object a line on stdin, answers with one a line.
 
-python -m eval.bench.peers.worker SYSTEM
+python -m eval.bench.peers.worker SYSTEM THREADS
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ def answers() -> TextIO:
     return replies
 
 
-def main(name: str) -> None:
+def main(name: str, threads: int) -> None:
     replies = answers()
-    system = create(name)
+    system = create(name, threads)
     worker = Worker(system)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -121,4 +121,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))
