@@ -194,9 +194,10 @@ def _foot(result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     loads = ", ".join(f"{phase} {low} to {high}" for phase, (low, high) in facts["load"].items())
     return (
-        f"Ratios are medians over blocks that all systems were given one after the other, with 95 % intervals of blocks drawn "
+        "Ratios are medians over blocks that all systems were given one after the other, with 95 % intervals of blocks drawn "
         f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of each phase: {loads}; it does "
-        f"other work too, which makes times longer and CPU times little so.\n\nMachine: {facts['machine']}; {facts['threads']} threads. {versions}.\n\n"
+        "other work too, which makes times longer and CPU times little so.\n\n"
+        f"Machine: {facts['machine']}; {facts['threads']} threads for each system. {versions}.\n\n"
         f"Command: `{facts['command']}`"
     )
 
