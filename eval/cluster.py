@@ -261,7 +261,7 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         lasted = time.monotonic() - begun
         for program in servers:
             program.wait_until_ready()
-        eventually(lambda: not queue.state().jobs, 240)
+        eventually(lambda: not queue.state().jobs, 600)
         check_end(traffic.seen, servers, queue.state(), dsn)
         seconds = time.monotonic() - begun - lasted
         queue.close()

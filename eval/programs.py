@@ -35,8 +35,9 @@ class Program:
         command = [sys.executable, "-m", self.module, *self.arguments]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            env, nothing = {**os.environ, **self.environment}, subprocess.DEVNULL
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                command, cwd=ROOT, env=env, stdout=log, stderr=log, stdin=nothing, start_new_session=True
             )
 
     def kill(self) -> None:
@@ -44,7 +45,7 @@ class Program:
             self.process.kill()
             self.process.wait()
 
-    def wait_until_ready(self, seconds: float = 240) -> None:
+    def wait_until_ready(self, seconds: float = 600) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process and self.process.poll() is None:
             try:
@@ -52,7 +53,7 @@ class Program:
                     return
             except httpx.TransportError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
 
     @property

@@ -45,3 +45,24 @@ def test_the_probes_are_paths_of_the_service() -> None:
 
 def kubernetes() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((DOCS / "scale-out/kubernetes.yaml").read_text()))
+
+
+def test_what_the_compose_file_names_is_in_it() -> None:
+    compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
+    for service in compose["services"].values():
+        assert set(service.get("depends_on", [])) <= set(compose["services"])
+        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(compose["volumes"])
+
+
+def test_what_the_manifest_names_is_in_it() -> None:
+    resources = kubernetes()
+    assert all(found["apiVersion"] and found["metadata"]["name"] for found in resources)
+    labels = []
+    for found in (found for found in resources if found["kind"] == "Deployment"):
+        template = found["spec"]["template"]
+        labels.append(template["metadata"]["labels"])
+        assert found["spec"]["selector"]["matchLabels"] == labels[-1]
+        mounted = {mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in template["spec"]["volumes"]}
+    (service,) = [found for found in resources if found["kind"] == "Service"]
+    assert service["spec"]["selector"] in labels
