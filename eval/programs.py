@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psycopg
 
 from tests.postgres import free_port
 
@@ -66,6 +67,18 @@ def cpu_seconds(pid: int) -> float:
     """Of a process and of those of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def database_seconds(dsn: str) -> float:
+    """That the processes of a database on this machine, which serve those who are connected now, have computed for so far."""
+    with psycopg.connect(dsn) as connection:
+        pids = [
+            pid
+            for (pid,) in connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        ]
+    return sum(cpu_seconds(pid) for pid in pids if Path(f"/proc/{pid}").exists())
 
 
 def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:

@@ -25,10 +25,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psycopg
 
 from eval.bench.postgres import Source
-from eval.programs import Program, cpu_seconds, server
+from eval.programs import Program, cpu_seconds, database_seconds, server
 
 GOLD = Path(__file__).parents[1] / "gold/seeds.jsonl"
 KINDS = {"search": "/v1/search", "ask": "/v1/ask"}
@@ -45,14 +44,11 @@ def questions(random: bool) -> list[str]:
 
 def clocks(servers: Sequence[Program], dsn: str) -> dict[str, float]:
     """Seconds computed so far, by whom. "all" is the whole machine."""
-    with psycopg.connect(dsn) as connection:
-        backends = [pid for (pid,) in connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")]
-    database = sum(cpu_seconds(pid) for pid in backends if Path(f"/proc/{pid}").exists())
     ticks = [int(part) for part in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = ticks[3] + ticks[4]
     everything = (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK")
-    asking = cpu_seconds(os.getpid())
-    return {"servers": sum(one.cpu_seconds for one in servers), "database": database, "asking": asking, "all": everything}
+    computed = sum(one.cpu_seconds for one in servers)
+    return {"servers": computed, "database": database_seconds(dsn), "asking": cpu_seconds(os.getpid()), "all": everything}
 
 
 class Asking:
