@@ -73,7 +73,7 @@ def _run(
 ) -> tuple[Result, Comparison | None]:
     from rag.evaluation.compare import compare
     from rag.evaluation.corpus import opened
-    from rag.evaluation.gold import load
+    from rag.evaluation.formats import load
     from rag.evaluation.ranking import measure
     from rag.evaluation.result import Result
     from rag.evaluation.run import run

@@ -1,4 +1,5 @@
-"""Public gold sets as they are distributed: SQuAD 1.1 and 2.0, and BEIR folders. Both bring their own documents."""
+"""Gold sets of every kind: our own JSON lines, and public ones as they are distributed, SQuAD 1.1 and 2.0 and BEIR folders, which
+bring their own documents."""
 
 from __future__ import annotations
 
@@ -13,12 +14,28 @@ from typing import IO, Any
 
 from rag.chunking.sentences import enclosing_sentence
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import Evidence, Gold, Question
+from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
 from rag.evaluation.scoring import normalize
 from rag.types import Document
 
 _HINT = "give a set as it is distributed; the kinds are in eval/README.md"
 Qrels = dict[str, dict[str, int]]
+
+
+def load(path: Path) -> Gold:
+    """A gold set: a folder in BEIR's shape, SQuAD 1.1 or 2.0 (.json, .json.gz), or our own JSON lines (.jsonl).
+
+    Raises NotFoundError if it is not there, InputError if it is none of these or breaks the rules of its kind.
+    """
+    if not path.exists():
+        raise NotFoundError(f"no gold set {path}", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
+    if path.is_dir():
+        return beir(path)
+    if path.name.endswith((".json", ".json.gz")):
+        return squad(path)
+    if path.suffix == ".jsonl":
+        return Gold(path.stem, tuple(read_jsonl(path)))
+    raise InputError(f"gold set {path} is of no known kind", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
 
 
 def squad(path: Path) -> Gold:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rag.errors import InputError, NotFoundError
+from rag.errors import InputError
 from rag.types import Document
 
 SCHEMA: dict[str, Any] = {
@@ -81,24 +81,6 @@ class Gold:
     questions: tuple[Question, ...]
     documents: tuple[Document, ...] = ()
     retrieval_only: bool = False
-
-
-def load(path: Path) -> Gold:
-    """A gold set: a folder in BEIR's shape, SQuAD 1.1 or 2.0 (.json, .json.gz), or our own JSON lines (.jsonl).
-
-    Raises NotFoundError if it is not there, InputError if it is none of these or breaks the rules of its kind.
-    """
-    from rag.evaluation.formats import beir, squad
-
-    if not path.exists():
-        raise NotFoundError(f"no gold set {path}", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
-    if path.is_dir():
-        return beir(path)
-    if path.name.endswith((".json", ".json.gz")):
-        return squad(path)
-    if path.suffix == ".jsonl":
-        return Gold(path.stem, tuple(read_jsonl(path)))
-    raise InputError(f"gold set {path} is of no known kind", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
 
 
 def read_jsonl(path: Path) -> list[Question]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import SCHEMA, Evidence, Gold, load, sample
+from rag.evaluation.formats import load
+from rag.evaluation.gold import SCHEMA, Evidence, Gold, sample
 
 GOOD = {"id": "a", "question": "When?", "answers": ["2015"], "evidence": [{"document": "d", "sentence": "In 2015."}]}
 
