@@ -20,10 +20,11 @@ _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+"
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
 _SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 _ROLE = re.compile(r":[\w:+.-]+:`([^`]*)`")
-_LINK = re.compile(r"`([^`<]{1,300}?)\s*<[^`>]*>`_{0,2}")
+_LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
+_LINK = re.compile(r"`([^`<]{1,300}?)\s+<[^`>]*>`_{0,2}")
 _MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
 """Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
-_TARGET = re.compile(r"(.+?)\s*<[^>]*>\Z", re.DOTALL)
+_TARGET = re.compile(r"(.+?)\s+<[^>]*>\Z", re.DOTALL)
 _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()
 )
@@ -240,7 +241,12 @@ def _list_table(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _inline(text: str) -> str:
-    """Without roles, links and emphasis."""
+    """Without roles, links and emphasis; what is marked as literal is as it is."""
+    parts = _LITERAL_TEXT.split(text)
+    return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
+
+
+def _marked(text: str) -> str:
     text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
     text = _LINK.sub(r"\1", text)
     return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")

@@ -108,6 +108,18 @@ def test_the_sources_that_sphinx_keeps_are_rst_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("``#include <linux/fs.h>`` and ``a *b*``, *c*", "#include <linux/fs.h> and a *b*, c"),
+        (":kbd:`Alt-<key>` see `the page <https://a.b>`_ or :ref:`ports <the-ports>`", "Alt-<key> see the page or ports"),
+        ("``one\nliteral`` and ``two``", "one\nliteral and two"),
+    ],
+)
+def test_what_is_literal_is_as_it_stands(source: str, expected: str) -> None:
+    assert parse(source)[0] == expected
+
+
+@pytest.mark.parametrize(
     ("source", "text"),
     [
         ("a * b and c * d", "a * b and c * d"),
