@@ -22,6 +22,8 @@ _FURNITURE = "nav header footer aside form button select textarea".split()
 _FURNITURE_ROLES = "navigation search banner contentinfo complementary".split()
 _FURNITURE_CLASSES = "navheader navfooter nav-panel related sphinxsidebar language-selection".split()
 """DocBook's, Texinfo's and Sphinx's (the last of the kernel's pages), which do not use <nav>."""
+_REMARKS = "note tip important caution warning danger admonition".split()
+"""Classes of boxes whose own heading is none of the page's: what follows the box is not under it."""
 _PERMALINKS = ("¶", "#", "§", "🔗", "")
 """The text of a link from a heading to itself."""
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -51,6 +53,9 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     for tag in root.find_all(_is_furniture):
         if not (tag.name in ("header", "form") and tag.find(list(_HEADINGS))):  # some pages are one form
             tag.decompose()
+    for tag in root.find_all(list(_HEADINGS)):
+        if tag.parent and any(name in _REMARKS for name in tag.parent.get("class") or ()):
+            tag.name = "p"
     text, sections = join(_blocks(root))
     return text, sections, metadata
 

@@ -30,6 +30,12 @@ def test_a_heading_is_named_without_its_link_to_itself() -> None:
     assert [section.heading for section in sections] == ["A", "A > D", "A > D > E"]
 
 
+def test_a_remark_in_a_box_ends_no_section() -> None:
+    found, sections, _ = parse("<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>")
+    assert found == "A\n\nb\n\nNote\n\nc\n\nd\n\nE"
+    assert [section.heading for section in sections] == ["A", "A > E"]
+
+
 def test_a_page() -> None:
     found, sections, metadata = parse(PAGE)
     assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
