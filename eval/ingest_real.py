@@ -69,33 +69,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dim", type=int, default=_DIM)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
-        files = list(find(asked.folders))
+        files, copies = list(find(asked.folders)), list[Found]()
         if asked.megabytes:
-            copies = Path(made, "copies")
-            copy_with_other_words([found.path for found in files], copies, round(1e6 * asked.megabytes))
-            files += find([copies])
-        text, memory = _measure(asked.folders, files, asked.index or Path(made, "index"), asked.dim)
+            folder = Path(made, "copies")
+            copy_with_other_words([found.path for found in files], folder, round(1e6 * asked.megabytes))
+            copies = list(find([folder]))
+        text, memory = _measure(asked.folders, files, copies, asked.index or Path(made, "index"), asked.dim)
     asked.out.write_text(text)
     if asked.plot:
         asked.plot.write_text(memory.svg())
 
 
-def _measure(folders: Sequence[Path], files: Sequence[Found], index: Path, dim: int) -> tuple[str, Memory]:
-    size = sum(found.path.stat().st_size for found in files)
+def _measure(
+    folders: Sequence[Path], files: Sequence[Found], copies: Sequence[Found], index: Path, dim: int
+) -> tuple[str, Memory]:
+    size = sum(found.path.stat().st_size for found in [*files, *copies])
     memory, begun = Memory(), time.perf_counter()
     memory.start()
     expect = {"embedder": HashedWords.name, "dim": str(dim), "passage_tokens": "160"}
     with Pool(limits=Limits()) as pool:
         store = LocalStore(index, expect, create=True)
         ingest = Ingest(store, HashedWords(dim), 160, Stamps(index), pool)
-        report = ingest.run(files, _progress(len(files), memory))
+        report = ingest.run([*files, *copies], _progress(len(files), len(files) + len(copies), memory))
         kinds = Counter(document.metadata.get("type", "") for document in store.documents())
         store.close()
     memory.stop()
-    return _text(folders, len(files), size, report, kinds, memory, time.perf_counter() - begun), memory
+    text = _text(folders, len(files) + len(copies), size, report, kinds, memory, time.perf_counter() - begun)
+    return text + (f"{len(copies):,} of the files were copies with other words.\n" if copies else ""), memory
 
 
-def _progress(total: int, memory: Memory) -> Callable[[], None]:
+def _progress(real: int, total: int, memory: Memory) -> Callable[[], None]:
     done = iter(range(1, total + 1))
 
     def seen() -> None:
@@ -103,6 +106,8 @@ def _progress(total: int, memory: Memory) -> Callable[[], None]:
             print(f"{number} of {total}", file=sys.stderr, flush=True)
         if number == total:
             memory.mark("last file read")
+        elif number == real:
+            memory.mark("copies from here on")
 
     return seen
 

@@ -82,7 +82,7 @@ class Ingest:
         return self.report
 
     def _remember(self) -> None:
-        documents = self._store.documents()
+        documents = [_remembered(document) for document in self._store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
         self._before = frozenset(self._by_id)
@@ -135,7 +135,7 @@ class Ingest:
             except Unreadable as error:
                 self.report.skipped.append((document.source, str(error)))
                 continue
-            self._by_source[document.source] = self._by_id[document.id] = replace(document, text="")
+            self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
             yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
         self.report.skipped += loaded.skipped
         self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
@@ -207,6 +207,11 @@ def check_free(document_id: str, source: str, known: Document | None) -> None:
         raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
     hint = f"give the folder another with --name, or take the upload out first: rag delete {document_id}"
     raise ConflictError(f"its name {document_id} is an upload's", hint)
+
+
+def _remembered(document: Document) -> Document:
+    """What a run needs to know of a document to the end; of a large tree they are many."""
+    return replace(document, text="", metadata={}, sections=(), pages=())
 
 
 def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
