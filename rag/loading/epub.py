@@ -24,6 +24,8 @@ _METADATA = {
     "dc:description": "description",
     "dc:publisher": "publisher",
 }
+_NOT_KNOWN = ("Unknown Title", "Unknown Author")
+"""As LibreOffice says that there is none."""
 
 
 def parse(content: bytes) -> Parsed:
@@ -60,6 +62,7 @@ def _metadata(package: BeautifulSoup) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for name, key in _METADATA.items():
         texts = [tag.get_text(" ", strip=True) for tag in package.find_all(name)]
+        texts = [text for text in texts if text not in _NOT_KNOWN]
         found[key] = texts if key in ("author", "keywords") else texts[:1]
     return {key: ", ".join(filter(None, texts)) for key, texts in found.items() if any(texts)}
 

@@ -1,6 +1,6 @@
 """PDF, through pypdfium2 (PDFium): text with pages, columns in reading order, without running heads and broken words.
 
-Headings are what stands in larger or bolder type than the most of the text.
+Headings are those of the file's outline, or else what stands in larger or bolder type than the most of the text.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from statistics import median_low
 from typing import Any
 
 import pypdfium2
 from pypdfium2 import raw
 
+from rag.loading import outline
 from rag.loading.blocks import Block
 from rag.loading.layout import Line, Paragraph, paragraphs, regions
 from rag.loading.parsed import Parsed, Unreadable, of_pages
@@ -62,16 +64,27 @@ def parse(content: bytes) -> Parsed:
     """Text, headings, metadata and pages. Raises Unreadable if it is encrypted or no PDF."""
     with _LOCK, closing(_open(content)) as document:
         metadata = _metadata(document)
+        titles = outline.read(document)
         pages = [_read(document, number) for number in range(len(document))]
     pages = _without_running_heads(pages)
     laid_out = [list(_paragraphs(page)) for page in pages]
     words = Counter(word for page in laid_out for p in page for line in p.lines for word in _WORD.findall(line)[:-1])
     levels = _levels(laid_out)
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
-    parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
-    if "title" not in metadata and parsed.sections and parsed.sections[0].start < _FIRST:
-        metadata["title"] = parsed.sections[0].heading
-    return parsed
+    if title := _title(blocks):
+        metadata.setdefault("title", title)
+    blocks = outline.apply(blocks, titles) or blocks
+    return of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+
+
+def _title(pages: Sequence[Sequence[Block]]) -> str:
+    """The first heading, by its type, if the document begins with it."""
+    before = 0
+    for block in chain.from_iterable(pages):
+        if block.level or before >= _FIRST:
+            return block.text if block.level and before < _FIRST else ""
+        before += len(block.text)
+    return ""
 
 
 def _paragraphs(page: _Page) -> Iterator[Paragraph]:

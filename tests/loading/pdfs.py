@@ -17,7 +17,11 @@ class Put:
     bold: bool = False
 
 
-def pdf(pages: Sequence[Sequence[Put]], **information: str) -> bytes:
+Bookmark = tuple[int, str, int]
+"""Depth from 0, title, page from 1."""
+
+
+def pdf(pages: Sequence[Sequence[Put]], outline: Sequence[Bookmark] = (), **information: str) -> bytes:
     """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
     objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
     objects += [f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica{kind} >>" for kind in ("", "-Bold")]
@@ -31,8 +35,36 @@ def pdf(pages: Sequence[Sequence[Put]], **information: str) -> bytes:
         objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] {fonts} /Contents {len(objects)} 0 R >>")
         kids.append(f"{len(objects)} 0 R")
     objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
+    if outline:
+        root = len(objects) + 1
+        objects[0] = objects[0].replace(" >>", f" /Outlines {root} 0 R >>")
+        objects += [f"<< /Type /Outlines {_children(-1, outline, root)} >>"]
+        objects += [_bookmark(number, outline, root, kids) for number in range(len(outline))]
     objects.append("<< " + " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items()) + " >>")
     return _file(objects)
+
+
+def _bookmark(number: int, outline: Sequence[Bookmark], root: int, kids: Sequence[str]) -> str:
+    depth, title, page = outline[number]
+    parent = next((n for n in range(number, -1, -1) if outline[n][0] < depth), -1)
+    siblings = _below(parent, outline)
+    place = siblings.index(number)
+    following = f"/Next {root + 1 + siblings[place + 1]} 0 R" if place + 1 < len(siblings) else ""
+    target = f"/Dest [{kids[page - 1]} /XYZ 0 800 0]" if page else ""
+    below = _children(number, outline, root)
+    return f"<< /Title ({_escaped(title)}) /Parent {root + 1 + parent} 0 R {following} {target} {below} >>"
+
+
+def _children(parent: int, outline: Sequence[Bookmark], root: int) -> str:
+    below = _below(parent, outline)
+    return f"/First {root + 1 + below[0]} 0 R /Last {root + 1 + below[-1]} 0 R /Count {len(below)}" if below else ""
+
+
+def _below(parent: int, outline: Sequence[Bookmark]) -> list[int]:
+    """The bookmarks directly below one; -1: those at the top."""
+    depth = outline[parent][0] if parent >= 0 else -1
+    end = next((n for n in range(parent + 1, len(outline)) if outline[n][0] <= depth), len(outline))
+    return [n for n in range(parent + 1, end) if outline[n][0] == depth + 1]
 
 
 def _escaped(text: str) -> str:
