@@ -152,8 +152,9 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
 def embedder(settings: Settings) -> Embedder:
     _prepare(settings)
     from rag.embedding import SentenceTransformerEmbedder
+    from rag.remembered import RememberingEmbedder
 
-    return SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings))
+    return RememberingEmbedder(SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings)))
 
 
 def reader(settings: Settings) -> Reader:

@@ -13,8 +13,16 @@ PACKAGE = Path(__file__).parent.parent / "rag"
 HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "psycopg", "numpy"}
 HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 HOMES = {
-    "torch": {"embedding.py", "reading/precision.py", "reading/reader.py", "training/train.py", "training/loss.py", "build.py"},
-    "transformers": {"reading/reader.py", "training/train.py", "build.py"},
+    "torch": {
+        "embedding.py",
+        "packing.py",
+        "reading/precision.py",
+        "reading/reader.py",
+        "training/train.py",
+        "training/loss.py",
+        "build.py",
+    },
+    "transformers": {"packing.py", "reading/reader.py", "training/train.py", "build.py"},
     "sentence_transformers": {"embedding.py"},
     "faiss": {"store/dense.py"},
     "tantivy": {"store/lexical.py"},

@@ -9,9 +9,10 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import ModelError
+from rag.packing import without_padding
 from rag.reading.spans import Scored, best_spans, distinct
-from rag.reading.windows import Window, encode, windows
-from rag.types import Hit, Passage, Span
+from rag.reading.windows import Window, encode, windows_of
+from rag.types import Hit, Span
 from rag.weights import reader_path
 
 _BATCH_TOKENS = 4096
@@ -49,8 +50,8 @@ class ExtractiveReader:
         work = [
             ((row, number), window)
             for row, (question, hits) in enumerate(asked)
-            for number, hit in enumerate(hits)
-            for window in self._windows(question, hit.passage)
+            for number, made in enumerate(self._windows(question, hits))
+            for window in made
         ]
         found: dict[Place, list[Scored]] = {}
         for batch in _batches(work):
@@ -68,8 +69,8 @@ class ExtractiveReader:
         ]
         return sorted(best, key=lambda span: -span.score)
 
-    def _windows(self, question: str, passage: Passage) -> list[Window]:
-        return windows(self._tokenizer, question, passage.context, passage.text)
+    def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
+        return windows_of(self._tokenizer, question, [(hit.passage.context, hit.passage.text) for hit in hits])
 
     def _score(self, batch: Sequence[Window]) -> Iterator[list[Scored]]:
         encoded = encode(self._tokenizer, batch)
@@ -91,15 +92,15 @@ def _load_model(path: str, local: bool, bf16: bool) -> Any:
     if bf16 and hasattr(model, "qa_outputs"):
         model.bfloat16().qa_outputs.float()  # bf16 has three digits: enough for states, not for scores
         model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
+    without_padding(model.base_model)
     return model.eval()
 
 
 def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
-    """Windows of similar length together, each batch within the token budget (at four characters a token)."""
+    """Windows of similar length together, each batch within the token budget, padding included."""
     batch: list[tuple[Place, Window]] = []
-    for item in sorted(work, key=lambda item: len(item[1].text)):
-        longest = (len(item[1].text) + len(item[1].question)) // 4 + 8
-        if batch and (len(batch) + 1) * longest > _BATCH_TOKENS:
+    for item in sorted(work, key=lambda item: item[1].tokens):
+        if batch and (len(batch) + 1) * item[1].tokens > _BATCH_TOKENS:
             yield batch
             batch = []
         batch.append(item)

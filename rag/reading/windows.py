@@ -7,7 +7,7 @@ covered by windows that overlap, each with title and heading again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,18 @@ MAX_CONTEXT_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`text[prefix:]` is the passage's text from `offset` on."""
+    """`text[prefix:]` is the passage's text from `offset` on; `encoding` holds the tokens of question and text."""
 
     question: str
     text: str
     prefix: int
     offset: int
+    encoding: Any = field(compare=False, repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """How many the model reads, special ones included."""
+        return len(self.encoding.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,35 @@ class Encoded:
 
 def windows(tokenizer: Any, question: str, context: str, text: str, max_tokens: int = 384, stride: int = 96) -> list[Window]:
     """The windows over a passage's `text`, in order; `stride` tokens are shared by neighbours."""
+    return windows_of(tokenizer, question, [(context, text)], max_tokens, stride)[0]
+
+
+def windows_of(
+    tokenizer: Any, question: str, passages: Sequence[tuple[str, str]], max_tokens: int = 384, stride: int = 96
+) -> list[list[Window]]:
+    """As `windows` for each passage, (context, text); what fits in one window is tokenised once, all in one call."""
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
-    prefix = context[:MAX_CONTEXT_CHARACTERS] + "\n" if context else ""
-    spent = len(tokenizer(question, prefix)["input_ids"]) + 2
+    prefixes = [context[:MAX_CONTEXT_CHARACTERS] + "\n" if context else "" for context, _ in passages]
+    whole = _made(tokenizer, question, prefixes, [(text, 0) for _, text in passages])
+    return [[window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride) for window in whole]
+
+
+def _made(tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequence[tuple[str, int]]) -> list[Window]:
+    """A window for each piece of text, (text, its offset), behind its prefix."""
+    if not pieces:
+        return []
+    texts = [prefix + text for prefix, (text, _) in zip(prefixes, pieces, strict=True)]
+    encodings = tokenizer([question] * len(texts), texts, verbose=False).encodings
+    parts = zip(texts, prefixes, pieces, encodings, strict=True)
+    return [Window(question, text, len(prefix), offset, encoding) for text, prefix, (_, offset), encoding in parts]
+
+
+def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
+    prefix, text = window.text[: window.prefix], window.text[window.prefix :]
+    spent = len(tokenizer(window.question, prefix)["input_ids"]) + 2
     room = max(max_tokens - spent, stride + 16)
-    return [Window(question, prefix + text[a:b], len(prefix), a) for a, b in _stretches(tokenizer, text, room, stride)]
+    pieces = [(text[a:b], a) for a, b in _stretches(tokenizer, text, room, stride)]
+    return _made(tokenizer, window.question, [prefix] * len(pieces), pieces)
 
 
 def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
@@ -67,18 +97,18 @@ def _stretches(tokenizer: Any, text: str, room: int, stride: int) -> Iterator[tu
 
 
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
-    """Tokens and masks of a batch, as PyTorch tensors and NumPy arrays."""
-    encoding = tokenizer(
-        [window.question for window in batch],
-        [window.text for window in batch],
-        padding=True,
-        return_offsets_mapping=True,
-        return_tensors="np",
-    )
-    offsets = encoding.pop("offset_mapping")
-    inside = np.array([[s == 1 for s in encoding.sequence_ids(row)] for row in range(len(batch))])
-    prefix = np.array([window.prefix for window in batch])[:, None]
+    """Tokens and masks of a batch, as NumPy arrays padded on the right."""
+    shape = len(batch), max(window.tokens for window in batch)
+    ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
+    mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
+    scored = np.zeros(shape, dtype=np.bool_)
+    for row, window in enumerate(batch):
+        found, n = window.encoding, window.tokens
+        ids[row, :n], types[row, :n], mask[row, :n] = found.ids, found.type_ids, 1
+        starts[row, :n], ends[row, :n] = np.array(found.offsets, dtype=np.int64).T
+        inside = np.array([sequence == 1 for sequence in found.sequence_ids])
+        scored[row, :n] = inside & (starts[row, :n] >= window.prefix) & (ends[row, :n] > starts[row, :n])
     moved = np.array([window.offset - window.prefix for window in batch])[:, None]
-    starts, ends = offsets[:, :, 0], offsets[:, :, 1]
-    scored = inside & (starts >= prefix) & (ends > starts)
-    return Encoded(dict(encoding), starts + moved, ends + moved, scored)
+    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    wanted = {name: value for name, value in inputs.items() if name in tokenizer.model_input_names}
+    return Encoded(wanted, starts + moved, ends + moved, scored)

@@ -86,6 +86,7 @@ class Service:
             self._on_failure(error)
             raise
         self._embedder.set_result(backend.embedder)
+        self.metrics.watch_embedder(backend.embedder)
         return backend.engine
 
     def _parts(self) -> tuple[Store, Embedder]:

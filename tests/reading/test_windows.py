@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.reading.windows import MAX_QUESTION_TOKENS, cut, encode, windows
+from rag.reading.windows import MAX_QUESTION_TOKENS, cut, encode, windows, windows_of
 from tests.tiny import wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()
@@ -39,6 +39,22 @@ def test_a_long_question_is_cut_to_its_beginning() -> None:
     (window,) = windows(TOKENIZER, "why " * 500, "", "iran.")
     assert len(TOKENIZER(window.question, add_special_tokens=False)["input_ids"]) <= MAX_QUESTION_TOKENS
     assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
+
+
+def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
+    passages = [("title", "iran and six others."), ("", "oman."), ("a > b", " ".join(f"word{i}" for i in range(90)))]
+    made = [window for each in windows_of(TOKENIZER, "who signed?", passages) for window in each]
+    assert len(made) > len(passages)
+    wanted = TOKENIZER([w.question for w in made], [w.text for w in made], padding=True, return_tensors="np")
+    found = encode(TOKENIZER, made).inputs
+    assert found.keys() == dict(wanted).keys()
+    assert all((found[name] == wanted[name]).all() for name in found)
+
+
+def test_passages_together_are_as_each_alone() -> None:
+    passages = [("title", "iran."), ("", ""), ("other", " ".join(f"word{i}" for i in range(90)))]
+    assert windows_of(TOKENIZER, "who?", passages) == [windows(TOKENIZER, "who?", *passage) for passage in passages]
+    assert windows_of(TOKENIZER, "who?", []) == []
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\n"])
