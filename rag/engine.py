@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,8 +12,9 @@ from rag.composing.confidence import Confidence
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Reader, Retriever, Store
 from rag.receipts import receipt
+from rag.rounds import Reading, Rounds
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Span
+from rag.types import Answer, Document, Hit
 
 _TRIES = 20
 """A change takes milliseconds, as does a retrieval; where changes come without a pause, what no longer stands is left out."""
@@ -21,11 +22,15 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read."""
+    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read.
+
+    `deadline`: a moment of `time.monotonic` after which no further passage is read.
+    """
 
     question: str
     k: int | None = None
     filter: Filter | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,16 @@ class Engine(Searcher):
     def __init__(self, settings: Settings, store: Store, retriever: Retriever, reader: Reader, confidence: Confidence) -> None:
         super().__init__(settings, store, retriever)
         self.reader = reader
+        self._rounds = Rounds(reader)
         self.confidence = confidence
 
-    def ask(self, question: str, read: int | None = None, filter: Filter | None = None) -> Answer:
+    def ask(self, question: str, read: int | None = None, filter: Filter | None = None, deadline: float | None = None) -> Answer:
         """The answer that stands in the documents, or why there is none. `read`: how many passages are read.
 
-        Raises as `search` does.
+        After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so far, the best one at least;
+        `Answer.read` says how many they were. Raises as `search` does.
         """
-        return self.ask_many([Asked(question, read, filter)])[0]
+        return self.ask_many([Asked(question, read, filter, deadline)])[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
         """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
@@ -110,25 +117,32 @@ class Engine(Searcher):
             found = self.find_many(asked)
         return self.answer_many(asked, found, timings)
 
-    def answer_many(self, asked: Sequence[Asked], found: Sequence[Found], timings: Mapping[str, float]) -> list[Answer]:
-        """The answers from what was found for each; `timings`: what the search took."""
+    def answer_many(
+        self,
+        asked: Sequence[Asked],
+        found: Sequence[Found],
+        timings: Mapping[str, float],
+        seen: Callable[[int], object] = lambda row: None,
+    ) -> list[Answer]:
+        """The answers from what was found for each; `timings`: what the search took. `seen` is called with a question's number
+        when passages of it have been read."""
         timings = dict(timings)
-        questions = [one.question.strip() for one in asked]
+        readings = [Reading(one.question.strip(), at.hits, one.deadline) for one, at in zip(asked, found, strict=True)]
         with _timed(timings, "read"):
-            spans = self.reader.read_many([(q, one.hits) for q, one in zip(questions, found, strict=True)])
+            self._rounds.run(readings, seen)
         with _timed(timings, "compose"):
-            return [self._compose(*parts, timings) for parts in zip(asked, found, spans, strict=True)]
+            return [self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)]
 
-    def _compose(self, asked: Asked, found: Found, spans: Sequence[Span], timings: Mapping[str, float]) -> Answer:
+    def _compose(self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]) -> Answer:
         """From the documents as they were when the passages were found, so that an answer never mixes two states."""
         used = replace(self.settings, threshold=self.threshold)
         rule = Rule(self.confidence, self.threshold, self.settings.alternatives)
-        question = asked.question.strip()
-        answer = compose(question, found.hits, spans, found.documents.get, rule, timings)
-        read = sorted({hit.passage.document_id for hit in found.hits})
-        documents = [found.documents[name] for name in read]
-        k = asked.k or self.settings.read
-        made = receipt(used, self.confidence.digest, question, k, asked.filter or (), found.generation, documents, answer)
+        answer = compose(reading.question, found.hits, reading.spans, found.documents.get, rule, timings)
+        answer = replace(answer, read=reading.read)
+        documents = [found.documents[name] for name in sorted({hit.passage.document_id for hit in answer.hits_read})]
+        k = reading.read if answer.partial else asked.k or self.settings.read  # so that it can be made again
+        filter, digest = asked.filter or (), self.confidence.digest
+        made = receipt(used, digest, reading.question, k, filter, found.generation, documents, answer)
         return replace(answer, receipt=made)
 
     @property

@@ -201,6 +201,8 @@ class Answer:
 
     `documents` is how many of the read documents say it. `dissent` are answers that contradict it and would have been given
     without it; `parts`, where the question asks for several things, are the others that were found, each with its citations.
+
+    `hits` are the passages that were found, best first; `read` is how many of them were read before a deadline, None: all.
     """
 
     question: str
@@ -216,3 +218,13 @@ class Answer:
     receipt: Receipt | None = None
     documents: int = 0
     parts: tuple[Alternative, ...] = ()
+    read: int | None = None
+
+    @property
+    def hits_read(self) -> tuple[Hit, ...]:
+        return self.hits[: self.read]
+
+    @property
+    def partial(self) -> bool:
+        """Whether passages were found that were not read."""
+        return len(self.hits_read) < len(self.hits)

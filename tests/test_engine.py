@@ -100,6 +100,20 @@ def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
     assert engine.ask_many([]) == []
 
 
+def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None:
+    late = engine.ask("Who led the talks?", deadline=time.monotonic() - 1)
+    assert (late.read, len(late.hits), late.partial) == (1, 2, True)
+    assert late.hits_read[0].passage.document_id == "oman"
+    assert late.text == "William Burns"
+    assert late.receipt is not None
+    assert set(late.receipt.documents) == {"oman"}
+    again = engine.ask(late.receipt.question, late.receipt.read)
+    assert again.receipt is not None
+    assert again.receipt.answer == late.receipt.answer
+    whole = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
+    assert (whole.read, whole.partial) == (2, False)
+
+
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:
     """A writer counts up in both documents, one after the other: in no generation are they more than one apart."""
     embedder = BagOfWordsEmbedder()

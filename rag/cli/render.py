@@ -15,7 +15,8 @@ from rag.types import Alternative, Answer, Citation, Hit
 
 def answer(found: Answer) -> str:
     """The answer and its numbered citations, or "not found", why, and what came nearest."""
-    return _given(found) if found.text is not None else _refused(found)
+    lines = _given(found) if found.text is not None else _refused(found)
+    return f"{lines}\n\nOnly {found.read} of the {len(found.hits)} passages found were read." if found.partial else lines
 
 
 def _given(found: Answer) -> str:

@@ -75,7 +75,7 @@ def _place(hits: tuple[Hit, ...], citation: Citation) -> int | None:
 def _agreement(answer: Answer) -> Iterator[str]:
     if answer.text is None:
         return
-    read = len({hit.passage.document_id for hit in answer.hits})
+    read = len({hit.passage.document_id for hit in answer.hits_read})
     if answer.documents > 1:
         yield f"{answer.documents} of the {read} documents read say so."
     elif answer.documents == 1:
@@ -116,10 +116,11 @@ def _search(answer: Answer) -> Iterator[str]:
     if not answer.hits:
         yield "The search found no passage."
         return
-    documents = len({hit.passage.document_id for hit in answer.hits})
+    documents = len({hit.passage.document_id for hit in answer.hits_read})
     best = answer.hits[0]
+    count = f"{answer.read} of the {len(answer.hits)}" if answer.partial else f"{len(answer.hits)}"
     yield (
-        f"{len(answer.hits)} passages of {_documents(documents)} were read; the best by search is in {best.passage.document_id} "
+        f"{count} passages of {_documents(documents)} were read; the best by search is in {best.passage.document_id} "
         f"(score {best.score:.2f})."
     )
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from rag.engine import Asked, Engine, Found
@@ -31,13 +31,16 @@ T = TypeVar("T")
 class Work:
     """A question under way. `found` is set before `answer`; with `search` it is all that is wanted.
 
-    `deadline` is a moment of `time.monotonic`; `cost` the tokens that will be read.
+    `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the tokens that will be read.
+    `begun` is set when a passage has been read.
     """
 
     asked: Asked
     deadline: float
     cost: int
     search: bool = False
+    hasty: bool = False
+    begun: threading.Event = field(default_factory=threading.Event)
     found: Future[Found] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
 
@@ -190,21 +193,28 @@ class ModelThread:
 
 
 def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
-    """The same question, asked by many at once, is searched and read once."""
+    """The same question, asked by many at once, is searched and read once; but who is in haste is read for alone."""
     begun = time.perf_counter()
     asked = list(dict.fromkeys(work.asked for work in batch))
     found = dict(zip(asked, engine.find_many(asked), strict=True))
     timings = {"retrieve": time.perf_counter() - begun}
     metrics.stages(timings)
-    to_read: dict[Asked, list[Work]] = {}
+    to_read: dict[tuple[Asked, float | None], list[Work]] = {}
     for work in batch:
         _give(work.found, found[work.asked])
         if not work.search and (work.answer.running() or work.answer.set_running_or_notify_cancel()):
-            to_read.setdefault(work.asked, []).append(work)
+            to_read.setdefault((work.asked, work.deadline if work.hasty else None), []).append(work)
     if to_read:
-        answers = engine.answer_many(list(to_read), [found[one] for one in to_read], timings)
+        groups = list(to_read.values())
+        timely = [replace(works[0].asked, deadline=min(work.deadline for work in works)) for works in groups]
+
+        def seen(row: int) -> None:
+            for work in groups[row]:
+                work.begun.set()
+
+        answers = engine.answer_many(timely, [found[works[0].asked] for works in groups], timings, seen)
         metrics.answers(answers)
-        for works, answer in zip(to_read.values(), answers, strict=True):
+        for works, answer in zip(groups, answers, strict=True):
             for work in works:
                 work.answer.set_result(answer)
 

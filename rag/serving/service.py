@@ -31,6 +31,8 @@ from rag.settings import Settings
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
+_GRACE = 2.0
+"""Seconds in which what is being read at the deadline is read to its end, and the answer composed."""
 T = TypeVar("T")
 
 
@@ -118,7 +120,8 @@ class Service:
         k = options.k or (10 if search else self.settings.read)
         cost = 0 if search else self.models.limits.cost(k)
         asked = [Asked(check_question(question, most), k, filter) for question in questions]
-        made = [Work(one, deadline, cost, search) for one in asked]
+        hasty = options.deadline_ms is not None
+        made = [Work(one, deadline, cost, search, hasty) for one in asked]
         self.models.submit(made)
         for work in made:
             hangup.then(work.cancel)
@@ -126,9 +129,15 @@ class Service:
 
 
 def wait(work: Work, future: Future[T]) -> T:
-    """What the future brings before the question's deadline. Raises what it failed with, or ServiceError."""
+    """What the future brings before the question's deadline. Raises what it failed with, or ServiceError.
+
+    An answer from what was read by then is waited for a little longer.
+    """
     try:
-        return future.result(max(0.0, work.deadline - time.monotonic()))
+        try:
+            return future.result(max(0.0, work.deadline - time.monotonic()))
+        except FutureTimeout:
+            return future.result(_GRACE if work.begun.is_set() else 0.0)
     except FutureTimeout:
         work.cancel()
         raise problems.late() from None

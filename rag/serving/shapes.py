@@ -26,6 +26,8 @@ def answer(made: Answer, found: Found) -> wire.WireAnswer:
         documents=made.documents,
         explain=explain(made),
         nearest=[hit(one) for one in made.hits],
+        passages_found=len(made.hits),
+        passages_read=len(made.hits_read),
         receipt=dataclasses.asdict(made.receipt) if made.receipt else None,
         generation=found.generation,
         timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in made.timings.items()},

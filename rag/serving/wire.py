@@ -24,7 +24,12 @@ class Options(Strict):
         description="Conditions on documents that must all hold, such as `type=pdf`, `year>=2024`, `document=notes/a.md`.",
         examples=[["type=md"]],
     )
-    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which no answer is wanted.")
+    deadline_ms: int | None = Field(
+        default=None,
+        ge=1,
+        le=600_000,
+        description="Milliseconds after which no more passages are read: the answer is of those read so far; 503 if none was.",
+    )
 
 
 class Ask(Options):
@@ -125,7 +130,9 @@ class WireAnswer(BaseModel):
     value: WireValue | None = Field(default=None, description="The answer as a date, number, and so on, where it is one.")
     documents: int = Field(default=0, description="How many of the documents that were read say so.")
     explain: list[str] = Field(default=[], description="Why this answer, in plain words.")
-    nearest: list[WireHit] = Field(description="The passages that were read, best first.")
+    nearest: list[WireHit] = Field(description="The passages that were found, best first.")
+    passages_found: int = Field(description="How many passages were found.", examples=[8])
+    passages_read: int = Field(description="How many of them, the best, were read; fewer if the deadline came.", examples=[8])
     receipt: dict[str, Any] | None = Field(default=None, description="What the answer was made from.")
     generation: int = Field(description="The state of the index that all of this comes from.", examples=[61])
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}])

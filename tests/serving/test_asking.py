@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median_low as median
@@ -8,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rag.types import Hit, Span
+from tests.fakes import NameReader
 from tests.serving.fake_server import SlowReader, put_text, serving
 
 BURNS = {"question": "Who led the talks?", "k": 3}
@@ -179,6 +182,27 @@ def test_a_deadline_is_kept(tmp_path: Path) -> None:
         assert response.elapsed.total_seconds() < 0.6
         streamed = client.post("/v1/ask", json={**BURNS, "deadline_ms": 100, "stream": True})
         assert events(streamed.text)[-1][0] == "error"
+
+
+class PacedReader(NameReader):
+    """Takes a while for every passage."""
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+        time.sleep(0.15 * sum(len(hits) for _, hits in asked))
+        return super().read_many(asked)
+
+
+def test_at_the_deadline_the_answer_is_of_the_passages_read_so_far(tmp_path: Path) -> None:
+    with serving(tmp_path, PacedReader()) as client:
+        for number in range(8):
+            put_text(client, f"oman{number}.txt", f"The talks were led by William Burns in 20{number + 10}.")
+        hasty = client.post("/v1/ask", json={**BURNS, "k": 8, "deadline_ms": 600})
+        assert hasty.status_code == 200
+        found = hasty.json()
+        assert found["answer"] == "William Burns"
+        assert 1 <= found["passages_read"] < found["passages_found"] == len(found["nearest"]) == 8
+        whole = client.post("/v1/ask", json={**BURNS, "k": 8}).json()
+        assert whole["passages_read"] == whole["passages_found"] == 8
 
 
 def test_a_client_that_hangs_up_is_not_read_for(tmp_path: Path) -> None:

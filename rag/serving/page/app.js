@@ -44,6 +44,9 @@ async function ask(question, filters) {
   }
 }
 
+const read = ({ passages_read, passages_found }) =>
+  passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage');
+
 function show(answer, filters, ms) {
   shown = answer;
   const time = ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
@@ -53,7 +56,7 @@ function show(answer, filters, ms) {
     setTimeout(() => { copy.textContent = 'Copy link'; }, 1500);
   }, { class: 'quiet small' });
   $('result').replaceChildren(...renderAnswer(answer, openCitation),
-    el('p', { class: 'foot' }, el('span', {}, `${count(answer.nearest.length, 'passage')} read in ${time}`), copy));
+    el('p', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), copy));
   $('result').hidden = false;
   say(answer.answer === null ? 'Not found.' : `Answered. ${inWords(answer.confidence)}, ${count(answer.citations.length, 'citation')}.`, { heard: true });
 }

@@ -1,0 +1,71 @@
+"""Reading best-first in rounds: until all is read, the time is up, or, where that is wished, a good answer is found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rag.protocols import Reader
+from rag.types import Hit, Span
+
+_CAUTION = 2.0
+"""A round is planned to take at most this part of the time left: the machine may be slower than it was."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A question's hits, best first, and what was read of them. `deadline` is a moment of `time.monotonic`; None: no haste."""
+
+    question: str
+    hits: Sequence[Hit]
+    deadline: float | None = None
+    spans: list[Span] = field(default_factory=list)
+    read: int = 0
+
+
+class Rounds:
+    """Reads with a reader, and learns how fast that is."""
+
+    def __init__(self, reader: Reader, enough: float = 0.0, first: int = 3) -> None:
+        """`enough`: log-odds of a span, against "no answer", from which on no more is read; 0: all is. `first`: passages
+        that are read before that is asked."""
+        self._reader = reader
+        self._enough = enough
+        self._first = first
+        self._pace = 0.5
+        """Seconds that a passage took lately; of a first one nothing is known."""
+
+    def run(self, readings: Sequence[Reading], seen: Callable[[int], object] = lambda row: None) -> None:
+        """Read; spans come best first. Of every question the first passage is read, whatever the time. `seen` is called with
+        a question's number after each of its rounds."""
+        while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
+            sizes = [self._size(readings[row], len(live)) for row in live]
+            self._round([readings[row] for row in live], sizes)
+            for row in live:
+                seen(row)
+
+    def _goes_on(self, one: Reading) -> bool:
+        left = one.read < len(one.hits)
+        in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
+        return left and in_time and not self._has_enough(one)
+
+    def _has_enough(self, one: Reading) -> bool:
+        return self._enough > 0 and one.read >= self._first and bool(one.spans) and one.spans[0].score >= self._enough
+
+    def _size(self, one: Reading, live: int) -> int:
+        left = len(one.hits) - one.read
+        if self._enough > 0 and one.read < self._first:
+            left = min(left, self._first - one.read)
+        if one.deadline is None:
+            return left
+        fits = (one.deadline - time.monotonic()) / (_CAUTION * self._pace * live)
+        return max(1, min(left, int(fits)))
+
+    def _round(self, live: Sequence[Reading], sizes: Sequence[int]) -> None:
+        begun = time.monotonic()
+        parts = [(one.question, one.hits[one.read : one.read + size]) for one, size in zip(live, sizes, strict=True)]
+        for one, size, spans in zip(live, sizes, self._reader.read_many(parts), strict=True):
+            one.spans = sorted([*one.spans, *spans], key=lambda span: -span.score)
+            one.read += size
+        self._pace = (self._pace + (time.monotonic() - begun) / sum(sizes)) / 2
