@@ -1,4 +1,4 @@
-"""Office files that LibreOffice wrote, from Markdown: DOCX (also by way of ODT), PPTX, XLSX, PDF and EPUB.
+"""Office files that LibreOffice wrote, from the texts of `seeds/`: DOCX (also by way of ODT), PPTX, XLSX, PDF and EPUB.
 
     python -m eval.office OUT
 
@@ -12,24 +12,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from pptx import Presentation
 
 _SEEDS = Path(__file__).parent.parent / "seeds"
-_FODP = """<?xml version="1.0" encoding="UTF-8"?>
-<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
- xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"
- xmlns:presentation="urn:oasis:names:tc:opendocument:xmlns:presentation:1.0"
- xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
- office:version="1.3" office:mimetype="application/vnd.oasis.opendocument.presentation">
-<office:body><office:presentation>{slides}</office:presentation></office:body></office:document>"""
-_SLIDE = """<draw:page draw:name="{number}" draw:master-page-name="Default">
-<draw:frame presentation:class="title" svg:x="2cm" svg:y="1cm" svg:width="24cm" svg:height="3cm">
-<draw:text-box><text:p>{title}</text:p></draw:text-box></draw:frame>
-<draw:frame presentation:class="outline" svg:x="2cm" svg:y="5cm" svg:width="24cm" svg:height="14cm">
-<draw:text-box><text:list>{points}</text:list></draw:text-box></draw:frame></draw:page>"""
 _TO_WRITER = "--infilter=HTML (StarWriter)"
 
 
@@ -77,14 +65,14 @@ def _html(work: Path, name: str) -> Path:
 
 
 def _slides(work: Path, name: str) -> Path:
-    path = work / f"{name}.fodp"
-    point = "<text:list-item><text:p>{}</text:p></text:list-item>"
-    slides = [
-        _SLIDE.format(number=number, title=escape(title), points="".join(point.format(escape(s)) for s in sentences))
-        for number, (title, sentences) in enumerate(_sections(name), 1)
-    ]
-    path.write_text(_FODP.format(slides="".join(slides)))
-    return path
+    """A title and points on each; what LibreOffice makes of it as ODP."""
+    show = Presentation()
+    for title, sentences in _sections(name):
+        slide = show.slides.add_slide(show.slide_layouts[1])
+        slide.shapes.title.text = title
+        slide.placeholders[1].text_frame.text = "\n".join(sentences)
+    show.save(str(work / f"{name}.pptx"))
+    return _convert(work / f"{name}.pptx", work, "odp:impress8")
 
 
 def _rows(work: Path, name: str) -> Path:

@@ -49,7 +49,8 @@ def take(folder: Path, target: Path) -> Snapshot:
     _clean(path)
     with closing(database.connect(folder / "rag.sqlite")) as live, _partial(path) as partial:
         with database.translated(folder / "rag.sqlite"), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
-            live.backup(copy)
+            with _room(path):
+                live.backup(copy)
             if (found := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(found)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
@@ -152,6 +153,17 @@ def _note(folder: Path, snapshot: Snapshot) -> None:
     """For receipts of deletion, which name the snapshots that still hold a document."""
     with suppress(OSError), (folder / _LOG).open("a") as log:
         log.write(json.dumps(asdict(snapshot)) + "\n")
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """The index was read; what is full is the disk of the copy."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+            raise
+        raise StoreError(f"{path} cannot be written: {error}", "name another place, or free some space") from error
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def _unshared(script: str) -> list[str]:
 def small_disk(folder: Path, kilobytes: int) -> list[str]:
     """The start of a command for which `folder` is a disk of that size; what stands in `folder` is copied onto it."""
     steps = [
-        f'cp -a "{folder}" "{folder}.copy"',
+        f'rm -rf "{folder}.copy" && cp -a "{folder}" "{folder}.copy"',
         f'mount -t tmpfs -o size={kilobytes}k tmpfs "{folder}"',
         f'cp -a "{folder}.copy/." "{folder}"',
     ]
