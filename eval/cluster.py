@@ -194,12 +194,16 @@ class Killer:
             time.sleep(pause)
             place = random.randrange(2)
             if turn % 2:
-                self._kill(self._servers[place], "servers", lambda place=place: self._traffic.asking[place] > 0)  # type: ignore[misc]
+                self._kill(self._servers[place], "servers", lambda place=place: self._other_answers(place))  # type: ignore[misc]
             else:
                 self._kill(self._workers[place], "workers", lambda: self._queue.state().count("working") >= len(self._workers))
 
+    def _other_answers(self, place: int) -> bool:
+        """With a question in hand, while the other one could take it: with none left there is nothing to see."""
+        return self._traffic.asking[place] > 0 and self._servers[1 - place].is_ready
+
     def _kill(self, program: Program, kind: str, at_work: Callable[[], bool]) -> None:
-        busy = eventually(at_work, 20)
+        busy = eventually(at_work, 90)
         program.kill()
         self.kills[kind] += 1
         self.kills[f"{kind} at work"] += busy

@@ -46,16 +46,19 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    @property
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ready", trust_env=False, timeout=10).status_code == 200
+        except httpx.TransportError:
+            return False
+
     def wait_until_ready(self, seconds: float = 600) -> None:
         until = time.monotonic() + seconds
-        while time.monotonic() < until and self.process and self.process.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/ready", trust_env=False, timeout=10).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
+        while not self.is_ready:
+            if time.monotonic() > until or not self.process or self.process.poll() is not None:
+                raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.3)
-        raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
 
     @property
     def cpu_seconds(self) -> float:
