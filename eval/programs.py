@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,15 +74,34 @@ def cpu_seconds(pid: int) -> float:
 
 
 def database_seconds(dsn: str) -> float:
-    """That the processes of a database on this machine, which serve those who are connected now, have computed for so far."""
+    """That the processes which serve the index in a database on this machine have computed for so far."""
+    return sum(cpu_seconds(pid) for pid in backends(dsn))
+
+
+def backends(dsn: str) -> list[int]:
+    """The processes of a database on this machine that serve an index's connections."""
+    asked = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rag'"
+        " AND pid <> pg_backend_pid() AND query NOT LIKE 'CREATE INDEX%'"
+    )
     with psycopg.connect(dsn) as connection:
-        pids = [
-            pid
-            for (pid,) in connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        ]
-    return sum(cpu_seconds(pid) for pid in pids if Path(f"/proc/{pid}").exists())
+        found = [pid for (pid,) in connection.execute(asked)]
+    return [pid for pid in found if Path(f"/proc/{pid}").exists()]
+
+
+@contextmanager
+def first_on_a_core(dsn: str) -> Iterator[None]:
+    """This process and the database's before all others on one core, as if the machine were idle. Linux, as root; be short."""
+    pids, core, everywhere = [0, *backends(dsn)], {max(os.sched_getaffinity(0))}, os.sched_getaffinity(0)
+    try:
+        for pid in pids:
+            os.sched_setaffinity(pid, core)
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
+        yield
+    finally:
+        for pid in pids:
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setaffinity(pid, everywhere)
 
 
 def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:

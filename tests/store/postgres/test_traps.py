@@ -104,6 +104,12 @@ def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
     assert counted[1] > 12
 
 
+def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> None:
+    """Without statistics PostgreSQL takes a search of milliseconds for a long one, and starts processes for it."""
+    asked = "SHOW max_parallel_workers_per_gather"
+    assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == ("0",)
+
+
 def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Nine tenths of an index are dead rows: a search still finds its k, and the end of the change clears them away."""
     store = postgres(cluster, exact=EXACT)(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag.filters import parse
 from rag.protocols import Store
 from rag.store.postgres.words import LENGTHS, Collection, Word, essential, length_class
 from tests.postgres import Cluster
@@ -54,6 +55,15 @@ def test_every_score_is_tantivys(both: list[Store]) -> None:
     for _ in range(60):
         question = text(source, 8)
         ours, theirs = (dict(store.lexical(question, 1000)) for store in (both[1], both[0]))
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list[Store]) -> None:
+    """40 passages: the index of words is asked for words that fewer passages hold, and passed over for the others."""
+    source = random.Random(5)
+    filter = parse(["document=d40"])
+    for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(20))]:
+        ours, theirs = (dict(store.lexical(question, 1000, filter)) for store in (both[1], both[0]))
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
