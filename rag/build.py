@@ -16,7 +16,7 @@ from rag.errors import AbsentError, InputError, OldError
 from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
-from rag.weights import calibration_path
+from rag.weights import calibration_path, embedder_path
 
 if TYPE_CHECKING:
     from rag.ingest import Ingest
@@ -151,8 +151,13 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
 
 def embedder(settings: Settings) -> Embedder:
     _prepare(settings)
-    from rag.embedding import SentenceTransformerEmbedder
+    from rag.mean_embedding import MeanEmbedder, is_mean
     from rag.remembered import RememberingEmbedder
+
+    path, local = embedder_path(settings.embedder)
+    if local and is_mean(Path(path)):
+        return RememberingEmbedder(MeanEmbedder(settings.embedder, Path(path), _bf16(settings)))
+    from rag.embedding import SentenceTransformerEmbedder
 
     return RememberingEmbedder(SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings)))
 
@@ -226,12 +231,11 @@ def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retrieve
 def _prepare(settings: Settings) -> None:
     """Threads, once for the process; and no word to the hub from libraries that would look for news."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     import torch
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
 
 

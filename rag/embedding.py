@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Transformer
 
 from rag.errors import ModelError
 from rag.packing import without_padding
@@ -29,7 +28,7 @@ class SentenceTransformerEmbedder:
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"embedder {setting} cannot be loaded: {reason}", "set RAG_EMBEDDER to another model") from error
-        if isinstance(self._model[0], Transformer):
+        if hasattr(self._model[0], "auto_model"):  # not static embeddings
             without_padding(self._model[0].auto_model)
         if bf16:
             self._model.bfloat16()

@@ -14,15 +14,16 @@ HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "
 HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 HOMES = {
     "torch": {
+        "bert.py",
         "embedding.py",
         "packing.py",
+        "reading/heads.py",
         "reading/precision.py",
-        "reading/reader.py",
         "training/train.py",
         "training/loss.py",
         "build.py",
     },
-    "transformers": {"packing.py", "reading/reader.py", "training/train.py", "build.py"},
+    "transformers": {"packing.py", "reading/heads.py", "training/train.py"},
     "sentence_transformers": {"embedding.py"},
     "faiss": {"store/dense.py"},
     "tantivy": {"store/lexical.py"},
@@ -48,6 +49,7 @@ CONCRETE = {
     "rag.store.postgres.store",
     "rag.store.postgres.queue",
     "rag.embedding",
+    "rag.mean_embedding",
     "rag.reading.reader",
     "rag.retrieval",
 }

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import torch
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import ModelError
-from rag.packing import without_padding
+from rag.reading.heads import load_head
 from rag.reading.spans import Scored, best_spans, distinct
-from rag.reading.windows import Window, encode, windows_of
+from rag.reading.windows import Window, places, windows_of
 from rag.types import Hit, Span
 from rag.weights import reader_path
 
@@ -32,8 +28,7 @@ class ExtractiveReader:
         """
         path, local = reader_path(setting)
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
-            self._model: Any = _load_model(path, local, bf16)
+            self._head = load_head(path, local, bf16)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"reader {setting} cannot be loaded: {reason}", "set RAG_READER to another model") from error
@@ -70,30 +65,13 @@ class ExtractiveReader:
         return sorted(best, key=lambda span: -span.score)
 
     def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
-        return windows_of(self._tokenizer, question, [(hit.passage.context, hit.passage.text) for hit in hits])
+        return windows_of(self._head.tokenizer, question, [(hit.passage.context, hit.passage.text) for hit in hits])
 
     def _score(self, batch: Sequence[Window]) -> Iterator[list[Scored]]:
-        encoded = encode(self._tokenizer, batch)
-        with torch.inference_mode():
-            output = self._model(**{name: torch.as_tensor(value) for name, value in encoded.inputs.items()})
-        starts, ends = output.start_logits.float().numpy(), output.end_logits.float().numpy()
-        for row in range(len(batch)):
-            found = best_spans(starts[row], ends[row], encoded.scored[row], self._max_answer_tokens)
-            yield [(score, int(encoded.starts[row, a]), int(encoded.ends[row, b])) for score, a, b in found]
-
-
-def _load_model(path: str, local: bool, bf16: bool) -> Any:
-    """The model; its head in fp32. transformers would fill in a missing span head at random; that is an error here."""
-    model, report = AutoModelForQuestionAnswering.from_pretrained(
-        path, local_files_only=local, dtype=torch.float32, output_loading_info=True
-    )
-    if any("qa_outputs" in name for name in report["missing_keys"]):
-        raise ValueError("it has no question-answering head")
-    if bf16 and hasattr(model, "qa_outputs"):
-        model.bfloat16().qa_outputs.float()  # bf16 has three digits: enough for states, not for scores
-        model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
-    without_padding(model.base_model)
-    return model.eval()
+        for window, (first, last) in zip(batch, self._head.logits(batch), strict=True):
+            starts, ends, scored = places(window)
+            found = best_spans(first[: window.tokens], last[: window.tokens], scored, self._max_answer_tokens)
+            yield [(score, int(starts[a]), int(ends[b])) for score, a, b in found]
 
 
 def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:

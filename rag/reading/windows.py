@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 MAX_QUESTION_TOKENS = 64
 MAX_CONTEXT_CHARACTERS = 200
@@ -67,14 +68,14 @@ def _made(tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequen
     if not pieces:
         return []
     texts = [prefix + text for prefix, (text, _) in zip(prefixes, pieces, strict=True)]
-    encodings = tokenizer([question] * len(texts), texts, verbose=False).encodings
+    encodings = _plain(tokenizer).encode_batch([(question, text) for text in texts])
     parts = zip(texts, prefixes, pieces, encodings, strict=True)
     return [Window(question, text, len(prefix), offset, encoding) for text, prefix, (_, offset), encoding in parts]
 
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
     prefix, text = window.text[: window.prefix], window.text[window.prefix :]
-    spent = len(tokenizer(window.question, prefix)["input_ids"]) + 2
+    spent = len(_plain(tokenizer).encode(window.question, prefix).ids) + 2
     room = max(max_tokens - spent, stride + 16)
     pieces = [(text[a:b], a) for a, b in _stretches(tokenizer, text, room, stride)]
     return _made(tokenizer, window.question, [prefix] * len(pieces), pieces)
@@ -82,12 +83,20 @@ def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> lis
 
 def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
     """The beginning of `text` that takes at most `max_tokens`."""
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
     return text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
 
 
+def _plain(tokenizer: Any) -> Tokenizer:
+    """The tokenizer itself, which cuts and pads nothing, where one of transformers stands around it."""
+    plain: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    plain.no_truncation()
+    plain.no_padding()
+    return plain
+
+
 def _stretches(tokenizer: Any, text: str, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
     if len(offsets) <= room:
         yield 0, len(text)
         return
@@ -96,19 +105,24 @@ def _stretches(tokenizer: Any, text: str, room: int, stride: int) -> Iterator[tu
         yield offsets[first][0], offsets[last][1]
 
 
+def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """As `Encoded.starts`, `ends` and `scored`, of one window, each (t,)."""
+    starts, ends = np.array(window.encoding.offsets, dtype=np.int64).T
+    inside = np.array([sequence == 1 for sequence in window.encoding.sequence_ids])
+    scored = inside & (starts >= window.prefix) & (ends > starts)
+    moved = window.offset - window.prefix
+    return starts + moved, ends + moved, scored
+
+
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
-    """Tokens and masks of a batch, as NumPy arrays padded on the right."""
+    """Tokens and masks of a batch, as NumPy arrays padded on the right. `tokenizer`: of transformers."""
     shape = len(batch), max(window.tokens for window in batch)
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
     scored = np.zeros(shape, dtype=np.bool_)
     for row, window in enumerate(batch):
-        found, n = window.encoding, window.tokens
-        ids[row, :n], types[row, :n], mask[row, :n] = found.ids, found.type_ids, 1
-        starts[row, :n], ends[row, :n] = np.array(found.offsets, dtype=np.int64).T
-        inside = np.array([sequence == 1 for sequence in found.sequence_ids])
-        scored[row, :n] = inside & (starts[row, :n] >= window.prefix) & (ends[row, :n] > starts[row, :n])
-    moved = np.array([window.offset - window.prefix for window in batch])[:, None]
+        n = window.tokens
+        ids[row, :n], types[row, :n], mask[row, :n] = window.encoding.ids, window.encoding.type_ids, 1
+        starts[row, :n], ends[row, :n], scored[row, :n] = places(window)
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    wanted = {name: value for name, value in inputs.items() if name in tokenizer.model_input_names}
-    return Encoded(wanted, starts + moved, ends + moved, scored)
+    return Encoded({name: inputs[name] for name in inputs if name in tokenizer.model_input_names}, starts, ends, scored)

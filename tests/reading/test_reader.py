@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import ModelError
 from rag.reading.reader import ExtractiveReader
@@ -62,10 +63,12 @@ def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> 
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
     (best, *_) = reader.read(question, [Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)])
-    encoding = reader._tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    model = AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()
+    encoding = tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)
     offsets, inside = encoding.pop("offset_mapping")[0], encoding.sequence_ids(0)
     with torch.inference_mode():
-        output = reader._model(**encoding)
+        output = model(**encoding)
     start, end = output.start_logits[0], output.end_logits[0]
     scores = {
         (int(offsets[i][0]), int(offsets[j][1])): float(start[i] + end[j] - start[0] - end[0])
@@ -94,7 +97,6 @@ def test_an_absent_model_is_named(setting: str) -> None:
 def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
     folder = str(tiny.bert(tmp_path))
     wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
-    assert next(narrow._model.bert.parameters()).dtype == torch.bfloat16
     full, half = (max(s.score for s in reader.read("where?", hits(TEXTS))) for reader in (wide, narrow))
     assert half == pytest.approx(full, abs=0.05)
     assert half != full
