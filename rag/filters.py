@@ -2,8 +2,9 @@
 
     type=pdf   author!=Ada   year>=2024   date<2024-06   source:reports/2024   document=seeds/jcpoa.md
 
-The keys "document" (its id), "title" and "source" are a document's own, every other key is one of its metadata. `matches` says
-what a filter means; stores answer it in their own language, and tests hold them to it.
+The keys "document" (its id), "title" and "source" are a document's own, "page" (page=3, page>=2) is of its passages: those with
+text on such a page. Every other key is one of its metadata. `matches` says what a filter means; stores answer it in their own
+language, and tests hold them to it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ _CONDITION = re.compile(r"([^=!<>:]+)(!=|<=|>=|=|<|>|:)(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
 """As JSON writes one, so that every store can tell."""
 _DATE = re.compile(r"[0-9]{4}(?:-.*)?", re.DOTALL)
+_PAGE = re.compile(r"[0-9]{1,9}")
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+PAGE = "page"
 _ALIASES = {"path": "source", "id": "document"}
 _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or source:reports"
 
@@ -40,6 +43,10 @@ class Condition:
     def __post_init__(self) -> None:
         if self.op not in OPERATORS:
             raise InputError(f"{self.op!r} is not an operator of filters", _HINT)
+        if self.key == PAGE and (self.op == "!=" or not _PAGE.fullmatch(self.value)):
+            raise InputError(
+                f"page{self.op}{self.value} is not a filter of pages", "write page=3, page>=2 or page<10, with a number"
+            )
 
 
 Filter = tuple[Condition, ...]
@@ -66,8 +73,36 @@ def _condition(text: str) -> Condition:
 
 
 def matches(filter: Filter, document: Document) -> bool:
-    """Whether every condition holds for the document."""
-    return all(_holds(condition, document) for condition in filter)
+    """Whether every condition holds for the document; of pages, whether it has one of them."""
+    wanted = pages(filter)
+    has_page = wanted is None or wanted.first <= min(wanted.last, len(document.pages))
+    return has_page and all(_holds(condition, document) for condition in of_documents(filter))
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """From `first`, at least 1, to `last`; none where that is less."""
+
+    first: int
+    last: int
+
+
+_LAST_PAGE = 10**9
+
+
+def pages(filter: Filter) -> Pages | None:
+    """The pages that a filter names; None if it names none."""
+    named = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
+    if not named:
+        return None
+    first = [number + (op == ">") for op, number in named if ">" in op or op == "="]
+    last = [number - (op == "<") for op, number in named if "<" in op or op == "="]
+    return Pages(max([1, *first]), min([_LAST_PAGE, *last]))
+
+
+def of_documents(filter: Filter) -> Filter:
+    """Its conditions without those on pages."""
+    return tuple(condition for condition in filter if condition.key != PAGE)
 
 
 def _holds(condition: Condition, document: Document) -> bool:

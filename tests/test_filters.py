@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.errors import InputError
-from rag.filters import Condition, matches, parse
+from rag.filters import Condition, Pages, matches, pages, parse
 from tests.fakes import document
 
 
@@ -71,6 +73,38 @@ def test_what_conditions_mean(text: str, holds: bool) -> None:
     known = document("Sardines.", year="2024", date="2024-03-15", author="Ada, Bo")
     assert matches(parse([text]), known) is holds
     assert matches(parse(["year=2024", text]), known) is holds
+
+
+@pytest.mark.parametrize(
+    ("texts", "span"),
+    [
+        (["page=3"], (3, 3)),
+        (["page:3"], (3, 3)),
+        (["page>=2", "page<5"], (2, 4)),
+        (["page>2"], (3, 10**9)),
+        (["page<=2", "type=pdf"], (1, 2)),
+        (["page=0"], (1, 0)),
+        (["page=3", "page=4"], (4, 3)),
+    ],
+)
+def test_pages_as_people_write_them(texts: list[str], span: tuple[int, int]) -> None:
+    assert pages(parse(texts)) == Pages(*span)
+    assert pages(parse(["type=pdf"])) is None
+
+
+@pytest.mark.parametrize("text", ["page!=3", "page=iv", "page>=2.5", "page=", "page>-1"])
+def test_what_is_no_page_is_said(text: str) -> None:
+    with pytest.raises(InputError, match="page>=2"):
+        parse([text])
+
+
+def test_a_document_has_a_page_or_not() -> None:
+    known = replace(document("One two three."), pages=(0, 4, 8))
+    assert [matches(parse([text]), known) for text in ("page=3", "page>=3", "page<2", "page=4", "page>3", "page<1")] == [
+        *[True] * 3,
+        *[False] * 3,
+    ]
+    assert not matches(parse(["page=1"]), document("It has no pages."))
 
 
 def test_no_condition_holds_for_all() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.filters import Condition, Filter, is_date, is_number
+from rag.filters import Condition, Filter, is_date, is_number, of_documents, pages
 
 _OWN = {"document": "d.id", "title": "d.title"}
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
@@ -11,8 +11,26 @@ _IS_DATE = "({0} GLOB '[0-9][0-9][0-9][0-9]' OR {0} GLOB '[0-9][0-9][0-9][0-9]-*
 Clause = tuple[str, list[str]]
 
 
+def passages(filter: Filter) -> Clause:
+    """A query for the ids of the passages that a filter leaves, and the values of its parameters."""
+    if not filter:
+        return "SELECT id FROM passages", []
+    condition, values = where(of_documents(filter))
+    wanted = pages(filter)
+    if wanted is None:
+        return f"SELECT id FROM passages WHERE document IN (SELECT row FROM documents d WHERE {condition})", values
+    if wanted.last < wanted.first:
+        return "SELECT id FROM passages WHERE 0", []
+    # The first page begins with the text, and what is beyond the last page is NULL.
+    begin = f"json_extract(d.pages, '$[{wanted.first - 1}]')" if wanted.first > 1 else "iif(json_array_length(d.pages), 0, NULL)"
+    span = f"SELECT row, {begin} AS first, json_extract(d.pages, '$[{wanted.last}]') AS beyond"
+    chosen = f"WITH spans AS MATERIALIZED ({span} FROM documents d WHERE {condition})"
+    held = "p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
+    return f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {held}", values
+
+
 def where(filter: Filter) -> Clause:
-    """An expression over `documents d`, and the values of its parameters."""
+    """An expression over `documents d`, and the values of its parameters. Of conditions on pages it knows nothing."""
     clauses = [_clause(condition) for condition in filter]
     return " AND ".join(["1", *(sql for sql, _ in clauses)]), [value for _, values in clauses for value in values]
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.protocols import Filter, Vectors
-from rag.store import schema
-from rag.store.conditions import where
+from rag.store import conditions, schema
 from rag.types import Document, Passage, Section
 
 _OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
@@ -238,10 +237,8 @@ def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Pa
 
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
-    """All passage ids, or those of the documents for which `filter` holds."""
-    condition, values = where(filter or ())
-    chosen = f"WHERE document IN (SELECT row FROM documents d WHERE {condition})" if filter else ""
-    return [row[0] for row in connection.execute(f"SELECT id FROM passages {chosen}", values)]
+    """All passage ids, or those for which `filter` holds."""
+    return [row[0] for row in connection.execute(*conditions.passages(filter or ()))]
 
 
 def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tuple[list[Passage], Vectors]:

@@ -224,6 +224,36 @@ def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[C
     assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == wanted
 
 
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["page=1"], {"a": [1], "b": [1]}),
+        (["page=2"], {"a": [2, 3]}),
+        (["page=3"], {"a": [3, 4]}),
+        (["page>=2"], {"a": [2, 3, 4]}),
+        (["page<3"], {"a": [1, 2, 3], "b": [1]}),
+        (["page>1", "page<=2"], {"a": [2, 3]}),
+        (["page=1", "document=a"], {"a": [1]}),
+        (["page=4"], {}),
+        (["page>=1"], {"a": [1, 2, 3, 4], "b": [1]}),
+        (["page>3", "page<2"], {}),
+    ],
+)
+def test_a_page_leaves_the_passages_with_text_on_it(store: Store, texts: list[str], found: dict[str, list[int]]) -> None:
+    """Four passages of a: one on its first page, one on the second, one on the second and third, one on the third."""
+    parts = ["Herring one.", "Herring two.", "Herring three is long.", "Herring four."]
+    starts = [sum(len(part) + 1 for part in parts[:n]) for n in range(5)]
+    for id, pages in (("a", (0, starts[1], starts[2] + 8)), ("b", (0,)), ("c", ())):
+        text = " ".join(parts if id == "a" else ["Herring one."])
+        passages = [Passage(id, at, at + len(part), part, id, "") for at, part in zip(starts, parts, strict=False)]
+        passages = passages if id == "a" else passages[:1]
+        store.put(replace(document(text, id, id), pages=pages), passages, unit(len(passages)))
+    filter = parse(texts)
+    for search in (store.dense(unit(1)[0], 99, filter), store.lexical("herring", 99, filter)):
+        here = store.passages([id for id, _ in search]).values()
+        assert {(p.document_id, 1 + starts.index(p.start)) for p in here} == {(id, n) for id, ns in found.items() for n in ns}
+
+
 def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
     put(store, "a", "Sardines swim.")
     before, generation = store.document("a"), store.stats().generation

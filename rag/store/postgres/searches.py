@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from rag.filters import Pages, of_documents, pages
 from rag.protocols import Filter, Vectors
 from rag.store.lexical import analyze
 from rag.store.postgres.filters import where
@@ -22,18 +23,20 @@ _FIRST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which documents a search may find: all, those in `rows` (with `passages`, few), or those that meet `condition`."""
+    """What a search may find: all, the documents in `rows` (with `passages`, few), those that meet `condition`, or, with
+    `numbers`, few passages by their ids."""
 
     rows: list[int] | None = None
     passages: int = 0
     condition: str = ""
     values: tuple[Any, ...] = ()
+    numbers: bool = False
 
     def clause(self) -> tuple[str, tuple[Any, ...]]:
         if self.rows is not None:
-            return "document = ANY(%s)", (self.rows,)
+            return f"{'id' if self.numbers else 'document'} = ANY(%s)", (self.rows,)
         if self.condition:
-            return f'document IN (SELECT "row" FROM rag_documents WHERE {self.condition})', self.values
+            return self.condition, self.values
         return "true", ()
 
 
@@ -41,13 +44,33 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     """Documents with at most `few` passages together are named one by one: a search over them is exact and quick."""
     if not filter:
         return Scope()
-    condition, values = where(filter)
+    condition, values = where(of_documents(filter))
+    if wanted := pages(filter):
+        return _scope_of_pages(connection, wanted, condition, values, few)
     asked = f'SELECT "row", passages FROM rag_documents WHERE {condition} LIMIT %s'
     found = connection.execute(asked, (*values, few + 1)).fetchall()
     held = sum(passages for _, passages in found)
     if len(found) <= few and held <= few:
         return Scope([row for row, _ in found], held)
-    return Scope(condition=condition, values=tuple(values))
+    return Scope(condition=f'document IN (SELECT "row" FROM rag_documents WHERE {condition})', values=tuple(values))
+
+
+def _scope_of_pages(connection: Connection[Any], wanted: Pages, condition: str, values: list[Any], few: int) -> Scope:
+    """Passages with text on these pages: by their ids if they are few."""
+    if wanted.last < wanted.first:
+        return Scope([])
+    # The first page begins with the text, and what is beyond the last page is NULL.
+    begin = f"(pages ->> {wanted.first - 1})::bigint" if wanted.first > 1 else "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
+    asked = (
+        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, (pages ->> {wanted.last})::bigint AS beyond FROM'
+        f" (SELECT \"row\", record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}) AS d)"
+        ' SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"'
+        " WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
+    )
+    found = connection.execute(f"{asked} LIMIT %s", (*values, few + 1)).fetchall()
+    if len(found) <= few:
+        return Scope([number for (number,) in found], len(found), numbers=True)
+    return Scope(condition=f"id IN ({asked})", values=tuple(values))
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
