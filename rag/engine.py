@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from rag.composing.compose import Rule, compose
 from rag.composing.confidence import Confidence
+from rag.composing.features import Asked as About
+from rag.composing.features import features
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Reader, Retriever, Store
 from rag.receipts import receipt
 from rag.rounds import Reading, Rounds
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit
+from rag.types import Answer, Document, Hit, Span
 
 _TRIES = 20
 """A change takes milliseconds, as does a retrieval; where changes come without a pause, what no longer stands is left out."""
@@ -99,7 +101,7 @@ class Engine(Searcher):
     def __init__(self, settings: Settings, store: Store, retriever: Retriever, reader: Reader, confidence: Confidence) -> None:
         super().__init__(settings, store, retriever)
         self.reader = reader
-        self._rounds = Rounds(reader)
+        self._rounds = Rounds(reader, self._is_enough if settings.enough < 1 else None)
         self.confidence = confidence
 
     def ask(self, question: str, read: int | None = None, filter: Filter | None = None, deadline: float | None = None) -> Answer:
@@ -132,6 +134,11 @@ class Engine(Searcher):
             self._rounds.run(readings, seen)
         with _timed(timings, "compose"):
             return [self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)]
+
+    def _is_enough(self, question: str, spans: Sequence[Span]) -> bool:
+        asked = About.of(question)
+        ranked = self.confidence.rank(asked, spans)
+        return bool(ranked) and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.enough
 
     def _compose(self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]) -> Answer:
         """From the documents as they were when the passages were found, so that an answer never mixes two states."""

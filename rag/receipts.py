@@ -19,7 +19,7 @@ from rag.weights import MINILM_SHA256, shipped_reader
 if TYPE_CHECKING:
     from rag.engine import Engine
 
-_BEARING = ("candidates", "alpha", "passage_tokens", "threshold")
+_BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough")
 """Settings that bear on which answer is given; those that choose models stand as digests."""
 
 

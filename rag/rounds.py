@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from rag.protocols import Reader
 from rag.types import Hit, Span
 
+Enough = Callable[[str, Sequence[Span]], bool]
+"""Of a question and what was read for it so far, best first."""
+FIRST = 3
 _CAUTION = 2.0
 """A round is planned to take at most this part of the time left: the machine may be slower than it was."""
 
@@ -27,12 +30,10 @@ class Reading:
 class Rounds:
     """Reads with a reader, and learns how fast that is."""
 
-    def __init__(self, reader: Reader, enough: float = 0.0, first: int = 3) -> None:
-        """`enough`: log-odds of a span, against "no answer", from which on no more is read; 0: all is. `first`: passages
-        that are read before that is asked."""
+    def __init__(self, reader: Reader, enough: Enough | None = None) -> None:
+        """`enough` is asked once, when the first passages are read, whether the others may be left; None: all are read."""
         self._reader = reader
         self._enough = enough
-        self._first = first
         self._pace = 0.5
         """Seconds that a passage took lately; of a first one nothing is known."""
 
@@ -48,15 +49,12 @@ class Rounds:
     def _goes_on(self, one: Reading) -> bool:
         left = one.read < len(one.hits)
         in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
-        return left and in_time and not self._has_enough(one)
-
-    def _has_enough(self, one: Reading) -> bool:
-        return self._enough > 0 and one.read >= self._first and bool(one.spans) and one.spans[0].score >= self._enough
+        return left and in_time and not (self._enough and one.read == FIRST and self._enough(one.question, one.spans))
 
     def _size(self, one: Reading, live: int) -> int:
         left = len(one.hits) - one.read
-        if self._enough > 0 and one.read < self._first:
-            left = min(left, self._first - one.read)
+        if self._enough and one.read < FIRST:
+            left = min(left, FIRST - one.read)
         if one.deadline is None:
             return left
         fits = (one.deadline - time.monotonic()) / (_CAUTION * self._pace * live)

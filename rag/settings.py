@@ -36,6 +36,8 @@ class Settings:
     """Weight of the dense leg in the fusion, from 0 (words only) to 1 (vectors only)."""
     read: int = 8
     """Passages that the reader reads for a question."""
+    enough: float = 1.0
+    """Confidence, after three passages, from which on the others are left unread; 1: all are read."""
     alternatives: int = 3
     """Most other answers shown."""
     threshold: float = -1.0
@@ -117,6 +119,7 @@ class Settings:
         limits = {
             "alpha": (0, 1),
             "threshold": (-1, 1),
+            "enough": (0, 1),
             "read": (1, 200),
             "candidates": (1, 10_000),
             "passage_tokens": (16, 480),

@@ -202,7 +202,7 @@ class Answer:
     `documents` is how many of the read documents say it. `dissent` are answers that contradict it and would have been given
     without it; `parts`, where the question asks for several things, are the others that were found, each with its citations.
 
-    `hits` are the passages that were found, best first; `read` is how many of them were read before a deadline, None: all.
+    `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
     """
 
     question: str

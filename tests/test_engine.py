@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,19 @@ def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None
     assert again.receipt.answer == late.receipt.answer
     whole = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
     assert (whole.read, whole.partial) == (2, False)
+
+
+def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empty: Engine) -> None:
+    embedder = BagOfWordsEmbedder()
+    many = [document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}") for n in range(6)]
+    embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in many])
+
+    def read_with(enough: float) -> int | None:
+        settings = replace(empty.settings, enough=enough)
+        return Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence).ask("Who led the talks?").read
+
+    sure = empty.ask("Who led the talks?", read=3).confidence
+    assert [read_with(enough) for enough in (1.0, sure + 0.001, sure - 0.001)] == [6, 6, 3]
 
 
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:

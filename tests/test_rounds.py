@@ -62,8 +62,21 @@ def test_a_hasty_question_does_not_stop_another() -> None:
 
 @pytest.mark.parametrize(("said", "read"), [(0, 3), (2, 3), (5, 8)])
 def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
-    """The reader's fake gives 3 a shared word, less 6: six words shared are 12."""
+    """The reader's fake gives 3 a shared word, less 6: five words shared are 9."""
     one = Reading(QUESTION, hits(8, said))
-    Rounds(PacedReader(), enough=9.0).run([one])
+    Rounds(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
     assert one.read == read
     assert one.spans[0].text == "Burns"
+
+
+def test_whether_it_is_enough_is_asked_once() -> None:
+    asked: list[str] = []
+
+    def never(question: str, spans: Sequence[Span]) -> bool:
+        asked.append(question)
+        return False
+
+    reader = PacedReader()
+    Rounds(reader, never).run([Reading(QUESTION, hits(8))])
+    assert asked == [QUESTION]
+    assert reader.rounds == [[3], [5]]

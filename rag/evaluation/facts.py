@@ -20,7 +20,7 @@ from rag.settings import Settings
 from rag.weights import calibration_path, embedder_path, reader_path
 
 _PROJECT = Path(__file__).parents[2]
-_SETTINGS = ("embedder", "reader", "passage_tokens", "candidates", "alpha", "read", "threshold", "calibration")
+_SETTINGS = ("embedder", "reader", "passage_tokens", "candidates", "alpha", "read", "enough", "threshold", "calibration")
 """Those that bear on an answer."""
 
 

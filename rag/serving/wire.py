@@ -132,7 +132,9 @@ class WireAnswer(BaseModel):
     explain: list[str] = Field(default=[], description="Why this answer, in plain words.")
     nearest: list[WireHit] = Field(description="The passages that were found, best first.")
     passages_found: int = Field(description="How many passages were found.", examples=[8])
-    passages_read: int = Field(description="How many of them, the best, were read; fewer if the deadline came.", examples=[8])
+    passages_read: int = Field(
+        description="How many of them, the best, were read; fewer if the deadline came or RAG_ENOUGH was reached.", examples=[8]
+    )
     receipt: dict[str, Any] | None = Field(default=None, description="What the answer was made from.")
     generation: int = Field(description="The state of the index that all of this comes from.", examples=[61])
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}])
