@@ -68,12 +68,13 @@ def test_the_table_says_what_was_measured() -> None:
     alone = {
         "rows": {"ours": asked(0.1), "plain": asked(0.4)},
         "cpu": {"ours": [0.8], "plain": [2.0]},
-        "start": {"ours": start, "plain": start},
-        "memory": {"ours": memory, "plain": memory},
         "load": [1.0, 2.0],
     }
     taken = {"ours": [{"ingest": 2.0, "cpu": 4.0}], "plain": [{"ingest": 4.0, "cpu": 8.0}]}
+    search = {"rows": {"ours": [{"seconds": 0.01, "found": ["x#0"]}] * 4}, "load": [1.0, 2.0]}
+    search |= {"start": {"ours": start}, "memory": {"ours": memory}}
     measured: dict[str, Any] = {
+        "search": search,
         "quality": {"rows": alone["rows"], "load": [1.0, 2.0]},
         "alone": alone,
         "ingest": {"rows": taken, "load": [1.0, 1.5]},
@@ -91,7 +92,9 @@ def test_the_table_says_what_was_measured() -> None:
     assert "| ours | 100.0 | 100.0 | 200.0 |  |  |" in text
     assert "| plain | 400.0 | 400.0 | 500.0 | 0.25 [0.25, 0.25] | 0.40 [0.40, 0.40] |" in text
     assert "| plain | 4.0 | 0.5 | 100 | 8.0 | 0.50 [0.50, 0.50] | 0.50 [0.50, 0.50] |" in text
-    assert "| ours | 50.0 | 50.0 | 100.0 | 50.0 | 50.0 | 50.0 |" in text
+    assert "| ours | 9.0 | 4.0 | 3.0 | 0.1 | 700 | 500 | 800 |" in text
+    assert "| ours | 10.0 | 10.0 | 0.0 |  |" in text
+    assert "| ours | 4 | 50.0 | 50.0 | 100.0 | 50.0 | 50.0 | 50.0 |" in text
 
 
 def test_a_peer_that_is_not_installed_is_an_error_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from eval.bench.peers import report
 from eval.bench.peers.corpus import documents, texts
-from eval.bench.peers.measure import PHASES, Measured, Run
+from eval.bench.peers.measure import NOTES, PHASES, Measured, Run
 from eval.bench.peers.plot import plot
 from eval.bench.peers.system import PEERS, check, read_texts, write_texts
 from rag.errors import RagError
@@ -46,7 +46,7 @@ def prepare(work: Path) -> None:
 
 def result(run: Run, command: str) -> dict[str, Any]:
     """Facts, figures and ratios of the phases that have run."""
-    measured = report.read(run.work, list(PHASES))
+    measured = report.read(run.work, NOTES)
     passages = {text.id: (text.document, text.text) for text in read_texts(run.work / "texts.json")}
     tokens = json.loads((run.work / "tokens.json").read_text())
     figures = report.figures(measured, run.questions, passages)
@@ -74,7 +74,7 @@ def _answers(run: Run, measured: Mapping[str, Measured]) -> list[dict[str, Any]]
     """What each system said to each question, and what it would have said."""
     found = measured.get("quality", {"rows": {}})["rows"]
     return [
-        {"id": question.id, **{name: [rows[i]["text"], rows[i]["guess"]] for name, rows in found.items()}}
+        {"id": question.id, **{name: [rows[i]["text"], rows[i]["guess"]] for name, rows in found.items() if i < len(rows)}}
         for i, question in enumerate(run.questions)
     ]
 
@@ -127,7 +127,7 @@ def main() -> None:
         run = Run(asked.work, asked.systems, questions, asked.timed, asked.rounds, asked.threads)
         for phase in asked.phases:
             begun = time.perf_counter()
-            run.note(phase, PHASES[phase](run))
+            PHASES[phase](run)
             print(f"{phase}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         write(result(run, "python -m eval.bench.peers " + " ".join(sys.argv[1:])), asked.out)
     except RagError as error:

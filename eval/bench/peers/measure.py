@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, an index a system, and a file a phase. Of the questions the first `timed` are for latency."""
+    """`work` holds texts.json, the indexes and the phases' files. Of the questions the first `timed` are for latency."""
 
     work: Path
     systems: Sequence[str]
@@ -39,8 +39,13 @@ class Run:
     def readers(self) -> list[str]:
         return [name for name in self.systems if PEERS[name].reads]
 
+    @property
+    def ingesting(self) -> list[str]:
+        """Those that are no other way of asking the index of another."""
+        return [name for name in self.systems if "-" not in name]
+
     def index(self, name: str) -> Path:
-        return self.work / f"index-{name}"
+        return self.work / f"index-{name.partition('-')[0]}"
 
     def note(self, phase: str, measured: Measured) -> None:
         (self.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
@@ -58,7 +63,7 @@ def blocks(asked: Sequence[str], size: int) -> list[Sequence[str]]:
 
 @contextmanager
 def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[str, Process]]:
-    """A process for each system with its index open; seconds and memory of the start in `measured["start"]`."""
+    """A process for each system with its index open; seconds and memory of the start in `measured["start"]`, and the load."""
     measured["load"] = [load(), load()]
     with ExitStack() as stack, (run.work / "workers.log").open("a") as log:
         processes: dict[str, Process] = {}
@@ -68,79 +73,86 @@ def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[
             started = processes[name].do("open", folder=str(run.index(name)))
             measured.setdefault("start", {})[name] = started | {"ready": time.perf_counter() - begun}
         yield processes
-        measured["memory"] = {name: process.do("memory") for name, process in processes.items()}
-    measured["load"][1] = load()
+        measured["load"][1] = load()
 
 
 def load() -> float:
     return round(os.getloadavg()[0], 1)
 
 
-def ingest(run: Run) -> Measured:
+def ingest(run: Run) -> None:
     """Each system into an index of its own, `rounds` times; the last one stays."""
-    measured: Measured = {"load": [load()], "rows": {name: [] for name in run.systems}}
+    measured: Measured = {"load": [load()], "rows": {name: [] for name in run.ingesting}}
     with (run.work / "workers.log").open("a") as log:
         for turn in range(run.rounds):
-            for name in rotated(run.systems, turn):
+            for name in rotated(run.ingesting, turn):
                 shutil.rmtree(run.index(name), ignore_errors=True)
                 with Process(name, run.threads, log.fileno()) as process:
                     texts = str(run.work / "texts.json")
                     measured["rows"][name].append(process.do("ingest", texts=texts, folder=str(run.index(name))))
     measured["load"].append(load())
+    run.note("ingest", measured)
+
+
+def ask(run: Run) -> None:
+    """Searches, questions one after the other, and eight at a time, in the same processes."""
+    started: Measured = {"rows": {}}
+    with opened(run, run.systems, started) as processes:
+        readers = {name: processes[name] for name in run.readers}
+        for process in readers.values():
+            process.do("ask", questions=run.asked[:2])  # a first run is slower than all others
+        found = {"search": search(run, processes), "alone": alone(run, readers)}
+        started["memory"] = {name: process.do("memory") for name, process in processes.items()}
+        found["together"] = together(run, readers)
+    for phase, measured in found.items():
+        run.note(phase, started | measured)
+
+
+def search(run: Run, processes: Mapping[str, Process]) -> Measured:
+    rows: dict[str, list[Any]] = {name: [] for name in processes}
+    for turn, block in enumerate(blocks(run.asked[: run.timed], SEARCH_BLOCK)):
+        for name in rotated(list(processes), turn):
+            rows[name] += processes[name].do("search", questions=block)["rows"]
+    return {"rows": rows}
+
+
+def alone(run: Run, processes: Mapping[str, Process]) -> Measured:
+    measured: Measured = {"rows": {name: [] for name in processes}, "cpu": {name: [] for name in processes}}
+    for turn, block in enumerate(blocks(run.asked[: run.timed], BLOCK)):
+        for name in rotated(list(processes), turn):
+            reply = processes[name].do("ask", questions=block)
+            measured["rows"][name] += reply["rows"]
+            measured["cpu"][name].append(reply["cpu"])
     return measured
 
 
-def search(run: Run) -> Measured:
-    measured: Measured = {"rows": {name: [] for name in run.systems}}
-    with opened(run, run.systems, measured) as processes:
-        for turn, block in enumerate(blocks(run.asked, SEARCH_BLOCK)):
-            for name in rotated(run.systems, turn):
-                measured["rows"][name] += processes[name].do("search", questions=block)["rows"]
+def together(run: Run, processes: Mapping[str, Process]) -> Measured:
+    measured: Measured = {"rows": {name: [] for name in processes}, "seconds": {name: [] for name in processes}}
+    for turn, block in enumerate(blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]):
+        for name in rotated(list(processes), turn):
+            reply = processes[name].do("together", questions=block, threads=AT_ONCE)
+            measured["rows"][name] += reply["rows"]
+            measured["seconds"][name].append(reply["seconds"])
     return measured
 
 
-def alone(run: Run) -> Measured:
-    """Questions one after the other, a block at a time."""
-    measured: Measured = {"rows": {name: [] for name in run.readers}, "cpu": {name: [] for name in run.readers}}
-    with opened(run, run.readers, measured) as processes:
-        for name in run.readers:
-            processes[name].do("ask", questions=run.asked[:2])  # a first run is slower than all others
-        for turn, block in enumerate(blocks(run.asked[: run.timed], BLOCK)):
-            for name in rotated(run.readers, turn):
-                reply = processes[name].do("ask", questions=block)
-                measured["rows"][name] += reply["rows"]
-                measured["cpu"][name].append(reply["cpu"])
-    return measured
-
-
-def quality(run: Run) -> Measured:
+def quality(run: Run) -> None:
     """What each system says to all questions, one system after the other; what was stopped goes on where it was."""
-    path = run.work / "quality.json"
-    measured: Measured = json.loads(path.read_text()) if path.exists() else {"rows": {}, "load": [load(), load()]}
+    measured: Measured = _read(run.work / "quality.json") or {"rows": {}, "load": [load(), load()]}
     for name in run.readers:
         rows = measured["rows"].setdefault(name, [])
-        left = run.asked[len(rows) :]
-        with (run.work / "workers.log").open("a") as log, Process(name, run.threads, log.fileno()) as process:
-            if left:
+        if left := run.asked[len(rows) :]:
+            with (run.work / "workers.log").open("a") as log, Process(name, run.threads, log.fileno()) as process:
                 process.do("open", folder=str(run.index(name)))
-            for block in blocks(left, SEARCH_BLOCK):
-                rows += process.do("ask", questions=block)["rows"]
-                run.note("quality", measured)
-    return measured
+                for block in blocks(left, BLOCK):
+                    rows += process.do("ask", questions=block)["rows"]
+                    run.note("quality", measured)
 
 
-def together(run: Run) -> Measured:
-    """Eight at a time."""
-    measured: Measured = {"rows": {name: [] for name in run.readers}, "seconds": {name: [] for name in run.readers}}
-    with opened(run, run.readers, measured) as processes:
-        for name in run.readers:
-            processes[name].do("ask", questions=run.asked[:1])
-        for turn, block in enumerate(blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]):
-            for name in rotated(run.readers, turn):
-                reply = processes[name].do("together", questions=block, threads=AT_ONCE)
-                measured["rows"][name] += reply["rows"]
-                measured["seconds"][name].append(reply["seconds"])
-    return measured
+def _read(path: Path) -> Measured | None:
+    return json.loads(path.read_text()) if path.exists() else None
 
 
-PHASES = {"ingest": ingest, "search": search, "alone": alone, "together": together, "quality": quality}
+PHASES = {"ingest": ingest, "ask": ask, "quality": quality}
+NOTES = ("ingest", "search", "alone", "together", "quality")
+"""The files that the phases leave."""

@@ -20,6 +20,8 @@ def figures(measured: Mapping[str, Measured], questions: Sequence[Question], pas
     for phase, found in measured.items():
         for name, rows in found["rows"].items():
             made.setdefault(name, {})[phase] = _OF[phase](name, rows, found, questions, passages)
+    for name in measured.get("search", {}).get("start", {}):
+        made[name]["start"] = _start(name, measured["search"])
     return made
 
 
@@ -32,19 +34,17 @@ def _ingest(_: str, rows: Any, __: Measured, ___: Sequence[Question], passages: 
 def _search(
     _: str, rows: Any, __: Measured, questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]
 ) -> dict[str, Any]:
-    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(questions, rows, passages)}
+    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(questions[: len(rows)], rows, passages)}
+
+
+def _start(name: str, found: Measured) -> dict[str, Any]:
+    """Seconds until the system could be asked, and memory after the questions that were asked one at a time."""
+    memory = {kind: round(value) for kind, value in found["memory"][name].items()}
+    return {kind: round(found["start"][name][kind], 2) for kind in ("ready", "imports", "models", "index")} | memory
 
 
 def _alone(name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]) -> dict[str, Any]:
-    memory = {kind: round(value) for kind, value in found["memory"][name].items()}
-    start = {kind: round(found["start"][name][kind], 2) for kind in ("ready", "imports", "models", "index")}
-    cpu = round(1000 * sum(found["cpu"][name]) / len(rows), 1)
-    return {
-        **percentiles([row["seconds"] for row in rows]),
-        "cpu_ms": cpu,
-        "memory_mib": memory,
-        "start_s": start,
-    }
+    return percentiles([row["seconds"] for row in rows]) | {"cpu_ms": round(1000 * sum(found["cpu"][name]) / len(rows), 1)}
 
 
 def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___
 
 
 def _quality(_: str, rows: Any, __: Measured, questions: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
-    return quality(questions, rows)
+    return quality(questions[: len(rows)], rows) | {"questions": len(rows)}
 
 
 _OF = {"quality": _quality, "ingest": _ingest, "search": _search, "alone": _alone, "together": _together}
@@ -117,14 +117,11 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _cell(name: str, row: Mapping[str, Any], key: str, ratios: Mapping[str, Any]) -> str:
-    """`key` is a path in the row, or "ratio:" and what the ratio is of."""
+    """`key` is one of the row, or "ratio:" and what the ratio is of."""
     if key.startswith("ratio:"):
         found = ratios.get(key.removeprefix("ratio:"), {}).get(name)
         return f"{found['ratio']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" if found else ""
-    value: Any = row
-    for part in key.split("."):
-        value = value[part]
-    return f"{value:,}"
+    return f"{row[key]:,}"
 
 
 _TABLES = (
@@ -143,6 +140,7 @@ _TABLES = (
         "Answers at each system's own default, per cent",
         "quality",
         (
+            ("questions", "questions"),
             ("EM", "em"),
             ("F1", "f1"),
             ("F1 if it may not refuse", "forced_f1"),
@@ -175,15 +173,15 @@ _TABLES = (
     ),
     (
         "Start and memory of the asking process",
-        "alone",
+        "start",
         (
-            ("ready after, s", "start_s.ready"),
-            ("imports, s", "start_s.imports"),
-            ("models, s", "start_s.models"),
-            ("index, s", "start_s.index"),
-            ("resident, MiB", "memory_mib.resident"),
-            ("not of mapped files, MiB", "memory_mib.anonymous"),
-            ("peak, MiB", "memory_mib.peak"),
+            ("ready after, s", "ready"),
+            ("imports, s", "imports"),
+            ("models, s", "models"),
+            ("index, s", "index"),
+            ("resident, MiB", "resident"),
+            ("not of mapped files, MiB", "anonymous"),
+            ("peak, MiB", "peak"),
         ),
     ),
 )
