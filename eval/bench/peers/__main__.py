@@ -44,6 +44,12 @@ def prepare(work: Path) -> None:
     (work / "tokens.json").write_text(json.dumps(sum(count([passage.text for passage in passages]))))
 
 
+def command(asked: argparse.Namespace) -> str:
+    """What a phase was called with, but for folders."""
+    numbers = " ".join(f"--{name} {getattr(asked, name)}" for name in ("questions", "timed", "rounds", "threads"))
+    return f"python -m eval.bench.peers --work FOLDER --systems {' '.join(asked.systems)} {numbers}"
+
+
 def result(run: Run, command: str) -> dict[str, Any]:
     """Facts, figures and ratios of the phases that have run."""
     measured = report.read(run.work, NOTES)
@@ -129,7 +135,7 @@ def main() -> None:
             begun = time.perf_counter()
             PHASES[phase](run)
             print(f"{phase}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
-        write(result(run, "python -m eval.bench.peers " + " ".join(sys.argv[1:])), asked.out)
+        write(result(run, command(asked)), asked.out)
     except RagError as error:
         sys.exit(f"error: {error}")
 

@@ -137,20 +137,22 @@ def together(run: Run, processes: Mapping[str, Process]) -> Measured:
 
 
 def quality(run: Run) -> None:
-    """What each system says to all questions, one system after the other; what was stopped goes on where it was."""
-    measured: Measured = _read(run.work / "quality.json") or {"rows": {}, "load": [load(), load()]}
-    for name in run.readers:
-        rows = measured["rows"].setdefault(name, [])
-        if left := run.asked[len(rows) :]:
-            with (run.work / "workers.log").open("a") as log, Process(name, run.threads, log.fileno()) as process:
-                process.do("open", folder=str(run.index(name)))
-                for block in blocks(left, BLOCK):
-                    rows += process.do("ask", questions=block)["rows"]
-                    run.note("quality", measured)
+    """What each system says to all questions, a block at a time; what was stopped goes on where it was."""
+    measured = _read(run.work / "quality.json")
+    rows = {name: measured.get("rows", {}).get(name, []) for name in run.readers}
+    left = {name: blocks(run.asked[len(found) :], BLOCK) for name, found in rows.items() if len(found) < len(run.asked)}
+    with opened(run, list(left), measured) as processes:
+        for turn in range(max(map(len, left.values()), default=0)):
+            for name in left:
+                if turn < len(left[name]):
+                    rows[name] += processes[name].do("ask", questions=left[name][turn])["rows"]
+            run.note("quality", measured | {"rows": rows})
 
 
-def _read(path: Path) -> Measured | None:
-    return json.loads(path.read_text()) if path.exists() else None
+def _read(path: Path) -> Measured:
+    """What is there already, or nothing."""
+    found: Measured = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 PHASES = {"ingest": ingest, "ask": ask, "quality": quality}
