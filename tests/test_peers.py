@@ -67,7 +67,7 @@ def test_the_table_says_what_was_measured() -> None:
     memory = {"resident": 700.4, "anonymous": 500.0, "peak": 800.0}
     alone = {
         "rows": {"ours": asked(0.1), "plain": asked(0.4)},
-        "cpu": {"ours": [0.8], "plain": [2.0]},
+        "blocks": {"ours": [{"cpu": 0.8}], "plain": [{"cpu": 2.0}]},
         "load": [1.0, 2.0],
     }
     taken = {"ours": [{"ingest": 2.0, "cpu": 4.0}], "plain": [{"ingest": 4.0, "cpu": 8.0}]}

@@ -95,45 +95,38 @@ def ingest(run: Run) -> None:
 
 
 def ask(run: Run) -> None:
-    """Searches, questions one after the other, and eight at a time, in the same processes."""
-    started: Measured = {"rows": {}}
+    """Questions one after the other, searches, and eight questions at a time, in the same processes."""
+    started: Measured = {}
     with opened(run, run.systems, started) as processes:
         readers = {name: processes[name] for name in run.readers}
         for process in readers.values():
             process.do("ask", questions=run.asked[:2])  # a first run is slower than all others
-        found = {"search": search(run, processes), "alone": alone(run, readers)}
+        timed = run.asked[: run.timed]
+        _by_block(run, "alone", started, readers, blocks(timed, BLOCK), "ask")
         started["memory"] = {name: process.do("memory") for name, process in processes.items()}
-        found["together"] = together(run, readers)
-    for phase, measured in found.items():
+        _by_block(run, "search", started, processes, blocks(timed, SEARCH_BLOCK), "search")
+        together = blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]
+        _by_block(run, "together", started, readers, together, "together", threads=AT_ONCE)
+
+
+def _by_block(
+    run: Run,
+    phase: str,
+    started: Measured,
+    processes: Mapping[str, Process],
+    asked: Sequence[Sequence[str]],
+    what: str,
+    **options: Any,
+) -> None:
+    """All systems with one block before any has the next. Noted after each, so that a run that is ended leaves what it had."""
+    measured: Measured = {"rows": {name: [] for name in processes}, "blocks": {name: [] for name in processes}}
+    for turn, block in enumerate(asked):
+        for name in rotated(list(processes), turn):
+            reply = processes[name].do(what, questions=block, **options)
+            measured["rows"][name] += reply.pop("rows")
+            measured["blocks"][name].append(reply)
+        started["load"][1] = load()
         run.note(phase, started | measured)
-
-
-def search(run: Run, processes: Mapping[str, Process]) -> Measured:
-    rows: dict[str, list[Any]] = {name: [] for name in processes}
-    for turn, block in enumerate(blocks(run.asked[: run.timed], SEARCH_BLOCK)):
-        for name in rotated(list(processes), turn):
-            rows[name] += processes[name].do("search", questions=block)["rows"]
-    return {"rows": rows}
-
-
-def alone(run: Run, processes: Mapping[str, Process]) -> Measured:
-    measured: Measured = {"rows": {name: [] for name in processes}, "cpu": {name: [] for name in processes}}
-    for turn, block in enumerate(blocks(run.asked[: run.timed], BLOCK)):
-        for name in rotated(list(processes), turn):
-            reply = processes[name].do("ask", questions=block)
-            measured["rows"][name] += reply["rows"]
-            measured["cpu"][name].append(reply["cpu"])
-    return measured
-
-
-def together(run: Run, processes: Mapping[str, Process]) -> Measured:
-    measured: Measured = {"rows": {name: [] for name in processes}, "seconds": {name: [] for name in processes}}
-    for turn, block in enumerate(blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]):
-        for name in rotated(list(processes), turn):
-            reply = processes[name].do("together", questions=block, threads=AT_ONCE)
-            measured["rows"][name] += reply["rows"]
-            measured["seconds"][name].append(reply["seconds"])
-    return measured
 
 
 def quality(run: Run) -> None:

@@ -44,11 +44,13 @@ def _start(name: str, found: Measured) -> dict[str, Any]:
 
 
 def _alone(name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]) -> dict[str, Any]:
-    return percentiles([row["seconds"] for row in rows]) | {"cpu_ms": round(1000 * sum(found["cpu"][name]) / len(rows), 1)}
+    return percentiles([row["seconds"] for row in rows]) | {
+        "cpu_ms": round(1000 * sum(block["cpu"] for block in found["blocks"][name]) / len(rows), 1)
+    }
 
 
 def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
-    per_second = round(len(rows) / sum(found["seconds"][name]), 2)
+    per_second = round(len(rows) / sum(block["seconds"] for block in found["blocks"][name]), 2)
     return percentiles([row["seconds"] for row in rows]) | {"per_second": per_second}
 
 
@@ -65,19 +67,22 @@ def ratios(measured: Mapping[str, Measured], base: str = "ours") -> dict[str, di
     for phase, size in (("alone", BLOCK), ("search", SEARCH_BLOCK)):
         if phase in measured:
             blocks[phase] = {name: _blocks(rows, size) for name, rows in measured[phase]["rows"].items()}
-    if "alone" in measured:
-        blocks["alone_cpu"] = measured["alone"]["cpu"]
-    if "together" in measured:
-        blocks["together"] = measured["together"]["seconds"]
-    if "ingest" in measured:
-        rows = measured["ingest"]["rows"]
-        blocks["ingest"] = {name: [row["ingest"] for row in found] for name, found in rows.items()}
-        blocks["ingest_cpu"] = {name: [row["cpu"] for row in found] for name, found in rows.items()}
+    for what, phase, group, field in _RECORDED:
+        if phase in measured:
+            blocks[what] = {name: [one[field] for one in found] for name, found in measured[phase][group].items()}
     return {
         what: {name: paired(found[base], others) for name, others in found.items() if name != base}
         for what, found in blocks.items()
         if base in found
     }
+
+
+_RECORDED = (
+    ("alone_cpu", "alone", "blocks", "cpu"),
+    ("together", "together", "blocks", "seconds"),
+    ("ingest", "ingest", "rows", "ingest"),
+    ("ingest_cpu", "ingest", "rows", "cpu"),
+)
 
 
 def _blocks(rows: Sequence[Mapping[str, float]], size: int) -> list[float]:
