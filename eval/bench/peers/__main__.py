@@ -20,9 +20,11 @@ from eval.bench.peers.corpus import documents, texts
 from eval.bench.peers.measure import NOTES, PHASES, Measured, Run
 from eval.bench.peers.plot import plot
 from eval.bench.peers.system import PEERS, check, read_texts, write_texts
+from rag import build
 from rag.errors import RagError
 from rag.evaluation.facts import commit
 from rag.evaluation.gold import read_jsonl, sample
+from rag.settings import Settings
 
 GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
 PACKAGES = (
@@ -36,9 +38,7 @@ def prepare(work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     if (work / "tokens.json").exists():
         return
-    from rag.embedding import SentenceTransformerEmbedder
-
-    count = SentenceTransformerEmbedder("minilm").count_tokens
+    count = build.embedder(Settings()).count_tokens
     passages = texts(documents(count))
     write_texts(work / "texts.json", passages)
     (work / "tokens.json").write_text(json.dumps(sum(count([passage.text for passage in passages]))))

@@ -22,7 +22,7 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, the indexes and the phases' files. Of the questions the first `timed` are for latency."""
+    """`work` holds texts.json, the indexes and the phases' files. Of the questions `timed` are asked alone, and as many searched."""
 
     work: Path
     systems: Sequence[str]
@@ -100,12 +100,13 @@ def ask(run: Run) -> None:
     with opened(run, run.systems, started) as processes:
         readers = {name: processes[name] for name in run.readers}
         for process in readers.values():
-            process.do("ask", questions=run.asked[:2])  # a first run is slower than all others
-        timed = run.asked[: run.timed]
-        _by_block(run, "alone", started, readers, blocks(timed, BLOCK), "ask")
+            process.do("ask", questions=run.asked[-2:])  # a first run is slower than all others
+        first, second = run.timed, 2 * run.timed  # no question twice: ours remembers the vectors of those that were asked
+        _by_block(run, "alone", started, readers, blocks(run.asked[:first], BLOCK), "ask")
         started["memory"] = {name: process.do("memory") for name, process in processes.items()}
-        _by_block(run, "search", started, processes, blocks(timed, SEARCH_BLOCK), "search")
-        together = blocks(run.asked, TOGETHER_BLOCK)[: run.rounds]
+        started["first"] = first
+        _by_block(run, "search", started, processes, blocks(run.asked[first:second], SEARCH_BLOCK), "search")
+        together = blocks(run.asked[second:], TOGETHER_BLOCK)[: run.rounds]
         _by_block(run, "together", started, readers, together, "together", threads=AT_ONCE)
 
 

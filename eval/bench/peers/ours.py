@@ -33,9 +33,14 @@ class Ours(System):
         self._thread: ModelThread | None = None
 
     def imports(self) -> None:
-        import rag.embedding
+        """As much as `rag ask` imports before it loads a model."""
+        import torch
+
+        import rag.build
         import rag.reading.reader
         import rag.store.local  # noqa: F401
+
+        torch.set_num_threads(self._settings.threads)
 
     def models(self, reader: bool) -> None:
         from rag import build

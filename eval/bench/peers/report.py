@@ -32,9 +32,10 @@ def _ingest(_: str, rows: Any, __: Measured, ___: Sequence[Question], passages: 
 
 
 def _search(
-    _: str, rows: Any, __: Measured, questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]
+    _: str, rows: Any, found: Measured, questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]
 ) -> dict[str, Any]:
-    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(questions[: len(rows)], rows, passages)}
+    asked = questions[found["first"] :][: len(rows)]
+    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(asked, rows, passages)}
 
 
 def _start(name: str, found: Measured) -> dict[str, Any]:
