@@ -22,7 +22,7 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, the indexes and the phases' files. Of the questions `timed` are asked alone, and as many searched."""
+    """`work` holds texts.json, the indexes and the phases' files; `timed` of the questions are asked alone, as many searched."""
 
     work: Path
     systems: Sequence[str]
