@@ -71,7 +71,7 @@ def test_the_table_says_what_was_measured() -> None:
         "load": [1.0, 2.0],
     }
     taken = {"ours": [{"ingest": 2.0, "cpu": 4.0}], "plain": [{"ingest": 4.0, "cpu": 8.0}]}
-    search = {"rows": {"ours": [{"seconds": 0.01, "found": ["x#0"]}] * 4}, "load": [1.0, 2.0]}
+    search: dict[str, Any] = {"rows": {"ours": [{"seconds": 0.01, "found": ["x#0"]}] * 4}, "load": [1.0, 2.0]}
     search |= {"first": 0, "start": {"ours": start}, "memory": {"ours": memory}}
     measured: dict[str, Any] = {
         "search": search,
