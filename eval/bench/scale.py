@@ -1,10 +1,13 @@
-"""How an index behaves as it grows: python -m eval.bench.scale --sizes 1000 20000 200000 --out eval/results/scale.json
+"""How an index behaves as it grows: python -m eval.bench.scale --sizes 1000 10000 100000 --corpus CACHE --out FILE
 
-Vectors are synthetic: topics on a manifold of 64 dimensions in 384, passages around their topic, noise in all dimensions;
-questions are stored passages, perturbed. Texts are words by Zipf's law. For each size, in a process of its own: seconds to fill
-and to open, bytes on disk, resident memory after the searches, milliseconds (median and 95th percentile) of the dense leg, the
-lexical leg and both fused at a depth of 100, recall@10 of the dense leg against comparing all vectors, and milliseconds until
-one document of 20 passages that was added, or deleted, shows in both legs.
+Passages are those of `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed copies. Without --corpus they are
+synthetic: vectors of topics on a manifold of 64 dimensions in 384, texts of words by Zipf's law, questions perturbed passages.
+
+For each size, in a process that did not fill it: seconds to open; resident memory after the searches, own and of mapped files;
+milliseconds (median, 95th percentile) of the dense leg, of the lexical leg and of the hybrid retriever at a depth of 100, the
+embedding of the question not counted; recall@10 of the dense leg against comparing all vectors; milliseconds until one document
+of 20 passages that was added, or deleted, is found, or not found any more, by both legs; with --ask those of whole answers, by
+stage. An index that stands in --keep is not filled again.
 """
 
 from __future__ import annotations
@@ -16,21 +19,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eval.bench.corpus import Corpus
 from eval.bench_open import words
+from rag import build
 from rag.protocols import Vectors
-from rag.retrieval import fuse
+from rag.retrieval import HybridRetriever
+from rag.settings import Settings
 from rag.store.local import LocalStore
 from rag.types import Document, Passage
 
 DIM, LATENT, EACH, TOPIC = 384, 64, 20, 200
-EXPECT = {"embedder": "synthetic", "dim": str(DIM), "passage_tokens": "160"}
-_DEPTH = 100
+_DEPTH, _SHOWN = 100, 10
+_QUESTIONS, _CHANGES, _ASKED = 300, 20, 12
+_CHUNK = 50_000
+Item = tuple[Document, list[Passage], Vectors]
 
 
 class Space:
@@ -57,23 +65,76 @@ def _unit(rows: Vectors) -> Vectors:
     return unit
 
 
-def fill(folder: Path, space: Space, count: int) -> Vectors:
-    """All vectors, in the order of the passages' ids."""
-    store, random = LocalStore(folder, EXPECT, create=True), np.random.default_rng(1)
-    rows = space.passages(count)
-    with store.writing():
-        for start in range(0, count, EACH * 50):  # a document of many passages: fewer commits
-            put(store, f"d{start}", rows[start : start + EACH * 50], random)
-    store.close()
-    return rows
+class Synthetic:
+    """As `Corpus`, of a `Space`; for a given number of passages."""
+
+    def __init__(self, count: int) -> None:
+        self._space, random = Space(count), np.random.default_rng(4)
+        some = np.concatenate([rows for *_, rows in self.documents(min(count, 20_000))])
+        self.question_vectors = self._space.around(some[random.integers(len(some), size=_QUESTIONS)], 0.6)
+        self.questions = [words(random, 8) for _ in range(_QUESTIONS)]
+
+    def documents(self, count: int, seed: int = 0) -> Iterator[Item]:
+        """Documents of `EACH` passages."""
+        random = np.random.default_rng(seed + 1)
+        for start in range(0, count, EACH):
+            rows = self._space.passages(min(EACH, count - start))
+            yield document(f"synthetic/{start}", [words(random, 60) for _ in rows], rows)
 
 
-def put(store: LocalStore, document_id: str, rows: Vectors, random: np.random.Generator) -> None:
-    texts = [words(random, 60) for _ in rows]
+def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
-    passages = [Passage(document_id, at, at + len(t), t, document_id, "") for at, t in zip(starts, texts, strict=False)]
-    document = Document(document_id, "\n".join(texts), document_id, document_id, "0" * 64)
-    store.put(document, passages, rows)
+    passages = [Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)]
+    return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
+
+
+def expected() -> dict[str, str]:
+    """As the settings make an index, so that `rag ask` reads it too."""
+    settings = Settings.load()
+    return {"embedder": settings.embedder, "dim": str(DIM), "passage_tokens": str(settings.passage_tokens)}
+
+
+def source(cache: Path | None, count: int) -> Corpus | Synthetic:
+    return Corpus(cache) if cache else Synthetic(count)
+
+
+def fill(root: Path, cache: Path | None, count: int) -> None:
+    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passages' ids, and how long it took."""
+    root.mkdir(parents=True, exist_ok=True)
+    rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
+    made, begun, done = source(cache, count), time.perf_counter(), 0
+    store = LocalStore(root / "index", expected(), create=True)
+    with store.writing():
+        for number, (one, passages, vectors) in enumerate(made.documents(count)):
+            store.put(one, passages, vectors)
+            rows[done : done + len(passages)] = vectors
+            done += len(passages)
+            if number % 500 == 0:
+                print(f"{done} passages, {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        put = time.perf_counter() - begun
+    store.close()
+    rows.flush()
+    real = min(count, len(made.vectors)) if isinstance(made, Corpus) else 0
+    took = {"real": real, "put_s": round(put, 1), "fill_s": round(time.perf_counter() - begun, 1)}
+    (root / "filled.json").write_text(json.dumps(took))
+
+
+class Known:
+    """The vectors of questions that were embedded before."""
+
+    name, dim = "known", DIM
+
+    def __init__(self, questions: Sequence[str], vectors: Vectors) -> None:
+        self._vectors = dict(zip(questions, vectors, strict=True))
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self._vectors[text] for text in texts])
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return self.embed_queries(texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
 
 
 def timed(do: Callable[[Any], object], asked: Sequence[Any]) -> dict[str, float]:
@@ -82,96 +143,130 @@ def timed(do: Callable[[Any], object], asked: Sequence[Any]) -> dict[str, float]
         begun = time.perf_counter()
         do(one)
         taken.append(1000 * (time.perf_counter() - begun))
-    return {"p50": round(float(np.percentile(taken, 50)), 2), "p95": round(float(np.percentile(taken, 95)), 2)}
+    return {name: round(float(np.percentile(taken, share)), 2) for name, share in (("p50", 50), ("p95", 95), ("max", 100))}
 
 
-def fused(store: LocalStore, vector: Vectors, text: str) -> None:
-    """As the hybrid retriever does."""
-    dense, lexical = dict(store.dense(vector, _DEPTH)), dict(store.lexical(text, _DEPTH))
-    dense |= store.cosines(vector, [i for i in lexical if i not in dense])
-    scores = fuse(dense, lexical, 0.7)
-    store.passages(sorted(scores, key=lambda i: -scores[i])[:10])
+def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
+    """Ids, from 1, of the `k` best of all."""
+    best = np.full((len(questions), k), -2.0, dtype=np.float32)
+    ids = np.zeros((len(questions), k), dtype=np.int64)
+    for start in range(0, len(rows), _CHUNK):
+        scores = questions @ np.asarray(rows[start : start + _CHUNK]).T
+        both = np.concatenate([best, scores], axis=1)
+        numbers = np.concatenate([ids, np.broadcast_to(np.arange(scores.shape[1]) + start + 1, scores.shape)], axis=1)
+        order = np.argpartition(-both, k - 1, axis=1)[:, :k]
+        best, ids = np.take_along_axis(both, order, axis=1), np.take_along_axis(numbers, order, axis=1)
+    return [set(row.tolist()) for row in ids]
 
 
-def recall(store: LocalStore, rows: Vectors, questions: Vectors, k: int = 10) -> float:
-    best = np.argpartition(-(questions @ rows.T), k, axis=1)[:, :k] + 1  # ids count from 1
-    found = [{passage_id for passage_id, _ in store.dense(question, k)} for question in questions]
-    return round(sum(len(a & set(b.tolist())) for a, b in zip(found, best, strict=True)) / best.size, 4)
+def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
+    return round(sum(len(a & b) for a, b in zip(found, right, strict=True)) / sum(map(len, right)), 4)
 
 
-def change(store: LocalStore, space: Space) -> dict[str, dict[str, float]]:
-    """One document at a time, each until both legs have searched with it."""
-    random, rows = np.random.default_rng(2), space.passages(EACH)
-    word = words(random, 3)
+def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, float]]:
+    """One document at a time, each until both legs show it."""
+    items = [document(f"new/{n}", [f"{p.text} new{n}" for p in passages][:EACH], rows[:EACH]) for n, (_, passages, rows) in
+             zip(range(_CHANGES), made.documents(10**9, seed=9), strict=False)]  # fmt: skip
+
+    def shown(number: int) -> tuple[bool, bool]:
+        one, _, rows = items[number]
+        found = [store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)]
+        dense, lexical = ({p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in found)
+        return one.id in dense, one.id in lexical
 
     def add(number: int) -> None:
         with store.writing():
-            put(store, f"new-{number}", rows, random)
-        store.dense(rows[0], 10)
-        store.lexical(word, 10)
+            store.put(*items[number])
+        if shown(number) != (True, True):
+            raise LookupError(f"{items[number][0].id} does not show")
 
     def delete(number: int) -> None:
         with store.writing():
-            store.delete(f"new-{number}")
-        store.dense(rows[0], 10)
-        store.lexical(word, 10)
+            store.delete(items[number][0].id)
+        if shown(number) != (False, False):
+            raise LookupError(f"{items[number][0].id} shows")
 
-    return {"add_ms": timed(add, range(10)), "delete_ms": timed(delete, range(10))}
-
-
-def measure(folder: Path, count: int) -> dict[str, object]:
-    space = Space(count)
-    begun = time.perf_counter()
-    rows = fill(folder, space, count)
-    filled = time.perf_counter() - begun
-    np.save(folder.parent / "rows.npy", rows)
-    np.save(folder.parent / "questions.npy", space.around(rows[np.random.default_rng(3).integers(count, size=200)], 0.6))
-    code = f"from eval.bench.scale import look; look({str(folder)!r}, {count})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {"passages": count, "fill_s": round(filled, 1), **json.loads(done.stdout)}
+    return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
 
-def look(folder: str, count: int) -> None:
+def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
     """In a process that did not fill it, so that memory and opening are what a user has."""
     begun = time.perf_counter()
-    store = LocalStore(Path(folder), EXPECT)
+    store = LocalStore(root / "index", expected())
     opened = time.perf_counter() - begun
-    questions, random = np.load(Path(folder).parent / "questions.npy"), np.random.default_rng(4)
-    texts = [words(random, 8) for _ in questions]
-    made: dict[str, object] = {
-        "kind": store.stats().dense,
-        "open_s": round(opened, 2),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-    }
-    made["bytes"] = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    made["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), questions)
-    made["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
-    made["fused_ms"] = timed(lambda n: fused(store, questions[n], texts[n]), range(len(texts)))
-    made["resident_mib"] = _resident()
-    made |= change(store, Space(count, seed=5))
-    made["recall@10"] = recall(store, np.load(Path(folder).parent / "rows.npy"), questions)
-    print(json.dumps(made))
+    made = source(cache, count)
+    texts, questions = made.questions[:_QUESTIONS], made.question_vectors[:_QUESTIONS]
+    retriever = HybridRetriever(store, Known(made.questions, made.question_vectors), _DEPTH)
+    state = {"kind": store.stats().dense, "open_s": round(opened, 2), "cores": os.cpu_count()}
+    facts: dict[str, object] = {"passages": count, **json.loads((root / "filled.json").read_text()), **state}
+    facts |= {"load": round(os.getloadavg()[0], 1), "bytes": sizes(root / "index")}
+    before = memory()
+    facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
+    facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
+    facts["retrieval_ms"] = timed(lambda t: retriever.retrieve([t], _SHOWN), texts)
+    facts["resident_mib"] = {"opened": before, "searched": memory()}
+    found = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
+    facts["recall@10"] = recall(found, exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN))
+    facts |= change(store, made)
+    if ask:
+        facts["ask_ms"] = answers(store, texts[:_ASKED])
+    return facts
 
 
-def _resident() -> int:
-    """Without pages of mapped files, which the system takes back when it needs them."""
+def answers(store: LocalStore, questions: Sequence[str]) -> dict[str, object]:
+    """Whole answers with the models of the settings, one of them before the clock runs; by stage the medians."""
+    settings = Settings.load()
+    engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
+    engine.ask(questions[0])
+    given = list[dict[str, float]]()
+    whole = timed(lambda q: given.append(dict(engine.ask(q).timings)), questions)
+    stages = {name: round(1000 * float(np.median([one[name] for one in given])), 1) for name in given[0]}
+    return {"n": len(questions), **whole, "stages": stages, "resident_mib": memory()}
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {"sqlite": "rag.sqlite", "vectors": "vectors.faiss", "lexical": "lexical/"}
+    found = {k: sum(f.stat().st_size for f in files if str(f.relative_to(folder)).startswith(v)) for k, v in names.items()}
+    return found | {"all": sum(path.stat().st_size for path in files)}
+
+
+def memory() -> dict[str, int]:
+    """MiB: own, and pages of mapped files, which the system takes back when it needs them."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return int(status["RssAnon"].split()[0]) // 1024
+    return {name: int(status[key].split()[0]) // 1024 for name, key in (("own", "RssAnon"), ("mapped", "RssFile"))}
+
+
+def measure(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
+    if not (root / "filled.json").exists():
+        fill(root, cache, count)
+    given = f"Path({str(root)!r}), {f'Path({str(cache)!r})' if cache else None}, {count}, {ask}"
+    code = f"import json; from pathlib import Path; from eval.bench.scale import look; print(json.dumps(look({given})))"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    facts: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return facts
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 20_000, 200_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--corpus", type=Path, help="what eval.bench.corpus made")
+    parser.add_argument("--keep", type=Path, help="keep each index, in a folder named by its size in here")
+    parser.add_argument("--fill", action="store_true", help="only fill, into --keep")
+    parser.add_argument("--ask", action="store_true", help="whole answers too")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    results = []
-    for size in asked.sizes:
-        with tempfile.TemporaryDirectory(prefix="rag-scale-") as root:
-            results.append(measure(Path(root) / "index", size))
-        print(json.dumps(results[-1]), file=sys.stderr)
-        if asked.out:
-            asked.out.write_text(json.dumps(results, indent=1) + "\n")
+    results = {one["passages"]: one for one in json.loads(asked.out.read_text())} if asked.out and asked.out.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
+        for size in asked.sizes:
+            root = (asked.keep or Path(temporary)) / str(size)
+            if asked.fill:
+                fill(root, asked.corpus, size)
+                continue
+            results[size] = measure(root, asked.corpus, size, asked.ask)
+            print(json.dumps(results[size]), flush=True)
+            if asked.out:
+                asked.out.write_text(json.dumps([results[key] for key in sorted(results)], indent=1) + "\n")
 
 
 if __name__ == "__main__":

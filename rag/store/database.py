@@ -252,16 +252,6 @@ def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tupl
     return [Passage(*row[:-1]) for row in rows], joined.reshape(len(rows), dim)
 
 
-def changed(connection: sqlite3.Connection, since: int, last: int) -> tuple[list[int], list[int]] | None:
-    """(removed, added) ids, ascending, since a generation that had none above `last`; None if the journal does not say."""
-    meta = read_meta(connection)
-    if not int(meta.get("journal", since + 1)) <= since <= int(meta["generation"]):
-        return None
-    removed = connection.execute("SELECT id FROM removed WHERE generation > ? AND id <= ? ORDER BY id", (since, last))
-    added = connection.execute("SELECT id FROM passages WHERE id > ? ORDER BY id", (last,))
-    return [row[0] for row in removed], [row[0] for row in added]
-
-
 def vectors(connection: sqlite3.Connection, ids: Sequence[int], dim: int) -> tuple[list[int], Vectors]:
     """Those of `ids` that are still there, and their vectors, (n, dim)."""
     sql = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"

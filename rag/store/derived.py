@@ -7,9 +7,8 @@ last one seen; where the journal does not reach back, by comparing all ids.
 
 On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the generation that the files
 show and the digest of each: files that do not match it are not searched but made again. Only the holder of the write lock
-changes them. Others follow: the dense index at once, from the rows; the lexical one when the holder has saved it, and what
-was deleted meanwhile is left out. The vectors' file, which is only ever written whole, may stay behind: whoever loads it
-reads the rows that came since; it is written again when they are many.
+changes them, and only when they are some changes behind, the vectors' file, which is only ever written whole, when they are
+many: whoever has them open follows from the rows, the dense index in place, the full text by a tail in memory (`rag.store.tail`).
 """
 
 from __future__ import annotations
@@ -25,17 +24,22 @@ from numpy.typing import NDArray
 
 from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
-from rag.store import database, lexical, manifest
+from rag.store import database, journal, lexical, manifest
 from rag.store.dense import DenseIndex
 from rag.store.lexical import LexicalIndex
 from rag.store.lock import WriteLock
 from rag.store.manifest import LEXICAL, VECTORS, Manifest
+from rag.store.tail import Tail
 
 _log = logging.getLogger(__name__)
 _BATCH = 4096
+_BEHIND = 500
+"""Changed passages up to which the full text is not saved: whoever opens the index counts their words in 30 ms."""
+_LONGEST = 4 * _BEHIND
+"""Passages of a tail; while another process puts in more, they are found by their vectors, and by their words when it saves."""
 _ALWAYS = 5000
 """Vectors that are written in a hundredth of a second: their file is not left behind."""
-_BEHIND = 20
+_SHARE = 20
 """One in so many passages changed: the vectors are written again."""
 Changed = tuple[list[int], list[int], int]
 """(surplus ids, missing ids, the last number there is after them)."""
@@ -49,15 +53,15 @@ class Derived:
         self._folder = folder
         self._store = meta["store"]
         self._dim = int(meta["dim"])
-        self._renewed = meta.get("journal", "0")
-        """At this generation the index was new, restored or rebuilt: no search indexes can be saved."""
+        self._renewed = journal.renewed(meta)
+        """At this generation no search indexes can be saved."""
         self._lock = lock
         self._writable = writable
         self._dense = DenseIndex(self._dim)
         self._lexical = LexicalIndex()
         self._dense_shows = self._lexical_shows = ""
         self._dense_last = self._lexical_last = 0
-        self._gone = frozenset[int]()
+        self._tail, self._tail_shows, self._tail_last = Tail(), "", 0
         self._wait = wait
         self._opening = True
         self.problem = self._load()
@@ -81,16 +85,16 @@ class Derived:
         return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
 
     def lexical(self, question: str, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
-        found = self._lexical.search(question, k + len(self._gone), allowed)
-        return [hit for hit in found if hit[0] not in self._gone][:k]
+        return self._tail.search(self._lexical, question, k, allowed)
 
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
         """How many of these passages the (dense, lexical) index holds; those that are left out of results count."""
-        return int(np.isin(self._dense.ids(), ids).sum()), int(np.isin(self._lexical.ids(), ids).sum())
+        words = self._lexical.count(ids) + int(np.isin(self._tail.ids(), ids).sum())
+        return int(np.isin(self._dense.ids(), ids).sum()), words
 
     def unmerged(self) -> int:
         """Deleted passages whose words still stand in files."""
-        return 0 if self._lexical.in_memory else lexical.deleted(self._folder / LEXICAL)
+        return 0 if self._lexical.in_memory else lexical.deleted(self._folder / LEXICAL) + len(self._tail.gone)
 
     def purge(self, connection: sqlite3.Connection, most: int) -> None:
         """Write the vectors anew if deleted ones are left in their file, and the full text if it has at most `most` passages."""
@@ -100,19 +104,20 @@ class Derived:
             if self.unmerged() > 0 and len(self._lexical) <= most:
                 self._start_over("", "0")
             self._write(connection, generation, all_of_it=True)
+        self._prune(connection)
 
     def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
         """(surplus, missing, altered) passages of each index against the rows, as searches would see them; nothing if they
         show another generation."""
         with database.snapshot(connection) as generation:
-            if not self._dense_shows == self._lexical_shows == generation:
+            if not self._dense_shows == self._tail_shows == generation:
                 return {}
             ids = database.passage_ids(connection)
             surplus, missing = _difference(self._dense.ids(), ids)
             altered = self._altered(connection, np.intersect1d(self._dense.ids(), ids).tolist())
-            words = _difference(self._lexical.ids(), ids)
-            extra = len(set(words[0]) - self._gone)
-        return {"dense index": (len(surplus), len(missing), altered), "full text": (extra, len(words[1]), 0)}
+            here = np.setdiff1d(self._lexical.ids(), np.fromiter(self._tail.gone, dtype=np.int64))
+            extra, absent = _difference(np.concatenate([here, self._tail.ids()]), ids)
+        return {"dense index": (len(surplus), len(missing), altered), "full text": (len(extra), len(absent), 0)}
 
     def _altered(self, connection: sqlite3.Connection, ids: Sequence[int]) -> int:
         """How many vectors are not those of the rows."""
@@ -123,13 +128,18 @@ class Derived:
         return count
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
-        """Make both show the present generation, on disk too if this process may write there now."""
+        """Make both show the present generation; on disk too if that is far behind and this process may write there now."""
         generation = database.generation(connection)
-        if not self._dense_shows == self._lexical_shows == generation:
-            to_save = self._writable and (self._broken or self._saved().generation != generation)
-            if not (to_save and self._save(connection)):
-                self._follow(connection)
+        if not self._dense_shows == self._tail_shows == generation and not (self._due(connection) and self._save(connection)):
+            self._follow(connection)
         self._opening = self._broken = False
+
+    def _due(self, connection: sqlite3.Connection) -> bool:
+        """Whether what is saved is to be brought up to date."""
+        if not self._writable or self._broken:
+            return self._writable
+        saved = self._saved()
+        return not saved or journal.changes(connection, int(saved.generation), saved.last, _BEHIND + 1) > _BEHIND
 
     # With the write lock: on disk
 
@@ -138,13 +148,22 @@ class Derived:
         try:
             with self._lock.hold(self._wait if self._broken else 0), database.snapshot(connection) as generation:
                 self._write(connection, generation)
-                return True
+            with self._lock.hold(0):
+                self._prune(connection)
+            return True
         except BusyError:
             return False
         except (OSError, ValueError, StoreError) as error:
             _log.warning("search indexes in %s cannot be saved, they are kept in memory: %s", self._folder, _first_line(error))
             self._writable, self._lexical, self._lexical_shows = False, LexicalIndex(), ""
+            self._start_tail()
             return False
+
+    def _prune(self, connection: sqlite3.Connection) -> None:
+        """Take out of the journal what every saved index shows. Who is further behind compares everything."""
+        if saved := self._saved():
+            with suppress(sqlite3.OperationalError):  # a full disk: the journal stays as long as it is
+                journal.prune(connection, min(int(saved.generation), int(saved.vectors)))
 
     def _write(self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False) -> None:
         if self._lexical.in_memory and (reason := self._load()):
@@ -159,7 +178,7 @@ class Derived:
         self._update_dense(connection, generation, reshape=True)
         saved = self._saved()
         behind = saved.behind + changed
-        due = (all_of_it and behind > 0) or saved.vectors == "" or behind > max(_ALWAYS, len(self._dense)) // _BEHIND
+        due = (all_of_it and behind > 0) or saved.vectors == "" or behind > max(_ALWAYS, len(self._dense)) // _SHARE
         if due := due or len(self._dense) <= _ALWAYS or not (self._folder / VECTORS).exists() or self._dense.new:
             self._dense.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
@@ -180,31 +199,54 @@ class Derived:
         lexical.make(self._folder / LEXICAL)
         self._lexical = LexicalIndex(self._folder / LEXICAL)
         self._lexical_shows, self._lexical_last = "", 0
+        self._start_tail()
 
     # Without it
 
     def _follow(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
-            if self._lexical_shows != generation == self._saved().generation:
-                self._take_saved(generation)
-            elif self._opening and not self._writable:
+            saved = self._saved()
+            if saved and saved.generation != self._lexical_shows and int(saved.generation) <= int(generation):
+                self._take_saved(saved)
+            if self._opening and not self._writable and self._far_behind(connection):
                 self._lexical, self._lexical_shows = LexicalIndex(), ""  # nobody may be there who will save one
             if self._dense_shows != generation:
                 self._update_dense(connection, generation)
-            if self._lexical_shows == generation:
-                return
             if self._lexical.in_memory:
                 self._update_lexical(connection, generation)
             else:
-                self._gone = frozenset(self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)[0])
+                self._update_tail(connection, generation)
 
-    def _take_saved(self, generation: str) -> None:
+    def _far_behind(self, connection: sqlite3.Connection) -> bool:
+        since = int(self._lexical_shows or 0)
+        return journal.changes(connection, since, self._lexical_last, _LONGEST + 1) > _LONGEST
+
+    def _take_saved(self, saved: Manifest) -> None:
         if self._lexical.in_memory:
             self._load()
             return
         with suppress(OSError, ValueError):  # as it is being made again
             self._lexical.refresh()
-            self._lexical_shows, self._lexical_last, self._gone = generation, self._saved().last, frozenset()
+            self._lexical_shows, self._lexical_last = saved.generation, saved.last
+            self._start_tail()
+
+    def _update_tail(self, connection: sqlite3.Connection, generation: str) -> None:
+        since, last = self._tail_shows, self._tail_last
+        changed = journal.changed(connection, int(since), last) if since else None
+        if changed is None:
+            self._start_tail()
+            changed = self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)[:2]
+        surplus, missing = changed
+        self._tail.update(surplus, ())
+        kept = missing[: max(0, _LONGEST - len(self._tail))]
+        self._tail.update((), _texts(connection, kept))
+        self._tail_shows, self._tail_last = generation, max([self._tail_last, *kept[-1:]])
+
+    def _start_tail(self) -> None:
+        """Nothing beside what the full text shows."""
+        self._tail = Tail()
+        self._tail_shows = self._lexical_shows
+        self._tail_last = self._lexical_last
 
     # Both
 
@@ -221,15 +263,16 @@ class Derived:
             words = LexicalIndex(self._folder / LEXICAL)
         except (OSError, ValueError) as error:
             return _first_line(error)
-        self._dense, self._lexical, self._gone = dense, words, frozenset()
+        self._dense, self._lexical = dense, words
         self._dense_shows, self._lexical_shows = saved.vectors, saved.generation
         self._dense_last, self._lexical_last = int(dense.ids().max(initial=0)), saved.last
+        self._start_tail()
         return ""
 
     def _changed(self, connection: sqlite3.Connection, since: str, last: int, index: DenseIndex | LexicalIndex) -> Changed:
         """What to take out of `index`, which shows generation `since` and no number above `last`, and what to put in."""
-        if since and (journal := database.changed(connection, int(since), last)):
-            return *journal, max([last, *journal[1][-1:]])
+        if since and (found := journal.changed(connection, int(since), last)):
+            return *found, max([last, *found[1][-1:]])
         ids = database.passage_ids(connection)
         return *_difference(index.ids(), ids), max(ids, default=0)
 
@@ -254,7 +297,8 @@ class Derived:
             _log.warning("what is saved in %s is out of date or broken: this process has its own in memory", self._folder)
         if surplus or missing:
             self._lexical.update(surplus, _texts(connection, missing))
-        self._lexical_shows, self._lexical_last, self._gone = generation, last, frozenset()
+        self._lexical_shows, self._lexical_last = generation, last
+        self._start_tail()
         return len(surplus) + len(missing)
 
 

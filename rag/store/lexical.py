@@ -11,9 +11,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tantivy
@@ -86,6 +87,7 @@ class LexicalIndex:
         self._index = tantivy.Index(self._schema)
         self._index.register_tokenizer("rag", self._analyzer)
         self._searcher = self._index.searcher()
+        self._collection: tuple[int, float] | None = None
         self.refresh()
 
     @property
@@ -99,6 +101,28 @@ class LexicalIndex:
         """Every passage id that is here."""
         hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
         return np.asarray(self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64)
+
+    def count(self, ids: Sequence[int]) -> int:
+        """How many of these are here."""
+        query = tantivy.Query.term_set_query(self._schema, "id", list(ids))
+        return len(self._searcher.search(query, len(ids), count=False).hits) if len(ids) else 0
+
+    def collection(self, words: Iterable[str]) -> tuple[int, float]:
+        """(passages, their average length in words) as BM25 counts them, asked of Tantivy with one of these words.
+
+        Deleted passages count until a merge drops them. The length is 0.0 if no passage has any of the words.
+        """
+        for word in words if self._collection is None else ():
+            hits = self._searcher.search(self._term(word), 1, count=False).hits
+            if hits:
+                said = json.loads(self._term(word).explain(self._searcher, hits[0][1]).to_json())
+                self._collection = int(_said(said, "N, ")), _said(said, "avgdl, ")
+                break
+        return self._collection or (len(self), 0.0)
+
+    def holders(self, word: str) -> int:
+        """How many passages have it, deleted ones included."""
+        return int(self._searcher.doc_freq("body", word))
 
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
         """Take passages out and put (id, text) in, in one commit."""
@@ -126,19 +150,31 @@ class LexicalIndex:
             index.reload()
             searcher = index.searcher()
             searcher.search(self._term("a"), 1, count=False)  # Tantivy notices a file of positions that has gone only now
-        self._index, self._searcher = index, searcher
+        self._index, self._searcher, self._collection = index, searcher, None
 
-    def search(self, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given."""
+    def search(
+        self,
+        text: str,
+        k: int,
+        allowed: Sequence[int] | None = None,
+        without: Collection[int] = (),
+        weights: Mapping[str, float] | None = None,
+    ) -> list[tuple[int, float]]:
+        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given, and none `without`.
+
+        `weights` multiply the parts of words; a word that is not named there is not looked for.
+        """
         terms = dict.fromkeys(self._analyzer.analyze(text))
-        if not terms or k < 1 or (allowed is not None and not allowed):
+        parts = [self._term(term, weights) for term in terms if weights is None or term in weights]
+        if not parts or k < 1 or (allowed is not None and not allowed):
             return []
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(term)) for term in terms])
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
         if allowed is None:
-            return self._best(query, k)
+            return self._best_of(query, k, k + min(len(without), k), lambda i: i not in without)
         if len(allowed) > len(self) // _FEW:
-            return self._best_of(query, k, set(allowed))
-        ids = tantivy.Query.term_set_query(self._schema, "id", list(allowed))
+            among = set(allowed).difference(without)
+            return self._best_of(query, k, 4 * k, among.__contains__)
+        ids = tantivy.Query.term_set_query(self._schema, "id", list(set(allowed).difference(without)))
         filtered = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
         return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), filtered]), k)
 
@@ -147,18 +183,25 @@ class LexicalIndex:
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
         return [(int(passage_id), float(score)) for passage_id, (score, _) in zip(ids, hits, strict=True)]
 
-    def _best_of(self, query: tantivy.Query, k: int, allowed: set[int]) -> list[tuple[int, float]]:
-        """As a query over many allowed ids, without looking each of them up: deeper until enough are found."""
-        depth = k
+    def _best_of(self, query: tantivy.Query, k: int, depth: int, wanted: Callable[[int], bool]) -> list[tuple[int, float]]:
+        """The best that are `wanted`, without looking each of those up: deeper until enough are found."""
         while True:
-            depth *= 4
             found = self._best(query, depth)
-            kept = [hit for hit in found if hit[0] in allowed]
+            kept = [hit for hit in found if wanted(hit[0])]
             if len(kept) >= k or len(found) < depth:
                 return kept[:k]
+            depth *= 4
 
-    def _term(self, term: str) -> tantivy.Query:
-        return tantivy.Query.term_query(self._schema, "body", term, "freq")
+    def _term(self, term: str, weights: Mapping[str, float] | None = None) -> tantivy.Query:
+        query = tantivy.Query.term_query(self._schema, "body", term, "freq")
+        return query if weights is None else tantivy.Query.boost_query(query, weights[term])
+
+
+def _said(explained: dict[str, Any], what: str) -> float:
+    """The value in a tree of explanations whose description begins so."""
+    if explained["description"].startswith(what):
+        return float(explained["value"])
+    return next((value for part in explained.get("details", ()) if (value := _said(part, what))), 0.0)
 
 
 @contextmanager

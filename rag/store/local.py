@@ -41,6 +41,8 @@ class LocalStore:
         self._wait = wait
         self._expect = dict(expect)
         self._mutex = threading.RLock()
+        self._counts = ("", ""), (0, 0)
+        """(store, generation) and its numbers of (documents, passages)."""
         self._lock = WriteLock(folder)
         self._connection = self._connect(expect if create else None)
         try:
@@ -151,8 +153,11 @@ class LocalStore:
 
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
-            documents, passages = database.counts(connection)
             meta = database.read_meta(connection)
+            state = meta["store"], meta["generation"]
+            if self._counts[0] != state:  # a million rows take 20 ms to count
+                self._counts = state, database.counts(connection)
+            documents, passages = self._counts[1]
         generation, dim, passage_tokens = (int(meta[name]) for name in ("generation", "dim", "passage_tokens"))
         return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens, self._derived.kind)
 

@@ -17,6 +17,11 @@ ALL = {"a", "b", "c"}
 Damage = Callable[[Path], None]
 
 
+@pytest.fixture(autouse=True)
+def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.derived._BEHIND", 0)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return filled(tmp_path / "index", ALL)
@@ -46,9 +51,12 @@ def truncate(path: Path) -> None:
 
 
 def flip(path: Path, at: int | None = None) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2 if at is None else at] ^= 0xFF
-    path.write_bytes(content)
+    """In place: a process that has the file mapped must not find it shorter for a moment."""
+    content = path.read_bytes()
+    place = len(content) // 2 if at is None else at
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes([content[place] ^ 0xFF]))
 
 
 def write(name: str, content: bytes) -> Damage:

@@ -18,6 +18,11 @@ from tests.store.test_derived import DAMAGES
 from tests.store.test_schema import first_version
 
 
+@pytest.fixture(autouse=True)
+def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.derived._BEHIND", 0)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     store = local(tmp_path / "index")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ import pytest
 
 from rag.errors import StoreError
 from rag.store import database
+from rag.store.examine import examine
 from rag.store.local import LocalStore
 from tests.store.disks import read_only, small_disk
 from tests.store.helpers import (
     EXPECT,
     Worker,
     both,
+    by_dense,
+    by_lexical,
     local,
     put,
     put_vectors,
@@ -246,6 +250,7 @@ def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monk
 
 def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.derived._ALWAYS", 20)
+    monkeypatch.setattr("rag.store.derived._BEHIND", 0)
     store = local(tmp_path)
     many(store, 200)
     before = (tmp_path / "vectors.faiss").stat().st_mtime_ns
@@ -275,3 +280,65 @@ def test_a_change_compares_only_what_changed(tmp_path: Path, monkeypatch: pytest
             store.delete(f"n{n - 1}")
             other.ask("put", f"o{n}", f"Sardines and {n}.")
             assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}
+
+
+# Changes that are not saved
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and "rag.sqlite" not in path.name}
+
+
+def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    many(store, 600)
+    before = files(tmp_path)
+    for n in range(4):
+        with store.writing():
+            put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
+            store.delete(f"new{n - 2}")
+            store.delete(f"d{50 * n:04}")
+    assert {path: at for path, at in files(tmp_path).items() if path.name not in ("lock", "writer")} == {
+        path: at for path, at in before.items() if path.name not in ("lock", "writer")
+    }
+    for held in (store, local(tmp_path)):
+        assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
+        assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}
+        assert len(by_dense(held, "sardines")) == held.stats().passages
+        assert by_lexical(held, "number 3 passage", 1) == ["new3"]
+    assert all(finding.ok for finding in examine(tmp_path))
+
+
+def test_many_changes_are_saved_and_the_journal_is_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.derived._BEHIND", 40)
+    store = local(tmp_path)
+    many(store, 300)
+    with Worker(tmp_path) as sleeper:
+        for n in range(9):
+            store.delete(f"d{50 * (n % 6):04}")
+            with store.writing():
+                put(store, f"new{n}", "Sardines swim. " * 20)
+                store.delete(f"new{n - 1}")
+        with closing(database.connect(tmp_path / "rag.sqlite")) as connection:
+            removed = connection.execute("SELECT count(*) FROM removed").fetchone()[0]
+        assert removed < 90  # 300 and more went
+        for held in (store, local(tmp_path)):
+            assert both(held, "sardines") == [{"new8"}] * 2
+        assert sleeper.ask("both", "sardines") == [["new8"]] * 2  # it compares everything
+        store.delete("new8")
+        assert sleeper.ask("both", "sardines") == [[], []]
+
+
+def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.derived._LONGEST", 3)
+    store = local(tmp_path)
+    with Worker(tmp_path) as other:
+        other.ask("begin")
+        for n in range(6):
+            other.ask("put", f"n{n}", "Sardines.")
+        assert both(store, "sardines") == [{f"n{n}" for n in range(6)}, {f"n{n}" for n in range(3)}]
+        other.ask("delete", "n1")
+        assert both(store, "sardines")[1] == {"n0", "n2", "n3"}
+    monkeypatch.setattr("rag.store.derived._BEHIND", 3)
+    store.delete("n0")
+    assert both(store, "sardines") == [{"n2", "n3", "n4", "n5"}] * 2
