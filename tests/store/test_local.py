@@ -186,7 +186,7 @@ def test_a_read_only_folder_without_an_index_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(tmp_path: Path) -> None:
     local(tmp_path / "index").close()
-    with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 900)) as worker:
+    with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 700)) as worker:
         assert worker.opened == "open"
         kept = []
         for n in range(40):
