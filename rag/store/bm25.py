@@ -17,8 +17,11 @@ def rounded(length: int) -> int:
 
 
 def idf(passages: int, holders: int) -> float:
-    """Of a word that so many of all passages hold. In float32: of one that nearly all hold that changes the fourth digit."""
-    return float(np.log(np.float32(1) + np.float32((passages - holders + 0.5) / (holders + 0.5))))
+    """Of a word that so many of all passages hold. In float32: of one that nearly all hold that changes the fourth digit.
+
+    Where deleted passages count among the holders only, there may be more of these than of all.
+    """
+    return float(np.log(np.float32(1) + np.float32((max(0, passages - holders) + 0.5) / (holders + 0.5))))
 
 
 def penalty(length: int, average: float) -> float:

@@ -72,3 +72,11 @@ def test_what_is_gone_is_not_found(texts: list[str], changes: list[tuple[set[int
 
 def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
     assert [bm25.rounded(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [0, 7, 39, 40, 40, 42, 56, 104, 984]
+
+
+def test_a_word_that_only_deleted_passages_had_scores_above_nothing() -> None:
+    index, tail = index_of({1: "herring", 2: "herring"}), Tail()
+    index.update([1, 2], [])
+    tail.update([], [(3, "herring")])
+    ((found, score),) = tail.search(index, "herring", 9)
+    assert (found, score > 0) == (3, True)
