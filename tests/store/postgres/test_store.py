@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from rag.errors import AbsentError, InputError, StoreError
+from rag.filters import parse
 from rag.store.postgres import schema
 from rag.store.postgres.store import PostgresStore
+from rag.types import Passage
+from tests.fakes import document
 from tests.postgres import Cluster, free_port
-from tests.store.helpers import EXPECT, by_lexical, postgres, put, schema_dsn
+from tests.store.helpers import EXPECT, by_lexical, postgres, put, schema_dsn, unit
 
 
 @pytest.fixture
@@ -168,3 +172,19 @@ def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) ->
         thread.join()
         writer.close()
         reader.close()
+
+
+def test_pages_of_many_passages_and_of_few_leave_the_same(store: PostgresStore, dsn: str) -> None:
+    """Few are named one by one, many by a condition."""
+    for n in range(6):
+        text = "Herring. " * 8
+        passages = [Passage(f"d{n}", at, at + 8, "Herring.", f"d{n}", "") for at in range(0, 72, 9)]
+        store.put(replace(document(text, f"d{n}", f"d{n}"), pages=(0, 20, 40)), passages, unit(8))
+    many = PostgresStore(dsn, {}, exact=4)
+    for texts in (["page=2"], ["page>=2", "document!=d3"], ["page<3"], ["page=4"], ["page=1", "document=d1"]):
+        filter = parse(texts)
+        found = store.lexical("herring", 99, filter)
+        assert sorted(many.lexical("herring", 99, filter)) == sorted(found)
+        assert sorted(i for i, _ in many.dense(unit(1)[0], 99, filter)) == sorted(i for i, _ in found)
+        assert bool(found) == (texts != ["page=4"])
+    many.close()
