@@ -115,7 +115,7 @@ def _plan(recipe: dict[str, Any], stages: Sequence[Stage], run: Run) -> Iterator
     count = token_counter(run.tokenizer)
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
-            rng = random.Random(f"{recipe['seed']}/{number}")
+            rng = random.Random(f"{recipe['seed']}{recipe.get('order', '')}/{number}")
             made = examples(stage.sets, count, recipe["max_passage_tokens"], rng)
             batches = stream(made, run.tokenizer, recipe["batch_tokens"], rng)
             for at in range(stage.steps):
