@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
+from rag.composing.dated import dating
 from rag.composing.meaning import Relation, relation
 from rag.composing.questions import fits, wanted
 from rag.composing.text import content_words, coverage, named_words
@@ -41,7 +42,8 @@ class Asked:
 
 @functools.lru_cache(4096)
 def span_features(asked: Asked, span: Span) -> dict[str, float]:
-    """Of one span: `gap`, the reader's log-odds; `retrieval`, its passage's score; `type`, whether it is of the kind wanted;
+    """Of one span: `gap`, the reader's log-odds; `retrieval`, its passage's score; `type`, whether it is of the kind wanted, and
+    for dates 1 more or less as they are of what is asked about or of something else;
     `coverage`, the share of the question's words in its context and sentence; `names`, that of its names and numbers;
     `fresh`, the share of the span's own words that the question does not hold already."""
     passage = span.hit.passage
@@ -51,11 +53,18 @@ def span_features(asked: Asked, span: Span) -> dict[str, float]:
     return {
         "gap": span.score,
         "retrieval": span.hit.score,
-        "type": fits(asked.kind, span.text, passage.text[span.end : end]),
+        "type": _type(asked, span, passage.text[start:end], start, passage.text[span.end : end]),
         "coverage": coverage(asked.words, near),
         "names": coverage(asked.names, near, 1.0),
         "fresh": len(words - asked.words) / len(words) if words else 1.0,
     }
+
+
+def _type(asked: Asked, span: Span, sentence: str, begins: int, after: str) -> float:
+    fit = fits(asked.kind, span.text, after)
+    if asked.kind == "date" and fit > 0:
+        fit += dating(asked.words, asked.names, sentence, span.start - begins, span.end - begins)
+    return fit
 
 
 def features(asked: Asked, candidate: Candidate, others: Sequence[Candidate]) -> dict[str, float]:
