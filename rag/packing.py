@@ -1,7 +1,7 @@
 """Texts of different lengths through a transformer in one row: no token of padding is computed, and attention needs no mask.
 
 In a padded batch of a question's passages more than a fifth of the tokens is padding, and masked attention is slower than
-unmasked (eval/results/speed.md).
+unmasked (`python -m eval.bench.floor` counts both).
 """
 
 from __future__ import annotations

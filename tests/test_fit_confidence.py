@@ -29,6 +29,7 @@ def article(number: int) -> dict[str, Any]:
     return {"title": f"Treaty_{number}", "paragraphs": paragraphs}
 
 
+@pytest.mark.slow
 def test_from_questions_to_a_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with gzip.open(tmp_path / "squad-dev-36.json.gz", "wt") as file:
         json.dump({"data": [article(number) for number in range(7)]}, file)

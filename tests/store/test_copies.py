@@ -125,6 +125,7 @@ def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left
     assert both(local(folder), "sardines") == [ALL, ALL]
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
     before, found = stored(store), 0

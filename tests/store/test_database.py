@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -82,10 +83,8 @@ def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> 
     content = bytearray(path.read_bytes())
     content[5 * 4096 :] = os.urandom(len(content) - 5 * 4096)
     path.write_bytes(content)
-    store = local(tmp_path)
-    with pytest.raises(StoreError, match="is not a readable database"):
+    with pytest.raises(StoreError, match="is not a readable database"), contextlib.closing(local(tmp_path)) as store:
         stored(store)
-    store.close()
 
 
 @pytest.mark.parametrize("folder", ["missing", "a/b/missing", "file", "file/inside"])

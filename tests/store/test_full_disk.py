@@ -109,6 +109,7 @@ def whole(state: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("do", ["ingest", "sync"])
 def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None:
     (disk.parent / "docs").mkdir()

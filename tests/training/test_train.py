@@ -65,6 +65,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RECIPE | {"init": "start"}
     training.train(recipe, data, data / "whole")
@@ -128,6 +129,7 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
     assert all(g.answers == () for g in swapped)
 
 
+@pytest.mark.slow
 def test_own_gold_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path) -> None:
     tiny.bert(tmp_path / "start")
     corpus = tmp_path / "towns"

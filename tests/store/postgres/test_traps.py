@@ -110,6 +110,7 @@ def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> Non
     assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == ("0",)
 
 
+@pytest.mark.slow
 def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Nine tenths of an index are dead rows: a search still finds its k, and the end of the change clears them away."""
     store = postgres(cluster, exact=EXACT)(tmp_path)
