@@ -47,10 +47,10 @@ from rag.types import Document
 
 ROOT = Path(__file__).parent.parent
 SHARES = {"own": 2 / 3, "near": 1 / 4, "absent": 1 / 12}
-ASKED = {"own": 210, "near": 160, "absent": 110}
+ASKED = {"own": 360, "near": 320, "absent": 130}
 """Most questions of each kind on the held-out articles."""
 DISTRACTORS = 16
-GOLD_QUESTIONS = 240
+GOLD_QUESTIONS = 436
 """Most gold questions on seeds/ that are asked, drawn by chance; `rag eval` asks all."""
 BATCH = 16
 Articles = Sequence[dict[str, Any]]

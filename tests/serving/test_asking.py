@@ -129,6 +129,8 @@ def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
     assert client.post("/v1/verify", json=citation).json()["status"] == "missing"
     odd = {"document_id": "a", "highlight": {"text": "x", "start_char_index": -5, "end_char_index": 10**30}}
     assert client.post("/v1/verify", json=odd).status_code in (200, 422)
+    half = json.dumps(citation | {"highlight": citation["highlight"] | {"text": "\ud800"}})
+    assert client.post("/v1/verify", content=half, headers={"Content-Type": "application/json"}).status_code == 422
 
 
 def test_an_answer_says_why_and_from_what(client: httpx.Client) -> None:
