@@ -22,12 +22,22 @@ _OTHER = re.compile(
     rf"\b(?P<noun>{_HAPPENING}) (?:from|of|to|in|into|on|by|against|with|for|over|at) (?:the |its |their |his |her )?"
     rf"(?P<name>{_NAME}),? (?:in|on|since|of|by|during|around)(?: early| late| the)?\s*$"
 )
+_BEGINNINGS = frozenset(
+    (
+        "signe sign agree adopt concl reach made make found creat estab happe occur place held hold writt pass passe enact launc "
+        "relea publi start begin began ratif negot draft form forme inaug open opene built build"
+    ).split()
+)
+"""What one asks of a thing to learn its own date, by the first five letters."""
 
 
 def dating(words: Set[str], names: Set[str], sentence: str, start: int, end: int) -> float:
-    """Of the first date in `sentence[start:end]`: 1 if it is part of a name that the question holds ("the 2015 Paris Agreement",
-    "the Reform Act of 1832"), -1 if it dates a happening that the question does not speak of ("the withdrawal from the Paris
-    Agreement in 2020"), 0 otherwise. `words` and `names` are the question's, as `content_words` and `named_words` give them."""
+    """Of the first date in `sentence[start:end]`, where the question asks how a thing came about ("When was the Paris Agreement
+    signed?"): 1 if it is part of the thing's name ("the 2015 Paris Agreement", "the Reform Act of 1832"), -1 if it dates
+    something else about it ("the withdrawal from the Paris Agreement in 2020"); 0 otherwise. `words` and `names` are the
+    question's, as `content_words` and `named_words` give them."""
+    if not words & _BEGINNINGS:
+        return 0.0
     found = next(iter(dates(sentence[start:end])), None)
     if found is None:
         return 0.0

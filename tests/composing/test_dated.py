@@ -16,6 +16,8 @@ _JCPOA = "When was the JCPOA signed?"
         (_JCPOA, "Since the signing of the JCPOA in 2015 it has slowed.", "2015", 0),
         (_JCPOA, "The 2015 Paris Agreement is about climate.", "2015", 0),
         ("When did the US withdraw from the JCPOA?", "It grew since the US withdrawal from the JCPOA in 2018.", "2018", 0),
+        ("When did the US leave the JCPOA?", "It grew since the US withdrawal from the JCPOA in 2018.", "2018", 0),
+        ("When did the US leave the JCPOA?", "Talks led to the 2015 Joint Comprehensive Plan of Action (JCPOA).", "2015", 0),
         ("When was the Reform Act passed?", "Parliament passed the Reform Act of 1832 after riots.", "1832", 1),
         ("When did Iran agree?", "In 2015 Iran agreed to limits.", "2015", 0),
         ("When did Iran agree?", "Iran agreed.", "agreed", 0),
