@@ -32,6 +32,9 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Z][\w'’.-]*|\b[a-z]+-[A-Z]\w+")
+_PLAIN = re.compile(r"(?<![\w'’-])[a-z][a-z'’-]{3,}")
+_CLAUSE = 5
+"""So many words of four letters or more that are not names make a clause, not a person or a place."""
 _REASON = re.compile(r"\b(?:because|due to|owing to|since|so that|in order|to \w+|for|as)\b", re.IGNORECASE)
 _TIME_WORDS = re.compile(
     r"\b(?:before|after|during|when|while|until|since|ago|later|earlier|century|centuries|era|age|war|season|winter|summer|spring|autumn|"
@@ -98,4 +101,6 @@ def _fits_words(kind: str, text: str) -> float:
         return -1.0
     if kind == "reason":
         return 1.0 if _REASON.search(text) else 0.0 if len(text.split()) > 3 else -0.5
+    if len(_PLAIN.findall(text)) >= _CLAUSE:
+        return -1.0
     return 1.0 if _NAME.search(text) else 0.0

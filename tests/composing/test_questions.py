@@ -47,6 +47,8 @@ def test_several_things() -> None:
         ("number", "Vienna", -1),
         ("person", "14 July 2015", -1),
         ("person", "Ali", 1),
+        ("place", "Muscat hosted secret talks that paved the way for the agreement", -1),
+        ("place", "the hills north of Muscat", 1),
         ("duration", "12-day", 1),
         ("percentage", "98 percent", 1),
         ("percentage", "12 days", -1),
