@@ -50,7 +50,7 @@ class Search(Options):
 class Highlight(BaseModel):
     """The answer's own words in the document: `text[start_char_index:end_char_index]` of the document's text."""
 
-    text: str = Field(max_length=100_000, examples=["2015"])
+    text: str = Field(max_length=100_000, examples=["2015"])  # a bound also keeps out halves of surrogate pairs
     start_char_index: int = Field(examples=[1204])
     end_char_index: int = Field(examples=[1208])
 
