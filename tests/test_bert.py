@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from rag.bert import Bert, is_bert
+from rag.bert import Bert, filler, is_bert
 from tests import tiny
 
 IDS = [[2, 9, 8, 3], [2, 5, 3], [2, *range(10, 60), 3]]
@@ -33,6 +33,19 @@ def test_bf16_is_near(tmp_path: Path) -> None:
     for wide, narrow in zip(Bert(tmp_path).states(IDS, TYPES), Bert(tmp_path, bf16=True).states(IDS, TYPES), strict=True):
         assert narrow.dtype == torch.bfloat16
         assert torch.allclose(narrow.float(), wide, atol=0.1)
+
+
+@pytest.mark.parametrize("tokens", [16, 64, 65, 128])
+def test_rows_of_every_length(tmp_path: Path, tokens: int) -> None:
+    bert = Bert(tiny.bert(tmp_path))
+    (found,) = bert.states([(IDS[2] * 3)[:tokens]], [[0] * tokens])
+    assert found.shape == (tokens, bert.config["hidden_size"])
+    assert (tokens + filler(tokens)) % 16 == 0
+
+
+def test_few_lengths_of_rows() -> None:
+    assert len({tokens + filler(tokens) for tokens in range(1, 4097)}) == 67
+    assert all(0 <= filler(tokens) < 64 for tokens in range(1, 4097))
 
 
 def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
