@@ -7,13 +7,13 @@ speaks of all that the first answer's evidence speaks of among what is asked, or
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Sequence
 
-from rag.chunking.sentences import enclosing_sentence
+from rag.chunking.sentences import Offsets, enclosing_sentence
+from rag.composing.accounts import DIFFER, TELLS, of_another, told_beside
 from rag.composing.agreement import Candidate
 from rag.composing.features import Asked
-from rag.composing.meaning import NUMERIC, Relation, relation
+from rag.composing.meaning import NUMERIC, Meaning, Relation, meaning, relation
 from rag.composing.questions import fits, several
 from rag.composing.text import content_words, normalize
 from rag.types import Span
@@ -28,15 +28,6 @@ _ABOUT, _ABOUT_CLOSE = 0.75, 0.6
 is enough, as such days are hardly those of two things."""
 _ALIKE = 0.5
 """Least likeness of two sentences that name different people or places for the same thing."""
-_DIFFER = re.compile(
-    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start)|"
-    r"some (?:profiles|sources|accounts|authors|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
-    re.IGNORECASE,
-)
-_TOLD = re.compile(
-    r"\b(?:said|says|counted|counts|reported|reports|claimed|claims|estimated|estimates|spoke of|speaks of|gave|gives|put|puts|"
-    r"dates|lists?|according to|has given)\b"
-)
 _NEAR = 250
 """Characters before and after a span in which a text says that accounts differ."""
 
@@ -44,11 +35,12 @@ _NEAR = 250
 def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: float) -> tuple[Others, Others]:
     """(what contradicts the first candidate, what else there is where several things are asked for), each with its confidence.
 
-    Only what would be given as the answer if the first and what agrees with it were not there.
+    Only what would be given as the answer if the first and what agrees with it were not there, and what the text itself sets
+    beside the first as another's account, which is then as sure as the first.
     """
     best, *rest = ranked
     many = several(asked.text)
-    dissent, parts = Others(), Others()
+    dissent, parts = _told(asked, ranked, sure), Others()
     for candidate in rest[:_LOOK_AT]:
         how = relation(best.meaning, candidate.meaning)
         same_type = (best.meaning.quantity is None) == (candidate.meaning.quantity is None)
@@ -61,9 +53,36 @@ def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: flo
             c for c in ranked if c is candidate or (c.score < candidate.score and relation(c.meaning, best.meaning) in _APART)
         ]
         confidence = sure(candidate, alone)
-        if confidence >= threshold:
+        if confidence >= threshold and all(other is not candidate for other, _ in dissent):
             (parts if is_part else dissent).append((candidate, confidence))
     return dissent, parts
+
+
+def _told(asked: Asked, ranked: Sequence[Candidate], sure: Sure) -> Others:
+    """What the passages of the first candidate tell as others' accounts, with all that says the same."""
+    best = ranked[0]
+    if asked.kind != "date" and asked.kind not in NUMERIC:
+        return []
+    others = list[Candidate]()
+    for span in best.spans:
+        for start, end in told_beside(asked, span.hit.passage.text, span.start, span.end):
+            told = Span(span.hit, start, end, span.score)
+            said = meaning(told, asked.kind)
+            if _other_account(best.meaning, said) and not any(_same(said, other.meaning) for other in others):
+                known = next((c for c in ranked[1:] if _same(said, c.meaning)), Candidate(said, (told,), best.score))
+                others.append(known)
+    return [(other, sure(best, ranked)) for other in others]
+
+
+def _same(one: Meaning, other: Meaning) -> bool:
+    return relation(one, other) is Relation.SAME
+
+
+def _other_account(one: Meaning, other: Meaning) -> bool:
+    """Whether only one of them can hold; of counted things, "627 dead" and "1,190 people", whatever each calls them."""
+    how = relation(one, other)
+    counted = all(m.quantity is not None and m.quantity.kind == "number" for m in (one, other))
+    return how is Relation.CONTRARY or (how is Relation.UNRELATED and counted)
 
 
 def _fitting(asked: Asked, best: Candidate, other: Candidate) -> bool:
@@ -78,10 +97,12 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
     valued = asked.kind == "date" or asked.kind in NUMERIC
     if best.meaning.key == other.meaning.key:  # one says it, the other denies it
         return True
+    if of_another(asked, other.spans[0].hit.passage.text, _bounds(other.spans[0]), first):
+        return False
     both_in_one = _says(first, other) or _says(second, best)
     if both_in_one or _same_passage(best.spans[0], other.spans[0]):
-        both_told = not both_in_one and bool(_TOLD.search(first) and _TOLD.search(second))
-        return valued and (both_told or bool(_DIFFER.search(_around(best.spans[0])) or _DIFFER.search(_around(other.spans[0]))))
+        both_told = not both_in_one and bool(TELLS.search(first) and TELLS.search(second))
+        return valued and (both_told or bool(DIFFER.search(_around(best.spans[0])) or DIFFER.search(_around(other.spans[0]))))
     about = _ABOUT_CLOSE if _within_a_week(best, other) else _ABOUT
     return _about_all(asked, best.spans[0], other.spans[0], about) and (valued or _alike(best, other) >= _ALIKE)
 
@@ -96,9 +117,12 @@ def _within_a_week(one: Candidate, other: Candidate) -> bool:
         return False
 
 
+def _bounds(span: Span) -> Offsets:
+    return enclosing_sentence(span.hit.passage.text, span.start, span.end)
+
+
 def _sentence(span: Span) -> str:
-    start, end = enclosing_sentence(span.hit.passage.text, span.start, span.end)
-    return span.hit.passage.text[start:end]
+    return span.hit.passage.text[slice(*_bounds(span))]
 
 
 def _says(sentence: str, candidate: Candidate) -> bool:

@@ -67,7 +67,7 @@ CENTRIFUGES = [
             "How many people were killed in Iran in the twelve-day war?",
             [("twelve-day-war-2025", "ministry reported ", "627"), ("twelve-day-war-2025", "Martyrs gave ", "1,060")],
             ("627", 1),
-            {"1,060": 1},
+            {"1,060": 1, "1,190 people": 1},
         ),
         (
             "How many missiles did Iran shoot at the Al Udeid base in June 2025?",
