@@ -86,7 +86,10 @@ def main() -> None:
     rows = json.loads(Path(sys.argv[1]).read_text())
     print(table(rows))
     if len(sys.argv) > 2:
-        plot(rows, Path(sys.argv[2]))
+        try:
+            plot(rows, Path(sys.argv[2]))
+        except InputError as error:
+            sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ import numpy as np
 
 from eval.bench.postgres import Source
 from eval.programs import Program, cpu_seconds, database_seconds, server
+from rag.place import shown
 
 GOLD = Path(__file__).parents[1] / "gold/seeds.jsonl"
 KINDS = {"search": "/v1/search", "ask": "/v1/ask"}
@@ -150,6 +151,8 @@ def main(given: Sequence[str] | None = None) -> int:
     turning = itertools.cycle(questions(asked.random))
     found: dict[str, Any] = {"cores": os.cpu_count(), "clients_a_server": asked.clients, "threads_a_server": 1}
     with running(asked.dsn, max(asked.servers)) as servers:
+        if not httpx.get(f"{servers[0].url}/v1/documents?limit=1", trust_env=False).json()["total"]:
+            sys.exit(f"no documents in the index at {shown(asked.dsn)}\n  put some in: RAG_STORE=… rag ingest PATH")
         for kind in asked.kinds:
             found[kind] = []
             for count in asked.servers:
