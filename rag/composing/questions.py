@@ -22,6 +22,7 @@ _WANTED = [
     ("reason", r"\bwhy\b|\bwhat (?:is|was) the (?:reason|cause|purpose)\b"),
     ("manner", r"\bhow\b"),
 ]
+_DAY = re.compile(r"\b(?:what|which) (?:date|day)\b(?! of the week)|\b(?:exact|precise) (?:date|day)\b")
 _KINDS = [(kind, re.compile(pattern)) for kind, pattern in _WANTED]
 _POLAR = re.compile(
     r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n't|nt| not)? (?!.*\bor\b)"
@@ -63,6 +64,17 @@ def wanted(question: str) -> str:
 def several(question: str) -> bool:
     """Whether the question asks for more than one thing: "Which countries…", "Who were…"."""
     return bool(_SEVERAL.match(question.strip()))
+
+
+def to_the_day(question: str) -> bool:
+    """Whether it asks for a day: "On what date…"."""
+    return bool(_DAY.search(question.lower()))
+
+
+def fits_day(text: str) -> float:
+    """How well words are a day: 1 they are, or are no date that a calendar has; 0 a month, -1 a year."""
+    found = dates(text)
+    return {"year": -1.0, "month": 0.0}.get(found[0].precision, 1.0) if found else 1.0
 
 
 def fits(kind: str, text: str, after: str = "") -> float:

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.composing.questions import fits, several, wanted
+from rag.composing.questions import fits, fits_day, several, to_the_day, wanted
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,26 @@ def test_several_things() -> None:
 )
 def test_whether_words_are_of_the_kind(kind: str, text: str, fit: float) -> None:
     assert fits(kind, text) == fit
+
+
+@pytest.mark.parametrize(
+    ("question", "day"),
+    [
+        ("On what date did the sanctions return?", True),
+        ("On which day did the dam break?", True),
+        ("What was the exact date of the vote?", True),
+        ("What exact date was agreed?", True),
+        ("When did the dam break?", False),
+        ("What day of the week was it?", False),
+        ("In which year did the dam break?", False),
+    ],
+)
+def test_whether_a_day_is_asked_for(question: str, day: bool) -> None:
+    assert to_the_day(question) is day
+
+
+@pytest.mark.parametrize(
+    ("text", "fit"), [("28 September 2025", 1), ("28 September", 1), ("September 2025", 0), ("2025", -1), ("the next day", 1)]
+)
+def test_how_well_words_are_a_day(text: str, fit: float) -> None:
+    assert fits_day(text) == fit
