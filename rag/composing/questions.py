@@ -11,16 +11,29 @@ from rag.composing.values.relative import is_relative
 _UNIT_ADJECTIVES = "far|big|large|tall|high|deep|wide|heavy|fast|old|hot|cold|close|strong|thick"
 _TIMES = "seconds|minutes|hours|days|weeks|months|years|decades|centuries"
 _PLACES = "city|country|state|town|place|location|region|continent|river|island|capital|village|province"
+_DATES = "date|day|year|month|decade|century"
+_SPENT = "cost|pay|paid|spend|spent|earn|charge|owe"
+_PEOPLE = (
+    "person|man|woman|people|king|queen|emperor|president|minister|chancellor|diplomat|ambassador|governor|senator|leader|general|"
+    "officer|judge|lawyer|pope|bishop|sultan|scientist|engineer|architect|artist|author|writer|poet|composer|singer|actor|actress|"
+    "player|coach|founder|director|pilot|astronaut"
+)
+_FIGURES = "number|amount|total|score|result|ratio|rate|level|speed|temperature|size|height|depth|age|period|time|share|price"
 _WANTED = [
-    ("date", r"\b(?:when|(?:what|which) (?:\w+ )?(?:date|day|year|month|decade|century)|date of|in what year)\b"),
-    ("percentage", r"\b(?:what|which|how many|how much) (?:\w+ )?(?:percent|percentage|per cent|share|proportion)\b"),
+    ("date", rf"\b(?:when|(?:what|which) (?:(?:is|was) the )?(?:\w+ )?(?:{_DATES})|date of|birthday|(?:start|end) date)\b"),
+    ("date", r"(?<!up to )(?<!out of )\bdate ?\??$"),
+    ("percentage", r"\b(?:what|which|how many|how much) (?:(?!\d)\w+ )?(?:percent|percentage|per cent|share|proportion)\b"),
     ("duration", rf"\bhow long\b|\bhow many (?:more )?(?:{_TIMES})\b|\bhow old\b"),
-    ("money", r"\bhow much (?:money|did .* (?:cost|pay|spend|earn))\b|\bwhat (?:was|is) the (?:price|cost)\b"),
-    ("number", rf"\bhow (?:many|much|{_UNIT_ADJECTIVES})\b|\bwhat (?:is|was) the (?:number|population|size|total|amount|rate)\b"),
-    ("person", r"\b(?:who|whom|whose)\b"),
+    ("money", rf"\bhow much (?:money|(?:did|does|do|has|had) .* (?:{_SPENT}))\b|\bhow many (?:\w+ )?(?:dollars|euros|pounds)\b"),
+    ("money", r"\bwhat (?:\w+ )?(?:salary|price|cost|fine|fee)\b|\bwhat (?:was|is) the (?:price|cost|salary|budget)\b"),
+    ("number", rf"\bhow (?:many|much|{_UNIT_ADJECTIVES})\b"),
+    ("number", r"\bwhat (?:is|was) the (?:\w+ )?(?:number|population|size|total|amount|rate)\b"),
+    ("person", rf"\b(?:who|whom|whose)\b|\b(?:what|which) (?:\w+ )?(?:{_PEOPLE})\b"),
     ("place", rf"\bwhere\b|\b(?:what|which) (?:\w+ )?(?:{_PLACES})\b"),
     ("reason", r"\bwhy\b|\bwhat (?:is|was) the (?:reason|cause|purpose)\b"),
     ("manner", r"\bhow\b"),
+    ("thing", rf"\bwhich (?!(?:\w+ )?(?:{_FIGURES})\b)"),
+    ("any", r"\b(?:what|which)\b"),
 ]
 _DAY = re.compile(r"\b(?:what|which) (?:date|day)\b(?! of the week)|\b(?:exact|precise) (?:date|day)\b")
 _KINDS = [(kind, re.compile(pattern)) for kind, pattern in _WANTED]
@@ -54,11 +67,15 @@ _NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 
 
 def wanted(question: str) -> str:
-    """ "date", "duration", "number", "money", "percentage", "person", "place", "reason", "manner", "polar", or "any"."""
+    """ "date", "duration", "number", "money", "percentage", "person", "place", "reason", "manner", "thing", "polar", or "any".
+
+    The first word that asks decides, as what follows may be a clause: "How much did they pay when they left?".
+    """
     lowered = " ".join(question.lower().split())
     if _POLAR.match(lowered):
         return "polar"
-    return next((kind for kind, pattern in _KINDS if pattern.search(lowered)), "any")
+    asks = [(match.start(), kind) for kind, pattern in _KINDS if (match := pattern.search(lowered))]
+    return min(asks, key=lambda found: found[0])[1] if asks else "any"
 
 
 def several(question: str) -> bool:
@@ -83,6 +100,8 @@ def fits(kind: str, text: str, after: str = "") -> float:
         return _fits_date(text)
     if kind in _NUMERIC:
         return _fits_number(kind, text, after)
+    if kind == "thing":
+        return _fits_thing(text, after)
     if kind in ("person", "place", "reason"):
         return _fits_words(kind, text)
     return 0.0
@@ -98,13 +117,23 @@ def _fits_number(kind: str, text: str, after: str) -> float:
     found = quantity(text, after)
     if found is None:
         return 0.0 if re.search(r"\d", digits(text)) or _VAGUE.search(text.lower()) else -1.0
-    if kind == "number" or found.kind == kind:
-        return -1.0 if _is_year(text) else 1.0
+    if kind == "number":
+        return -1.0 if _is_year(text) or found.kind == "duration" else 0.0 if found.kind == "money" else 1.0
+    if found.kind == kind:
+        return 1.0
     return 0.0 if found.kind == "number" else -1.0
 
 
 def _is_year(text: str) -> bool:
     return any(date.precision != "year" or date.end - date.start == len(text.strip()) for date in dates(text))
+
+
+def _fits_thing(text: str, after: str) -> float:
+    """A thing may go by a number, not by a day or by an amount of something."""
+    found = quantity(text, after)
+    amount = found is not None and found.kind != "number" and not found.rest
+    day = any(date.precision != "year" and date.end - date.start == len(text.strip()) for date in dates(text))
+    return -1.0 if amount or day else 0.0
 
 
 def _fits_words(kind: str, text: str) -> float:
