@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.text import compatible, normalize
 from rag.composing.values.dates import Dated, agree, contrary, only_date
-from rag.composing.values.numbers import Quantity, base, quantity
+from rag.composing.values.numbers import Quantity, quantity
+from rag.composing.values.units import base
 from rag.types import Span
 
 NUMERIC = frozenset(("number", "money", "percentage", "duration"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from rag.composing.values.dates import dates
-from rag.composing.values.numbers import digits, quantity
+from rag.composing.values.digits import digits
+from rag.composing.values.numbers import quantity
 from rag.composing.values.relative import is_relative
 
 _UNIT_ADJECTIVES = "far|big|large|tall|high|deep|wide|heavy|fast|old|hot|cold|close|strong|thick"
@@ -119,7 +120,7 @@ def _fits_number(kind: str, text: str, after: str) -> float:
         return 0.0 if re.search(r"\d", digits(text)) or _VAGUE.search(text.lower()) else -1.0
     if kind == "number":
         return -1.0 if _is_year(text) or found.kind == "duration" else 0.0 if found.kind == "money" else 1.0
-    if found.kind == kind:
+    if found.kind == kind or (kind == "money" and found.unit == "pound"):
         return 1.0
     return 0.0 if found.kind == "number" else -1.0
 

@@ -5,51 +5,54 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from text_to_num import alpha2digit
+from rag.composing.values.digits import LONGEST, NUMBER, digits
+from rag.composing.values.units import CURRENCIES, named_unit, singular
 
-_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
-_SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion)\b"
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|(?:st|nd|rd|th)\b)"
-_ONE = re.compile(rf"(?<![\w.,])(?P<sign>US\$|USD ?|EUR ?|[$€£])?(?P<number>{_NUMBER})", re.IGNORECASE)
-_SCALED = re.compile(rf"({_NUMBER})(?:(\s*(?:to|or|-|–)\s*)(?:US\$|[$€£])?({_NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE)
-LONGEST = 400
-"""Characters of the longest text that is read as a value."""
+_ONE = re.compile(
+    rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£])|minus ))?(?P<sign>US\$|USD ?|EUR ?|[$€£])?(?P<number>{NUMBER})",
+    re.IGNORECASE,
+)
+_NONE = re.compile(
+    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) of\b|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
+    r"|\b(?:few|several|many|some|couple) (?:dozen|hundred|thousand|million|billion)"
+    r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d",
+    re.IGNORECASE,
+)
+"""Words of no certain number, times of the day, and years of an era."""
+_PART = re.compile(r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b")
+_GLUED = re.compile(r"[A-Za-z½¼¾]")
 _LARGEST = 1e18
 """A longer row of digits is no quantity."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
 _BOUNDS = {
-    "about": "about|around|approximately|approx\\.?|some|nearly|almost|roughly|circa|(?:an? )?estimated|close to|just under",
-    "more than": "more than|over|above|exceeding|upwards of|greater than|in excess of",
-    "at least": "at least|no less than|not less than|no fewer than|a minimum of",
-    "less than": "less than|under|below|fewer than",
-    "at most": "at most|up to|no more than|not more than|a maximum of|as (?:many|much) as",
+    "about": r"\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|(?:an? )?estimated|close to"
+    r"|just under)",
+    "at least": r"(?:\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not (?:under|below)|a minimum of)|≥)",
+    "at most": r"(?:\b(?:at most|up to|(?:no|not|never) (?:more|greater|higher) than|not (?:over|above|exceed(?:ing)?)"
+    r"|a maximum of|as (?:many|much) as)|≤)",
+    "more than": r"(?:\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|in excess of)|>)",
+    "less than": r"(?:\b(?:less than|under|below|fewer than)|<)",
 }
-_BOUND = [(name, re.compile(rf"\b(?:{words})\s*$", re.IGNORECASE)) for name, words in _BOUNDS.items()]
-_CURRENCIES = {
-    "$": "USD", "us$": "USD", "usd": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "eur": "EUR", "euro": "EUR",
-    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "yen": "JPY", "rial": "IRR",
-}  # fmt: skip
-_TIMES = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
-_TIMES |= {"decade": 3652.5, "century": 36525.0}
-"""Times in days."""
+"""Before a number; what denies a bound comes before the bound."""
+_BOUND = [(name, re.compile(rf"{words}\s*$", re.IGNORECASE)) for name, words in _BOUNDS.items()]
+_BOUND_AFTER = [
+    ("at least", re.compile(r"\s*(?:\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)", re.IGNORECASE)),
+    ("at most", re.compile(r"\s*(?:(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b)", re.IGNORECASE)),
+]
+_RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
+_RATED = frozenset("second minute hour day week month year person head capita annum".split())
 _ISO = {"second": "PT{}S", "minute": "PT{}M", "hour": "PT{}H", "day": "P{}D", "week": "P{}W", "month": "P{}M", "year": "P{}Y"}
 _UNIT = re.compile(
-    r"(?:\s*(?P<percent>%|per\s?cent(?:age points)?\b|percentage points?\b)"
-    r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2}))"
+    r"(?:\s*(?:(?P<points>percentage points?\b)|(?P<percent>%|per\s?cent\b))"
+    r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2})|(?P<glued>[A-Za-zµ°]+[²³]?(?:/[a-z]+)?)(?!\w))"
 )
 _STOP = frozenset(
     "of in on at by for from to with and or per as than a an the is are was were be been had has have that which who while when "
     "after before since until during about more less each every into over under between via within but not if because so ago "
     "later earlier old long away abroad altogether".split()
 )
-_COMPOUND = ("square ", "cubic ", "nautical ", "metric ")
-_AMBIGUOUS = frozenset(
-    "hand hands stone stones grain grains turn turns count counts particle particles bar bars point points pint pints cycle "
-    "cycles rod rods chain chains link links force forces pole poles barn barns sheet sheets".split()
-)
-"""Units to pint that are more often other things."""
+_BETWEEN_WORD = re.compile(r"\bbetween\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Quantity:
     bound: str
     rest: str
     """What the text says beside it."""
+    per: str = ""
+    """Of a rate, what it is for: "hour", "year", "person"."""
 
     @property
     def iso(self) -> str | None:
@@ -73,10 +78,12 @@ class Quantity:
 
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
-    """The only number or range that the text holds; `after` is what follows it, where its unit may stand. None if several."""
-    if len(text) > LONGEST:
+    """The only number or range that the text holds; `after` is what follows it, where its unit may stand. None if several, or
+    if it is not sure which number it is: "hundreds of", "two thirds", "1,5", "9 am"."""
+    after = after[:80]
+    if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None
-    text, after = digits(text), after[:80]
+    text = digits(text)
     found = list(_ONE.finditer(text))
     if not found or len(found) > 2:
         return None
@@ -84,37 +91,28 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     if len(found) == 2 and not _TO.fullmatch(text[first.end() : last.start()]):
         return None
     tail = text[last.end() :]
-    kind, unit, used = _unit(first["sign"], tail if tail.strip() else digits(after), bool(tail.strip()))
+    inside = bool(tail.strip())
+    follows = f"{tail}{digits(after)}"
+    unit = None if _PART.match(follows) else _unit(first["sign"], tail if inside else follows)
+    if unit is None:
+        return None
+    kind, name, used = unit
     number, upper = _value(first), _value(last) if len(found) == 2 else None
-    if max(number, upper or 0.0) > _LARGEST:
+    if max(abs(number), abs(upper or 0.0)) > _LARGEST:
         return None
     bound, head = _bound(text[: first.start()])
-    return Quantity(kind, number, upper, unit, bound, f"{head} {tail[used:]}".strip())
+    later, more = _bound_after(follows[used:])
+    rate = _RATE.match(follows, used + more)
+    rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + more :] if inside else ''}".strip()
+    return Quantity(kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else "")
 
 
-def digits(text: str) -> str:
-    """Number words as digits: "twenty-five years" as "25 years", "two to three" as "2 to 3"."""
-    if len(text) > LONGEST or not re.search(r"[a-z]", text, re.IGNORECASE):
-        return text
-    text = re.sub(r"\b(?:half a|a half) (million|billion)", r"0.5 \1", text, flags=re.IGNORECASE)
-    text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
-    text = re.sub(rf"\ban? ({_SCALE})", r"1 \1", text, flags=re.IGNORECASE)
-    converted: str = alpha2digit(_SCALED.sub(_in_full, text), "en", threshold=0.0)
-    return converted
-
-
-def _in_full(match: re.Match[str]) -> str:
-    """ "100 to 150 billion" without its scale."""
-    first, to, last, scale = match.groups()
-    return "".join([_times(first, scale), *([to, _times(last, scale)] if last else [])])
-
-
-def _times(number: str, scale: str) -> str:
-    return f"{float(number.replace(',', '')) * _SCALES[scale.lower()]:.0f}"
+def _rate(unit: str) -> str:
+    return singular(unit) if singular(unit) in _RATED else ""
 
 
 def _value(match: re.Match[str]) -> float:
-    return float(match["number"].replace(",", ""))
+    return float(match["number"].replace(",", "")) * (-1 if match["minus"] else 1)
 
 
 def _bound(head: str) -> tuple[str, str]:
@@ -125,18 +123,34 @@ def _bound(head: str) -> tuple[str, str]:
     return "", head
 
 
-def _unit(sign: str | None, tail: str, inside: bool) -> tuple[str, str | None, int]:
-    """(kind, unit, characters of the tail that name it, 0 unless it is `inside` the text)."""
+def bound_before(text: str) -> str:
+    """The bound that words end in, "" unless there is one: "more than"."""
+    return _bound(text)[0]
+
+
+def _bound_after(tail: str) -> tuple[str, int]:
+    for name, pattern in _BOUND_AFTER:
+        match = pattern.match(tail)
+        if match:
+            return name, match.end()
+    return "", 0
+
+
+def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
+    """(kind, unit, characters of `tail` that name it); None if what stands right at the number is not understood, as in "5G"."""
     if sign:
         match = re.match(r"\s*(?:US )?dollars?", tail)
-        return "money", _CURRENCIES[sign.strip().lower()], match.end() if match and inside else 0
+        return None if _GLUED.match(tail) else ("money", CURRENCIES[sign.strip().lower()], match.end() if match else 0)
     match = _UNIT.match(tail)
     if not match:
-        return "number", None, 0
-    if match["percent"]:
-        return "percentage", "percent", match.end() if inside else 0
+        return None if _GLUED.match(tail) else ("number", None, 0)
+    if match["points"] or match["percent"]:
+        return "percentage", "percentage point" if match["points"] else "percent", match.end()
+    if match["glued"]:
+        known = named_unit(match["glued"])
+        return (*known, match.end()) if known else None
     kind, unit, used = _named(match["words"])
-    return kind, unit, match.start("words") + used if inside and unit else 0
+    return kind, unit, match.start("words") + used if unit else 0
 
 
 def _named(words: str) -> tuple[str, str | None, int]:
@@ -148,58 +162,8 @@ def _named(words: str) -> tuple[str, str | None, int]:
         kept.append(word)
     for count in range(len(kept), 0, -1):
         name = " ".join(kept[:count])
-        known = _known(name)
+        known = named_unit(name)
         if known:
             return known[0], known[1], len(name)
     noun = " ".join(kept)
     return "number", singular(noun.lower()) or None, len(noun)
-
-
-@functools.lru_cache(1024)
-def _known(name: str) -> tuple[str, str] | None:
-    single = singular(name.lower())
-    if single in _CURRENCIES:
-        return "money", _CURRENCIES[single]
-    if single in _TIMES:
-        return "duration", single
-    unit = (
-        None
-        if name in _AMBIGUOUS or (" " in name and not name.startswith(_COMPOUND))
-        else _physical(name.replace("nautical ", "nautical_"))
-    )
-    return ("quantity", unit) if unit else None
-
-
-def singular(noun: str) -> str:
-    """A noun without its plural ending, well enough to compare."""
-    if noun.endswith("ies") and len(noun) > 4:
-        return noun[:-3] + "y"
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
-
-
-def _physical(name: str) -> str | None:
-    """pint's name of a unit. It parses arithmetic too, so whatever it raises at words that are no unit says only that."""
-    try:
-        unit = _registry().parse_units(name)
-        plain = unit.dimensionless or (len(name) == 1 and name not in "gmKVWJN")
-        _registry().Quantity(1.0, unit).to_base_units()
-        return None if plain else str(unit)
-    except Exception:
-        return None
-
-
-@functools.cache
-def _registry() -> Any:
-    import pint
-
-    return pint.UnitRegistry(on_redefinition="ignore")
-
-
-def base(number: float, unit: str | None, kind: str) -> tuple[float, str | None]:
-    """The number in the base unit of its dimension, so that tonnes compare with kilograms; others as they are."""
-    if kind == "duration" and unit:
-        return number * _TIMES[unit], "day"
-    if kind == "quantity" and unit:
-        amount = _registry().Quantity(number, unit).to_base_units()
-        return float(amount.magnitude), str(amount.units)
-    return number, unit

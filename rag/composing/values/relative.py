@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dateutil.relativedelta import relativedelta
 
 from rag.composing.values.dates import dates, only_date
-from rag.composing.values.numbers import digits
+from rag.composing.values.digits import digits
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = "january february march april may june july august september october november december".split()

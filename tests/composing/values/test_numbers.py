@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.composing.values.numbers import base, quantity
+from rag.composing.values.numbers import quantity
+from rag.composing.values.units import base
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,33 @@ from rag.composing.values.numbers import base, quantity
         ("20,000 centrifuges", "", "number", 20000, None, "centrifuge", ""),
         ("more than 11,000 kilograms", "", "quantity", 11000, None, "kilogram", "more than"),
         ("at least five permanent members", "", "number", 5, None, "permanent member", "at least"),
+        ("no more than 5,060 centrifuges", "", "number", 5060, None, "centrifuge", "at most"),
+        ("not exceeding 300 kg", "", "quantity", 300, None, "kilogram", "at most"),
+        ("no less than 300 kg", "", "quantity", 300, None, "kilogram", "at least"),
+        ("100 or more", "", "number", 100, None, None, "at least"),
+        ("100+", "", "number", 100, None, None, "at least"),
+        ("5 mg", " or less", "quantity", 5, None, "milligram", "at most"),
+        (">5 mg", "", "quantity", 5, None, "milligram", "more than"),
+        ("$1.5m", "", "money", 1.5e6, None, "USD", ""),
+        ("£5–10m", "", "money", 5e6, 1e7, "GBP", ""),
+        ("$3tn", "", "money", 3e12, None, "USD", ""),
+        ("two and a half years", "", "duration", 2.5, None, "year", ""),
+        ("a year and a half", "", "duration", 1.5, None, "year", ""),
+        ("2½ years", "", "duration", 2.5, None, "year", ""),
+        ("two and a half million", "", "number", 2.5e6, None, None, ""),
+        ("-5 °C", "", "quantity", -5, None, "degree_Celsius", ""),
+        ("minus 40 degrees", "", "quantity", -40, None, "degree", ""),
+        ("two to three million people", "", "number", 2e6, 3e6, "people", ""),
+        ("between 5 and 10 million", "", "number", 5e6, 1e7, None, ""),
+        ("five or six hundred", "", "number", 500, 600, None, ""),
+        ("12 cats", "", "number", 12, None, "cat", ""),
+        ("400 units", "", "number", 400, None, "unit", ""),
+        ("5 kilos", "", "quantity", 5, None, "kilogram", ""),
+        ("5km", "", "quantity", 5, None, "kilometer", ""),
+        ("11 metric tons", "", "quantity", 11, None, "metric_ton", ""),
+        ("90 min", "", "duration", 90, None, "minute", ""),
+        ("36 hrs", "", "duration", 36, None, "hour", ""),
+        ("5 percentage points", "", "percentage", 5, None, "percentage point", ""),
     ],
 )
 def test_numbers_with_what_they_count(
@@ -35,9 +63,38 @@ def test_numbers_with_what_they_count(
     assert (found.kind, found.number, found.upper, found.unit, found.bound) == (kind, number, upper, unit, bound)
 
 
-@pytest.mark.parametrize("text", ["161 votes to 59", "Vienna", "the third", "the 21st", "", "P5+1 and 3 and 4"])
+@pytest.mark.parametrize("text", ["161 votes to 59", "Vienna", "the third", "the 21st", "", "P5+1 and 3 and 4", "5G", "the 747s"])
 def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
     assert quantity(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("1,5 litres", ""),
+        ("1.200.000 litres", ""),
+        ("14.7.2015", ""),
+        ("one third", ""),
+        ("Two", " thirds of the members"),
+        ("three quarters", ""),
+        ("Hundreds", " of people fled"),
+        ("a few hundred", ""),
+        ("9 am", ""),
+        ("44", " BC"),
+    ],
+)
+def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:
+    assert quantity(text, after) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "per"),
+    [("60 miles per hour", "", "hour"), ("60 miles", " per hour", "hour"), ("$50 a year", "", "year"), ("60", "", "")],
+)
+def test_a_rate_says_of_what(text: str, after: str, per: str) -> None:
+    found = quantity(text, after)
+    assert found is not None
+    assert found.per == per
 
 
 @pytest.mark.parametrize(
