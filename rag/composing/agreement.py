@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class _Group:
-    """Spans of one wording."""
+    """Spans of one wording that say the same."""
 
     meaning: Meaning
     members: list[tuple[float, Span]]
@@ -44,10 +44,10 @@ def candidates(spans: Sequence[Span], kind: str, score: Score) -> list[Candidate
     Equal wordings first; then each wording, best first, joins the best candidate all of whose wordings say the same as it. A
     year does not bring two of its days together.
     """
-    wordings: dict[tuple[str, bool], _Group] = {}
+    wordings: dict[tuple[object, ...], _Group] = {}
     for span in spans:
         found = meaning(span, kind)
-        wordings.setdefault((found.key, found.negated), _Group(found, [])).members.append((score(span), span))
+        wordings.setdefault(found.said, _Group(found, [])).members.append((score(span), span))
     gathered: list[list[_Group]] = []
     for group in sorted(wordings.values(), key=lambda group: -_joint(group.members)):
         home = next((groups for groups in gathered if all(_same(group, other) for other in groups)), None)

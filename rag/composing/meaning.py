@@ -9,21 +9,34 @@ from __future__ import annotations
 import enum
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.text import compatible, normalize
 from rag.composing.values.dates import Dated, agree, contrary, only_date
-from rag.composing.values.numbers import Quantity, quantity
+from rag.composing.values.numbers import Quantity, bound_before, quantity
+from rag.composing.values.relative import is_relative
 from rag.composing.values.units import base
 from rag.types import Span
 
 NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 _LEAD = re.compile(r"^(?:(?:in|on|at|to|by|from|as|about|around|approximately|roughly|an?|the)\s+)+", re.IGNORECASE)
+_THAN = r"(?! (?:fewer|less|more|later|earlier|greater|higher|lower) than)"
 _NEGATION = re.compile(
-    r"\b(?:not(?! only)|never|no(?! (?:fewer|less|more|later|earlier) than)|neither|nor|without|denied|denies|cannot)\b|n['’]t\b"
+    rf"\b(?:not(?! only| until| exceed| over| above| under| below){_THAN}|never{_THAN}|no(?!\.?\s*\d){_THAN}|neither|nor|nobody|"
+    r"none|without|denied|denies|cannot|fail(?:s|ed)? to|rather than|instead of)\b|n['’]t\b"
 )
-_BREAK = re.compile(r"[,;:()–—]|\b(?:but|while|whereas|although|though|and|because|which|who|instead)\b")
+_VERBS = "did|does|do|has|have|had|is|are|was|were|will|wo|would|could|can|ca|may|should|must"
+_DENIED_AFTER = re.compile(
+    rf"^\s*(?:(?:{_VERBS})(?:\s+(?:not|never)\b(?! only| until)|n['’]t\b)|never\b|(?:failed|refused|declined) to\b)"
+)
+"""Right after a subject, which it denies: "Iran did not sign"."""
+_BREAK = re.compile(r"[,;:()–—]|\b(?:but|while|whereas|although|though|and|because|which|who|instead(?! of))\b")
+_MONEY_SIGN = re.compile(r"(?:US\$|[$€£])\s?$")
+_DATE_BOUND = re.compile(r"\b(before|after|until|till|since|by)\s+(?:the )?$", re.IGNORECASE)
+_ERA = re.compile(r"\s*(?:BC|BCE|B\.C\.)")
+_INITIALS = re.compile(r"\b(?:(?:[A-Z]\.){2,}|[ap]\.\s?m\.?)")
+_SYMBOLED = re.compile(r"(?<=[A-Za-z])(?:\+\+|#)")
 _LIST = re.compile(r",\s*(?:and|or|&)?\s*|\s+(?:and|or|&|as well as)\s+|\s*;\s*")
 _MODIFIERS = frozenset(
     "north south east west northern southern eastern western central new old upper lower great greater little inner outer "
@@ -31,6 +44,7 @@ _MODIFIERS = frozenset(
     "young red white black royal lake mount fort port".split()
 )
 _NAME_PARTS = frozenset("bin ibn bint al el van von der den de la di da".split())
+_FATHERS = frozenset(("bin", "ibn", "bint", "ben"))
 _SUFFIXES = frozenset("jr sr ii iii iv v vi vii viii ix x".split())
 
 
@@ -55,31 +69,63 @@ class Meaning:
     date: Dated | None
     quantity: Quantity | None
     parts: frozenset[str]
+    told_from: str = ""
+    """Of a day told from another, as "on Tuesday" is, the document that tells it."""
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What two equal wordings have in common if they say the same."""
+        return self.key, self.negated, self.date, self.quantity, self.told_from
 
 
 def meaning(span: Span, kind: str) -> Meaning:
     """The meaning of a span as an answer to a question that wants a `kind` (`rag.composing.questions.wanted`)."""
     text = span.hit.passage.text
     start, end = enclosing_sentence(text, span.start, span.end)
-    return read(span.text, kind, text[start : span.start], text[span.end : end])
+    found = read(span.text, kind, text[start : span.start], text[span.end : end])
+    return replace(found, told_from=span.hit.passage.document_id) if is_relative(span.text) else found
 
 
 def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
     """The meaning of words between what stands `before` and `after` them in their sentence."""
     bare = _LEAD.sub("", text)
-    date = None if kind in NUMERIC else only_date(text)
-    amount = None if date else quantity(text, after)
-    parts = frozenset() if date or amount else frozenset(normalize(_LEAD.sub("", part)) for part in _LIST.split(bare)) - {""}
+    date = None if kind in NUMERIC or _ERA.match(after) else _bounded_date(text, before)
+    amount = None if date else _amount(text, before, after)
+    parts = frozenset() if date or amount else frozenset(_key(_LEAD.sub("", part)) for part in _LIST.split(bare)) - {""}
     clause = _BREAK.split(before)[-1]
-    return Meaning(bare, normalize(bare) or text, kind, bool(_NEGATION.search(f"{clause} {text}".lower())), date, amount, parts)
+    denied = bool(_NEGATION.search(f"{clause} {text}".lower()) or _DENIED_AFTER.match(after))
+    return Meaning(bare, _key(bare) or text, kind, denied, date, amount, parts)
+
+
+def _key(text: str) -> str:
+    """Normalised, with "U.S." as "US", "a.m." as "am", and "C++" apart from "C"."""
+    text = _INITIALS.sub(lambda match: re.sub(r"[.\s]", "", match[0]), text)
+    return normalize(_SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text))
+
+
+def _bounded_date(text: str, before: str) -> Dated | None:
+    """The date, with a word right before it that bounds it: "before 2015"."""
+    date, bound = only_date(text), _DATE_BOUND.search(before)
+    return replace(date, qualifiers=date.qualifiers | {bound[1].lower()}) if date and bound else date
+
+
+def _amount(text: str, before: str, after: str) -> Quantity | None:
+    """The quantity, with a sign of money or a bound that stands right before it."""
+    sign = _MONEY_SIGN.search(before)
+    found = quantity(f"{sign[0].strip()}{text}" if sign else text, after)
+    bound = bound_before(before[: sign.start()] if sign else before) if found and not found.bound else ""
+    return replace(found, bound=bound) if found and bound else found
 
 
 def relation(one: Meaning, other: Meaning) -> Relation:
     """How two answers to the same question stand to each other."""
     if one.negated != other.negated:
         return Relation.CONTRARY if one.key == other.key else Relation.UNRELATED
-    if one.key == other.key and (one.date is None) == (other.date is None):
-        return _quantities(one, other) if one.quantity and other.quantity else Relation.SAME
+    if one.told_from and other.told_from and one.told_from != other.told_from:
+        return Relation.COMPATIBLE
+    valued = [(m.date is None, m.quantity is None) for m in (one, other)]
+    if one.key == other.key and valued[0] == valued[1] == (True, True):
+        return Relation.SAME
     if one.date and other.date:
         return _dates(one.date, other.date)
     if one.quantity and other.quantity:
@@ -99,22 +145,28 @@ def _quantities(one: Meaning, other: Meaning) -> Relation:
     first, second = one.quantity, other.quantity
     if first is None or second is None:
         return Relation.SAME
-    low, unit = base(first.number, first.unit, first.kind)
-    low_other, unit_other = base(second.number, second.unit, second.kind)
-    named = unit is not None and unit_other is not None
-    if named and not _same_unit(unit or "", unit_other or ""):
+    both = first.unit is not None and second.unit is not None
+    (low, high, unit), (low_other, high_other, unit_other) = (_range(found, both) for found in (first, second))
+    if both and not _same_unit(unit or "", unit_other or ""):
         return Relation.UNRELATED
-    high = base(first.upper, first.unit, first.kind)[0] if first.upper is not None else low
-    high_other = base(second.upper, second.unit, second.kind)[0] if second.upper is not None else low_other
     if not _near(low, low_other, first, second) or not _near(high, high_other, first, second):
         overlap = low <= high_other and low_other <= high
         return Relation.COMPATIBLE if overlap or _bounded(first, low, second, low_other) else Relation.CONTRARY
     strict = {first.bound, second.bound} - {"", "about"}
     counted = first.kind == second.kind == "number"  # "19,000" and "19,000 centrifuges"; but not "10" and "10 percent"
-    if (strict and first.bound != second.bound) or ((unit is None) != (unit_other is None) and not counted):
+    bare = (unit is None) != (unit_other is None) and not counted
+    if (strict and first.bound != second.bound) or bare or first.per != second.per:
         return Relation.COMPATIBLE
     rests = {frozenset(normalize(found.rest).split()) for found in (first, second)}
     return Relation.SAME if len(rests) == 1 or frozenset() in rests else Relation.COMPATIBLE
+
+
+def _range(found: Quantity, in_base: bool) -> tuple[float, float, str | None]:
+    """(lower end, upper end, unit), in the base unit of its dimension if the other has a unit to compare with."""
+    unit, kind = found.unit, found.kind
+    low, named = base(found.number, unit, kind) if in_base else (found.number, unit)
+    upper = found.number if found.upper is None else found.upper
+    return low, base(upper, unit, kind)[0] if in_base else upper, named
 
 
 def _same_unit(one: str, other: str) -> bool:
@@ -168,7 +220,7 @@ def _acronym(short: str, long: str) -> bool:
     """Whether `short` is made of the first letters of `long`: IAEA, International Atomic Energy Agency."""
     letters = "".join(word[0] for word in re.findall(r"\w+", re.sub(r"\([^)]*\)", "", long)) if word[0].isupper())
     plain = short.replace(".", "").strip()
-    return 3 <= len(plain) <= 8 and plain.isupper() and letters == plain
+    return 2 <= len(plain) <= 8 and plain.isupper() and letters == plain
 
 
 def _includes(long: Meaning, short: Meaning) -> bool:
@@ -191,12 +243,14 @@ def _tail_is_apposition(after: str, kind: str, words: int) -> bool:
         return bool(re.fullmatch(r"(?:, | in )[A-Z][\w' ’-]+", after)) and not re.search(r"\band\b", after)
     if re.fullmatch(r" \([^)]*\)|, (?:the |an? )?[a-z][^,]*(?: of [A-Z][^,]*)?", after):
         return not re.match(r", (?:and|or|but|not|nor|with)\b", after)
-    patronymic = after.split()[0].lower() in ("bin", "ibn", "bint") and words >= 1
+    patronymic = after.split()[0].lower() in _FATHERS and words >= 1
     return kind == "person" and (patronymic or (words >= 2 and bool(re.fullmatch(r" of (?:the )?[A-Z]\w+", after))))
 
 
 def _head_is_name(before: str, kind: str, short: list[str]) -> bool:
     head = before.split()
+    if head[-1].lower() in _FATHERS:
+        return False
     if not before.endswith(" ") or re.search(r"[,;]|\b(?:and|or|of|for|by|with|against|not|than|near|to)\s*$", before):
         return False
     if len(short) >= 2 and head[-1].endswith(("'s", "’s")):

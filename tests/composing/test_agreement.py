@@ -39,6 +39,16 @@ def test_the_best_wording_speaks_for_all() -> None:
     assert [(c.spans[0].text, c.documents) for c in found] == [("Ali Larijani", 3)]
 
 
+def test_equal_words_of_different_units_are_two_answers() -> None:
+    found = gather(span("It is 3 months.", "3", 4.0, "a"), span("It is 3 weeks.", "3", 3.0, "b"), kind="duration")
+    assert [c.documents for c in found] == [1, 1]
+
+
+def test_the_same_weekday_in_two_documents_is_not_one_day() -> None:
+    found = gather(span("He came on Tuesday.", "on Tuesday", 4.0, "a"), span("He came on Tuesday.", "on Tuesday", 3.0, "b"))
+    assert [c.documents for c in found] == [1, 1]
+
+
 WORDS = [
     "2015",
     "14 July 2015",

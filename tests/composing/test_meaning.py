@@ -54,6 +54,28 @@ SAME, COMPATIBLE, CONTRARY, UNRELATED = Relation.SAME, Relation.COMPATIBLE, Rela
         ("any", "France and Germany", "France, Germany and Italy", COMPATIBLE),
         ("any", "Supreme National Security Council", "Iran's Supreme National Security Council", SAME),
         ("any", "the limits expired", "missiles were ignored", UNRELATED),
+        ("money", "$5m", "$5", CONTRARY),
+        ("money", "$5m", "$5 million", SAME),
+        ("number", "two and a half", "2", CONTRARY),
+        ("number", "5", "5 km", COMPATIBLE),
+        ("duration", "3", "3 years", COMPATIBLE),
+        ("number", "11 metric tons", "11 tonnes", SAME),
+        ("number", "90 min", "90 minutes", SAME),
+        ("number", "5 km", "5km", SAME),
+        ("number", "3.5%", "3-5%", COMPATIBLE),
+        ("number", "100 or more", "100", COMPATIBLE),
+        ("number", "<5 mg", ">5 mg", COMPATIBLE),
+        ("number", "60 miles per hour", "60 miles", COMPATIBLE),
+        ("percentage", "5%", "5 percentage points", UNRELATED),
+        ("date", "AD 500", "500 BC", CONTRARY),
+        ("date", "44 BC", "44", COMPATIBLE),
+        ("date", "by 2015", "in 2015", COMPATIBLE),
+        ("date", "10 a.m.", "10 p.m.", UNRELATED),
+        ("person", "Salman", "Mohammed bin Salman", COMPATIBLE),
+        ("any", "US", "United States", SAME),
+        ("any", "U.S.", "US", SAME),
+        ("any", "C", "C++", COMPATIBLE),
+        ("any", "C#", "C++", CONTRARY),
     ],
 )
 def test_how_two_answers_stand_to_each_other(kind: str, one: str, other: str, how: Relation) -> None:
@@ -66,6 +88,46 @@ def test_a_denied_answer_is_not_the_answer() -> None:
     assert relation(said, denied) is CONTRARY
     assert relation(read("2015", "date", "It was not long, and they signed in "), said) is SAME
     assert relation(read("signed", "any"), read("not signed", "any")) is not SAME
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("duration", ("The notice is ", "3", " months."), ("The notice is ", "3", " weeks.")),
+        ("number", ("They shipped ", "11", " tonnes."), ("They shipped ", "11", " kg.")),
+        ("number", ("They ran ", "12.345", " tests."), ("They ran ", "12,345", " tests.")),
+        ("money", ("It cost €", "100 million", "."), ("It cost $", "100 million", ".")),
+        ("date", ("It was built in ", "1200", " BC."), ("It was built in ", "1200", ".")),
+        ("date", ("It ended before ", "2015", "."), ("It ended in ", "2015", ".")),
+        ("number", ("More than ", "100", " came."), ("In all ", "100", " came.")),
+        ("number", ("", "Hundreds", " of people fled."), ("In all ", "100", " people fled.")),
+        ("number", ("", "Two", " thirds of members came."), ("", "Two", " members came.")),
+        ("any", ("", "Iran", " did not sign it."), ("", "Iran", " signed it.")),
+        ("any", ("It was held in Vienna rather than in ", "Geneva", "."), ("It was held in ", "Geneva", ".")),
+    ],
+)
+def test_equal_words_that_say_different_things(kind: str, one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    first, second = (read(words, kind, before, after) for before, words, after in (one, other))
+    assert relation(first, second) is not SAME
+    assert first.said != second.said
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("It was not until ", "2015"),
+        ("It must be paid not later than ", "1 May"),
+        ("Iran may keep not more than ", "300 kg"),
+        ("It was resolution No. ", "2231"),
+    ],
+)
+def test_what_sounds_like_a_denial_is_none(before: str, words: str) -> None:
+    assert not read(words, "any", before).negated
+
+
+@pytest.mark.parametrize("before", ["Nobody signed it in ", "It failed to be signed in ", "It was in 2016 instead of "])
+def test_denials(before: str) -> None:
+    assert read("2015", "date", before).negated
 
 
 NUMBERS = st.integers(1, 10**9)
