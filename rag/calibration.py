@@ -131,7 +131,8 @@ def threshold(confidence: Rows, data: Table, risk: float | None) -> float:
     order = np.argsort(-confidence, kind="stable")
     weight = data.weight[order]
     if risk is None:
-        given = np.searchsorted(np.cumsum(weight), float((data.weight * data.answerable).sum()))
+        answerable = float((data.weight * data.answerable).sum())
+        given = np.searchsorted(np.cumsum(weight), answerable + 1e-9, side="right")
         return _between(confidence[order], int(given))
     wrong = np.cumsum(weight * ~data.right[order]) / np.cumsum(weight)
     apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold lies between equals
@@ -146,7 +147,7 @@ def _between(ordered: Rows, given: int) -> float:
     last = float(ordered[given - 1])
     if given >= len(ordered):
         return math.floor(last * 1e4) / 1e4
-    return round((last + float(ordered[given])) / 2, 5)
+    return math.floor((last + float(ordered[given])) / 2 * 1e5) / 1e5
 
 
 def bought(confidence: Rows, data: Table, at: float) -> dict[str, Any]:

@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rag.chunking.sentences import enclosing_sentence, split_sentences
 from rag.errors import InputError
 from rag.types import Citation, Document
 
 _NEAR = 0.6
 """Least likeness, in [0, 1], of a sentence that is shown as what became of a changed one."""
+_AROUND = 1000
+"""Characters around a sentence in which its ends are looked for."""
+_CUT = 400
+"""Characters from which on a sentence may not have stood whole in its passage."""
 _WIDTH = 3000
 """Characters around the old place, each way, in which a changed sentence is looked for."""
 
@@ -80,15 +85,28 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
     if not citation.sentence or inside < 0:
         return True
     return any(
-        document.text.startswith(citation.sentence, citation.start - at) for at in _places(citation.sentence, citation.quote)
+        _stands(document.text, citation.start - at, citation.sentence) for at in _places(citation.sentence, citation.quote)
     )
+
+
+def _stands(text: str, start: int, sentence: str) -> bool:
+    """Whether the sentence stands there, and is no part of a longer one: "Rent: 1200" does not stand in "Rent: 12000". A very
+    long one may have been cut where its passage ended."""
+    if start < 0 or not text.startswith(sentence, start):
+        return False
+    begin, end = max(0, start - _AROUND), start + len(sentence)
+    first, last = enclosing_sentence(text[begin : end + _AROUND], start - begin, end - begin)
+    return len(sentence) >= _CUT or text[begin + first : begin + last].strip() == sentence.strip()
 
 
 def _found(text: str, citation: Citation | Cited) -> int | None:
     """Where the quote stands now: in its sentence, the nearest to the old place; without one, only if the quote is long."""
     if citation.sentence and citation.quote in citation.sentence:
         at = [
-            place + inside for place in _places(text, citation.sentence) for inside in _places(citation.sentence, citation.quote)
+            place + inside
+            for place in _places(text, citation.sentence)
+            if _stands(text, place, citation.sentence)
+            for inside in _places(citation.sentence, citation.quote)
         ]
     else:
         at = _places(text, citation.quote) if len(citation.quote) >= 20 else []
@@ -106,8 +124,6 @@ def _places(text: str, part: str) -> list[int]:
 
 def _became(text: str, citation: Citation | Cited) -> str | None:
     """The sentence near the old place that is most like the cited one."""
-    from rag.chunking.sentences import split_sentences
-
     begin = max(0, citation.start - _WIDTH)
     around = text[begin : citation.end + _WIDTH]
     sentences = [around[start:end] for start, end in split_sentences(around)]

@@ -57,6 +57,21 @@ def test_by_default_as_many_are_refused_as_have_no_answer() -> None:
     assert report["refusal precision"] == pytest.approx(report["refusal recall"], abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("confidence", "answerable", "given"),
+    [
+        ([0.9, 0.8, 0.1], [True, True, False], 2),
+        ([0.9, 0.8, 0.7, 0.6], [True] * 4, 4),
+        ([0.123456] * 4, [True] * 4, 4),
+        ([0.1234561, 0.1234560, 0.1], [True, True, False], 2),
+    ],
+)
+def test_by_default_no_more_are_refused(confidence: list[float], answerable: list[bool], given: int) -> None:
+    count, sure_of = len(confidence), np.array(confidence)
+    data = Table(np.zeros((count, len(FEATURES))), np.array(answerable), np.array(answerable), np.ones(count), np.arange(count))
+    assert int((sure_of >= threshold(sure_of, data, None)).sum()) == given
+
+
 def test_a_risk_that_cannot_be_kept_answers_nothing() -> None:
     data = made()
     wrong = Table(data.rows, np.zeros_like(data.right), data.answerable, data.weight, data.groups)

@@ -86,3 +86,20 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
 def test_what_is_no_citation_is_said(found: Any) -> None:
     with pytest.raises(InputError, match="no citation"):
         citations(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "quote", "now"),
+    [
+        ("- Rent: 1200\n- Pets: allowed\n", "1200", "- Rent: 12000\n- Pets: allowed\n"),
+        ("- Rent: 1,200\n", "1,200", "- Rent: 1,200.50\n"),
+        ("- Pets: allowed\n", "allowed", "- Pets: allowed only with consent\n"),
+        ("Term: 5 years", "5 years", "Term: 5 years from renewal"),
+    ],
+)
+def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str, now: str) -> None:
+    verdict = verify(Shelf(document(now)), cited(quote, before))
+    assert verdict.status == "changed"
+    assert verdict.now is not None
+    assert verdict.now in now
+    assert verify(Shelf(document(before)), cited(quote, before)).status == "ok"

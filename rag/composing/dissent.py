@@ -7,6 +7,7 @@ speaks of all that the first answer's evidence speaks of among what is asked, or
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 
 from rag.chunking.sentences import Offsets, enclosing_sentence
@@ -28,6 +29,7 @@ _ABOUT, _ABOUT_CLOSE = 0.75, 0.6
 is enough, as such days are hardly those of two things."""
 _ALIKE = 0.5
 """Least likeness of two sentences that name different people or places for the same thing."""
+_OF = re.compile(r"\b(\w+) of (?:the |its |their |an? )?(\w+)")
 _NEAR = 250
 """Characters before and after a span in which a text says that accounts differ."""
 
@@ -99,12 +101,28 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
         return True
     if of_another(asked, other.spans[0].hit.passage.text, _bounds(other.spans[0]), first):
         return False
+    if _of_other_things(asked, first, second) or (asked.kind != "date" and _of_other_years(asked, first, second)):
+        return False
     both_in_one = _says(first, other) or _says(second, best)
     if both_in_one or _same_passage(best.spans[0], other.spans[0]):
         both_told = not both_in_one and bool(TELLS.search(first) and TELLS.search(second))
         return valued and (both_told or bool(DIFFER.search(_around(best.spans[0])) or DIFFER.search(_around(other.spans[0]))))
     about = _ABOUT_CLOSE if _within_a_week(best, other) else _ABOUT
     return _about_all(asked, best.spans[0], other.spans[0], about) and (valued or _alike(best, other) >= _ALIKE)
+
+
+def _of_other_things(asked: Asked, first: str, second: str) -> bool:
+    """Whether the same word of the question is told of different things: "the rent of the flat", "the rent of the garage"."""
+    of_first, of_second = ({match[1].lower(): match[2].lower() for match in _OF.finditer(text)} for text in (first, second))
+    shared = [head for head in of_first.keys() & of_second.keys() if content_words(head) & asked.words]
+    told = [(of_first[head], of_second[head]) for head in shared]
+    return any(one != other and not content_words(f"{one} {other}") & asked.words for one, other in told)
+
+
+def _of_other_years(asked: Asked, first: str, second: str) -> bool:
+    """Whether both sentences name years, none of them in both and none of them asked for."""
+    years, others = (frozenset(re.findall(r"\b(?:1\d|20)\d\d\b", text)) for text in (first, second))
+    return bool(years and others) and not years & others and not (years | others) & asked.words
 
 
 def _within_a_week(one: Candidate, other: Candidate) -> bool:

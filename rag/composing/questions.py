@@ -64,6 +64,8 @@ _FIGURE_WORDS = re.compile(
     r"\b(?:per ?cent|million|billion|thousand|kg|km|January|February|March|April|May|June|July|August|September|October|November|"
     r"December)\b"
 )
+_MEASURED = re.compile(r"\d[\d.,]*[\s-]?(?:[ap]\.m\.|[a-z]{1,2}\b)?")
+"""A figure with its ordinal ending or a short unit."""
 _NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 
 
@@ -138,7 +140,7 @@ def _fits_thing(text: str, after: str) -> float:
 
 
 def _fits_words(kind: str, text: str) -> float:
-    only_figures = not re.search(r"[A-Za-z]{3}", _FIGURE_WORDS.sub("", text))
+    only_figures = not re.search(r"[A-Za-z]", _FIGURE_WORDS.sub("", _MEASURED.sub("", text)))
     if only_figures:
         return -1.0
     if kind == "reason":

@@ -113,6 +113,31 @@ def test_another_date_of_another_thing_is_no_dissent() -> None:
     assert (found.text, found.dissent) == ("2018", ())
 
 
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        (
+            "How many centrifuges did Iran have?",
+            ("In 2013 Iran had ", "19,000", " centrifuges."),
+            ("In 2016 Iran had ", "5,060", " centrifuges."),
+        ),
+        ("Who was the president?", ("In 2010 the president was ", "Obama", "."), ("In 2004 the president was ", "Bush", ".")),
+        ("How much is the rent?", ("The rent of the flat is ", "$1,200", "."), ("The rent of the garage is ", "$200", ".")),
+        (
+            "Who is the president?",
+            ("The president of Iran is ", "Raisi", "."),
+            ("The president of France is ", "Macron", "."),
+        ),
+    ],
+)
+def test_what_is_told_of_another_year_or_thing_is_no_dissent(
+    question: str, one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    first, second = document("".join(one), "one"), document("".join(other), "other")
+    found = answer(question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)])
+    assert (found.text, found.dissent) == (one[1], ())
+
+
 def test_one_sentence_dissents_with_itself_only_where_it_says_so() -> None:
     some = document("Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h")
     both = [span(some, "11 October 1955", 3.0), span(some, "13 October 1954", 2.5)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 
 from rag.composing.values.dates import dates, only_date
@@ -11,6 +12,8 @@ from rag.composing.values.polar import says
 from rag.composing.values.relative import resolve
 from rag.types import Value
 
+_ANCHORED = re.compile(r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b")
+"""A time told from another, which is no length of time."""
 _NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 
 
@@ -41,6 +44,8 @@ def value(kind: str, question: str, place: Place) -> Value | None:
     if kind == "polar":
         yes = says(question, place.sentence)
         return None if yes is None else Value("boolean", place.sentence, yes=yes)
+    if kind not in _NUMERIC and _ANCHORED.search(f"{place.text} {place.after[:12]}"):
+        return None if dates(place.text) else _date(place)
     readers = (_number, _date) if kind in _NUMERIC else (_date, _number)
     return next((found for reader in readers if (found := reader(place))), None)
 
@@ -54,10 +59,12 @@ def _date(place: Place) -> Value | None:
     if len(found) == 1 and found[0].precision != "year":
         (date,) = found
         return Value("date", place.text[date.start : date.end], iso=date.iso, precision=date.precision)
-    resolved = resolve(place.text, place.before, place.day) if place.day else None
+    resolved = resolve(place.text, place.before, place.day, place.after) if place.day else None
     if resolved is None:
         return None
-    return Value("date", place.text, iso=resolved.iso, precision=resolved.precision, resolved=resolved.how)
+    return Value(
+        "date", place.text, iso=resolved.iso, precision=resolved.precision, bound=resolved.bound, resolved=resolved.how
+    )  # fmt: skip
 
 
 def _number(place: Place) -> Value | None:

@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _WORD = re.compile(r"[a-z0-9%]+(?:['’.,-][a-z0-9]+)*")
 _AUXILIARIES = frozenset(
     "is are was were do does did has have had can could will would should may might must be been being".split()
 )
-_SKIPPED = _AUXILIARIES | frozenset("a an the of in on at to for from by with and ever really any there it its".split())
-_NEGATIONS = frozenset("not never n't no nor neither without cannot".split())
+_ARTICLES = frozenset("a an the any its their his her this these".split())
+_SKIPPED = _AUXILIARIES | _ARTICLES | frozenset("ever really there it".split())
+_NEGATIONS = frozenset("not never n't no nor neither without cannot none nobody nothing".split())
+_BESIDE = frozenset(
+    "also still already now then again always often once later first finally formally officially too indeed both all".split()
+)
+_DOING, _HAVING = frozenset(("do", "does", "did")), frozenset(("has", "have", "had"))
+_BEING = frozenset("is are was were be been being".split())
+_PLACING = frozenset("of in on at to for from by with than like unlike except but other against without near under over".split())
 _HEDGES = re.compile(
     r"\b(?:may|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|deni\w*|deny|denies|reject\w*|"
     r"accus\w*|suspect\w*|believ\w*|propos\w*|plan\w*|threat\w*|expect\w*|almost|nearly|hardly|barely|rarely|refus\w*|fail\w*|"
-    r"suggest\w*|rumou?r\w*|argu\w*|question\w*|doubt\w*|according|promis\w*|likely|unlikely|perhaps|possibly|only|unless|until|except)\b"
+    r"suggest\w*|rumou?r\w*|argu\w*|question\w*|doubt\w*|according|promis\w*|likely|unlikely|perhaps|possibly|only|until|except|"
+    r"partly|partially|supposedly|seemingly|apparently|will|shall|wants?|wanted|hop\w*|unlike)\b"
 )
 _TURNS = frozenset("but while whereas although though whose which who that instead then before after".split())
-_SAID = re.compile(r"^(yes|no)\b[,.:;!\s–—-]", re.IGNORECASE)
+_SAID = re.compile(r"^(yes|no)\b[,.:;!–—-]", re.IGNORECASE)
 
 
 def says(question: str, sentence: str) -> bool | None:
-    """True or False if the sentence holds all the question's content words in the question's order, without a hedge.
+    """True or False if the sentence holds all the question's words but for articles and auxiliaries, in the question's order,
+    with nothing between them that could turn them: auxiliaries, adverbs, a word between an article and its noun.
 
-    True without any negation, False with one negation right before or within those words; None where neither is certain.
-    A question that is itself negated is left alone.
+    True without any negation, False with one at the verb; None where neither is certain. A question that is itself negated is
+    left alone.
     """
-    asked = _words(question)
-    told = _words(sentence)
-    if _SAID.match(sentence):
-        return sentence.lower().startswith("yes") if _covers(asked[1:], told) is not None else None
+    asked, told = _words(question), _words(sentence)
+    said = _SAID.match(sentence)
+    if said:
+        told = told[1:]
     if _NEGATIONS & set(asked) or _HEDGES.search(_lower_without(sentence, question)) or sentence.rstrip().endswith("?"):
         return None
     places = _covers(asked[1:], told)
-    if places is None or (_TURNS & set(told[places[0] : places[-1]])) - set(asked):
+    if places is None or (_TURNS & set(told[places[0] : places[-1]])) - set(asked) or not _plain(asked, told, places):
         return None
     negated = [at for at, word in enumerate(told) if word in _NEGATIONS]
+    if said:
+        return None if (said[1].lower() == "yes") == bool(negated) else not negated
     if not negated:
         return True
-    return False if len(negated) == 1 and places[0] < negated[0] < places[-1] + 1 else None
+    return False if len(negated) == 1 and places[0] < negated[0] < places[-1] else None
+
+
+def _plain(asked: list[str], told: list[str], places: list[int]) -> bool:
+    """Whether the words covered stand together, their subject being that of the sentence."""
+    begin = places[0]
+    while begin and told[begin - 1] in _ARTICLES:
+        begin -= 1
+    if begin and told[begin - 1] in _PLACING and told[begin - 1] not in asked:
+        return False
+    helps = _helping(asked[0])
+    for before, after in itertools.pairwise(places):
+        gap = told[before + 1 : after]
+        if gap and gap[-1] not in _NEGATIONS | _AUXILIARIES and len(gap) >= 2 and gap[-2] in _ARTICLES:
+            gap = gap[:-2]  # one word more about the noun
+        if any(word not in helps | _ARTICLES | _BESIDE | _NEGATIONS and not word.endswith("ly") for word in gap):
+            return False
+    return True
+
+
+def _helping(auxiliary: str) -> frozenset[str]:
+    """The auxiliaries with which a statement answers a question that begins with this one."""
+    if auxiliary in _DOING:
+        return _DOING | _HAVING
+    if auxiliary in _BEING:
+        return _BEING
+    return _HAVING | frozenset(("been",)) if auxiliary in _HAVING else frozenset((auxiliary, "be"))
 
 
 def _words(text: str) -> list[str]:

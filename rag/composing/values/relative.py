@@ -16,12 +16,20 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _MONTHS = "january february march april may june july august september october november december".split()
 _UNITS = {"day": "day", "week": "week", "month": "month", "year": "year"}
 _AHEAD = re.compile(
-    r"\b(?:will|would|is to|are to|was to|were to|shall|scheduled|due|expected|plan(?:s|ned)?|set to|upcoming|ahead)\b",
+    r"\b(?:will|would|is to|are to|was to|were to|shall|scheduled|due(?! to )|expected|plan(?:s|ned) (?:to|for)|set to|upcoming|"
+    r"ahead)\b",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"^\W*(?:(?:in|on|at|of|by|from|since|until|the|late|early)\s+)*", re.IGNORECASE)
+_CLAUSE = re.compile(r"[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b", re.IGNORECASE)
+_HEAD = re.compile(r"^\W*(?:(?:in|on|at|of|by|from|since|until|till|the|late|early)\s+)*", re.IGNORECASE)
+_BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
+_THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
+"""Told from another event, as "the next day" is."""
 _LABEL = re.compile(r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?", re.IGNORECASE)
-_DATELINE = re.compile(r"^[A-Z][^.!?\n]{0,60}?[,(]\s*(?P<date>[^–—\n]{6,40}?)\)?\s*[–—-]+\s")
+_DATELINE = re.compile(
+    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
+)
+"""A place, the day and a dash; not the days of a life."""
 _TOP_LINES = 15
 
 
@@ -32,6 +40,8 @@ class Resolved:
     iso: str
     precision: str
     how: str
+    bound: str = ""
+    """A word that bounds it: "until"."""
 
 
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
@@ -58,18 +68,38 @@ def _day(text: str) -> dt.date | None:
     return dt.date.fromisoformat(found.iso)
 
 
-def resolve(text: str, sentence: str, day: dt.date) -> Resolved | None:
-    """What the words mean in a document of `day`; None if they are no relative date, or one that counts from another event.
+def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
+    """What words between what stands `before` and `after` them in their sentence mean in a document of `day`; None if they are no
+    relative date, one that counts from another event, or one that no calendar has.
 
-    A weekday alone is the last one up to that day, or the next if the sentence speaks of what is ahead.
+    A weekday alone is the last one up to that day, or the next if its clause speaks of what is ahead; with "until", "by" or
+    "from" it is only told where that is so.
     """
+    head = _HEAD.match(text)
     words = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
+    leading = f"{before}{head[0] if head else ''}"
+    if _THE.search(f"{before[-8:]}{text}"):
+        return None
+    bound, ahead = _BOUND.search(leading), _is_ahead(before, after)
     for pattern, rule in _RULES:
         match = pattern.fullmatch(words)
+        if match and bound and rule is _weekday and not (ahead or bound[1].lower() == "since"):
+            return None
         if match:
-            found = rule(match, day, bool(_AHEAD.search(sentence)))
-            return found and Resolved(found[0], found[1], f'"{text.strip()}" in a document of {day.isoformat()}')
+            try:
+                found = rule(match, day, ahead)
+            except (ValueError, OverflowError):
+                return None
+            how = f'"{text.strip()}" in a document of {day.isoformat()}'
+            return found and Resolved(found[0], found[1], how, bound[1].lower() if bound else "")
     return None
+
+
+def _is_ahead(before: str, after: str) -> bool:
+    """By the clause that the words stand in; what follows them counts only where they begin it."""
+    clause = _CLAUSE.split(before)[-1]
+    follows = "" if clause.strip() else _CLAUSE.split(after.lstrip(" ,"))[0]
+    return bool(_AHEAD.search(f"{clause} {follows}"))
 
 
 _Found = tuple[str, str]
@@ -86,6 +116,8 @@ def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found:
     back = (day.weekday() - number) % 7
     if which in ("next", "coming"):
         return (day + relativedelta(days=7 - back)).isoformat(), "day"
+    if which == "this":
+        return (day + relativedelta(days=-back % 7)).isoformat(), "day"
     if which in ("last", "past"):
         return (day - relativedelta(days=back or 7)).isoformat(), "day"
     move = -back if not ahead or back == 0 else 7 - back
@@ -102,10 +134,7 @@ def _neighbour(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
 
 
 def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
-    try:
-        moved = day + relativedelta(**{f"{unit}s": count})  # type: ignore[arg-type]
-    except (ValueError, OverflowError):
-        return None
+    moved = day + relativedelta(**{f"{unit}s": count})  # type: ignore[arg-type]
     if unit == "week":
         year, week, _ = moved.isocalendar()
         return f"{year}-W{week:02}", "week"

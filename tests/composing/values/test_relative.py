@@ -47,10 +47,44 @@ def test_what_counts_from_another_event_is_not_resolved(words: str) -> None:
     assert resolve(words, "", TUESDAY) is None
 
 
-def test_a_weekday_ahead_is_the_next_one() -> None:
-    found = resolve("on Friday", "The sides will meet ", TUESDAY)
+@pytest.mark.parametrize(
+    ("before", "words", "after", "iso"),
+    [
+        ("The sides will meet ", "on Friday", ".", "2026-02-13"),
+        ("", "On Friday", " the two sides will meet.", "2026-02-13"),
+        ("", "On Friday", ", the two sides will meet.", "2026-02-13"),
+        ("The vote is scheduled ", "on Friday", ".", "2026-02-13"),
+        ("The plan was approved ", "on Friday", ".", "2026-02-06"),
+        ("Due to heavy rain, the river rose ", "on Friday", ".", "2026-02-06"),
+        ("He would not comment when asked ", "on Friday", ".", "2026-02-06"),
+        ("The minister, who is expected to resign, arrived ", "on Friday", ".", "2026-02-06"),
+        ("He arrived ", "on Friday", " and will leave soon.", "2026-02-06"),
+        ("They meet ", "this Friday", ".", "2026-02-13"),
+        ("They meet ", "this Tuesday", ".", "2026-02-10"),
+        ("They will wait ", "until Friday", ".", "2026-02-13"),
+        ("The offer is valid until ", "Friday", ".", None),
+        ("The shop was closed ", "from Monday", ".", None),
+        ("It has rained ", "since Friday", ".", "2026-02-06"),
+        ("The ", "next year", " they signed.", None),
+        ("", "The next month", " they signed.", None),
+    ],
+)
+def test_a_weekday_is_the_last_one_or_if_ahead_the_next(before: str, words: str, after: str, iso: str | None) -> None:
+    found = resolve(words, before, TUESDAY, after)
+    assert (found.iso if found else None) == iso
+
+
+def test_a_bound_stays_with_its_day() -> None:
+    found = resolve("until Friday", "They will wait ", TUESDAY)
     assert found is not None
-    assert found.iso == "2026-02-13"
+    assert found.bound == "until"
+
+
+@pytest.mark.parametrize("words", ["yesterday", "tomorrow", "on Friday", "last Friday", "next Friday", "last year", "a year ago"])
+@pytest.mark.parametrize("day", [dt.date(1, 1, 1), dt.date(9999, 12, 31)])
+def test_a_day_that_no_calendar_has_is_none(words: str, day: dt.date) -> None:
+    found = resolve(words, "", day)
+    assert found is None or "0001" <= found.iso[:4] <= "9999"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +97,9 @@ def test_a_weekday_ahead_is_the_next_one() -> None:
         ({}, "Visit to Oman\nMUSCAT, 10 February 2026 — The secretary arrived.", "2026-02-10"),
         ({"date": "February 2026"}, "It was on 10 February 2026 that he came.", None),
         ({"date": "soon"}, "Since 2015 much has changed.", None),
+        ({}, "VIENNA (10 February 2026) – The talks went on.", "2026-02-10"),
+        ({}, "Elizabeth II (21 April 1926) – she was Queen.", None),
+        ({}, "Elizabeth II, 21 April 1926 – 8 September 2022, was Queen.", None),
         ({}, "", None),
     ],
 )

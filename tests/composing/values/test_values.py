@@ -36,6 +36,11 @@ def test_words_without_a_value_have_none(kind: str, words: str) -> None:
     assert value(kind, "?", place(f"It was {words}.", words)) is None
 
 
+@pytest.mark.parametrize("words", ["two weeks ago", "three days later", "2 weeks before the vote"])
+def test_a_time_told_from_another_is_no_length_of_time(words: str) -> None:
+    assert value("date", "?", place(f"It was {words}.", words)) is None
+
+
 def test_a_polar_question_is_answered_by_the_sentence() -> None:
     found = value("polar", "Did Oman mediate the talks?", place("Oman mediated the talks.", "Oman"))
     assert found is not None
