@@ -45,7 +45,7 @@ class Confidence:
             numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
             numbers["type"] = float(found.get("type", 0.0))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"confidence model {path} cannot be read: {error}", again) from error
         unknown = sorted(set(weights) - set(FEATURES))
         if unknown:
