@@ -21,6 +21,7 @@ from rag.weights import calibration_path, embedder_path
 if TYPE_CHECKING:
     from rag.ingest import Ingest
     from rag.jobs import Queue
+    from rag.loading.files import Found
     from rag.loading.pool import Loader, Pool
     from rag.migrate import Moved
     from rag.rebuild import Rebuilt
@@ -111,6 +112,14 @@ def pool(settings: Settings) -> Pool:
 
     limits = Limits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb)
     return Pool(settings.workers, limits)
+
+
+def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
+    """The files under the paths, without those of the index of the settings. Raises as `find` does."""
+    from rag.loading.files import find
+
+    kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
+    return list(find(list(paths), name, settings.index if kept_here else None))
 
 
 def stamps(settings: Settings) -> Stamps:

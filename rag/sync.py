@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingest import Ingest
-from rag.loading.files import Found, Unreadable, load
+from rag.loading.files import Found, Unreadable, is_in_index, load
 from rag.loading.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
 from rag.stamps import Stamps
@@ -96,7 +96,7 @@ class Sync:
         for document in self._store.documents():
             by_file.setdefault(document.file, []).append(document)
         found = {str(one.path): one for one in (Found(f.path.resolve(), f.document_id) for f in files)}
-        gone = {file: here for file, here in by_file.items() if file not in found and _is_gone(file)}
+        gone = {file: here for file, here in by_file.items() if file not in found and (_is_gone(file) or is_in_index(file, root))}
         by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
         plan = _Plan(under=sum(len(here) for file, here in by_file.items() if is_under(file, root)))
         for file, one in found.items():

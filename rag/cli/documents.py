@@ -17,7 +17,7 @@ from rag.deleting import Receipt, delete
 from rag.errors import NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingest import Report
-from rag.loading.files import Found, find
+from rag.loading.files import Found
 from rag.protocols import Store
 from rag.settings import Settings
 from rag.types import INSIDE, Document
@@ -32,9 +32,9 @@ def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], n
     """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
 
     A changed file replaces what was there; an unchanged one is left alone. One that cannot be read, or not within the limits
-    on time and memory, is named at the end and stops nothing.
+    on time and memory, is named at the end and stops nothing. Hidden files and folders of an index are left out.
     """
-    files = list(find(list(paths), name))
+    files = build.files(settings, paths, name)
     if enqueue:
         _enqueue(settings, as_json, files)
         return

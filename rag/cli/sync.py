@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from rag import build
 from rag.cli.options import print_json, shared
 from rag.cli.render import clean
 from rag.errors import BusyError, InputError, NotFoundError, RagError
-from rag.loading.files import find
 from rag.settings import Settings
 from rag.sync import Changes
 
@@ -43,28 +43,29 @@ def sync_command(
         sync = build.sync(settings, pool, create=not dry_run)
 
         def once() -> Changes:
-            files = list(find([root], name))
+            files = build.files(settings, [root], name)
             if dry_run:
                 return sync.preview(root, files)
             with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
                 return sync.run(root, files, many, progress.update)
 
         if watch:
-            _follow(root, once, lambda changes: _say(changes, settings.place, as_json))
+            _follow(root, settings.index, once, lambda changes: _say(changes, settings.place, as_json))
         else:
             _say(once(), settings.place, as_json)
 
 
-def _follow(root: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:
+def _follow(root: Path, index: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:
     """Sync now and after each change. What goes wrong is said, and tried again with the next change."""
     try:
-        from watchfiles import watch
+        from watchfiles import DefaultFilter, watch
     except ImportError as error:
         raise InputError("--watch needs the package watchfiles", "pip install 'rag[watch]'") from error
     first = True
     busy = False
     # Watching begins before the first sync, so that what changes meanwhile is not missed.
-    for changes in watch(root, rust_timeout=500, yield_on_timeout=True, ignore_permission_denied=True):
+    followed = DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])  # a sync writes there, and would follow itself
+    for changes in watch(root, watch_filter=followed, rust_timeout=500, yield_on_timeout=True, ignore_permission_denied=True):
         if not (changes or first or busy):
             continue
         try:

@@ -19,6 +19,7 @@ from rag.loading.encoding import decode
 from rag.loading.kinds import Kind, kind_of
 from rag.loading.parsed import Parsed, Part
 from rag.loading.parsed import Unreadable as Unreadable  # who reads files catches it
+from rag.store.manifest import OWN_FILES, is_index
 from rag.types import INSIDE, Document
 
 MOST_BYTES = 100_000_000
@@ -54,20 +55,42 @@ class Loaded:
     sha256: str = ""
 
 
-def find(paths: list[Path], name: str | None = None) -> Iterator[Found]:
-    """The files under `paths`, in order, hidden ones left out; `name` takes the place of the folder's own name in ids.
+def find(paths: list[Path], name: str | None = None, index: Path | None = None) -> Iterator[Found]:
+    """The files under `paths`, in order; `name` takes the place of the folder's own name in ids.
 
-    Raises NotFoundError for a path that is not there.
+    Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts again, and API keys.
+    Raises NotFoundError for a path that is not there, InputError for one that is an index's.
     """
+    own = os.path.realpath(index) if index else ""
     for path in paths:
         if not os.path.exists(path):  # not Path.exists: that raises for a name too long or a folder without access
             raise NotFoundError(f"no such file or folder: {path}", "check the path; rag ingest takes files and folders")
+        _refuse_index(path, own)
     for path in paths:
         root = path.resolve()
         if root.is_file():
             yield Found(root, _id(name or root.parent.name, root.name))
         else:
-            yield from _walk(root, name or root.name)
+            yield from _walk(root, name or root.name, own)
+
+
+def _refuse_index(path: Path, own: str) -> None:
+    root = path.resolve()
+    hint = "name what holds the documents, or keep the index elsewhere with --index"
+    if _is_index(root, own):
+        raise InputError(f"{path} is the folder of an index, not of documents", hint)
+    if root.name in OWN_FILES and _is_index(root.parent, own):
+        raise InputError(f"{path} is a file of the index itself, not a document", hint)
+
+
+def _is_index(folder: str | Path, own: str) -> bool:
+    return str(folder) == own or is_index(folder)
+
+
+def is_in_index(path: str, root: Path) -> bool:
+    """Whether a folder of an index, somewhere below `root`, holds this."""
+    above = Path(path).parents
+    return any(root in folder.parents and is_index(folder) for folder in above)
 
 
 def _id(folder: str, inside: str) -> str:
@@ -75,12 +98,13 @@ def _id(folder: str, inside: str) -> str:
     return os.fsencode(f"{folder}/{inside}" if folder else inside).decode("utf-8", "backslashreplace")
 
 
-def _walk(root: Path, folder_name: str) -> Iterator[Found]:
+def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}")
     closed: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        seen = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
             if os.path.isfile(path):

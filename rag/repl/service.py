@@ -121,9 +121,8 @@ class Service:
         """What is under `path` into the index, which is made if it is absent. `progress(done, of)` is called after each file."""
         from rag import build
         from rag.ingest import Ingest
-        from rag.loading.files import find
 
-        files = list(find([path]))
+        files = build.files(self.settings, [path])
         embedder, _ = self._models.get()
         with self._opening:
             if self._store is None:

@@ -98,6 +98,15 @@ def test_nothing_is_deleted_without_a_yes(filled: Settings) -> None:
     assert len(build.store(filled).documents()) == 2
 
 
+def test_the_index_is_not_ingested(filled: Settings) -> None:
+    talk = Talk(filled)
+    (filled.index / "keys.json").write_text('{"keys": []}')
+    talk("/ingest .")
+    sources = {Path(document.source).name for document in build.store(filled).documents()}
+    assert sources == {"deal.md", "oman.txt", "calibration.json"}
+    assert "is the folder of an index" in talk("/ingest index")
+
+
 def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> None:
     talk = Talk(filled, width=90)
     assert talk("/filter type=txt", "/filter year>=2024") == (
