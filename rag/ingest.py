@@ -95,6 +95,8 @@ class Ingest:
         for found in files:
             path = found.path.resolve()
             known = self._by_file.get(str(path), [])
+            if self._stamps:
+                note_link(self._stamps, found, known)
             if path in self._met:  # named twice, or linked
                 seen()
             elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
@@ -193,6 +195,13 @@ class Ingest:
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
+
+
+def note_link(stamps: Stamps, found: Found, known: Sequence[Document]) -> None:
+    """Note by which link a file came; not of one that is `known`, the documents of it, by another name."""
+    by_this_name = all(f"{document.id}/".startswith(f"{found.document_id}/") for document in known)
+    if by_this_name and found.path != (path := found.path.resolve()):
+        stamps.note_link(path, found.path)
 
 
 def check_free(document_id: str, source: str, known: Document | None) -> None:

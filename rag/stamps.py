@@ -1,5 +1,6 @@
 """What each file's status was when its content was last hashed, so that an unchanged tree costs one stat a file; and of those
-that could not be read, why, so that they are not read again for the same answer.
+that could not be read, why, so that they are not read again for the same answer; and by which link a file came that stands
+elsewhere, so that it goes with the link.
 
 Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again, and every bad one read. Times are
 only compared for equality, so that a clock that jumps cannot hide a change; and a file changed within two seconds of being
@@ -32,7 +33,7 @@ class Stamps:
         `reader` tells what reads files from what read them before: what another could not read is read again.
         """
         self._path = folder / _NAME
-        self._known, self._bad = _load(self._path)
+        self._known, self._bad, self._links = _load(self._path)
         self._reader = reader
         self._changed = False
 
@@ -64,17 +65,26 @@ class Stamps:
         else:
             self._changed |= self._bad.pop(str(path), None) is not None
 
+    def link(self, path: str) -> str:
+        """The link by which the file came, or ""."""
+        return self._links.get(path, "")
+
+    def note_link(self, path: Path, link: Path) -> None:
+        self._changed |= self._links.get(str(path)) != str(link)
+        self._links[str(path)] = str(link)
+
     def forget(self, paths: Collection[str]) -> int:
         """Take paths out; how many were there."""
         gone = [path for path in paths if self._known.pop(path, None)]
         bad = [path for path in paths if self._bad.pop(path, None)]
-        self._changed |= bool(gone or bad)
+        links = [path for path in paths if self._links.pop(path, None)]
+        self._changed |= bool(gone or bad or links)
         return len(gone)
 
     def keep(self, paths: Collection[str]) -> None:
         """Only those, which are the files of documents that the index holds, and bad files that still stand."""
         bad = {path for path in self._bad if status_of(Path(path))}
-        self.forget([path for path in {**self._known, **self._bad} if path not in paths and path not in bad])
+        self.forget([path for path in {**self._known, **self._bad, **self._links} if path not in paths and path not in bad])
 
     def save(self) -> None:
         """Silent where it cannot be written: then the next run hashes again."""
@@ -82,7 +92,8 @@ class Stamps:
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
         with suppress(OSError):
-            partial.write_text(json.dumps({"format": _FORMAT, "files": self._known, "skipped": self._bad}))
+            kept = {"format": _FORMAT, "files": self._known, "skipped": self._bad, "links": self._links}
+            partial.write_text(json.dumps(kept))
             partial.replace(self._path)
             self._changed = False
         with suppress(OSError):
@@ -112,16 +123,16 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _load(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]]]:
+def _load(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
     try:
         kept = json.loads(path.read_bytes())
         if kept["format"] != _FORMAT:
-            return {}, {}
+            return {}, {}, {}
         known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in kept["files"].items()}
         bad = {
             name: (str(status), str(reader), [(str(source), str(reason)) for source, reason in skipped])
             for name, (status, reader, skipped) in kept.get("skipped", {}).items()
         }
-        return known, bad
+        return known, bad, {str(name): str(link) for name, link in kept.get("links", {}).items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}, {}
+        return {}, {}, {}

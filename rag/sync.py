@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import InputError
-from rag.ingest import Ingest
+from rag.ingest import Ingest, note_link
 from rag.loading.files import Found, Unreadable, is_in_index, load
 from rag.loading.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
@@ -95,10 +95,14 @@ class Sync:
         by_file: dict[str, list[Document]] = {}
         for document in self._store.documents():
             by_file.setdefault(document.file, []).append(document)
-        found = {str(one.path): one for one in (Found(f.path.resolve(), f.document_id) for f in files)}
-        gone = {file: here for file, here in by_file.items() if file not in found and (_is_gone(file) or is_in_index(file, root))}
+        found: dict[str, Found] = {}
+        for one in files:
+            path = one.path.resolve()
+            found[str(path)] = Found(path, one.document_id)
+            note_link(self._stamps, one, by_file.get(str(path), []))
+        gone = {file: here for file, here in by_file.items() if file not in found and self._has_left(file, root)}
         by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
-        plan = _Plan(under=sum(len(here) for file, here in by_file.items() if is_under(file, root)))
+        plan = _Plan(under=sum(len(here) for file, here in by_file.items() if self._is_of(file, root)))
         for file, one in found.items():
             known = by_file.get(file, [])
             digest = self._stamps.digest(one.path) if known or by_digest else ""
@@ -111,8 +115,17 @@ class Sync:
                 plan.skipped += skipped
             else:
                 plan.to_read.append(one)
-        plan.gone = [document for file, here in gone.items() if is_under(file, root) for document in here]
+        plan.gone = [document for file, here in gone.items() if self._is_of(file, root) for document in here]
         return plan
+
+    def _is_of(self, file: str, root: Path) -> bool:
+        """Whether it stands in the folder, or came by a link that stands or stood there."""
+        return is_under(file, root) or is_under(self._stamps.link(file), root)
+
+    def _has_left(self, file: str, root: Path) -> bool:
+        link = self._stamps.link(file)
+        unlinked = is_under(link, root) and (_is_gone(link) or os.path.realpath(link) != file)
+        return unlinked or _is_gone(file) or is_in_index(file, root)
 
     def _apply(self, plan: _Plan, seen: Callable[[], object]) -> Changes:
         changes, to_read, gone = _done_without_reading(plan), list(plan.to_read), list(plan.gone)
@@ -123,9 +136,12 @@ class Sync:
             else:
                 to_read.append(found)
                 gone += old
+        # What stands elsewhere goes first: as long as it is there, no other file may have its name.
+        left = {document.id for document in gone if not _is_gone(document.file) and self._store.delete(document.id)}
         self._read(to_read, changes, seen)
         put = {*changes.added, *changes.updated}  # a name that went to another file
-        changes.removed += [document.id for document in gone if document.id not in put and self._store.delete(document.id)]
+        unnamed = [document.id for document in gone if document.id not in put]
+        changes.removed += [document_id for document_id in unnamed if document_id in left or self._store.delete(document_id)]
         return changes
 
     def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
@@ -173,8 +189,7 @@ def _done_without_reading(plan: _Plan) -> Changes:
 
 def _guard(plan: _Plan, root: Path) -> None:
     gone = len(plan.gone)
-    everything = gone == plan.under > 1 and not plan.to_read and not plan.skipped
-    if everything or (gone > _FEW and gone > _SHARE * plan.under):
+    if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
         message = f"{gone} of the {plan.under} documents of {root} are gone; nothing was changed"
         raise InputError(message, "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run")
 

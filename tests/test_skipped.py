@@ -139,10 +139,12 @@ def test_what_is_gone_is_forgotten(store: LocalStore, docs: Path) -> None:
     assert "bad.txt" not in (store.folder / "stamps.json").read_text()
 
 
-def test_a_folder_with_bad_files_alone_is_believed_as_before(store: LocalStore, docs: Path) -> None:
+def test_a_folder_with_bad_files_alone_may_not_be_mounted(store: LocalStore, docs: Path) -> None:
     (docs / "b.txt").write_text("Cod swims.")
     sync(store, docs)
     for name in ("a.txt", "b.txt", "packed.zip"):
         (docs / name).unlink()
-    assert len(sync(store, docs)[0].removed) == 3
+    with pytest.raises(InputError, match="3 of the 3 documents"):
+        sync(store, docs)
+    assert len(store.documents()) == 3
     shutil.rmtree(docs)

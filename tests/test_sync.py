@@ -170,6 +170,71 @@ def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(store: Local
     assert store.stats().documents == 0
 
 
+@pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.md", "sub/c.html"]])
+def test_all_gone_is_all_gone_however_few_and_whatever_else_is_there(
+    store: LocalStore, tmp_path: Path, names: list[str], stray: str
+) -> None:
+    docs = fill(tmp_path / "docs", *names)
+    sync(store, docs)
+    before = state(store)
+    for name in names:
+        (docs / name).unlink()
+    if stray:
+        (docs / stray).write_text("not mounted")
+    with pytest.raises(InputError, match=f"{len(names)} of the {len(names)} documents"):
+        sync(store, docs)
+    assert state(store) == before
+    assert len(sync(store, docs, many=True).removed) == len(names)
+
+
+def test_one_that_was_renamed_is_not_gone(store: LocalStore, tmp_path: Path) -> None:
+    docs = fill(tmp_path / "docs", "a.txt")
+    sync(store, docs)
+    (docs / "a.txt").rename(docs / "z.txt")
+    assert done(sync(store, docs)) == {"renamed": [("docs/a.txt", "docs/z.txt")]}
+
+
+@pytest.fixture
+def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
+    """A link to a file elsewhere, of the same name, in the folder and in the index."""
+    fill(tmp_path / "elsewhere", "real.txt")
+    (docs / "real.txt").symlink_to(tmp_path / "elsewhere" / "real.txt")
+    assert "docs/real.txt" in sync(store, docs).added
+    return docs / "real.txt"
+
+
+def test_a_link_that_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+    assert not sync(store, docs).any
+    linked.unlink()
+    assert preview(store, docs).removed == ["docs/real.txt"]
+    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
+    assert set(stored(store)) == set(ALL)
+
+
+def test_a_link_whose_file_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+    linked.resolve().unlink()
+    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
+
+
+def test_a_link_that_leads_elsewhere_now_is_followed(store: LocalStore, docs: Path, linked: Path, tmp_path: Path) -> None:
+    linked.unlink()
+    linked.symlink_to(fill(tmp_path / "elsewhere", "other.txt") / "other.txt")
+    assert done(sync(store, docs)) == {"added": ["docs/real.txt"]}
+    assert stored(store)["docs/real.txt"].source == f"{tmp_path}/elsewhere/other.txt"
+    assert set(stored(store)) == {*ALL, "docs/real.txt"}
+
+
+def test_what_came_by_itself_stays_when_a_link_to_it_goes(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    elsewhere = fill(tmp_path / "elsewhere", "real.txt")
+    sync(store, elsewhere)
+    (docs / "link.txt").symlink_to(elsewhere / "real.txt")
+    sync(store, docs)
+    (docs / "link.txt").unlink()
+    assert not sync(store, docs).any
+    assert "elsewhere/real.txt" in stored(store)
+
+
 def test_many_gone_at_once_need_a_word(store: LocalStore, docs: Path) -> None:
     sync(store, fill(docs, *(f"{n:02}.txt" for n in range(17))))
     for n in range(5):
