@@ -20,7 +20,8 @@ _PATH = click.Path(path_type=Path)
 def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
-    It may be in use meanwhile; the copy is of one moment, and any machine can restore it.
+    It may be in use meanwhile; the copy is of one moment, and any machine can restore it. An older snapshot at TARGET is
+    replaced; any other file there is left as it is, and an error.
     """
     made = build.snapshot(settings, target)
     if as_json:

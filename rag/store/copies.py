@@ -41,11 +41,13 @@ class Snapshot:
 
 
 def take(folder: Path, target: Path) -> Snapshot:
-    """Copy the index in `folder` to the file `target`, or to a new file in it if it is a folder; an older file is replaced.
+    """Copy the index in `folder` to the file `target`, or to a new file in it if it is a folder; an older snapshot is replaced.
 
-    Others may write meanwhile: the copy is of one moment. Raises StoreError if there is no index or no room.
+    Others may write meanwhile: the copy is of one moment. Raises StoreError if there is no index or no room, InputError if
+    another file stands there, or the index itself.
     """
     path = _file_in(target) if target.is_dir() else target
+    _check_target(folder, path)
     _clean(path)
     with closing(database.connect(folder / "rag.sqlite")) as live, _partial(path) as partial:
         with database.translated(folder / "rag.sqlite"), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
@@ -68,8 +70,7 @@ def check(path: Path) -> Snapshot:
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
         raise NotFoundError(f"no such snapshot: {path}", "name a file that rag snapshot wrote, or its folder")
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    with _damage_named(path), closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+    with _damage_named(path), closing(_read_only(path)) as connection:
         database.check_end(connection, path)
         return _checked(path, connection)
 
@@ -104,9 +105,8 @@ def taken(folder: Path) -> list[Path]:
 
 def holds(path: Path, document_id: str) -> bool:
     """Whether the snapshot holds the document; one that cannot be read may."""
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(_read_only(path)) as connection:
             found = connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone()
     except sqlite3.DatabaseError:
         return True
@@ -114,6 +114,31 @@ def holds(path: Path, document_id: str) -> bool:
 
 
 # Taking
+
+
+def _check_target(folder: Path, path: Path) -> None:
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{path} is in the folder of the index itself", "name a place outside it: it may be lost together with it"
+        )
+    if os.path.lexists(path) and not _is_snapshot(path):
+        message = f"{path} is there already and is not a snapshot; it was left as it is"
+        raise InputError(message, "name another file, or move that one away")
+
+
+def _is_snapshot(path: Path) -> bool:
+    """Whether it says that it is one; it need not be whole."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(_read_only(path)) as connection:
+            return "snapshot_digest" in database.read_meta(connection)
+    except (sqlite3.DatabaseError, OSError, ValueError):
+        return False
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
 
 
 def _file_in(folder: Path) -> Path:

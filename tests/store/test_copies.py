@@ -130,6 +130,7 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
     store = local(folder)
     before, found = stored(store), 0
     for seed in range(25):
+        (tmp_path / "a").unlink(missing_ok=True)  # what is damaged may not say any more that it is a snapshot
         path = Path(copies.take(folder, tmp_path / "a").path)
         flip(path, seed)
         try:
@@ -150,6 +151,32 @@ def test_other_files_are_no_snapshots(folder: Path, tmp_path: Path) -> None:
         copies.take(tmp_path / "none", tmp_path / "a")
     with pytest.raises(StoreError, match="cannot be written"):
         copies.take(folder, tmp_path / "none" / "a")
+
+
+def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> None:
+    store = local(folder)
+    copies.take(folder, tmp_path / "a")
+    put(store, "d", "Sardines sleep.")
+    assert copies.take(folder, tmp_path / "a").documents == 4
+    (tmp_path / "thesis.md").write_text("Years of work.")
+    (tmp_path / "empty").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    local(tmp_path / "other").close()
+    for name in ("thesis.md", "empty", "nowhere", "pipe", "other/rag.sqlite"):
+        with pytest.raises(InputError, match=f"{tmp_path / name} is there already and is not a snapshot"):
+            copies.take(folder, tmp_path / name)
+    assert (tmp_path / "thesis.md").read_text() == "Years of work."
+
+
+@pytest.mark.parametrize("name", ["", "rag.sqlite", "new.ragsnap", "lexical/new.ragsnap", "../link/new.ragsnap"])
+def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(InputError, match="is in the folder of the index itself"):
+        copies.take(folder, folder / name)
+    assert sorted(folder.rglob("*")) == before
+    assert both(local(folder), "sardines") == [ALL, ALL]
 
 
 def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
