@@ -142,7 +142,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"settings file {path}: {error.strerror}", "correct RAG_CONFIG, or unset it") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"settings file {path} is not TOML: {error}", f"correct {path}") from error
 
 
@@ -153,9 +153,9 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
         raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
     wrong = InputError(f"{name} = {value!r} in {source} is not of kind {kind.__name__}", f"give {name} a {kind.__name__}")
-    if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)):
-        raise wrong
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)) or (kind is int and isinstance(value, float)):
+        raise wrong  # a TOML file's 8.7 is no 8, as RAG_READ=8.7 is none
     try:
         return kind(value)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise wrong from error

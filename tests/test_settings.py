@@ -57,7 +57,28 @@ def test_who_names_a_folder_means_the_folder() -> None:
     assert Settings.load(environment, index=None).place == "postgresql://h/d"
 
 
-@pytest.mark.parametrize("content", [b"read = [1]", b"read = true", b"reader", b"nothing = 1", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("index = 5", "index = 5"),
+        ("read = inf", "read = inf"),
+        ("read = nan", "read = nan"),
+        ("read = 8.7", "read = 8.7"),
+        ("read = 8.0", "read = 8.0"),
+        (f"alpha = 1{'0' * 400}", "alpha = 1000"),
+    ],
+)
+def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "rag.toml"
+    file.write_text(content)
+    with pytest.raises(InputError, match="is not of kind") as error:
+        Settings.load({"RAG_CONFIG": str(file)})
+    assert error.value.message.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "content", [b"read = [1]", b"read = true", b"reader", b"nothing = 1", b"\xff\xfe", b"x = " + b"[" * 9999]
+)
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rag.toml"
     file.write_bytes(content)

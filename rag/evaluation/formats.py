@@ -7,6 +7,7 @@ import csv
 import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -58,7 +59,7 @@ def squad(path: Path) -> Gold:
                 for qa in paragraph["qas"]:
                     question = _squad_question(qa, document, title)
                     questions.setdefault(question.id, question)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT) from error
     if not questions:
         raise InputError(f"{path} holds no question", _HINT)
@@ -95,7 +96,7 @@ def beir(folder: Path) -> Gold:
         documents = [_document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows]
         queries = {str(r["_id"]): str(r["text"]) for r in _lines(_find(folder, "queries.jsonl")) if r.get("split") != "train"}
         qrels = _qrels(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT) from error
     questions = [
         Question(k, text.strip(), relevant=qrels[k], group=k) for k, text in queries.items() if any(qrels.get(k, {}).values())

@@ -104,7 +104,7 @@ def read_jsonl(path: Path) -> list[Question]:
 def _question(where: str, line: str, number: int) -> Question:
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong(where, f"is not JSON ({error})") from error
     for problem in problems(found, SCHEMA, "it"):
         raise _wrong(where, problem)

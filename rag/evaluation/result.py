@@ -61,7 +61,7 @@ class Result:
             facts, table = found["facts"], found["questions"]
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']}, not {FORMAT}")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote") from error
         return cls.of(facts, unpack(table))
 

@@ -81,7 +81,7 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     Raises InputError if documents are there already, unless `replace`; StoreError if the snapshot is damaged.
     """
     snapshot = check(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    database.make_folder(folder)
     path = folder / "rag.sqlite"
     with WriteLock(folder).hold(wait), database.translated(path):
         generation = _generation_of(path, folder, replace)

@@ -43,6 +43,14 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"index {path.parent} cannot be read: {error.strerror}", "name another with --index") from error
 
 
+def make_folder(folder: Path) -> None:
+    """The folder of an index, if it is absent. Raises StoreError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"index folder {folder} cannot be made: {error.strerror}", "name another with --index") from error
+
+
 def writable(path: Path) -> bool:
     """Whether this process may change the database: the file and, for its WAL, the folder."""
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))

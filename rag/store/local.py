@@ -57,7 +57,7 @@ class LocalStore:
         except AbsentError:
             if create is None:
                 raise
-        _make_folder(self.folder)
+        database.make_folder(self.folder)
         with self._lock.hold(self._wait):
             return database.connect(self._path, create)
 
@@ -185,10 +185,3 @@ class LocalStore:
 
 def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
     return database.passage_ids(connection, filter) if filter else None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"index folder {folder} cannot be made: {error.strerror}", "name another with --index") from error

@@ -6,12 +6,14 @@ import gzip
 import json
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rag.chunking.split import TokenCounter, split
+from rag.errors import InputError
 from rag.store.lexical import LexicalIndex
 from rag.types import Document, Passage
 
@@ -32,11 +34,28 @@ class QuestionSet:
 
 
 def read_squad(path: Path) -> list[dict[str, Any]]:
-    """The articles of a SQuAD file, JSON or gzipped JSON."""
+    """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this shape."""
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        articles: list[dict[str, Any]] = json.load(file)["data"]
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            articles: list[dict[str, Any]] = json.load(file)["data"]
+        for article in articles:
+            _check(article)
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        hint = "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; see eval/README.md"
+        raise InputError(f"{path} is not SQuAD JSON: {type(error).__name__} {error}", hint) from error
     return articles
+
+
+def _check(article: dict[str, Any]) -> None:
+    """Raises, as it comes, what reading it for training would raise."""
+    str(article["title"])
+    for paragraph in article["paragraphs"]:
+        paragraph["context"].strip()
+        for qa in paragraph["qas"]:
+            qa["question"].strip()
+            for answer in () if qa.get("is_impossible") else qa["answers"]:
+                answer["text"].strip()
 
 
 def question_set(articles: Sequence[dict[str, Any]], count_tokens: TokenCounter, max_tokens: int = 160) -> QuestionSet:

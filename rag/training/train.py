@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
+from rag.errors import InputError
 from rag.protocols import Reader
 from rag.reading.precision import native_bf16
 from rag.reading.windows import encode
@@ -49,8 +50,14 @@ class Stage:
 
 
 def load_recipe(path: Path | None = None, name: str = "recipe.toml") -> dict[str, Any]:
-    """A recipe file, by default one of the shipped ones."""
-    return tomllib.loads((path or Path(__file__).with_name(name)).read_text(encoding="utf-8"))
+    """A recipe file, by default one of the shipped ones. Raises InputError if it is no TOML."""
+    path = path or Path(__file__).with_name(name)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"recipe {path} is not TOML: {error}", f"start from a copy of {Path(__file__).with_name(name)}"
+        ) from error
 
 
 def train(recipe: dict[str, Any], data: Path, out: Path) -> None:

@@ -284,6 +284,10 @@ def test_what_is_no_answer_is_said(filled: Run, command: str) -> None:
     code, out, err = filled(command, "bad.json")
     assert (code, out) == (2, "")
     assert err.startswith("rag: bad.json is not JSON: ")
+    Path("bad.json").write_text("[" * 100_000)
+    code, out, err = filled(command, "bad.json")
+    assert (code, out) == (2, "")
+    assert err.startswith("rag: bad.json is not JSON: ")
     Path("bad.json").write_text("[1]")
     assert filled(command, "bad.json")[0] == 2
 

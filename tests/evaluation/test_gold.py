@@ -33,6 +33,7 @@ def test_our_own_shape(tmp_path: Path) -> None:
     ("row", "said"),
     [
         ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
         ([], "it is not of type object"),
         ({}, "it has no 'question'"),
         ({"question": " "}, "'question' is empty"),
@@ -53,6 +54,15 @@ def test_the_line_that_is_wrong_is_named(tmp_path: Path, row: object, said: str)
     assert error.value.message.startswith(f"{path}, line 2: ")
     assert said in error.value.message
     assert error.value.hint
+
+
+@pytest.mark.parametrize("name", ["a.json", "beir"])
+def test_what_is_nested_too_deeply_is_no_gold_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / "beir").mkdir()
+    for path in (tmp_path / "a.json", tmp_path / "beir" / "corpus.jsonl"):
+        path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="RecursionError"):
+        load(tmp_path / name)
 
 
 def test_what_is_no_gold_set(tmp_path: Path) -> None:

@@ -179,6 +179,15 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
     assert both(local(folder), "sardines") == [ALL, ALL]
 
 
+@pytest.mark.parametrize("name", ["file", "file/index"])
+def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name: str) -> None:
+    copies.take(folder, tmp_path / "a")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match=f"index folder {tmp_path / name} cannot be made") as caught:
+        copies.restore(tmp_path / name, tmp_path / "a", replace=True, wait=0)
+    assert "--index" in caught.value.hint
+
+
 def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
     folder = first_version(tmp_path / "old")
     with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:

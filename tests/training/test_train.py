@@ -99,6 +99,14 @@ def test_a_set_that_is_not_there_is_named(data: Path) -> None:
         training.train(RECIPE | {"init": "start", "stage": [{"steps": 1, "sets": {"hamlets": {}}}]}, data, data / "out")
 
 
+@pytest.mark.parametrize("content", ["seed", "a = " + "[" * 9999])
+def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "my.toml").write_text(content)
+    with pytest.raises(InputError, match=r"recipe .*my\.toml is not TOML") as error:
+        training.load_recipe(tmp_path / "my.toml")
+    assert "start from a copy of" in error.value.hint
+
+
 def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
     kept, held_out = split_articles(ARTICLES, 2, 5)
     assert (kept, held_out) == split_articles(list(reversed(ARTICLES)), 2, 5)
