@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
+from typing import Any
 
 import click
 
 from rag import __version__
-from rag.errors import RagError
+from rag.errors import InputError, RagError
 
+_log = logging.getLogger(__name__)
 _COMMANDS = {
     "repl": ("rag.cli.repl", "Ask one question after another; alone on a terminal, rag does the same."),
     "ask": ("rag.cli.questions", "Answer a question from the documents, with citations."),
@@ -41,6 +44,23 @@ _COMMANDS = {
 
 class _Commands(click.Group):
     """Commands whose modules are imported when they run, so that help is quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """All that was printed has left when this returns. What stdout refuses is said here: click would exit with 1."""
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _drop_output()
+            sys.exit(141)
+        except OSError as error:
+            _drop_output()
+            _log.info("what the system refused", exc_info=True)
+            what = error.filename or "the output cannot be written"
+            hint = "make room or give yourself access, and run it again; rag -v shows more"
+            raise InputError(f"{what}: {error.strerror or error}", hint) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -77,8 +97,15 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.color = colours
 
 
+def _drop_output() -> None:
+    """What is still in the buffer is not tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run, with every foreseen error as one message on stderr. Without arguments on a terminal it is `rag repl`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a title has characters that a terminal's encoding may lack
+        sys.stdout.reconfigure(errors="replace")
     arguments = sys.argv[1:] or (["repl"] if sys.stdin.isatty() and sys.stdout.isatty() else [])
     try:
         cli.main(arguments, standalone_mode=False)
@@ -93,6 +120,3 @@ def main() -> None:
         sys.exit(130)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

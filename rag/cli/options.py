@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -42,8 +42,13 @@ filter_option = click.option(
 
 def print_json(value: Any) -> None:
     """A dataclass, or what is made of them, under its own field names."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=False, indent=2)
+    json.dump(plain(value), sys.stdout, ensure_ascii=not takes_all(sys.stdout), indent=2)
     sys.stdout.write("\n")
+
+
+def takes_all(out: TextIO) -> bool:
+    """Whether its encoding has every character. Where it has not, JSON is escaped, so that nothing is lost."""
+    return (out.encoding or "utf-8").lower().startswith("utf")
 
 
 def plain(value: Any) -> Any:

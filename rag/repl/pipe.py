@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
 from rag.cli.clean import clean
-from rag.cli.options import plain
+from rag.cli.options import plain, takes_all
 from rag.errors import InputError
 from rag.repl.session import Session
 from rag.types import Answer
@@ -22,26 +22,26 @@ def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int
     for line in lines:
         asked = line.decode("utf-8", "surrogateescape").strip()
         if asked:
-            code, said = _one(session, asked)
+            code, said = _one(session, asked, not takes_all(out))
             worst = max(worst, code)
             out.write(said + "\n")
             out.flush()
     return worst
 
 
-def _one(session: Session, asked: str) -> tuple[int, str]:
+def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
     try:
         answer = session.ask(asked, session.understand(asked).question)
     except InputError as error:
-        return 2, _wrong(asked, error) if session.as_json else f"error\t\t{clean(error.message)}"
+        return 2, _wrong(asked, error, escaped) if session.as_json else f"error\t\t{clean(error.message)}"
     del session.exchanges[:-1]  # of a long input only the last turn is of use
-    said = json.dumps(plain(answer), ensure_ascii=False) if session.as_json else _line(answer)
+    said = json.dumps(plain(answer), ensure_ascii=escaped) if session.as_json else _line(answer)
     return int(answer.text is None), said
 
 
-def _wrong(asked: str, error: InputError) -> str:
+def _wrong(asked: str, error: InputError, escaped: bool) -> str:
     said = asked.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return json.dumps({"question": said, "error": error.message, "hint": error.hint}, ensure_ascii=False)
+    return json.dumps({"question": said, "error": error.message, "hint": error.hint}, ensure_ascii=escaped)
 
 
 def _line(answer: Answer) -> str:
