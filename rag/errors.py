@@ -11,7 +11,7 @@
     ├── ModelError      a model is absent, altered or of the wrong kind    exit 4   HTTP 503
     └── BusyError       another process is writing the index               exit 5   HTTP 503
 
-Exit 0 is success, and exit 1 is `rag ask` saying "not found", as grep does.
+Exit 0 is success, and exit 1 is a command's own "no", as grep has it: `rag ask` did not find it, `rag verify` found it changed.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     rag ask "When was the JCPOA signed?"
 
     \b
-    Exit codes: 0 done or answered, 1 not found, 2 bad input, 3 bad index, 4 bad model, 5 index busy.
+    Exit codes: 0 done or answered, 1 not found, changed or wrong, 2 bad input, 3 bad index, 4 bad model, 5 index busy.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="rag: %(message)s", stream=sys.stderr)
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

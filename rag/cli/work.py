@@ -21,7 +21,8 @@ from rag.settings import Settings
 def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, forget: bool) -> None:
     """Put in what `rag ingest --enqueue` and servers left in the queue of a PostgreSQL index, until interrupted.
 
-    Run as many as you like, on as many machines. What one that dies was at is taken up by another.
+    Run as many as you like, on as many machines. What one that dies was at is taken up by another. Exits with 1 if something
+    in the queue failed.
     """
     queue = build.queue(settings)
     if forget:
