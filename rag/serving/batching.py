@@ -96,7 +96,8 @@ class ModelThread:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join()
+        if self._thread.ident:  # it was started
+            self._thread.join()
 
     @property
     def depth(self) -> int:

@@ -83,7 +83,8 @@ class IngestThread:
         """After the file that is being done; what waits stays on disk."""
         self._closing.set()
         self._jobs.wake()
-        self._thread.join()
+        if self._thread.ident:  # it was started
+            self._thread.join()
         self._pool.close()
 
     def _run(self) -> None:

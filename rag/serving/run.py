@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -32,7 +34,10 @@ def check_binding(settings: Settings) -> None:
 
 
 def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend) -> BaseException | None:
-    """Serve until a signal; what was asked before it is answered. Returns what kept the index from being opened."""
+    """Serve until a signal; what was asked before it is answered. A second signal ends the process at once.
+
+    Returns what kept the index from being opened.
+    """
     failures: list[BaseException] = []
 
     def fail(error: BaseException) -> None:
@@ -40,15 +45,33 @@ def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], B
         server.should_exit = True
 
     _log_to_stderr(json_log)
-    server = server_of(create_app(settings, open_backend, fail))
+    app = create_app(settings, open_backend, fail)
+    server = server_of(app)
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"rag: http://{shown}:{port}/", file=sys.stderr, flush=True)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
             signal.signal(number, lambda *_: None)
-        server.run([listening])
+        try:
+            server.run([listening])
+        finally:  # what is not closed by then keeps the process alive
+            app.state.service.close()
     return failures[0] if failures else None
+
+
+class _Server(uvicorn.Server):
+    """Of uvicorn's own, a second signal would skip the closing of the service, and wait for ever for its threads."""
+
+    _told = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As after a kill nothing is lost that was accepted: the next start takes it up."""
+        if self._told:
+            os.write(2, b"rag: stopped at once\n")  # print could be what the signal has interrupted
+            os._exit(128 + sig)
+        self._told = True
+        super().handle_exit(sig, frame)
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
@@ -64,7 +87,7 @@ def server_of(app: FastAPI) -> uvicorn.Server:
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         backlog=512,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def bound(settings: Settings) -> socket.socket:

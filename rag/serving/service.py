@@ -72,7 +72,7 @@ class Service:
         self.ingest.start()
 
     def close(self) -> None:
-        """Let what has begun be finished: first uploads, which need the models, then questions."""
+        """Let what has begun be finished: first uploads, which need the models, then questions. Twice is as once."""
         self.ingest.close()
         self.models.close()
         if self.models.opened.done() and not self.models.opened.exception():

@@ -90,8 +90,12 @@ def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tupl
         assert found
         with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
             pool.submit(lines.read)
-            wait_until_ready(client)
-            yield started, client
+            try:
+                wait_until_ready(client)
+                yield started, client
+            except BaseException:
+                started.kill()  # who reads its log would wait for it
+                raise
             if started.poll() is None:
                 started.terminate()
     finally:

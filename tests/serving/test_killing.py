@@ -10,13 +10,17 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rag.serving.app import create_app
 from rag.serving.jobs import Jobs
-from tests.serving.fake_server import ROOT, process, put_text
+from rag.serving.service import Service
+from rag.settings import Settings
+from tests.serving.fake_server import ROOT, open_backend, process, put_text
 
 
 def story(number: int) -> str:
@@ -91,6 +95,36 @@ def test_stopped_it_answers_what_was_asked(tmp_path: Path) -> None:
         assert server.wait(20) == 0
         with pytest.raises(httpx.TransportError):
             client.get("/health")
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
+    with process(tmp_path, TEST_SLOW="20") as (server, client), ThreadPoolExecutor(1) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
+        time.sleep(0.3)
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert server.poll() is None  # what was asked is still being read
+        server.send_signal(second)
+        assert server.wait(5) == 128 + second
+        with pytest.raises(httpx.TransportError):
+            asked.result()
+
+
+def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
+    with process(tmp_path) as (server, _):
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.12)
+        with suppress(ProcessLookupError):
+            server.send_signal(signal.SIGINT)
+        assert server.wait(5) in (0, 128 + signal.SIGINT)
+
+
+def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:
+    service: Service = create_app(Settings(index=tmp_path), open_backend).state.service
+    service.close()
+    service.close()
 
 
 @pytest.mark.slow
