@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag import jobs
-from rag.errors import BusyError, InputError, RagError
+from rag.errors import InputError, RagError, StoreError
 from rag.ingest import UPLOADED, check_free
 from rag.loading.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.serving.batching import ModelThread
 from rag.serving.jobs import Jobs, Upload
 from rag.serving.metrics import Metrics
-from rag.serving.problems import ServiceError
 from rag.serving.wire import WireFile
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PIECE = 16
 """Passages embedded between two batches of questions: some 50 ms."""
+_PAUSE = 1.0
+"""Seconds after which an upload is tried again."""
 FOLDER = "uploads"
 _LONGEST_NAME = 200
 
@@ -74,6 +75,7 @@ class IngestThread:
         self._metrics = metrics
         self._pool = pool
         self._closing = threading.Event()
+        self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="ingest")
 
     def start(self) -> None:
@@ -94,20 +96,43 @@ class IngestThread:
             return  # the model thread says why
         lent = LentEmbedder(embedder, self._models)
         while not self._closing.is_set():
-            found = self._jobs.next()
-            if found is None:
-                self._jobs.wait_for_any(5.0)
-                continue
-            job, number, upload = found
-            result = self._do(upload, store, lent)
-            if result is None:
-                self._closing.wait(1.0)
-            else:
-                self._metrics.file(result.outcome)
-                self._jobs.finish(job, number, result)
+            try:
+                self._next(store, lent)
+            except Exception as error:  # whatever it is, later uploads do not wait for ever
+                self._later(error)
 
-    def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile | None:
-        """What became of it; None to try again: another process writes the index, or the service stops.
+    def _next(self, store: Store, embedder: Embedder) -> None:
+        """Do the next file, if there is one. Raises what does not lie in the file: it stays, and is tried again."""
+        found = self._jobs.next()
+        if found is None:
+            self._jobs.wait_for_any(5.0)
+            return
+        job, number, upload = found
+        result = self._do(upload, store, embedder)
+        self._finish(job, number, result)
+        self._metrics.file(result.outcome)
+        self._trouble = ""
+
+    def _finish(self, job: str, number: int, result: WireFile) -> None:
+        """However often it takes: what was embedded is not embedded again."""
+        while True:
+            try:
+                self._jobs.finish(job, number, result)
+                return
+            except StoreError as error:
+                if self._closing.is_set():
+                    raise
+                self._later(error)
+
+    def _later(self, error: Exception) -> None:
+        """Pause, and say why uploads wait, once."""
+        if str(error) != self._trouble and not self._closing.is_set():
+            _log.warning("uploads wait, and are tried again: %s", error, exc_info=not isinstance(error, RagError))
+        self._trouble = str(error)
+        self._closing.wait(_PAUSE)
+
+    def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile:
+        """What became of it. Raises RagError or OSError if the fault is not the file's.
 
         The file is read in a process of its own: a hostile one costs its upload, not the service.
         """
@@ -115,10 +140,10 @@ class IngestThread:
         try:
             done = jobs.put_upload(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_bytes)
             return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents))
-        except (BusyError, ServiceError):
-            return None
-        except RagError as error:
+        except InputError as error:
             return WireFile(name=name, outcome="rejected", detail=error.message)
+        except (RagError, OSError):
+            raise
         except Exception:
             _log.exception("an upload could not be read")
             return WireFile(name=name, outcome="rejected", detail="it could not be read")

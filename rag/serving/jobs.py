@@ -53,17 +53,25 @@ class Jobs:
             raise StoreError(f"uploads in {path} cannot be kept: {error}", "make the index's folder writable") from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """Raises StoreError, whatever SQLite says."""
         with self._mutex:
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
-                self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise StoreError(f"uploads in {self._path} cannot be kept: {error}", "free some space") from error
+                hint = "free some space on its disk, and see that the file can be read and written"
+                raise StoreError(f"uploads in {self._path} cannot be kept: {error}", hint) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._database() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             self._changed.notify_all()
 
     def add(self, uploads: Sequence[Upload]) -> str:
@@ -83,9 +91,9 @@ class Jobs:
         return job
 
     def next(self) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest file that is still to do."""
-        with self._mutex:
-            row = self._connection.execute(
+        """(job, number, file) of the oldest file that is still to do. Raises StoreError, as all here do."""
+        with self._database() as connection:
+            row = connection.execute(
                 "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
                 " WHERE f.result IS NULL ORDER BY j.rowid, f.number LIMIT 1"
             ).fetchone()
@@ -98,23 +106,14 @@ class Jobs:
             connection.execute(sql, (result.model_dump_json(), job, number))
 
     def get(self, job: str) -> Job | None:
-        with self._mutex:
-            return self._get(job)
-
-    def _get(self, job: str) -> Job | None:
-        row = self._connection.execute("SELECT created, total FROM jobs WHERE id = ?", (job,)).fetchone()
-        if row is None:
-            return None
-        sql = "SELECT result FROM files WHERE job = ? AND result IS NOT NULL ORDER BY number"
-        files = [WireFile(**json.loads(result)) for (result,) in self._connection.execute(sql, (job,))]
-        state = "done" if len(files) == row[1] else "running" if files else "queued"
-        return Job(id=job, state=state, created=row[0], files=files, total=row[1])
+        with self._database() as connection:
+            return _get(connection, job)
 
     def wait(self, job: str, seconds: float) -> Job | None:
         """The job when it is done, or as it is after so many seconds."""
         until = time.monotonic() + seconds
-        with self._changed:
-            while (found := self._get(job)) and found.state != "done" and (left := until - time.monotonic()) > 0:
+        with self._database() as connection:
+            while (found := _get(connection, job)) and found.state != "done" and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
             return found
 
@@ -129,13 +128,23 @@ class Jobs:
 
     @property
     def waiting(self) -> int:
-        with self._mutex:
-            count: int = self._connection.execute("SELECT count(*) FROM files WHERE result IS NULL").fetchone()[0]
+        with self._database() as connection:
+            count: int = connection.execute("SELECT count(*) FROM files WHERE result IS NULL").fetchone()[0]
         return count
 
     def close(self) -> None:
         with self._mutex:
             self._connection.close()
+
+
+def _get(connection: sqlite3.Connection, job: str) -> Job | None:
+    row = connection.execute("SELECT created, total FROM jobs WHERE id = ?", (job,)).fetchone()
+    if row is None:
+        return None
+    sql = "SELECT result FROM files WHERE job = ? AND result IS NOT NULL ORDER BY number"
+    files = [WireFile(**json.loads(result)) for (result,) in connection.execute(sql, (job,))]
+    state = "done" if len(files) == row[1] else "running" if files else "queued"
+    return Job(id=job, state=state, created=row[0], files=files, total=row[1])
 
 
 def _forget(connection: sqlite3.Connection) -> None:
