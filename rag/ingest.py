@@ -12,7 +12,7 @@ from rag.errors import ConflictError, InputError
 from rag.loading.files import Found, Loaded, Unreadable
 from rag.loading.kinds import SUPPORTED
 from rag.loading.pool import Job, Loader, one_by_one
-from rag.protocols import Embedder, Store
+from rag.protocols import Embedder, Store, Vectors
 from rag.stamps import Stamps, hash_file, status_of
 from rag.types import Document, Passage
 
@@ -225,7 +225,16 @@ def _remembered(document: Document) -> Document:
 
 def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
     """Embed the passages of several documents together, then put each document. The number of passages."""
-    vectors = embedder.embed_passages([f"{p.context}\n{p.text}" for _, passages in pending for p in passages])
+    return put_embedded(store, pending, embed(embedder, pending))
+
+
+def embed(embedder: Embedder, pending: Sequence[Split]) -> Vectors:
+    """The vectors of the passages of all documents, one after the other."""
+    return embedder.embed_passages([f"{p.context}\n{p.text}" for _, passages in pending for p in passages])
+
+
+def put_embedded(store: Store, pending: Sequence[Split], vectors: Vectors) -> int:
+    """Put each document with its part of the vectors. The number of passages."""
     at = 0
     for document, passages in pending:
         store.put(document, passages, vectors[at : at + len(passages)])

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.chunking.split import split
-from rag.ingest import check_free, embed_and_put
-from rag.loading.files import Found, Unreadable, load_bytes, read_bytes
-from rag.protocols import Embedder, Store
-from rag.types import Document
+from rag.errors import InputError
+from rag.ingest import Split, check_free, embed, put_embedded
+from rag.loading.files import HINT, Found, Loaded, Unreadable, load_data, read_bytes
+from rag.protocols import Embedder, Store, Vectors
+from rag.types import INSIDE, Document
 
-Load = Callable[[str, bytes], list[Document]]
-"""`rag.loading.files.load_bytes`, or as a `Pool` does it."""
+Load = Callable[[str, bytes], Loaded]
+"""`rag.loading.files.load_data`, or as a `Pool` does it."""
+_PAGE = 1000
+_MOST_SAID = 20
+"""Parts of a file that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a file: "added", "updated", "unchanged", or "rejected" with the reason; and the ids of its documents."""
+    """What became of a file: "added", "updated", "unchanged", or "rejected"; the ids of its documents; and in `detail` why it was
+    rejected, or which of its parts were skipped or taken out."""
 
     outcome: str
     documents: tuple[str, ...] = ()
@@ -101,20 +106,93 @@ def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = l
     return done
 
 
-def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_bytes) -> Done:
-    """Put the documents of the file in, those that have changed.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that is read and embedded: its documents, those of them that are new or have changed, with their passages and
+    vectors, and (part, reason) of what cannot be read in it."""
+
+    upload: Upload
+    documents: tuple[Document, ...]
+    changed: tuple[Split, ...]
+    vectors: Vectors
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Done:
+    """Put the documents of the file in, those that have changed, and take out what was in it before and is not any more.
 
     Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not free for it.
     """
-    loaded = load(upload.name, upload.data)
-    documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded]
+    return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load))
+
+
+def prepare(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Prepared:
+    """Read the file and embed what has changed in it; meanwhile others may write, as this takes long. Raises as `put_upload`."""
+    loaded = _load(upload, load)
+    documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded.documents]
+    known = _checked(store, documents)
+    changed = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in documents if not _is_same(d, known[d.id])]
+    skipped = [(source.removeprefix(upload.name).removeprefix(INSIDE), reason) for source, reason in loaded.skipped]
+    return Prepared(upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped))
+
+
+def _load(upload: Upload, load: Load) -> Loaded:
+    try:
+        loaded = load(upload.name, upload.data)
+        if not loaded.documents:
+            raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
+    except Unreadable as error:
+        raise InputError(f"{upload.name} {error}", HINT) from error
+    return loaded
+
+
+def put_prepared(store: Store, prepared: Prepared) -> Done:
+    """Put it in, while nobody else writes. Raises ConflictError, before anything is put, if a name is not free any more."""
+    with store.writing():
+        known = _checked(store, prepared.documents)
+        put_embedded(store, prepared.changed, prepared.vectors)
+        new = {document.id for document, _ in prepared.changed}
+        if stamps := {d.id: d.stamp for d in prepared.documents if d.id not in new and _stamp(known[d.id]) != d.stamp}:
+            store.restamp(stamps)
+        gone = [part for part in _gone(store, prepared) if store.delete(part)]
+    outcome = "unchanged" if not new and not gone else "updated" if gone or any(known.values()) else "added"
+    return Done(outcome, tuple(document.id for document in prepared.documents), _detail(prepared.skipped, gone))
+
+
+def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
+    """What the index holds under the documents' ids. Raises ConflictError if one is not free."""
     known = {document.id: store.document(document.id) for document in documents}
     for document in documents:
         check_free(document.id, document.source, known[document.id])
-    changed = [document for document in documents if not _is_same(document, known[document.id])]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed])
-    outcome = "unchanged" if not changed else "updated" if any(known.values()) else "added"
-    return Done(outcome, tuple(document.id for document in documents))
+    return known
+
+
+def _gone(store: Store, prepared: Prepared) -> list[str]:
+    """Ids of documents that came from the file before, and that it holds no more; as with files, what cannot be read stays."""
+    upload = prepared.upload
+    held = {d.source for d in prepared.documents} | {f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped}
+    return [d.id for d in _parts(store, upload) if d.source not in held]
+
+
+def _parts(store: Store, upload: Upload) -> Iterator[Document]:
+    """The documents in the index that came from the file: it is one, or they are parts of it."""
+    whole = store.document(upload.name)
+    if whole and whole.source == upload.source:
+        yield whole
+    after = prefix = f"{upload.name}/"
+    while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
+        yield from (d for d in page if d.source.startswith(upload.source + INSIDE))
+        after = page[-1].id
+
+
+def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
+    said = [f"{part} {reason}" for part, reason in skipped] + [f"{document_id} is taken out" for document_id in gone]
+    more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
+    return "; ".join(said[:_MOST_SAID] + more)
+
+
+def _stamp(document: Document | None) -> str:
+    return document.stamp if document else ""
 
 
 def _is_same(document: Document, known: Document | None) -> bool:

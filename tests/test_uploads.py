@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rag.ingest import Ingest, Report
 from rag.jobs import Done, Upload, put_upload
 from rag.loading.files import find
 from rag.protocols import Store
+from tests.loading.archives import zipped
 from tests.store.helpers import EMBEDDER, EXPECT, Factory, local, postgres
 
 TOKENS = int(EXPECT["passage_tokens"])
@@ -75,3 +77,33 @@ def test_each_replaces_its_own(store: Store) -> None:
         "updated",
     ]
     assert text(store) == "Two."
+
+
+@pytest.mark.parametrize("source", ["upload:uploads/a.zip", "/folder/a.zip"])
+def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str) -> None:
+    def put(files: dict[str, bytes | str]) -> Done:
+        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", source, zipped(files)))
+
+    upload(store, "Another's.")
+    put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip.txt", "upload:uploads/a.zip.txt", b"Another's too."))
+    others = [NAME, "uploads/a.zip.txt"]
+    assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
+    assert put({"one.md": "One."}) == Done("updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is taken out")
+    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/one.md", *others])
+    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == ("uploads/a.zip/three.md",)
+    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/three.md", *others])
+
+
+def test_a_part_that_cannot_be_read_is_named_and_stays_as_it_was(store: Store) -> None:
+    def put(data: bytes) -> Done:
+        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data))
+
+    put(zipped({"one.md": "One.", "two.txt": "Two."}))
+    changed = zipped({"one.md": "One.", "two.txt": b"\0\1\2\3" * 100})
+    done = put(changed)
+    assert (done.outcome, done.documents) == ("unchanged", ("uploads/a.zip/one.md",))
+    assert done.detail.startswith("two.txt ")
+    assert store.document("uploads/a.zip/two.txt")
+    kept = store.document("uploads/a.zip/one.md")
+    assert kept
+    assert kept.file_sha256 == hashlib.sha256(changed).hexdigest()

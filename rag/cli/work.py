@@ -35,9 +35,9 @@ def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, 
         with build.pool(settings) as pool:
 
             def handle(upload: Upload) -> Done:
-                with store.writing():
-                    done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_bytes)
-                click.echo(f"{clean(upload.name)}: {done.outcome}", err=True)
+                done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_data)
+                said = f" ({clean(done.detail)})" if done.detail else ""
+                click.echo(f"{clean(upload.name)}: {done.outcome}{said}", err=True)
                 return done
 
             queue.work(handle, wait=not once)

@@ -17,10 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from rag.errors import InputError
-from rag.loading.files import HINT, MOST_BYTES, Found, Loaded, Unreadable, load
+from rag.loading.files import MOST_BYTES, Found, Loaded, Unreadable, load
 from rag.loading.worker import loaded_from, too_much_memory
-from rag.types import Document
 
 _AHEAD = 3
 """Files for each process that are read before the first of them is asked for."""
@@ -89,16 +87,10 @@ class Pool:
         job, future = waiting.popleft()
         return job, future.result()
 
-    def load_bytes(self, name: str, data: bytes) -> list[Document]:
-        """As `rag.loading.files.load_bytes`, in a process of its own. Raises InputError."""
+    def load_data(self, name: str, data: bytes) -> Loaded:
+        """As `rag.loading.files.load_data`, in a process of its own. Raises Unreadable."""
         request = {"id": name, "size": len(data), "most_bytes": self._limits.most_bytes, "seconds": self._limits.seconds}
-        try:
-            loaded = self._threads.submit(self._ask, request, data).result()
-            if not loaded.documents:
-                raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
-        except Unreadable as error:
-            raise InputError(f"{name} {error}", HINT) from error
-        return loaded.documents
+        return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: Job) -> Loaded | Unreadable:
         request = {"path": str(job.found.path), "id": job.found.document_id, "known": dict(job.known)}

@@ -1,6 +1,7 @@
 """The ingest thread: takes uploads from the queue on disk and puts their documents into the index.
 
-Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that questions go on.
+Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that questions go on. The index is
+locked only while what is embedded is put, so that deletions go on too.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from rag import jobs
-from rag.errors import InputError, RagError, StoreError
+from rag.errors import BusyError, InputError, RagError, StoreError
 from rag.ingest import UPLOADED, check_free
 from rag.loading.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
@@ -32,6 +33,7 @@ _PIECE = 16
 _PAUSE = 1.0
 """Seconds after which an upload is tried again."""
 FOLDER = "uploads"
+T = TypeVar("T")
 _LONGEST_NAME = 200
 
 
@@ -109,17 +111,16 @@ class IngestThread:
             return
         job, number, upload = found
         result = self._do(upload, store, embedder)
-        self._finish(job, number, result)
+        self._patiently(lambda: self._jobs.finish(job, number, result))
         self._metrics.file(result.outcome)
         self._trouble = ""
 
-    def _finish(self, job: str, number: int, result: WireFile) -> None:
-        """However often it takes: what was embedded is not embedded again."""
+    def _patiently(self, change: Callable[[], T]) -> T:
+        """However often it takes, until the service stops: what was embedded is not embedded again."""
         while True:
             try:
-                self._jobs.finish(job, number, result)
-                return
-            except StoreError as error:
+                return change()
+            except (BusyError, StoreError) as error:
                 if self._closing.is_set():
                     raise
                 self._later(error)
@@ -138,8 +139,9 @@ class IngestThread:
         """
         name = upload[0]
         try:
-            done = jobs.put_upload(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_bytes)
-            return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents))
+            prepared = jobs.prepare(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data)
+            done = self._patiently(lambda: jobs.put_prepared(store, prepared))
+            return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents), detail=done.detail)
         except InputError as error:
             return WireFile(name=name, outcome="rejected", detail=error.message)
         except (RagError, OSError):

@@ -217,7 +217,7 @@ class WireFile(BaseModel):
     name: str
     outcome: str = Field(description="added, updated, unchanged or rejected.", examples=["added"])
     document_ids: list[str] = Field(default=[])
-    detail: str = Field(default="", description="Why it was rejected.")
+    detail: str = Field(default="", description="Why it was rejected, or which of its parts were skipped or taken out.")
 
 
 class Job(BaseModel):

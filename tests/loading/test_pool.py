@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import InputError
 from rag.loading.files import Found, Loaded, Unreadable, load
 from rag.loading.pool import Job, Limits, Pool, one_by_one
 from rag.loading.worker import loaded_from
@@ -97,10 +96,10 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
 
 
 def test_bytes_are_read_in_a_process_too(pool: Pool) -> None:
-    (document,) = pool.load_bytes("x/a.md", b"# Fish\n\nThey swim.")
+    (document,) = pool.load_data("x/a.md", b"# Fish\n\nThey swim.").documents
     assert (document.id, document.title) == ("x/a.md", "Fish")
-    with pytest.raises(InputError, match=r"a\.bin unsupported"):
-        pool.load_bytes("a.bin", b"x")
+    with pytest.raises(Unreadable, match="unsupported"):
+        pool.load_data("a.bin", b"x")
 
 
 def test_files_are_read_ahead_but_only_a_few(pool: Pool, tmp_path: Path) -> None:

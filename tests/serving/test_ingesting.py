@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from rag import build
+from rag import build, deleting
 from rag.protocols import Vectors
 from rag.serving.app import create_app
 from rag.serving.jobs import Jobs
@@ -18,7 +19,8 @@ from rag.serving.service import Backend, Service
 from rag.serving.wire import Job
 from rag.settings import Settings
 from rag.store.local import LocalStore
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from rag.store.lock import WriteLock
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 pytestmark = pytest.mark.usefixtures("hasty")
 TEXT = b"The cat is called Minka."
@@ -123,6 +125,39 @@ def test_a_service_that_stops_leaves_what_waits_on_disk(tmp_path: Path) -> None:
     with service(tmp_path) as made, spoilt(tmp_path / "rag.sqlite", trigger, "DROP TRIGGER full"):
         made.jobs.add([("a.txt", TEXT)])
         time.sleep(0.2)
+        made.close()
     jobs = Jobs(tmp_path / "uploads.sqlite", 10, 1 << 20)
     assert jobs.waiting == 1
     jobs.close()
+
+
+def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path) -> None:
+    embedder = Counting()
+    with service(tmp_path, embedder) as made:
+        with WriteLock(tmp_path).hold(1):
+            job = made.jobs.add([("a.txt", TEXT)])
+            assert done(made, job, 1).state == "queued"
+            assert embedder.texts == 1
+        assert done(made, job).files[0].outcome == "added"
+    assert embedder.texts == 1
+
+
+def test_while_an_upload_is_embedded_others_write_and_take_a_name_first(tmp_path: Path) -> None:
+    embedder = Counting(0.5)
+    with service(tmp_path, embedder) as made:
+        store = made.engine.store
+        assert outcome(made, "old.txt") == "added"
+        job = made.jobs.add([("a.txt", TEXT)])
+        while embedder.texts < 2:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        (receipt,) = deleting.delete(store, ["uploads/old.txt"])
+        assert receipt.complete
+        store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
+        assert time.monotonic() - begun < 0.4
+        (file,) = done(made, job).files
+        assert file.outcome == "rejected"
+        assert "ingested from /uploads/a.txt" in file.detail
+        kept = store.document("uploads/a.txt")
+        assert kept
+        assert kept.text == "From a folder."

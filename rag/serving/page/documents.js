@@ -88,7 +88,8 @@ async function addOne(file) {
     });
     while (job.state !== 'done') { await pause(700); job = await getJson(`/v1/jobs/${job.id}`); }
     const rejected = job.files.filter(one => one.outcome === 'rejected');
-    words.textContent = rejected.length ? `${file.name}: ${rejected[0].detail}` : `${file.name}: ${job.files[0].outcome}`;
+    const { outcome, detail } = job.files[0];
+    words.textContent = `${file.name}: ${rejected.length ? detail : outcome + (detail && ` (${detail})`)}`;
     box.classList.toggle('failed', rejected.length > 0);
   } catch (error) {
     words.textContent = `${file.name}: ${error.message}`;
