@@ -61,7 +61,7 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     cited = Cited(
         body.document_id, place.start_char_index, place.end_char_index, place.text, body.document_sha256, body.cited_text
     )
-    return shapes.verdict(verify(service.engine.store, cited))
+    return shapes.verdict(verify(service, cited))
 
 
 def _answer(work: Work) -> WireAnswer:

@@ -109,7 +109,9 @@ def documents(
 
 @router.get("/documents/{document:path}/text", response_class=PlainTextResponse, responses=described(404, 503))
 def text(document: str, service: Shared) -> Any:
-    """The document's text, which every offset counts in."""
+    """The document's text, which every offset counts in. Of a document whose own id ends so, what is known of it."""
+    if named := service.document(f"{document}/text"):
+        return JSONResponse(shapes.document_detail(named).model_dump())
     found = _find(service, document)
     return PlainTextResponse(found.text, headers={"ETag": f'"{found.sha256}"'})
 
@@ -123,6 +125,7 @@ def document(document: str, service: Shared) -> WireDocumentDetail:
 @router.delete("/documents/{document:path}", responses=described(404, 503))
 def delete(document: str, service: Shared) -> Deleted:
     """Take a document out of the index. No question that is asked from now on is answered from it."""
+    _find(service, document)
     receipts = deleting.delete(service.engine.store, [document])
     if not receipts:
         raise _missing(document)
@@ -132,7 +135,7 @@ def delete(document: str, service: Shared) -> Deleted:
 
 
 def _find(service: Service, document: str) -> Document:
-    found = service.engine.store.document(document)
+    found = service.document(document)
     if found is None:
         raise _missing(document)
     return found

@@ -28,6 +28,7 @@ from rag.serving.metrics import Metrics
 from rag.serving.shared import SharedJobs
 from rag.serving.wire import Options
 from rag.settings import Settings
+from rag.types import Document
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
@@ -110,6 +111,10 @@ class Service:
             hint = error.hint if isinstance(error, RagError) else "see the log"
             raise problems.ServiceError(503, "failed", f"the index or the models cannot be opened: {error}", hint)
         return opened.result()
+
+    def document(self, document_id: str) -> Document | None:
+        """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
+        return None if "\0" in document_id else self.engine.store.document(document_id)
 
     def works(self, questions: list[str], options: Options, hangup: Hangup, search: bool = False) -> list[Work]:
         """The questions, in the queue. Raises InputError, ServiceError."""

@@ -33,7 +33,7 @@ class SharedJobs:
         return job
 
     def get(self, job: str) -> Job | None:
-        found = self._queue.results(job)
+        found = [] if "\0" in job else self._queue.results(job)  # PostgreSQL's text has no NUL
         if not found:
             return None
         files = [

@@ -62,6 +62,14 @@ def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
     assert response.status_code in (400, 422)
 
 
+def test_a_document_may_be_called_text(client: httpx.Client) -> None:
+    client.post("/v1/documents", files={"file": ("text", b"The cat is called Minka.")}).raise_for_status()
+    assert client.get("/v1/documents/uploads/text").json()["id"] == "uploads/text"
+    assert client.get("/v1/documents/uploads/text/text").text == "The cat is called Minka."
+    assert client.delete("/v1/documents/uploads/text").status_code == 200
+    assert client.get("/v1/documents/uploads/text").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"])
 @pytest.mark.parametrize("part", ["", "/text"])
 def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(client: httpx.Client, path: str, part: str) -> None:

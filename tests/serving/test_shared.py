@@ -81,3 +81,12 @@ def test_what_was_accepted_outlives_its_server(
     assert (file["name"], file["outcome"], file["document_ids"]) == ("oman.txt", "added", ["uploads/oman.txt"])
     assert asked(clients[0]) == asked(clients[1]) == ["uploads/oman.txt"]
     assert clients[0].get("/v1/jobs/none").status_code == 404
+
+
+def test_a_name_that_postgresql_cannot_be_asked_for_is_not_there(clients: list[httpx.Client]) -> None:
+    for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
+        assert clients[0].get(path).status_code == 404
+    assert clients[0].delete("/v1/documents/a%00").status_code == 404
+    assert clients[0].get("/v1/documents", params={"after": "\0"}).status_code == 200
+    claim = {"document_id": "a\0", "highlight": {"text": "x", "start_char_index": 0, "end_char_index": 1}}
+    assert clients[0].post("/v1/verify", json=claim).json()["status"] == "missing"
