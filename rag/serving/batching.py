@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from rag.engine import Asked, Engine, Found
-from rag.errors import RagError
+from rag.errors import InputError, RagError
 from rag.serving import problems
 from rag.serving.metrics import Metrics
 from rag.types import Answer
@@ -104,7 +104,10 @@ class ModelThread:
         return len(self._queue)
 
     def submit(self, works: Sequence[Work]) -> None:
-        """All or none. Raises ServiceError if the queue is full or closed."""
+        """All or none. Raises ServiceError if the queue is full or closed, InputError if they never fit into it."""
+        if len(works) > self.limits.queue:
+            message = f"{len(works):,} questions at once are more than may wait, which are {self.limits.queue:,}"
+            raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
             if self._closing:
                 raise problems.closing()

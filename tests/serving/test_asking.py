@@ -166,6 +166,18 @@ def test_questions_that_come_together_are_read_together_and_too_many_are_refused
         assert "rag_batch_questions_bucket" in client.get("/metrics").text
 
 
+def test_a_batch_that_never_fits_into_the_queue_is_refused_for_good(tmp_path: Path) -> None:
+    with serving(tmp_path, queue=2) as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = [f"Who led talks number {number}?" for number in range(3)]
+        response = client.post("/v1/ask/batch", json={"questions": asked})
+        assert response.status_code == 422
+        assert "retry-after" not in response.headers
+        assert "3 questions" in response.json()["detail"]
+        assert "RAG_QUEUE" in response.json()["hint"]
+        assert client.post("/v1/ask/batch", json={"questions": asked[:2]}).status_code == 200
+
+
 def test_what_many_ask_at_once_is_read_once(tmp_path: Path) -> None:
     reader = SlowReader(0.4)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(12) as pool:
