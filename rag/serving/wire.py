@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Line = Annotated[str, Field(max_length=500)]
+_MOST_BYTES_A_CHARACTER = 4
 _QUESTION = "When was the JCPOA signed?"
 
 
@@ -51,8 +52,8 @@ class Highlight(BaseModel):
     """The answer's own words in the document: `text[start_char_index:end_char_index]` of the document's text."""
 
     text: str = Field(max_length=100_000, examples=["2015"])  # a bound also keeps out halves of surrogate pairs
-    start_char_index: int = Field(examples=[1204])
-    end_char_index: int = Field(examples=[1208])
+    start_char_index: int = Field(ge=0, examples=[1204])
+    end_char_index: int = Field(ge=0, examples=[1208])
 
 
 class Scores(BaseModel):
@@ -157,6 +158,15 @@ class Claim(BaseModel):
     highlight: Highlight
     cited_text: str = Field(default="", max_length=100_000, description="The sentence, if it is known.")
     document_sha256: str = Field(default="", max_length=100, description="The document's digest then, if it is known.")
+
+    @field_validator("highlight")
+    @classmethod
+    def _spans_its_text(cls, value: Highlight) -> Highlight:
+        """The place may be counted in bytes by mistake, and is then said to be wrong; not a whole document is compared for it."""
+        span, characters = value.end_char_index - value.start_char_index, len(value.text)
+        if not 0 <= span <= _MOST_BYTES_A_CHARACTER * characters:
+            raise ValueError(f"its text has {characters:,} characters, and its offsets span {span:,}")
+        return value
 
 
 class WireVerdict(BaseModel):

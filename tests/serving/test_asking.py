@@ -127,10 +127,23 @@ def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
     assert (changed["status"], changed["now"]) == ("changed", "The cat is called Tiger.")
     client.delete("/v1/documents/uploads/moving.txt")
     assert client.post("/v1/verify", json=citation).json()["status"] == "missing"
-    odd = {"document_id": "a", "highlight": {"text": "x", "start_char_index": -5, "end_char_index": 10**30}}
-    assert client.post("/v1/verify", json=odd).status_code in (200, 422)
     half = json.dumps(citation | {"highlight": citation["highlight"] | {"text": "\ud800"}})
     assert client.post("/v1/verify", content=half, headers={"Content-Type": "application/json"}).status_code == 422
+
+
+@pytest.mark.parametrize(("start", "end"), [(-6, -2), (-4, 0), (0, 10**9), (10**30, 10**31), (4, 0), (0, 17)])
+def test_a_place_that_its_words_cannot_fill_is_refused(client: httpx.Client, start: int, end: int) -> None:
+    place = {"text": "Oman", "start_char_index": start, "end_char_index": end}
+    response = client.post("/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place})
+    assert response.status_code == 422
+    assert "highlight" in response.json()["errors"][0]["field"]
+
+
+@pytest.mark.parametrize("end", [4, 3, 16])
+def test_a_place_that_is_miscounted_has_a_verdict(client: httpx.Client, end: int) -> None:
+    place = {"text": "Oman", "start_char_index": 0, "end_char_index": end}
+    verdict = client.post("/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}).json()
+    assert verdict["status"] == ("ok" if end == 4 else "changed")
 
 
 def test_an_answer_says_why_and_from_what(client: httpx.Client) -> None:
