@@ -34,7 +34,7 @@ class Access:
         if self.keyless:
             _check_place(headers, opens_page=method == "GET" and path == "/")
             return ""
-        if path in OPEN and method in ("GET", "HEAD"):
+        if is_open(method, path):
             return ""
         key = self._key(headers)
         if _writes(method, path) and key.scope != WRITE:
@@ -53,6 +53,11 @@ class Access:
                 401, "unauthorized", message, "send the header Authorization: Bearer KEY; make one: rag keys add NAME"
             )
         return key
+
+
+def is_open(method: str, path: str) -> bool:
+    """Whether anyone may ask this without a key."""
+    return path in OPEN and method in ("GET", "HEAD")
 
 
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:

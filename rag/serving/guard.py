@@ -1,7 +1,8 @@
 """What stands before the application: who may ask, how much, how fast and for how long; and what every answer carries.
 
-One ASGI layer, in this order: request id, host and origin, key and scope, rate, size and speed of the body, then the
-application, watched for a client that hangs up; at the end security headers, metrics and one line of log.
+One ASGI layer, in this order: request id, host and origin, key and scope, rate, how many run, size and speed of the body, then
+the application, watched for a client that hangs up; at the end security headers, metrics and one line of log. What anyone may
+get without a key takes no place of those who have one, and waits for no body.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, MutableMapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.serving import problems
-from rag.serving.access import Access
+from rag.serving.access import Access, is_open
 from rag.serving.metrics import Metrics
 from rag.serving.problems import ServiceError
 
@@ -100,7 +101,6 @@ class Guard:
         exchange = Exchange(scope["method"], _request_id(scope))
         scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=Hangup())
         sender = _sender(send, exchange)
-        self._running += 1
         try:
             await self._guarded(scope, receive, sender, exchange)
         except Exception as error:
@@ -110,17 +110,29 @@ class Guard:
                 made = problems.response(problems.problem_of(error), exchange.request_id, problems.headers_of(error))
                 await made(scope, receive, sender)
         finally:
-            self._running -= 1
             self._note(scope, exchange)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        path = scope["path"]
-        if path not in ("/health", "/ready", "/metrics") and self._running > self._bounds.requests:
+        method, path = scope["method"], scope["path"]
+        exchange.key = self._access.check(method, path, headers(scope), _client(scope))
+        if is_open(method, path):
+            await _watched(self._app, scope, receive, send, b"")
+            return
+        with self._place(path):
+            limit = self._bounds.body if path == "/v1/documents" else min(_SMALL_BODY, self._bounds.body)
+            body = await _body(receive, headers(scope), limit, self._bounds.seconds)
+            await _watched(self._app, scope, receive, send, body)
+
+    @contextmanager
+    def _place(self, path: str) -> Iterator[None]:
+        """One of those that may run at a time. Raises ServiceError if there is none."""
+        if self._running >= self._bounds.requests and path != "/metrics":
             raise problems.overloaded(1)
-        exchange.key = self._access.check(scope["method"], path, headers(scope), _client(scope))
-        limit = self._bounds.body if path == "/v1/documents" else min(_SMALL_BODY, self._bounds.body)
-        body = await _body(receive, headers(scope), limit, self._bounds.seconds)
-        await _watched(self._app, scope, receive, send, body)
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     def _note(self, scope: Scope, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.begun

@@ -2,11 +2,14 @@ import json
 import logging
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rag.serving.keys import keys_of
+from rag.settings import Settings
 from tests.serving.fake_server import serving
 
 
@@ -53,6 +56,19 @@ def test_slow_and_broken_connections_hold_nothing_up(client: httpx.Client) -> No
     for connection in held:
         connection.close()
     assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 200
+
+
+def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> None:
+    _, token = keys_of(Settings(index=tmp_path)).add("a", "write")
+    with serving(tmp_path, key=token, queue=1) as client, ExitStack() as stack:
+        for number in range(120):
+            connection = stack.enter_context(socket.create_connection(address(client), timeout=5))
+            line = (b"GET / HTTP/1.1", b"GET /health HTTP/1.1", b"POST /v1/ask HTTP/1.1")[number % 3]
+            connection.sendall(line + b"\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+            if number < 3:  # without the body that it promises
+                assert connection.recv(12) == (b"HTTP/1.1 401" if number == 2 else b"HTTP/1.1 200")
+        assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 409
+        assert client.get("/v1/documents").status_code == 200
 
 
 @pytest.mark.parametrize(
