@@ -8,7 +8,7 @@ import sys
 import click
 
 from rag.cli.options import shared
-from rag.errors import InputError, RagError
+from rag.errors import RagError
 from rag.settings import Settings
 
 
@@ -29,6 +29,14 @@ def serve_command(settings: Settings, as_json: bool, host: str | None, port: int
     check_binding(chosen)
     failure = run(chosen, as_json)
     if failure is not None:
-        raise failure if isinstance(failure, RagError) else InputError(str(failure), "see the log")
+        raise foreseen(failure)
     logging.getLogger(__name__).info("stopped")
     sys.stdout.flush()
+
+
+def foreseen(failure: BaseException) -> RagError:
+    """What kept the service from opening, as the command line says it; what nobody foresaw is no fault of the input."""
+    if isinstance(failure, RagError):
+        return failure
+    message = f"the index or the models cannot be opened: {type(failure).__name__}: {failure}"
+    return RagError(message, "the log above says where; try: rag doctor")

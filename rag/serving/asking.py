@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from rag.serving.service import Service, hangup_of, service_of, wait
 from rag.serving.wire import Ask, AskBatch, Claim, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
 from rag.verify import Cited, verify
 
+_log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
 
@@ -33,7 +35,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     (work,) = service.works([body.question], body, hangup_of(request))
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(work), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(_events(work, request.state.request_id), media_type="text/event-stream", headers=headers)
     return _answer(work)
 
 
@@ -75,7 +77,8 @@ def _note(request: Request, service: Service, questions: list[str]) -> None:
     notes["questions"] = questions if service.settings.log_questions else len(questions)
 
 
-def _events(work: Work) -> Iterator[str]:
+def _events(work: Work, request_id: str) -> Iterator[str]:
+    """Its last one is `done`, or `error` with the problem that a plain request would get."""
     try:
         found = wait(work, work.found)
         yield _event("search_results", {"hits": [shapes.hit(hit).model_dump() for hit in found.hits]})
@@ -84,8 +87,10 @@ def _events(work: Work) -> Iterator[str]:
             yield _event("citation", citation)
         yield _event("final_answer", answer)
         yield _event("done", {})
-    except RagError as error:
-        yield _event("error", problems.problem_of(error))
+    except Exception as error:
+        if not isinstance(error, RagError):
+            _log.exception("request %s failed", request_id)
+        yield _event("error", problems.problem_of(error).model_copy(update={"request_id": request_id}))
 
 
 def _event(name: str, data: BaseModel | dict[str, Any]) -> str:

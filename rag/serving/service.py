@@ -85,6 +85,8 @@ class Service:
             backend = self._open_backend()
             warm(backend)
         except BaseException as error:
+            if not isinstance(error, RagError):
+                _log.exception("the index or the models cannot be opened")
             self._embedder.set_exception(error)
             self._on_failure(error)
             raise

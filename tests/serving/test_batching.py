@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,21 @@ def test_a_question_that_breaks_its_batch_breaks_no_other(tmp_path: Path, caplog
         assert client.post("/v1/ask", json={"question": asked[0]}).status_code == 200
     assert max(reader.batches) > 1
     assert "a shape that no layer takes" in caplog.text
+
+
+def test_a_stream_that_breaks_ends_with_the_problem_that_a_plain_request_gets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(tmp_path, BreakingReader(0.0)) as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        plain, streamed = (
+            client.post("/v1/ask", json={"question": "poison", "stream": stream}, headers={"X-Request-ID": "r1"})
+            for stream in (False, True)
+        )
+        *_, name, data, _, _ = streamed.text.split("\n")
+        assert (plain.status_code, streamed.status_code, name) == (500, 200, "event: error")
+        assert json.loads(data.removeprefix("data: ")) == plain.json()
+    assert caplog.text.count("request r1 failed") == 2
 
 
 def test_a_question_costs_what_is_read_for_it() -> None:

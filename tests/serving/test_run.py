@@ -1,9 +1,13 @@
 import socket
+from pathlib import Path
 
 import pytest
 
-from rag.errors import InputError
+from rag.cli.serve import foreseen
+from rag.errors import InputError, ModelError
+from rag.serving.app import create_app
 from rag.serving.run import bound
+from rag.serving.service import Backend, Service
 from rag.settings import Settings
 
 
@@ -16,3 +20,28 @@ def test_answers_are_not_held_back() -> None:
 def test_an_address_that_is_not_this_machine_s_is_named() -> None:
     with pytest.raises(InputError, match="cannot serve at"):
         bound(Settings(host="no.such.host.invalid", port=0))
+
+
+def failing(settings: Settings) -> Backend:
+    raise RuntimeError("a wheel for another processor")
+
+
+def test_what_nobody_foresaw_while_opening_is_in_the_log_and_no_bad_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[BaseException] = []
+    service: Service = create_app(Settings(index=tmp_path), failing, failures.append).state.service
+    service.start()
+    service.models.opened.exception(30)
+    service.close()
+    (failure,) = failures
+    said = foreseen(failure)
+    assert said.exit_code not in (0, InputError.exit_code)
+    assert "RuntimeError: a wheel for another processor" in said.message
+    assert "Traceback" in caplog.text
+    assert "in failing" in caplog.text
+
+
+def test_what_is_foreseen_keeps_its_exit_code() -> None:
+    failure = ModelError("no model", "get one")
+    assert foreseen(failure) is failure
