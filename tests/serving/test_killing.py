@@ -102,7 +102,8 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals)
     with process(tmp_path, TEST_SLOW="20") as (server, client), ThreadPoolExecutor(1) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
-        time.sleep(0.3)
+        while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
+            time.sleep(0.02)
         server.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert server.poll() is None  # what was asked is still being read
@@ -118,7 +119,7 @@ def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
         time.sleep(0.12)
         with suppress(ProcessLookupError):
             server.send_signal(signal.SIGINT)
-        assert server.wait(5) in (0, 128 + signal.SIGINT)
+        assert server.wait(5) in (0, 128 + signal.SIGINT, -signal.SIGINT)  # the last: it was ending already
 
 
 def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:
