@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 Line = Annotated[str, Field(max_length=500)]
 _MOST_BYTES_A_CHARACTER = 4
@@ -165,7 +166,11 @@ class Claim(BaseModel):
         """The place may be counted in bytes by mistake, and is then said to be wrong; not a whole document is compared for it."""
         span, characters = value.end_char_index - value.start_char_index, len(value.text)
         if not 0 <= span <= _MOST_BYTES_A_CHARACTER * characters:
-            raise ValueError(f"its text has {characters:,} characters, and its offsets span {span:,}")
+            raise PydanticCustomError(
+                "span",
+                "its text has {characters} characters, and its offsets span {span}",
+                {"characters": characters, "span": span},
+            )
         return value
 
 
