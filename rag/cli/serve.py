@@ -21,7 +21,7 @@ from rag.settings import Settings
 def serve_command(settings: Settings, as_json: bool, host: str | None, port: int | None) -> None:
     """Serve the HTTP API, and its page at /, until stopped.
 
-    --json makes the log, on stderr, lines of JSON.
+    --json makes the log, on stderr, lines of JSON. Exits with 1 if something unforeseen keeps it from opening.
     """
     chosen = settings.with_values("the command line", {"host": host, "port": port})
     from rag.serving.run import check_binding, run
