@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -27,6 +28,7 @@ from rag.training.sets import Set, own_set, recipe_sets
 from rag.weights import start_path
 
 CHECKPOINT_EVERY = 100
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(slots=True)
@@ -65,6 +67,8 @@ def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
     run = _start(recipe, data)
     stages = [Stage(recipe_sets(recipe, s, data), s["steps"], s["from"], s["to"]) for s in recipe["stage"]]
     _train(run, recipe, stages, out)
+    if "average" in recipe:
+        average(start_path(recipe["init"], data)[0], out, recipe["average"])
 
 
 def fine_tune(
@@ -114,8 +118,20 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
     """fp16 weights, tokenizer, and the digest that is checked at load."""
     model.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    weights = out / "model.safetensors"
-    (out / "model.sha256").write_text(hashlib.sha256(weights.read_bytes()).hexdigest() + "\n")
+    _write_digest(out)
+
+
+def average(start: str, out: Path, share: float) -> None:
+    """Put in `out` what lies between the weights in folder `start` and its own, of which it keeps that `share`, in [0, 1]: better
+    than either where both are good (Wortsman et al. 2022, "Model soups")."""
+    before, after = load_file(Path(start) / WEIGHTS), load_file(out / WEIGHTS)
+    between = {name: ((1 - share) * before[name].float() + share * after[name].float()).half() for name in after}
+    save_file(between, out / WEIGHTS, {"format": "pt"})
+    _write_digest(out)
+
+
+def _write_digest(out: Path) -> None:
+    (out / "model.sha256").write_text(hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n")
 
 
 def _plan(recipe: dict[str, Any], stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]]]:

@@ -1,6 +1,7 @@
 """A run on a tiny model and a tiny set: the same seed gives the same weights, killed or not."""
 
 import gzip
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from rag.errors import InputError
 from rag.reading.reader import ExtractiveReader
@@ -92,6 +93,16 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
     assert not any("embeddings" in name for name in changed)
     text = "the town of abra was built in 1500."
     assert ExtractiveReader(str(data / "whole")).read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)])
+
+
+def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:
+    for name, value in (("start", 1.0), ("out", 3.0)):
+        (tmp_path / name).mkdir()
+        save_file({"layer": torch.full((2, 2), value).half()}, tmp_path / name / training.WEIGHTS)
+    training.average(str(tmp_path / "start"), tmp_path / "out", 0.75)
+    written = tmp_path / "out" / training.WEIGHTS
+    assert torch.equal(load_file(written)["layer"], torch.full((2, 2), 2.5).half())
+    assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(written.read_bytes()).hexdigest()
 
 
 def test_a_set_that_is_not_there_is_named(data: Path) -> None:
