@@ -29,6 +29,7 @@ _ABOUT, _ABOUT_CLOSE = 0.75, 0.6
 is enough, as such days are hardly those of two things."""
 _ALIKE = 0.5
 """Least likeness of two sentences that name different people or places for the same thing."""
+_LONG_NAME = re.compile(r"(?<!^)\b[A-Z]\w+(?: (?:(?:of|the|and|for|on) )*[A-Z]\w+)+")
 _OF = re.compile(r"\b(\w+) of (?:the |its |their |an? )?(\w+)")
 _NEAR = 250
 """Characters before and after a span in which a text says that accounts differ."""
@@ -71,8 +72,8 @@ def _told(asked: Asked, ranked: Sequence[Candidate], sure: Sure) -> Others:
             told = Span(span.hit, start, end, span.score)
             said = meaning(told, asked.kind)
             if _other_account(best.meaning, said) and not any(_same(said, other.meaning) for other in others):
-                known = next((c for c in ranked[1:] if _same(said, c.meaning)), Candidate(said, (told,), best.score))
-                others.append(known)
+                known = (c for c in ranked[1:] if _same(said, c.meaning) and _other_account(best.meaning, c.meaning))
+                others.append(next(known, Candidate(said, (told,), best.score)))
     return [(other, sure(best, ranked)) for other in others]
 
 
@@ -101,7 +102,9 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
         return True
     if of_another(asked, other.spans[0].hit.passage.text, _bounds(other.spans[0]), first):
         return False
-    if _of_other_things(asked, first, second) or (asked.kind != "date" and _of_other_years(asked, first, second)):
+    if _names_another(asked, best.spans[0], other.spans[0]) or _of_other_things(asked, first, second):
+        return False
+    if asked.kind != "date" and _of_other_years(asked, first, second):
         return False
     both_in_one = _says(first, other) or _says(second, best)
     if both_in_one or _same_passage(best.spans[0], other.spans[0]):
@@ -109,6 +112,14 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
         return valued and (both_told or bool(DIFFER.search(_around(best.spans[0])) or DIFFER.search(_around(other.spans[0]))))
     about = _ABOUT_CLOSE if _within_a_week(best, other) else _ABOUT
     return _about_all(asked, best.spans[0], other.spans[0], about) and (valued or _alike(best, other) >= _ALIKE)
+
+
+def _names_another(asked: Asked, first: Span, second: Span) -> bool:
+    """Whether the second names what has all words of a name asked about, and others between them: "Joint Comprehensive Plan of
+    Action" is not the "Joint Plan of Action" that the first speaks of."""
+    told, other = (f"{span.hit.passage.context} {_sentence(span)}".lower() for span in (first, second))
+    names = [match[0].lower() for match in _LONG_NAME.finditer(asked.text)]
+    return any(name in told and name not in other and content_words(name) <= content_words(other) for name in names)
 
 
 def _of_other_things(asked: Asked, first: str, second: str) -> bool:

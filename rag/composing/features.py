@@ -14,7 +14,7 @@ from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
 from rag.composing.dated import dating
 from rag.composing.meaning import Relation, relation
-from rag.composing.questions import fits, fits_day, to_the_day, wanted
+from rag.composing.questions import fits, fits_precision, precision, wanted
 from rag.composing.text import content_words, coverage, named_words
 from rag.types import Hit, Span
 
@@ -43,7 +43,7 @@ class Asked:
 @functools.lru_cache(4096)
 def span_features(asked: Asked, span: Span) -> dict[str, float]:
     """Of one span: `gap`, the reader's log-odds; `retrieval`, its passage's score; `type`, whether it is of the kind wanted (a
-    day, where a day is asked for), and for dates 1 more or less as they are of what is asked about or of something else;
+    day or year, where that is asked for), and for dates 1 more or less as they are of what is asked about or of something else;
     `coverage`, the share of the question's words in its context and sentence; `names`, that of its names and numbers;
     `fresh`, the share of the span's own words that the question does not hold already."""
     passage = span.hit.passage
@@ -63,8 +63,8 @@ def span_features(asked: Asked, span: Span) -> dict[str, float]:
 def _type(asked: Asked, span: Span, sentence: str, begins: int, after: str) -> float:
     fit = fits(asked.kind, span.text, after)
     if asked.kind == "date" and fit > 0:
-        if to_the_day(asked.text):
-            fit = fits_day(span.text)
+        if wished := precision(asked.text):
+            fit = fits_precision(wished, span.text)
         fit += dating(asked.words, asked.names, sentence, span.start - begins, span.end - begins)
     return fit
 

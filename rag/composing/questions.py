@@ -36,7 +36,11 @@ _WANTED = [
     ("thing", rf"\bwhich (?!(?:\w+ )?(?:{_FIGURES})\b)"),
     ("any", r"\b(?:what|which)\b"),
 ]
-_DAY = re.compile(r"\b(?:what|which) (?:date|day)\b(?! of the week)|\b(?:exact|precise) (?:date|day)\b")
+_PRECISIONS = {
+    "day": re.compile(r"\b(?:what|which) (?:date|day)\b(?! of the week)|\b(?:exact|precise) (?:date|day)\b"),
+    "month": re.compile(r"\b(?:what|which) month\b"),
+    "year": re.compile(r"\b(?:what|which) year\b"),
+}
 _KINDS = [(kind, re.compile(pattern)) for kind, pattern in _WANTED]
 _POLAR = re.compile(
     r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)(?:n't|nt| not)? (?!.*\bor\b)"
@@ -86,15 +90,24 @@ def several(question: str) -> bool:
     return bool(_SEVERAL.match(question.strip()))
 
 
-def to_the_day(question: str) -> bool:
-    """Whether it asks for a day: "On what date…"."""
-    return bool(_DAY.search(question.lower()))
+def precision(question: str) -> str:
+    """ "day", "month" or "year", where that is what it asks for: "On what date…", "In which year…"; otherwise ""."""
+    lowered = question.lower()
+    return next((name for name, pattern in _PRECISIONS.items() if pattern.search(lowered)), "")
 
 
-def fits_day(text: str) -> float:
-    """How well words are a day: 1 they are, or are no date that a calendar has; 0 a month, -1 a year."""
+def fits_precision(wanted: str, text: str) -> float:
+    """How well words say the day, month or year that is wanted: 1 they do, or are no date that a calendar has; -1 they do not; 0
+    a month, where a day is wanted."""
     found = dates(text)
-    return {"year": -1.0, "month": 0.0}.get(found[0].precision, 1.0) if found else 1.0
+    if not found:
+        return 1.0
+    date = found[0]
+    if wanted == "year":
+        return -1.0 if date.iso.startswith("--") else 1.0
+    if wanted == "month":
+        return 1.0 if date.precision in ("day", "month") else -1.0
+    return {"year": -1.0, "month": 0.0}.get(date.precision, 1.0)
 
 
 def fits(kind: str, text: str, after: str = "") -> float:

@@ -124,6 +124,11 @@ def test_another_date_of_another_thing_is_no_dissent() -> None:
         ("Who was the president?", ("In 2010 the president was ", "Obama", "."), ("In 2004 the president was ", "Bush", ".")),
         ("How much is the rent?", ("The rent of the flat is ", "$1,200", "."), ("The rent of the garage is ", "$200", ".")),
         (
+            "When did the Joint Plan of Action take effect?",
+            ("The Joint Plan of Action took effect on ", "20 January 2014", "."),
+            ("The Joint Comprehensive Plan of Action took effect on ", "18 October 2015", "."),
+        ),
+        (
             "Who is the president?",
             ("The president of Iran is ", "Raisi", "."),
             ("The president of France is ", "Macron", "."),

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.composing.questions import fits, fits_day, several, to_the_day, wanted
+from rag.composing.questions import fits, fits_precision, precision, several, wanted
 
 
 @pytest.mark.parametrize(
@@ -90,23 +90,38 @@ def test_whether_words_are_of_the_kind(kind: str, text: str, fit: float) -> None
 
 
 @pytest.mark.parametrize(
-    ("question", "day"),
+    ("question", "asked"),
     [
-        ("On what date did the sanctions return?", True),
-        ("On which day did the dam break?", True),
-        ("What was the exact date of the vote?", True),
-        ("What exact date was agreed?", True),
-        ("When did the dam break?", False),
-        ("What day of the week was it?", False),
-        ("In which year did the dam break?", False),
+        ("On what date did the sanctions return?", "day"),
+        ("On which day did the dam break?", "day"),
+        ("What was the exact date of the vote?", "day"),
+        ("What exact date was agreed?", "day"),
+        ("In which month did the dam break?", "month"),
+        ("In what year did the dam break?", "year"),
+        ("When did the dam break?", ""),
+        ("What day of the week was it?", ""),
     ],
 )
-def test_whether_a_day_is_asked_for(question: str, day: bool) -> None:
-    assert to_the_day(question) is day
+def test_whether_a_day_a_month_or_a_year_is_asked_for(question: str, asked: str) -> None:
+    assert precision(question) == asked
 
 
 @pytest.mark.parametrize(
-    ("text", "fit"), [("28 September 2025", 1), ("28 September", 1), ("September 2025", 0), ("2025", -1), ("the next day", 1)]
+    ("asked", "text", "fit"),
+    [
+        ("day", "28 September 2025", 1),
+        ("day", "28 September", 1),
+        ("day", "September 2025", 0),
+        ("day", "2025", -1),
+        ("day", "the next day", 1),
+        ("month", "28 September", 1),
+        ("month", "2025", -1),
+        ("year", "2025", 1),
+        ("year", "28 September 2025", 1),
+        ("year", "the 1990s", 1),
+        ("year", "September", -1),
+        ("year", "28 September", -1),
+    ],
 )
-def test_how_well_words_are_a_day(text: str, fit: float) -> None:
-    assert fits_day(text) == fit
+def test_how_well_words_are_what_is_asked_for(asked: str, text: str, fit: float) -> None:
+    assert fits_precision(asked, text) == fit
