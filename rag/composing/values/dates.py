@@ -144,10 +144,11 @@ def agree(one: Dated, other: Dated) -> bool:
 
 
 def contrary(one: Dated, other: Dated) -> bool:
-    """Whether no day can be both: single dates, neither bounded, neither within the other, and both with a year or neither."""
+    """Whether no day can be both: single dates, neither bounded, neither within the other, and not of one the month and of the
+    other the year."""
     if len(one.isos) != 1 or len(other.isos) != 1 or (one.qualifiers | other.qualifiers) & _BOUNDS:
         return False
-    if one.iso.startswith("--") != other.iso.startswith("--") and not (one.iso[4:] and other.iso[4:]):
+    if one.iso.startswith("--") != other.iso.startswith("--") and {one.precision, other.precision} & {"year", "decade"}:
         return False
     bare_one, bare_other = (Dated(d.isos, d.precision, frozenset()) for d in (one, other))
     return not includes(bare_one, bare_other) and not includes(bare_other, bare_one)
