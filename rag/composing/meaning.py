@@ -176,7 +176,7 @@ def _same_unit(one: str, other: str) -> bool:
 
 def _near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
     """Equal or, where one is only about right, within half of its last figure that is not zero."""
-    if math.isclose(one, other, rel_tol=1e-9):
+    if math.isclose(one, other, rel_tol=1e-12):
         return True
     if first.kind in ("quantity", "duration") and first.unit != second.unit:
         return math.isclose(one, other, rel_tol=0.01)
