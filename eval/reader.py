@@ -1,7 +1,8 @@
 """How good a reader is on gold passages: python -m eval.reader READER DATA [SET]
 
-On the articles of squad-dev-36 that the recipe holds out of training, or on the whole of another set in DATA, in the passages
-of the service. `rag.training.measure.Measured` says what the figures mean. Prints JSON.
+On the articles of squad-dev-36 that the recipe holds out of training, on the whole of another set in DATA, or, as "seeds", on the
+gold questions about seeds/, in the passages of the service. `rag.training.measure.Measured` says what the figures mean. Prints
+JSON.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ from rag import build
 from rag.settings import Settings
 from rag.training.data import question_set
 from rag.training.measure import Measured, measure
-from rag.training.sets import recipe_articles
+from rag.training.sets import gold_articles, recipe_articles
 from rag.training.train import load_recipe
+
+ROOT = Path(__file__).parent.parent
 
 
 def main(setting: str, data: Path, name: str) -> Measured:
-    others, held_out = recipe_articles(load_recipe(), name, data)
-    articles = held_out or others
     settings = Settings.load(reader=setting)
-    questions = question_set(articles, build.embedder(settings).count_tokens, settings.passage_tokens)
+    count, tokens = build.embedder(settings).count_tokens, settings.passage_tokens
+    if name == "seeds":
+        articles = gold_articles(ROOT / "eval/gold/seeds.jsonl", ROOT / "seeds", count, tokens)
+    else:
+        others, held_out = recipe_articles(load_recipe(), name, data)
+        articles = held_out or others
+    questions = question_set(articles, count, tokens)
     reader = build.reader(settings)
     with tqdm(total=len(questions.questions), unit="question", disable=None) as progress:
         return measure(reader, questions, progress.update)

@@ -26,8 +26,14 @@ class Candidate:
         return self.meaning.key
 
     @property
+    def supporting(self) -> tuple[Span, ...]:
+        """The best wording, and the others that the reader finds an answer where they stand: the same words elsewhere may be told of
+        something else."""
+        return self.spans[:1] + tuple(span for span in self.spans[1:] if span.score > 0)
+
+    @property
     def documents(self) -> int:
-        return len({span.hit.passage.document_id for span in self.spans})
+        return len({span.hit.passage.document_id for span in self.supporting})
 
 
 @dataclass(slots=True)

@@ -72,7 +72,7 @@ def _alternative(candidate: Candidate, citations: tuple[Citation, ...], sure: fl
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
     """A citation a place, best first; a passage that no longer stands in its document is not cited."""
     made: dict[tuple[str, int], Citation] = {}
-    for span in candidate.spans:
+    for span in candidate.supporting:
         found = document(span.hit.passage.document_id)
         citation = cite(span, found) if found else None
         if citation:

@@ -67,7 +67,7 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[s
     if path.suffix == ".jsonl":
         if corpus is None:
             raise InputError(f"{path} needs the documents its questions are about", "name their folder: --corpus FOLDER")
-        articles = gold_articles(read_jsonl(path), _documents(corpus), count, recipe["max_passage_tokens"])
+        articles = gold_articles(path, corpus, count, recipe["max_passage_tokens"])
     else:
         articles = read_squad(path)
     if len(articles) < 2:
@@ -80,19 +80,17 @@ def _documents(corpus: Path) -> list[Document]:
     return [document for file in find([corpus]) for document in load(file).documents]
 
 
-def gold_articles(
-    questions: Sequence[GoldQuestion], documents: Sequence[Document], count: TokenCounter, tokens: int
-) -> list[Article]:
+def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
     """A document is an article, each of its passages a paragraph with the questions whose evidence stands in it.
 
-    A question without an answer goes to the passage of its nearest document that holds most of its words.
+    A question without an answer goes to the passage of its nearest document that holds most of its words. Raises InputError.
     """
     asked: dict[str, list[GoldQuestion]] = {}
-    for question in questions:
+    for question in read_jsonl(gold):
         for name in dict.fromkeys([e.document for e in question.evidence] or [question.group]):
             asked.setdefault(name, []).append(question)
     found = []
-    for document in documents:
+    for document in _documents(corpus):
         if document.id in asked:
             passages = split(document, count, tokens)
             paragraphs: list[dict[str, Any]] = [{"context": p.text, "qas": []} for p in passages]

@@ -39,6 +39,17 @@ def test_the_best_wording_speaks_for_all() -> None:
     assert [(c.spans[0].text, c.documents) for c in found] == [("Ali Larijani", 3)]
 
 
+def test_words_that_are_no_answer_where_they_stand_do_not_support_one() -> None:
+    (found,) = gather(
+        span("It was signed in 2015.", "2015", 3.0, "a"),
+        span("They agreed in 2015.", "2015", 1.0, "b"),
+        span("A film of 2015.", "2015", -2.0, "c"),
+    )
+    assert (found.documents, [s.hit.passage.document_id for s in found.supporting]) == (2, ["a", "b"])
+    (alone,) = gather(span("A film of 2015.", "2015", -2.0, "c"))
+    assert alone.documents == 1
+
+
 def test_equal_words_of_different_units_are_two_answers() -> None:
     found = gather(span("It is 3 months.", "3", 4.0, "a"), span("It is 3 weeks.", "3", 3.0, "b"), kind="duration")
     assert [c.documents for c in found] == [1, 1]
