@@ -27,8 +27,8 @@ class Candidate:
 
     @property
     def supporting(self) -> tuple[Span, ...]:
-        """The best wording, and the others that the reader finds an answer where they stand: the same words elsewhere may be told of
-        something else."""
+        """The best wording, and the others that the reader finds an answer where they stand: the same words elsewhere may be told
+        of something else."""
         return self.spans[:1] + tuple(span for span in self.spans[1:] if span.score > 0)
 
     @property
