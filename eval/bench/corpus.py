@@ -23,7 +23,7 @@ import numpy as np
 from rag import build
 from rag.chunking.sentences import split_sentences
 from rag.chunking.split import split
-from rag.loading.files import find, load
+from rag.loading.files import Unreadable, find, load
 from rag.protocols import Embedder, Vectors
 from rag.settings import Settings
 from rag.types import Document, Passage
@@ -129,7 +129,11 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
     chance.shuffle(files)
     texts, vectors, ends = list[Text](), list[Vectors](), time.monotonic() + seconds
     for found in files:
-        for document in load(found).documents:
+        try:
+            documents = load(found).documents
+        except Unreadable:
+            continue
+        for document in documents:
             passages = split(document, model.count_tokens, settings.passage_tokens)
             if passages:
                 texts.append(Text(document.id, document.title, document.text, [(p.start, p.end, p.heading) for p in passages]))
