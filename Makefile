@@ -27,7 +27,7 @@ gate: $(VENV)/installed-dev  ## how good the answers are
 	$(BIN)/rag eval eval/gold/seeds.jsonl --corpus seeds --out $(VENV)/eval --junit $(VENV)/eval.xml $(addprefix --fail-under ,$(GATES))
 
 fast: $(VENV)/installed-dev  ## the tests that load no model
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rag needs Python 3.11 or newer; name one with: make PYTHON=python3.11")'
