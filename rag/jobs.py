@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.chunking.split import split
-from rag.errors import InputError
 from rag.ingest import Split, check_free, embed, put_embedded
-from rag.loading.files import HINT, Found, Loaded, Unreadable, load_data, read_bytes
+from rag.loading.files import Found, Loaded, Unreadable, load_data, load_some, read_bytes
 from rag.protocols import Embedder, Store, Vectors
 from rag.types import INSIDE, Document
 
@@ -128,22 +127,12 @@ def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Up
 
 def prepare(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Prepared:
     """Read the file and embed what has changed in it; meanwhile others may write, as this takes long. Raises as `put_upload`."""
-    loaded = _load(upload, load)
+    loaded = load_some(upload.name, upload.data, load)
     documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded.documents]
     known = _checked(store, documents)
     changed = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in documents if not _is_same(d, known[d.id])]
     skipped = [(source.removeprefix(upload.name).removeprefix(INSIDE), reason) for source, reason in loaded.skipped]
     return Prepared(upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped))
-
-
-def _load(upload: Upload, load: Load) -> Loaded:
-    try:
-        loaded = load(upload.name, upload.data)
-        if not loaded.documents:
-            raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
-    except Unreadable as error:
-        raise InputError(f"{upload.name} {error}", HINT) from error
-    return loaded
 
 
 def put_prepared(store: Store, prepared: Prepared) -> Done:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.composing.meaning import Meaning, Relation, meaning, relation
+from rag.composing.meaning import Meaning, meaning, say_the_same
 from rag.types import Span
 
 Score = Callable[[Span], float]
@@ -56,14 +56,10 @@ def candidates(spans: Sequence[Span], kind: str, score: Score) -> list[Candidate
         wordings.setdefault(found.said, _Group(found, [])).members.append((score(span), span))
     gathered: list[list[_Group]] = []
     for group in sorted(wordings.values(), key=lambda group: -_joint(group.members)):
-        home = next((groups for groups in gathered if all(_same(group, other) for other in groups)), None)
+        home = next((groups for groups in gathered if all(say_the_same(group.meaning, other.meaning) for other in groups)), None)
         home.append(group) if home is not None else gathered.append([group])
     made = [_candidate(groups) for groups in gathered]
     return sorted(made, key=lambda candidate: -candidate.score)
-
-
-def _same(one: _Group, other: _Group) -> bool:
-    return relation(one.meaning, other.meaning) is Relation.SAME
 
 
 def _joint(members: Sequence[tuple[float, Span]]) -> float:

@@ -14,7 +14,7 @@ from rag.chunking.sentences import Offsets, enclosing_sentence
 from rag.composing.accounts import DIFFER, TELLS, of_another, told_beside
 from rag.composing.agreement import Candidate
 from rag.composing.features import Asked
-from rag.composing.meaning import NUMERIC, Meaning, Relation, meaning, relation
+from rag.composing.meaning import NUMERIC, Meaning, Relation, meaning, relation, say_the_same
 from rag.composing.questions import fits, several
 from rag.composing.text import content_words, normalize
 from rag.types import Span
@@ -71,14 +71,10 @@ def _told(asked: Asked, ranked: Sequence[Candidate], sure: Sure) -> Others:
         for start, end in told_beside(asked, span.hit.passage.text, span.start, span.end):
             told = Span(span.hit, start, end, span.score)
             said = meaning(told, asked.kind)
-            if _other_account(best.meaning, said) and not any(_same(said, other.meaning) for other in others):
-                known = (c for c in ranked[1:] if _same(said, c.meaning) and _other_account(best.meaning, c.meaning))
+            if _other_account(best.meaning, said) and not any(say_the_same(said, other.meaning) for other in others):
+                known = (c for c in ranked[1:] if say_the_same(said, c.meaning) and _other_account(best.meaning, c.meaning))
                 others.append(next(known, Candidate(said, (told,), best.score)))
     return [(other, sure(best, ranked)) for other in others]
-
-
-def _same(one: Meaning, other: Meaning) -> bool:
-    return relation(one, other) is Relation.SAME
 
 
 def _other_account(one: Meaning, other: Meaning) -> bool:

@@ -135,6 +135,10 @@ def relation(one: Meaning, other: Meaning) -> Relation:
     return _words(one, other)
 
 
+def say_the_same(one: Meaning, other: Meaning) -> bool:
+    return relation(one, other) is Relation.SAME
+
+
 def _dates(one: Dated, other: Dated) -> Relation:
     if agree(one, other):
         return Relation.SAME

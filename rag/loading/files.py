@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -132,14 +132,19 @@ def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES) -> Loaded:
 
 
 def load_bytes(name: str, data: bytes) -> list[Document]:
-    """The documents of `load_data`. Raises InputError if there are none. `rag.loading.pool.Pool` does it within limits."""
+    """The documents of `load_data`. Raises InputError if there are none."""
+    return load_some(name, data, load_data).documents
+
+
+def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loaded:
+    """What `load_data` finds, or a `rag.loading.pool.Pool` within limits. Raises InputError if that is no document."""
     try:
-        loaded = load_data(name, data)
+        loaded = by(name, data)
         if not loaded.documents:
             raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
     except Unreadable as error:
         raise InputError(f"{name} {error}", HINT) from error
-    return loaded.documents
+    return loaded
 
 
 def read(found: Found) -> Document:

@@ -105,6 +105,14 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
     assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(written.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
+def test_a_run_that_keeps_nothing_of_itself_ends_where_it_began(data: Path) -> None:
+    training.train(RECIPE | {"init": "start", "average": 0.0}, data, data / "out")
+    began, ended = (load_file(data / name / training.WEIGHTS) for name in ("start", "out"))
+    assert all(torch.equal(ended[name], began[name].half()) for name in ended)
+    assert not (data / "out.checkpoint.pt").exists()
+
+
 def test_a_set_that_is_not_there_is_named(data: Path) -> None:
     with pytest.raises(InputError, match=r"hamlets\.json\.gz"):
         training.train(RECIPE | {"init": "start", "stage": [{"steps": 1, "sets": {"hamlets": {}}}]}, data, data / "out")
