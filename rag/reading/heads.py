@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from rag.bert import Bert, is_bert
+from rag.errors import ModelError
 from rag.reading.spans import Logits
 from rag.reading.windows import Window, encode
 
@@ -24,9 +25,13 @@ class Head(Protocol):
         """(first, last) of each window, one value a token at least."""
 
 
-def load_head(path: str, local: bool, bf16: bool) -> Head:
-    """The model at a folder or hub id. Raises OSError, ValueError or KeyError if it cannot be loaded or has no span head."""
-    return BertHead(Path(path), bf16) if local and is_bert(Path(path)) else TransformersHead(path, local, bf16)
+def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
+    """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be loaded or has no span head."""
+    try:
+        return BertHead(Path(path), bf16) if local and is_bert(Path(path)) else TransformersHead(path, local, bf16)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"reader {setting} cannot be loaded: {reason}", "set RAG_READER to another model") from error
 
 
 class BertHead:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rag.errors import ModelError
 from rag.reading.heads import load_head
 from rag.reading.spans import Scored, best_spans, distinct
 from rag.reading.windows import Window, places, windows_of
@@ -26,12 +25,7 @@ class ExtractiveReader:
 
         Raises ModelError if it cannot be loaded or has no span head.
         """
-        path, local = reader_path(setting)
-        try:
-            self._head = load_head(path, local, bf16)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"reader {setting} cannot be loaded: {reason}", "set RAG_READER to another model") from error
+        self._head = load_head(setting, *reader_path(setting), bf16)
         self.name = setting
         self._spans = spans_per_passage
         self._max_answer_tokens = max_answer_tokens

@@ -73,6 +73,12 @@ def _made(tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequen
     return [Window(question, text, len(prefix), offset, encoding) for text, prefix, (_, offset), encoding in parts]
 
 
+def again(tokenizer: Any, window: Window) -> Window:
+    """The same window for another tokenizer."""
+    text = window.text[window.prefix :]
+    return _made(tokenizer, window.question, [window.text[: window.prefix]], [(text, window.offset)])[0]
+
+
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
     prefix, text = window.text[: window.prefix], window.text[window.prefix :]
     spent = len(_plain(tokenizer).encode(window.question, prefix).ids) + 2

@@ -8,10 +8,11 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rag.chunking.sentences import split_sentences
 from rag.chunking.split import TokenCounter, split
 from rag.errors import InputError
 from rag.store.lexical import LexicalIndex
@@ -89,16 +90,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How a set is shown: at most `cap` questions, and three shares of them.
+    """How a set is shown: at most `cap` questions, and four shares of them.
 
     `negatives`: with a retrieved passage of another paragraph beside their own; `absent`: with it instead of their own;
-    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers.
+    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
+    with a sentence left out of their passage, half the time the one that answers.
     """
 
     cap: int
     negatives: float = 0.0
     absent: float = 0.0
     swapped: float = 0.0
+    shortened: float = 0.0
     tokens: int = 0
 
 
@@ -126,6 +129,10 @@ def _group(
     draw = rng.random()
     if draw < mix.swapped and answers and (asked := _swapped(question.text, names, rng)):
         return Group(asked, (), tuple(passages[i] for i in chosen))
+    if mix.swapped <= draw < mix.swapped + mix.shortened and answers:
+        answering = rng.random() < 0.5
+        if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
+            return Group(question.text, () if answering else answers, short)
     leave_out = draw > 1 - mix.absent
     if leave_out or rng.random() < mix.negatives:
         found = [i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages]
@@ -155,3 +162,20 @@ def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | N
         if new[0].isdigit() == old[0].isdigit() and new not in question and old not in new:
             return question.replace(old, new)
     return None
+
+
+def _shortened(
+    passages: Sequence[Passage], answers: Sequence[str], answering: bool, rng: random.Random
+) -> tuple[Passage, ...] | None:
+    """The passages without their sentences that answer, or each without one that does not; None if none of one would be left,
+    or if what is left answers where it should not, or the other way round."""
+    found = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
+    still = all(any(answer in p.text for answer in answers) != answering for p in found)
+    return found if still and all(p.text for p in found) else None
+
+
+def _left(text: str, answers: Sequence[str], answering: bool, rng: random.Random) -> str:
+    sentences = [text[start:end] for start, end in split_sentences(text)]
+    out = [n for n, sentence in enumerate(sentences) if any(answer in sentence for answer in answers) == answering]
+    left_out = out if answering else out and [rng.choice(out)]
+    return " ".join(sentence for n, sentence in enumerate(sentences) if n not in left_out)

@@ -8,7 +8,7 @@ to be what it is used for: a log-odds that compares across passages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -50,11 +50,25 @@ def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> 
 
     `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
     """
-    relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     losses = []
-    for number in range(int(group.max()) + 1):
-        rows = group == number
-        everything = torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0)
-        hits = relative[rows][right[rows]]
+    for rows, relative, everything in _normalised(scores, scored, group):
+        hits = relative[right[rows]]
         losses.append(everything - hits.logsumexp(0) if hits.numel() else everything)
     return torch.stack(losses).mean()
+
+
+def taught_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
+    """Mean over groups of the cross-entropy to what a teacher holds probable: `shares`, (n, t), of each token; what those of a
+    group lack of 1 is its null's. The others as in `group_loss`."""
+    losses = []
+    for rows, relative, everything in _normalised(scores, scored, group):
+        losses.append(everything - (shares[rows] * relative.masked_fill(~scored[rows], 0.0)).sum())
+    return torch.stack(losses).mean()
+
+
+def _normalised(scores: Tensor, scored: Tensor, group: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Of each group its rows (n,), their scores against the null (r, t), and the logarithm of what all of it adds up to."""
+    relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
+    for number in range(int(group.max()) + 1):
+        rows = group == number
+        yield rows, relative[rows], torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0)

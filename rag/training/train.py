@@ -18,13 +18,15 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import InputError
 from rag.protocols import Reader
+from rag.reading.heads import Head, load_head
 from rag.reading.precision import native_bf16
 from rag.reading.windows import encode
 from rag.training.batches import Item, examples, one_pass, stream, token_counter
 from rag.training.data import question_set
-from rag.training.loss import group_loss, targets
+from rag.training.loss import group_loss, targets, taught_loss
 from rag.training.measure import Measured, measure
 from rag.training.sets import Set, own_set, recipe_sets
+from rag.training.teacher import wanted
 from rag.weights import start_path
 
 CHECKPOINT_EVERY = 100
@@ -40,6 +42,9 @@ class Run:
     model: Any
     tokenizer: Any
     optimizer: torch.optim.Optimizer
+    teacher: Head | None = None
+    taught: float = 0.0
+    """Share of the loss that is the teacher's word."""
     step: int = 0
 
 
@@ -105,7 +110,12 @@ def _start(recipe: dict[str, Any], data: Path) -> Run:
         parameter.requires_grad = False
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe["weight_decay"], fused=True)
-    return Run(init, model.train(), tokenizer, optimizer)
+    return Run(init, model.train(), tokenizer, optimizer, _teacher(recipe, data), recipe.get("taught", 0.0))
+
+
+def _teacher(recipe: dict[str, Any], data: Path) -> Head | None:
+    setting = recipe.get("teacher")
+    return load_head(setting, *start_path(setting, data), native_bf16()) if setting else None
 
 
 def _train(run: Run, recipe: dict[str, Any], stages: Sequence[Stage], out: Path) -> None:
@@ -172,11 +182,16 @@ def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkp
 
 def _step(run: Run, batch: list[Item]) -> float:
     encoded = encode(run.tokenizer, [item[1] for item in batch])
-    group = torch.tensor([item[0] for item in batch])
+    groups = [item[0] for item in batch]
+    group = torch.tensor(groups)
     first, last = targets(encoded, [item[2] for item in batch], [item[3] for item in batch])
     scored = torch.from_numpy(encoded.scored)
     starts, ends = _logits(run.model, encoded.inputs)
     loss = group_loss(starts, scored, torch.from_numpy(first), group) + group_loss(ends, scored, torch.from_numpy(last), group)
+    if run.teacher is not None:
+        shares = wanted(run.teacher, encoded, [item[1] for item in batch], groups)
+        heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in zip((starts, ends), shares, strict=True)]
+        loss = (1 - run.taught) * loss + run.taught * sum(heard)
     run.optimizer.zero_grad()
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)

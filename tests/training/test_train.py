@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from rag.errors import InputError
+from rag.errors import InputError, ModelError
 from rag.reading.reader import ExtractiveReader
 from rag.training import train as training
 from rag.training.data import Mix, groups, question_set
@@ -154,6 +154,44 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
     swapped = groups(made, Mix(10, swapped=1.0), random.Random(1))
     assert {g.question for g in swapped} == {"Who opened the bridge at Corto?", "Which bridge followed that at Dunve?"}
     assert all(g.answers == () for g in swapped)
+
+
+def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_left() -> None:
+    sentences = "In 1912 the bridge was opened.", "It has three arches.", "Mary Holt drew it."
+    qas = [{"question": "When was it opened?", "answers": [{"text": "1912"}, {"text": "In 1912"}]}]
+    paragraph = {"context": " ".join(sentences), "qas": qas}
+    made = question_set([{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens)
+    seen = set()
+    for seed in range(40):
+        (group,) = groups(made, Mix(10, shortened=1.0), random.Random(seed))
+        (passage,) = group.passages
+        seen.add((passage.text, bool(group.answers)))
+    opened, arches, drew = sentences
+    assert seen == {(f"{arches} {drew}", False), (f"{opened} {drew}", True), (f"{opened} {arches}", True)}
+
+
+@pytest.mark.parametrize("text", ["In 1912.", "Both 1912 and 1912. Then 1912.", "From 19. 12 on."])
+def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> None:
+    qas = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
+    made = question_set([{"title": "", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    for seed in range(10):
+        (group,) = groups(made, Mix(10, shortened=1.0), random.Random(seed))
+        assert ([p.text for p in group.passages], group.answers) == ([text], tuple(a["text"] for a in qas[0]["answers"]))
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_learns_what_the_teacher_holds(data: Path) -> None:
+    """Taught by its own opposite alone, it moves towards it; a teacher without a head is named."""
+    tiny.roberta(data / "other")
+    text = "the town of abra was built in 1500. it has 3 gates."
+    hit = [Hit(Passage("d", 0, len(text), text, "Town 0", ""), 1, 1, 1)]
+    recipe = RECIPE | {"init": "start", "teacher": "other", "taught": 1.0}
+    training.train(recipe, data, data / "out")
+    started, taught, teacher = (ExtractiveReader(str(data / name)).read("when?", hit) for name in ("start", "out", "other"))
+    assert abs(taught[0].score - teacher[0].score) < abs(started[0].score - teacher[0].score)
+    tiny.bert(data / "headless", head=False)
+    with pytest.raises(ModelError, match="headless"):
+        training.train(recipe | {"teacher": "headless"}, data, data / "no")
 
 
 @pytest.mark.slow
