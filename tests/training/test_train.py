@@ -7,15 +7,19 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from rag.errors import InputError, ModelError
+from rag.reading.heads import load_head
 from rag.reading.reader import ExtractiveReader
+from rag.reading.windows import encode, windows
 from rag.training import train as training
 from rag.training.data import Mix, groups, question_set
 from rag.training.sets import split_articles
+from rag.training.teacher import wanted
 from rag.types import Hit, Passage
 from tests import tiny
 from tests.fakes import BagOfWordsEmbedder
@@ -180,15 +184,21 @@ def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_with_a_teacher_learns_what_the_teacher_holds(data: Path) -> None:
-    """Taught by its own opposite alone, it moves towards it; a teacher without a head is named."""
-    tiny.roberta(data / "other")
-    text = "the town of abra was built in 1500. it has 3 gates."
-    hit = [Hit(Passage("d", 0, len(text), text, "Town 0", ""), 1, 1, 1)]
-    recipe = RECIPE | {"init": "start", "teacher": "other", "taught": 1.0}
+def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -> None:
+    tiny.bert(data / "other")
+    weights = load_file(data / "other" / training.WEIGHTS)
+    opinionated = {name: 30 * weight if name == "qa_outputs.weight" else weight for name, weight in weights.items()}
+    save_file(opinionated, data / "other" / training.WEIGHTS, {"format": "pt"})
+    recipe = RECIPE | {"init": "start", "teacher": "other", "taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
+    recipe["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
     training.train(recipe, data, data / "out")
-    started, taught, teacher = (ExtractiveReader(str(data / name)).read("when?", hit) for name in ("start", "out", "other"))
-    assert abs(taught[0].score - teacher[0].score) < abs(started[0].score - teacher[0].score)
+    tokenizer = tiny.wordpiece_tokenizer()
+    made = windows(tokenizer, "when was abra built?", "Town 0", "the town of abra was built in 1500. it has 3 gates.")
+    start, out, other = (
+        np.stack(wanted(load_head(name, str(data / name), True, False), encode(tokenizer, made), made, [0]))
+        for name in ("start", "out", "other")
+    )
+    assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
     tiny.bert(data / "headless", head=False)
     with pytest.raises(ModelError, match="headless"):
         training.train(recipe | {"teacher": "headless"}, data, data / "no")
