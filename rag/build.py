@@ -217,10 +217,10 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
     """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
     _prepare(settings)
-    from rag.training.train import fine_tune, load_recipe, train
+    from rag.training.train import FINE_TUNING, fine_tune, load_recipe, train
 
     def run(data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None) -> Mapping[str, Measured]:
-        recipe = load_recipe(recipe_file, "recipe.toml" if data.is_dir() else "finetune.toml")
+        recipe = load_recipe(recipe_file, "recipe.toml" if data.is_dir() else FINE_TUNING)
         recipe |= {"init": init} if init else {}
         if data.is_dir():
             train(recipe, data, out)

@@ -101,6 +101,8 @@ class Guard:
         exchange = Exchange(scope["method"], _request_id(scope))
         scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=Hangup())
         sender = _sender(send, exchange)
+        if exchange.method == "HEAD":  # all that GET would say but the body (RFC 9110, 9.3.2)
+            scope = {**scope, "method": "GET"}
         try:
             await self._guarded(scope, receive, sender, exchange)
         except Exception as error:
@@ -166,6 +168,8 @@ def _sender(send: Send, exchange: Exchange) -> Send:
         if message["type"] == "http.response.start":
             exchange.status, exchange.started = message["status"], True
             message["headers"] = _with_headers(message, exchange.request_id)
+        elif exchange.method == "HEAD":
+            message = {**message, "body": b""}
         with suppress(OSError):  # the client is gone
             await send(message)
 

@@ -47,14 +47,16 @@ class Keys:
         self._keys: tuple[Key, ...] = ()
 
     def all(self) -> tuple[Key, ...]:
-        """All, revoked ones too. Raises StoreError if the file cannot be read: it must not be taken for an empty one."""
+        """All, revoked ones too. Raises StoreError if the file cannot be read, or was there and is gone: it must not be taken
+        for an empty one."""
         try:
             status = self._path.stat()
             seen = (status.st_mtime_ns, status.st_ino)
             if seen != self._seen:
                 self._keys, self._seen = _load(self._path), seen
-        except FileNotFoundError:
-            self._keys, self._seen = (), None
+        except FileNotFoundError as error:
+            if self._seen is not None:
+                raise StoreError(f"API keys in {self._path} are gone", "restore the file, or start the service again") from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
             raise StoreError(message, "restore the file; without it nobody can be let in") from error

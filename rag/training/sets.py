@@ -47,7 +47,15 @@ def recipe_sets(recipe: dict[str, Any], stage: dict[str, Any], data: Path) -> li
 
 def _recipe_set(recipe: dict[str, Any], name: str, values: dict[str, Any], data: Path) -> Set:
     kept, dev = recipe_articles(recipe, name, data)
-    return Set(name, Mix(**values), kept, dev)
+    return Set(name, _mix(name, values), kept, dev)
+
+
+def _mix(name: str, values: dict[str, Any]) -> Mix:
+    try:
+        return Mix(**values)
+    except TypeError as error:
+        hint = "give cap and shares as in rag/training/recipe.toml"
+        raise InputError(f"the recipe's {name} = {values} cannot be followed: {error}", hint) from error
 
 
 def recipe_articles(recipe: dict[str, Any], name: str, data: Path) -> tuple[list[Article], list[Article]]:
@@ -73,7 +81,7 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[s
     if len(articles) < 2:
         raise InputError(f"{path} is about {len(articles)} documents; one is held out, so two are the least", "add questions")
     kept, dev = split_articles(articles, max(1, round(len(articles) * recipe["hold_out"])), recipe["seed"])
-    return Set(path.stem, Mix(**mix), kept, dev)
+    return Set(path.stem, _mix(path.stem, mix), kept, dev)
 
 
 def _documents(corpus: Path) -> list[Document]:

@@ -31,6 +31,10 @@ from rag.weights import start_path
 
 CHECKPOINT_EVERY = 100
 WEIGHTS = "model.safetensors"
+FINE_TUNING = "finetune.toml"
+_NEEDED = {"init", "seed", "weight_decay", "warmup", "batch_tokens", "max_passage_tokens", "dropout", "freeze_embeddings"}
+_SETS = _NEEDED, {"steps", "from", "to", "sets"}
+_OWN = _NEEDED | {"hold_out"}, {"passes", "from", "to", "own"}
 
 
 @dataclass(slots=True)
@@ -59,14 +63,25 @@ class Stage:
 
 
 def load_recipe(path: Path | None = None, name: str = "recipe.toml") -> dict[str, Any]:
-    """A recipe file, by default one of the shipped ones. Raises InputError if it is no TOML."""
-    path = path or Path(__file__).with_name(name)
+    """A recipe file, by default one of the shipped ones. Raises InputError if it is no TOML or lacks what one needs."""
+    shipped = Path(__file__).with_name(name)
+    path = path or shipped
+    hint = f"start from a copy of {shipped}"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"recipe {path} is not TOML: {error}", f"start from a copy of {Path(__file__).with_name(name)}"
-        ) from error
+        raise InputError(f"recipe {path} is not TOML: {error}", hint) from error
+    if lacking := _lacking(recipe, _OWN if name == FINE_TUNING else _SETS):
+        raise InputError(f"recipe {path} lacks {', '.join(lacking)}", hint)
+    return recipe
+
+
+def _lacking(recipe: dict[str, Any], needed: tuple[set[str], set[str]]) -> list[str]:
+    stages = recipe.get("stage")
+    if not isinstance(stages, list) or not stages:
+        return ["[[stage]]"]
+    of_stages = {f"stage.{name}" for stage in stages for name in needed[1] - set(stage)}
+    return sorted(needed[0] - set(recipe)) + sorted(of_stages)
 
 
 def train(recipe: dict[str, Any], data: Path, out: Path) -> None:

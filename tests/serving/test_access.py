@@ -61,6 +61,15 @@ def test_keys_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
         keys.check("rag_x_y")
 
 
+def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -> None:
+    _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
+    with serving(tmp_path, key=reads) as client, httpx.Client(base_url=client.base_url, trust_env=False) as bare:
+        assert client.get("/v1/documents").status_code == 200
+        (tmp_path / "keys.json").unlink()
+        assert client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
+        assert "are gone" in bare.get("/v1/documents").json()["detail"]
+
+
 def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="rag keys list"):
         Keys(tmp_path / "keys.json").revoke("nobody")

@@ -91,3 +91,15 @@ def test_what_is_not_http_is_refused_and_forgotten(client: httpx.Client, raw: by
         answer = connection.recv(1000)
     assert not answer.startswith(b"HTTP/1.1 5")
     assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/v1/documents", "/v1/documents/nothing", "/openapi.json"])
+def test_head_says_what_get_says_without_the_body(client: httpx.Client, path: str) -> None:
+    got, headed = client.get(path), client.head(path)
+    assert (headed.status_code, headed.content) == (got.status_code, b"")
+    own = {"x-request-id", "date"}
+    assert {n: v for n, v in headed.headers.items() if n not in own} == {n: v for n, v in got.headers.items() if n not in own}
+
+
+def test_head_is_not_for_what_is_posted(client: httpx.Client) -> None:
+    assert client.head("/v1/ask").status_code == 405

@@ -130,6 +130,31 @@ def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None
     assert "start from a copy of" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "missing"),
+    [
+        ("recipe.toml", "seed =", "sed =", "seed"),
+        ("recipe.toml", "steps =", "stops =", "stage.steps"),
+        ("finetune.toml", "hold_out =", "hold =", "hold_out"),
+        ("finetune.toml", "passes =", "steps =", "stage.passes"),
+        ("recipe.toml", "[[stage]]", "[stage]", "TOML|stage"),
+        ("finetune.toml", "[[stage]]", "[[stages]]", "stage"),
+    ],
+)
+def test_what_a_recipe_lacks_is_named(tmp_path: Path, name: str, before: str, after: str, missing: str) -> None:
+    shipped = Path(training.__file__).with_name(name).read_text(encoding="utf-8")
+    (tmp_path / "my.toml").write_text(shipped.replace(before, after))
+    with pytest.raises(InputError, match=rf"my\.toml .*{missing}") as error:
+        training.load_recipe(tmp_path / "my.toml", name)
+    assert "start from a copy of" in error.value.hint
+
+
+def test_a_share_that_is_none_is_named(data: Path) -> None:
+    stage = {"steps": 1, "from": 0.0, "to": 0.0, "sets": {"towns": {"cap": 1, "shortned": 0.5}}}
+    with pytest.raises(InputError, match="shortned"):
+        training.train(RECIPE | {"init": "start", "stage": [stage]}, data, data / "out")
+
+
 def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
     kept, held_out = split_articles(ARTICLES, 2, 5)
     assert (kept, held_out) == split_articles(list(reversed(ARTICLES)), 2, 5)
