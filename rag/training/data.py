@@ -92,9 +92,9 @@ class Group:
 class Mix:
     """How a set is shown: at most `cap` questions, and four shares of them.
 
-    `negatives`: with a retrieved passage of another paragraph beside their own; `absent`: with it instead of their own;
+    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them instead of their own;
     `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
-    with a sentence left out of their passage, half the time the one that answers.
+    with a sentence left out of their passage, half the time the one that answers. `beside`: how many retrieved passages.
     """
 
     cap: int
@@ -102,11 +102,12 @@ class Mix:
     absent: float = 0.0
     swapped: float = 0.0
     shortened: float = 0.0
+    beside: int = 1
     tokens: int = 0
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
-    """The examples of a set. A negative is among the ten best by BM25 and holds none of the answers."""
+    """The examples of a set. Negatives are among the ten best by BM25 and hold none of the answers."""
     index = LexicalIndex()
     index.update([], ((i, f"{p.context}\n{p.text}") for i, p in enumerate(questions.passages)))
     picked = questions.questions[:]
@@ -139,7 +140,7 @@ def _group(
         fitting = [i for i in found if not any(a in passages[i].text for a in question.answers)][:10]
         if fitting and leave_out:
             chosen, answers = [], ()
-        chosen += rng.sample(fitting, min(1, len(fitting)))
+        chosen += rng.sample(fitting, min(mix.beside, len(fitting)))
     return Group(question.text, answers, tuple(passages[i] for i in chosen))
 
 

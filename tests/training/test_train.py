@@ -162,13 +162,14 @@ def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
     assert not {a["title"] for a in kept} & {a["title"] for a in held_out}
 
 
-def test_negatives_hold_no_answer_and_absent_questions_are_null() -> None:
+@pytest.mark.parametrize("beside", [1, 3])
+def test_negatives_hold_no_answer_and_absent_questions_are_null(beside: int) -> None:
     made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
-    for group in groups(made, Mix(100, negatives=1.0), random.Random(1)):
+    for group in groups(made, Mix(100, negatives=1.0, beside=beside), random.Random(1)):
         own, *negatives = group.passages
-        assert len(negatives) == 1
+        assert len(set(negatives) - {own}) == beside
         assert all(answer in own.text for answer in group.answers)
-        assert not any(answer in negatives[0].text for answer in group.answers)
+        assert not any(answer in negative.text for answer in group.answers for negative in negatives)
     absent = groups(made, Mix(100, absent=1.0), random.Random(1))
     assert all(group.answers == () and len(group.passages) == 1 for group in absent)
 
