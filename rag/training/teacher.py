@@ -17,7 +17,8 @@ def wanted(head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequen
     """How probable the teacher `head` holds each token of a batch as an answer's first, and as its last: two (n, t) arrays.
 
     Those of a group's windows share one normalisation with its null, as in `rag.training.loss`; what they lack of 1 is the
-    null's. The teacher's tokenizer may be another: a token's share goes to the one that holds its first, or its last, character.
+    null's. The teacher's tokenizer may be another, and its tokens may hold the space before them: a token's share as first
+    goes to the first token that ends behind its start, as last to the last one that starts before its end.
     """
     own = [again(head.tokenizer, window) for window in batch]
     found = [places(window) for window in own]
@@ -30,10 +31,10 @@ def wanted(head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequen
             starts, ends, scored = found[row]
             mine = np.flatnonzero(encoded.scored[row])
             if len(mine):
-                begin = np.searchsorted(encoded.starts[row, mine], starts[scored], "right") - 1
-                close = np.searchsorted(encoded.ends[row, mine], ends[scored], "left")
-                np.add.at(shares[0][row], mine[begin.clip(0)], one)
-                np.add.at(shares[1][row], mine[close.clip(max=len(mine) - 1)], other)
+                begin = np.searchsorted(encoded.ends[row, mine], starts[scored], "right")
+                close = np.searchsorted(encoded.starts[row, mine], ends[scored], "left") - 1
+                np.add.at(shares[0][row], mine[begin.clip(max=len(mine) - 1)], one)
+                np.add.at(shares[1][row], mine[close.clip(0)], other)
     return shares
 
 
