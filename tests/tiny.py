@@ -34,6 +34,16 @@ def bert(folder: Path, head: bool = True) -> Path:
     return folder
 
 
+def spaced(folder: Path) -> Path:
+    """BERT's shape with tokens that hold the space before their word, as SentencePiece's do."""
+    bert(folder)
+    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    return folder
+
+
 def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     vocabulary = {token: i for i, token in enumerate([*special, *_LETTERS, *("##" + letter for letter in _LETTERS)])}

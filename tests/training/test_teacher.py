@@ -1,5 +1,6 @@
 """A teacher's word in another's tokens: against the loss by hand, and through another tokenizer."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rag.reading.heads import Head, load_head
 from rag.reading.windows import again, encode, places, windows
@@ -68,6 +69,23 @@ def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
             starts, ends, scored = places(own[0])
             inside = scored & (starts >= start) & (ends <= end)
             assert given_shares[0, at] == pytest.approx(finest[0, : len(inside)][inside].sum(), rel=1e-4)
+
+
+def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
+    head = load_head("a teacher", str(tiny.spaced(folder / "spaced")), True, False)
+    made = windows(MINE, "when?", "", TEXT)
+    (own,) = (again(head.tokenizer, window) for window in made)
+    starts, ends, scored = places(own)
+    assert [TEXT[a:b] for a, b in zip(starts[scored], ends[scored], strict=True)][:3] == ["it", " was", " signed"]
+    encoded = encode(MINE, made)
+    words = [match.span() for match in re.finditer(r"\S+", TEXT)]
+    shares = wanted(head, encoded, made, [0])
+    held = wanted(head, encode(AutoTokenizer.from_pretrained(folder / "spaced"), [own]), [own], [0])
+    for side, (given_shares, its_own) in enumerate(zip(shares, held, strict=True)):
+        found = encoded.ends[0] if side else encoded.starts[0]
+        at = {int(found[i]): given_shares[0, i] for i in np.flatnonzero(given_shares[0])}
+        assert list(at) == [word[side] for word in words]
+        assert list(at.values()) == pytest.approx(its_own[0, : len(scored)][scored], rel=1e-4)
 
 
 def test_the_loss_is_the_cross_entropy_to_the_teacher_and_least_where_both_agree() -> None:
