@@ -202,7 +202,7 @@ def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_lef
 
 @pytest.mark.parametrize("text", ["In 1912.", "Both 1912 and 1912. Then 1912.", "From 19. 12 on."])
 def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> None:
-    qas = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
+    qas: list[dict[str, Any]] = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
     made = question_set([{"title": "", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
     for seed in range(10):
         (group,) = groups(made, Mix(10, shortened=1.0), random.Random(seed))
