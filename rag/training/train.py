@@ -39,7 +39,7 @@ _OWN = _NEEDED | {"hold_out"}, {"passes", "from", "to", "own"}
 
 @dataclass(slots=True)
 class Run:
-    """The state of a run, all that a checkpoint holds."""
+    """A run: the state that a checkpoint holds (model, optimizer, step), and what it is made with."""
 
     start: str
     """Folder or hub id of what it begins with."""
