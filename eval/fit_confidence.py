@@ -41,8 +41,8 @@ from rag.loading.files import find
 from rag.protocols import Embedder, Reader
 from rag.settings import Settings
 from rag.training.data import read_squad
+from rag.training.recipe import SetsRecipe, load_recipe
 from rag.training.sets import recipe_articles
-from rag.training.train import load_recipe
 from rag.types import Document
 
 ROOT = Path(__file__).parent.parent
@@ -104,7 +104,7 @@ def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, read
 
 
 def in_domain(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) -> list[Example]:
-    seen, held_out = recipe_articles(load_recipe(), "squad-dev-36", data)
+    seen, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     with tempfile.TemporaryDirectory() as folder:
         corpus = documents(held_out, "own/") + documents(rng.sample(seen, min(DISTRACTORS, len(seen))), "other/")
         engine = engine_over(corpus, folder, embedder, reader)

@@ -18,8 +18,8 @@ from rag import build
 from rag.settings import Settings
 from rag.training.data import question_set
 from rag.training.measure import Measured, measure
+from rag.training.recipe import SetsRecipe, load_recipe
 from rag.training.sets import gold_articles, recipe_articles
-from rag.training.train import load_recipe
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,7 +30,7 @@ def main(setting: str, data: Path, name: str) -> Measured:
     if name == "seeds":
         articles = gold_articles(ROOT / "eval/gold/seeds.jsonl", ROOT / "seeds", count, tokens)
     else:
-        others, held_out = recipe_articles(load_recipe(), name, data)
+        others, held_out = recipe_articles(load_recipe(SetsRecipe), name, data)
         articles = held_out or others
     questions = question_set(articles, count, tokens)
     reader = build.reader(settings)

@@ -217,15 +217,16 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
     """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
     _prepare(settings)
-    from rag.training.train import FINE_TUNING, fine_tune, load_recipe, train
+    from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
+    from rag.training.train import fine_tune, train
 
     def run(data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None) -> Mapping[str, Measured]:
-        recipe = load_recipe(recipe_file, "recipe.toml" if data.is_dir() else FINE_TUNING)
-        recipe |= {"init": init} if init else {}
+        given = {"init": init} if init else {}
         if data.is_dir():
-            train(recipe, data, out)
+            train(load_recipe(SetsRecipe, recipe_file).model_copy(update=given), data, out)
             return {}
-        before, after = fine_tune(recipe, data, corpus, out, lambda name: reader(replace(settings, reader=name)))
+        own = load_recipe(OwnRecipe, recipe_file).model_copy(update=given)
+        before, after = fine_tune(own, data, corpus, out, lambda name: reader(replace(settings, reader=name)))
         return {"before": before, "after": after}
 
     return run

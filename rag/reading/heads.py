@@ -31,7 +31,9 @@ def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
         return BertHead(Path(path), bf16) if local and is_bert(Path(path)) else TransformersHead(path, local, bf16)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(f"reader {setting} cannot be loaded: {reason}", "set RAG_READER to another model") from error
+        raise ModelError(
+            f"reader {setting} cannot be loaded: {reason}", "name another: accurate, fast, a folder or a hub id"
+        ) from error
 
 
 class BertHead:

@@ -16,6 +16,7 @@ from rag.chunking.sentences import split_sentences
 from rag.chunking.split import TokenCounter, split
 from rag.errors import InputError
 from rag.store.lexical import LexicalIndex
+from rag.training.recipe import Mix
 from rag.types import Document, Passage
 
 
@@ -86,24 +87,6 @@ class Group:
     question: str
     answers: tuple[str, ...]
     passages: tuple[Passage, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """How a set is shown: at most `cap` questions, and four shares of them.
-
-    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them instead of their own;
-    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
-    with a sentence left out of their passage, half the time the one that answers. `beside`: how many retrieved passages.
-    """
-
-    cap: int
-    negatives: float = 0.0
-    absent: float = 0.0
-    swapped: float = 0.0
-    shortened: float = 0.0
-    beside: int = 1
-    tokens: int = 0
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:

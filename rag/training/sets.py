@@ -18,7 +18,8 @@ from rag.errors import InputError
 from rag.evaluation.gold import Question as GoldQuestion
 from rag.evaluation.gold import read_jsonl
 from rag.loading.files import find, load
-from rag.training.data import Mix, read_squad
+from rag.training.data import read_squad
+from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, SetsStage
 from rag.types import Document, Passage
 
 Article = dict[str, Any]
@@ -40,34 +41,21 @@ def split_articles(articles: Sequence[Article], held_out: int, seed: int) -> tup
     return order[held_out:], order[:held_out]
 
 
-def recipe_sets(recipe: dict[str, Any], stage: dict[str, Any], data: Path) -> list[Set]:
+def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
     """A stage's sets, from the folder `data`. Raises InputError for one that is not there."""
-    return [_recipe_set(recipe, name, values, data) for name, values in stage["sets"].items()]
+    return [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
 
 
-def _recipe_set(recipe: dict[str, Any], name: str, values: dict[str, Any], data: Path) -> Set:
-    kept, dev = recipe_articles(recipe, name, data)
-    return Set(name, _mix(name, values), kept, dev)
-
-
-def _mix(name: str, values: dict[str, Any]) -> Mix:
-    try:
-        return Mix(**values)
-    except TypeError as error:
-        hint = "give cap and shares as in rag/training/recipe.toml"
-        raise InputError(f"the recipe's {name} = {values} cannot be followed: {error}", hint) from error
-
-
-def recipe_articles(recipe: dict[str, Any], name: str, data: Path) -> tuple[list[Article], list[Article]]:
+def recipe_articles(recipe: SetsRecipe, name: str, data: Path) -> tuple[list[Article], list[Article]]:
     """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it is not there."""
     path = data / f"{name}.json.gz"
     if not path.exists():
         raise InputError(f"no {path}, which the recipe names", "point --data at the folder with the recipe's sets")
-    held_out = recipe["dev_articles"] if name == recipe.get("dev_set") else 0
-    return split_articles(read_squad(path), held_out, recipe["seed"])
+    held_out = recipe.dev_articles if name == recipe.dev_set else 0
+    return split_articles(read_squad(path), held_out, recipe.seed)
 
 
-def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[str, Any], mix: dict[str, Any]) -> Set:
+def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRecipe) -> Set:
     """A user's own questions, SQuAD (.json, .json.gz) or gold JSON lines with the documents they are about.
 
     A share of the articles, `hold_out`, is held out; at least one. Raises InputError if there are fewer than two.
@@ -75,13 +63,13 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: dict[s
     if path.suffix == ".jsonl":
         if corpus is None:
             raise InputError(f"{path} needs the documents its questions are about", "name their folder: --corpus FOLDER")
-        articles = gold_articles(path, corpus, count, recipe["max_passage_tokens"])
+        articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     else:
         articles = read_squad(path)
     if len(articles) < 2:
         raise InputError(f"{path} is about {len(articles)} documents; one is held out, so two are the least", "add questions")
-    kept, dev = split_articles(articles, max(1, round(len(articles) * recipe["hold_out"])), recipe["seed"])
-    return Set(path.stem, _mix(path.stem, mix), kept, dev)
+    kept, dev = split_articles(articles, max(1, round(len(articles) * recipe.hold_out)), recipe.seed)
+    return Set(path.stem, recipe.stage[0].own, kept, dev)
 
 
 def _documents(corpus: Path) -> list[Document]:

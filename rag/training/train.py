@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from rag.errors import InputError
+from rag.errors import InputError, ModelError
 from rag.protocols import Reader
 from rag.reading.heads import Head, load_head
 from rag.reading.precision import native_bf16
@@ -25,30 +24,26 @@ from rag.training.batches import Item, examples, one_pass, stream, token_counter
 from rag.training.data import question_set
 from rag.training.loss import group_loss, targets, taught_loss
 from rag.training.measure import Measured, measure
+from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe
 from rag.training.sets import Set, own_set, recipe_sets
 from rag.training.teacher import wanted
 from rag.weights import start_path
 
 CHECKPOINT_EVERY = 100
 WEIGHTS = "model.safetensors"
-FINE_TUNING = "finetune.toml"
-_NEEDED = {"init", "seed", "weight_decay", "warmup", "batch_tokens", "max_passage_tokens", "dropout", "freeze_embeddings"}
-_SETS = _NEEDED, {"steps", "from", "to", "sets"}
-_OWN = _NEEDED | {"hold_out"}, {"passes", "from", "to", "own"}
 
 
 @dataclass(slots=True)
 class Run:
     """A run: the state that a checkpoint holds (model, optimizer, step), and what it is made with."""
 
+    recipe: Recipe
     start: str
     """Folder or hub id of what it begins with."""
     model: Any
     tokenizer: Any
     optimizer: torch.optim.Optimizer
     teacher: Head | None = None
-    taught: float = 0.0
-    """Share of the loss that is the teacher's word."""
     step: int = 0
 
 
@@ -62,37 +57,17 @@ class Stage:
     last: float
 
 
-def load_recipe(path: Path | None = None, name: str = "recipe.toml") -> dict[str, Any]:
-    """A recipe file, by default one of the shipped ones. Raises InputError if it is no TOML or lacks what one needs."""
-    shipped = Path(__file__).with_name(name)
-    path = path or shipped
-    hint = f"start from a copy of {shipped}"
-    try:
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"recipe {path} is not TOML: {error}", hint) from error
-    if lacking := _lacking(recipe, _OWN if name == FINE_TUNING else _SETS):
-        raise InputError(f"recipe {path} lacks {', '.join(lacking)}", hint)
-    return recipe
+def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
+    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`, checkpoints beside it.
 
-
-def _lacking(recipe: dict[str, Any], needed: tuple[set[str], set[str]]) -> list[str]:
-    stages = recipe.get("stage")
-    if not isinstance(stages, list) or not stages:
-        return ["[[stage]]"]
-    of_stages = {f"stage.{name}" for stage in stages for name in needed[1] - set(stage)}
-    return sorted(needed[0] - set(recipe)) + sorted(of_stages)
-
-
-def train(recipe: dict[str, Any], data: Path, out: Path) -> None:
-    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`, checkpoints beside it."""
+    Raises InputError for a set that is not there, or a checkpoint of another recipe; ModelError for a model that is not.
+    """
     run = _start(recipe, data)
-    stages = [Stage(recipe_sets(recipe, s, data), s["steps"], s["from"], s["to"]) for s in recipe["stage"]]
-    _train(run, recipe, stages, out)
+    _train(run, [Stage(recipe_sets(recipe, s, data), s.steps, s.first, s.last) for s in recipe.stage], out)
 
 
 def fine_tune(
-    recipe: dict[str, Any], questions: Path, corpus: Path | None, out: Path, reader: Callable[[str], Reader]
+    recipe: OwnRecipe, questions: Path, corpus: Path | None, out: Path, reader: Callable[[str], Reader]
 ) -> tuple[Measured, Measured]:
     """Go on from the reader `init` of the recipe with a user's own questions; how it read the held-out part before and after.
 
@@ -100,46 +75,54 @@ def fine_tune(
     """
     run = _start(recipe, questions.parent)
     count = token_counter(run.tokenizer)
-    stage = recipe["stage"][0]
-    own = own_set(questions, corpus, count, recipe, stage["own"])
-    held_out = question_set(own.held_out, count, recipe["max_passage_tokens"])
-    before = measure(reader(recipe["init"]), held_out)
-    rng = random.Random(recipe["seed"])
-    made = examples([own], count, recipe["max_passage_tokens"], rng)
-    steps = stage["passes"] * sum(1 for _ in one_pass(made, recipe["batch_tokens"], rng))
-    _train(run, recipe, [Stage([own], steps, stage["from"], stage["to"])], out)
+    stage = recipe.stage[0]
+    own = own_set(questions, corpus, count, recipe)
+    held_out = question_set(own.held_out, count, recipe.max_passage_tokens)
+    before = measure(reader(recipe.init), held_out)
+    rng = random.Random(recipe.seed)
+    made = examples([own], count, recipe.max_passage_tokens, rng)
+    steps = stage.passes * sum(1 for _ in one_pass(made, recipe.batch_tokens, rng))
+    _train(run, [Stage([own], steps, stage.first, stage.last)], out)
     return before, measure(reader(str(out)), held_out)
 
 
-def _start(recipe: dict[str, Any], data: Path) -> Run:
-    torch.manual_seed(recipe["seed"])
-    init, local = start_path(recipe["init"], data)
-    if "average" in recipe and not Path(init, WEIGHTS).is_file():
+def _start(recipe: Recipe, data: Path) -> Run:
+    torch.manual_seed(recipe.seed)
+    init, local = start_path(recipe.init, data)
+    if recipe.average is not None and not Path(init, WEIGHTS).is_file():
         raise InputError(f"the recipe averages with {init}, which is no folder with {WEIGHTS}", "download it, or drop average")
-    tokenizer = AutoTokenizer.from_pretrained(init, local_files_only=local)
-    dropout = {"hidden_dropout_prob": recipe["dropout"], "attention_probs_dropout_prob": recipe["dropout"]}
-    # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass alone (2.80 s a step, 2.07 s without it).
-    more = {"dtype": torch.float32, "attn_implementation": "eager", **dropout}
-    model = AutoModelForQuestionAnswering.from_pretrained(init, local_files_only=local, **more)
-    for parameter in model.base_model.embeddings.parameters() if recipe["freeze_embeddings"] else ():
+    tokenizer, model = _loaded(recipe, init, local)
+    for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():
         parameter.requires_grad = False
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe["weight_decay"], fused=True)
-    return Run(init, model.train(), tokenizer, optimizer, _teacher(recipe, data), recipe.get("taught", 0.0))
+    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
+    return Run(recipe, init, model.train(), tokenizer, optimizer, _teacher(recipe.teacher, data))
 
 
-def _teacher(recipe: dict[str, Any], data: Path) -> Head | None:
-    setting = recipe.get("teacher")
+def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any]:
+    """(tokenizer, model) at a folder or hub id; a model without a span head gets a new one."""
+    dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.dropout}
+    # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass alone (2.80 s a step, 2.07 s without it).
+    more = {"dtype": torch.float32, "attn_implementation": "eager", **dropout}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        return tokenizer, AutoModelForQuestionAnswering.from_pretrained(path, local_files_only=local, **more)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{recipe.init} cannot be loaded: {reason}", "start from another with --init") from error
+
+
+def _teacher(setting: str | None, data: Path) -> Head | None:
     return load_head(setting, *start_path(setting, data), native_bf16()) if setting else None
 
 
-def _train(run: Run, recipe: dict[str, Any], stages: Sequence[Stage], out: Path) -> None:
+def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
     checkpoint = out.with_suffix(".checkpoint.pt")
     _resume(run, checkpoint)
-    _loop(run, _plan(recipe, stages, run), sum(stage.steps for stage in stages), checkpoint)
+    _loop(run, _plan(stages, run), sum(stage.steps for stage in stages), checkpoint)
     save(run.model, run.tokenizer, out)
-    if "average" in recipe:
-        average(run.start, out, recipe["average"])
+    if run.recipe.average is not None:
+        average(run.start, out, run.recipe.average)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -163,19 +146,19 @@ def _write_digest(out: Path) -> None:
     (out / "model.sha256").write_text(hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n")
 
 
-def _plan(recipe: dict[str, Any], stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]]]:
+def _plan(stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]]]:
     """(learning rate, batch) of every step from the run's on."""
-    begun, first = run.step, 0
+    recipe, begun, first = run.recipe, run.step, 0
     count = token_counter(run.tokenizer)
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
-            rng = random.Random(f"{recipe['seed']}{recipe.get('order', '')}/{number}")
-            made = examples(stage.sets, count, recipe["max_passage_tokens"], rng)
-            batches = stream(made, run.tokenizer, recipe["batch_tokens"], rng)
+            rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
+            made = examples(stage.sets, count, recipe.max_passage_tokens, rng)
+            batches = stream(made, run.tokenizer, recipe.batch_tokens, rng)
             for at in range(stage.steps):
                 batch = next(batches)
                 if first + at >= begun:
-                    warm = min(1.0, (first + at + 1) / max(1, recipe["warmup"]))
+                    warm = min(1.0, (first + at + 1) / max(1, recipe.warmup))
                     yield warm * (stage.first + (stage.last - stage.first) * at / stage.steps), batch
         first += stage.steps
 
@@ -206,7 +189,7 @@ def _step(run: Run, batch: list[Item]) -> float:
     if run.teacher is not None:
         shares = wanted(run.teacher, encoded, [item[1] for item in batch], groups)
         heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in zip((starts, ends), shares, strict=True)]
-        loss = (1 - run.taught) * loss + run.taught * sum(heard)
+        loss = (1 - run.recipe.taught) * loss + run.recipe.taught * sum(heard)
     run.optimizer.zero_grad()
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
@@ -222,7 +205,7 @@ def _logits(model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
 
 def _save(run: Run, path: Path) -> None:
     state = {"step": run.step, "model": run.model.state_dict(), "optimizer": run.optimizer.state_dict()}
-    state["rng"] = torch.get_rng_state()
+    state |= {"rng": torch.get_rng_state(), "recipe": run.recipe.model_dump_json()}
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
@@ -232,6 +215,8 @@ def _resume(run: Run, path: Path) -> None:
     if not path.exists():
         return
     state = torch.load(path, weights_only=True)
+    if state.get("recipe") != run.recipe.model_dump_json():
+        raise InputError(f"{path} is of a run by another recipe", "remove it to begin anew, or name another --out")
     run.step = state["step"]
     run.model.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])

@@ -17,7 +17,8 @@ from rag.reading.heads import load_head
 from rag.reading.reader import ExtractiveReader
 from rag.reading.windows import encode, windows
 from rag.training import train as training
-from rag.training.data import Mix, groups, question_set
+from rag.training.data import groups, question_set
+from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.sets import split_articles
 from rag.training.teacher import wanted
 from rag.types import Hit, Passage
@@ -46,6 +47,7 @@ ARTICLES: list[dict[str, Any]] = [
 
 
 RECIPE: dict[str, Any] = {
+    "init": "start",
     "seed": 5,
     "dev_set": "towns",
     "dev_articles": 2,
@@ -62,6 +64,10 @@ RECIPE: dict[str, Any] = {
 }
 
 
+def recipe(**changes: Any) -> SetsRecipe:
+    return SetsRecipe.model_validate(RECIPE | changes)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     tiny.bert(tmp_path / "start")
@@ -72,8 +78,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = RECIPE | {"init": "start"}
-    training.train(recipe, data, data / "whole")
+    training.train(recipe(), data, data / "whole")
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
     step, steps = training._step, []
 
@@ -85,9 +90,11 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
 
     monkeypatch.setattr(training, "_step", dying)
     with pytest.raises(KeyboardInterrupt):
-        training.train(recipe, data, data / "killed")
+        training.train(recipe(), data, data / "killed")
     assert (data / "killed.checkpoint.pt").exists()
-    training.train(recipe, data, data / "killed")
+    with pytest.raises(InputError, match="another recipe"):
+        training.train(recipe(seed=6), data, data / "killed")
+    training.train(recipe(), data, data / "killed")
     assert not (data / "killed.checkpoint.pt").exists()
     whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
@@ -111,48 +118,24 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_run_that_keeps_nothing_of_itself_ends_where_it_began(data: Path) -> None:
-    training.train(RECIPE | {"init": "start", "average": 0.0}, data, data / "out")
+    training.train(recipe(average=0.0), data, data / "out")
     began, ended = (load_file(data / name / training.WEIGHTS) for name in ("start", "out"))
     assert all(torch.equal(ended[name], began[name].half()) for name in ended)
     assert not (data / "out.checkpoint.pt").exists()
 
 
 def test_a_set_that_is_not_there_is_named(data: Path) -> None:
+    stage = RECIPE["stage"][0] | {"sets": {"hamlets": {"cap": 1}}}
     with pytest.raises(InputError, match=r"hamlets\.json\.gz"):
-        training.train(RECIPE | {"init": "start", "stage": [{"steps": 1, "sets": {"hamlets": {}}}]}, data, data / "out")
+        training.train(recipe(stage=[stage]), data, data / "out")
 
 
-@pytest.mark.parametrize("content", ["seed", "a = " + "[" * 9999])
-def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "my.toml").write_text(content)
-    with pytest.raises(InputError, match=r"recipe .*my\.toml is not TOML") as error:
-        training.load_recipe(tmp_path / "my.toml")
-    assert "start from a copy of" in error.value.hint
-
-
-@pytest.mark.parametrize(
-    ("name", "before", "after", "missing"),
-    [
-        ("recipe.toml", "seed =", "sed =", "seed"),
-        ("recipe.toml", "steps =", "stops =", "stage.steps"),
-        ("finetune.toml", "hold_out =", "hold =", "hold_out"),
-        ("finetune.toml", "passes =", "steps =", "stage.passes"),
-        ("recipe.toml", "[[stage]]", "[stage]", "TOML|stage"),
-        ("finetune.toml", "[[stage]]", "[[stages]]", "stage"),
-    ],
-)
-def test_what_a_recipe_lacks_is_named(tmp_path: Path, name: str, before: str, after: str, missing: str) -> None:
-    shipped = Path(training.__file__).with_name(name).read_text(encoding="utf-8")
-    (tmp_path / "my.toml").write_text(shipped.replace(before, after))
-    with pytest.raises(InputError, match=rf"my\.toml .*{missing}") as error:
-        training.load_recipe(tmp_path / "my.toml", name)
-    assert "start from a copy of" in error.value.hint
-
-
-def test_a_share_that_is_none_is_named(data: Path) -> None:
-    stage = {"steps": 1, "from": 0.0, "to": 0.0, "sets": {"towns": {"cap": 1, "shortned": 0.5}}}
-    with pytest.raises(InputError, match="shortned"):
-        training.train(RECIPE | {"init": "start", "stage": [stage]}, data, data / "out")
+@pytest.mark.parametrize(("init", "hint"), [("empty", "--init"), ("nowhere", "minilm, accurate, or fast")])
+def test_what_training_cannot_start_from_is_named(data: Path, init: str, hint: str) -> None:
+    (data / "empty").mkdir()
+    with pytest.raises(ModelError, match=init) as error:
+        training.train(recipe(init=init), data, data / "out")
+    assert hint in error.value.hint
 
 
 def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
@@ -165,12 +148,12 @@ def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
 @pytest.mark.parametrize("beside", [1, 3])
 def test_negatives_hold_no_answer_and_absent_questions_are_null(beside: int) -> None:
     made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
-    for group in groups(made, Mix(100, negatives=1.0, beside=beside), random.Random(1)):
+    for group in groups(made, Mix(cap=100, negatives=1.0, beside=beside), random.Random(1)):
         own, *negatives = group.passages
         assert len(set(negatives) - {own}) == beside
         assert all(answer in own.text for answer in group.answers)
         assert not any(answer in negative.text for answer in group.answers for negative in negatives)
-    absent = groups(made, Mix(100, absent=1.0), random.Random(1))
+    absent = groups(made, Mix(cap=100, absent=1.0), random.Random(1))
     assert all(group.answers == () and len(group.passages) == 1 for group in absent)
 
 
@@ -181,7 +164,7 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
         {"question": "Which bridge followed that at Corto?", "answers": [{"text": "Corto"}]},
     ]
     made = question_set([{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
-    swapped = groups(made, Mix(10, swapped=1.0), random.Random(1))
+    swapped = groups(made, Mix(cap=10, swapped=1.0), random.Random(1))
     assert {g.question for g in swapped} == {"Who opened the bridge at Corto?", "Which bridge followed that at Dunve?"}
     assert all(g.answers == () for g in swapped)
 
@@ -193,7 +176,7 @@ def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_lef
     made = question_set([{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens)
     seen = set()
     for seed in range(40):
-        (group,) = groups(made, Mix(10, shortened=1.0), random.Random(seed))
+        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
         (passage,) = group.passages
         seen.add((passage.text, bool(group.answers)))
     opened, arches, drew = sentences
@@ -205,7 +188,7 @@ def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> Non
     qas: list[dict[str, Any]] = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
     made = question_set([{"title": "", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
     for seed in range(10):
-        (group,) = groups(made, Mix(10, shortened=1.0), random.Random(seed))
+        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
         assert ([p.text for p in group.passages], group.answers) == ([text], tuple(a["text"] for a in qas[0]["answers"]))
 
 
@@ -215,9 +198,9 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
     weights = load_file(data / "other" / training.WEIGHTS)
     opinionated = {name: 30 * weight if name == "qa_outputs.weight" else weight for name, weight in weights.items()}
     save_file(opinionated, data / "other" / training.WEIGHTS, {"format": "pt"})
-    recipe = RECIPE | {"init": "start", "teacher": "other", "taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
-    recipe["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
-    training.train(recipe, data, data / "out")
+    changes: dict[str, Any] = {"taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
+    changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
+    training.train(recipe(teacher="other", **changes), data, data / "out")
     tokenizer = tiny.wordpiece_tokenizer()
     made = windows(tokenizer, "when was abra built?", "Town 0", "the town of abra was built in 1500. it has 3 gates.")
     start, out, other = (
@@ -227,7 +210,7 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
     assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
     tiny.bert(data / "headless", head=False)
     with pytest.raises(ModelError, match="headless"):
-        training.train(recipe | {"teacher": "headless"}, data, data / "no")
+        training.train(recipe(teacher="headless", **changes), data, data / "no")
 
 
 @pytest.mark.slow
@@ -246,9 +229,9 @@ def test_own_gold_questions_are_learnt_and_the_held_out_part_is_measured(tmp_pat
         lines.append({"question": other, "answers": [], "near": name})
     gold = tmp_path / "mine.jsonl"
     gold.write_text("\n".join(json.dumps(line) for line in lines))
-    recipe = training.load_recipe(None, "finetune.toml") | {"init": str(tmp_path / "start")}
-    before, after = training.fine_tune(recipe, gold, corpus, tmp_path / "out", ExtractiveReader)
+    own = load_recipe(OwnRecipe).model_copy(update={"init": str(tmp_path / "start")})
+    before, after = training.fine_tune(own, gold, corpus, tmp_path / "out", ExtractiveReader)
     assert (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
     assert ExtractiveReader(str(tmp_path / "out")).read("when?", []) == []
     with pytest.raises(InputError, match="--corpus"):
-        training.fine_tune(recipe, gold, None, tmp_path / "no", ExtractiveReader)
+        training.fine_tune(own, gold, None, tmp_path / "no", ExtractiveReader)

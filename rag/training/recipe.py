@@ -1,0 +1,117 @@
+"""Recipes: what training starts from, what it is shown, and how fast it learns. TOML files, checked before anything loads."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+
+from rag.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Mix(_Part):
+    """How a set is shown: at most `cap` questions, and four shares of them.
+
+    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them instead of their own;
+    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
+    with a sentence left out of their passage, half the time the one that answers. `beside`: how many retrieved passages.
+    `tokens`: most word-pieces of a passage, where shorter ones than the recipe's will do; 0: the recipe's.
+    """
+
+    cap: PositiveInt
+    negatives: Share = 0.0
+    absent: Share = 0.0
+    swapped: Share = 0.0
+    shortened: Share = 0.0
+    beside: PositiveInt = 1
+    tokens: NonNegativeInt = 0
+
+
+class _Stage(_Part):
+    """The learning rate goes from `first` to `last` linearly."""
+
+    first: NonNegativeFloat = Field(alias="from")
+    last: NonNegativeFloat = Field(alias="to")
+
+
+class SetsStage(_Stage):
+    steps: PositiveInt
+    sets: dict[str, Mix] = Field(min_length=1)
+
+
+class OwnStage(_Stage):
+    passes: PositiveInt
+    own: Mix
+
+
+class Recipe(_Part):
+    init: str
+    """A folder (also inside the data folder), a hub id, "minilm", or a shipped reader."""
+    seed: int
+    order: str = ""
+    """Another word, another order of the questions."""
+    weight_decay: NonNegativeFloat
+    warmup: NonNegativeInt
+    """Steps."""
+    batch_tokens: PositiveInt
+    """Padded."""
+    max_passage_tokens: int = Field(ge=16)
+    dropout: Share
+    freeze_embeddings: bool
+    teacher: str | None = None
+    """A shipped reader, a folder, or a hub id."""
+    taught: Share = 0.0
+    """Share of the loss that is the teacher's word."""
+    average: Share | None = None
+    """Share of the weights it comes to; the others are those it starts from."""
+
+
+class SetsRecipe(Recipe):
+    """Trains on the sets of a folder."""
+
+    dev_set: str
+    dev_articles: NonNegativeInt
+    """Of it, held out of training."""
+    stage: list[SetsStage] = Field(min_length=1)
+
+
+class OwnRecipe(Recipe):
+    """Trains on a user's own questions."""
+
+    hold_out: Share
+    """Share of the documents whose questions are kept back."""
+    stage: list[OwnStage] = Field(min_length=1, max_length=1)
+
+
+R = TypeVar("R", SetsRecipe, OwnRecipe)
+_SHIPPED = {SetsRecipe: "recipe.toml", OwnRecipe: "finetune.toml"}
+
+
+def load_recipe(kind: type[R], path: Path | None = None) -> R:
+    """A recipe file, by default the shipped one of its kind. Raises InputError if it is no TOML or cannot be followed."""
+    shipped = Path(__file__).with_name(_SHIPPED[kind])
+    path = path or shipped
+    hint = f"start from a copy of {shipped}"
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise InputError(f"recipe {path} cannot be followed: {_faults(error)}", hint) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"recipe {path} is not TOML: {error}", hint) from error
+
+
+def _faults(error: ValidationError) -> str:
+    """As in "stage 2.steps: Field required"."""
+    return "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+
+
+def _place(keys: tuple[int | str, ...]) -> str:
+    return "".join(f" {key + 1}" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")

@@ -1,0 +1,55 @@
+"""What is wrong with a recipe is said before anything is loaded, in the recipe's own words."""
+
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError
+from rag.training import recipe
+from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
+
+SHIPPED = Path(recipe.__file__).parent
+
+
+def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe:
+    return load_recipe(OwnRecipe, path) if shipped == "finetune.toml" else load_recipe(SetsRecipe, path)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_can_be_followed(path: Path) -> None:
+    assert load(path.name, path).stage
+
+
+@pytest.mark.parametrize("content", ["seed", "a = " + "[" * 9999])
+def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "my.toml").write_text(content)
+    with pytest.raises(InputError, match=r"recipe .*my\.toml is not TOML") as error:
+        load_recipe(SetsRecipe, tmp_path / "my.toml")
+    assert "start from a copy of" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "fault"),
+    [
+        ("recipe.toml", "seed =", "sed =", "[:;] seed: Field required"),
+        ("recipe.toml", "seed =", "sed =", "[:;] sed: Extra"),
+        ("recipe.toml", "steps =", "stops =", r"stage 2\.steps: Field required"),
+        ("recipe.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
+        ("recipe.toml", "from = 1.5e-4", "from = nan", r"stage 1\.from: .*finite"),
+        ("recipe.toml", "absent = 0.06", "absnt = 0.06", r"stage 1\.sets\.squad-dev-36\.absnt: Extra"),
+        ("recipe.toml", "swapped = 0.05", "swapped = 1.05", r"stage 1\.sets\.squad-dev-36\.swapped: .*less than or equal to 1"),
+        ("recipe.toml", "steps = 700", 'steps = "many"', r"stage 1\.steps: .*integer"),
+        ("finetune.toml", "[[stage]]", "[[stages]]", "stage: Field required"),
+        ("finetune.toml", "hold_out =", "hold =", "hold_out: Field required"),
+        ("finetune.toml", "passes =", "steps =", r"stage 1\.passes: Field required"),
+        ("finetune.toml", "[[stage]]", "stage = [1]\n[more]", "stage 1: .*valid"),
+        ("finetune.toml", "cap = 20000, ", "", r"stage 1\.own\.cap: Field required"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_named(tmp_path: Path, name: str, before: str, after: str, fault: str) -> None:
+    shipped = (SHIPPED / name).read_text(encoding="utf-8")
+    assert before in shipped
+    (tmp_path / "my.toml").write_text(shipped.replace(before, after))
+    with pytest.raises(InputError, match=rf"recipe .*my\.toml cannot be followed.*{fault}") as error:
+        load(name, tmp_path / "my.toml")
+    assert str(SHIPPED / name) in error.value.hint
