@@ -18,8 +18,9 @@ from rag import build
 from rag.settings import Settings
 from rag.training.data import question_set
 from rag.training.measure import Measured, measure
+from rag.training.own import gold_articles
 from rag.training.recipe import SetsRecipe, load_recipe
-from rag.training.sets import gold_articles, recipe_articles
+from rag.training.sets import recipe_articles
 
 ROOT = Path(__file__).parent.parent
 

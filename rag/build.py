@@ -227,7 +227,7 @@ def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None
             return {}
         own = load_recipe(OwnRecipe, recipe_file).model_copy(update=given)
         before, after = fine_tune(own, data, corpus, out, lambda name: reader(replace(settings, reader=name)))
-        return {"before": before, "after": after}
+        return {"before": before, "after": after} if before else {"after": after}
 
     return run
 

@@ -10,6 +10,8 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForQuestionAnswering,
+    DistilBertConfig,
+    DistilBertForQuestionAnswering,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForQuestionAnswering,
@@ -31,6 +33,17 @@ def bert(folder: Path, head: bool = True) -> Path:
     )
     (BertForQuestionAnswering if head else BertForMaskedLM)(config).save_pretrained(folder)
     wordpiece_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def distilbert(folder: Path) -> Path:
+    """DistilBERT's shape: no token types, and its own names for what others call hidden_size or hidden_dropout_prob."""
+    torch.manual_seed(7)
+    config = DistilBertConfig(vocab_size=96, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=512)
+    DistilBertForQuestionAnswering(config).save_pretrained(folder)
+    tokenizer = wordpiece_tokenizer()
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -29,6 +29,7 @@ def train_command(data: Path, corpus: Path | None, out: Path, init: str | None, 
 
     Started again after a kill, it goes on from its checkpoint with the same result.
     """
+    out = out.resolve()  # where it lies, from wherever it is used
     measured = build.trainer(Settings.load())(data, corpus, out, init, recipe)
     if as_json:
         print_json({"reader": str(out), **{name: dataclasses.asdict(value) for name, value in measured.items()}})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rag.chunking.split import TokenCounter
+from rag.errors import InputError
 from rag.reading.windows import Window, windows
 from rag.training.data import Group, groups, question_set
 from rag.training.sets import Set
@@ -25,10 +26,13 @@ def token_counter(tokenizer: Any) -> TokenCounter:
 
 
 def examples(sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random) -> list[Group]:
-    """The questions of all sets, shuffled."""
+    """The questions of all sets, shuffled. Raises InputError if there is none."""
     found: list[Group] = []
     for each in sets:
         found += groups(question_set(each.articles, count, each.mix.tokens or max_tokens), each.mix, rng)
+    if not found:
+        names = ", ".join(each.name for each in sets)
+        raise InputError(f"{names}: no question is left to learn from", "hold out less (dev_articles), or give more questions")
     rng.shuffle(found)
     return found
 

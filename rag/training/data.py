@@ -19,6 +19,9 @@ from rag.store.lexical import LexicalIndex
 from rag.training.recipe import Mix
 from rag.types import Document, Passage
 
+Article = dict[str, Any]
+"""In SQuAD's shape: a title, and paragraphs with a `context` and its `qas`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -35,12 +38,12 @@ class QuestionSet:
     questions: list[Question]
 
 
-def read_squad(path: Path) -> list[dict[str, Any]]:
+def read_squad(path: Path) -> list[Article]:
     """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this shape."""
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
-            articles: list[dict[str, Any]] = json.load(file)["data"]
+            articles: list[Article] = json.load(file)["data"]
         for article in articles:
             _check(article)
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -49,7 +52,7 @@ def read_squad(path: Path) -> list[dict[str, Any]]:
     return articles
 
 
-def _check(article: dict[str, Any]) -> None:
+def _check(article: Article) -> None:
     """Raises, as it comes, what reading it for training would raise."""
     str(article["title"])
     for paragraph in article["paragraphs"]:
@@ -60,8 +63,8 @@ def _check(article: dict[str, Any]) -> None:
                 answer["text"].strip()
 
 
-def question_set(articles: Sequence[dict[str, Any]], count_tokens: TokenCounter, max_tokens: int = 160) -> QuestionSet:
-    """Articles cut into the service's passages; a paragraph is a document, titled by its article."""
+def question_set(articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160) -> QuestionSet:
+    """Articles cut into the service's passages; a paragraph is a document, titled by its article. Blank ones are left out."""
     result = QuestionSet([], [])
     for number, article in enumerate(articles):
         title = str(article["title"]).replace("_", " ")
@@ -70,7 +73,7 @@ def question_set(articles: Sequence[dict[str, Any]], count_tokens: TokenCounter,
             first = len(result.passages)
             result.passages.extend(split(document, count_tokens, max_tokens))
             ids = tuple(range(first, len(result.passages)))
-            result.questions.extend(_questions(paragraph["qas"], ids))
+            result.questions.extend(_questions(paragraph["qas"] if ids else [], ids))
     return result
 
 

@@ -55,7 +55,7 @@ class OwnStage(_Stage):
 class Recipe(_Part):
     init: str
     """A folder (also inside the data folder), a hub id, "minilm", or a shipped reader."""
-    seed: int
+    seed: int = Field(ge=0, lt=2**63)
     order: str = ""
     """Another word, another order of the questions."""
     weight_decay: NonNegativeFloat

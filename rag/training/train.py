@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import InputError, ModelError
 from rag.protocols import Reader
@@ -24,8 +27,9 @@ from rag.training.batches import Item, examples, one_pass, stream, token_counter
 from rag.training.data import question_set
 from rag.training.loss import group_loss, targets, taught_loss
 from rag.training.measure import Measured, measure
+from rag.training.own import own_set
 from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe
-from rag.training.sets import Set, own_set, recipe_sets
+from rag.training.sets import Set, recipe_sets
 from rag.training.teacher import wanted
 from rag.weights import start_path
 
@@ -43,6 +47,8 @@ class Run:
     model: Any
     tokenizer: Any
     optimizer: torch.optim.Optimizer
+    new_head: bool
+    """What it begins with has no span head."""
     teacher: Head | None = None
     step: int = 0
 
@@ -60,25 +66,29 @@ class Stage:
 def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`, checkpoints beside it.
 
-    Raises InputError for a set that is not there, or a checkpoint of another recipe; ModelError for a model that is not.
+    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of another run; ModelError for a
+    model that is not there or does not fit.
     """
-    run = _start(recipe, data)
+    out = _ready(out)
+    run = _start(recipe, data, out)
     _train(run, [Stage(recipe_sets(recipe, s, data), s.steps, s.first, s.last) for s in recipe.stage], out)
 
 
 def fine_tune(
     recipe: OwnRecipe, questions: Path, corpus: Path | None, out: Path, reader: Callable[[str], Reader]
-) -> tuple[Measured, Measured]:
-    """Go on from the reader `init` of the recipe with a user's own questions; how it read the held-out part before and after.
+) -> tuple[Measured | None, Measured]:
+    """Go on from `init` of the recipe with a user's own questions; how it read the held-out part before (None if it could not,
+    being no reader) and after.
 
-    `reader` loads one by its setting. Raises InputError as `own_set` does.
+    `reader` loads one by its setting. Raises as `own_set` and `train` do.
     """
-    run = _start(recipe, questions.parent)
+    out = _ready(out)
+    run = _start(recipe, questions.parent, out)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]
     own = own_set(questions, corpus, count, recipe)
     held_out = question_set(own.held_out, count, recipe.max_passage_tokens)
-    before = measure(reader(recipe.init), held_out)
+    before = None if run.new_head else measure(reader(run.start), held_out)
     rng = random.Random(recipe.seed)
     made = examples([own], count, recipe.max_passage_tokens, rng)
     steps = stage.passes * sum(1 for _ in one_pass(made, recipe.batch_tokens, rng))
@@ -86,30 +96,59 @@ def fine_tune(
     return before, measure(reader(str(out)), held_out)
 
 
-def _start(recipe: Recipe, data: Path) -> Run:
+def _ready(out: Path) -> Path:
+    """The folder, whole path and all, so that no setting of a shipped reader is meant by its name. Raises now what the end would:
+    InputError for a file, OSError for a folder that cannot be made or written."""
+    out = out.resolve()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file", "name a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for folder in (out, out.parent):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return out
+
+
+def _start(recipe: Recipe, data: Path, out: Path) -> Run:
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
-    if recipe.average is not None and not Path(init, WEIGHTS).is_file():
-        raise InputError(f"the recipe averages with {init}, which is no folder with {WEIGHTS}", "download it, or drop average")
-    tokenizer, model = _loaded(recipe, init, local)
+    if Path(init).resolve() == out:
+        raise InputError(f"--out {out} is what the run starts from, and would be overwritten", "name another folder")
+    tokenizer, model, new_head = _loaded(recipe, init, local)
+    if recipe.average is not None:
+        _check_average(init, model)
     for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():
         parameter.requires_grad = False
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
-    return Run(recipe, init, model.train(), tokenizer, optimizer, _teacher(recipe.teacher, data))
+    return Run(recipe, init, model.train(), tokenizer, optimizer, new_head, _teacher(recipe.teacher, data))
 
 
-def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any]:
-    """(tokenizer, model) at a folder or hub id; a model without a span head gets a new one."""
-    dropout = {"hidden_dropout_prob": recipe.dropout, "attention_probs_dropout_prob": recipe.dropout}
-    # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass alone (2.80 s a step, 2.07 s without it).
-    more = {"dtype": torch.float32, "attn_implementation": "eager", **dropout}
+def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
+    """(tokenizer, model, whether it had no span head and got a new one) at a folder or hub id."""
     try:
+        config = AutoConfig.from_pretrained(path, local_files_only=local)
+        for name, value in config.to_dict().items():  # architectures call it by several names
+            if "dropout" in name and isinstance(value, float):
+                setattr(config, name, recipe.dropout)
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
-        return tokenizer, AutoModelForQuestionAnswering.from_pretrained(path, local_files_only=local, **more)
+        # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a step, 2.07 s without it).
+        more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
+        model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, local_files_only=local, **more)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{recipe.init} cannot be loaded: {reason}", "start from another with --init") from error
+    return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
+
+
+def _check_average(init: str, model: Any) -> None:
+    path = Path(init, WEIGHTS)
+    if not path.is_file():
+        raise InputError(f"the recipe averages with {init}, which is no folder with {WEIGHTS}", "download it, or drop average")
+    with safe_open(path, "pt") as file:
+        fits = {*file.keys()} == {*model.state_dict()}
+    if not fits:
+        raise InputError(f"the recipe averages with {init}, which has other weights than a reader", "drop average")
 
 
 def _teacher(setting: str | None, data: Path) -> Head | None:
@@ -117,13 +156,19 @@ def _teacher(setting: str | None, data: Path) -> Head | None:
 
 
 def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
-    checkpoint = out.with_suffix(".checkpoint.pt")
-    _resume(run, checkpoint)
-    _loop(run, _plan(stages, run), sum(stage.steps for stage in stages), checkpoint)
+    checkpoint, mark = out.with_name(out.name + ".checkpoint.pt"), _mark(run, stages)
+    _resume(run, checkpoint, mark)
+    _loop(run, _plan(stages, run), sum(stage.steps for stage in stages), checkpoint, mark)
     save(run.model, run.tokenizer, out)
     if run.recipe.average is not None:
         average(run.start, out, run.recipe.average)
     checkpoint.unlink(missing_ok=True)
+
+
+def _mark(run: Run, stages: Sequence[Stage]) -> str:
+    """A digest of what decides how a run goes on: recipe and questions."""
+    made_of = [run.recipe.model_dump_json(), [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages]]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
@@ -163,7 +208,7 @@ def _plan(stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]
         first += stage.steps
 
 
-def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkpoint: Path) -> None:
+def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkpoint: Path, mark: str) -> None:
     average = 0.0
     with tqdm(total=total, initial=run.step, unit="step", mininterval=5) as progress:
         for rate, batch in plan:
@@ -175,7 +220,7 @@ def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkp
             progress.update()
             progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
             if run.step % CHECKPOINT_EVERY == 0:
-                _save(run, checkpoint)
+                _save(run, checkpoint, mark)
 
 
 def _step(run: Run, batch: list[Item]) -> float:
@@ -203,20 +248,20 @@ def _logits(model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
     return output.start_logits.float(), output.end_logits.float()
 
 
-def _save(run: Run, path: Path) -> None:
+def _save(run: Run, path: Path, mark: str) -> None:
     state = {"step": run.step, "model": run.model.state_dict(), "optimizer": run.optimizer.state_dict()}
-    state |= {"rng": torch.get_rng_state(), "recipe": run.recipe.model_dump_json()}
+    state |= {"rng": torch.get_rng_state(), "mark": mark}
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def _resume(run: Run, path: Path) -> None:
+def _resume(run: Run, path: Path, mark: str) -> None:
     if not path.exists():
         return
     state = torch.load(path, weights_only=True)
-    if state.get("recipe") != run.recipe.model_dump_json():
-        raise InputError(f"{path} is of a run by another recipe", "remove it to begin anew, or name another --out")
+    if state.get("mark") != mark:
+        raise InputError(f"{path} is of a run by another recipe or other data", "remove it to begin anew, or name another --out")
     run.step = state["step"]
     run.model.load_state_dict(state["model"])
     run.optimizer.load_state_dict(state["optimizer"])

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import json
 import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,15 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def fewer(data: Path, number: int) -> Path:
+    """The same folder with so many of the articles."""
+    other = data / f"{number}"
+    shutil.copytree(data / "start", other / "start")
+    with gzip.open(other / "towns.json.gz", "wt") as file:
+        json.dump({"data": ARTICLES[:number]}, file)
+    return other
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training.train(recipe(), data, data / "whole")
@@ -92,8 +103,10 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt):
         training.train(recipe(), data, data / "killed")
     assert (data / "killed.checkpoint.pt").exists()
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match="another recipe or other data"):
         training.train(recipe(seed=6), data, data / "killed")
+    with pytest.raises(InputError, match="another recipe or other data"):
+        training.train(recipe(), fewer(data, 7), data / "killed")
     training.train(recipe(), data, data / "killed")
     assert not (data / "killed.checkpoint.pt").exists()
     whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
@@ -214,24 +227,43 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
 
 
 @pytest.mark.slow
-def test_own_gold_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path) -> None:
-    tiny.bert(tmp_path / "start")
-    corpus = tmp_path / "towns"
-    corpus.mkdir()
-    lines = []
-    for number, article in enumerate(ARTICLES):
-        (paragraph,) = article["paragraphs"]
-        (corpus / f"{number}.txt").write_text(paragraph["context"])
-        name = f"towns/{number}.txt"
-        evidence = {"document": name, "sentence": paragraph["context"].split(". ")[0] + "."}
-        asked, other = (qa["question"] for qa in paragraph["qas"])
-        lines.append({"question": asked, "answers": [str(1500 + number)], "evidence": [evidence]})
-        lines.append({"question": other, "answers": [], "near": name})
-    gold = tmp_path / "mine.jsonl"
-    gold.write_text("\n".join(json.dumps(line) for line in lines))
-    own = load_recipe(OwnRecipe).model_copy(update={"init": str(tmp_path / "start")})
-    before, after = training.fine_tune(own, gold, corpus, tmp_path / "out", ExtractiveReader)
+@pytest.mark.parametrize("shape", [tiny.bert, tiny.distilbert, tiny.roberta], ids=["bert", "distilbert", "roberta"])
+def test_own_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path, shape: Callable[[Path], Path]) -> None:
+    shape(tmp_path / "start")
+    (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
+    own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
+    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "new" / "v1.2", ExtractiveReader)
+    assert before is not None
     assert (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
-    assert ExtractiveReader(str(tmp_path / "out")).read("when?", []) == []
-    with pytest.raises(InputError, match="--corpus"):
-        training.fine_tune(own, gold, None, tmp_path / "no", ExtractiveReader)
+    assert ExtractiveReader(str(tmp_path / "new" / "v1.2")).read("when?", []) == []
+
+
+@pytest.mark.slow
+def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Path) -> None:
+    tiny.bert(tmp_path / "encoder", head=False)
+    (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
+    own = load_recipe(OwnRecipe).model_copy(update={"init": "encoder"})
+    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader)
+    assert before is None
+    assert after.answerable == 2
+
+
+def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -> None:
+    (data / "file").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        training.train(recipe(init="nowhere"), data, data / "file")
+    with pytest.raises(InputError, match="starts from"):
+        training.train(recipe(), data, data / "start")
+    with pytest.raises(OSError, match="file"):
+        training.train(recipe(init="nowhere"), data, data / "file" / "out")
+
+
+def test_a_mean_with_what_is_no_reader_is_refused_at_the_start(data: Path) -> None:
+    tiny.bert(data / "encoder", head=False)
+    with pytest.raises(InputError, match="other weights than a reader"):
+        training.train(recipe(init="encoder", average=0.5), data, data / "out")
+
+
+def test_a_recipe_that_holds_out_everything_says_so(data: Path) -> None:
+    with pytest.raises(InputError, match="towns: no question is left"):
+        training.train(recipe(dev_articles=8), data, data / "out")
