@@ -182,9 +182,11 @@ def _near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
     """Equal or, where one is only about right, within half of its last figure that is not zero."""
     if math.isclose(one, other, rel_tol=1e-12):
         return True
-    if first.kind in ("quantity", "duration") and first.unit != second.unit:
-        return math.isclose(one, other, rel_tol=0.01)
-    return False
+    if first.kind not in ("quantity", "duration") or first.unit == second.unit:
+        return False
+    if "degree_" in f"{first.unit} {second.unit}":  # from absolute zero on, one in a hundred would be three degrees
+        return math.isclose(one, other, abs_tol=0.6)
+    return math.isclose(one, other, rel_tol=0.01)
 
 
 def _bounded(first: Quantity, low: float, second: Quantity, low_other: float) -> bool:

@@ -82,7 +82,7 @@ def _other_name(name: str, question: str) -> str:
     names = [phrase for phrase in phrases(question) if phrase.named or phrase.text.split()[-1].isupper()]
     if not alone or len(names) != 1:
         return ""
-    return question.replace(names[0].text, name)
+    return re.sub(rf"(?<![\w-]){re.escape(names[0].text)}(?!\w)", lambda _: name, question)
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,8 @@ from rag.errors import InputError
 from rag.repl.session import Session
 from rag.types import Answer
 
+_BYTE_ORDER_MARK = "\ufeff"
+
 
 def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
     """0 if every question was answered, 1 if one was not, 2 if one could not be asked. Blank lines are passed over.
@@ -19,8 +21,8 @@ def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int
     Raises RagError for what is wrong with the index or a model.
     """
     worst = 0
-    for line in lines:
-        asked = line.decode("utf-8", "surrogateescape").strip()
+    for number, line in enumerate(lines):
+        asked = line.decode("utf-8", "surrogateescape").removeprefix("" if number else _BYTE_ORDER_MARK).strip()
         if asked:
             code, said = _one(session, asked, not takes_all(out))
             worst = max(worst, code)

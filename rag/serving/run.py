@@ -98,8 +98,9 @@ def bound(settings: Settings) -> socket.socket:
         listening = socket.socket(family, kind, protocol)  # without its protocol asyncio leaves Nagle on: 40 ms an answer
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except OSError as error:
-        message = f"cannot serve at {settings.host} port {settings.port}: {error.strerror}"
+    except (OSError, UnicodeError) as error:  # the latter for a host as none can be called
+        reason = error.strerror if isinstance(error, OSError) else error
+        message = f"cannot serve at {settings.host} port {settings.port}: {reason}"
         raise InputError(message, "choose another with --port, or --port 0 for any free one") from error
     return listening
 

@@ -40,6 +40,7 @@ PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
         (PRESIDENT, "In 2018?", "Who was president of Iran in 2018?"),
         (Turn("When did Iran join the talks?"), "what about Oman?", "When did Oman join the talks?"),
         (Turn("When did Iran join?"), "and the US?", "When did the US join?"),
+        (Turn("Did Iran trade with non-Iranian firms?"), "what about Oman?", "Did Oman trade with non-Iranian firms?"),
         (Turn("When did the US join?"), "And Iran?", "When did Iran join?"),
     ],
 )

@@ -24,7 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, given: bytes, *arguments: str) -> int:
 
 def test_an_answer_a_line(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run(monkeypatch, QUESTIONS.encode()) == 0
+    assert run(monkeypatch, b"\xef\xbb\xbf" + QUESTIONS.encode()) == 0  # as some editors begin a file
     assert capsys.readouterr() == ("2015\t0.77\tdocs/deal.md:43-47\n2018\t0.65\tdocs/deal.md:84-88\n", "")
 
 

@@ -17,9 +17,10 @@ def test_answers_are_not_held_back() -> None:
         assert listening.proto == socket.IPPROTO_TCP
 
 
-def test_an_address_that_is_not_this_machine_s_is_named() -> None:
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 99])
+def test_an_address_that_is_not_this_machine_s_is_named(host: str) -> None:
     with pytest.raises(InputError, match="cannot serve at"):
-        bound(Settings(host="no.such.host.invalid", port=0))
+        bound(Settings(host=host, port=0))
 
 
 def failing(settings: Settings) -> Backend:

@@ -55,16 +55,16 @@ def _date(place: Place) -> Value | None:
     if whole:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", place.text, iso=whole.iso, precision=whole.precision, bound=bound)
-    found = dates(place.text)
-    if len(found) == 1 and found[0].precision != "year":
-        (date,) = found
-        return Value("date", place.text[date.start : date.end], iso=date.iso, precision=date.precision)
     resolved = resolve(place.text, place.before, place.day, place.after) if place.day else None
-    if resolved is None:
+    if resolved:
+        return Value(
+            "date", place.text, iso=resolved.iso, precision=resolved.precision, bound=resolved.bound, resolved=resolved.how
+        )  # fmt: skip
+    found = dates(place.text)
+    if len(found) != 1 or found[0].precision == "year":
         return None
-    return Value(
-        "date", place.text, iso=resolved.iso, precision=resolved.precision, bound=resolved.bound, resolved=resolved.how
-    )  # fmt: skip
+    (date,) = found
+    return Value("date", place.text[date.start : date.end], iso=date.iso, precision=date.precision)
 
 
 def _number(place: Place) -> Value | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dateutil import parser
@@ -17,7 +17,11 @@ _MONTHS = (
 _MONTH = rf"(?P<month>(?:{_MONTHS})\b\.?)"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>(?:1\d|20)\d\d)\b(?!\s?(?:BC|%|\d)|[.,]\d)"
+_FIRST = r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?|\s(?:to|and|or|until|till|through)\s(?:the )?)"
 _PATTERNS = [
+    re.compile(r"(?<![\d.,-])(?P<from>(?:1\d|20)\d\d)(?P<joiner>[-–])(?P<upto>\d\d)\b(?![-/–]?\d)"),
+    re.compile(rf"(?<![\d.,-])\b{_FIRST}{_DAY}(?: of)? {_MONTH}(?:,?(?: of)? {_YEAR})?", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH} {_FIRST}{_DAY}(?:,? {_YEAR})?", re.IGNORECASE),
     re.compile(r"\b(?P<year>\d{4})-(?P<month>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)"),
     re.compile(rf"\b{_DAY}(?: of)? {_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH} {_DAY},? {_YEAR}", re.IGNORECASE),
@@ -68,6 +72,9 @@ def dates(text: str) -> list[Date]:
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
     parts = match.groupdict()
+    if parts.get("joiner"):
+        yield from _years(match) if parts.get("upto") else _days(match)
+        return
     if parts.get("decade"):
         yield Date(match.start(), match.end(), parts["decade"] + "X", "decade")
         return
@@ -75,6 +82,27 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
     if iso:
         precision = "day" if parts.get("day") else "month" if parts.get("month") else "year"
         yield Date(match.start(), match.end(), iso, precision)
+
+
+def _years(match: re.Match[str]) -> Iterator[Date]:
+    """Both of "2015-18" and, as seasons are written, "2009-10"; but "2009-07" is a month."""
+    first, last = int(match["from"]), int(match["from"][:2] + match["upto"])
+    last += 100 * (last == first - 99)
+    if last == first + 1 or (last > first and (match["joiner"] == "–" or match["upto"] > "12")):
+        yield Date(match.start("from"), match.end("from"), str(first), "year")
+        yield Date(match.start("upto"), match.end("upto"), str(last), "year")
+    elif match["joiner"] == "-" and (iso := _iso(match.group(), True, True, False)):
+        yield Date(match.start(), match.end(), iso, "month")
+
+
+def _days(match: re.Match[str]) -> Iterator[Date]:
+    """Both of "14-16 July 2015"."""
+    rest = f"{match['month']} {match['year'] or ''}"
+    first, last = (_iso(f"{match[name]} {rest}", bool(match["year"]), True, True) for name in ("first", "day"))
+    if first and last and first < last:
+        yield Date(match.start(), match.start("joiner"), first, "day")
+    if last:
+        yield Date(match.end("joiner"), match.end(), last, "day")
 
 
 @functools.lru_cache(4096)
@@ -114,10 +142,18 @@ def only_date(text: str) -> Dated | None:
         return None
     around = f"{text[: first.start]} {text[last.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
+    if first.iso.startswith("--") and not last.iso.startswith("-"):
+        first = replace(first, iso=_in_year(first.iso, last.iso))
     rest = re.sub(r"\bbetween\b", " ", _NOISE.sub(" ", _QUALIFIERS.sub(" ", around)), flags=re.IGNORECASE)
     if re.search(r"\w", rest):
         return None
-    return Dated(tuple(date.iso for date in found), last.precision, qualifiers)
+    return Dated((first.iso, last.iso)[: len(found)], last.precision, qualifiers)
+
+
+def _in_year(first: str, last: str) -> str:
+    """The beginning "--05-03" of what ends "2020-07-05": of the same year, or of the one before if it would come after."""
+    whole = f"{last[:4]}{first[1:]}"
+    return whole if whole <= last else f"{int(last[:4]) - 1:04}{first[1:]}"
 
 
 def includes(wide: Dated, narrow: Dated) -> bool:

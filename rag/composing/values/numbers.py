@@ -22,6 +22,8 @@ _NONE = re.compile(
 """Words of no certain number, times of the day, and years of an era."""
 _PART = re.compile(r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b")
 _GLUED = re.compile(r"[A-Za-z½¼¾]")
+_MILLIONS = re.compile(r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)")
+"""Millions of something, unless the noun is none, as in "5m of rope"; "5m deep" is metres."""
 _LARGEST = 1e18
 """A longer row of digits is no quantity."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
@@ -79,7 +81,7 @@ class Quantity:
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
     """The only number or range that the text holds; `after` is what follows it, where its unit may stand. None if several, or
-    if it is not sure which number it is: "hundreds of", "two thirds", "1,5", "9 am"."""
+    if it is not sure which number it is: "hundreds of", "two thirds", "1,5", "9 am", "2015-18", "5m people"."""
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None
@@ -93,11 +95,15 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     tail = text[last.end() :]
     inside = bool(tail.strip())
     follows = f"{tail}{digits(after)}"
-    unit = None if _PART.match(follows) else _unit(first["sign"], tail if inside else follows)
+    millions = _MILLIONS.match(follows)
+    unclear = _PART.match(follows) or (millions and millions["noun"] not in _STOP)
+    unit = None if unclear else _unit(first["sign"], tail if inside else follows)
     if unit is None:
         return None
     kind, name, used = unit
     number, upper = _value(first), _value(last) if len(found) == 2 else None
+    if upper is not None and upper < number:
+        return None
     if max(abs(number), abs(upper or 0.0)) > _LARGEST:
         return None
     bound, head = _bound(text[: first.start()])

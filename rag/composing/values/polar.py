@@ -25,6 +25,11 @@ _HEDGES = re.compile(
     r"partly|partially|supposedly|seemingly|apparently|will|shall|wants?|wanted|hop\w*|unlike)\b"
 )
 _TURNS = frozenset("but while whereas although though whose which who that instead then before after".split())
+_ENDS = re.compile(
+    r"\s*(?:$|[^\w\s]|(?:and|or|in|on|at|by|since|for|with|from|during|under|as|when|while|because|today|here|there|"
+    rf"{'|'.join(sorted(_BESIDE))}|\w+ly)\b)"
+)
+"""What may follow the statement: another word may be what its last one is about, as in "pays for water damage"."""
 _SAID = re.compile(r"^(yes|no)\b[,.:;!–—-]", re.IGNORECASE)
 
 
@@ -42,7 +47,9 @@ def says(question: str, sentence: str) -> bool | None:
     if _NEGATIONS & set(asked) or _HEDGES.search(_lower_without(sentence, question)) or sentence.rstrip().endswith("?"):
         return None
     places = _covers(asked[1:], told)
-    if places is None or (_TURNS & set(told[places[0] : places[-1]])) - set(asked) or not _plain(asked, told, places):
+    if places is None or not _ENDS.match(_after(sentence, places[-1] + bool(said))):
+        return None
+    if (_TURNS & set(told[places[0] : places[-1]])) - set(asked) or not _plain(asked, told, places):
         return None
     negated = [at for at, word in enumerate(told) if word in _NEGATIONS]
     if said:
@@ -79,7 +86,17 @@ def _helping(auxiliary: str) -> frozenset[str]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(re.sub(r"n['’]t\b", " not", text.lower()))
+    return _WORD.findall(_spelt(text))
+
+
+def _after(sentence: str, number: int) -> str:
+    """What follows a word of the sentence."""
+    spelt = _spelt(sentence)
+    return spelt[list(_WORD.finditer(spelt))[number].end() :]
+
+
+def _spelt(text: str) -> str:
+    return re.sub(r"n['’]t\b", " not", text.lower())
 
 
 def _lower_without(sentence: str, question: str) -> str:

@@ -24,6 +24,17 @@ DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
         ("the 1990s", "199X", "decade"),
         ("14 July", "--07-14", "day"),
         ("from 2003 to 2005", "2003/2005", "year"),
+        ("14–16 July 2015", "2015-07-14/2015-07-16", "day"),
+        ("5 and 6 March 2020", "2020-03-05/2020-03-06", "day"),
+        ("July 14–16, 2015", "2015-07-14/2015-07-16", "day"),
+        ("1st to the 3rd of May", "--05-01/--05-03", "day"),
+        ("from 3 May to 5 July 2020", "2020-05-03/2020-07-05", "day"),
+        ("between November and February 2020", "2019-11/2020-02", "month"),
+        ("2009-10", "2009/2010", "year"),
+        ("1999-00", "1999/2000", "year"),
+        ("2015–18", "2015/2018", "year"),
+        ("2015-18", "2015/2018", "year"),
+        ("2009-07", "2009-07", "month"),
     ],
 )
 def test_a_date_has_the_precision_of_its_words(text: str, iso: str, precision: str) -> None:
@@ -34,7 +45,20 @@ def test_a_date_has_the_precision_of_its_words(text: str, iso: str, precision: s
 
 @pytest.mark.parametrize(
     "text",
-    ["29 February 2023", "31 April 2020", "30 February 2015", "Vienna in 2015", "3,000", "12-day", "may", "2000 kg", "", "19"],
+    [
+        "29 February 2023",
+        "31 April 2020",
+        "30 February 2015",
+        "Vienna in 2015",
+        "3,000",
+        "12-day",
+        "may",
+        "2000 kg",
+        "",
+        "19",
+        "3–2 May 2020",
+        "2015-14",
+    ],
 )
 def test_what_is_no_date_or_more_than_one_is_not_taken_for_it(text: str) -> None:
     assert only_date(text) is None

@@ -81,6 +81,10 @@ def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
         ("a few hundred", ""),
         ("9 am", ""),
         ("44", " BC"),
+        ("2015-14", ""),
+        ("12 to 10 days", ""),
+        ("5m people", ""),
+        ("2.5m", " barrels"),
     ],
 )
 def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:

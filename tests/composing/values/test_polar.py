@@ -47,6 +47,13 @@ from rag.composing.values.polar import says
         ("Did Iran sign the treaty?", "No other state but Iran signed the treaty.", None),
         ("Did Iran sign the treaty?", "Iran did not hesitate to sign the treaty.", None),
         ("Did Iran sign the treaty?", "Iran, not Iraq, signed the treaty.", None),
+        ("Does the tenant pay for water?", "The tenant pays for water damage.", None),
+        ("Is the rent 900 euros?", "The rent is 900 euros higher.", None),
+        ("Is Iran a member of the IAEA?", "Iran is a member of the IAEA board.", None),
+        ("Was Khan the first president?", "Khan was the first president to resign.", None),
+        ("Did Iran sign the treaty?", "Yes, Iran signed the treaty protocol.", None),
+        ("Did Iran sign the treaty?", "Iran signed the treaty, but late.", True),
+        ("Did Iran sign the treaty?", "Iran didn't sign the treaty at first.", False),
     ],
 )
 def test_yes_or_no_only_where_the_sentence_says_it(question: str, sentence: str, yes: bool | None) -> None:

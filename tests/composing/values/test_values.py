@@ -21,6 +21,9 @@ def place(sentence: str, words: str, day: dt.date | None = None) -> Place:
         ("number", "They shipped 11 tonnes.", "11 tonnes", ("quantity", None, 11.0, "metric_ton")),
         ("any", "It cost $50 billion.", "$50 billion", ("money", None, 5e10, "USD")),
         ("any", "The P5+1 met in 2015.", "2015", ("date", "2015", None, None)),
+        ("date", "It was held on 14–16 July 2015.", "14–16 July 2015", ("date", "2015-07-14/2015-07-16", None, None)),
+        ("any", "In the season 2009-10 he left.", "2009-10", ("date", "2009/2010", None, None)),
+        ("number", "It is 5m deep.", "5m deep", ("quantity", None, 5.0, "meter")),
     ],
 )
 def test_values_by_kind(kind: str, sentence: str, words: str, wanted: tuple[str, str | None, float | None, str | None]) -> None:
@@ -34,6 +37,12 @@ def test_values_by_kind(kind: str, sentence: str, words: str, wanted: tuple[str,
 )
 def test_words_without_a_value_have_none(kind: str, words: str) -> None:
     assert value(kind, "?", place(f"It was {words}.", words)) is None
+
+
+def test_a_month_told_from_the_document_s_is_of_its_year() -> None:
+    found = value("date", "?", place("It was signed last May.", "last May", dt.date(2026, 2, 10)))
+    assert found is not None
+    assert (found.iso, found.resolved) == ("2025-05", '"last May" in a document of 2026-02-10')
 
 
 @pytest.mark.parametrize("words", ["two weeks ago", "three days later", "2 weeks before the vote"])
