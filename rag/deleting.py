@@ -12,6 +12,8 @@ from rag.types import Passage
 _SEARCHES = 50
 """Passages whose own text and vector are searched for, spread over the document."""
 _DEPTH = 20
+_READ_AGAIN = "deleted in part"
+"""Stamp of what is left of an archive, so that it is read anew when it is ingested again, as a file that was deleted is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,9 @@ def delete(store: Store, ids: Sequence[str]) -> list[Receipt]:
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
         gone = [one for one in before if store.delete(one.document)]
+        archives = {one.archive for one in gone} - {""}
+        left = [document.id for document in store.documents() if document.file in archives] if archives else []
+        store.restamp(dict.fromkeys(left, _READ_AGAIN))
     store.purge()
     return [_receipt(store, one) for one in gone]
 
@@ -53,6 +58,8 @@ def delete(store: Store, ids: Sequence[str]) -> list[Receipt]:
 class _Before:
     document: str
     source: str
+    archive: str
+    """The file that it was a part of; "" if it was the file."""
     trace: Trace
     probes: tuple[list[Passage], Vectors]
 
@@ -62,7 +69,8 @@ def _before(store: Store, document_id: str) -> _Before:
     passages, vectors = store.embedded(document_id)
     step = max(1, len(passages) // _SEARCHES)
     source = document.source if document else ""
-    return _Before(document_id, source, store.trace(document_id), (passages[::step], vectors[::step]))
+    archive = document.file if document and document.stamp else ""
+    return _Before(document_id, source, archive, store.trace(document_id), (passages[::step], vectors[::step]))
 
 
 def _receipt(store: Store, before: _Before) -> Receipt:

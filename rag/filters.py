@@ -59,6 +59,10 @@ def parse(texts: Iterable[str]) -> Filter:
 
 
 def _condition(text: str) -> Condition:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the filter {text.encode('utf-8', 'backslashreplace').decode()} is not valid UTF-8", _HINT) from error
     match = _CONDITION.fullmatch(text)
     if not match or not match.group(1).strip():
         raise InputError(f"{text!r} is not a filter", _HINT)

@@ -6,7 +6,7 @@ Files are told apart by content. One that has moved keeps its passages and their
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -109,7 +109,7 @@ class Sync:
             if known and all(document.file_sha256 == digest for document in known):
                 plan.unchanged += known
                 plan.skipped += self._stamps.skipped(one.path)
-            elif not known and digest in by_digest:
+            elif not known and digest in by_digest and self._may_take(by_digest[digest], gone, one, root):
                 plan.renamed.append((gone.pop(by_digest.pop(digest)), one))
             elif skipped := self._stamps.skipped(one.path):
                 plan.skipped += skipped
@@ -117,6 +117,11 @@ class Sync:
                 plan.to_read.append(one)
         plan.gone = [document for file, here in gone.items() if self._is_of(file, root) for document in here]
         return plan
+
+    def _may_take(self, file: str, gone: Mapping[str, Sequence[Document]], one: Found, root: Path) -> bool:
+        """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here under its own name."""
+        named = all(f"{document.id}/".startswith(f"{one.document_id}/") for document in gone[file])
+        return self._is_of(file, root) or named
 
     def _is_of(self, file: str, root: Path) -> bool:
         """Whether it stands in the folder, or came by a link that stands or stood there."""

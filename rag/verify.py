@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -84,9 +85,16 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
     inside = citation.sentence.find(citation.quote)
     if not citation.sentence or inside < 0:
         return True
-    return any(
-        _stands(document.text, citation.start - at, citation.sentence) for at in _places(citation.sentence, citation.quote)
-    )
+    starts = [citation.start - at for at in _places(citation.sentence, citation.quote)]
+    if citation.sha256 and citation.sha256 == document.sha256:  # the bytes that were cited: it may be half of a long sentence
+        return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
+    return any(_stands(document.text, start, citation.sentence) for start in starts)
+
+
+def _of_whole_words(text: str, start: int, part: str) -> bool:
+    end = start + len(part)
+    cut = re.match(r"\w\w", text[start - 1 : start + 1]) if start > 0 else None
+    return start >= 0 and text.startswith(part, start) and not cut and not re.match(r"\w\w", text[end - 1 : end + 1])
 
 
 def _stands(text: str, start: int, sentence: str) -> bool:

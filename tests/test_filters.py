@@ -109,3 +109,8 @@ def test_a_document_has_a_page_or_not() -> None:
 
 def test_no_condition_holds_for_all() -> None:
     assert matches((), document("Sardines."))
+
+
+def test_bytes_that_are_no_text_are_no_filter() -> None:
+    with pytest.raises(InputError, match="not valid UTF-8"):
+        parse(["author=Caf\udce9"])

@@ -11,6 +11,7 @@ from typing import IO, cast
 
 import pytest
 
+from rag.deleting import delete
 from rag.errors import BusyError, InputError, StoreError
 from rag.ingest import Ingest, Report
 from rag.loading.files import find
@@ -281,6 +282,11 @@ def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Pat
     )
     assert both(store, "trees")[1] == set()
     assert both(store, "sardines")[1] == {"docs/all.zip/a.txt"}
+    assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
+    delete(store, ["docs/all.zip/a.txt"])
+    assert set(stored(store)) == {"docs/all.zip/c.txt"}
+    report = ingest(store, path)  # as a file that was deleted comes back
+    assert (report.added, report.unchanged) == (["docs/all.zip/a.txt"], ["docs/all.zip/c.txt"])
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
 
 

@@ -84,3 +84,10 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"rag\.toml"):
         Settings.load({"RAG_CONFIG": str(file)})
+
+
+def test_a_folder_at_home_is_meant_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert Settings.load({"RAG_INDEX": "~/rag"}).index == Path("/home/ada/rag")
+    with pytest.raises(InputError, match="index"):
+        Settings.load({"RAG_INDEX": "~nobody-has-this-name/rag"})

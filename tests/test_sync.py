@@ -156,6 +156,14 @@ def test_what_came_from_elsewhere_is_left_alone(store: LocalStore, docs: Path, t
     assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
 
 
+def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    shutil.copytree(docs, tmp_path / "copy")
+    docs.rename(tmp_path / "unmounted")
+    assert sync(store, tmp_path / "copy").added == [id.replace("docs/", "copy/") for id in ALL]
+    assert set(stored(store)) == {*ALL, *(id.replace("docs/", "copy/") for id in ALL)}
+
+
 def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     before = store.stats()

@@ -80,6 +80,8 @@ def calibrate_command(settings: Settings, as_json: bool, gold: Path, risk: float
     from rag.calibrate import calibrate
     from rag.evaluation.gold import read_jsonl
 
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"{out} cannot be written: no such folder", "make it, or name another file with --out")
     done = calibrate(build.engine(settings), read_jsonl(gold), risk)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
     try:

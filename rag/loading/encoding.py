@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 import charset_normalizer
 
@@ -11,6 +12,12 @@ from rag.loading.parsed import Unreadable
 _BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _LEGACY = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 cp949").split()
 """What old text files are in. Left to choose among all of Python's codecs, charset-normalizer reads "Caf\u00e9" as EBCDIC."""
+
+_MEANT = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+"""What a name stands for in practice (WHATWG, "Encoding Standard")."""
+_DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_DECLARING = 2048
+"""Bytes at the beginning of a page in which it says its encoding."""
 
 
 def decode(content: bytes) -> str:
@@ -39,11 +46,22 @@ def _utf16_without_mark(content: bytes) -> str | None:
     return None
 
 
+def decode_page(content: bytes) -> str:
+    """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises Unreadable if binary."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        declared = _DECLARED.search(content[:_DECLARING])
+        return decode_as(content, declared[1].decode() if declared else None)
+    return decode(content)
+
+
 def decode_as(content: bytes, named: str | None) -> str:
     """Text in the encoding that it comes with a name for, where that is true. Raises Unreadable if it is no text."""
     try:
-        if named and codecs.lookup(named).name not in ("utf-8", "ascii", "rot13"):
-            return content.decode(named).replace("\0", "")
+        codec = codecs.lookup(named).name if named else "ascii"
+        if codec not in ("utf-8", "ascii", "rot13"):
+            return content.decode(_MEANT.get(codec, codec)).replace("\0", "")
     except (LookupError, ValueError, TypeError):  # TypeError: codecs that are not of text
         pass
     return decode(content)

@@ -15,7 +15,7 @@ from bs4.exceptions import ParserRejectedMarkup
 
 from rag.errors import InputError, NotFoundError
 from rag.loading import dates
-from rag.loading.encoding import decode
+from rag.loading.encoding import decode, decode_page
 from rag.loading.kinds import Kind, kind_of
 from rag.loading.parsed import Parsed, Part
 from rag.loading.parsed import Unreadable as Unreadable  # who reads files catches it
@@ -254,7 +254,8 @@ def _numbered(name: str, number: int) -> str:
 def _document(kind: Kind, place: _Place, name: str, content: bytes, digest: str) -> Document:
     with _translated(kind):
         module = kind.load()
-        parsed: Parsed = module.parse(content) if kind.role == "binary" else Parsed(*module.parse(decode(content)))
+        decoded = decode_page if kind.module == "html" else decode
+        parsed: Parsed = module.parse(content) if kind.role == "binary" else Parsed(*module.parse(decoded(content)))
     text = _characters(parsed.text)
     if not text.strip():
         raise Unreadable("holds no text" + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else ""))

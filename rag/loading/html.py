@@ -43,7 +43,15 @@ _METADATA = {
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a page: its main part or only <article> if it has one, without navigation and scripts."""
+    """(text, sections, metadata) of a page: its main part or only <article> if it has one, without navigation and scripts.
+
+    Forms are left out too, unless they have a heading or hold all the text.
+    """
+    found = _parsed(source, all_forms=False)
+    return found if found[0] else _parsed(source, all_forms=True)
+
+
+def _parsed(source: str, all_forms: bool) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     page = soup(source)
     _drop_permalinks(page)
     metadata = _metadata(page)
@@ -51,7 +59,8 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     root = page.find("main") or page.find(role="main") or (articles[0] if len(articles) == 1 else None) or page
     _drop(root, _UNSEEN)
     for tag in root.find_all(_is_furniture):
-        if not (tag.name in ("header", "form") and tag.find(list(_HEADINGS))):  # some pages are one form
+        has_heading = tag.name in ("header", "form") and tag.find(list(_HEADINGS))  # some pages are one form
+        if not (has_heading or (all_forms and tag.name == "form")):
             tag.decompose()
     for tag in root.find_all(list(_HEADINGS)):
         if tag.parent and any(name in _REMARKS for name in tag.parent.get("class") or ()):

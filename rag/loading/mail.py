@@ -75,7 +75,7 @@ def _body(message: EmailMessage) -> Iterator[Block]:
         kind = part.get_content_type()
         if part.is_multipart():
             inner = [child for child in part.get_payload() if isinstance(child, Message)]
-            plain = [child for child in inner if child.get_content_type() == "text/plain"]
+            plain = [child for child in inner if child.get_content_type() == "text/plain" and _text(child).strip()]
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)

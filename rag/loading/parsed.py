@@ -60,4 +60,5 @@ def of_pages(pages: Iterable[Iterable[Block]], metadata: dict[str, str], glue: G
                 starts[-1] = (len(blocks) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
     text, sections = join(blocks)
     offsets = list(accumulate((len(block.text) + 2 for block in blocks), initial=0))
-    return Parsed(text, sections, metadata, tuple(min(offsets[block] + inside, len(text)) for block, inside in starts))
+    found = [min(offsets[block] + inside, len(text)) for block, inside in starts]
+    return Parsed(text, sections, metadata, tuple(accumulate(reversed(found), min))[::-1])

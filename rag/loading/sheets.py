@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from rag.loading.blocks import Block, join
 from rag.types import Section
@@ -13,6 +15,9 @@ from rag.types import Section
 _LONG = 160
 """A value of more characters is a paragraph of its own."""
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
+_SAMPLE, _ROWS = 50_000, 50
+"""Characters, and rows of them, by which the separator is found."""
 _LONGEST_FIELD = 10_000_000
 
 
@@ -24,35 +29,46 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
 
 
 def _separator(source: str) -> str:
-    """The one of , ; tab | that stands most evenly in the first lines."""
-    lines = [line for line in source[:50_000].splitlines()[:20] if line.strip()]
-    counts = {mark: sorted(line.count(mark) for line in lines) for mark in ",\t;|"}
-    return max(counts, key=lambda mark: (counts[mark][len(lines) // 3], sum(counts[mark]))) if lines else ","
+    """The mark that parts the most of the first rows into as many cells each: most marks stand in texts and figures too."""
+    lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
+    lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines  # the last was cut
+    sample = "".join(lines)
+    decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # each comma in a figure, perhaps
+    return max("\t|;,", key=lambda mark: (_evenness(sample, mark), mark == "\t" or (decimal and mark == ";"), sample.count(mark)))
+
+
+def _evenness(sample: str, mark: str) -> float:
+    """The share of rows that have the most common number of cells, if that is above 1."""
+    try:
+        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=mark, skipinitialspace=True)
+        widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
+    except csv.Error:
+        return 0.0
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    return count / widths.total() if width > 1 else 0.0
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
     """A block for each row that is not empty, as a section "row n" by its number in the file; headers go into every row."""
-    headers: Sequence[str] | None = None
-    alone = True
-    for number, row in enumerate(rows, 1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if headers is None:
-            headers = cells if _are_headers(cells) else ()
-            if headers:
-                continue
-        alone = False
-        yield from _row(number, cells, headers)
-    if alone and headers:
+    stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
+    filled = ((number, cells) for number, cells in stripped if any(cells))
+    first, second = list(islice(filled, 1)), list(islice(filled, 1))
+    headers: Sequence[str] = first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
+    if headers and not second:
         yield Block(" | ".join(filter(None, headers)))
+    for number, cells in chain([] if headers else first, second, filled):
+        yield from _row(number, cells, headers)
 
 
-def _are_headers(cells: Sequence[str]) -> bool:
-    """Whether the first row names its columns: several different short texts, none a number."""
+def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether the first row names its columns: several different short texts, none a number but years over what is no year."""
     filled = [cell for cell in cells if cell]
     several = len(filled) > 1 and len(filled) == len(set(filled))
-    return several and not any(_NUMBER.fullmatch(cell) or len(cell) > 60 for cell in filled)
+    under = dict(enumerate(below))
+    numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
+    years = [at for at in numbers if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))]
+    named = numbers == years and len(numbers) < len(filled)
+    return several and named and all(len(cell) <= 60 for cell in filled)
 
 
 def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:

@@ -21,6 +21,9 @@ _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
 _LEFT_OUT = (qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback")
+_PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
+_CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
+_GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
 _CUT = "\f"
 """Where the page changes inside a paragraph."""
 
@@ -57,7 +60,8 @@ def _rejoined(first: str, second: str) -> str | None:
 
 def _body(document: Any) -> Iterator[Block]:
     items: list[str] = []
-    for element in document.iter_inner_content():
+    for node in _children(document.element.body, _PARAGRAPH, _TABLE):
+        element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
         if isinstance(element, Paragraph) and _is_item(element):
             items.append(_item(element))
             continue
@@ -66,6 +70,17 @@ def _body(document: Any) -> Iterator[Block]:
             items = []
         yield _table(element) if isinstance(element, Table) else _paragraph(element)
     yield Block("\n".join(items))
+
+
+def _children(element: Any, *tags: str) -> Iterator[Any]:
+    """What is called so in an element, and in the content controls of it; a table of contents is left out."""
+    stack = list(element)[::-1]
+    while stack:
+        node = stack.pop()
+        if node.tag in tags:
+            yield node
+        elif node.tag in _CONTROLS and not any(g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)):
+            stack += list(node)[::-1]
 
 
 def _paragraph(paragraph: Paragraph) -> Block:
@@ -98,7 +113,7 @@ def _item(paragraph: Paragraph) -> str:
 
 def _table(table: Table) -> Block:
     """A line for each row; a cell that spans several stands once."""
-    rows = (row.iterchildren(qn("w:tc"), qn("w:sdt")) for row in table._tbl.iterchildren(qn("w:tr")))
+    rows = (_children(row, qn("w:tc")) for row in _children(table._tbl, qn("w:tr")))
     return Block("\n".join(" | ".join(" ".join(_text(cell, " ").split()) for cell in row) for row in rows))
 
 

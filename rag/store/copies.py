@@ -89,8 +89,14 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
             with closing(sqlite3.connect(snapshot.path, isolation_level=None)) as given:
                 given.backup(copy)
             _renew(copy, max(generation, snapshot.generation) + 1)
-            with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as live:
-                copy.backup(live)
+            try:
+                with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as live:
+                    copy.backup(live)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                    raise
+                copy.close()
+                _put_in_place(partial, path)
     return snapshot
 
 
@@ -270,6 +276,15 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
     if documents and not replace:
         raise InputError(f"index {folder} holds documents already", "overwrite them with --replace, or name another with --index")
     return generation
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    """Where the database is too broken to be written into."""
+    _sync(partial)
+    for name in ("rag.sqlite-wal", "rag.sqlite-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    partial.replace(path)
+    _sync(path.parent)
 
 
 def _renew(copy: sqlite3.Connection, generation: int) -> None:

@@ -256,6 +256,22 @@ def test_a_little_western_text(text: str) -> None:
     assert decode(text.encode("cp1252")) == text
 
 
+@pytest.mark.parametrize(
+    ("named", "codec", "words"),
+    [
+        ("iso-8859-9", "cp1254", "Şirket 1923 yılında İstanbul'da kuruldu."),
+        ("iso-8859-5", "iso8859_5", "Договор был подписан в Вене."),
+        ("windows-1257", "cp1257", "Sutartis pasirašyta Vilniuje gegužės mėnesį."),
+        ("iso-8859-15", "iso8859_15", "Le loyer est de 900 €, au cœur de Paris."),
+        ("iso-8859-1", "utf-8", "Das Gebäude wurde 1923 eröffnet."),
+        ("no-such-thing", "cp1252", "Das Gebäude wurde 1923 eröffnet."),
+    ],
+)
+def test_a_page_is_in_the_encoding_it_names_unless_it_is_utf8(named: str, codec: str, words: str) -> None:
+    page = f'<html><head><meta charset="{named}"></head><body><p>{words * 3}</p></body></html>'
+    assert load_bytes("a.html", page.encode(codec))[0].text == words * 3
+
+
 def test_the_encoding_that_html_names() -> None:
     source = '<meta charset="gb18030"><p>你好，世界。</p>'
     assert decode(source.encode("gb18030")) == source

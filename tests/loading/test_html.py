@@ -30,6 +30,13 @@ def test_a_heading_is_named_without_its_link_to_itself() -> None:
     assert [section.heading for section in sections] == ["A", "A > D", "A > D > E"]
 
 
+def test_a_page_that_is_one_form_is_read() -> None:
+    assert (
+        text("<body><nav>Home</nav><form id='aspnetForm'><p>The lease ends in May.</p></form></body>") == "The lease ends in May."
+    )
+    assert text("<body><p>The lease ends in May.</p><form>Search</form></body>") == "The lease ends in May."
+
+
 def test_a_remark_in_a_box_ends_no_section() -> None:
     found, sections, _ = parse("<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>")
     assert found == "A\n\nb\n\nNote\n\nc\n\nd\n\nE"

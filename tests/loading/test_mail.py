@@ -65,3 +65,9 @@ def test_any_bytes_are_mail_or_refused(content: bytes, name: str) -> None:
         except InputError:
             continue
         assert all(document.text for document in documents)
+
+
+def test_where_the_plain_alternative_is_blank_the_other_is_read() -> None:
+    made = message(body=" \n")
+    made.add_alternative("<p>The lease ends on 31 May 2027.</p>", subtype="html")
+    assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("The lease ends on 31 May 2027.")

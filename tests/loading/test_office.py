@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
+from typing import Any
 
 import docx
 import pptx
@@ -119,3 +120,32 @@ def test_a_broken_office_file_is_read_or_refused(file: tuple[str, bytes], at: in
         except InputError:
             continue
         assert all(document.text.strip() for document in documents)
+
+
+def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() -> None:
+    made = docx.Document()
+    made.add_paragraph("The lease")
+    paragraph, contents = made.add_paragraph("It ends on 31 May 2027."), made.add_paragraph("Terms ... 3")
+    table = made.add_table(2, 2)
+    for cell, text in zip([c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True):
+        cell.text = text
+    for element in (paragraph._p, table.rows[1]._tr, table.rows[1].cells[1]._tc, contents._p):
+        wrap(element, "Table of Contents" if element is contents._p else "")
+    made.add_paragraph("Signed.")
+    kept = io.BytesIO()
+    made.save(kept)
+    text = "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
+    assert load_bytes("a.docx", kept.getvalue())[0].text == text
+
+
+def wrap(element: Any, gallery: str) -> None:
+    """Put it into a content control where it stands."""
+    control, properties, content = (OxmlElement(f"w:{name}") for name in ("sdt", "sdtPr", "sdtContent"))
+    if gallery:
+        part, name = OxmlElement("w:docPartObj"), OxmlElement("w:docPartGallery")
+        name.set(qn("w:val"), gallery)
+        part.append(name)
+        properties.append(part)
+    element.addprevious(control)
+    content.append(element)
+    control.extend([properties, content])

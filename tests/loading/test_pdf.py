@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError
+from rag.loading.blocks import Block
 from rag.loading.files import load_bytes
+from rag.loading.parsed import of_pages
 from rag.loading.pdf import parse
 from tests.loading.pdfs import Put, column, pdf
 
@@ -63,6 +65,13 @@ def test_a_sentence_goes_on_across_pages_and_the_page_starts_where_it_does() -> 
     ends = parse(pdf([column(["It ends here."], 50), [], column(["another begins"], 50)]))
     assert ends.text == "It ends here.\n\nanother begins"
     assert ends.pages == (0, 15, 15)
+
+
+def test_a_page_without_text_starts_where_the_next_one_with_text_does() -> None:
+    blocks = [[Block("It was signed on the")], [], [Block("first of May.")], [Block("The end.")]]
+    found = of_pages(blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None)
+    start = found.text.index("first")
+    assert found.pages == (0, start, start, found.text.index("The end"))
 
 
 def test_larger_and_bolder_type_is_a_heading() -> None:

@@ -92,3 +92,35 @@ def test_any_text_is_a_table_or_refused(source: str) -> None:
     with contextlib.suppress(csv.Error):
         text, sections, _ = parse(source)
         assert all(section.start <= len(text) for section in sections)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            "No\tText\n1\tThe rent is 1,200 euros, due monthly, in advance.\n",
+            "No: 1 | Text: The rent is 1,200 euros, due monthly, in advance.",
+        ),
+        (
+            "Datum;Zweck;Betrag\n02.01.2026;Miete, Januar, Wohnung 3;-950,00\n",
+            "Datum: 02.01.2026 | Zweck: Miete, Januar, Wohnung 3 | Betrag: -950,00",
+        ),
+        ('Name,Likes\nAnn,"tea; no milk; a cat"\n', "Name: Ann | Likes: tea; no milk; a cat"),
+        ("1,5;2,5;3,5\n4,5;5,5;6,5\n", "1,5 | 2,5 | 3,5\n\n4,5 | 5,5 | 6,5"),
+        ("a,b,c", "a | b | c"),
+    ],
+)
+def test_marks_within_cells_part_nothing(source: str, text: str) -> None:
+    assert parse(source)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("Country,2019,2020\nIran,34.8,30.6\n", "Country: Iran | 2019: 34.8 | 2020: 30.6"),
+        ("Ada,1815,1852\nBo,1914,1999\n", "Ada | 1815 | 1852\n\nBo | 1914 | 1999"),
+        ("2019,2020\n1,2\n", "2019 | 2020\n\n1 | 2"),
+    ],
+)
+def test_years_are_headers_over_what_is_no_year(source: str, text: str) -> None:
+    assert parse(source)[0] == text

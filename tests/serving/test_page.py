@@ -186,6 +186,22 @@ def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: i
     assert watched.noted == []
 
 
+def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> None:
+    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
+    with serving(tmp_path, key=token) as client:
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto("/")
+        page.evaluate("void (window.both = Promise.all([getJson('/v1/documents'), getJson('/v1/documents')]))")
+        page.wait_for_timeout(300)
+        page.get_by_role("textbox", name="API key").fill(token)
+        page.get_by_role("button", name="Use it").click()
+        assert len(page.evaluate("window.both")) == 2
+        assert page.evaluate("sessionStorage.getItem('key')") == token
+        expect(page.locator("#key")).not_to_be_visible()
+        watched.context.close()
+
+
 def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
     with serving(tmp_path, key=token) as client:

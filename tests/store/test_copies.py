@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -123,6 +124,29 @@ def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left
     with pytest.raises(StoreError, match=str(path)):
         copies.restore(folder, path, replace=True, wait=0)
     assert both(local(folder), "sardines") == [ALL, ALL]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[: len(content) // 2 + 99],
+        lambda content: b"\0" * 100 + content[100:],
+        lambda content: b"\0" * 4096 + content[4096:],
+        lambda content: b"\0" * len(content),
+        lambda content: b"not a database" * 999,
+        lambda content: content[:50],
+    ],
+    ids=["half", "within a page", "header", "first page", "zeros", "garbage", "50 bytes"],
+)
+def test_a_broken_index_is_replaced(folder: Path, tmp_path: Path, broken: Callable[[bytes], bytes]) -> None:
+    path = copies.take(folder, tmp_path / "a").path
+    (folder / "rag.sqlite").write_bytes(broken((folder / "rag.sqlite").read_bytes()))
+    copies.restore(folder, Path(path), replace=True, wait=0)
+    store = local(folder)
+    assert both(store, "sardines") == [ALL, ALL]
+    put(store, "d", "Sardines swim near d.")
+    assert both(store, "sardines") == [{*ALL, "d"}, {*ALL, "d"}]
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ async function waitUntilReady() {
   for (;;) {
     try { await countDocuments(); say(''); return; } catch (error) {
       if (error.status !== 503) { say(''); $('result').replaceChildren(problemBox(error)); $('result').hidden = false; return; }
-      say('The models are being loaded', { busy: true });
+      say(error.message[0].toUpperCase() + error.message.slice(1), { busy: true });
       await pause(800);
     }
   }
@@ -152,6 +152,7 @@ $('question').addEventListener('keydown', event => {
 $('show-documents').addEventListener('click', toggleDocuments);
 $('welcome-add').addEventListener('click', () => showDocuments($('welcome-add')));
 $('show-help').addEventListener('click', () => $('help').showModal());
+$('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closeSide(); location.hash = ''; $('question').focus(); });
 $('forget').addEventListener('click', () => { localStorage.removeItem('recent'); showRecent(); $('question').focus(); });
 addEventListener('hashchange', follow);

@@ -50,17 +50,21 @@ const getJson = async path => (await request(path)).json();
 const postJson = (path, body, signal) =>
   request(path, { method: 'POST', signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 
+let keyAsked = null;  // several requests may be refused at once; they wait for one answer
+
 function askForKey(why) {
   const dialog = $('key');
   $('key-wrong').textContent = sessionStorage.getItem('key') ? why : '';
   if (!dialog.open) dialog.showModal();
-  return new Promise(resolve => {
+  keyAsked ??= new Promise(resolve => {
     $('key-form').addEventListener('submit', () => {
       sessionStorage.setItem('key', $('key-value').value.trim());
       $('key-value').value = '';
+      keyAsked = null;
       resolve();
     }, { once: true });
   });
+  return keyAsked;
 }
 
 // Server-sent events of a response, each as [name, data].
