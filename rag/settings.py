@@ -156,6 +156,7 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)) or (kind is int and isinstance(value, float)):
         raise wrong  # a TOML file's 8.7 is no 8, as RAG_READ=8.7 is none
     try:
-        return Path(value).expanduser() if issubclass(kind, Path) else kind(value)
+        made = kind(value)
+        return made.expanduser() if isinstance(made, Path) else made
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # the last for the home of nobody
         raise wrong from error
