@@ -66,6 +66,8 @@ class Recipe(_Part):
     max_passage_tokens: int = Field(ge=16)
     dropout: Share
     freeze_embeddings: bool
+    part_punctuation: bool = False
+    """Make its tokenizer part punctuation from words, so that a span can end before a full stop, where it does not."""
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
     taught: Share = 0.0

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from rag.errors import InputError, ModelError
 from rag.reading.heads import load_head
@@ -246,6 +247,17 @@ def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Pat
     before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader)
     assert before is None
     assert after.answerable == 2
+
+
+@pytest.mark.slow
+def test_a_tokenizer_comes_to_part_punctuation_from_words(data: Path) -> None:
+    tiny.spaced(data / "spaced")
+    training.train(recipe(init="spaced", part_punctuation=True), data, data / "out")
+    training.train(recipe(init="out", part_punctuation=True), data, data / "again")
+    for name in ("out", "again"):
+        made = Tokenizer.from_file(str(data / name / "tokenizer.json"))
+        assert made.encode("in 2015.", add_special_tokens=False).offsets == [(0, 2), (2, 7), (7, 8)]
+        assert made.to_str().count("Punctuation") == 1
 
 
 def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -> None:
