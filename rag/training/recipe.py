@@ -73,7 +73,9 @@ class Recipe(_Part):
     taught: Share = 0.0
     """Share of the loss that is the teacher's word."""
     average: Share | None = None
-    """Share of the weights it comes to; the others are those it starts from."""
+    """Share of the weights it comes to in the mean that is kept; the others are those it starts from, or of `average_with`."""
+    average_with: str | None = None
+    """Another reader of the same shape: a shipped one, or a folder."""
 
 
 class SetsRecipe(Recipe):

@@ -45,6 +45,8 @@ class Run:
     recipe: Recipe
     start: str
     """Folder or hub id of what it begins with."""
+    other: str
+    """Folder of what its weights are averaged with, if they are."""
     model: Any
     tokenizer: Any
     optimizer: torch.optim.Optimizer
@@ -116,13 +118,14 @@ def _start(recipe: Recipe, data: Path, out: Path) -> Run:
     if Path(init).resolve() == out:
         raise InputError(f"--out {out} is what the run starts from, and would be overwritten", "name another folder")
     tokenizer, model, new_head = _loaded(recipe, init, local)
+    other = start_path(recipe.average_with, data)[0] if recipe.average_with else init
     if recipe.average is not None:
-        _check_average(init, model)
+        _check_average(other, model)
     for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():
         parameter.requires_grad = False
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
-    return Run(recipe, init, model.train(), tokenizer, optimizer, new_head, _teacher(recipe.teacher, data))
+    return Run(recipe, init, other, model.train(), tokenizer, optimizer, new_head, _teacher(recipe.teacher, data))
 
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
@@ -151,14 +154,14 @@ def _part_punctuation(tokenizer: Tokenizer) -> None:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
 
 
-def _check_average(init: str, model: Any) -> None:
-    path = Path(init, WEIGHTS)
+def _check_average(other: str, model: Any) -> None:
+    path = Path(other, WEIGHTS)
     if not path.is_file():
-        raise InputError(f"the recipe averages with {init}, which is no folder with {WEIGHTS}", "download it, or drop average")
+        raise InputError(f"the recipe averages with {other}, which is no folder with {WEIGHTS}", "download it, or drop average")
     with safe_open(path, "pt") as file:
         fits = {*file.keys()} == {*model.state_dict()}
     if not fits:
-        raise InputError(f"the recipe averages with {init}, which has other weights than a reader", "drop average")
+        raise InputError(f"the recipe averages with {other}, which has other weights than a reader", "drop average")
 
 
 def _teacher(setting: str | None, data: Path) -> Head | None:
@@ -171,7 +174,7 @@ def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
     _loop(run, _plan(stages, run), sum(stage.steps for stage in stages), checkpoint, mark)
     save(run.model, run.tokenizer, out)
     if run.recipe.average is not None:
-        average(run.start, out, run.recipe.average)
+        average(run.other, out, run.recipe.average)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -188,10 +191,10 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
     _write_digest(out)
 
 
-def average(start: str, out: Path, share: float) -> None:
-    """Put in `out` what lies between the weights in folder `start` and its own, of which it keeps that `share`, in [0, 1]: better
+def average(other: str, out: Path, share: float) -> None:
+    """Put in `out` what lies between the weights in folder `other` and its own, of which it keeps that `share`, in [0, 1]: better
     than either where both are good (Wortsman et al. 2022, "Model soups")."""
-    before, after = load_file(Path(start) / WEIGHTS), load_file(out / WEIGHTS)
+    before, after = load_file(Path(other) / WEIGHTS), load_file(out / WEIGHTS)
     between = {name: ((1 - share) * before[name].float() + share * after[name].float()).half() for name in after}
     save_file(between, out / WEIGHTS, {"format": "pt"})
     _write_digest(out)

@@ -131,10 +131,14 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_run_that_keeps_nothing_of_itself_ends_where_it_began(data: Path) -> None:
-    training.train(recipe(average=0.0), data, data / "out")
-    began, ended = (load_file(data / name / training.WEIGHTS) for name in ("start", "out"))
-    assert all(torch.equal(ended[name], began[name].half()) for name in ended)
+@pytest.mark.parametrize("other", [None, "other"])
+def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(data: Path, other: str | None) -> None:
+    tiny.bert(data / "other")
+    weights = load_file(data / "other" / training.WEIGHTS)
+    save_file({name: 2 * weight for name, weight in weights.items()}, data / "other" / training.WEIGHTS, {"format": "pt"})
+    training.train(recipe(average=0.0, average_with=other), data, data / "out")
+    meant, ended = (load_file(data / name / training.WEIGHTS) for name in (other or "start", "out"))
+    assert all(torch.equal(ended[name], meant[name].half()) for name in ended)
     assert not (data / "out.checkpoint.pt").exists()
 
 
