@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 Q ?= When was the JCPOA signed?
 # What the questions on seeds/ must keep, in per cent: a little under what is measured (eval/results/seeds-*.json).
-GATES := f1_answerable=61 citation_document@1=71 abstention_recall=80 citation_precision_right=93 evidence@10=97 offset_integrity=100
+GATES := f1_answerable=65 citation_document@1=74 abstention_recall=77 citation_precision_right=94 evidence@10=97 offset_integrity=100
 
 .PHONY: ask check gate fast clean
 .DEFAULT_GOAL := ask
