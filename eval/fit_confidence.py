@@ -140,7 +140,8 @@ def ranking(examples: Sequence[Example]) -> Confidence:
     """The weights of retrieval and type that put most right answers first. What differs by less than `_CHANCE` of the questions
     is equal; of equals, those that mind the type most, as words of the wrong kind are what people find absurd."""
     own = [example for example in examples if example.kind == "own"]
-    tried = [Confidence({}, 0.0, 0.5, retrieval, kind) for kind in (6.0, 4.0, 3.0, 2.0, 1.0) for retrieval in (20.0, 10.0, 30.0, 5.0)]
+    kinds, retrievals = (6.0, 4.0, 3.0, 2.0, 1.0), (20.0, 10.0, 30.0, 5.0)
+    tried = [Confidence({}, 0.0, 0.5, retrieval, kind) for kind in kinds for retrieval in retrievals]
     right = [sum(_first_is_right(example, model) for example in own) for model in tried]
     return next(model for model, count in zip(tried, right, strict=True) if count >= max(right) - _CHANCE * len(own))
 
