@@ -32,7 +32,7 @@ def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
-            f"reader {setting} cannot be loaded: {reason}", "name another: accurate, fast, a folder or a hub id"
+            f"reader {setting} cannot be loaded: {reason}", "name another in RAG_READER, or as a recipe's teacher"
         ) from error
 
 
