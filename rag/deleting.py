@@ -47,9 +47,9 @@ def delete(store: Store, ids: Sequence[str]) -> list[Receipt]:
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
         gone = [one for one in before if store.delete(one.document)]
-        archives = {one.archive for one in gone} - {""}
-        left = [document.id for document in store.documents() if document.file in archives] if archives else []
-        store.restamp(dict.fromkeys(left, _READ_AGAIN))
+        if archives := {one.archive for one in gone} - {""}:
+            left = [document.id for document in store.documents() if document.file in archives]
+            store.restamp(dict.fromkeys(left, _READ_AGAIN))
     store.purge()
     return [_receipt(store, one) for one in gone]
 

@@ -20,8 +20,11 @@ _DECLARING = 2048
 """Bytes at the beginning of a page in which it says its encoding."""
 
 
-def decode(content: bytes) -> str:
-    """Text of any common encoding: by its byte order mark, as UTF-8, or by the likeliest. Raises Unreadable if binary."""
+def decode(content: bytes, declared: str | None = None) -> str:
+    """Text of any common encoding: by its byte order mark, as UTF-8, in the `declared` one, or by the likeliest.
+
+    Raises Unreadable if binary.
+    """
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
         bom = _utf16_without_mark(content)
@@ -30,7 +33,8 @@ def decode(content: bytes) -> str:
     try:
         text = content.decode(bom or "utf-8-sig")
     except UnicodeDecodeError:
-        text = _decode_legacy(content)
+        named = _decode_named(content, declared)
+        text = _decode_legacy(content) if named is None else named
     if "\0" in text:
         raise Unreadable("is binary, not text")
     return text
@@ -48,23 +52,25 @@ def _utf16_without_mark(content: bytes) -> str | None:
 
 def decode_page(content: bytes) -> str:
     """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises Unreadable if binary."""
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        declared = _DECLARED.search(content[:_DECLARING])
-        return decode_as(content, declared[1].decode() if declared else None)
-    return decode(content)
+    declared = _DECLARED.search(content[:_DECLARING])
+    return decode(content, declared[1].decode() if declared else None)
 
 
 def decode_as(content: bytes, named: str | None) -> str:
     """Text in the encoding that it comes with a name for, where that is true. Raises Unreadable if it is no text."""
+    text = _decode_named(content, named)
+    return decode(content) if text is None else text
+
+
+def _decode_named(content: bytes, named: str | None) -> str | None:
+    """None where the name is none, says nothing that UTF-8 does not, or is not true."""
     try:
         codec = codecs.lookup(named).name if named else "ascii"
         if codec not in ("utf-8", "ascii", "rot13"):
             return content.decode(_MEANT.get(codec, codec)).replace("\0", "")
     except (LookupError, ValueError, TypeError):  # TypeError: codecs that are not of text
         pass
-    return decode(content)
+    return None
 
 
 def _decode_legacy(content: bytes) -> str:

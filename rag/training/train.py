@@ -115,10 +115,11 @@ def _ready(out: Path) -> Path:
 def _start(recipe: Recipe, data: Path, out: Path) -> Run:
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
-    if Path(init).resolve() == out:
-        raise InputError(f"--out {out} is what the run starts from, and would be overwritten", "name another folder")
-    tokenizer, model, new_head = _loaded(recipe, init, local)
     other = start_path(recipe.average_with, data)[0] if recipe.average_with else init
+    if out in (Path(init).resolve(), Path(other).resolve()):
+        what = "starts from or averages with"
+        raise InputError(f"--out {out} is what the run {what}, and would be overwritten", "name another folder")
+    tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
         _check_average(other, model)
     for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():

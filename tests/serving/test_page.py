@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -186,12 +187,20 @@ def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: i
     assert watched.noted == []
 
 
-def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
-    with serving(tmp_path, key=token) as client:
+@contextmanager
+def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
+    """The page of a service that needs a key, and the key."""
+    _, token = keys_of(Settings(index=folder)).add("a", "read")
+    with serving(folder, key=token) as client:
         watched = Watched(browser, client)
+        watched.page.goto("/")
+        yield watched, token
+        watched.context.close()
+
+
+def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> None:
+    with locked(browser, tmp_path) as (watched, token):
         page = watched.page
-        page.goto("/")
         page.evaluate("void (window.both = Promise.all([getJson('/v1/documents'), getJson('/v1/documents')]))")
         page.wait_for_timeout(300)
         page.get_by_role("textbox", name="API key").fill(token)
@@ -199,15 +208,11 @@ def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> N
         assert len(page.evaluate("window.both")) == 2
         assert page.evaluate("sessionStorage.getItem('key')") == token
         expect(page.locator("#key")).not_to_be_visible()
-        watched.context.close()
 
 
 def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
-    with serving(tmp_path, key=token) as client:
-        watched = Watched(browser, client)
+    with locked(browser, tmp_path) as (watched, token):
         page = watched.page
-        page.goto("/")
         page.get_by_role("textbox", name="API key").fill("wrong")
         page.get_by_role("button", name="Use it").click()
         expect(page.locator("#key-wrong")).to_contain_text("wrong or revoked")
@@ -216,8 +221,7 @@ def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Pa
         expect(page.get_by_role("heading", name="There is nothing to ask yet")).to_be_visible()
         ask(page, "Anyone there?")
         expect(page.get_by_role("alert")).to_contain_text("the index is empty")
-        watched.context.close()
-        assert [line for line in watched.noted if "401" not in line and "409" not in line] == []
+    assert [line for line in watched.noted if "401" not in line and "409" not in line] == []
 
 
 def test_on_the_shipped_models(browser: Browser, tmp_path: Path) -> None:

@@ -270,6 +270,9 @@ def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -
         training.train(recipe(init="nowhere"), data, data / "file")
     with pytest.raises(InputError, match="starts from"):
         training.train(recipe(), data, data / "start")
+    shutil.copytree(data / "start", data / "other")
+    with pytest.raises(InputError, match="averages with"):
+        training.train(recipe(average=0.5, average_with="other"), data, data / "other")
     with pytest.raises(OSError, match="file"):
         training.train(recipe(init="nowhere"), data, data / "file" / "out")
 
