@@ -232,6 +232,18 @@ def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None
     return run
 
 
+def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Path | None], None]:
+    """(folder of sets, out, init, recipe file): an embedder in `out`."""
+    _prepare(settings)
+    from rag.training.embedder import tune
+    from rag.training.recipe import EmbedderRecipe, load_recipe
+
+    def run(data: Path, out: Path, init: str | None, recipe_file: Path | None) -> None:
+        tune(load_recipe(EmbedderRecipe, recipe_file).model_copy(update={"init": init} if init else {}), data, out)
+
+    return run
+
+
 def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
     from rag.retrieval import HybridRetriever
 

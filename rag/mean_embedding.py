@@ -30,7 +30,7 @@ class MeanEmbedder:
             self._bert = Bert(folder, bf16)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"embedder {setting} cannot be loaded: {error}", "set RAG_EMBEDDER to another model") from error
-        self._most = int(_json(folder / "sentence_bert_config.json")["max_seq_length"])
+        self._most = _most_tokens(folder)
         self.name = setting
         self.dim = int(self._bert.config["hidden_size"])
 
@@ -66,17 +66,26 @@ def _batches(ids: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def is_mean(folder: Path) -> bool:
-    """Whether the folder holds a BERT whose unit vectors are the mean of its states, and which wants no prompts."""
+    """Whether the folder holds a BERT whose unit vectors are the mean of its states, and which wants no prompts: as
+    sentence-transformers once wrote it, or writes it now."""
     try:
         modules = [str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json")]
         pooling = _json(folder / "1_Pooling" / "config.json")
         prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
-        limit = _json(folder / "sentence_bert_config.json")
+        lowered = _json(folder / "sentence_bert_config.json").get("do_lower_case")
+        most = _most_tokens(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    modes = [name for name, on in pooling.items() if name.startswith("pooling_mode") and on]
-    plain = modes == ["pooling_mode_mean_tokens"] and not any(prompts.values()) and not limit.get("do_lower_case")
-    return modules == _MODULES and plain and isinstance(limit.get("max_seq_length"), int) and is_bert(folder)
+    modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
+    mean = modes == ["pooling_mode_mean_tokens"] or (not modes and pooling.get("pooling_mode") == "mean")
+    return modules == _MODULES and mean and not any(prompts.values()) and not lowered and most > 0 and is_bert(folder)
+
+
+def _most_tokens(folder: Path) -> int:
+    """Of a text; 0 where that is more than the model has positions for."""
+    limit = _json(folder / "sentence_bert_config.json").get("max_seq_length")
+    most = int(_json(folder / "tokenizer_config.json")["model_max_length"] if limit is None else limit)
+    return most if most <= _json(folder / "config.json")["max_position_embeddings"] else 0
 
 
 def _json(path: Path) -> Any:

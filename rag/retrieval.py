@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rag.fusion import fuse
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit
 
 
 class HybridRetriever:
-    """alpha * dense + (1 - alpha) * lexical (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion functions").
-
-    Each leg is scaled from its theoretical least score (cosine -1, BM25 0) to the best score it found.
-    """
+    """The candidates of both legs, each with both scores, fused."""
 
     def __init__(self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7) -> None:
         self._store = store
@@ -44,11 +42,3 @@ class HybridRetriever:
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:
     """Each id's place, from 1, in what a leg found, best first."""
     return {passage: rank for rank, passage in enumerate(found, 1)}
-
-
-def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float) -> dict[int, float]:
-    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no word."""
-    top_dense = max((score + 1 for score in dense.values()), default=0) or 1
-    top_lexical = max(lexical.values(), default=0) or 1
-    scaled = {i: (max(0, score + 1) / top_dense, lexical.get(i, 0) / top_lexical) for i, score in dense.items()}
-    return {i: alpha * meaning + (1 - alpha) * words for i, (meaning, words) in scaled.items()}

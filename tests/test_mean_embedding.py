@@ -15,19 +15,20 @@ TEXTS = ["when was it signed?", "a", "", "oman hosted the talks. " * 40, "iran a
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A tiny BERT in sentence-transformers' layout."""
-    tiny.bert(tmp_path)
-    modules: object = [{"type": f"sentence_transformers.models.{name}"} for name in ("Transformer", "Pooling", "Normalize")]
-    written = {
-        "modules.json": modules,
-        "config_sentence_transformers.json": {},
-        "sentence_bert_config.json": {"max_seq_length": 64},
-    }
-    for name, content in written.items():
-        (tmp_path / name).write_text(json.dumps(content))
-    (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
-    return tmp_path
+    return tiny.embedder(tmp_path)
+
+
+def test_the_layout_that_sentence_transformers_writes_now_is_known_too(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    written = tmp_path_factory.mktemp("now")
+    SentenceTransformer(str(folder), device="cpu").save_pretrained(str(written), create_model_card=False)
+    assert "max_seq_length" not in json.loads((written / "sentence_bert_config.json").read_text())
+    assert is_mean(written)
+    before, after = (MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written))
+    assert np.allclose(before, after, atol=1e-6)
 
 
 def test_vectors_are_of_unit_length_whatever_stands_beside_them(folder: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from rag.chunking.split import split
 from rag.filters import Condition
 from rag.ingest import embed_and_put
-from rag.retrieval import HybridRetriever, fuse
+from rag.retrieval import HybridRetriever
 from rag.store.local import LocalStore
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -72,10 +72,3 @@ def test_a_filter_holds_in_both_legs(store: LocalStore) -> None:
 def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
     store.delete("deal")
     assert "deal" not in found(store, "where was the deal signed", 4)
-
-
-def test_fusion_weighs_both_legs_from_their_least_to_their_best() -> None:
-    fused = fuse({1: 1.0, 2: 0.0}, {2: 8.0, 1: 4.0}, 0.5)
-    assert fused == {1: pytest.approx(0.75), 2: pytest.approx(0.75)}
-    assert fuse({1: 0.2}, {}, 0.7) == {1: pytest.approx(0.7)}
-    assert fuse({}, {}, 0.7) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -33,6 +34,26 @@ def bert(folder: Path, head: bool = True) -> Path:
     )
     (BertForQuestionAnswering if head else BertForMaskedLM)(config).save_pretrained(folder)
     wordpiece_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def embedder(folder: Path) -> Path:
+    """BERT in sentence-transformers' layout of old."""
+    bert(folder, head=False)
+    parts = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
+    modules = [
+        {"idx": n, "name": f"{n}", "path": at, "type": f"sentence_transformers.models.{t}"} for n, (t, at) in enumerate(parts)
+    ]
+    written = {
+        "modules.json": modules,
+        "config_sentence_transformers.json": {},
+        "sentence_bert_config.json": {"max_seq_length": 64},
+        "1_Pooling/config.json": {"word_embedding_dimension": 16, "pooling_mode_mean_tokens": True},
+    }
+    for _, at in parts:
+        (folder / at).mkdir(exist_ok=True)
+    for name, content in written.items():
+        (folder / name).write_text(json.dumps(content))
     return folder
 
 

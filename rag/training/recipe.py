@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from rag.errors import InputError
 
@@ -95,8 +95,38 @@ class OwnRecipe(Recipe):
     stage: list[OwnStage] = Field(min_length=1, max_length=1)
 
 
-R = TypeVar("R", SetsRecipe, OwnRecipe)
-_SHIPPED = {SetsRecipe: "recipe.toml", OwnRecipe: "finetune.toml"}
+class EmbedderRecipe(_Stage):
+    """Tunes an embedder on the sets of a folder."""
+
+    init: str
+    """A folder (also inside the data folder), a hub id, or "minilm"."""
+    seed: int = Field(ge=0, lt=2**63)
+    dev_set: str
+    dev_articles: NonNegativeInt
+    """Of it, held out of training."""
+    weight_decay: NonNegativeFloat
+    steps: PositiveInt
+    warmup: NonNegativeInt
+    """Steps."""
+    scale: PositiveFloat
+    """Of cosines in the softmax."""
+    max_passage_tokens: int = Field(ge=16)
+    passages: int = Field(ge=2)
+    """Of a batch."""
+    questions: PositiveInt
+    """At most, of a passage in a batch."""
+    visits: PositiveInt
+    """At most, of a passage in a pass."""
+    negatives: NonNegativeInt
+    """Of a passage in a batch: others that retrieval takes for it."""
+    average: Share
+    """Share of the tuned weights in the mean that is kept; the others are those it starts from."""
+    sets: dict[str, PositiveInt] = Field(min_length=1)
+    """Most questions of each."""
+
+
+R = TypeVar("R", SetsRecipe, OwnRecipe, EmbedderRecipe)
+_SHIPPED = {SetsRecipe: "recipe.toml", OwnRecipe: "finetune.toml", EmbedderRecipe: "embedder.toml"}
 
 
 def load_recipe(kind: type[R], path: Path | None = None) -> R:

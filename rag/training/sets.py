@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.training.data import Article, read_squad
-from rag.training.recipe import Mix, SetsRecipe, SetsStage
+from rag.training.recipe import EmbedderRecipe, Mix, SetsRecipe, SetsStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
     return [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
 
 
-def recipe_articles(recipe: SetsRecipe, name: str, data: Path) -> tuple[list[Article], list[Article]]:
+def recipe_articles(recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path) -> tuple[list[Article], list[Article]]:
     """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it is not there."""
     path = data / f"{name}.json.gz"
     if not path.exists():

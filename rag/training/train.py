@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
-from tqdm import tqdm
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import InputError, ModelError
@@ -31,16 +29,14 @@ from rag.training.measure import Measured, measure
 from rag.training.own import own_set
 from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe
 from rag.training.sets import Set, recipe_sets
+from rag.training.steps import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, ready, write_digest, write_weights
 from rag.training.teacher import wanted
 from rag.weights import start_path
-
-CHECKPOINT_EVERY = 100
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(slots=True)
 class Run:
-    """A run: the state that a checkpoint holds (model, optimizer, step), and what it is made with."""
+    """What a run is made with."""
 
     recipe: Recipe
     start: str
@@ -49,11 +45,9 @@ class Run:
     """Folder of what its weights are averaged with, if they are."""
     model: Any
     tokenizer: Any
-    optimizer: torch.optim.Optimizer
     new_head: bool
     """What it begins with has no span head."""
     teacher: Head | None = None
-    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,7 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of another run; ModelError for a
     model that is not there or does not fit.
     """
-    out = _ready(out)
+    out = ready(out)
     run = _start(recipe, data, out)
     _train(run, [Stage(recipe_sets(recipe, s, data), s.steps, s.first, s.last) for s in recipe.stage], out)
 
@@ -85,7 +79,7 @@ def fine_tune(
 
     `reader` loads one by its setting. Raises as `own_set` and `train` do.
     """
-    out = _ready(out)
+    out = ready(out)
     run = _start(recipe, questions.parent, out)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]
@@ -99,34 +93,17 @@ def fine_tune(
     return before, measure(reader(str(out)), held_out)
 
 
-def _ready(out: Path) -> Path:
-    """The folder, whole path and all, so that no setting of a shipped reader is meant by its name. Raises now what the end would:
-    InputError for a file, OSError for a folder that cannot be made or written."""
-    out = out.resolve()
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file", "name a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for folder in (out, out.parent):
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    return out
-
-
 def _start(recipe: Recipe, data: Path, out: Path) -> Run:
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
     other = start_path(recipe.average_with, data)[0] if recipe.average_with else init
-    if out in (Path(init).resolve(), Path(other).resolve()):
-        what = "starts from or averages with"
-        raise InputError(f"--out {out} is what the run {what}, and would be overwritten", "name another folder")
+    not_its_start(out, init, other)
     tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
         _check_average(other, model)
     for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():
         parameter.requires_grad = False
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=recipe.weight_decay, fused=True)
-    return Run(recipe, init, other, model.train(), tokenizer, optimizer, new_head, _teacher(recipe.teacher, data))
+    return Run(recipe, init, other, model, tokenizer, new_head, _teacher(recipe.teacher, data))
 
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
@@ -170,9 +147,9 @@ def _teacher(setting: str | None, data: Path) -> Head | None:
 
 
 def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
-    checkpoint, mark = out.with_name(out.name + ".checkpoint.pt"), _mark(run, stages)
-    _resume(run, checkpoint, mark)
-    _loop(run, _plan(stages, run), sum(stage.steps for stage in stages), checkpoint, mark)
+    checkpoint = checkpoint_of(out)
+    steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages))
+    steps.take(_plan(stages, run, steps.taken), sum(stage.steps for stage in stages), lambda batch: _loss(run, batch))
     save(run.model, run.tokenizer, out)
     if run.recipe.average is not None:
         average(run.other, out, run.recipe.average)
@@ -189,25 +166,17 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
     """fp16 weights, tokenizer, and the digest that is checked at load."""
     model.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
-    _write_digest(out)
+    write_digest(out)
 
 
 def average(other: str, out: Path, share: float) -> None:
-    """Put in `out` what lies between the weights in folder `other` and its own, of which it keeps that `share`, in [0, 1]: better
-    than either where both are good (Wortsman et al. 2022, "Model soups")."""
-    before, after = load_file(Path(other) / WEIGHTS), load_file(out / WEIGHTS)
-    between = {name: ((1 - share) * before[name].float() + share * after[name].float()).half() for name in after}
-    save_file(between, out / WEIGHTS, {"format": "pt"})
-    _write_digest(out)
+    """Put in `out` the mean of the weights in folder `other` and its own, of which it keeps that `share`."""
+    write_weights(mean(load_file(Path(other) / WEIGHTS), load_file(out / WEIGHTS), share), out)
 
 
-def _write_digest(out: Path) -> None:
-    (out / "model.sha256").write_text(hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n")
-
-
-def _plan(stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]]]:
-    """(learning rate, batch) of every step from the run's on."""
-    recipe, begun, first = run.recipe, run.step, 0
+def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float, list[Item]]]:
+    """(learning rate, batch) of every step from the one numbered `begun` on."""
+    recipe, first = run.recipe, 0
     count = token_counter(run.tokenizer)
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
@@ -222,22 +191,7 @@ def _plan(stages: Sequence[Stage], run: Run) -> Iterator[tuple[float, list[Item]
         first += stage.steps
 
 
-def _loop(run: Run, plan: Iterator[tuple[float, list[Item]]], total: int, checkpoint: Path, mark: str) -> None:
-    average = 0.0
-    with tqdm(total=total, initial=run.step, unit="step", mininterval=5) as progress:
-        for rate, batch in plan:
-            for group in run.optimizer.param_groups:
-                group["lr"] = rate
-            loss = _step(run, batch)
-            average = 0.98 * average + 0.02 * loss if average else loss
-            run.step += 1
-            progress.update()
-            progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
-            if run.step % CHECKPOINT_EVERY == 0:
-                _save(run, checkpoint, mark)
-
-
-def _step(run: Run, batch: list[Item]) -> float:
+def _loss(run: Run, batch: list[Item]) -> Tensor:
     encoded = encode(run.tokenizer, [item[1] for item in batch])
     groups = [item[0] for item in batch]
     group = torch.tensor(groups)
@@ -249,34 +203,10 @@ def _step(run: Run, batch: list[Item]) -> float:
         shares = wanted(run.teacher, encoded, [item[1] for item in batch], groups)
         heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in zip((starts, ends), shares, strict=True)]
         loss = (1 - run.recipe.taught) * loss + run.recipe.taught * sum(heard)
-    run.optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
-    run.optimizer.step()
-    return float(loss.detach())
+    return loss
 
 
 def _logits(model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         output = model(**{name: torch.as_tensor(value) for name, value in inputs.items()})
     return output.start_logits.float(), output.end_logits.float()
-
-
-def _save(run: Run, path: Path, mark: str) -> None:
-    state = {"step": run.step, "model": run.model.state_dict(), "optimizer": run.optimizer.state_dict()}
-    state |= {"rng": torch.get_rng_state(), "mark": mark}
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
-
-
-def _resume(run: Run, path: Path, mark: str) -> None:
-    if not path.exists():
-        return
-    state = torch.load(path, weights_only=True)
-    if state.get("mark") != mark:
-        raise InputError(f"{path} is of a run by another recipe or other data", "remove it to begin anew, or name another --out")
-    run.step = state["step"]
-    run.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["rng"])

@@ -19,10 +19,12 @@ from rag.errors import InputError, ModelError
 from rag.reading.heads import load_head
 from rag.reading.reader import ExtractiveReader
 from rag.reading.windows import encode, windows
+from rag.training import steps
 from rag.training import train as training
 from rag.training.data import groups, question_set
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.sets import split_articles
+from rag.training.steps import WEIGHTS
 from rag.training.teacher import wanted
 from rag.types import Hit, Passage
 from tests import tiny
@@ -91,16 +93,16 @@ def fewer(data: Path, number: int) -> Path:
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training.train(recipe(), data, data / "whole")
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
-    step, steps = training._step, []
+    monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
+    loss, seen = training._loss, []
 
-    def dying(*arguments: Any) -> float:
-        steps.append(1)
-        if len(steps) == 8:
+    def dying(*arguments: Any) -> torch.Tensor:
+        seen.append(1)
+        if len(seen) == 8:
             raise KeyboardInterrupt
-        return step(*arguments)
+        return loss(*arguments)
 
-    monkeypatch.setattr(training, "_step", dying)
+    monkeypatch.setattr(training, "_loss", dying)
     with pytest.raises(KeyboardInterrupt):
         training.train(recipe(), data, data / "killed")
     assert (data / "killed.checkpoint.pt").exists()
@@ -123,9 +125,9 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
 def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:
     for name, value in (("start", 1.0), ("out", 3.0)):
         (tmp_path / name).mkdir()
-        save_file({"layer": torch.full((2, 2), value).half()}, tmp_path / name / training.WEIGHTS)
+        save_file({"layer": torch.full((2, 2), value).half()}, tmp_path / name / WEIGHTS)
     training.average(str(tmp_path / "start"), tmp_path / "out", 0.75)
-    written = tmp_path / "out" / training.WEIGHTS
+    written = tmp_path / "out" / WEIGHTS
     assert torch.equal(load_file(written)["layer"], torch.full((2, 2), 2.5).half())
     assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(written.read_bytes()).hexdigest()
 
@@ -134,10 +136,10 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
 @pytest.mark.parametrize("other", [None, "other"])
 def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(data: Path, other: str | None) -> None:
     tiny.bert(data / "other")
-    weights = load_file(data / "other" / training.WEIGHTS)
-    save_file({name: 2 * weight for name, weight in weights.items()}, data / "other" / training.WEIGHTS, {"format": "pt"})
+    weights = load_file(data / "other" / WEIGHTS)
+    save_file({name: 2 * weight for name, weight in weights.items()}, data / "other" / WEIGHTS, {"format": "pt"})
     training.train(recipe(average=0.0, average_with=other), data, data / "out")
-    meant, ended = (load_file(data / name / training.WEIGHTS) for name in (other or "start", "out"))
+    meant, ended = (load_file(data / name / WEIGHTS) for name in (other or "start", "out"))
     assert all(torch.equal(ended[name], meant[name].half()) for name in ended)
     assert not (data / "out.checkpoint.pt").exists()
 
@@ -213,9 +215,9 @@ def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> Non
 @pytest.mark.slow
 def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -> None:
     tiny.bert(data / "other")
-    weights = load_file(data / "other" / training.WEIGHTS)
+    weights = load_file(data / "other" / WEIGHTS)
     opinionated = {name: 30 * weight if name == "qa_outputs.weight" else weight for name, weight in weights.items()}
-    save_file(opinionated, data / "other" / training.WEIGHTS, {"format": "pt"})
+    save_file(opinionated, data / "other" / WEIGHTS, {"format": "pt"})
     changes: dict[str, Any] = {"taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
     changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
     training.train(recipe(teacher="other", **changes), data, data / "out")

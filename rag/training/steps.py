@@ -1,0 +1,117 @@
+"""The steps of a training run and their checkpoint: a run that was killed goes on with the same result."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from rag.errors import InputError
+
+CHECKPOINT_EVERY = 100
+WEIGHTS = "model.safetensors"
+B = TypeVar("B")
+
+
+class Steps:
+    """A model, its optimizer, and how many steps they have taken."""
+
+    def __init__(self, model: Any, weight_decay: float, checkpoint: Path, mark: str) -> None:
+        """Goes on from `checkpoint` if it is there. `mark`: a digest of what decides how a run goes on.
+
+        Raises InputError for a checkpoint of another mark.
+        """
+        self._model = model.train()
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=weight_decay, fused=True)
+        self._checkpoint, self._mark = checkpoint, mark
+        self.taken = 0
+        if checkpoint.exists():
+            self._resume()
+
+    def take(self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]) -> None:
+        """A step for each (learning rate, batch) of `plan`; `total` with those taken before."""
+        average = 0.0
+        with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
+            for rate, batch in plan:
+                for group in self._optimizer.param_groups:
+                    group["lr"] = rate
+                found = self._step(loss(batch))
+                average = 0.98 * average + 0.02 * found if average else found
+                self.taken += 1
+                progress.update()
+                progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
+                if self.taken % CHECKPOINT_EVERY == 0:
+                    self._save()
+
+    def _step(self, loss: Tensor) -> float:
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def _save(self) -> None:
+        state = {"step": self.taken, "model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        state |= {"rng": torch.get_rng_state(), "mark": self._mark}
+        partial = self._checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self._checkpoint)
+
+    def _resume(self) -> None:
+        state = torch.load(self._checkpoint, weights_only=True)
+        if state.get("mark") != self._mark:
+            what = f"{self._checkpoint} is of a run by another recipe or other data"
+            raise InputError(what, "remove it to begin anew, or name another --out")
+        self.taken = state["step"]
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Beside the folder that a run's result goes to."""
+    return out.with_name(out.name + ".checkpoint.pt")
+
+
+def ready(out: Path) -> Path:
+    """The folder, whole path and all, so that no setting of a shipped model is meant by its name. Raises now what the end would:
+    InputError for a file, OSError for a folder that cannot be made or written."""
+    out = out.resolve()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file", "name a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for folder in (out, out.parent):
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return out
+
+
+def not_its_start(out: Path, *paths: str) -> None:
+    """Raises InputError where `out` is one of the folders that the run begins with."""
+    if out in {Path(path).resolve() for path in paths}:
+        what = "starts from or averages with"
+        raise InputError(f"--out {out} is what the run {what}, and would be overwritten", "name another folder")
+
+
+def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """fp16 weights between two of the same names, with `share`, in [0, 1], of the latter: better than either where both are good
+    (Wortsman et al. 2022, "Model soups")."""
+    return {name: ((1 - share) * before[name].float() + share * after[name].float()).half() for name in after}
+
+
+def write_weights(weights: dict[str, Tensor], out: Path) -> None:
+    save_file(weights, out / WEIGHTS, {"format": "pt"})
+    write_digest(out)
+
+
+def write_digest(out: Path) -> None:
+    """What is checked at load."""
+    (out / "model.sha256").write_text(hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n")
