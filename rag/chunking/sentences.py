@@ -16,6 +16,7 @@ Offsets = tuple[int, int]
 _NEWLINE = r"(?>\r\n|[\r\n\v\x85\u2028])"
 _IN_LINE = r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]"
 _SPACE = r"[^\S\r\n\v\f\x1c-\x1e\x85\u2028\u2029]"
+_LABEL = r"[A-Z][\w'\u2019()/-]{0,20}(?: [\w'\u2019()/-]{1,20}){0,3}: \S"
 _BAR = r"(?<!\S)\|(?!\S)"
 _CLOSERS = "\"'\u201d\u2019)\\]\u00bb"
 _BLOCK_BREAK = re.compile(
@@ -24,6 +25,8 @@ _BLOCK_BREAK = re.compile(
     rf"|{_NEWLINE}(?={_SPACE}*+(?:[-*\u2022\u2013]|\d{{1,3}}[.)])(?!\S))"  # the next line is a list item
     rf"|{_NEWLINE}(?={_IN_LINE}*?{_BAR})"  # the next line is a table row
     rf"|{_BAR}{_IN_LINE}*+\s*+"  # this one is
+    rf"|^{_LABEL}{_IN_LINE}*+{_NEWLINE}(?={_LABEL})",  # this line and the next name the value that they hold
+    re.MULTILINE,
 )
 _ROW = re.compile(_BAR)
 _TERMINATOR = re.compile(
@@ -35,9 +38,9 @@ _LAST_WORD = re.compile(r"[^\s(\[\"'\u201c\u2018]+\Z")
 _ITEM_NUMBER = re.compile(r"\s*+\d{1,3}\Z")
 
 _TITLES = frozenset(
-    "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres amb hon rev st messrs vs e.g i.e cf viz approx".split()
+    "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres amb hon rev st messrs vs e.g i.e cf viz approx incl excl".split()
 )
-_BEFORE_A_NUMBER = frozenset("no nos fig figs eq vol pp p art sec ch".split())
+_BEFORE_A_NUMBER = frozenset("no nos fig figs eq vol pp p art sec ch max min tel ref".split())
 _SOMETIMES_LAST = frozenset("al etc ed eds est inc ltd corp co dept univ jr sr".split())
 _DATES = frozenset("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun".split())
 _STARTERS = frozenset(
@@ -114,7 +117,7 @@ def _can_end(word: str, next_word: str) -> bool:
     lower = word.lower()
     if lower in _TITLES:
         return False
-    if lower in _BEFORE_A_NUMBER:
+    if lower in _BEFORE_A_NUMBER and word != "P":  # an initial
         return not next_word[:1].isdigit()
     initials = re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word)
     if initials or lower in _SOMETIMES_LAST or word in _DATES:

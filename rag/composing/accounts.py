@@ -18,8 +18,8 @@ DIFFER = re.compile(
 )
 """Words by which a text says that accounts differ."""
 TELLS = re.compile(
-    r"\b(?:said|says|say|counted|counts?|reported|reports?|claimed|claims?|estimated|estimates?|spoke of|speaks? of|gave|gives?|"
-    r"given|puts?|places?|dates|dated|lists?|listed|according to|others?)\b"
+    r"\b(?:said|says|say|counted|counts?|(?<!\bbe )(?<!\bbeen )reported|reports?|claimed|claims?|estimated|estimates?|spoke of|"
+    r"speaks? of|gave|gives?|given|puts?|places?|dates|lists?|[Aa]ccording to|others?)\b"
 )
 """Words by which a sentence says whose account it gives."""
 _REACH = 70

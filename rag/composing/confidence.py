@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.composing.agreement import Candidate, candidates
-from rag.composing.features import FEATURES, Asked, span_features
+from rag.composing.features import FEATURES, Asked, repeats, span_features
 from rag.errors import ModelError
 from rag.types import Span
 from rag.weights import SHIPPED
@@ -53,8 +53,9 @@ class Confidence:
         return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest())
 
     def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
-        """What the spans say, best first."""
-        return candidates(spans, asked.kind, lambda span: self._score(asked, span))
+        """What the spans say, best first; without those that only repeat a question which the text asks, if there are others."""
+        answers = [span for span in spans if not repeats(asked, span)] or spans
+        return candidates(answers, asked.kind, lambda span: self._score(asked, span))
 
     def _score(self, asked: Asked, span: Span) -> float:
         found = span_features(asked, span)

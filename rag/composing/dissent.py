@@ -47,7 +47,7 @@ def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: flo
     for candidate in rest[:_LOOK_AT]:
         how = relation(best.meaning, candidate.meaning)
         same_type = (best.meaning.quantity is None) == (candidate.meaning.quantity is None)
-        is_part = many and how in _APART and same_type and not candidate.meaning.negated
+        is_part = many and how in _APART and same_type and not candidate.meaning.negated and _of_the_list(asked, best, candidate)
         if not (is_part or (how is Relation.CONTRARY and _dissents(asked, best, candidate))) or not _fitting(
             asked, best, candidate
         ):
@@ -59,6 +59,13 @@ def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: flo
         if confidence >= threshold and all(other is not candidate for other, _ in dissent):
             (parts if is_part else dissent).append((candidate, confidence))
     return dissent, parts
+
+
+def _of_the_list(asked: Asked, best: Candidate, other: Candidate) -> bool:
+    """Whether it stands in the first's sentence, or in one that speaks of what that does among what is asked."""
+    first, second = best.spans[0], other.spans[0]
+    together = _same_passage(first, second) and _bounds(first) == _bounds(second)
+    return together or _about_all(asked, first, second, 0.0)
 
 
 def _told(asked: Asked, ranked: Sequence[Candidate], sure: Sure) -> Others:
@@ -94,6 +101,8 @@ def _fitting(asked: Asked, best: Candidate, other: Candidate) -> bool:
 def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
     first, second = _sentence(best.spans[0]), _sentence(other.spans[0])
     valued = asked.kind == "date" or asked.kind in NUMERIC
+    if _of_other_kinds(best.meaning, other.meaning):
+        return False
     if best.meaning.key == other.meaning.key:  # one says it, the other denies it
         return True
     if of_another(asked, other.spans[0].hit.passage.text, _bounds(other.spans[0]), first):
@@ -108,6 +117,14 @@ def _dissents(asked: Asked, best: Candidate, other: Candidate) -> bool:
         return valued and (both_told or bool(DIFFER.search(_around(best.spans[0])) or DIFFER.search(_around(other.spans[0]))))
     about = _ABOUT_CLOSE if _within_a_week(best, other) else _ABOUT
     return _about_all(asked, best.spans[0], other.spans[0], about) and (valued or _alike(best, other) >= _ALIKE)
+
+
+def _of_other_kinds(one: Meaning, other: Meaning) -> bool:
+    """Whether both say what their figure is of, and that is not the same: "six months", "one week's notice"."""
+    if one.quantity is None or other.quantity is None:
+        return False
+    first, second = content_words(one.quantity.rest), content_words(other.quantity.rest)
+    return first != second and not first & second
 
 
 def _names_another(asked: Asked, first: Span, second: Span) -> bool:

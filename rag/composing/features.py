@@ -40,6 +40,13 @@ class Asked:
         return cls(question, wanted(question), content_words(question), named_words(question))
 
 
+def repeats(asked: Asked, span: Span) -> bool:
+    """Whether it says nothing: stands in a question, as a heading of frequent ones is, without a word that was not asked."""
+    text = span.hit.passage.text
+    asks = text[: enclosing_sentence(text, span.start, span.end)[1]].endswith("?")
+    return asks and content_words(span.text) <= asked.words
+
+
 @functools.lru_cache(4096)
 def span_features(asked: Asked, span: Span) -> dict[str, float]:
     """Of one span: `gap`, the reader's log-odds; `retrieval`, its passage's score; `type`, whether it is of the kind wanted (a

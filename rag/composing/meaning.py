@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.text import compatible, normalize
 from rag.composing.values.dates import Dated, agree, contrary, only_date
+from rag.composing.values.digits import CODE, SIGN
 from rag.composing.values.numbers import Quantity, bound_before, quantity
 from rag.composing.values.relative import is_relative
 from rag.composing.values.units import base
@@ -32,7 +33,7 @@ _DENIED_AFTER = re.compile(
 )
 """Right after a subject, which it denies: "Iran did not sign"."""
 _BREAK = re.compile(r"[,;:()–—]|\b(?:but|while|whereas|although|though|and|because|which|who|instead(?! of))\b")
-_MONEY_SIGN = re.compile(r"(?:US\$|[$€£])\s?$")
+_MONEY_SIGN = re.compile(rf"(?:{SIGN}|\b{CODE})\s?$")
 _DATE_BOUND = re.compile(r"\b(before|after|until|till|since|by)\s+(?:the )?$", re.IGNORECASE)
 _ERA = re.compile(r"\s*(?:BC|BCE|B\.C\.)")
 _INITIALS = re.compile(r"\b(?:(?:[A-Z]\.){2,}|[ap]\.\s?m\.?)")
@@ -44,6 +45,7 @@ _MODIFIERS = frozenset(
     "young red white black royal lake mount fort port".split()
 )
 _NAME_PARTS = frozenset("bin ibn bint al el van von der den de la di da".split())
+_TITLES = frozenset("mr mrs ms miss dr prof sir dame lord lady professor doctor captain judge".split())
 _FATHERS = frozenset(("bin", "ibn", "bint", "ben"))
 _SUFFIXES = frozenset("jr sr ii iii iv v vi vii viii ix x".split())
 
@@ -208,8 +210,20 @@ def _words(one: Meaning, other: Meaning) -> Relation:
     if compatible(one.key, other.key) or one.parts & other.parts or set(short.key.split()) <= set(long.key.split()):
         return Relation.COMPATIBLE
     if len(one.parts) == len(other.parts) == 1 and _is_name(one) and _is_name(other):
-        return Relation.CONTRARY
+        return Relation.COMPATIBLE if _may_be_one(one.text, other.text) else Relation.CONTRARY
     return Relation.UNRELATED
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    """Whether both have the same last name, and one of them only a title or fitting initials before it: "J. Beckmann"."""
+    (*first, last), (*second, last_other) = one.split(), other.split()
+    if last != last_other or not first or not second:
+        return False
+    initials = [[name.strip(".") for name in names if name.lower().strip(".") not in _TITLES] for names in (first, second)]
+    if not all(initials):
+        return True
+    pairs = list(zip(*initials, strict=False))
+    return all(a.startswith(b) or b.startswith(a) for a, b in pairs) and any(len(a) == 1 or len(b) == 1 for a, b in pairs)
 
 
 def _is_name(found: Meaning) -> bool:

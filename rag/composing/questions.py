@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rag.composing.text import content_words
 from rag.composing.values.dates import dates
 from rag.composing.values.digits import digits
 from rag.composing.values.numbers import quantity
@@ -47,7 +48,8 @@ _POLAR = re.compile(
 )
 _SEVERAL = re.compile(
     r"^(?:who (?:are|were)|(?:what|which) (?:are|were)|(?:what|which)(?: \w+)? \w+s\b(?<!ss)(?<!us)(?<!is)(?<!was)(?<!has)"
-    r"(?<!does)(?<!news)|name (?:the|all)|list)\b",
+    r"(?<!does)(?<!news)(?<!gas)(?<!happens)"
+    r"(?! (?:the|an?|its|his|her|their|our|this|that|these|those)\b)|name (?:the|all)|list)\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Z][\w'’.-]*|\b[a-z]+-[A-Z]\w+")
@@ -57,7 +59,8 @@ _CLAUSE = 5
 _REASON = re.compile(r"\b(?:because|due to|owing to|since|so that|in order|to \w+|for|as)\b", re.IGNORECASE)
 _TIME_WORDS = re.compile(
     r"\b(?:before|after|during|when|while|until|since|ago|later|earlier|century|centuries|era|age|war|season|winter|summer|spring|autumn|"
-    r"morning|evening|night|noon|midnight|day|days|week|weeks|month|months|year|years|hour|hours|now|currently|today|annually|daily|"
+    r"morning|evening|night|noon|midnight|(?:[Mm]on|[Tt]ues|[Ww]ednes|[Tt]hurs|[Ff]ri|[Ss]atur|[Ss]un)days?|weekdays?|weekends?|"
+    r"Easter|Christmas|day|days|week|weeks|month|months|year|years|hour|hours|now|currently|today|annually|daily|"
     r"monthly|weekly|always|never|often|first|start|end|BC|AD|BCE|CE|a\.m|p\.m)\b"
 )
 _VAGUE = re.compile(
@@ -157,7 +160,9 @@ def _fits_words(kind: str, text: str) -> float:
     if only_figures:
         return -1.0
     if kind == "reason":
-        return 1.0 if _REASON.search(text) else 0.0 if len(text.split()) > 3 else -0.5
+        marker = _REASON.search(text)
+        said = content_words(f"{text[: marker.start()]} {text[marker.end() :]}") if marker else ()
+        return 1.0 if said else 0.0 if len(text.split()) > 3 else -0.5
     if len(_PLAIN.findall(text)) >= _CLAUSE:
         return -1.0
     return 1.0 if _NAME.search(text) else 0.0

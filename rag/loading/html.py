@@ -15,9 +15,10 @@ from bs4.element import NavigableString, PageElement, PreformattedString
 from bs4.exceptions import ParserRejectedMarkup
 
 from rag.loading.blocks import DEEPEST_INDENT, Block, join
+from rag.loading.rows import MOST_SPANNED, Cell, Rows
 from rag.types import Section
 
-_UNSEEN = "script style template noscript iframe title svg".split()
+_UNSEEN = "script style template noscript iframe title svg del s strike".split()
 _FURNITURE = "nav header footer aside form button select textarea".split()
 _FURNITURE_ROLES = "navigation search banner contentinfo complementary".split()
 _FURNITURE_CLASSES = "navheader navfooter nav-panel related sphinxsidebar language-selection".split()
@@ -43,9 +44,10 @@ _METADATA = {
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a page: its main part or only <article> if it has one, without navigation and scripts.
+    """(text, sections, metadata) of a page: its main part, or its only <article> if that holds most of the text, without
+    navigation, scripts, and what is struck out.
 
-    Forms are left out too, unless they have a heading or hold all the text.
+    Forms are left out too, unless they have a heading or hold most of the text.
     """
     found = _parsed(source, all_forms=False)
     return found if found[0] else _parsed(source, all_forms=True)
@@ -55,18 +57,38 @@ def _parsed(source: str, all_forms: bool) -> tuple[str, tuple[Section, ...], dic
     page = soup(source)
     _drop_permalinks(page)
     metadata = _metadata(page)
-    articles = page.find_all("article")
-    root = page.find("main") or page.find(role="main") or (articles[0] if len(articles) == 1 else None) or page
+    root = page.find("main") or page.find(role="main") or _only_article(page) or page
     _drop(root, _UNSEEN)
     for tag in root.find_all(_is_furniture):
-        has_heading = tag.name in ("header", "form") and tag.find(list(_HEADINGS))  # some pages are one form
-        if not (has_heading or (all_forms and tag.name == "form")):
+        has_heading = tag.name in ("header", "form") and tag.find(list(_HEADINGS))
+        if not (has_heading or (tag.name == "form" and (all_forms or _is_most(tag, root)))):  # some pages are one form
             tag.decompose()
     for tag in root.find_all(list(_HEADINGS)):
         if tag.parent and any(name in _REMARKS for name in tag.parent.get("class") or ()):
             tag.name = "p"
     text, sections = join(_blocks(root))
     return text, sections, metadata
+
+
+def _only_article(page: BeautifulSoup) -> Tag | None:
+    """The page's only article, unless it is a card beside the text."""
+    articles = page.find_all("article")
+    return articles[0] if len(articles) == 1 and 2 * _length(articles[0]) >= _length(page) else None
+
+
+def _is_most(tag: Tag, root: Tag) -> bool:
+    return 2 * len(tag.get_text()) > len(root.get_text())
+
+
+def _length(root: Tag) -> int:
+    """Characters of text that is neither unseen nor furniture."""
+    length = inside = 0
+    for node, opens in _events(root):
+        if isinstance(node, NavigableString):
+            length += 0 if inside else len(node.strip())
+        elif isinstance(node, Tag) and node is not root and (node.name in _UNSEEN or _is_furniture(node)):
+            inside += 1 if opens else -1
+    return length
 
 
 def _is_furniture(tag: Tag) -> bool:
@@ -156,7 +178,9 @@ class _Builder:
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._lines: list[str] = []
-        self._cells: list[list[str]] = []
+        self._cells: list[Cell] = []
+        """Of the open row."""
+        self._rows = Rows()
         self._inline: list[str] = []
         self._numbers: list[int] = []
         """For each open list the number of its next item, negative where items have none."""
@@ -170,6 +194,8 @@ class _Builder:
         return blocks
 
     def text(self, node: NavigableString) -> None:
+        if node.parent and node.parent.name == "sup" and node.strip()[:1].isdigit() and "".join(self._inline)[-1:].isdigit():
+            self._inline.append("^")  # "10^3", "£5^1": what is raised is no figure of the number before it
         if not isinstance(node, PreformattedString):  # comments, doctypes and processing instructions
             self._inline.append(str(node) if self._pre else re.sub(r"\s+", " ", node))
 
@@ -200,8 +226,9 @@ class _Builder:
         elif name in ("table", "tr"):
             self._end_row()
             self._tables += name == "table"
+            self._rows = Rows() if name == "table" else self._rows
         elif name in ("td", "th") and self._tables:
-            self._cells.append([])
+            self._cells.append(Cell([], name == "th", _span(tag, "rowspan"), _span(tag, "colspan")))
 
     def _close(self, name: str) -> None:
         if name in _HEADINGS:
@@ -213,6 +240,7 @@ class _Builder:
         elif name in ("table", "tr", "caption"):
             self._end_row()
             self._tables -= name == "table" and self._tables > 0
+            self._rows = Rows() if name == "table" else self._rows
         if not self._numbers and not self._tables:
             self.end_lines()
 
@@ -234,8 +262,8 @@ class _Builder:
             self._blocks.append(Block(text, self._level))
             self._level = 0  # the heading may never be closed
         elif self._tables:
-            self._cells = self._cells or [[]]
-            self._cells[-1] += text.split()
+            self._cells = self._cells or [Cell([])]
+            self._cells[-1].words.extend(text.split())
         elif self._numbers:
             indent = "  " * min(len(self._numbers) - 1, DEEPEST_INDENT)
             self._lines.append(indent + (self._marker or "  ") + text.strip())
@@ -245,8 +273,8 @@ class _Builder:
             self._marker = ""
 
     def _end_row(self) -> None:
-        if any(self._cells):
-            self._lines.append(" | ".join(" ".join(words) for words in self._cells))
+        if any(cell.words for cell in self._cells):
+            self._lines.append(self._rows.line(self._cells))
         self._cells = []
 
     def end_lines(self) -> None:
@@ -259,6 +287,12 @@ class _Builder:
 def _first_number(tag: Tag) -> int:
     start = str(tag.get("start", "1"))
     return int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
+
+
+def _span(tag: Tag, name: str) -> int:
+    """How many rows or columns a cell fills."""
+    given = str(tag.get(name, "1"))
+    return min(MOST_SPANNED, int(given)) if re.fullmatch("[1-9][0-9]{0,5}", given) else 1
 
 
 def _squeeze(text: str) -> str:

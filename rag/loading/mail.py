@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
@@ -40,18 +40,31 @@ class _Message:
 def parse(content: bytes) -> Parsed:
     """Subject, headers and body as text; the plain body if there is one. Raises Unreadable if it is no message."""
     message = BytesParser(policy=policy.default).parsebytes(content)
-    headers = {name: _header(message, name) for name in (*_SHOWN, "Subject")}
+    headers = _headers(message)
     if not any(headers.values()):
         raise Unreadable("is not a message: it has no headers")
-    lines = "\n".join(f"{name}: {headers[name]}" for name in _SHOWN if headers[name])
-    blocks = [Block(headers["Subject"], 1), Block(lines), *_body(message)]
+    blocks = [Block(headers["Subject"], 1), Block(_lines(headers, _SHOWN)), *_body(message)]
     attached = [name for part in message.walk() if (name := _name(part))]
     blocks.append(Block(f"Attachments: {', '.join(attached)}" if attached else ""))
     metadata = {key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]}
     return Parsed(*join(blocks), metadata)
 
 
-def _header(message: EmailMessage, name: str) -> str:
+def _headers(message: Message) -> dict[str, str]:
+    return {name: _header(message, name) for name in ("Subject", *_SHOWN)}
+
+
+def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
+    return "\n".join(f"{name}: {headers[name]}" for name in names if headers[name])
+
+
+def _heading(message: Message) -> str:
+    """Of a message that is attached whole."""
+    headers = _headers(message)
+    return _lines(headers, headers)
+
+
+def _header(message: Message, name: str) -> str:
     """A header as text; broken ones, which the library refuses to read, as they stand."""
     try:
         return " ".join(str(message.get(name, "")).split())
@@ -75,6 +88,7 @@ def _body(message: EmailMessage) -> Iterator[Block]:
         kind = part.get_content_type()
         if part.is_multipart():
             inner = [child for child in part.get_payload() if isinstance(child, Message)]
+            yield from (Block(_heading(child)) for child in inner if kind == "message/rfc822")
             plain = [child for child in inner if child.get_content_type() == "text/plain" and _text(child).strip()]
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):

@@ -13,6 +13,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from rag.loading.blocks import DEEPEST_INDENT, Block, join
 from rag.loading.html import fragment
+from rag.loading.rows import lines
 from rag.types import Section
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
@@ -77,7 +78,8 @@ def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
     elif node.type in ("bullet_list", "ordered_list"):
         yield Block("\n".join(_items(node, 0)))
     elif node.type == "table":
-        yield Block("\n".join(" | ".join(" ".join(_inline(cell).split()) for cell in row.children) for row in _rows(node)))
+        rows = [[" ".join(_inline(cell).split()) for cell in row.children] for row in _rows(node)]
+        yield Block(lines(rows[1:], rows[0]))
     elif node.type == "blockquote":
         yield from (block for child in node.children for block in _blocks(child))
     elif node.type == "html_block":
@@ -113,4 +115,6 @@ def _inline(node: SyntaxTreeNode) -> str:
         return "\n"
     if node.type == "html_inline":
         return "\n" if _BREAK.match(node.content) else ""
+    if node.type == "s":
+        return ""
     return "".join(_inline(child) for child in node.children)

@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _SAMPLE, _ROWS = 50_000, 50
 """Characters, and rows of them, by which the separator is found."""
+Row = tuple[int, list[str]]
 _LONGEST_FIELD = 10_000_000
 
 
@@ -52,12 +53,21 @@ def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
     """A block for each row that is not empty, as a section "row n" by its number in the file; headers go into every row."""
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
-    first, second = list(islice(filled, 1)), list(islice(filled, 1))
+    titles, rest = _titles(filled)
+    yield from (Block(" ".join(filter(None, cells)), section=f"row {number}") for number, cells in titles)
+    first, second = list(islice(rest, 1)), list(islice(rest, 1))
     headers: Sequence[str] = first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
     if headers and not second:
         yield Block(" | ".join(filter(None, headers)))
-    for number, cells in chain([] if headers else first, second, filled):
+    for number, cells in chain([] if headers else first, second, rest):
         yield from _row(number, cells, headers)
+
+
+def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
+    """The rows above the headers, of one cell each in a table of more, and the others."""
+    top = list(islice(rows, _ROWS))
+    wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
+    return top[:wide], chain(top[wide:], rows)
 
 
 def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
@@ -68,7 +78,8 @@ def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
     years = [at for at in numbers if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))]
     named = numbers == years and len(numbers) < len(filled)
-    return several and named and all(len(cell) <= 60 for cell in filled)
+    long = [at for at, cell in enumerate(cells) if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONG)]
+    return several and named and not long
 
 
 def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,9 @@ Logits = NDArray[np.float32]
 Scored = tuple[float, int, int]
 """(score, start, end)"""
 _EDGE = ",;:"
+_CELL = re.compile(r"\s\|\s")
+_SPELT = re.compile(r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]")
+"""Letters and figures of scripts that part words by spaces."""
 _CANDIDATES = 16
 
 
@@ -34,12 +38,12 @@ def best_spans(start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens
 
 
 def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
-    """The `most` best spans that do not overlap and stand in one sentence each, trimmed, best first."""
+    """The `most` best spans that do not overlap, best first: whole words of one sentence and one cell of a table, trimmed."""
     chosen: list[Scored] = []
     sentences = [start for start, _ in split_sentences(text)]
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
-        for start, end in _trimmed(text, raw_start, raw_end):
-            whole = bisect(sentences, start) == bisect(sentences, end - 1)
+        for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):
+            whole = bisect(sentences, start) == bisect(sentences, end - 1) and not _CELL.search(text, start, end)
             if whole and all(end <= other[1] or start >= other[2] for other in chosen):
                 chosen.append((score, start, end))
         if len(chosen) == most:
@@ -47,9 +51,19 @@ def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
     return chosen
 
 
+def _words(text: str, start: int, end: int) -> tuple[int, int]:
+    """To the ends of the words that it begins and ends in: tokens may be parts of words."""
+    while 0 < start < len(text) and _SPELT.match(text[start]) and _SPELT.match(text[start - 1]):
+        start -= 1
+    while 0 < end < len(text) and _SPELT.match(text[end - 1]) and _SPELT.match(text[end]):
+        end += 1
+    return start, end
+
+
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     while end > start and (text[end - 1] in _EDGE or text[end - 1].isspace()):
         end -= 1
     while start < end and (text[start] in _EDGE or text[start].isspace()):
         start += 1
-    yield from trim(text, start, end)
+    if re.search(r"\w", text[start:end]):
+        yield from trim(text, start, end)

@@ -18,7 +18,9 @@ _ABOUT = re.compile(r"^(?:what|how) about |^(?:in|for|with|by|from|at|of) ", re.
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 _PRONOUN = re.compile(r"\b(?:it|its|he|him|his|she|her|hers|they|them|their)\b(?!['\u2019])", re.IGNORECASE)
 _EMPTY_IT = re.compile(
-    r"\bit(?: (?:is|was|be))? (?:takes?|took|true|possible|necessary|clear|likely|rain\w*|snow\w*)\b", re.IGNORECASE
+    r"\bit(?: (?:is|was|be))? (?:(?:takes?|took)(?! (?:place|part|off|effect|over)\b)|true|"
+    r"possible|necessary|clear|likely|rain\w*|snow\w*)\b",
+    re.IGNORECASE,
 )
 _GROUPS = {"it": "thing", "its": "thing", "they": "people", "them": "people", "their": "people"}
 _OWNING = frozenset("its his hers their".split())
@@ -56,6 +58,8 @@ def understand(question: str, last: Turn | None) -> Understood:
         return Understood(filled)
     if _ALONE.match(core.rstrip(" ?.!")):
         return Understood(question, "what was asked before cannot be asked so; asked as typed")
+    if core != question and not {word.lower().strip("?,.") for word in core.split()} & (AUXILIARIES | QUESTION_WORDS):
+        return Understood(question, "what it asks of them is not certain; asked as typed")
     return _with_names(question, core, last)
 
 

@@ -25,6 +25,22 @@ def sentences(text: str) -> list[str]:
     return [text[start:end] for start, end in split_sentences(text)]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Head of HR: Priya N.\nPayroll: Ann Lee\nOffice: 4. Third floor",
+            ["Head of HR: Priya N.", "Payroll: Ann Lee", "Office: 4.", "Third floor"],
+        ),
+        ("He spoke of the\nWhite House: a place.", ["He spoke of the\nWhite House: a place."]),
+        ("It was opened by P. Marlow. See p. 12.", ["It was opened by P. Marlow.", "See p. 12."]),
+        ("Take max. 2 tablets, incl. Sundays.", ["Take max. 2 tablets, incl. Sundays."]),
+    ],
+)
+def test_labels_initials_and_abbreviations(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
 def check(text: str, spans: list[Offsets]) -> None:
     at = 0
     for start, end in spans:

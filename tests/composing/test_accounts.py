@@ -28,9 +28,11 @@ def told(question: str, text: str, answer: str) -> list[str]:
         ("When was Orla Finn born?", "Her publisher gives 4 May 1911. Others place her birth in 1909.", "4 May 1911", ["1909"]),
         ("How long is the canal?", "Maps disagree. The port lists 36 km, older guides give 22 miles.", "36 km", ["22 miles"]),
         ("How long was the trip?", "It took 31 days, by his own count, while others count 28 days.", "28 days", ["31 days"]),
+        ("How old was she?", "According to her niece, she was 77 years old; the book gives 78 years.", "77 years", ["78 years"]),
         # what no one tells otherwise
         ("How many miners died in the Ambar pit?", "In all 41 miners died. The pit employed 900 people.", "41", []),
         ("How many miners died in the Ambar pit?", "The company reported 41 dead, including 9 apprentices.", "41", []),
+        ("When must a burglary be reported?", "It must be reported within 24 hours, other damage within 7 days.", "24 hours", []),
         ("How many died in Ambar?", "The company reported 41 dead. In Sol the union counted 57.", "41", []),
         ("When did the pit open?", "The pit opened in 1887. It closed in 1954.", "1887", []),
     ],

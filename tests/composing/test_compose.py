@@ -176,6 +176,20 @@ def test_several_things_asked_for_are_parts_and_no_dissent() -> None:
     assert single.parts == ()
 
 
+def test_what_is_told_of_something_else_is_no_part() -> None:
+    rare, common = document("Rare: a rash.", "r"), document("Very common: drowsiness.", "c")
+    found = answer("Which side effects are rare?", [rare, common], [span(rare, "rash", 3.0), span(common, "drowsiness", 2.8)])
+    assert (found.text, found.parts) == ("rash", ())
+
+
+def test_a_question_in_the_text_does_not_answer() -> None:
+    asks, tells = document("Is the lamp waterproof?", "q"), document("Keep it dry.", "t")
+    found = answer(
+        "Is the lamp waterproof?", [asks, tells], [span(asks, "lamp waterproof", 5.0), span(tells, "Keep it dry", 3.0)]
+    )
+    assert found.text == "Keep it dry"
+
+
 def test_a_relative_date_is_told_from_its_documents_day() -> None:
     dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
     found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])

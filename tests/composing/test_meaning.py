@@ -81,6 +81,11 @@ SAME, COMPATIBLE, CONTRARY, UNRELATED = Relation.SAME, Relation.COMPATIBLE, Rela
         ("any", "US", "United States", SAME),
         ("any", "U.S.", "US", SAME),
         ("any", "C", "C++", COMPATIBLE),
+        ("any", "model A-500", "model E-500", COMPATIBLE),
+        ("person", "Mr Calloway", "Idris Calloway", COMPATIBLE),
+        ("person", "J. Beckmann", "Jürgen Beckmann", COMPATIBLE),
+        ("person", "K. Beckmann", "Jürgen Beckmann", CONTRARY),
+        ("person", "Jane Smith", "John Smith", CONTRARY),
         ("any", "C#", "C++", CONTRARY),
     ],
 )

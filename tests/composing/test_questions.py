@@ -47,6 +47,8 @@ def test_several_things() -> None:
     assert several("Which countries were the P5+1?")
     assert several("Who were the negotiators?")
     assert not several("Who was the negotiator?")
+    assert not several("Which teacher runs the choir?")
+    assert not several("What happens?")
     assert not several("What was the price?")
     assert not several("When was it signed?")
 
@@ -58,6 +60,9 @@ def test_several_things() -> None:
         ("date", "2015", 1),
         ("date", "on Tuesday", 1),
         ("date", "after the war", 0),
+        ("date", "Fridays", 0),
+        ("reason", "because", -0.5),
+        ("reason", "because it rained", 1),
         ("number", "2015", -1),
         ("number", "20,000", 1),
         ("number", "many", 0),

@@ -43,6 +43,35 @@ def test_a_remark_in_a_box_ends_no_section() -> None:
     assert [section.heading for section in sections] == ["A", "A > E"]
 
 
+def test_an_article_that_is_a_card_is_not_the_page() -> None:
+    assert text("<p>A full service costs 79 euros, a small one 39.</p><article>Our shop</article>") == (
+        "A full service costs 79 euros, a small one 39.\n\nOur shop"
+    )
+    assert text("<p>Ad</p><article>A full service costs 79 euros.</article>") == "A full service costs 79 euros."
+
+
+def test_a_form_with_most_of_the_text_is_read() -> None:
+    assert text("<h1>Fees</h1><form><p>A full service costs 79 euros.</p></form>") == "Fees\n\nA full service costs 79 euros."
+
+
+def test_raised_figures_stay_apart_and_what_is_struck_out_is_left_out() -> None:
+    source = "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>; <del>€10</del> <ins>€8</ins></p>"
+    assert text(source) == "£5^1, 10^3 m2, the 3rd; €8"
+
+
+def test_a_row_is_read_by_its_headers() -> None:
+    head = "<tr><th>Day<th colspan=2>Class and time</tr>"
+    rows = "<tr><td rowspan=2>Monday<td>Judo<td>19:00</tr><tr><td>Choir<td>20:00</tr><tr><td>Friday<td colspan=2>closed</tr>"
+    assert text(f"<table>{head}{rows}</table><table><tr><th>Born<td>1955</table>").split("\n") == [
+        "Day | Class and time",
+        "Day: Monday | Class and time: Judo | Class and time: 19:00",
+        "Day: Monday | Class and time: Choir | Class and time: 20:00",
+        "Day: Friday | Class and time: closed",
+        "",
+        "Born | 1955",
+    ]
+
+
 def test_a_page() -> None:
     found, sections, metadata = parse(PAGE)
     assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
@@ -116,7 +145,7 @@ def test_lists(source: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y", "x\n\na | b\nc | d\n\ny"),
+        ("x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y", "x\n\na | b\na: c | b: d\n\ny"),
         ("<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>", "C\na | b\nc | d"),
         ("<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>", "a | \n | b"),
         ("<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>", "a b c | d e"),

@@ -14,6 +14,8 @@ from rag.types import Value
 
 _ANCHORED = re.compile(r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b")
 """A time told from another, which is no length of time."""
+_YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
+"""The rest of a date that an answer left out."""
 _NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 
 
@@ -51,7 +53,8 @@ def value(kind: str, question: str, place: Place) -> Value | None:
 
 
 def _date(place: Place) -> Value | None:
-    whole = only_date(place.text)
+    year = _YEAR_AFTER.match(place.after)
+    whole = (year and only_date(place.text + year[0])) or only_date(place.text)
     if whole:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", place.text, iso=whole.iso, precision=whole.precision, bound=bound)

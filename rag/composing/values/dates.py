@@ -23,6 +23,7 @@ _PATTERNS = [
     re.compile(rf"(?<![\d.,-])\b{_FIRST}{_DAY}(?: of)? {_MONTH}(?:,?(?: of)? {_YEAR})?", re.IGNORECASE),
     re.compile(rf"\b{_MONTH} {_FIRST}{_DAY}(?:,? {_YEAR})?", re.IGNORECASE),
     re.compile(r"\b(?P<year>\d{4})-(?P<month>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)"),
+    re.compile(r"(?<![\d.])(?P<day>[0-3]?\d)\.\s?(?P<month>[01]?\d)\.\s?(?P<year>(?:19|20)\d\d)\b(?!\.?\d)"),
     re.compile(rf"\b{_DAY}(?: of)? {_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH} {_DAY},? {_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
@@ -32,6 +33,7 @@ _PATTERNS = [
     re.compile(rf"(?<![\d.,$€£-])\b{_YEAR}"),
     re.compile(rf"\b{_MONTH}(?=\W|$)"),
 ]
+_DOTTED = re.compile(r"\d\d?\.")
 _QUALIFIERS = re.compile(
     r"\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
     r"first half|second half|around|about|circa|eve)\b",
@@ -108,7 +110,9 @@ def _days(match: re.Match[str]) -> Iterator[Date]:
 @functools.lru_cache(4096)
 def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
     try:
-        found = parser.parse(text.replace(" of ", " ").strip("."), default=datetime(2000, 1, 1))
+        found = parser.parse(
+            text.replace(" of ", " ").strip("."), default=datetime(2000, 1, 1), dayfirst=bool(_DOTTED.match(text))
+        )
     except (ValueError, OverflowError):
         return None
     parts = [

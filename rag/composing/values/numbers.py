@@ -6,11 +6,12 @@ import functools
 import re
 from dataclasses import dataclass
 
-from rag.composing.values.digits import LONGEST, NUMBER, digits
+from rag.composing.values.digits import CODE, LONGEST, NUMBER, SIGN, digits
 from rag.composing.values.units import CURRENCIES, named_unit, singular
 
 _ONE = re.compile(
-    rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£])|minus ))?(?P<sign>US\$|USD ?|EUR ?|[$€£])?(?P<number>{NUMBER})",
+    rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"
+    rf"(?P<sign>{CODE} ?|{SIGN})?(?P<number>{NUMBER})",
     re.IGNORECASE,
 )
 _NONE = re.compile(
@@ -20,6 +21,12 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 """Words of no certain number, times of the day, and years of an era."""
+_LABEL = re.compile(
+    r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|"
+    r"\b(?:version|room|section|article|chapter|page|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
+)
+"""What a number after it names, as in "Windows 8", "E-500", "room 12"."""
+_ZERO_FIRST = re.compile(r"0\d")
 _PART = re.compile(r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b")
 _GLUED = re.compile(r"[A-Za-z½¼¾]")
 _MILLIONS = re.compile(r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)")
@@ -80,8 +87,11 @@ class Quantity:
 
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
-    """The only number or range that the text holds; `after` is what follows it, where its unit may stand. None if several, or
-    if it is not sure which number it is: "hundreds of", "two thirds", "1,5", "9 am", "2015-18", "5m people"."""
+    """The only number or range that the text holds; `after` is what follows it, where its unit may stand.
+
+    None if several, if it is not sure which number it is ("hundreds of", "two thirds", "1,5", "1 284,50", "9 am", "2015-18", "5m
+    people"), or if it counts nothing ("room 12", "C 010").
+    """
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None
@@ -101,12 +111,14 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     if unit is None:
         return None
     kind, name, used = unit
+    bound, head = _bound(text[: first.start()])
+    if _ZERO_FIRST.match(first["number"]) or (name is None and not bound and _LABEL.search(head)) or re.match(r"[ ,]\d", follows):
+        return None
     number, upper = _value(first), _value(last) if len(found) == 2 else None
     if upper is not None and upper < number:
         return None
     if max(abs(number), abs(upper or 0.0)) > _LARGEST:
         return None
-    bound, head = _bound(text[: first.start()])
     later, more = _bound_after(follows[used:])
     rate = _RATE.match(follows, used + more)
     rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + more :] if inside else ''}".strip()

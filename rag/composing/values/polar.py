@@ -15,11 +15,20 @@ _NEGATIONS = frozenset("not never n't no nor neither without cannot none nobody 
 _BESIDE = frozenset(
     "also still already now then again always often once later first finally formally officially too indeed both all".split()
 )
+_NOT_QUITE = frozenset(
+    "always often all both entirely fully completely wholly totally exactly necessarily usually generally normally only "
+    "exclusively merely just simply solely mainly strictly automatically".split()
+)
+"""After a negation: "not always free" is neither free nor not free."""
+_NO_LONGER = frozenset("former ex deputy vice acting assistant interim honorary designate associate would-be alleged".split())
+"""Before what somebody is: a former owner is none."""
+_STATES = frozenset("is are can may do does must should will".split())
+"""Of what holds in general, perhaps within limits."""
 _DOING, _HAVING = frozenset(("do", "does", "did")), frozenset(("has", "have", "had"))
 _BEING = frozenset("is are was were be been being".split())
 _PLACING = frozenset("of in on at to for from by with than like unlike except but other against without near under over".split())
 _HEDGES = re.compile(
-    r"\b(?:may|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|deni\w*|deny|denies|reject\w*|"
+    r"\b(?:(?<!\d )may(?! \d)|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|deni\w*|deny|denies|reject\w*|"
     r"accus\w*|suspect\w*|believ\w*|propos\w*|plan\w*|threat\w*|expect\w*|almost|nearly|hardly|barely|rarely|refus\w*|fail\w*|"
     r"suggest\w*|rumou?r\w*|argu\w*|question\w*|doubt\w*|according|promis\w*|likely|unlikely|perhaps|possibly|only|until|except|"
     r"partly|partially|supposedly|seemingly|apparently|will|shall|wants?|wanted|hop\w*|unlike)\b"
@@ -30,6 +39,8 @@ _ENDS = re.compile(
     rf"{'|'.join(sorted(_BESIDE))}|\w+ly)\b)"
 )
 """What may follow the statement: another word may be what its last one is about, as in "pays for water damage"."""
+_LIMIT = re.compile(r"\s*(?:on|for|during|from|with|under|when|while|at|between|after|before)\b")
+"""What may follow the statement and narrow it: "closed on Mondays"."""
 _SAID = re.compile(r"^(yes|no)\b[,.:;!–—-]", re.IGNORECASE)
 
 
@@ -47,7 +58,10 @@ def says(question: str, sentence: str) -> bool | None:
     if _NEGATIONS & set(asked) or _HEDGES.search(_lower_without(sentence, question)) or sentence.rstrip().endswith("?"):
         return None
     places = _covers(asked[1:], told)
-    if places is None or not _ENDS.match(_after(sentence, places[-1] + bool(said))):
+    if places is None:
+        return None
+    rest = _after(sentence, places[-1] + bool(said))
+    if not _ENDS.match(rest) or (asked[0] in _STATES and _LIMIT.match(rest)):
         return None
     if (_TURNS & set(told[places[0] : places[-1]])) - set(asked) or not _plain(asked, told, places):
         return None
@@ -56,6 +70,8 @@ def says(question: str, sentence: str) -> bool | None:
         return None if (said[1].lower() == "yes") == bool(negated) else not negated
     if not negated:
         return True
+    if told[negated[0] + 1 : negated[0] + 2] and told[negated[0] + 1] in _NOT_QUITE:
+        return None
     return False if len(negated) == 1 and places[0] < negated[0] < places[-1] else None
 
 
@@ -70,6 +86,8 @@ def _plain(asked: list[str], told: list[str], places: list[int]) -> bool:
     for before, after in itertools.pairwise(places):
         gap = told[before + 1 : after]
         if gap and gap[-1] not in _NEGATIONS | _AUXILIARIES and len(gap) >= 2 and gap[-2] in _ARTICLES:
+            if gap[-1] in _NO_LONGER:
+                return False
             gap = gap[:-2]  # one word more about the noun
         if any(word not in helps | _ARTICLES | _BESIDE | _NEGATIONS and not word.endswith("ly") for word in gap):
             return False

@@ -16,8 +16,8 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _MONTHS = "january february march april may june july august september october november december".split()
 _UNITS = {"day": "day", "week": "week", "month": "month", "year": "year"}
 _AHEAD = re.compile(
-    r"\b(?:will|would|is to|are to|was to|were to|shall|scheduled|due(?! to )|expected|plan(?:s|ned) (?:to|for)|set to|upcoming|"
-    r"ahead)\b",
+    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to )|expected|"
+    r"plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b", re.IGNORECASE)
@@ -70,7 +70,7 @@ def _day(text: str) -> dt.date | None:
 
 def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
     """What words between what stands `before` and `after` them in their sentence mean in a document of `day`; None if they are no
-    relative date, one that counts from another event, or one that no calendar has.
+    relative date, one that counts from another event, or one that no calendar has. In a row of a table a weekday recurs.
 
     A weekday alone is the last one up to that day, or the next if its clause speaks of what is ahead; with "until", "by" or
     "from" it is only told where that is so.
@@ -83,6 +83,8 @@ def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved |
     bound, ahead = _BOUND.search(leading), _is_ahead(before, after)
     for pattern, rule in _RULES:
         match = pattern.fullmatch(words)
+        if match and rule is _weekday and " | " in f"{before} {after}":
+            return None
         if match and bound and rule is _weekday and not (ahead or bound[1].lower() == "since"):
             return None
         if match:
@@ -111,9 +113,11 @@ def _named(match: re.Match[str], day: dt.date, _: bool) -> _Found:
     return (day + relativedelta(days=days.get(match[1], 0))).isoformat(), "day"
 
 
-def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found:
+def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found | None:
     which, number = match["which"], _DAYS.index(match["day"])
     back = (day.weekday() - number) % 7
+    if which == "next" and 7 - back <= 2:  # some mean the one after
+        return None
     if which in ("next", "coming"):
         return (day + relativedelta(days=7 - back)).isoformat(), "day"
     if which == "this":

@@ -7,9 +7,13 @@ import re
 from typing import Any
 
 CURRENCIES = {
-    "$": "USD", "us$": "USD", "usd": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "eur": "EUR", "euro": "EUR",
-    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "yen": "JPY", "rial": "IRR",
+    "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
+    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "¥": "JPY", "yen": "JPY", "rial": "IRR",
+    "swiss franc": "CHF", "swedish krona": "SEK", "swedish kronor": "SEK", "norwegian krone": "NOK", "norwegian kroner": "NOK",
+    "danish krone": "DKK", "danish kroner": "DKK", "canadian dollar": "CAD", "australian dollar": "AUD", "yuan": "CNY",
+    "rupee": "INR", "zloty": "PLN",
 }  # fmt: skip
+CURRENCIES |= {code.lower(): code for code in "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()}
 _TIMES = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 _TIMES |= {"decade": 3652.5, "century": 36525.0}
 """Times in days."""

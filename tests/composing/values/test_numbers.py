@@ -52,6 +52,10 @@ from rag.composing.values.units import base
         ("11 metric tons", "", "quantity", 11, None, "metric_ton", ""),
         ("90 min", "", "duration", 90, None, "minute", ""),
         ("36 hrs", "", "duration", 36, None, "hour", ""),
+        ("SEK 4.25", "", "money", 4.25, None, "SEK", ""),
+        ("¥68,000", "", "money", 68000, None, "JPY", ""),
+        ("41 million Swiss francs", "", "money", 4.1e7, None, "CHF", ""),
+        ("Only 5", "", "number", 5, None, None, ""),
         ("5 percentage points", "", "percentage", 5, None, "percentage point", ""),
     ],
 )
@@ -85,6 +89,11 @@ def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
         ("12 to 10 days", ""),
         ("5m people", ""),
         ("2.5m", " barrels"),
+        ("E-500", ""),
+        ("C 010", ""),
+        ("Uferweg 9", ""),
+        ("version 3.1", ""),
+        ("€1 284,50", ""),
     ],
 )
 def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:

@@ -22,6 +22,7 @@ def place(sentence: str, words: str, day: dt.date | None = None) -> Place:
         ("any", "It cost $50 billion.", "$50 billion", ("money", None, 5e10, "USD")),
         ("any", "The P5+1 met in 2015.", "2015", ("date", "2015", None, None)),
         ("date", "It was held on 14–16 July 2015.", "14–16 July 2015", ("date", "2015-07-14/2015-07-16", None, None)),
+        ("date", "It is on Saturday, 20 July 2024.", "Saturday, 20 July", ("date", "2024-07-20", None, None)),
         ("any", "In the season 2009-10 he left.", "2009-10", ("date", "2009/2010", None, None)),
         ("number", "It is 5m deep.", "5m deep", ("quantity", None, 5.0, "meter")),
     ],

@@ -1,0 +1,69 @@
+"""The rows of a table in running text: each value after its column's header, so that a row can be read by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST_SPANNED = 100
+"""Rows or columns that a cell fills."""
+
+
+@dataclass(slots=True)
+class Cell:
+    words: list[str]
+    is_header: bool = False
+    rows: int = 1
+    columns: int = 1
+
+
+class Rows:
+    """The rows of one table, one after the other. Those of headers alone, before any other, name the columns."""
+
+    def __init__(self) -> None:
+        self._headers: list[str] = []
+        self._begun = False
+        """A row with values has come."""
+        self._down: dict[int, tuple[str, int]] = {}
+        """By column the text of a cell from above, and how many rows more it fills."""
+
+    def line(self, cells: Sequence[Cell]) -> str:
+        names = len(cells) > 1 and not self._begun and all(cell.is_header for cell in cells)
+        row = self._row(cells, names)
+        if names:
+            self._headers = row
+            return " | ".join(" ".join(cell.words) for cell in cells)
+        self._begun = True
+        return " | ".join(named(row, self._headers) if any(self._headers) else row)
+
+    def _row(self, cells: Sequence[Cell], repeat: bool) -> list[str]:
+        """A text for each column; a cell that fills several stands in the first, or with `repeat` in each."""
+        row: list[str] = []
+        for cell in cells:
+            self._from_above(row)
+            text, first = " ".join(cell.words), len(row)
+            row += [text, *[text if repeat else ""] * (cell.columns - 1 if repeat or self._headers else 0)]
+            if cell.rows > 1:
+                self._down |= {at: (row[at], cell.rows - 1) for at in range(first, len(row))}
+        self._from_above(row)
+        return row
+
+    def _from_above(self, row: list[str]) -> None:
+        while len(row) in self._down:
+            text, left = self._down.pop(len(row))
+            if left > 1:
+                self._down[len(row)] = text, left - 1
+            row.append(text)
+
+
+def lines(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
+    """A line for each row; with the table's headers, they come first."""
+    if not any(headers):
+        return "\n".join(map(" | ".join, rows))
+    return "\n".join([" | ".join(headers), *(" | ".join(named(row, headers)) for row in rows)])
+
+
+def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
+    """The cells that hold something, each after its header, where it has one."""
+    names = [*headers, *[""] * len(row)]
+    return [f"{name}: {cell}" if name and name != cell else cell for name, cell in zip(names, row, strict=False) if cell]
