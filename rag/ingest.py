@@ -169,14 +169,20 @@ class Ingest:
         return document
 
     def _check_name(self, document: Document) -> None:
-        """An id may be taken over from a file that is gone (the folder moved), never from one that still stands, or an upload."""
+        """An id may be taken over from a file that is gone (the folder moved) by one with the same content, never from one that
+        still stands or may come back (on a disk that is away), or from an upload."""
         other = self._by_id.get(document.id)
         try:
             check_free(document.id, document.source, other)
         except ConflictError as error:
             raise Unreadable(f"{error.message}; {error.hint}") from error
-        if other and other.source != document.source and os.path.exists(other.file):
-            raise Unreadable(f"its name {document.id} is taken by {other.source}; give the folder another with --name")
+        if other is None or other.source == document.source:
+            return
+        taken = f"its name {document.id} is taken by {other.source}"
+        if os.path.exists(other.file):
+            raise Unreadable(f"{taken}; give the folder another with --name")
+        if other.sha256 != document.sha256:
+            raise Unreadable(f"{taken}, which is gone; give the folder another with --name, or: rag delete {document.id}")
 
     def _put(self, pending: Sequence[Split]) -> None:
         if not pending:

@@ -141,7 +141,7 @@ def _became(text: str, citation: Citation | Cited) -> str | None:
 
 
 def citations(found: Any) -> list[Cited]:
-    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` and the API print them.
+    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` or the HTTP service gives them.
 
     Raises InputError for anything else.
     """
@@ -151,7 +151,21 @@ def citations(found: Any) -> list[Cited]:
     return [_cited(one) for one in listed]
 
 
+def _from_wire(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A citation of the HTTP service under the names of `rag ask --json`."""
+    marked = found["highlight"]
+    named = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
+    others = {
+        "document_id": found.get("document_id"),
+        "sha256": found.get("document_sha256"),
+        "sentence": found.get("cited_text"),
+    }
+    return others | {name: marked.get(theirs) for name, theirs in named.items()}
+
+
 def _cited(found: Any) -> Cited:
+    if isinstance(found, Mapping) and isinstance(found.get("highlight"), Mapping):
+        found = _from_wire(found)
     try:
         names = ("document_id", "start", "end", "quote")
         document_id, start, end, quote = (found[name] for name in names)

@@ -9,13 +9,21 @@ import click
 from rag import build
 from rag.cli.options import print_json, shared
 from rag.cli.render import clean
+from rag.errors import InputError
 from rag.settings import Settings
 
 _PATH = click.Path(path_type=Path)
 
 
+def _target(_: click.Context, __: click.Parameter, given: str) -> Path:
+    """Of "backups/" a folder is meant, which Path would forget."""
+    if given.endswith("/") and not Path(given).is_dir():
+        raise InputError(f"there is no folder {given}", "make it, or mount its disk")
+    return Path(given)
+
+
 @click.command("snapshot")
-@click.argument("target", type=_PATH)
+@click.argument("target", callback=_target)
 @shared
 def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.

@@ -8,6 +8,7 @@ import click
 
 from rag.cli.options import print_json, shared
 from rag.cli.render import clean
+from rag.errors import InputError
 from rag.settings import Settings
 
 
@@ -24,6 +25,8 @@ def add(settings: Settings, as_json: bool, name: str, write: bool) -> None:
     """Make a key called NAME and print it. It is shown this once."""
     from rag.serving.keys import READ, WRITE, keys_of
 
+    if not name.strip():
+        raise InputError("the key has no name", "say what it is for: rag keys add NAME")
     key, token = keys_of(settings).add(name, WRITE if write else READ)
     if as_json:
         print_json({"id": key.id, "name": key.name, "scope": key.scope, "key": token})

@@ -25,9 +25,11 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 def verify_command(settings: Settings, as_json: bool, file: str) -> None:
     """Check the citations in FILE (or on stdin) against the index as it is now: ok, moved, changed or missing.
 
-    FILE holds what `rag ask --json` printed, or citations. Exits with 1 unless all are ok or moved.
+    FILE holds what `rag ask --json` printed or the HTTP service answered, or citations. Exits with 1 unless all are ok or moved.
     """
     cited = citations(_read_json(file))
+    if not cited:
+        raise InputError("there is no citation in it: nothing was answered", "ask something that is: rag ask QUESTION --json")
     store = build.store(settings, any_embedder=True)
     verdicts = [verify(store, citation) for citation in cited]
     print_json(verdicts) if as_json else _print_verdicts(verdicts)

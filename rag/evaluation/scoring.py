@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 RIGHT = 0.5
-"""An answer is taken for right from this token F1 on. What confidence is the probability of, and what a miss is the lack of."""
+"""An answer is taken for right from this token F1 on, if it names no other figures. What confidence is the probability of, and what
+a miss is the lack of."""
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -46,5 +47,12 @@ def _f1(given: list[str], wanted: list[str]) -> float:
 
 
 def is_right(given: str | None, accepted: Sequence[str]) -> bool:
-    """Whether the words given are an answer that is accepted, or overlap with one by half. Nothing is never right."""
-    return given is not None and bool(accepted) and f1(given, accepted) >= RIGHT
+    """Whether the words given are an answer that is accepted, or overlap with one by half and name no other figures: "2015" is
+    right for "14 July 2015", "2 miles" is not for "21 miles". Nothing is never right."""
+    words = normalize(given or "").split()
+    return bool(words) and any(_is_right(words, normalize(answer).split()) for answer in accepted)
+
+
+def _is_right(given: list[str], wanted: list[str]) -> bool:
+    figures, others = ({word for word in words if any(map(str.isdigit, word))} for words in (given, wanted))
+    return _f1(given, wanted) >= RIGHT and (figures <= others or others <= figures)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from rag.errors import StoreError
 from rag.serving.keys import WRITE, Key, Keys
 from rag.serving.problems import ServiceError
 
@@ -29,20 +30,26 @@ class Access:
         """Whether anyone on this machine may ask: on loopback, as long as no key was ever made."""
         return self._host in LOOPBACK and not self._keys.all()
 
-    def check(self, method: str, path: str, headers: Mapping[str, str], client: str) -> str:
-        """The id of the key, "" without one. Raises ServiceError with 401, 403, 421 or 429."""
-        if self.keyless:
+    def who(self, method: str, path: str, headers: Mapping[str, str]) -> Key | None:
+        """The key that asks, None where none is needed. Raises ServiceError with 401, 403 or 421; StoreError if keys cannot be
+        read, though not for /health, which says that the process runs."""
+        try:
+            keyless = self.keyless
+        except StoreError:
+            if path == "/health":
+                return None
+            raise
+        if keyless:
             _check_place(headers, opens_page=method == "GET" and path == "/")
-            return ""
-        if is_open(method, path):
-            return ""
-        key = self._key(headers)
+        return None if keyless or is_open(method, path) else self._key(headers)
+
+    def admit(self, key: Key, method: str, path: str) -> None:
+        """Raises ServiceError with 403 or 429 where the key may not do this, or not so often."""
         if _writes(method, path) and key.scope != WRITE:
             raise ServiceError(
                 403, "read-only-key", f"key {key.id} may only read", "use one made with: rag keys add NAME --write"
             )
         self._rate.take(key.id)
-        return key.id
 
     def _key(self, headers: Mapping[str, str]) -> Key:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -63,6 +70,9 @@ def is_open(method: str, path: str) -> bool:
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
     """Without keys a page of another site must not ask through the browser: neither across origins nor by a name of its own
     that leads here (DNS rebinding). A link to the page may be followed."""
+    if "forwarded" in headers or "x-forwarded-for" in headers:  # a proxy, which asks for others
+        hint = "make keys: rag keys add NAME; then a proxy may ask for others"
+        raise ServiceError(421, "host", "without keys this service is for this machine alone", hint)
     host = headers.get("host", "localhost")
     if _hostname(host) not in LOOPBACK:
         hint = "ask at http://127.0.0.1, or make keys: rag keys add NAME"

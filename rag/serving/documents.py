@@ -56,8 +56,8 @@ def _text(body: bytes) -> Upload:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        status = 400 if first["type"] == "json_invalid" else 422
-        raise ServiceError(status, "invalid", f"{place or 'body'}: {first['msg']}", "see /openapi.json") from error
+        status, kind = (400, "malformed") if first["type"] == "json_invalid" else (422, "invalid")
+        raise ServiceError(status, kind, f"{place or 'body'}: {first['msg']}", "see /openapi.json") from error
     name = safe_name(given.name)
     return (name if PurePosixPath(name).suffix else f"{name}.txt"), content
 
@@ -79,7 +79,7 @@ def add(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Re
     job = service.jobs.wait(service.jobs.add(taken), _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):
-        raise InputError("; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]), "see the job's files")
+        raise InputError("; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]), f"see GET /v1/jobs/{job.id}")
     status = 201 if job.state == "done" else 202
     return JSONResponse(job.model_dump(), status, {"Location": f"/v1/jobs/{job.id}"})
 

@@ -116,7 +116,10 @@ class Guard:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         method, path = scope["method"], scope["path"]
-        exchange.key = self._access.check(method, path, headers(scope), _client(scope))
+        key = self._access.who(method, path, headers(scope))
+        if key:
+            exchange.key = key.id
+            self._access.admit(key, method, path)
         if is_open(method, path):
             await _watched(self._app, scope, receive, send, b"")
             return
@@ -152,10 +155,6 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 def headers(scope: Scope) -> dict[str, str]:
     """By lower-case name; of a repeated one the last."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _client(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
 
 
 def _request_id(scope: Scope) -> str:

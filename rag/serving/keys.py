@@ -56,7 +56,9 @@ class Keys:
                 self._keys, self._seen = _load(self._path), seen
         except FileNotFoundError as error:
             if self._seen is not None:
-                raise StoreError(f"API keys in {self._path} are gone", "restore the file, or start the service again") from error
+                raise StoreError(
+                    f"API keys in {self._path} are gone", "restore the file; without it anyone may ask who reaches the service"
+                ) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
             raise StoreError(message, "restore the file; without it nobody can be let in") from error

@@ -104,11 +104,26 @@ def _rag(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    wrong = [{"field": _place(one["loc"]), "message": printable(str(one["msg"]))} for one in error.errors()[:20]]
+    if any(tuple(one["loc"]) == ("body",) for one in error.errors()) and not _says_json(request):
+        what = "the body is not said to be JSON"
+        return response(_problem(415, "media-type", what, "send the header Content-Type: application/json"), _id(request))
     malformed = any(one["type"] == "json_invalid" for one in error.errors())
+    wrong = [_fault(one) for one in error.errors()[:20]]
     first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "the request is not as described"
     found = _problem(400 if malformed else 422, "malformed" if malformed else "invalid", first, "see /openapi.json", wrong)
     return response(found, _id(request))
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _fault(one: Any) -> dict[str, str]:
+    if one["type"] == "json_invalid":
+        why = (one.get("ctx") or {}).get("error", one["msg"])
+        return {"field": "body", "message": printable(f"is not JSON: {why} at character {one['loc'][-1]}")}
+    return {"field": _place(one["loc"]), "message": printable(str(one["msg"]))}
 
 
 def _place(location: Any) -> str:

@@ -50,7 +50,7 @@ def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], B
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        print(f"rag: http://{shown}:{port}/", file=sys.stderr, flush=True)
+        _say(f"http://{shown}:{port}/", json_log)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
             signal.signal(number, lambda *_: None)
         try:
@@ -58,6 +58,13 @@ def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], B
         finally:  # what is not closed by then keeps the process alive
             app.state.service.close()
     return failures[0] if failures else None
+
+
+def _say(address: str, json_log: bool) -> None:
+    if json_log:
+        logging.getLogger("rag.serving").info(json.dumps({"serving": address}))
+    else:
+        print(f"rag: {address}", file=sys.stderr, flush=True)
 
 
 class _Server(uvicorn.Server):

@@ -62,6 +62,14 @@ def stamp(path: Path) -> tuple[bool, int, int]:
     return _wal(path).exists(), status.st_mtime_ns, status.st_size
 
 
+def inode(path: Path) -> int:
+    """Which file it is. Raises AbsentError if it is gone: what is open would still take changes, and nobody would find them."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError as error:
+        raise _absent(path) from error
+
+
 def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
     """Open the database; with `create` (its first meta values) make it if it is absent: hold the write lock for that.
 

@@ -69,6 +69,7 @@ class LocalStore:
             self._store = meta["store"]
             writable = database.writable(self._path)
             self._stamp = None if writable else database.stamp(self._path)
+            self._inode = database.inode(self._path)
             self._derived = Derived(self.folder, meta, self._lock, writable, self._wait)
             self._derived.catch_up(self._connection)
 
@@ -82,9 +83,11 @@ class LocalStore:
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         with self._mutex, database.translated(self._path):
-            if self._stamp and self._stamp != (found := database.stamp(self._path)):
+            found = database.stamp(self._path) if self._stamp else None
+            if self._stamp != found or self._inode != database.inode(self._path):
                 self._connection.close()
-                self._connection, self._stamp = database.connect(self._path), found
+                self._connection = database.connect(self._path)
+                self._stamp, self._inode = found, database.inode(self._path)
             if database.read_meta(self._connection).get("store") != self._store:  # restored or rebuilt by another process
                 self._open()
             yield self._connection

@@ -28,7 +28,8 @@ _DOING, _HAVING = frozenset(("do", "does", "did")), frozenset(("has", "have", "h
 _BEING = frozenset("is are was were be been being".split())
 _PLACING = frozenset("of in on at to for from by with than like unlike except but other against without near under over".split())
 _HEDGES = re.compile(
-    r"\b(?:(?<!\d )may(?! \d)|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|deni\w*|deny|denies|reject\w*|"
+    r"\b(?:(?<!\d )may(?! \d)|might|could|would|should|if|whether|unless|allegedly|reportedly|claim\w*|alleg\w*|said|says|say|"
+    r"deni\w*|deny|denies|reject\w*|"
     r"accus\w*|suspect\w*|believ\w*|propos\w*|plan\w*|threat\w*|expect\w*|almost|nearly|hardly|barely|rarely|refus\w*|fail\w*|"
     r"suggest\w*|rumou?r\w*|argu\w*|question\w*|doubt\w*|according|promis\w*|likely|unlikely|perhaps|possibly|only|until|except|"
     r"partly|partially|supposedly|seemingly|apparently|will|shall|wants?|wanted|hop\w*|unlike)\b"
