@@ -155,7 +155,7 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
     wrong = InputError(f"{name} = {value!r} in {source} is not of kind {kind.__name__}", f"give {name} a {kind.__name__}")
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)) or (kind is int and isinstance(value, float)):
         raise wrong  # a TOML file's 8.7 is no 8, as RAG_READ=8.7 is none
-    if kind is Path and not str(value).strip():
+    if issubclass(kind, Path) and not str(value).strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     try:
         made = kind(value)

@@ -134,6 +134,18 @@ def test_a_moved_folder_takes_over_its_documents(store: LocalStore, docs: Path, 
     assert ingest(store, moved).unchanged == ALL
 
 
+def test_another_text_does_not_take_the_place_of_one_whose_disk_may_be_away(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
+    first, second = folder(tmp_path / "a" / "notes", ("a.txt",)), folder(tmp_path / "b" / "notes", ("a.txt",))
+    (second / "a.txt").write_text("Another text.")
+    ingest(store, first)
+    (first / "a.txt").unlink()
+    report = ingest(store, second, docs)
+    assert "which is gone" in report.skipped[0][1]
+    assert sources(store)["notes/a.txt"] == f"{first}/a.txt"
+
+
 def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, docs: Path) -> None:
     (docs / "binary.txt").write_bytes(b"a\0b")
     (docs / "empty.md").write_text(" \n")

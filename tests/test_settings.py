@@ -32,6 +32,7 @@ def test_rag_toml_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pyt
         ({"RAG_READ": "many"}, "read = 'many' in the environment is not of kind int"),
         ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
         ({"RAG_READ": "0"}, "read = 0 in the environment is not between 1 and 200"),
+        ({"RAG_INDEX": ""}, "index in the environment is empty"),
         ({"RAG_CONFIG": "/no/such.toml"}, "settings file /no/such.toml: No such file"),
     ],
 )

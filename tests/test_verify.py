@@ -81,6 +81,12 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
     assert citations({"citations": []}) == []
 
 
+def test_the_service_s_own_citations_are_known() -> None:
+    marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
+    one = {"document_id": "d", "cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2, "highlight": marked}
+    assert citations({"answer": "ab", "citations": [one]}) == [Cited("d", 3, 5, "ab", "f", "An ab.")]
+
+
 @pytest.mark.parametrize(
     "found", [{}, [1], {"citations": [{"start": 1}]}, "x", None, {"document_id": 1, "start": 0, "end": 1, "quote": ""}]
 )

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 RIGHT = 0.5
-"""An answer is taken for right from this token F1 on, if it names no other figures. What confidence is the probability of, and what
-a miss is the lack of."""
+"""An answer is taken for right from this token F1 on, if it names no other figures. What confidence is the probability of,
+and what a miss is the lack of."""
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 

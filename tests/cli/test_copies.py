@@ -36,6 +36,14 @@ def test_a_document_is_not_overwritten_by_a_snapshot(filled: Run) -> None:
     assert filled("snapshot", "index/rag.sqlite")[0] == 2
 
 
+def test_a_folder_that_is_not_there_is_no_file(filled: Run) -> None:
+    code, _, err = filled("snapshot", "backups/")
+    assert (code, Path("backups").exists()) == (2, False)
+    assert "there is no folder backups/" in err
+    Path("backups").mkdir()
+    assert filled("snapshot", "backups/")[0] == 0
+
+
 def test_what_is_no_snapshot_is_named(filled: Run) -> None:
     assert filled("restore", "none")[0] == 2
     code, out, err = filled("restore", "docs/deal.md")

@@ -31,6 +31,14 @@ def test_a_message() -> None:
     assert (document.metadata["date"], document.metadata["year"]) == ("2026-02-13", "2026")
 
 
+def test_a_message_that_is_attached_keeps_its_headers() -> None:
+    made, inner = message("Fwd"), message("The rent", "It rises to 900.\n")
+    made.add_attachment(inner)
+    (document,) = load_bytes("a.eml", made.as_bytes())
+    assert "Subject: The rent\nFrom: Ada Bell <ada@example.org>" in document.text
+    assert document.text.index("Subject: The rent") < document.text.index("It rises to 900.")
+
+
 def test_html_and_other_encodings() -> None:
     made = EmailMessage()
     made["Subject"] = "x"

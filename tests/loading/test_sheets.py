@@ -44,6 +44,17 @@ def test_without_headers_every_row_is_a_row() -> None:
     assert [s.heading for s in sections] == ["row 1", "row 2"]
 
 
+def test_a_title_stands_above_the_headers() -> None:
+    text, sections, _ = parse("Stock of May,,\n,,\nItem,Shelf,Price\nGrinder,B4,79\n")
+    assert text == "Stock of May\n\nItem: Grinder | Shelf: B4 | Price: 79"
+    assert [s.heading for s in sections] == ["row 1", "row 4"]
+
+
+def test_a_long_question_is_a_header_over_short_answers() -> None:
+    asked = "How satisfied are you with the onboarding of new colleagues in your team this year?"
+    assert parse(f"Name,{asked}\nAda,very\n")[0] == f"Name: Ada | {asked}: very"
+
+
 def test_headers_alone_and_one_column() -> None:
     assert parse("Name,Born\n")[0] == "Name | Born"
     assert parse("Ada\nBo")[0] == "Ada\n\nBo"

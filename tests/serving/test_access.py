@@ -68,6 +68,14 @@ def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -
         (tmp_path / "keys.json").unlink()
         assert client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
         assert "are gone" in bare.get("/v1/documents").json()["detail"]
+        assert bare.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
+def test_without_keys_a_proxy_may_not_ask_for_others(client: httpx.Client, header: str) -> None:
+    response = client.get("/v1/documents", headers={header: "192.0.2.7"})
+    assert response.status_code == 421
+    assert "rag keys add" in response.json()["hint"]
 
 
 def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:

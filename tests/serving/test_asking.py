@@ -107,6 +107,16 @@ def test_what_is_not_a_question_is_a_problem_that_names_it(client: httpx.Client,
     assert problem["request_id"] == response.headers["x-request-id"]
 
 
+def test_what_is_wrong_with_the_body_is_said_in_words(client: httpx.Client) -> None:
+    for path in ("/v1/ask", "/v1/documents"):
+        broken = client.post(path, content=b'{"question": "x"', headers={"Content-Type": "application/json"}).json()
+        assert (broken["status"], broken["type"]) == (400, "urn:rag:malformed")
+        assert "JSON" in broken["detail"]
+    unsaid = client.post("/v1/ask", content=b'{"question": "x"}').json()
+    assert unsaid["status"] == 415
+    assert "Content-Type: application/json" in unsaid["hint"]
+
+
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"])
 def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
     response = client.post("/v1/ask", content=content, headers={"Content-Type": "application/json"})

@@ -41,6 +41,15 @@ def test_the_log_holds_no_question_unless_asked_for(tmp_path: Path, caplog: pyte
         assert ("secret" in caplog.text) == bool(asked_for)
 
 
+def test_the_log_names_the_key_of_a_request_that_was_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rag.requests")
+    key, token = keys_of(Settings(index=tmp_path)).add("a", "read")
+    with serving(tmp_path, key=token) as client:
+        client.delete("/v1/documents/a", headers={"X-Request-ID": "r1"})
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "rag.requests"]
+    assert [(line["status"], line["key"]) for line in lines if line["request_id"] == "r1"] == [(403, key.id)]
+
+
 def address(client: httpx.Client) -> tuple[str, int]:
     return client.base_url.host, client.base_url.port or 80
 

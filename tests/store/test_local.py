@@ -49,6 +49,21 @@ def test_an_absent_index_is_not_made_unasked(tmp_path: Path) -> None:
     assert not (tmp_path / "index").exists()
 
 
+def test_an_index_that_is_gone_takes_no_change_and_one_in_its_place_does(tmp_path: Path) -> None:
+    store = local(tmp_path / "index")
+    put(store, "a", "Sardines swim.")
+    (tmp_path / "index").rename(tmp_path / "away")
+    for change in (lambda: put(store, "b", "Trees grow."), lambda: store.delete("a"), store.stats):
+        with pytest.raises(StoreError, match="no index"):
+            change()
+    other = local(tmp_path / "index")
+    put(store, "b", "Trees grow.")
+    assert set(stored(other)) == {"b"}
+    other.close()
+    store.close()
+    assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
+
+
 @pytest.mark.parametrize(("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")])
 def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
     local(tmp_path).close()

@@ -14,7 +14,7 @@ from rag.errors import InputError, ModelError
 from rag.mean_embedding import MeanEmbedder, is_mean
 from rag.training import embedder as training
 from rag.training import steps
-from rag.training.recipe import EmbedderRecipe, load_recipe
+from rag.training.recipe import EmbedderRecipe
 from tests import tiny
 
 TOWNS = ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
@@ -140,7 +140,3 @@ def test_what_cannot_be_followed_is_named(data: Path, changes: dict[str, Any], e
 def test_its_start_is_not_overwritten(data: Path) -> None:
     with pytest.raises(InputError, match="would be overwritten"):
         training.tune(recipe(), data, data / "start")
-
-
-def test_the_shipped_recipe_can_be_followed() -> None:
-    assert load_recipe(EmbedderRecipe).init == "minilm"
