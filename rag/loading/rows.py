@@ -57,10 +57,11 @@ class Rows:
 
 
 def lines(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
-    """A line for each row; with the table's headers, they come first."""
+    """A line for each row; with the table's headers, they come first. A row of fewer or more cells is left without them."""
     if not any(headers):
         return "\n".join(map(" | ".join, rows))
-    return "\n".join([" | ".join(headers), *(" | ".join(named(row, headers)) for row in rows)])
+    read = [named(row, headers) if len(row) == len(headers) else row for row in rows]
+    return "\n".join(map(" | ".join, [headers, *read]))
 
 
 def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:

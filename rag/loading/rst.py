@@ -6,9 +6,10 @@ Read line by line rather than through docutils, which knows no Sphinx, stops at 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rag.loading.blocks import Block, join
+from rag.loading.rows import lines as rows_as_lines
 from rag.types import Section
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
@@ -17,6 +18,7 @@ _FOOTNOTE = re.compile(r"\.\.\s+(\[[^\]]+\])\s+(.*)\Z")
 _OPTION = re.compile(r":[\w -]+:(?:\s|\Z)")
 _FIELD = re.compile(r":([\w -]+):\s+(.*)\Z")
 _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+")
+_HEADED = re.compile(r"\s*:header-rows:\s*1\s*\Z")
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
 _SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 _ROLE = re.compile(r":[\w:+.-]+:`([^`]*)`")
@@ -85,6 +87,7 @@ class _Reader:
         if not (directive := _DIRECTIVE.match(first)):
             return
         name, argument = directive.group(1).lower().rsplit(":", 1)[-1], directive.group(2)
+        headed = any(_HEADED.match(line) for line in body)
         while body and (_OPTION.match(body[0]) or (not body[0] and _OPTION.match(next(filter(None, body), "")))):
             body = body[1:]
         if name in _DROPPED:
@@ -95,7 +98,7 @@ class _Reader:
             yield from self._nested(body, depth)
         elif name in ("list-table", "flat-table"):
             yield Block(_inline(argument))
-            yield Block("\n".join(_list_table(body)))
+            yield _table(_list_table(body), headed)
         else:
             apart = [""] if below and not below[0] else []
             yield from self._nested([argument, *apart, *body], depth)
@@ -108,9 +111,9 @@ class _Reader:
 
     def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
         if _GRID.match(lines[0]):
-            yield Block("\n".join(_grid(lines)))
+            yield _table(_grid(lines), any(line.startswith("+=") for line in lines))
         elif _SIMPLE.match(lines[0]):
-            yield Block("\n".join(_simple(lines)))
+            yield _table(_simple(lines), sum(1 for line in lines if _SIMPLE.match(line)) == 3)
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
             self.fields |= {f.group(1).lower(): _inline(f.group(2)) for f in fields if f.group(1).lower() in _METADATA}
             yield Block("\n".join(_inline(_FIELD.sub(r"\1: \2", line)) for line in lines))
@@ -192,13 +195,18 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
         yield current
 
 
-def _grid(lines: Sequence[str]) -> Iterator[str]:
+def _table(rows: Iterable[list[str]], headed: bool) -> Block:
+    first, *rest = [*rows] or [[]]
+    return Block(rows_as_lines(rest, first) if headed else rows_as_lines([first, *rest]))
+
+
+def _grid(lines: Sequence[str]) -> Iterator[list[str]]:
     """The rows of a grid table; the lines of a cell are one."""
     cells: list[list[str]] = []
     for line in lines:
         if _GRID.match(line):
             if any(map(any, cells)):
-                yield " | ".join(" ".join(filter(None, cell)) for cell in cells)
+                yield [" ".join(filter(None, cell)) for cell in cells]
             cells = []
             continue
         for number, piece in enumerate(line.strip().strip("|").split("|")):
@@ -206,7 +214,7 @@ def _grid(lines: Sequence[str]) -> Iterator[str]:
             cells[number].append(_inline(piece.strip()))
 
 
-def _simple(lines: Sequence[str]) -> Iterator[str]:
+def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
     """The rows of a simple table, by the columns of its first rule; a row whose first cell is empty goes on."""
     starts = [match.start() for match in re.finditer(r"=+", lines[0])]
     row: list[str] = []
@@ -218,26 +226,26 @@ def _simple(lines: Sequence[str]) -> Iterator[str]:
             row = [f"{before} {here}".strip() for before, here in zip(row, cells, strict=True)]
             continue
         if row:
-            yield " | ".join(map(_inline, row))
+            yield [*map(_inline, row)]
         row = cells
     if row:
-        yield " | ".join(map(_inline, row))
+        yield [*map(_inline, row)]
 
 
-def _list_table(lines: Sequence[str]) -> Iterator[str]:
+def _list_table(lines: Sequence[str]) -> Iterator[list[str]]:
     """The rows of a list of lists: "* -" begins a row, "-" a cell."""
     row: list[str] = []
     for line in lines:
         if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
             if row:
-                yield " | ".join(map(_inline, row))
+                yield [*map(_inline, row)]
             row = [begins.group(1)]
         elif cell := re.match(r"\s+-(?:\s+|\Z)(.*)", line):
             row.append(cell.group(1))
         elif row and line.strip():
             row[-1] = f"{row[-1]} {line.strip()}".strip()
     if row:
-        yield " | ".join(map(_inline, row))
+        yield [*map(_inline, row)]
 
 
 def _inline(text: str) -> str:

@@ -16,6 +16,7 @@ from docx.text.paragraph import Paragraph
 from rag.loading.blocks import DEEPEST_INDENT, Block, join
 from rag.loading.office import core_metadata
 from rag.loading.parsed import Parsed, of_pages
+from rag.loading.rows import lines
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -112,9 +113,11 @@ def _item(paragraph: Paragraph) -> str:
 
 
 def _table(table: Table) -> Block:
-    """A line for each row; a cell that spans several stands once."""
-    rows = (_children(row, qn("w:tc")) for row in _children(table._tbl, qn("w:tr")))
-    return Block("\n".join(" | ".join(" ".join(_text(cell, " ").split()) for cell in row) for row in rows))
+    """A line for each row; a cell that spans several stands once. A first row that is marked to be repeated names the columns."""
+    found = list(_children(table._tbl, qn("w:tr")))
+    rows = [[" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found]
+    headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+    return Block(lines(rows[1:], rows[0]) if headed else lines(rows))
 
 
 def _text(element: Any, after_paragraph: str = "") -> str:

@@ -122,20 +122,37 @@ def test_a_broken_office_file_is_read_or_refused(file: tuple[str, bytes], at: in
         assert all(document.text.strip() for document in documents)
 
 
+def text_of(made: Any) -> str:
+    kept = io.BytesIO()
+    made.save(kept)
+    return load_bytes("a.docx", kept.getvalue())[0].text
+
+
+def prices(made: Any) -> Any:
+    """A table in the document."""
+    table = made.add_table(2, 2)
+    for cell, text in zip([c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True):
+        cell.text = text
+    return table
+
+
+def test_a_row_of_word_that_is_repeated_on_each_page_names_the_columns() -> None:
+    made = docx.Document()
+    table = prices(made)
+    assert text_of(made) == "Item | Price\nGarage | 90"
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    assert text_of(made) == "Item | Price\nItem: Garage | Price: 90"
+
+
 def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() -> None:
     made = docx.Document()
     made.add_paragraph("The lease")
     paragraph, contents = made.add_paragraph("It ends on 31 May 2027."), made.add_paragraph("Terms ... 3")
-    table = made.add_table(2, 2)
-    for cell, text in zip([c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True):
-        cell.text = text
+    table = prices(made)
     for element in (paragraph._p, table.rows[1]._tr, table.rows[1].cells[1]._tc, contents._p):
         wrap(element, "Table of Contents" if element is contents._p else "")
     made.add_paragraph("Signed.")
-    kept = io.BytesIO()
-    made.save(kept)
-    text = "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
-    assert load_bytes("a.docx", kept.getvalue())[0].text == text
+    assert text_of(made) == "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
 
 
 def wrap(element: Any, gallery: str) -> None:

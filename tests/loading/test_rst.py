@@ -91,10 +91,10 @@ def test_a_source() -> None:
         "int port;",
         "- Muscat, an old harbour\n- Sur",
         "Small",
-        "Port | Tons\nSur | 12 more\nMasqat | 3",
-        "Port | Tons\nSur | 12 more",
+        "Port | Tons\nPort: Sur | Tons: 12 more\nPort: Masqat | Tons: 3",
+        "Port | Tons\nPort: Sur | Tons: 12 more",
         "Catch",
-        "Port | Tons\nSur | 12",
+        "Port | Tons\nPort: Sur | Tons: 12",
         "Ships",
         "[1] A note.",
     ]

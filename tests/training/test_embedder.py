@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from rag.errors import InputError, ModelError
 from rag.mean_embedding import MeanEmbedder, is_mean
 from rag.training import embedder as training
-from rag.training import steps
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
+from tests.training.killing import die_at
 
 TOWNS = ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
 
@@ -82,16 +82,7 @@ def test_questions_come_nearer_to_their_passages(data: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training.tune(recipe(), data, data / "whole")
-    monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
-    loss, seen = training._loss, []
-
-    def dying(*arguments: Any) -> torch.Tensor:
-        seen.append(1)
-        if len(seen) == 8:
-            raise KeyboardInterrupt
-        return loss(*arguments)
-
-    monkeypatch.setattr(training, "_loss", dying)
+    die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         training.tune(recipe(), data, data / "killed")
     with pytest.raises(InputError, match="another recipe or other data"):

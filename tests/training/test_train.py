@@ -19,7 +19,6 @@ from rag.errors import InputError, ModelError
 from rag.reading.heads import load_head
 from rag.reading.reader import ExtractiveReader
 from rag.reading.windows import encode, windows
-from rag.training import steps
 from rag.training import train as training
 from rag.training.data import groups, question_set
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
@@ -29,6 +28,7 @@ from rag.training.teacher import wanted
 from rag.types import Hit, Passage
 from tests import tiny
 from tests.fakes import BagOfWordsEmbedder
+from tests.training.killing import die_at
 
 ARTICLES: list[dict[str, Any]] = [
     {
@@ -93,16 +93,7 @@ def fewer(data: Path, number: int) -> Path:
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training.train(recipe(), data, data / "whole")
-    monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
-    loss, seen = training._loss, []
-
-    def dying(*arguments: Any) -> torch.Tensor:
-        seen.append(1)
-        if len(seen) == 8:
-            raise KeyboardInterrupt
-        return loss(*arguments)
-
-    monkeypatch.setattr(training, "_loss", dying)
+    die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         training.train(recipe(), data, data / "killed")
     assert (data / "killed.checkpoint.pt").exists()
