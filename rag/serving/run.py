@@ -62,7 +62,7 @@ def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], B
 
 def _say(address: str, json_log: bool) -> None:
     if json_log:
-        logging.getLogger("rag.serving").info(json.dumps({"serving": address}))
+        logging.getLogger("rag.serving").info("serving %s", address)
     else:
         print(f"rag: {address}", file=sys.stderr, flush=True)
 

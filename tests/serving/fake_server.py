@@ -86,7 +86,7 @@ def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tupl
     )
     lines = cast(IO[str], started.stderr)
     try:
-        found = re.search(r"http://\S+", lines.readline())
+        found = re.search(r"http://[^\s\"]+", lines.readline())
         assert found
         with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
             pool.submit(lines.read)
