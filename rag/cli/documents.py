@@ -11,6 +11,7 @@ import click
 from tqdm import tqdm
 
 from rag import build
+from rag.cli.clean import flat
 from rag.cli.options import filter_option, print_json, shared
 from rag.cli.render import clean
 from rag.deleting import Receipt, delete
@@ -80,7 +81,7 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
         return
     width = max((len(document.id) for document in documents), default=0)
     for document in documents:
-        click.echo(f"{clean(document.id):{width}}  {clean(document.title)}")
+        click.echo(f"{flat(document.id):{width}}  {flat(document.title)}")
 
 
 @click.command("show")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import click
 
 from rag.cli.clean import clean as clean
+from rag.cli.clean import flat
 from rag.composing.explain import explain, in_words
 from rag.types import Alternative, Answer, Citation, Hit
 
@@ -87,7 +88,7 @@ def hit(number: int, found: Hit) -> list[str]:
 def _place(document_id: str, title: str, heading: str, page: int | None = None) -> str:
     inner = heading.removeprefix(title).removeprefix(" > ")
     parts = "".join(f" > {part}" for part in (title, inner) if part) + (f", page {page}" if page else "")
-    return click.style(clean(document_id), fg="cyan") + clean(parts)
+    return click.style(flat(document_id), fg="cyan") + clean(parts)
 
 
 def _mark(quote: str) -> str:

@@ -35,7 +35,7 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
             continue
         if block.level:
             path = [(level, heading) for level, heading in path if level < block.level]
-            path.append((block.level, " ".join(text.split())))
+            path.append((block.level, " ".join(text.split()).replace(" > ", " › ")))  # the path's own mark parts headings
         if block.level or block.section:
             names = [heading for _, heading in path] + ([block.section] if block.section else [])
             sections.append(Section(length, " > ".join(names)))

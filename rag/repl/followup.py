@@ -6,7 +6,7 @@ Only what has one reading is resolved; anything else is asked as it was typed, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.repl.phrases import AUXILIARIES, PREPOSITIONS, QUESTION_WORDS, Phrase, phrases
 
@@ -22,6 +22,7 @@ _EMPTY_IT = re.compile(
     r"possible|necessary|clear|likely|rain\w*|snow\w*)\b",
     re.IGNORECASE,
 )
+_OWNER = re.compile(r"['\u2019]s$")
 _GROUPS = {"it": "thing", "its": "thing", "they": "people", "them": "people", "their": "people"}
 _OWNING = frozenset("its his hers their".split())
 _AFTER_OBJECT = PREPOSITIONS | frozenset("again first last and or now today".split())
@@ -129,6 +130,8 @@ def _has_own(question: str, pronoun: re.Match[str]) -> bool:
 
 def _candidates(group: str, last: Turn) -> list[str]:
     topics = _topics(last.question)
+    if group == "thing":  # of "Imogen's salary" the thing has no name
+        topics = [topic for topic in topics if not re.search(rf"{re.escape(topic.text)}['\u2019]s\b", last.question)]
     persons = [topic.text for topic in topics if _is_person(topic, last.evidence)]
     answer = _answered(last)
     if group == "thing":
@@ -143,7 +146,7 @@ def _candidates(group: str, last: Turn) -> list[str]:
 
 def _topics(question: str) -> list[Phrase]:
     """What the question is about: of several phrases, those that do not stand after a preposition."""
-    found = phrases(question)
+    found = [replace(phrase, text=_OWNER.sub("", phrase.text)) for phrase in phrases(question)]
     return [phrase for phrase in found if phrase.before not in PREPOSITIONS | {"and", "or"}] or found
 
 

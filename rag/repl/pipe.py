@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
-from rag.cli.clean import clean
+from rag.cli.clean import clean, flat
 from rag.cli.options import plain, takes_all
 from rag.errors import InputError
 from rag.repl.session import Session
@@ -49,10 +49,6 @@ def _wrong(asked: str, error: InputError, escaped: bool) -> str:
 def _line(answer: Answer) -> str:
     """Answer, confidence, and where it stands or why there is none, with tabs between."""
     if answer.text is None:
-        return f"not found\t{answer.confidence:.2f}\t{_flat(answer.reason or '')}"
+        return f"not found\t{answer.confidence:.2f}\t{flat(answer.reason or '')}"
     first = answer.citations[0]
-    return f"{_flat(answer.text)}\t{answer.confidence:.2f}\t{_flat(first.document_id)}:{first.start}-{first.end}"
-
-
-def _flat(text: str) -> str:
-    return clean(" ".join(text.split()))
+    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{flat(first.document_id)}:{first.start}-{first.end}"

@@ -7,6 +7,11 @@ from rag.types import Section
 BLOCKS = st.lists(st.builds(Block, st.text(max_size=20), st.integers(0, 6)), max_size=12)
 
 
+def test_a_heading_that_holds_the_mark_of_the_path_is_one_heading() -> None:
+    _, sections = join([Block("A > B", 1), Block("C", 2)])
+    assert [section.heading.split(" > ") for section in sections] == [["A › B"], ["A › B", "C"]]
+
+
 def test_blocks_stand_apart_without_the_space_around_them() -> None:
     assert join([Block(" a\n"), Block(" \n"), Block("b\nc")]) == ("a\n\nb\nc", ())
 

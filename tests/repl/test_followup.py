@@ -60,6 +60,7 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
             "What is its capital?",
             '"its" could be the talks or Oman; asked as typed',
         ),
+        (Turn("What is Imogen Tran's salary?"), "When is it paid?", '"it" refers to nothing that is certain; asked as typed'),
         (LEADER, "And cats?", "what it asks of them is not certain; asked as typed"),
         (LEADER, "and when?", "what was asked before cannot be asked so; asked as typed"),
     ],

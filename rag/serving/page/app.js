@@ -10,7 +10,8 @@ function say(words, { busy = false, heard = false } = {}) {
   $('status').classList.toggle('heard', heard);
 }
 
-const conditions = () => $('filters').value.split(',').map(one => one.trim()).filter(Boolean);
+// A comma parts two conditions only where the next one begins: "title=oil, gas, year>=2024" are two.
+const conditions = () => $('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean);
 
 function linkTo(question, filters) {
   const link = new URLSearchParams({ q: question });
