@@ -157,6 +157,13 @@ def test_a_link_reproduces_a_question_and_recent_ones_are_kept(watched: Watched)
     expect(page.get_by_role("heading", name="Recent questions")).to_be_hidden()
 
 
+def test_a_comma_within_a_condition_does_not_part_it(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    page.locator("#filters").evaluate("box => { box.value = 'title=oil, gas, year>=2024,type!=pdf , source:notes/a, b'; }")
+    assert page.evaluate("conditions()") == ["title=oil, gas", "year>=2024", "type!=pdf", "source:notes/a, b"]
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: int) -> None:
     watched = Watched(browser, client, width)
