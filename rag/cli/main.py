@@ -38,7 +38,7 @@ _COMMANDS = {
     "why": ("rag.cli.evaluation", "Say at which stage a question lost its answer."),
     "migrate": ("rag.cli.moving", "Move the index to another store."),
     "worker": ("rag.cli.work", "Put in what waits in the queue."),
-    "train": ("rag.cli.training", "Train a reader by a recipe."),
+    "train": ("rag.cli.training", "Train a reader or an embedder by a recipe."),
 }
 
 

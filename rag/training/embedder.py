@@ -37,9 +37,11 @@ from rag.weights import start_path
 _DEPTH = 50
 """Passages that each search leg brings when negatives are looked for."""
 _ALPHA = 0.7
+"""The service's own weight of vectors."""
 _KEPT = 6
 """Negatives of a question that are drawn from, the best ones."""
-Embed = Callable[[Sequence[str]], Vectors]
+Embed = Callable[[Sequence[str], bool], Vectors]
+"""Of texts, as questions or as passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,8 @@ def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
 def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]:
     count = token_counter(model.tokenizer)
 
-    def embed(texts: Sequence[str], as_query: bool = False) -> Vectors:
-        encode = model.encode_query if as_query else model.encode_document
+    def embed(texts: Sequence[str], as_questions: bool) -> Vectors:
+        encode = model.encode_query if as_questions else model.encode_document
         with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
             rows: Vectors = encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
         return rows
@@ -128,7 +130,7 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
     ]
 
 
-def _material(found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Any) -> Material:
+def _material(found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed) -> Material:
     texts = [f"{passage.context}\n{passage.text}" for passage in found.passages]
     questions = [question for question in found.questions if question.answers]
     random.Random(f"{recipe.seed}{name}").shuffle(questions)
@@ -142,12 +144,12 @@ def _material(found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, e
     return Material(texts, asked)
 
 
-def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Any) -> Iterator[list[int]]:
+def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
     """What the hybrid ranks first for each question, best first."""
     index = LexicalIndex()
     index.update([], enumerate(texts))
-    vectors, depth = embed(texts), min(_DEPTH, len(texts))
-    for question, row in zip(questions, embed(questions, as_query=True), strict=True):
+    vectors, depth = embed(texts, False), min(_DEPTH, len(texts))
+    for question, row in zip(questions, embed(questions, True), strict=True):
         cosines = vectors @ row
         lexical = dict(index.search(question, _DEPTH))
         near = {*np.argsort(-cosines, kind="stable")[:depth].tolist(), *lexical}
