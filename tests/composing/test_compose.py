@@ -190,6 +190,21 @@ def test_a_question_in_the_text_does_not_answer() -> None:
     assert found.text == "Keep it dry"
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "yes"),
+    [
+        ("Can I take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", True),
+        ("Can I not take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
+        ("Can I take my dog?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
+        ("Is the lamp waterproof?", "Is it waterproof? No. Keep it dry and it will last. Bicycles travel free.", None),
+    ],
+)
+def test_yes_or_no_stands_below_the_question(question: str, text: str, yes: bool | None) -> None:
+    asked = document(text, "q")
+    found = answer(question, [asked], [span(asked, "travel free", 5.0)])
+    assert (found.value.yes if found.value else None) is yes
+
+
 def test_a_relative_date_is_told_from_its_documents_day() -> None:
     dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
     found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
