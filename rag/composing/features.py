@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
+from rag.composing.cells import asked_for
 from rag.composing.dated import dating
 from rag.composing.meaning import Relation, relation
 from rag.composing.questions import fits, fits_precision, precision, wanted
@@ -50,9 +51,9 @@ def repeats(asked: Asked, span: Span) -> bool:
 @functools.lru_cache(4096)
 def span_features(asked: Asked, span: Span) -> dict[str, float]:
     """Of one span: `gap`, the reader's log-odds; `retrieval`, its passage's score; `type`, whether it is of the kind wanted (a
-    day or year, where that is asked for), and for dates 1 more or less as they are of what is asked about or of something else;
-    `coverage`, the share of the question's words in its context and sentence; `names`, that of its names and numbers;
-    `fresh`, the share of the span's own words that the question does not hold already."""
+    day or year, where that is asked for), and 1 more or less as a date is of what is asked about or of something else, and as the
+    header of its cell is asked for or another's; `coverage`, the share of the question's words in its context and sentence;
+    `names`, that of its names and numbers; `fresh`, the share of the span's own words that the question does not hold already."""
     passage = span.hit.passage
     start, end = enclosing_sentence(passage.text, span.start, span.end)
     near = f"{passage.context} {passage.text[start:end]}"
@@ -73,7 +74,7 @@ def _type(asked: Asked, span: Span, sentence: str, begins: int, after: str) -> f
         if wished := precision(asked.text):
             fit = fits_precision(wished, span.text)
         fit += dating(asked.words, asked.names, sentence, span.start - begins, span.end - begins)
-    return fit
+    return fit + asked_for(asked.words, sentence, span.start - begins, span.end - begins)
 
 
 def features(asked: Asked, candidate: Candidate, others: Sequence[Candidate]) -> dict[str, float]:

@@ -1,0 +1,47 @@
+"""Which cell of a table's row a question asks for, by the headers that stand in the row ("Service: Repair | Guest price: 32")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from rag.chunking.sentences import Offsets
+from rag.composing.text import content_words
+
+_BAR, _COLON = " | ", ": "
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    place: Offsets
+    header: frozenset[str]
+    value: frozenset[str]
+
+    def is_named(self, asked: Set[str]) -> bool:
+        """Whether most of it is what the question knows of the row, "Repair" in "What does a repair cost guests?"."""
+        return bool(self.value) and 2 * len(self.value & asked) > len(self.value)
+
+
+def asked_for(asked: Set[str], row: str, start: int, end: int) -> float:
+    """1 if this cell, `row[start:end]`, has words of the question in its header that the headers of the others lack; -1 if another
+    has and this one has not; 0 otherwise, as outside of tables. Cells whose value the question names do not count."""
+    if _BAR not in row:
+        return 0.0
+    cells = [cell for cell in _cells(row) if cell.header and not cell.is_named(asked)]
+    own = next((cell for cell in cells if cell.place[0] <= start and end <= cell.place[1]), None)
+    if own is None:
+        return 0.0
+    wanted = [cell for cell in cells if asked & cell.header - _headers(cells, cell)]
+    return 1.0 if own in wanted else -1.0 if wanted else 0.0
+
+
+def _headers(cells: list[_Cell], but: _Cell) -> frozenset[str]:
+    return frozenset[str]().union(*(cell.header for cell in cells if cell is not but))
+
+
+def _cells(row: str) -> Iterator[_Cell]:
+    at = 0
+    for cell in row.split(_BAR):
+        header, colon, value = cell.partition(_COLON)
+        yield _Cell((at, at + len(cell)), content_words(header if colon else ""), content_words(value if colon else cell))
+        at += len(cell) + len(_BAR)
