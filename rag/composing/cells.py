@@ -23,15 +23,16 @@ class _Cell:
 
 
 def asked_for(asked: Set[str], row: str, start: int, end: int) -> float:
-    """1 if this cell, `row[start:end]`, has words of the question in its header that the headers of the others lack; -1 if another
-    has and this one has not; 0 otherwise, as outside of tables. Cells whose value the question names do not count."""
+    """1 if this cell, `row[start:end]`, has words of the question in its header that no other's header has; -1 if another cell
+    has and this one has not; 0 otherwise, as outside of tables. Cells whose value the question names are not asked for."""
     if _BAR not in row:
         return 0.0
-    cells = [cell for cell in _cells(row) if cell.header and not cell.is_named(asked)]
+    headed = [cell for cell in _cells(row) if cell.header]
+    cells = [cell for cell in headed if not cell.is_named(asked)]
     own = next((cell for cell in cells if cell.place[0] <= start and end <= cell.place[1]), None)
     if own is None:
         return 0.0
-    wanted = [cell for cell in cells if asked & cell.header - _headers(cells, cell)]
+    wanted = [cell for cell in cells if asked & cell.header - _headers(headed, cell)]
     return 1.0 if own in wanted else -1.0 if wanted else 0.0
 
 
