@@ -136,7 +136,10 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
     with service(tmp_path, embedder) as made:
         with WriteLock(tmp_path).hold(1):
             job = made.jobs.add([("a.txt", TEXT)])
-            assert done(made, job, 1).state == "queued"
+            until = time.monotonic() + 10
+            while not embedder.texts and time.monotonic() < until:
+                time.sleep(0.01)
+            assert done(made, job, 0.3).state == "queued"
             assert embedder.texts == 1
         assert done(made, job).files[0].outcome == "added"
     assert embedder.texts == 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
@@ -49,9 +50,9 @@ def schema_dsn(cluster: Cluster, folder: Path) -> str:
     return f"{cluster.dsn()}?options=-csearch_path%3D{name},public"
 
 
-def put(store: Store, id: str, text: str, **metadata: str) -> list[Passage]:
-    """Split, embed and put, as ingest does."""
-    made = document(text, id, id, **metadata)
+def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
+    """Split, embed and put, as ingest does with the file of this name below `root`."""
+    made = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
     passages = split(made, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
     store.put(made, passages, EMBEDDER.embed_passages([f"{p.context}\n{p.text}" for p in passages]))
     return passages

@@ -83,7 +83,7 @@ def disk(tmp_path: Path) -> Path:
     """An index with OLD, and a file that takes up most of the rest."""
     store = local(tmp_path / "disk" / "index")
     for id, text in OLD.items():
-        put(store, id, text)
+        put(store, id, text, str(tmp_path))
     assert len(store.lexical("herring", 9)) == 9
     store.close()
     (tmp_path / "disk" / "ballast").write_bytes(b"\1" * 30_000_000)
@@ -113,7 +113,7 @@ def whole(state: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("do", ["ingest", "sync"])
 def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None:
     (disk.parent / "docs").mkdir()
-    for name, text in NEW.items():
+    for name, text in (OLD | NEW).items():
         (disk.parent / name).write_text(text)
     said = run(do, disk, 1500)
     assert said["first"].startswith(f"StoreError: index {disk}/index cannot be written: database or disk is full")
