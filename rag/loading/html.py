@@ -59,9 +59,10 @@ def _parsed(source: str, all_forms: bool) -> tuple[str, tuple[Section, ...], dic
     metadata = _metadata(page)
     root = page.find("main") or page.find(role="main") or _only_article(page) or page
     _drop(root, _UNSEEN)
+    most = len(root.get_text()) / 2
     for tag in root.find_all(_is_furniture):
         has_heading = tag.name in ("header", "form") and tag.find(list(_HEADINGS))
-        if not (has_heading or (tag.name == "form" and (all_forms or _is_most(tag, root)))):  # some pages are one form
+        if not (has_heading or (tag.name == "form" and (all_forms or len(tag.get_text()) > most))):  # some pages are one form
             tag.decompose()
     for tag in root.find_all(list(_HEADINGS)):
         if tag.parent and any(name in _REMARKS for name in tag.parent.get("class") or ()):
@@ -74,10 +75,6 @@ def _only_article(page: BeautifulSoup) -> Tag | None:
     """The page's only article, unless it is a card beside the text."""
     articles = page.find_all("article")
     return articles[0] if len(articles) == 1 and 2 * _length(articles[0]) >= _length(page) else None
-
-
-def _is_most(tag: Tag, root: Tag) -> bool:
-    return 2 * len(tag.get_text()) > len(root.get_text())
 
 
 def _length(root: Tag) -> int:

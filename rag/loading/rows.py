@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 MOST_SPANNED = 100
 """Rows or columns that a cell fills."""
+_LONG = 100
+"""Characters of a header or a cell beyond which it is not said again in every row: a page must not grow without bound."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Rows:
             text, first = " ".join(cell.words), len(row)
             row += [text, *[text if repeat else ""] * (cell.columns - 1 if repeat or self._headers else 0)]
             if cell.rows > 1:
-                self._down |= {at: (row[at], cell.rows - 1) for at in range(first, len(row))}
+                self._down |= {at: (row[at] if len(row[at]) <= _LONG else "", cell.rows - 1) for at in range(first, len(row))}
         self._from_above(row)
         return row
 
@@ -66,5 +68,5 @@ def lines(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
 
 def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
     """The cells that hold something, each after its header, where it has one."""
-    names = [*headers, *[""] * len(row)]
+    names = [*(name if len(name) <= _LONG else "" for name in headers), *[""] * len(row)]
     return [f"{name}: {cell}" if name and name != cell else cell for name, cell in zip(names, row, strict=False) if cell]

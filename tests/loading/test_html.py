@@ -72,6 +72,12 @@ def test_a_row_is_read_by_its_headers() -> None:
     ]
 
 
+def test_long_cells_and_headers_are_said_once() -> None:
+    long = "word " * 40
+    found = text(f"<table><tr><th>{long}<th>b</tr><tr><td rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr></table>")
+    assert found.split("\n")[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
+
+
 def test_a_page() -> None:
     found, sections, metadata = parse(PAGE)
     assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
