@@ -191,7 +191,13 @@ class _Builder:
         return blocks
 
     def text(self, node: NavigableString) -> None:
-        if node.parent and node.parent.name == "sup" and node.strip()[:1].isdigit() and "".join(self._inline)[-1:].isdigit():
+        if (
+            node.parent
+            and node.parent.name == "sup"
+            and node.strip()[:1].isdigit()
+            and self._inline
+            and self._inline[-1][-1:].isdigit()
+        ):
             self._inline.append("^")  # "10^3", "£5^1": what is raised is no figure of the number before it
         if not isinstance(node, PreformattedString):  # comments, doctypes and processing instructions
             self._inline.append(str(node) if self._pre else re.sub(r"\s+", " ", node))
