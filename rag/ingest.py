@@ -236,7 +236,7 @@ def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) ->
 
 def embed(embedder: Embedder, pending: Sequence[Split]) -> Vectors:
     """The vectors of the passages of all documents, one after the other."""
-    return embedder.embed_passages([f"{p.context}\n{p.text}" for _, passages in pending for p in passages])
+    return embedder.embed_passages([p.in_context for _, passages in pending for p in passages])
 
 
 def put_embedded(store: Store, pending: Sequence[Split], vectors: Vectors) -> int:

@@ -75,7 +75,7 @@ class Rebuild:
         return split(document, self._embedder.count_tokens, self._passage_tokens)
 
     def _add(self, connection: sqlite3.Connection, whole: Sequence[tuple[int, list[Passage]]]) -> int:
-        texts = [f"{p.context}\n{p.text}" for _, passages in whole for p in passages]
+        texts = [p.in_context for _, passages in whole for p in passages]
         vectors = self._embedder.embed_passages(texts)
         at, added = 0, 0
         for row, passages in whole:

@@ -80,6 +80,11 @@ class Passage:
         parts = [self.heading] if own_title else [self.title, self.heading]
         return " > ".join(part for part in parts if part)
 
+    @property
+    def in_context(self) -> str:
+        """What is embedded and searched by words."""
+        return f"{self.context}\n{self.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

@@ -137,7 +137,7 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
             passages = split(document, model.count_tokens, settings.passage_tokens)
             if passages:
                 texts.append(Text(document.id, document.title, document.text, [(p.start, p.end, p.heading) for p in passages]))
-                vectors.append(model.embed_passages([f"{p.context}\n{p.text}" for p in passages]))
+                vectors.append(model.embed_passages([p.in_context for p in passages]))
         if time.monotonic() > ends:
             break
     cache.mkdir(parents=True, exist_ok=True)

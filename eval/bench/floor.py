@@ -161,7 +161,7 @@ def asked_of(searcher: Searcher, questions: int) -> list[tuple[str, Sequence[Hit
 def passages_of(searcher: Searcher) -> list[str]:
     """As they are embedded."""
     found = (searcher.store.embedded(document.id)[0] for document in searcher.store.documents())
-    return [f"{passage.context}\n{passage.text}" for passages in found for passage in passages]
+    return [passage.in_context for passages in found for passage in passages]
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
@@ -32,12 +33,9 @@ def asked_for(asked: Set[str], row: str, start: int, end: int) -> float:
     own = next((cell for cell in cells if cell.place[0] <= start and end <= cell.place[1]), None)
     if own is None:
         return 0.0
-    wanted = [cell for cell in cells if asked & cell.header - _headers(headed, cell)]
+    counts = Counter(word for cell in headed for word in cell.header)
+    wanted = [cell for cell in cells if any(counts[word] == 1 for word in asked & cell.header)]
     return 1.0 if own in wanted else -1.0 if wanted else 0.0
-
-
-def _headers(cells: list[_Cell], but: _Cell) -> frozenset[str]:
-    return frozenset[str]().union(*(cell.header for cell in cells if cell is not but))
 
 
 def _cells(row: str) -> Iterator[_Cell]:

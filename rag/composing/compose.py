@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.chunking.sentences import enclosing_sentence, split_sentences
+from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
 from rag.composing.confidence import Confidence
 from rag.composing.dissent import beside
 from rag.composing.features import Asked, features
-from rag.composing.text import content_words
 from rag.composing.values import Place, value
+from rag.composing.values.polar import says_below
 from rag.composing.values.relative import document_date
 from rag.types import Alternative, Answer, Citation, Document, Hit, Span, Value
 
-_YES_OR_NO = re.compile(r"(yes|no)\b(?! (?:one|longer|more)\b)", re.IGNORECASE)
-_NEGATED = re.compile(r"n['’]t\b|\b(?:not|never|no)\b", re.IGNORECASE)
 MAX_CITATIONS = 5
 _Documents = Callable[[str], Document | None]
 
@@ -69,21 +65,9 @@ def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
     day = document_date(found.metadata, found.text) if found else None
     typed = value(asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day))
     if asked.kind == "polar" and typed is None:
-        yes = _said_below(asked, text, span.hit.passage.context)
+        yes = says_below(asked.text, text, span.hit.passage.context)
         typed = None if yes is None else Value("boolean", text[start:end], yes=yes)
     return typed
-
-
-def _said_below(asked: Asked, text: str, context: str) -> bool | None:
-    """What stands right below the question, where the text asks it: "Is it waterproof? Yes." What the question names beyond that
-    must be what the document is about."""
-    sentences = [text[start:end] for start, end in split_sentences(text)]
-    for asks, tells in itertools.pairwise(sentences):
-        words, said = content_words(asks), _YES_OR_NO.match(tells)
-        alike = words and words <= asked.words <= words | content_words(context)
-        if said and alike and asks.endswith("?") and not _NEGATED.search(f"{asks} {asked.text}"):
-            return said[1].lower() == "yes"
-    return None
 
 
 def _alternative(candidate: Candidate, citations: tuple[Citation, ...], sure: float) -> Alternative:

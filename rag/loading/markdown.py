@@ -79,7 +79,7 @@ def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
         yield Block("\n".join(_items(node, 0)))
     elif node.type == "table":
         rows = [[" ".join(_inline(cell).split()) for cell in row.children] for row in _rows(node)]
-        yield Block(lines(rows[1:], rows[0]))
+        yield Block(lines(rows, headed=True))
     elif node.type == "blockquote":
         yield from (block for child in node.children for block in _blocks(child))
     elif node.type == "html_block":

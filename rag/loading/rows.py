@@ -58,8 +58,9 @@ class Rows:
             row.append(text)
 
 
-def lines(rows: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
-    """A line for each row; with the table's headers, they come first. A row of fewer or more cells is left without them."""
+def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
+    """A line for each row. Where the first is of headers, they stand in the others too, but for rows of fewer or more cells."""
+    headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
     if not any(headers):
         return "\n".join(map(" | ".join, rows))
     read = [named(row, headers) if len(row) == len(headers) else row for row in rows]

@@ -6,7 +6,7 @@ Read line by line rather than through docutils, which knows no Sphinx, stops at 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rag.loading.blocks import Block, join
 from rag.loading.rows import lines as rows_as_lines
@@ -98,7 +98,7 @@ class _Reader:
             yield from self._nested(body, depth)
         elif name in ("list-table", "flat-table"):
             yield Block(_inline(argument))
-            yield _table(_list_table(body), headed)
+            yield Block(rows_as_lines([*_list_table(body)], headed))
         else:
             apart = [""] if below and not below[0] else []
             yield from self._nested([argument, *apart, *body], depth)
@@ -111,9 +111,9 @@ class _Reader:
 
     def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
         if _GRID.match(lines[0]):
-            yield _table(_grid(lines), any(line.startswith("+=") for line in lines))
+            yield Block(rows_as_lines([*_grid(lines)], any(line.startswith("+=") for line in lines)))
         elif _SIMPLE.match(lines[0]):
-            yield _table(_simple(lines), sum(1 for line in lines if _SIMPLE.match(line)) == 3)
+            yield Block(rows_as_lines([*_simple(lines)], sum(1 for line in lines if _SIMPLE.match(line)) == 3))
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
             self.fields |= {f.group(1).lower(): _inline(f.group(2)) for f in fields if f.group(1).lower() in _METADATA}
             yield Block("\n".join(_inline(_FIELD.sub(r"\1: \2", line)) for line in lines))
@@ -193,11 +193,6 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
         current = re.sub(r"\A(\s*)(?:[*+\u2022]|#\.)\s+", r"\1- ", line) if listed else line.strip()
     if current:
         yield current
-
-
-def _table(rows: Iterable[list[str]], headed: bool) -> Block:
-    first, *rest = [*rows] or [[]]
-    return Block(rows_as_lines(rest, first) if headed else rows_as_lines([first, *rest]))
 
 
 def _grid(lines: Sequence[str]) -> Iterator[list[str]]:

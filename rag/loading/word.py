@@ -117,7 +117,7 @@ def _table(table: Table) -> Block:
     found = list(_children(table._tbl, qn("w:tr")))
     rows = [[" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found]
     headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
-    return Block(lines(rows[1:], rows[0]) if headed else lines(rows))
+    return Block(lines(rows, headed))
 
 
 def _text(element: Any, after_paragraph: str = "") -> str:

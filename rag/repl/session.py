@@ -93,7 +93,7 @@ class Session:
         answer = next(naming, None)
         if answer is None:
             return None
-        evidence = "\n".join(f"{hit.passage.context}\n{hit.passage.text}" for hit in answer.hits)
+        evidence = "\n".join(hit.passage.in_context for hit in answer.hits)
         return Turn(answer.question, answer.text, evidence)
 
 

@@ -18,7 +18,7 @@ from rag.serving import shapes
 from rag.serving.ingesting import check_names, safe_name
 from rag.serving.jobs import Upload
 from rag.serving.openapi import UPLOAD, described
-from rag.serving.problems import ServiceError
+from rag.serving.problems import ServiceError, media_type
 from rag.serving.service import Service, service_of
 from rag.serving.wire import Deleted, Job, TextDocument, WireDocumentDetail, WireDocuments
 from rag.types import Document
@@ -31,7 +31,7 @@ _MOST_FILES = 100
 
 async def uploads(request: Request) -> list[Upload]:
     """The files of a multipart form, or one document as JSON. Raises InputError, ServiceError."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind == "application/json":
         return [_text(await request.body())]
     if kind != "multipart/form-data":

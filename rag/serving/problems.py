@@ -114,8 +114,13 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     return response(found, _id(request))
 
 
+def media_type(request: Request) -> str:
+    """What the body is said to be, "" if nothing is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _says_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 

@@ -305,7 +305,7 @@ class Derived:
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
     for start in range(0, len(ids), _BATCH):
         for passage_id, passage in database.passages(connection, ids[start : start + _BATCH]).items():
-            yield passage_id, f"{passage.context}\n{passage.text}"
+            yield passage_id, passage.in_context
 
 
 def _difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -95,7 +95,7 @@ class Group:
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     """The examples of a set. Negatives are among the ten best by BM25 and hold none of the answers."""
     index = LexicalIndex()
-    index.update([], ((i, f"{p.context}\n{p.text}") for i, p in enumerate(questions.passages)))
+    index.update([], ((i, p.in_context) for i, p in enumerate(questions.passages)))
     picked = questions.questions[:]
     rng.shuffle(picked)
     names = [name for question in picked for name in _names(question.text)]

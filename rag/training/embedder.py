@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from rag.errors import InputError, ModelError
+from rag.errors import InputError
 from rag.fusion import fuse
 from rag.protocols import Vectors
 from rag.reading.precision import native_bf16
@@ -31,7 +31,7 @@ from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, question_set
 from rag.training.recipe import EmbedderRecipe
 from rag.training.sets import recipe_articles
-from rag.training.steps import Steps, checkpoint_of, mean, not_its_start, ready, write_digest
+from rag.training.steps import Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
 from rag.weights import start_path
 
 _DEPTH = 50
@@ -103,8 +103,7 @@ def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
     try:
         model = SentenceTransformer(path, device="cpu", local_files_only=local, model_kwargs=plain)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{recipe.init} cannot be loaded: {reason}", "start from another with --init") from error
+        raise not_loaded(recipe.init, error) from error
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -131,7 +130,7 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
 
 
 def _material(found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed) -> Material:
-    texts = [f"{passage.context}\n{passage.text}" for passage in found.passages]
+    texts = [passage.in_context for passage in found.passages]
     questions = [question for question in found.questions if question.answers]
     random.Random(f"{recipe.seed}{name}").shuffle(questions)
     holding = [[i for i in q.passages if any(answer in texts[i] for answer in q.answers)] for q in questions]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from rag.errors import InputError
+from rag.errors import InputError, ModelError
 
 CHECKPOINT_EVERY = 100
 WEIGHTS = "model.safetensors"
@@ -99,6 +99,11 @@ def not_its_start(out: Path, *paths: str) -> None:
     if out in {Path(path).resolve() for path in paths}:
         what = "starts from or averages with"
         raise InputError(f"--out {out} is what the run {what}, and would be overwritten", "name another folder")
+
+
+def not_loaded(init: str, error: Exception) -> ModelError:
+    """What to say where the model that a run begins with cannot be loaded."""
+    return ModelError(f"{init} cannot be loaded: {str(error).splitlines()[0]}", "start from another with --init")
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
-from rag.errors import InputError, ModelError
+from rag.errors import InputError
 from rag.protocols import Reader
 from rag.reading.heads import Head, load_head
 from rag.reading.precision import native_bf16
@@ -29,7 +29,7 @@ from rag.training.measure import Measured, measure
 from rag.training.own import own_set
 from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe
 from rag.training.sets import Set, recipe_sets
-from rag.training.steps import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, ready, write_digest, write_weights
+from rag.training.steps import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest, write_weights
 from rag.training.teacher import wanted
 from rag.weights import start_path
 
@@ -120,8 +120,7 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
         model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, local_files_only=local, **more)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{recipe.init} cannot be loaded: {reason}", "start from another with --init") from error
+        raise not_loaded(recipe.init, error) from error
     return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
 
 

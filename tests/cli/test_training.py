@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.mean_embedding import is_mean
 from tests import tiny
 from tests.cli.test_cli import Run, run
+from tests.training.helpers import write_set
 
 __all__ = ["run"]
 RECIPE = """
@@ -37,9 +38,10 @@ towns = 100
 
 def towns(folder: Path) -> None:
     asked = [{"question": "when was it built?", "answers": [{"text": "1500"}]}]
-    articles = [{"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": asked}]} for name in "abcd"]
-    with gzip.open(folder / "towns.json.gz", "wt") as file:
-        json.dump({"data": articles}, file)
+    articles: list[dict[str, Any]] = [
+        {"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": asked}]} for name in "abcd"
+    ]
+    write_set(folder, articles)
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> li
     """Split, embed and put, as ingest does with the file of this name below `root`."""
     made = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
     passages = split(made, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
-    store.put(made, passages, EMBEDDER.embed_passages([f"{p.context}\n{p.text}" for p in passages]))
+    store.put(made, passages, EMBEDDER.embed_passages([p.in_context for p in passages]))
     return passages
 
 

@@ -1,7 +1,5 @@
 """An embedder tuned on a tiny set: it learns, the same seed gives the same weights, killed or not."""
 
-import gzip
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from rag.mean_embedding import MeanEmbedder, is_mean
 from rag.training import embedder as training
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
-from tests.training.killing import die_at
+from tests.training.helpers import die_at, write_set
 
 TOWNS = ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
 
@@ -55,9 +53,8 @@ def recipe(**changes: Any) -> EmbedderRecipe:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     tiny.embedder(tmp_path / "start")
-    with gzip.open(tmp_path / "towns.json.gz", "wt") as file:
-        articles = [{"title": f"T{number}", "paragraphs": [paragraph(number, name)]} for number, name in enumerate(TOWNS)]
-        json.dump({"data": articles}, file)
+    articles = [{"title": f"T{number}", "paragraphs": [paragraph(number, name)]} for number, name in enumerate(TOWNS)]
+    write_set(tmp_path, articles)
     return tmp_path
 
 

@@ -1,6 +1,5 @@
 """A run on a tiny model and a tiny set: the same seed gives the same weights, killed or not."""
 
-import gzip
 import hashlib
 import json
 import random
@@ -28,7 +27,7 @@ from rag.training.teacher import wanted
 from rag.types import Hit, Passage
 from tests import tiny
 from tests.fakes import BagOfWordsEmbedder
-from tests.training.killing import die_at
+from tests.training.helpers import die_at, write_set
 
 ARTICLES: list[dict[str, Any]] = [
     {
@@ -76,8 +75,7 @@ def recipe(**changes: Any) -> SetsRecipe:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     tiny.bert(tmp_path / "start")
-    with gzip.open(tmp_path / "towns.json.gz", "wt") as file:
-        json.dump({"data": ARTICLES}, file)
+    write_set(tmp_path, ARTICLES)
     return tmp_path
 
 
@@ -85,8 +83,7 @@ def fewer(data: Path, number: int) -> Path:
     """The same folder with so many of the articles."""
     other = data / f"{number}"
     shutil.copytree(data / "start", other / "start")
-    with gzip.open(other / "towns.json.gz", "wt") as file:
-        json.dump({"data": ARTICLES[:number]}, file)
+    write_set(other, ARTICLES[:number])
     return other
 
 

@@ -24,7 +24,7 @@ def documents(count_tokens: TokenCounter) -> list[Split]:
 
 def texts(splits: Sequence[Split]) -> list[Text]:
     return [
-        Text(f"{passage.document_id}#{passage.start}", passage.document_id, f"{passage.context}\n{passage.text}")
+        Text(f"{passage.document_id}#{passage.start}", passage.document_id, passage.in_context)
         for _, passages in splits
         for passage in passages
     ]

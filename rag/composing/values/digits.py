@@ -11,7 +11,8 @@ _SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion"
 _SCALES |= {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
 SIGN = r"(?:US\$|[$€£¥])"
-CODE = r"(?:USD|EUR|GBP|JPY|CHF|SEK|NOK|DKK|CAD|AUD|CNY|INR|PLN)"
+CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()
+CODE = f"(?:{'|'.join(CODES)})"
 _SCALED = re.compile(rf"({NUMBER})(?:(\s*(?:to|or|-|–)\s*){SIGN}?({NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE)
 _BETWEEN = re.compile(rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", re.IGNORECASE)
 _SHORT = re.compile(rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE)

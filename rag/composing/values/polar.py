@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 
+from rag.chunking.sentences import split_sentences
+from rag.composing.text import content_words
+
 _WORD = re.compile(r"[a-z0-9%]+(?:['’.,-][a-z0-9]+)*")
 _AUXILIARIES = frozenset(
     "is are was were do does did has have had can could will would should may might must be been being".split()
@@ -42,6 +45,8 @@ _ENDS = re.compile(
 """What may follow the statement: another word may be what its last one is about, as in "pays for water damage"."""
 _LIMIT = re.compile(r"\s*(?:on|for|during|from|with|under|when|while|at|between|after|before)\b")
 """What may follow the statement and narrow it: "closed on Mondays"."""
+_SAID_BELOW = re.compile(r"(yes|no)\b(?! (?:one|longer|more)\b)", re.IGNORECASE)
+_NEGATED = re.compile(r"n['’]t\b|\b(?:not|never|no)\b", re.IGNORECASE)
 _SAID = re.compile(r"^(yes|no)\b[,.:;!–—-]", re.IGNORECASE)
 
 
@@ -71,9 +76,22 @@ def says(question: str, sentence: str) -> bool | None:
         return None if (said[1].lower() == "yes") == bool(negated) else not negated
     if not negated:
         return True
-    if told[negated[0] + 1 : negated[0] + 2] and told[negated[0] + 1] in _NOT_QUITE:
+    if _NOT_QUITE.intersection(told[negated[0] + 1 : negated[0] + 2]):
         return None
     return False if len(negated) == 1 and places[0] < negated[0] < places[-1] else None
+
+
+def says_below(question: str, text: str, context: str) -> bool | None:
+    """What stands right below the question, where the text asks it: "Is it waterproof? Yes." What the question names beyond that
+    must be what the document is about, in its `context`."""
+    asked = content_words(question)
+    sentences = [text[start:end] for start, end in split_sentences(text)]
+    for asks, tells in itertools.pairwise(sentences):
+        words, said = content_words(asks), _SAID_BELOW.match(tells)
+        alike = words and words <= asked <= words | content_words(context)
+        if said and alike and asks.endswith("?") and not _NEGATED.search(f"{asks} {question}"):
+            return said[1].lower() == "yes"
+    return None
 
 
 def _plain(asked: list[str], told: list[str], places: list[int]) -> bool:

@@ -6,6 +6,8 @@ import functools
 import re
 from typing import Any
 
+from rag.composing.values.digits import CODES
+
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
     "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "¥": "JPY", "yen": "JPY", "rial": "IRR",
@@ -13,7 +15,7 @@ CURRENCIES = {
     "danish krone": "DKK", "danish kroner": "DKK", "canadian dollar": "CAD", "australian dollar": "AUD", "yuan": "CNY",
     "rupee": "INR", "zloty": "PLN",
 }  # fmt: skip
-CURRENCIES |= {code.lower(): code for code in "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()}
+CURRENCIES |= {code.lower(): code for code in CODES}
 _TIMES = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
 _TIMES |= {"decade": 3652.5, "century": 36525.0}
 """Times in days."""

@@ -1,7 +1,10 @@
-"""A training run that is killed on its way."""
+"""What runs of training are tested with."""
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +12,12 @@ import pytest
 import torch
 
 from rag.training import steps
+
+
+def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
+    """As the set "towns" in a recipe's folder."""
+    with gzip.open(folder / "towns.json.gz", "wt") as file:
+        json.dump({"data": articles}, file)
 
 
 def die_at(step: int, trainer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
