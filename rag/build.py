@@ -16,6 +16,7 @@ from rag.errors import AbsentError, InputError, OldError
 from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
+from rag.threads import model_threads
 from rag.weights import calibration_path, embedder_path
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _prepare(settings: Settings) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     import torch
 
-    torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(model_threads(settings.threads, os.environ))
 
 
 def _bf16(settings: Settings) -> bool:

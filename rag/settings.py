@@ -49,9 +49,9 @@ class Settings:
     precision: str = "auto"
     """Arithmetic of the models: "fp32", "bf16", or "auto": bf16 where the processor has the instruction."""
     threads: int = 0
-    """Threads of the models; 0: all cores."""
+    """Threads of the models; 0: OMP_NUM_THREADS, or all cores that affinity and CPU quota allow."""
     workers: int = 0
-    """Processes that read files; 0: one for each core."""
+    """Processes that read files; 0: one for each core that affinity and CPU quota allow."""
     file_mb: int = 100
     """Most megabytes of a file; an archive may hold five times as many."""
     file_seconds: int = 120

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from rag.engine import Searcher
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.settings import Settings
+from rag.threads import available_cores
 from rag.weights import calibration_path, embedder_path, reader_path
 
 _PROJECT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def _digest(path: Path) -> str:
 
 
 def of_machine() -> dict[str, str]:
-    return {"python": platform.python_version(), "system": platform.system(), "cores": str(len(os.sched_getaffinity(0)))}
+    return {"python": platform.python_version(), "system": platform.system(), "cores": str(available_cores())}
 
 
 def _sha256(values: Iterable[Any]) -> str:

@@ -19,6 +19,7 @@ from typing import IO, Any, Self, cast
 
 from rag.loading.files import MOST_BYTES, Found, Loaded, Unreadable, load
 from rag.loading.worker import loaded_from, too_much_memory
+from rag.threads import available_cores
 
 _AHEAD = 3
 """Files for each process that are read before the first of them is asked for."""
@@ -63,7 +64,7 @@ class Pool:
     def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
         """0 workers: one for each core."""
         self._limits = limits or Limits()
-        self._count = workers or len(os.sched_getaffinity(0))
+        self._count = workers or available_cores()
         self._threads = ThreadPoolExecutor(self._count, "rag-load")
         self._own = threading.local()
         self._all: list[_Worker] = []
