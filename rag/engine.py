@@ -79,9 +79,10 @@ class Searcher:
         ids = {hit.passage.document_id for found in hits for hit in found}
         documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
         generation = self.store.stats().generation
-        if generation != before.generation and not changing:
+        changed = generation != before.generation
+        if changed and not changing:
             return []
-        return [Found([hit for hit in found if _stands(hit, documents)], documents, generation) for found in hits]
+        return [Found(_standing(found, documents, changed), documents, generation) for found in hits]
 
     def _retrieve(self, asked: Sequence[Asked]) -> list[list[Hit]]:
         """Questions with the same `k` and filter go together."""
@@ -156,6 +157,12 @@ class Engine(Searcher):
     def threshold(self) -> float:
         """The least confidence at which an answer is given: the setting's or, where it is negative, the calibration's."""
         return self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
+
+
+def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
+    """Those whose text is in its document; without their copies, which nobody has looked at, if the index has changed since."""
+    standing = [hit for hit in hits if _stands(hit, documents)]
+    return [replace(hit, copies=()) for hit in standing] if changed else standing
 
 
 def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:

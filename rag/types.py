@@ -92,6 +92,7 @@ class Hit:
 
     `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25 score, at least 0.
     `dense_rank` and `lexical_rank` are the places, from 1, that each leg gave it before fusion; None: not among its candidates.
+    `copies` are passages with the same text elsewhere, which are not read again.
     """
 
     passage: Passage
@@ -100,6 +101,7 @@ class Hit:
     lexical: float
     dense_rank: int | None = None
     lexical_rank: int | None = None
+    copies: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,21 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Another place with a citation's words, in a passage of the same text: `document.text[start:end]` is the quote."""
+
+    document_id: str
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`.
 
     `page` is the number, from 1, of the page where the quote starts; None in a document without pages.
+    `copies` are the other places of a passage that the index holds more than once.
     """
 
     document_id: str
@@ -138,6 +151,7 @@ class Citation:
     sentence_end: int
     sentence: str
     page: int | None = None
+    copies: tuple[Copy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +181,7 @@ class Value:
 class Alternative:
     """Another answer that was considered, with the same guarantees as the first.
 
-    `documents` is how many of the read documents say it; `citations` names the best of them.
+    `documents` is how many of the read documents say it, independent of each other; `citations` names the best of them.
     """
 
     text: str
@@ -204,8 +218,9 @@ class Answer:
     Otherwise there is at least one citation. `confidence` is the estimated probability, in [0, 1], that the best
     candidate is right, also when it was not given. `timings` are seconds by stage.
 
-    `documents` is how many of the read documents say it. `dissent` are answers that contradict it and would have been given
-    without it; `parts`, where the question asks for several things, are the others that were found, each with its citations.
+    `documents` is how many of the read documents say it: copies, and those with the very same sentence, count once.
+    `dissent` are answers that contradict it and would have been given without it; `parts`, where the question asks for several
+    things, are the others that were found, each with its citations.
 
     `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections.abc import Sequence
@@ -64,4 +65,4 @@ class NameReader:
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
     """A document with this text."""
-    return Document(id, text, title, f"/{id}", "0" * 64, metadata)
+    return Document(id, text, title, f"/{id}", hashlib.sha256(text.encode()).hexdigest(), metadata)

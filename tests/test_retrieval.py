@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from rag.chunking.split import split
 from rag.filters import Condition
 from rag.ingest import embed_and_put
+from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
 from rag.store.local import LocalStore
 from tests.fakes import BagOfWordsEmbedder, document
@@ -72,3 +74,42 @@ def test_a_filter_holds_in_both_legs(store: LocalStore) -> None:
 def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
     store.delete("deal")
     assert "deal" not in found(store, "where was the deal signed", 4)
+
+
+def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(store: LocalStore) -> None:
+    embedder = BagOfWordsEmbedder()
+    copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
+    (hits,) = HybridRetriever(store, embedder).retrieve(["who hosted the secret talks in Muscat"], 3)
+    assert [hit.passage.text for hit in hits].count(TEXTS["oman"]) == 1
+    assert len({hit.passage.text for hit in hits}) == 3
+    places = {hits[0].passage.document_id, *(copy.document_id for copy in hits[0].copies)}
+    assert places == {"oman", *(d.id for d in copies)}
+
+
+def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
+    embedder = BagOfWordsEmbedder()
+    copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
+    (hits,) = HybridRetriever(store, embedder, candidates=3).retrieve(["who hosted the secret talks in Muscat"], 3)
+    assert len({hit.passage.text for hit in hits}) == 3
+
+
+def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: Path) -> None:
+    class Backwards(BagOfWordsEmbedder):
+        """Finds for a question what has none of its words."""
+
+        def embed_queries(self, texts: Sequence[str]) -> Vectors:
+            return self.embed_passages(["sardine"] * len(texts))
+
+    embedder = Backwards()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    texts = ["sardine sardine", "sardine coast"] + [f"sardine deal treaty vienna {n}" for n in "abcdefghij"]
+    documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    (hits,) = HybridRetriever(store, embedder, alpha=0.0).retrieve(["deal treaty vienna"], 8)
+    assert len(hits) == 8
+    assert {1, 2} <= {hit.dense_rank for hit in hits}
+    assert {1, 2} <= {hit.lexical_rank for hit in hits}
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)

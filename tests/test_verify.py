@@ -115,7 +115,14 @@ def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str,
 def test_half_of_a_long_sentence_stands_in_the_bytes_that_were_cited() -> None:
     whole = "The tenant pays the rent on the first of each month, and the deposit of 900 euros when the keys are handed over."
     start, quote = whole.index("and the"), whole.index("900")
-    half = replace(cited("900 euros", whole[start:]), start=quote, end=quote + 9, sentence_start=start, sentence_end=len(whole))
+    half = replace(
+        cited("900 euros", whole[start:]),
+        sha256=document(whole).sha256,
+        start=quote,
+        end=quote + 9,
+        sentence_start=start,
+        sentence_end=len(whole),
+    )
     assert verify(Shelf(document(whole)), half).status == "ok"
     assert verify(Shelf(replace(document(whole), sha256="1" * 64)), half).status == "changed"
     worded = Cited("docs/a.txt", quote, quote + 9, "900 euros", half.sha256, whole[start + 1 :])

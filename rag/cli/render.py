@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
 from rag.cli.clean import clean as clean
 from rag.cli.clean import flat
 from rag.composing.explain import explain, in_words
-from rag.types import Alternative, Answer, Citation, Hit
+from rag.types import Alternative, Answer, Citation, Copy, Hit
+
+_COPIES_NAMED = 3
 
 
 def answer(found: Answer) -> str:
@@ -74,7 +76,15 @@ def _citation(number: int | str, citation: Citation) -> list[str]:
     return [
         f"[{clean(str(number))}] {_place(citation.document_id, citation.title, citation.heading, citation.page)}",
         *_wrap(marked),
+        *_copies(citation.copies),
     ]
+
+
+def _copies(copies: Sequence[Copy]) -> list[str]:
+    """Which other documents hold the same passage."""
+    names = list(dict.fromkeys(flat(copy.document_id) for copy in copies))
+    more = f" and {len(names) - _COPIES_NAMED} more" if len(names) > _COPIES_NAMED else ""
+    return [f"    the same in {', '.join(names[:_COPIES_NAMED])}{more}"] if names else []
 
 
 def hit(number: int, found: Hit) -> list[str]:

@@ -13,7 +13,7 @@ from rag.composing.features import Asked, features
 from rag.composing.values import Place, value
 from rag.composing.values.polar import says_below
 from rag.composing.values.relative import document_date
-from rag.types import Alternative, Answer, Citation, Document, Hit, Span, Value
+from rag.types import Alternative, Answer, Citation, Copy, Document, Hit, Span, Value
 
 MAX_CITATIONS = 5
 _Documents = Callable[[str], Document | None]
@@ -42,7 +42,7 @@ def compose(
     if not ranked:
         return Answer(question, None, 0.0, (), (), tuple(hits), "no passage of the index has anything to say to this", timings)
     given = [
-        _alternative(c, _cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
+        _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
     ]
     best, rest = given[0], tuple(given[1:])
     if best.confidence < rule.threshold:
@@ -50,7 +50,7 @@ def compose(
         return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
     answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
     dissent, parts = (
-        tuple(_alternative(c, _cite(c, document), sure) for c, sure in found)
+        tuple(_alternative(_cite(c, document), sure) for c, sure in found)
         for found in beside(asked, ranked, lambda c, others: rule.confidence(features(asked, c, others)), rule.threshold)
     )
     typed = typed_value(asked, ranked[0].spans[0], document)
@@ -70,8 +70,19 @@ def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
     return typed
 
 
-def _alternative(candidate: Candidate, citations: tuple[Citation, ...], sure: float) -> Alternative:
-    return Alternative(citations[0].quote, sure, citations, candidate.documents)
+def _alternative(citations: tuple[Citation, ...], sure: float) -> Alternative:
+    return Alternative(citations[0].quote, sure, citations[:MAX_CITATIONS], independent(citations))
+
+
+def independent(citations: Sequence[Citation]) -> int:
+    """How many sources there are: a copy of a file, or another with the very same sentence, is not a second one."""
+    digests, sentences, count = set[str](), set[str](), 0
+    for citation in citations:
+        sentence = " ".join(citation.sentence.casefold().split())
+        count += citation.sha256 not in digests and sentence not in sentences
+        digests.add(citation.sha256)
+        sentences.add(sentence)
+    return count
 
 
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
@@ -82,7 +93,7 @@ def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> t
         citation = cite(span, found) if found else None
         if citation:
             made.setdefault((citation.document_id, citation.start), citation)
-    return tuple(made.values())[:MAX_CITATIONS]
+    return tuple(made.values())
 
 
 def cite(span: Span, document: Document) -> Citation | None:
@@ -105,4 +116,5 @@ def cite(span: Span, document: Document) -> Citation | None:
         last,
         document.text[first:last],
         document.page(start),
+        tuple(Copy(p.document_id, p.title, p.start + span.start, p.start + span.end) for p in span.hit.copies),
     )

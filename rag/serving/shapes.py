@@ -65,6 +65,10 @@ def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> wire.Wire
         end=len(citation.quote),
         document_sha256=citation.sha256,
         scores=_scores(source) if source else None,
+        copies=[
+            wire.WireCopy(document_id=c.document_id, title=c.title, start_char_index=c.start, end_char_index=c.end)
+            for c in citation.copies
+        ],
     )
 
 

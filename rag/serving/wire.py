@@ -67,6 +67,15 @@ class Scores(BaseModel):
     lexical_rank: int | None = Field(default=None, description="Place, from 1, by words alone.", examples=[2])
 
 
+class WireCopy(BaseModel):
+    """Another document, or another place of this one, with the same passage; the offsets are those of the highlight's text."""
+
+    document_id: str
+    title: str
+    start_char_index: int
+    end_char_index: int
+
+
 class WireCitation(BaseModel):
     """Where an answer stands. `cited_text` is the sentence, `text[start_char_index:end_char_index]` of the document's text."""
 
@@ -84,6 +93,7 @@ class WireCitation(BaseModel):
     end: int = Field(description="Where it ends.", examples=[4])
     document_sha256: str = Field(description="Digest of the bytes that the document was read from.", examples=["0" * 64])
     scores: Scores | None = Field(default=None, description="Of the passage; absent if it is not among the hits.")
+    copies: list[WireCopy] = Field(default=[], description="Where else the index holds the same passage.")
 
 
 class WireHit(BaseModel):

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from rag.composing.agreement import Candidate, candidates
 from rag.composing.compose import MAX_CITATIONS, Rule, cite, compose
 from rag.composing.confidence import Confidence
 from rag.composing.features import Asked, features
-from rag.types import Answer, Document, Hit, Span
+from rag.types import Answer, Copy, Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder, document
 
 SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
@@ -43,6 +44,24 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
     assert [c.sentence for c in found.citations] == ["It was signed in 2015.", "The deal of the year 2015 held."]
     assert [other.text for other in found.alternatives] == ["2018"]
     assert found.reason is None
+
+
+def test_copies_and_equal_sentences_are_one_source() -> None:
+    copy = replace(A, id="copy")
+    quoted = document("It was signed in 2015. We heard that later.", "quoted")
+    found = answer("when?", [A, copy, quoted, B], [span(d, "2015", 2.0) for d in (A, copy, quoted, B)])
+    assert {c.document_id for c in found.citations} == {"a", "copy", "quoted", "b"}
+    assert found.documents == 2
+
+
+def test_the_other_places_of_an_equal_passage_are_cited_with_it() -> None:
+    (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
+    copy = replace(passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7)
+    here = span(A, "2015", 2.0)
+    found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
+    (citation,) = found.citations
+    assert citation.copies == (Copy("copy", "Copy", citation.start + 7, citation.end + 7),)
+    assert found.documents == 1
 
 
 def test_support_adds_odds() -> None:
