@@ -3,8 +3,12 @@
     {"id": "lease-1", "question": "When does the lease end?", "answers": ["31 May 2027", "May 2027"],
      "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}]}
 
-`question` is all that must be there. No `answers`: the documents do not answer it, and `near` may name the document that
-nearly does. `evidence` may be left out; then every place where an accepted answer stands counts.
+`question` is all that must be there. Without `answers`, `verdict`, `items` and `evidence` the documents do not answer it, and
+`near` may name the document that nearly does. `evidence` may be left out; then every place where an accepted answer occurs
+counts. Questions that want more than a few words name their `form`:
+
+    {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
+    {"question": "How do I claim expenses?", "form": "steps", "items": [["receipts"], ["send the claim", "submit it"]]}
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from typing import Any
 
 from rag.errors import InputError
 from rag.types import Document
+
+FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
+"""What a question can want; see "Answer forms" in eval/README.md."""
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -41,12 +48,31 @@ SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "form": {"enum": FORMS, "description": "what the question wants; by default a span"},
+        "kind": {"type": "string", "minLength": 1, "description": "how it is put (why, how_to, typo, ...), for break-downs"},
+        "verdict": {"enum": ("yes", "no"), "description": "the right answer to a yes/no question"},
+        "items": {
+            "type": "array",
+            "description": "what a list, steps or a comparison must name: for each item its accepted wordings",
+            "items": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        },
+        "need": {"type": "integer", "description": "how many items or evidence sentences make it useful; by default over half"},
+        "document": {"type": "string", "minLength": 1, "description": "the document that the question is about"},
+        "unanswerable": {"type": "boolean"},
+        "reason": {"enum": ("not_said", "needs_all"), "description": "why it cannot be answered"},
         "near": {"type": ["string", "null"], "description": "the document that an unanswerable question nearly fits"},
         "group": {"type": "string", "minLength": 1, "description": "what varies together; by default its first document"},
     },
 }
 
-_KINDS: dict[str, type] = {"object": dict, "array": list, "string": str, "null": type(None)}
+_KINDS: dict[str, type] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "null": type(None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +88,9 @@ class Evidence:
 class Question:
     """`answers` is empty if the documents do not answer; `relevant` has the grade of each document that matters.
 
-    `group` names what varies together: intervals are of groups drawn anew, by default documents.
+    `group` names what varies together: intervals are of groups drawn anew, by default documents. Questions whose row gives a
+    verdict, items or evidence only have these in `answers` too, so that every metric knows that they can be answered.
+    `need` is how many of the items (or evidence sentences, where there are no items) an answer must hold to be useful.
     """
 
     id: str
@@ -71,6 +99,13 @@ class Question:
     evidence: tuple[Evidence, ...] = ()
     relevant: Mapping[str, int] = field(default_factory=dict)
     group: str = ""
+    form: str = "span"
+    kind: str = ""
+    verdict: str | None = None
+    items: tuple[tuple[str, ...], ...] = ()
+    need: int = 0
+    wordings: tuple[str, ...] = ()
+    """The accepted wordings as the row gives them: `answers` without what was made of evidence, verdict and items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +144,49 @@ def _question(where: str, line: str, number: int) -> Question:
     for problem in problems(found, SCHEMA, "it"):
         raise _wrong(where, problem)
     evidence = tuple(Evidence(e["document"], e["sentence"]) for e in found.get("evidence", ()))
-    answers = tuple(found.get("answers", ()))
-    if evidence and not answers:
-        raise _wrong(where, "has evidence but no answers; give the accepted answers, or take the evidence away")
-    if answers and evidence and not any(a in e.sentence for a in answers for e in evidence):
-        raise _wrong(where, "has no answer that stands word for word in a sentence of its evidence")
+    wordings = tuple(found.get("answers", ()))
+    items = tuple(map(tuple, found.get("items", ())))
+    form = found.get("form", "span")
+    _check(where, found, evidence, wordings)
+    verdict = found.get("verdict")
+    answers = wordings or _accepted(evidence, verdict, items)
     relevant = dict.fromkeys((e.document for e in evidence), 1)
+    if "document" in found:
+        relevant.setdefault(found["document"], 1)
     name = str(found.get("id", number))
     group = found.get("group") or next(iter(relevant), None) or found.get("near") or name
-    return Question(name, found["question"].strip(), answers, evidence, relevant, group)
+    need = found.get("need") or (len(items or evidence) + 1) // 2
+    kind = found.get("kind", "")
+    text = found["question"].strip()
+    return Question(name, text, answers, evidence, relevant, group, form, kind, verdict, items, need, wordings)
+
+
+def _check(where: str, found: Mapping[str, Any], evidence: Sequence[Evidence], wordings: Sequence[str]) -> None:
+    """Raises InputError for a row that contradicts itself."""
+    form = found.get("form", "span")
+    if found.get("unanswerable") and (wordings or evidence or "verdict" in found or found.get("items")):
+        raise _wrong(where, "is unanswerable and has an answer; take one of them away")
+    if form == "span" and evidence and not wordings:
+        raise _wrong(where, "has evidence but no answers; give the accepted answers, or take the evidence away")
+    if form == "span" and wordings and evidence and not any(a in e.sentence for a in wordings for e in evidence):
+        raise _wrong(where, "has no answer that stands word for word in a sentence of its evidence")
+    if form == "yes_no" and evidence and "verdict" not in found:
+        raise _wrong(where, 'has no verdict; say "yes" or "no"')
+
+
+def _accepted(evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What stands for the answers of a row that gives none."""
+    sentences = [each.sentence for each in evidence]
+    together = [" ".join(sentences)] if len(sentences) > 1 else []
+    return (*together, *sentences, *([verdict] if verdict else []), *(item[0] for item in items if item and not sentences))
 
 
 def problems(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
     """What in a JSON value breaks the part of JSON Schema that `SCHEMA` uses."""
+    if "enum" in schema:
+        if value not in schema["enum"]:
+            yield f"{name} is not one of {', '.join(schema['enum'])}"
+        return
     kinds = schema.get("type", ())
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if not any(_is(value, kind) for kind in kinds):
@@ -145,7 +210,7 @@ def _problems_of_object(value: Mapping[str, Any], schema: Mapping[str, Any], nam
 
 
 def _is(value: Any, kind: str) -> bool:
-    return isinstance(value, _KINDS[kind])
+    return isinstance(value, _KINDS[kind]) and not (kind == "integer" and isinstance(value, bool))
 
 
 def _wrong(where: str, what: str) -> InputError:

@@ -44,6 +44,11 @@ def test_our_own_shape(tmp_path: Path) -> None:
         ({"question": "?", "answers": ["x"], "evidence": [{"document": "d"}]}, "item 1 of 'evidence' has no 'sentence'"),
         ({"question": "?", "evidence": [{"document": "d", "sentence": "s"}]}, "has evidence but no answers"),
         ({"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]}, "stands word for word"),
+        ({"question": "?", "form": "poem"}, "'form' is not one of span, yes_no"),
+        ({"question": "?", "need": True}, "'need' is not of type integer"),
+        ({"question": "?", "items": ["x"]}, "item 1 of 'items' is not of type array"),
+        ({"question": "?", "unanswerable": True, "verdict": "yes"}, "is unanswerable and has an answer"),
+        ({"question": "?", "form": "yes_no", "evidence": GOOD["evidence"]}, "has no verdict"),
         (GOOD, "the id 'a' was used before"),
     ],
 )
@@ -54,6 +59,23 @@ def test_the_line_that_is_wrong_is_named(tmp_path: Path, row: object, said: str)
     assert error.value.message.startswith(f"{path}, line 2: ")
     assert said in error.value.message
     assert error.value.hint
+
+
+def test_forms(tmp_path: Path) -> None:
+    evidence = [{"document": "d", "sentence": s} for s in ("One.", "Two.", "Three.")]
+    rows = (
+        {"question": "May I?", "form": "yes_no", "verdict": "no", "evidence": evidence[:1]},
+        {"question": "Why?", "form": "sentences", "kind": "why", "evidence": evidence},
+        {"question": "Which?", "form": "list", "items": [["a", "b"], ["c"]], "need": 2},
+        {"question": "What is it about?", "form": "overview", "document": "d", "items": [["a"]]},
+        {"question": "How many in all?", "unanswerable": True, "reason": "needs_all", "near": "d"},
+    )
+    polar, why, which, about, none = load(write(tmp_path, *rows)).questions
+    assert (polar.verdict, polar.answers, polar.wordings) == ("no", ("One.", "no"), ())
+    assert (why.form, why.kind, why.need, why.answers[0]) == ("sentences", "why", 2, "One. Two. Three.")
+    assert (which.items, which.need, which.answers) == ((("a", "b"), ("c",)), 2, ("a", "c"))
+    assert (about.relevant, about.group) == ({"d": 1}, "d")
+    assert (none.answers, none.group) == ((), "d")
 
 
 @pytest.mark.parametrize("name", ["a.json", "beir"])

@@ -1,0 +1,1 @@
+"""Gold questions, and the documents that some of them are asked on."""

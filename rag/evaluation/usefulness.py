@@ -1,0 +1,118 @@
+"""Whether an answer, as a person is shown it, helps with the question that was asked.
+
+Exact match asks whether three words are the right ones. People ask how, why, which and may I as well, and an answer to
+these is useful if it holds what they need, wherever its borders are: most of the sentences that answer, most of the items
+of a list, both sides of a comparison, the right yes or no. What is measured is the text on the screen, not an offset.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rag.evaluation.gold import Question
+from rag.evaluation.scoring import is_right, normalize
+
+Judgement = Literal["useful", "partial", "wrong", "refused"]
+
+HELD = 0.8
+"""A sentence is held by a piece that has at least this share of its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person sees: `text`, the answer (None: refused); `quotes`, the passages of the documents that are shown as part
+    of it, a span's whole sentence among them; `verdict`, "yes" or "no" if the answer says one of them."""
+
+    text: str | None
+    quotes: tuple[str, ...] = ()
+    verdict: str | None = None
+
+    @property
+    def whole(self) -> str:
+        """Everything that is read as the answer."""
+        return "\n".join((self.text or "", *self.quotes))
+
+
+def judge(question: Question, shown: Shown) -> Judgement:
+    """How useful the answer is. For a question that the documents do not answer only "refused" is right; all else is wrong."""
+    if shown.text is None:
+        return "refused"
+    if not question.answers:
+        return "wrong"
+    return _JUDGES.get(question.form, _items)(question, shown)
+
+
+def is_good(question: Question, judgement: Judgement) -> bool:
+    """Whether that was the best that could be done: a useful answer, or a refusal where the documents do not answer."""
+    return judgement == ("useful" if question.answers else "refused")
+
+
+def held(sentence: str, pieces: Iterable[str]) -> bool:
+    """Whether one piece has at least `HELD` of the words of the sentence, counted with repetition."""
+    wanted = Counter(normalize(sentence).split())
+    return any(_common(wanted, Counter(normalize(piece).split())) >= HELD * wanted.total() for piece in pieces)
+
+
+def names(text: str, wordings: Sequence[str]) -> bool:
+    """Whether one of the wordings occurs in the text as whole words, case, punctuation and articles apart."""
+    within = f" {normalize(text)} "
+    return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
+
+
+def _common(one: Counter[str], other: Counter[str]) -> int:
+    return (one & other).total()
+
+
+def _span(question: Question, shown: Shown) -> Judgement:
+    """The words, in a sentence that answers if the row says which do; the right words from elsewhere are "partial"."""
+    accepted = question.wordings or question.answers
+    if not (is_right(shown.text, accepted) or names(shown.text or "", accepted)):
+        return "partial" if names(shown.whole, accepted) and _from_evidence(question, shown) else "wrong"
+    return "useful" if _from_evidence(question, shown) or not question.evidence else "partial"
+
+
+def _from_evidence(question: Question, shown: Shown) -> bool:
+    pieces = shown.quotes or (shown.text or "",)
+    return any(held(evidence.sentence, pieces) for evidence in question.evidence)
+
+
+def _yes_no(question: Question, shown: Shown) -> Judgement:
+    """The right verdict, said; the sentence that says it without the word is "partial"."""
+    if shown.verdict is not None:
+        return "useful" if shown.verdict == question.verdict else "wrong"
+    return "partial" if _from_evidence(question, shown) else "wrong"
+
+
+def _sentences(question: Question, shown: Shown) -> Judgement:
+    """Enough of the sentences that answer, or one of the accepted wordings."""
+    pieces = (shown.whole, *shown.quotes)
+    count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
+    if names(shown.whole, question.wordings) or count >= max(1, question.need):
+        return "useful"
+    touched = any(_touched(evidence.sentence, shown.text or "") for evidence in question.evidence)
+    return "partial" if count or touched else "wrong"
+
+
+def _touched(sentence: str, text: str) -> bool:
+    """Whether the text is a part of the sentence: true, though not enough."""
+    return names(sentence, [text])
+
+
+def _items(question: Question, shown: Shown) -> Judgement:
+    """Enough of the items, or one of the accepted wordings."""
+    if not question.items:
+        return _sentences(question, shown)
+    count = sum(names(shown.whole, item) for item in question.items)
+    if count >= max(1, question.need) or (question.wordings and names(shown.whole, question.wordings)):
+        return "useful"
+    return "partial" if count else "wrong"
+
+
+_JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {
+    "span": _span,
+    "yes_no": _yes_no,
+    "sentences": _sentences,
+}

@@ -1,0 +1,52 @@
+"""The gold questions of every form that ship: each sentence occurs in its document as the parsers read it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval.gold.technical import PAGES
+from rag.evaluation.formats import load
+from rag.evaluation.gold import FORMS, Question
+from rag.evaluation.usefulness import names
+from rag.loading.files import find, read
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office"]
+TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
+FORM_QUESTIONS = load(ROOT / "eval/gold/forms.jsonl").questions
+TECHNICAL = load(ROOT / "eval/gold/technical.jsonl").questions
+WITH_EVIDENCE = [question for question in FORM_QUESTIONS if question.evidence]
+
+
+@pytest.mark.parametrize("question", WITH_EVIDENCE, ids=lambda question: question.id)
+def test_evidence_occurs_in_its_document(question: Question) -> None:
+    for evidence in question.evidence:
+        assert evidence.sentence in TEXTS[evidence.document]
+
+
+@pytest.mark.parametrize("questions", [FORM_QUESTIONS, TECHNICAL], ids=["forms", "technical"])
+def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
+    for question in questions:
+        said = "\n".join(evidence.sentence for evidence in question.evidence)
+        missing = [item for item in question.items if said and not names(said, item) and not any(w in said for w in item)]
+        assert not missing, question
+
+
+@pytest.mark.parametrize("questions", [FORM_QUESTIONS, TECHNICAL], ids=["forms", "technical"])
+def test_every_form_and_enough_that_cannot_be_answered(questions: tuple[Question, ...]) -> None:
+    assert len(questions) >= 200
+    assert set(Counter(question.form for question in questions)) == set(FORMS)
+    assert sum(not question.answers for question in questions) >= 15
+    assert len({question.text for question in questions}) == len(questions)
+
+
+def test_technical_questions_are_on_pages_of_the_corpus() -> None:
+    pages = {f"technical/{name}/{page}.html" for name, (_, listed) in PAGES.items() for page in listed.split()}
+    rows: list[dict[str, Any]] = [json.loads(line) for line in (ROOT / "eval/gold/technical.jsonl").read_text().splitlines()]
+    named = {evidence["document"] for row in rows for evidence in row.get("evidence", ())}
+    assert named <= pages

@@ -1,0 +1,63 @@
+"""What counts as a useful answer, by form."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.evaluation.gold import Evidence, Question
+from rag.evaluation.usefulness import Shown, held, is_good, judge, names
+
+TERM = "The lease ends on 31 May 2027 without notice."
+DOGS = "Dogs may be brought if the neighbours agree."
+EVIDENCE = (Evidence("lease.md", TERM), Evidence("lease.md", DOGS))
+SPAN = Question("1", "When does it end?", ("31 May 2027",), EVIDENCE[:1], wordings=("31 May 2027",))
+YES = Question("2", "May I bring a dog?", (DOGS,), EVIDENCE[1:], form="yes_no", verdict="yes")
+WHY = Question("3", "Why?", (TERM, DOGS), EVIDENCE, form="sentences", need=2)
+LIST = Question("4", "Which?", ("a",), items=(("roof",), ("lift", "elevator"), ("outer walls",)), form="list", need=2)
+NONE = Question("5", "What about cats?")
+
+
+@pytest.mark.parametrize(
+    ("question", "shown", "expected"),
+    [
+        (SPAN, Shown("31 May 2027", (TERM,)), "useful"),
+        (SPAN, Shown(TERM, (TERM,)), "useful"),
+        (SPAN, Shown("31 May 2027", ("It was signed on 31 May 2027.",)), "partial"),
+        (SPAN, Shown("without notice", (TERM,)), "partial"),
+        (SPAN, Shown("1 June 2027", ("It was signed on 1 June 2027.",)), "wrong"),
+        (SPAN, Shown(None), "refused"),
+        (YES, Shown(f"Yes. {DOGS}", (DOGS,), "yes"), "useful"),
+        (YES, Shown(f"No. {DOGS}", (DOGS,), "no"), "wrong"),
+        (YES, Shown(DOGS, (DOGS,)), "partial"),
+        (YES, Shown(TERM, (TERM,)), "wrong"),
+        (WHY, Shown(f"{TERM} […] {DOGS}", (TERM, DOGS)), "useful"),
+        (WHY, Shown(TERM, (TERM,)), "partial"),
+        (WHY, Shown("the neighbours agree"), "partial"),
+        (WHY, Shown("Rent is due monthly."), "wrong"),
+        (LIST, Shown("The roof and the elevator."), "useful"),
+        (LIST, Shown("the roof"), "partial"),
+        (LIST, Shown("the cellar"), "wrong"),
+        (NONE, Shown("two cats"), "wrong"),
+        (NONE, Shown(None), "refused"),
+    ],
+)
+def test_judgements(question: Question, shown: Shown, expected: str) -> None:
+    assert judge(question, shown) == expected
+
+
+def test_a_refusal_is_good_only_where_nothing_answers() -> None:
+    assert is_good(NONE, "refused")
+    assert not is_good(SPAN, "refused")
+    assert is_good(SPAN, "useful")
+    assert not is_good(SPAN, "partial")
+
+
+def test_a_sentence_is_held_by_most_of_its_words_in_one_piece() -> None:
+    assert held(TERM, ["lease ends on 31 May 2027 without notice"])
+    assert not held(TERM, ["The lease ends", "on 31 May 2027 without notice"])
+
+
+def test_wordings_are_whole_words() -> None:
+    assert names("At most 15 days.", ["15 days"])
+    assert not names("At most 115 days.", ["15 days"])
+    assert not names("anything", ["the"])
