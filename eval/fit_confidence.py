@@ -91,8 +91,8 @@ def ask(engine: Engine, asked: Sequence[tuple[str, Example]]) -> list[Example]:
         batch = asked[start : start + BATCH]
         apart = [(Condition("document", "!=", name),) if example.kind == "absent" else None for name, example in batch]
         found = engine.find_many([Question(example.question, None, f) for (_, example), f in zip(batch, apart, strict=True)])
-        spans = engine.reader.read_many([(e.question, one.hits) for (_, e), one in zip(batch, found, strict=True)])
-        done += [dataclasses.replace(e, spans=tuple(s)) for (_, e), s in zip(batch, spans, strict=True)]
+        read = engine.reader.read_many([(e.question, one.hits) for (_, e), one in zip(batch, found, strict=True)])
+        done += [dataclasses.replace(e, spans=tuple(r.spans)) for (_, e), r in zip(batch, read, strict=True)]
     return done
 
 

@@ -25,7 +25,7 @@ from rag.loading.files import find
 from rag.migrate import migrate
 from rag.protocols import Reader
 from rag.settings import Settings
-from rag.types import Answer, Hit, Passage, Span
+from rag.types import Answer, Hit, Passage, ReaderOutput, Span
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = [json.loads(line)["question"] for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
@@ -41,16 +41,16 @@ class Once:
         self._reader = reader
         self._known: dict[tuple[str, tuple[Passage, ...]], list[tuple[int, Span]]] = {}
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         keys = [(question, tuple(hit.passage for hit in hits)) for question, hits in asked]
         new = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in self._known}
-        for (key, (_, hits)), spans in zip(new.items(), self._reader.read_many(list(new.values())), strict=True):
-            self._known[key] = [(hits.index(span.hit), span) for span in spans]
+        for (key, (_, hits)), read in zip(new.items(), self._reader.read_many(list(new.values())), strict=True):
+            self._known[key] = [(hits.index(span.hit), span) for span in read.spans]
         found = zip(keys, asked, strict=True)
-        return [[replace(span, hit=hits[place]) for place, span in self._known[key]] for key, (_, hits) in found]
+        return [ReaderOutput([replace(span, hit=hits[place]) for place, span in self._known[key]]) for key, (_, hits) in found]
 
 
 @contextmanager

@@ -1,26 +1,49 @@
-"""BERT, computed for several texts in one row: no padding, no mask, query, key and value in one product.
+"""BERT and MPNet, computed for several texts in one row: no padding; query, key and value in one product.
 
-For the shipped models, and any other of this kind in a local folder; it needs nothing of transformers, whose import takes
-longer than an answer. Devlin et al. 2019, "BERT"; held to transformers' own by tests/test_bert.py.
+For the shipped models, and others of these kinds in a local folder. It needs nothing of transformers, whose import takes
+longer than an answer. Devlin et al. 2019, "BERT"; Song et al. 2020, "MPNet", which adds to the attention a bias for the
+distance between two tokens (Raffel et al. 2020, "T5"). Both are held to transformers' own by a test.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
+
+from rag.models.storage import load_weights
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
 _TELLS_PAIRS = {"BertTokenizer": True, "BertTokenizerFast": True, "PreTrainedTokenizerFast": False, "TokenizersBackend": False}
 """Tokenizers, and whether transformers tells the model by itself which text of a pair a token belongs to."""
+_MPNET_TOKENIZERS = {"MPNetTokenizer", "MPNetTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"}
+_NAMES = {
+    "bert": {
+        "query": "attention.self.query",
+        "key": "attention.self.key",
+        "value": "attention.self.value",
+        "out": "attention.output.dense",
+        "attended": "attention.output.LayerNorm",
+    },
+    "mpnet": {
+        "query": "attention.attn.q",
+        "key": "attention.attn.k",
+        "value": "attention.attn.v",
+        "out": "attention.attn.o",
+        "attended": "attention.LayerNorm",
+    },
+}
+"""What each architecture calls the parts of a layer that the other calls otherwise."""
+_DISTANCES = 128
+"""Tokens this far apart or farther share a bias in MPNet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +81,13 @@ class Layer:
     final: Norm
     heads: int
 
-    def __call__(self, states: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+    def __call__(self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+        """`bias`, (1, heads, longest, longest): added to how much each token attends to each."""
         parts = self.query_key_value(states).view(1, len(states), 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         texts = zip(*(torch.split(part, lengths, 2) for part in parts), strict=True)
-        seen = torch.cat([scaled_dot_product_attention(*text) for text in texts], 2)
+        masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
+        attended = [scaled_dot_product_attention(*t, m) for t, m in zip(texts, masks, strict=True)]
+        seen = torch.cat(attended, 2)
         states = self.attended(states + self.out(seen[0].transpose(0, 1).flatten(1)))
         return self.final(states + self.down(gelu(self.up(states))))
 
@@ -77,25 +103,31 @@ class Bert:
         self.config = _json(folder / "config.json")
         self._tells_pairs = _tells_pairs(_json(folder / "tokenizer_config.json"))
         self.tokenizer, found = _loaded(folder)
-        self.others = {name: value.float() for name, value in found.items() if not name.startswith("bert.")}
+        self._kind = self.config["model_type"]
+        prefix = f"{self._kind}."
+        self.others = {name: value.float() for name, value in found.items() if not name.startswith(prefix)}
         kind = torch.bfloat16 if bf16 else torch.float32
-        prefix = "bert." if any(name.startswith("bert.") for name in found) else ""
+        prefix = prefix if any(name.startswith(prefix) for name in found) else ""
         self._build({name.removeprefix(prefix): value.to(kind) for name, value in found.items() if name.startswith(prefix)})
 
     def _build(self, weights: Weights) -> None:
-        self._words, self._places, self._types = (
-            weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
-        )
+        self._words, self._places = (weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position"))
+        if self._kind == "mpnet":
+            self._places = self._places[self.config["pad_token_id"] + 1 :]  # places count from there
+        self._types = weights.get("embeddings.token_type_embeddings.weight")
         self._norm = self._norm_of(weights, "embeddings.LayerNorm")
         self._layers = [self._layer(weights, f"encoder.layer.{n}.") for n in range(self.config["num_hidden_layers"])]
+        table = weights.get("encoder.relative_attention_bias.weight")
+        self._bias = None if table is None else _distance_bias(table, len(self._places))
 
     def _layer(self, weights: Weights, at: str) -> Layer:
-        legs = [_linear(weights, f"{at}attention.self.{leg}") for leg in ("query", "key", "value")]
+        names = _NAMES[self._kind]
+        legs = [_linear(weights, at + names[leg]) for leg in ("query", "key", "value")]
         together = Linear(torch.cat([leg.weight for leg in legs]), torch.cat([leg.bias for leg in legs]))
         return Layer(
             together,
-            _linear(weights, f"{at}attention.output.dense"),
-            self._norm_of(weights, f"{at}attention.output.LayerNorm"),
+            _linear(weights, at + names["out"]),
+            self._norm_of(weights, at + names["attended"]),
             _linear(weights, f"{at}intermediate.dense"),
             _linear(weights, f"{at}output.dense"),
             self._norm_of(weights, f"{at}output.LayerNorm"),
@@ -114,15 +146,32 @@ class Bert:
         ids, types = [*ids, more], [*types, more]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
-            states = (
-                embedding(torch.tensor([token for text in ids for token in text]), self._words)
-                + embedding(torch.tensor([kind * self._tells_pairs for text in types for kind in text]), self._types)
-                + embedding(torch.cat([torch.arange(length) for length in lengths]), self._places)
-            )
-            states = self._norm(states)
+            states = embedding(torch.tensor([token for text in ids for token in text]), self._words)
+            if self._types is not None:
+                kinds = [kind * self._tells_pairs for text in types for kind in text]
+                states = states + embedding(torch.tensor(kinds), self._types)
+            places = torch.cat([torch.arange(length) for length in lengths])
+            states = self._norm(states + embedding(places, self._places))
             for layer in self._layers:
-                states = layer(states, lengths)
+                states = layer(states, lengths, self._bias)
             return torch.split(states, lengths)[:-1]
+
+
+def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
+    """(1, heads, longest, longest) from MPNet's `table`, (buckets, heads).
+
+    Half of the buckets are for tokens behind, half for those ahead; in each half, one for each of the nearest
+    distances, then wider and wider ones.
+    """
+    half = len(table) // 2
+    near = half // 2
+    at = torch.arange(longest)
+    distance = at[None, :] - at[:, None]
+    far = distance.abs()
+    share = torch.log(far.clamp(min=1) / near) / math.log(_DISTANCES / near)
+    wide = (near + (share * (half - near)).long()).clamp(max=half - 1)
+    bucket = torch.where(far < near, far, wide) + half * (distance > 0)
+    return table[bucket].permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
 def filler(tokens: int) -> int:
@@ -137,7 +186,7 @@ def filler(tokens: int) -> int:
 def _loaded(folder: Path) -> tuple[Tokenizer, Weights]:
     """Raises ValueError for a file that is not what its name says."""
     try:
-        tokenizer, weights = Tokenizer.from_file(str(folder / "tokenizer.json")), load_file(folder / "model.safetensors")
+        tokenizer, weights = Tokenizer.from_file(str(folder / "tokenizer.json")), load_weights(folder / "model.safetensors")
     except Exception as error:  # tokenizers raises nothing narrower
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()
@@ -157,14 +206,17 @@ def is_bert(folder: Path) -> bool:
         config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
     except ValueError:
         return False
-    meant = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
-    known = tokenizer.get("tokenizer_class") in _TELLS_PAIRS
+    meant = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+    if config.get("model_type") == "mpnet":
+        known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
+    else:
+        known = config.get("model_type") == "bert" and tokenizer.get("tokenizer_class") in _TELLS_PAIRS
     return known and all(config.get(name, value) == value for name, value in meant.items())
 
 
 def _tells_pairs(tokenizer: Mapping[str, Any]) -> bool:
     names = tokenizer.get("model_input_names")
-    return _TELLS_PAIRS[tokenizer["tokenizer_class"]] if names is None else "token_type_ids" in names
+    return _TELLS_PAIRS.get(tokenizer.get("tokenizer_class", ""), False) if names is None else "token_type_ids" in names
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -75,8 +75,9 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
     for start in range(0, len(made), _BATCH):
         batch = made[start : start + _BATCH]
         passages = engine.find_many([Asked(one.text, None, left_out or None) for one, left_out in batch])
-        spans = engine.reader.read_many([(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)])
-        found += [Example(one.text, one.answers, tuple(s), one.text) for (one, _), s in zip(batch, spans, strict=True)]
+        asked = [(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)]
+        read = engine.reader.read_many(asked)
+        found += [Example(one.text, one.answers, tuple(r.spans), one.text) for (one, _), r in zip(batch, read, strict=True)]
     return found
 
 

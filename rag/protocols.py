@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.filters import Filter as Filter  # part of the seam
-from rag.types import Document, Hit, Passage, Span
+from rag.types import Document, Hit, Passage, ReaderOutput
 
 Vectors = NDArray[np.float32]
 
@@ -122,8 +122,8 @@ class Reader(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
-        """Candidate answers from all hits, best first."""
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        """What the hits say to the question, or to a claim in its place."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """As `read` for each (question, hits); a model takes them in common batches."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rag.protocols import Reader
-from rag.types import Hit, Span
+from rag.types import Hit, SentenceScore, Span, Verdict
 
 Enough = Callable[[str, Sequence[Span]], bool]
 """Of a question and what was read for it so far, best first."""
@@ -24,6 +24,8 @@ class Reading:
     hits: Sequence[Hit]
     deadline: float | None = None
     spans: list[Span] = field(default_factory=list)
+    sentences: list[SentenceScore] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     read: int = 0
 
 
@@ -63,7 +65,9 @@ class Rounds:
     def _round(self, live: Sequence[Reading], sizes: Sequence[int]) -> None:
         begun = time.monotonic()
         parts = [(one.question, one.hits[one.read : one.read + size]) for one, size in zip(live, sizes, strict=True)]
-        for one, size, spans in zip(live, sizes, self._reader.read_many(parts), strict=True):
-            one.spans = sorted([*one.spans, *spans], key=lambda span: -span.score)
+        for one, size, found in zip(live, sizes, self._reader.read_many(parts), strict=True):
+            one.spans = sorted([*one.spans, *found.spans], key=lambda span: -span.score)
+            one.sentences += found.sentences
+            one.verdicts += found.verdicts
             one.read += size
         self._pace = (self._pace + (time.monotonic() - begun) / sum(sizes)) / 2

@@ -132,6 +132,49 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """How likely one sentence, `hit.passage.text[start:end]`, belongs to the answer.
+
+    `score` is a probability, in [0, 1]; it compares across passages.
+    """
+
+    hit: Hit
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one passage says to a yes/no question, or to a claim in the question's place.
+
+    Probabilities that add up to 1: of a claim, `yes` means supported, `no` contradicted, `unsaid` neither.
+    """
+
+    hit: Hit
+    yes: float
+    no: float
+    unsaid: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOutput:
+    """What a reader found in a question's passages.
+
+    `spans` are the best first. `sentences` come by passage, in the order given, then by place; `verdicts` are one a passage.
+    Both are empty where the reader's model has no such head.
+    """
+
+    spans: list[Span]
+    sentences: list[SentenceScore] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.chunking.sentences import split_sentences
 from rag.protocols import Vectors
-from rag.types import Document, Hit, Span
+from rag.types import Document, Hit, ReaderOutput, Span
 
 _WORD = re.compile(r"\w+")
 _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
@@ -44,11 +44,11 @@ class NameReader:
 
     name = "names"
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         spans = [span for hit in hits for span in self._spans(question, hit)]
-        return sorted(spans, key=lambda span: -span.score)
+        return ReaderOutput(sorted(spans, key=lambda span: -span.score))
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         return [self.read(question, hits) for question, hits in asked]
 
     def _spans(self, question: str, hit: Hit) -> list[Span]:

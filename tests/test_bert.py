@@ -24,6 +24,15 @@ def test_states_are_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
         assert torch.allclose(states, want, atol=1e-5)
 
 
+def test_states_of_mpnet_are_those_of_transformers(tmp_path: Path) -> None:
+    model = AutoModel.from_pretrained(tiny.mpnet(tmp_path)).eval()
+    found = Bert(tmp_path).states([*IDS, list(range(4, 90)) * 5], [*TYPES, [0] * 430])
+    for ids, states in zip([*IDS, list(range(4, 90)) * 5], found, strict=True):
+        with torch.inference_mode():
+            want = model(torch.tensor([ids])).last_hidden_state[0]
+        assert torch.allclose(states, want, atol=1e-5)
+
+
 def change(path: Path, name: str, value: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.rounds import Reading, Rounds
-from rag.types import Hit, Passage, Span
+from rag.types import Hit, Passage, ReaderOutput, Span
 from tests.fakes import NameReader
 
 
@@ -15,7 +15,7 @@ class PacedReader(NameReader):
         self._seconds = seconds
         self.rounds: list[list[int]] = []
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         self.rounds.append([len(hits) for _, hits in asked])
         time.sleep(self._seconds * sum(self.rounds[-1]))
         return super().read_many(asked)
@@ -35,7 +35,7 @@ def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
     Rounds(reader).run(some)
     assert reader.rounds == [[8, 3]]
     assert [one.read for one in some] == [8, 3, 0]
-    assert some[0].spans == NameReader().read(QUESTION, hits(8))
+    assert some[0].spans == NameReader().read(QUESTION, hits(8)).spans
 
 
 def test_the_best_is_read_when_time_is_up() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -13,6 +14,8 @@ from transformers import (
     BertForQuestionAnswering,
     DistilBertConfig,
     DistilBertForQuestionAnswering,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForQuestionAnswering,
@@ -119,4 +122,33 @@ def roberta(folder: Path) -> Path:
     )
     RobertaForQuestionAnswering(config).save_pretrained(folder)
     wrapped.save_pretrained(folder)
+    return folder
+
+
+def mpnet(folder: Path) -> Path:
+    """MPNet's shape: biases for distances, positions that begin behind the padding's; a span head."""
+    torch.manual_seed(7)
+    config = MPNetConfig(
+        vocab_size=96,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=514,
+    )
+    MPNetForQuestionAnswering(config).save_pretrained(folder)
+    wordpiece_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def three_heads(folder: Path) -> Path:
+    """`bert` with a head for sentences and one for verdicts."""
+    bert(folder)
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    sizes = {"sentence_outputs": (1, 16), "verdict_dense": (16, 16), "verdict_outputs": (3, 16)}
+    for name, size in sizes.items():
+        weights[f"{name}.weight"] = torch.randn(size)
+        weights[f"{name}.bias"] = torch.randn(size[0])
+    save_file(weights, path, {"format": "pt"})
     return folder

@@ -1,15 +1,19 @@
-"""Models with a span head: windows in, for each the logits of every token to be a span's first and last."""
+"""Models with a span head and perhaps two more: windows in, logits out.
+
+One pass of one encoder serves all three heads. Spans as in Devlin et al. 2019; sentences as one logit a token, pooled over
+each sentence (Chirkova et al. 2025, "Provence"); the verdict from the first token, as in natural language inference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
-from rag.bert import Bert, is_bert
+from rag.bert import Bert, Linear, is_bert
 from rag.errors import ModelError
 from rag.reading.spans import Logits
 from rag.reading.windows import Window, encode
@@ -17,12 +21,30 @@ from rag.reading.windows import Window, encode
 _NO_HEAD = "it has no question-answering head"
 
 
+_SPAN, _SENTENCE, _VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
+_VERDICT_DENSE = "verdict_dense"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOutput:
+    """The logits of one window of t tokens.
+
+    `first` and `last`, (t,): of each token to begin and to end a span. `sentence`, (t,): of each token to belong to a
+    sentence of the answer; `verdict`, (3,): of yes, no, and neither. None where the model has no such head.
+    """
+
+    first: Logits
+    last: Logits
+    sentence: Logits | None = None
+    verdict: Logits | None = None
+
+
 class Head(Protocol):
     tokenizer: Any
     """Of tokenizers, or of transformers."""
 
-    def logits(self, batch: Sequence[Window]) -> list[tuple[Logits, Logits]]:
-        """(first, last) of each window, one value a token at least."""
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
+        """One for each window."""
 
 
 def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
@@ -37,23 +59,38 @@ def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
 
 
 class BertHead:
-    """A BERT in a local folder, computed without padding; its head in fp32: bf16 has three digits, enough for states, not for
-    scores."""
+    """A BERT or MPNet in a local folder, computed without padding.
+
+    Its heads are in fp32: bf16 has three digits, enough for states, not for scores.
+    """
 
     def __init__(self, folder: Path, bf16: bool) -> None:
         self._bert = Bert(folder, bf16)
         self.tokenizer = self._bert.tokenizer
-        try:
-            self._weight, self._bias = (self._bert.others[f"qa_outputs.{name}"] for name in ("weight", "bias"))
-        except KeyError as error:
-            raise ValueError(_NO_HEAD) from error
+        found = {name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")}
+        if _SPAN not in found:
+            raise ValueError(_NO_HEAD)
+        self._span = self._linear(_SPAN)
+        self._sentence = self._linear(_SENTENCE) if _SENTENCE in found else None
+        verdict = {_VERDICT, _VERDICT_DENSE} <= found
+        self._verdict = (self._linear(_VERDICT_DENSE), self._linear(_VERDICT)) if verdict else None
 
-    def logits(self, batch: Sequence[Window]) -> list[tuple[Logits, Logits]]:
-        found = self._bert.states([window.encoding.ids for window in batch], [window.encoding.type_ids for window in batch])
+    def _linear(self, name: str) -> Linear:
+        return Linear(self._bert.others[f"{name}.weight"], self._bert.others[f"{name}.bias"])
+
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
+        encodings = [window.encoding for window in batch]
+        found = self._bert.states([e.ids for e in encodings], [e.type_ids for e in encodings])
         with torch.inference_mode():
-            rows = torch.nn.functional.linear(torch.cat(found).float(), self._weight, self._bias).T.numpy()
-        ends = np.cumsum([window.tokens for window in batch])[:-1]
-        return list(zip(np.split(rows[0], ends), np.split(rows[1], ends), strict=True))
+            return [self._output(states.float()) for states in found]
+
+    def _output(self, states: torch.Tensor) -> HeadOutput:
+        first, last = self._span(states).T.numpy()
+        sentence = self._sentence(states)[:, 0].numpy() if self._sentence else None
+        if self._verdict is None:
+            return HeadOutput(first, last, sentence)
+        dense, out = self._verdict
+        return HeadOutput(first, last, sentence, out(torch.tanh(dense(states[:1])))[0].numpy())
 
 
 class TransformersHead:
@@ -76,8 +113,9 @@ class TransformersHead:
         without_padding(model.base_model)
         self._model = model.eval()
 
-    def logits(self, batch: Sequence[Window]) -> list[tuple[Logits, Logits]]:
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         inputs = {name: torch.as_tensor(value) for name, value in encode(self.tokenizer, batch).inputs.items()}
         with torch.inference_mode():
             output = self._model(**inputs)
-        return list(zip(output.start_logits.float().numpy(), output.end_logits.float().numpy(), strict=True))
+        first, last = (found.float().numpy() for found in (output.start_logits, output.end_logits))
+        return [HeadOutput(*pair) for pair in zip(first, last, strict=True)]

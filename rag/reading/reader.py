@@ -1,13 +1,14 @@
-"""The extractive reader: a transformer with a span head reads question and passages and scores every span."""
+"""The extractive reader: a transformer reads question and passages and scores spans, sentences and verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rag.reading.heads import load_head
+from rag.reading.heads import HeadOutput, load_head
+from rag.reading.sentences import sentence_scores, verdict
 from rag.reading.spans import Scored, best_spans, distinct
 from rag.reading.windows import Window, places, windows_of
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput, Span
 from rag.weights import reader_path
 
 _BATCH_TOKENS = 4096
@@ -30,11 +31,11 @@ class ExtractiveReader:
         self._spans = spans_per_passage
         self._max_answer_tokens = max_answer_tokens
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
-        """The best spans of every hit, best first."""
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        """What the hits say to the question, or to a claim in its place."""
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """As `read` for each (question, hits), with the windows of all of them batched together."""
         work = [
             ((row, number), window)
@@ -42,30 +43,34 @@ class ExtractiveReader:
             for number, made in enumerate(self._windows(question, hits))
             for window in made
         ]
-        found: dict[Place, list[Scored]] = {}
+        found: dict[Place, list[tuple[Window, HeadOutput]]] = {}
         for batch in _batches(work):
-            for (place, _), spans in zip(batch, self._score([window for _, window in batch]), strict=True):
-                found.setdefault(place, []).extend(spans)
+            outputs = self._head.outputs([window for _, window in batch])
+            for (place, window), output in zip(batch, outputs, strict=True):
+                found.setdefault(place, []).append((window, output))
         return [
-            self._best(hits, [found.get((row, number), []) for number in range(len(hits))]) for row, (_, hits) in enumerate(asked)
+            self._output(hits, [found.get((row, number), []) for number in range(len(hits))])
+            for row, (_, hits) in enumerate(asked)
         ]
 
-    def _best(self, hits: Sequence[Hit], found: Sequence[list[Scored]]) -> list[Span]:
-        best = [
+    def _output(self, hits: Sequence[Hit], found: Sequence[list[tuple[Window, HeadOutput]]]) -> ReaderOutput:
+        spans = [
             Span(hit, start, end, score)
-            for hit, scored in zip(hits, found, strict=True)
-            for score, start, end in distinct(hit.passage.text, scored, self._spans)
+            for hit, windows in zip(hits, found, strict=True)
+            for score, start, end in distinct(hit.passage.text, self._scored(windows), self._spans)
         ]
-        return sorted(best, key=lambda span: -span.score)
+        sentences = [s for hit, windows in zip(hits, found, strict=True) for s in sentence_scores(hit, windows)]
+        verdicts = [v for hit, windows in zip(hits, found, strict=True) if (v := verdict(hit, windows))]
+        return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
     def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
         return windows_of(self._head.tokenizer, question, [(hit.passage.context, hit.passage.text) for hit in hits])
 
-    def _score(self, batch: Sequence[Window]) -> Iterator[list[Scored]]:
-        for window, (first, last) in zip(batch, self._head.logits(batch), strict=True):
+    def _scored(self, windows: Sequence[tuple[Window, HeadOutput]]) -> Iterator[Scored]:
+        for window, output in windows:
             starts, ends, scored = places(window)
-            found = best_spans(first[: window.tokens], last[: window.tokens], scored, self._max_answer_tokens)
-            yield [(score, int(starts[a]), int(ends[b])) for score, a, b in found]
+            found = best_spans(output.first[: window.tokens], output.last[: window.tokens], scored, self._max_answer_tokens)
+            yield from ((score, int(starts[a]), int(ends[b])) for score, a, b in found)
 
 
 def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:

@@ -37,7 +37,7 @@ def measure(reader: Reader, questions: QuestionSet, done: Callable[[int], object
         batch = questions.questions[start : start + _BATCH]
         read = reader.read_many([(q.text, [Hit(questions.passages[i], 1.0, 1.0, 1.0) for i in q.passages]) for q in batch])
         rows += [
-            _row(q, spans[0].text, spans[0].score) if spans else _row(q, "", -1e9) for q, spans in zip(batch, read, strict=True)
+            _row(q, r.spans[0].text, r.spans[0].score) if r.spans else _row(q, "", -1e9) for q, r in zip(batch, read, strict=True)
         ]
         done(len(batch))
     return _summed(np.array(rows))

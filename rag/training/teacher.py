@@ -22,7 +22,8 @@ def wanted(head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequen
     """
     own = [again(head.tokenizer, window) for window in batch]
     found = [places(window) for window in own]
-    firsts, lasts = zip(*head.logits(own), strict=True)
+    outputs = head.outputs(own)
+    firsts, lasts = [o.first for o in outputs], [o.last for o in outputs]
     shares: tuple[Shares, Shares] = np.zeros(encoded.scored.shape, np.float32), np.zeros(encoded.scored.shape, np.float32)
     first, last = ([_relative(s, p[2]) for s, p in zip(scores, found, strict=True)] for scores in (firsts, lasts))
     for group in set(groups):

@@ -16,7 +16,7 @@ from rag.ingest import embed_and_put
 from rag.protocols import Reader, Store
 from rag.settings import Settings
 from rag.store.local import LocalStore
-from rag.types import Document, Hit, Passage, Span
+from rag.types import Document, Hit, Passage, ReaderOutput, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 FACTS = {
@@ -74,9 +74,9 @@ class Spans:
     def __init__(self, choose: Callable[[Hit], list[tuple[int, int, float]]]) -> None:
         self._choose = choose
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         spans = [Span(hit, start, end, score) for hit in hits for start, end, score in self._choose(hit)]
-        return sorted(spans, key=lambda span: -span.score)
+        return ReaderOutput(sorted(spans, key=lambda span: -span.score))
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         return [self.read(question, hits) for question, hits in asked]

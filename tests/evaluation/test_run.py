@@ -21,7 +21,7 @@ from rag.evaluation.result import Result, summarise
 from rag.evaluation.rows import Row
 from rag.evaluation.run import run
 from rag.evaluation.scoring import exact, f1
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, examine, store
 from tests.fakes import NameReader
 
@@ -34,7 +34,7 @@ class Stopping(NameReader):
     def __init__(self, questions: int) -> None:
         self.left = questions
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1

@@ -7,7 +7,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import ModelError
 from rag.reading.reader import ExtractiveReader
-from rag.types import Hit, Passage
+from rag.types import Hit, Passage, ReaderOutput
 from tests import tiny
 
 TEXTS = [
@@ -30,7 +30,7 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> None:
-    spans = reader.read("when was it signed?", hits(TEXTS))
+    spans = reader.read("when was it signed?", hits(TEXTS)).spans
     assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
     assert {s.hit.passage.document_id for s in spans} == {f"d{i}" for i in range(len(TEXTS))}
     for span in spans:
@@ -40,7 +40,7 @@ def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> N
 
 def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveReader) -> None:
     def by_place(texts: list[str]) -> dict[tuple[str, int, int], float]:
-        return {(s.hit.passage.text, s.start, s.end): s.score for s in reader.read("when?", hits(texts))}
+        return {(s.hit.passage.text, s.start, s.end): s.score for s in reader.read("when?", hits(texts)).spans}
 
     together = by_place(TEXTS)
     shuffled = random.Random(3).sample(TEXTS, len(TEXTS))
@@ -53,8 +53,9 @@ def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveRead
 
 def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None:
     asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
-    for (question, some), spans in zip(asked, reader.read_many(asked), strict=True):
-        alone = {(s.hit.passage.document_id, s.start, s.end): s.score for s in reader.read(question, some)}
+    for (question, some), found in zip(asked, reader.read_many(asked), strict=True):
+        spans = found.spans
+        alone = {(s.hit.passage.document_id, s.start, s.end): s.score for s in reader.read(question, some).spans}
         assert {(s.hit.passage.document_id, s.start, s.end): s.score for s in spans} == pytest.approx(alone, abs=1e-4)
         assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
 
@@ -62,7 +63,8 @@ def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None
 def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
-    (best, *_) = reader.read(question, [Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)])
+    hit = Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)
+    (best, *_) = reader.read(question, [hit]).spans
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     model = AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()
     encoding = tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)
@@ -80,7 +82,7 @@ def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> 
 
 
 def test_nothing_to_read_is_no_span(reader: ExtractiveReader) -> None:
-    assert reader.read("who?", []) == []
+    assert reader.read("who?", []) == ReaderOutput([])
 
 
 def test_a_model_without_a_span_head_is_refused(tmp_path: Path) -> None:
@@ -97,6 +99,6 @@ def test_an_absent_model_is_named(setting: str) -> None:
 def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
     folder = str(tiny.bert(tmp_path))
     wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
-    full, half = (max(s.score for s in reader.read("where?", hits(TEXTS))) for reader in (wide, narrow))
+    full, half = (max(s.score for s in reader.read("where?", hits(TEXTS)).spans) for reader in (wide, narrow))
     assert half == pytest.approx(full, abs=0.05)
     assert half != full

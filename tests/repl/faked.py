@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from rag import build
 from rag.cli.main import main
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput
 from tests.fakes import BagOfWordsEmbedder, NameReader
 
 
 class SlowReader(NameReader):
     """Takes a minute for a question with the word "slowly"."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         for _ in range(600 if any("slowly" in question.lower() for question, _ in asked) else 0):
             time.sleep(0.1)
         return super().read_many(asked)

@@ -27,7 +27,7 @@ from rag.serving.app import create_app
 from rag.serving.service import Backend
 from rag.settings import Settings
 from rag.store.local import LocalStore
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput
 from tests.fakes import BagOfWordsEmbedder, NameReader
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ class SlowReader(NameReader):
         self._seconds = seconds
         self.batches: list[int] = []
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         self.batches.append(len(asked))
         time.sleep(self._seconds)
         return super().read_many(asked)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput
 from tests.fakes import NameReader
 from tests.serving.fake_server import SlowReader, put_text, serving
 
@@ -226,7 +226,7 @@ def test_a_deadline_is_kept(tmp_path: Path) -> None:
 class PacedReader(NameReader):
     """Takes a while for every passage."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[list[Span]]:
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         time.sleep(0.15 * sum(len(hits) for _, hits in asked))
         return super().read_many(asked)
 

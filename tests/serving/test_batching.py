@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from rag.serving.batching import Limits
-from rag.types import Hit, Span
+from rag.types import Hit, ReaderOutput
 from tests.serving.fake_server import SlowReader, put_text, serving
 
 
 class BreakingReader(SlowReader):
     """Breaks on one question, as a model might on a tensor it cannot take."""
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         if "poison" in question:
             raise RuntimeError("a shape that no layer takes")
         return super().read(question, hits)

@@ -33,7 +33,7 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
     first, last = wanted(head, encoded, made, [0, 0, 1])
     for side, shares in enumerate((first, last)):
         for rows in ([0, 1], [2]):
-            scores = [head.logits([made[row]])[0][side] for row in rows]
+            scores = [(lambda o: (o.first, o.last)[side])(head.outputs([made[row]])[0]) for row in rows]
             own = [np.exp(s[encoded.scored[row, : len(s)]] - s[0]) for s, row in zip(scores, rows, strict=True)]
             expected = np.concatenate(own) / (1 + sum(one.sum() for one in own))
             given_shares = np.concatenate([shares[row][encoded.scored[row]] for row in rows])
