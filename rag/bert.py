@@ -84,9 +84,10 @@ class Layer:
     def __call__(self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
         """`bias`, (1, heads, longest, longest): added to how much each token attends to each."""
         parts = self.query_key_value(states).view(1, len(states), 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        texts = zip(*(torch.split(part, lengths, 2) for part in parts), strict=True)
+        query, key, value = (torch.split(part, lengths, 2) for part in parts)
         masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
-        attended = [scaled_dot_product_attention(*t, m) for t, m in zip(texts, masks, strict=True)]
+        texts = zip(query, key, value, masks, strict=True)
+        attended = [scaled_dot_product_attention(*text) for text in texts]
         seen = torch.cat(attended, 2)
         states = self.attended(states + self.out(seen[0].transpose(0, 1).flatten(1)))
         return self.final(states + self.down(gelu(self.up(states))))
