@@ -10,6 +10,8 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from rag import __version__, build
+from rag.server.error_shapes import ErrorShapes
+from rag.server.routes import dify, openai
 from rag.serving import asking, documents, openapi, operations, problems
 from rag.serving.access import Access
 from rag.serving.guard import Bounds, Guard
@@ -43,13 +45,22 @@ def create_app(
         yield
         await anyio.to_thread.run_sync(service.close)
 
-    app = FastAPI(title="rag", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="rag",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
+    )
     app.state.service = service
-    for router in (asking.router, documents.router, operations.router):
+    for router in (asking.router, documents.router, operations.router, openai.router, dify.router):
         app.include_router(router)
     problems.install(app)
     access = Access(service.keys, settings.host, settings.rate)
     app.add_middleware(Guard, access=access, bounds=Bounds(threads, settings.max_upload_mb << 20), metrics=service.metrics)
+    app.add_middleware(ErrorShapes)
     app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]
     return app
 

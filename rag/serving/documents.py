@@ -69,7 +69,7 @@ def _text(body: bytes) -> Upload:
     responses={**described(409, 415), 202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."}},
     openapi_extra=UPLOAD,
 )
-def add(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Response:
+def add_documents(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Response:
     """Put files into the index, in place of what was uploaded under the same names.
 
     201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of an ingested file, whose
@@ -85,7 +85,7 @@ def add(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Re
 
 
 @router.get("/jobs/{job}", responses=described(404))
-def job(job: str, service: Shared) -> Job:
+def get_job(job: str, service: Shared) -> Job:
     """What has become of an upload."""
     found = service.jobs.get(job)
     if found is None:
@@ -94,7 +94,7 @@ def job(job: str, service: Shared) -> Job:
 
 
 @router.get("/documents", responses=described(503))
-def documents(
+def list_documents(
     service: Shared,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(max_length=2000, description="The last id of the page before.")] = "",
@@ -108,7 +108,7 @@ def documents(
 
 
 @router.get("/documents/{document:path}/text", response_class=PlainTextResponse, responses=described(404, 503))
-def text(document: str, service: Shared) -> Any:
+def get_text(document: str, service: Shared) -> Any:
     """The document's text, which every offset counts in. Of a document whose own id ends so, what is known of it."""
     if named := service.document(f"{document}/text"):
         return JSONResponse(shapes.document_detail(named).model_dump())
@@ -117,13 +117,13 @@ def text(document: str, service: Shared) -> Any:
 
 
 @router.get("/documents/{document:path}", responses=described(404, 503))
-def document(document: str, service: Shared) -> WireDocumentDetail:
+def get_document(document: str, service: Shared) -> WireDocumentDetail:
     """What is known of a document, without its text."""
     return shapes.document_detail(_find(service, document))
 
 
 @router.delete("/documents/{document:path}", responses=described(404, 503))
-def delete(document: str, service: Shared) -> Deleted:
+def delete_document(document: str, service: Shared) -> Deleted:
     """Take a document out of the index. No question that is asked from now on is answered from it."""
     _find(service, document)
     receipts = deleting.delete(service.engine.store, [document])

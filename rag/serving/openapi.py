@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
+from rag.server.error_shapes import error_model
+from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
 from rag.serving.problems import MEDIA_TYPE, Problem
 
 _SUMMARY = """Questions answered with words that stand in the documents, and where they stand; or `null` and why.
@@ -71,20 +73,37 @@ def schema(app: FastAPI) -> dict[str, Any]:
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (Problem, TextDocument):
-        schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    for model in (Problem, TextDocument, ErrorBody, OpenAIError, DifyError):
+        made_schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made_schema.pop("$defs", None)
+        schemas[model.__name__] = made_schema
     made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{}, {"key": []}]
-    for path in made["paths"].values():
-        for operation in path.values():
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
             for status, description in _EVERYWHERE.items():
                 if str(status) not in operation["responses"] or status == 422:
                     operation["responses"][str(status)] = _response(description)
+            _reshape(operation["responses"], path)
     return made
+
+
+def _reshape(responses: dict[str, Any], path: str) -> None:
+    """Errors as `error_shapes` sends them: OpenAI's clients get no problem details, and 400 for 422."""
+    model = error_model(path)
+    if model is None:
+        return
+    if model is OpenAIError:
+        responses.pop("422")
+    for status, answer in responses.items():
+        if int(status) >= 400:
+            answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
 
 
 _TAGS = [
     {"name": "questions", "description": "Ask and search."},
     {"name": "documents", "description": "Put in, look at, take out."},
     {"name": "operations", "description": "For those who run the service."},
+    {"name": "openai", "description": "The documents behind OpenAI's API; errors in its shape."},
+    {"name": "integrations", "description": "What other applications ask by their own contracts."},
 ]

@@ -114,6 +114,12 @@ class Service:
             raise problems.ServiceError(503, "failed", f"the index or the models cannot be opened: {error}", hint)
         return opened.result()
 
+    @property
+    def embedder(self) -> Embedder:
+        """Raises as `engine` does. Its work belongs into the model thread."""
+        assert self.engine
+        return self._embedder.result()
+
     def document(self, document_id: str) -> Document | None:
         """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
         return None if "\0" in document_id else self.engine.store.document(document_id)

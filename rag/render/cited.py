@@ -1,0 +1,137 @@
+"""An answer as text that carries its own proof: [n] behind the quoted words, and the quotes below.
+
+Programs that show text alone (chat front ends, agents) lose nothing: what the fields of an answer say
+is in the text too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rag.types import Answer, Citation, Hit, Passage
+
+NEAREST = 3
+"""Passages that a refusal shows."""
+_BESIDE = 3
+"""Most conflicting answers, and most further ones, that are shown."""
+_LONGEST_QUOTE = 600
+"""Characters of a passage or a sentence that are shown; more are cut with an ellipsis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] behind it."""
+
+    start: int
+    end: int
+    number: int
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class CitedText:
+    """`text[:body]` is the answer with its marks, what follows are the quotes; offsets in code points."""
+
+    text: str
+    marks: tuple[Mark, ...]
+    body: int
+
+
+@dataclass
+class _Writer:
+    """Puts text together and remembers where quotes are; equal citations share a number."""
+
+    text: str = ""
+    marks: list[Mark] = field(default_factory=list)
+
+    def quote(self, words: str, citation: Citation) -> None:
+        """The words, then their [n]."""
+        start = len(self.text)
+        known = [mark.number for mark in self.marks if _same_place(mark.citation, citation)]
+        number = known[0] if known else len({mark.number for mark in self.marks}) + 1
+        self.text += words
+        self.marks.append(Mark(start, len(self.text), number, citation))
+        self.text += f" [{number}]"
+
+
+def cited(answer: Answer) -> CitedText:
+    """The answer with [n] and its quotes; a refusal says why, and what came nearest, without a mark."""
+    if answer.text is None:
+        text = refusal(answer)
+        return CitedText(text, (), len(text))
+    writer = _Writer()
+    _write_answer(writer, answer.text, answer)
+    for other in answer.parts[:_BESIDE]:
+        writer.text += "\n\nAlso: "
+        writer.quote(other.text, other.citations[0])
+    for other in answer.dissent[:_BESIDE]:
+        writer.text += "\n\nAnother document says otherwise: "
+        writer.quote(other.text, other.citations[0])
+    body = len(writer.text)
+    lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
+    return CitedText(writer.text + "\n\n" + "\n".join(lines), tuple(writer.marks), body)
+
+
+def _write_answer(writer: _Writer, text: str, answer: Answer) -> None:
+    """The text, each of its quoted pieces followed by its [n]; a mark that has no place of its own ends it."""
+    at = 0
+    left: list[Citation] = []
+    for citation in answer.citations:
+        found = text.find(citation.quote, at) if citation.quote else -1
+        if found < 0:
+            left.append(citation)
+            continue
+        writer.text += text[at:found]
+        writer.quote(citation.quote, citation)
+        at = found + len(citation.quote)
+    writer.text += text[at:]
+    for citation in left:
+        writer.quote("", citation)
+
+
+def _first_of_each(marks: list[Mark]) -> Iterator[Mark]:
+    seen: set[int] = set()
+    for mark in marks:
+        if mark.number not in seen:
+            seen.add(mark.number)
+            yield mark
+
+
+def _same_place(one: Citation, other: Citation) -> bool:
+    places = [(c.document_id, c.sentence_start, c.sentence_end) for c in (one, other)]
+    return places[0] == places[1]
+
+
+def source_line(number: int, citation: Citation) -> str:
+    """`[1] Title > Heading, page 3 (lease.md): “the sentence”`."""
+    return f"[{number}] {where(citation)}: “{shortened(citation.sentence or citation.quote)}”"
+
+
+def where(place: Citation | Passage) -> str:
+    """The title, the headings that do not repeat it, the page, and the document's id."""
+    heading = place.heading
+    own_title = heading == place.title or heading.startswith(f"{place.title} > ")
+    name = heading if own_title else " > ".join(part for part in (place.title, heading) if part)
+    page = place.page if isinstance(place, Citation) else None
+    paged = f"{name}, page {page}" if page else name
+    return f"{paged} ({place.document_id})" if paged != place.document_id else paged
+
+
+def refusal(answer: Answer) -> str:
+    """Why nothing is answered, and the passages that came nearest."""
+    text = f"Not found in the documents: {answer.reason or 'they do not say'}."
+    if not answer.hits:
+        return text
+    nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[:NEAREST])
+    return f"{text}\n\nThe passages that came nearest, which do not answer it:\n{nearest}"
+
+
+def passage_line(hit: Hit) -> str:
+    return f"{where(hit.passage)}: “{shortened(hit.passage.text, 200)}”"
+
+
+def shortened(text: str, most: int = _LONGEST_QUOTE) -> str:
+    """On one line, cut at `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

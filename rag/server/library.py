@@ -1,0 +1,51 @@
+"""What a program that is not the page asks of a running service: the answers, hits and documents of
+`rag.types`, through the model thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.engine import Found, check_question
+from rag.server.conversation import Exchanged, in_context
+from rag.serving.guard import Hangup
+from rag.serving.service import Service, wait
+from rag.serving.wire import Options
+from rag.types import Answer, Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, from what it was found, and the question as it was understood; `note`: what was left open."""
+
+    answer: Answer
+    found: Found
+    question: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLibrary:
+    """The index of a service, asked by one client; its questions end when `hangup` happens."""
+
+    service: Service
+    hangup: Hangup
+
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered:
+        """Raises InputError, StoreError, ServiceError."""
+        chosen = options or Options()
+        most = self.service.engine.settings.max_question
+        meant = in_context(check_question(question, most), turns, self._evidence, most)
+        (work,) = self.service.works([meant.question], chosen, self.hangup)
+        answer = wait(work, work.answer)
+        return Answered(answer, work.found.result(), meant.question, meant.note)
+
+    def search(self, question: str, options: Options | None = None) -> list[Hit]:
+        """The nearest passages, best first. Raises as `ask` does."""
+        (work,) = self.service.works([question], options or Options(), self.hangup, search=True)
+        return wait(work, work.found).hits
+
+    def _evidence(self, question: str) -> str:
+        return "\n".join(hit.passage.in_context for hit in self.search(question))

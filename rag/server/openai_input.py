@@ -1,0 +1,149 @@
+"""Requests in OpenAI's shape, understood: which index, which question, which turns before it, which filter.
+
+Raises InputError or ServiceError for what cannot be ignored and cannot be done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rag.errors import InputError
+from rag.server.conversation import Exchanged
+from rag.server.openai_schemas import ChatRequest, Part, ResponsesRequest
+from rag.serving.problems import ServiceError
+from rag.serving.wire import Options
+
+MODEL = "rag"
+DEFAULT = "default"
+"""The name of the collection that is asked where none is named."""
+_MARKER = re.compile(r" ?\[\d{1,3}\]")
+_NOT_FOUND = "Not found in the documents"
+_COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_MOST_CONDITIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the turns before it."""
+
+    question: str
+    turns: tuple[Exchanged, ...]
+
+
+def collection_of_model(model: str) -> str:
+    """The collection that a model's name means: `rag`, or `rag:NAME`."""
+    name, _, collection = model.partition(":")
+    if name != MODEL:
+        message = f"there is no model {model[:100]!r} here"
+        raise ServiceError(
+            404, "model_not_found", message, f"use {MODEL}; GET /v1/models lists all"
+        )
+    return collection or DEFAULT
+
+
+def chat_question(body: ChatRequest) -> Asked:
+    if (body.n or 1) != 1:
+        raise InputError(f"n = {body.n} is not possible: there is one answer", "leave n out")
+    if body.response_format and body.response_format.type != "text":
+        raise _no_format(body.response_format.type)
+    return asked_in([(message.role, _text(message.content)) for message in body.messages])
+
+
+def responses_question(body: ResponsesRequest) -> Asked:
+    if body.previous_response_id or body.conversation:
+        message = "responses are not kept here, so there is none to go on from"
+        raise InputError(message, "send the turns before as items of input")
+    if body.background:
+        raise InputError("background responses are not possible here", "leave background out")
+    if body.text and body.text.format and body.text.format.type != "text":
+        raise _no_format(body.text.format.type)
+    if isinstance(body.input, str):
+        return Asked(body.input, ())
+    messages = [item for item in body.input if (item.type or "message") == "message"]
+    return asked_in([(message.role or "user", _text(message.content)) for message in messages])
+
+
+def _no_format(kind: str) -> InputError:
+    return InputError(
+        f"answers in the format {kind[:100]!r} are not possible here", "leave the format out"
+    )
+
+
+def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
+    """The last message of the user, and the turns before it; system messages are passed over."""
+    users = [place for place, (role, _) in enumerate(messages) if role == "user"]
+    if not users:
+        raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
+    turns: list[Exchanged] = []
+    for role, text in messages[: users[-1]]:
+        if role == "user":
+            turns.append(Exchanged(text))
+        elif role == "assistant" and turns and text.strip():
+            turns[-1] = Exchanged(turns[-1].question, answer_in(text))
+    return Asked(messages[users[-1]][1], tuple(turns))
+
+
+def answer_in(text: str) -> str | None:
+    """The words of an answer as `rag.render.cited` wrote it, without its marks and quotes."""
+    if text.startswith(_NOT_FOUND):
+        return None
+    return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
+
+
+def _text(content: str | Sequence[Part] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    unread = next((part.type for part in content if part.text is None), None)
+    if unread:
+        raise InputError(
+            f"a part of the type {unread!r} cannot be read",
+            "send text; upload files to /v1/documents",
+        )
+    return "\n".join(part.text or "" for part in content)
+
+
+def filters_of(given: dict[str, Any] | None) -> list[str]:
+    """A comparison, or several joined by "and", as conditions."""
+    if not given:
+        return []
+    found = list(_conditions(given, 0))
+    if len(found) > _MOST_CONDITIONS:
+        raise InputError(f"{len(found)} conditions are more than {_MOST_CONDITIONS}", "send fewer")
+    return found
+
+
+def _conditions(given: Any, depth: int) -> Iterable[str]:
+    kind = given.get("type") if isinstance(given, dict) else None
+    if kind == "and" and isinstance(given.get("filters"), list) and depth < 5:
+        return [text for inner in given["filters"] for text in _conditions(inner, depth + 1)]
+    if kind == "nin" and isinstance(given.get("value"), list):
+        return [_condition(given.get("key"), "!=", value) for value in given["value"]]
+    if kind == "in" and isinstance(given.get("value"), list) and len(given["value"]) == 1:
+        return [_condition(given.get("key"), "=", given["value"][0])]
+    if kind in _COMPARE:
+        return [_condition(given.get("key"), _COMPARE[kind], given.get("value"))]
+    shown = str(kind)[:40]
+    raise InputError(
+        f"a filter of the type {shown!r} is not possible here",
+        "use eq, ne, gt, gte, lt, lte, nin, joined by and",
+    )
+
+
+def _condition(key: Any, op: str, value: Any) -> str:
+    if (
+        not isinstance(key, str)
+        or not isinstance(value, (str, int, float))
+        or len(key) + len(str(value)) > 490
+    ):
+        raise InputError(
+            "a filter needs a key, and a value that is a text or a number",
+            "as in type eq, key author",
+        )
+    return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
+
+
+def options_of(filters: list[str], k: int | None) -> Options:
+    return Options(filters=filters, k=k)

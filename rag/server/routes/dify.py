@@ -1,0 +1,117 @@
+"""Dify's contract for external knowledge: `POST /v1/dify/retrieval`; the endpoint to enter there is `…/v1/dify`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+
+from rag.errors import InputError
+from rag.render.links import page_link
+from rag.server.library import ServiceLibrary
+from rag.server.openai_input import DEFAULT, options_of
+from rag.server.openai_schemas import Id, Loose, Text
+from rag.serving.openapi import described
+from rag.serving.problems import ServiceError
+from rag.serving.service import Service, hangup_of, service_of
+from rag.types import Document, Hit
+
+router = APIRouter(prefix="/v1/dify", tags=["integrations"])
+Shared = Annotated[Service, Depends(service_of)]
+_OPERATORS = {
+    "is": "=",
+    "=": "=",
+    "is not": "!=",
+    "≠": "!=",
+    ">": ">",
+    "<": "<",
+    "≥": ">=",
+    "≤": "<=",
+    "after": ">",
+    "before": "<",
+}
+
+
+class Retrieval(Loose):
+    top_k: int = Field(default=5, ge=1, le=100)
+    score_threshold: float | None = 0.0
+
+
+class MetadataCondition(Loose):
+    name: list[Id] | Id = Field(examples=[["author"]])
+    comparison_operator: str = Field(max_length=40, examples=["is"])
+    value: str | int | float | None = None
+
+
+class MetadataConditions(Loose):
+    logical_operator: str | None = Field(default="and", max_length=10)
+    conditions: list[MetadataCondition] | None = Field(default=None, max_length=20)
+
+
+class DifyQuery(Loose):
+    knowledge_id: Id = Field(examples=["default"])
+    query: Text = Field(examples=["secret talks"])
+    retrieval_setting: Retrieval = Retrieval()
+    metadata_condition: MetadataConditions | None = None
+
+
+@router.post("/retrieval", responses=described(404, 409, 503))
+def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
+    """The passages nearest to a query, as Dify takes them; `knowledge_id` is the collection."""
+    if body.knowledge_id != DEFAULT:
+        message = f"there is no collection {body.knowledge_id[:100]!r} here"
+        raise ServiceError(
+            404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id"
+        )
+    options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
+    hits = ServiceLibrary(service, hangup_of(request)).search(body.query, options)
+    least = body.retrieval_setting.score_threshold or 0.0
+    base = str(request.base_url)
+    return {
+        "records": [
+            _record(hit, service.document(hit.passage.document_id), base)
+            for hit in hits
+            if hit.score >= least
+        ]
+    }
+
+
+def _filters(given: MetadataConditions | None) -> list[str]:
+    conditions = (given.conditions if given else None) or []
+    if given and len(conditions) > 1 and given.logical_operator != "and":
+        raise InputError(
+            f"{given.logical_operator!r} of conditions is not possible here", "join them by and"
+        )
+    return [text for condition in conditions for text in _texts(condition)]
+
+
+def _texts(condition: MetadataCondition) -> list[str]:
+    op = _OPERATORS.get(condition.comparison_operator)
+    if op is None or condition.value is None:
+        known = ", ".join(_OPERATORS)
+        raise InputError(
+            f"the operator {condition.comparison_operator!r} is not possible here",
+            f"use one of {known}",
+        )
+    names = [condition.name] if isinstance(condition.name, str) else condition.name
+    return [f"{name}{op}{condition.value}"[:500] for name in names]
+
+
+def _record(hit: Hit, document: Document | None, base: str) -> dict[str, Any]:
+    passage = hit.passage
+    known = dict(document.metadata) if document else {}
+    metadata = {
+        **known,
+        "document_id": passage.document_id,
+        "heading": passage.heading,
+        "start_char_index": passage.start,
+        "end_char_index": passage.end,
+        "url": page_link(base, passage.document_id, passage.start, passage.end),
+    }
+    return {
+        "content": passage.text,
+        "score": hit.score,
+        "title": passage.title,
+        "metadata": metadata,
+    }

@@ -1,0 +1,265 @@
+"""OpenAI's API over the documents: `/v1/models`, `/v1/chat/completions`, `/v1/responses`,
+`/v1/vector_stores/{id}/search` and `/v1/embeddings`.
+
+Answers quote the documents, as everywhere; no language model writes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+
+from rag.errors import InputError
+from rag.render.cited import cited
+from rag.server.library import Answered, ServiceLibrary
+from rag.server.openai_input import (
+    DEFAULT,
+    MODEL,
+    Asked,
+    chat_question,
+    collection_of_model,
+    filters_of,
+    options_of,
+    responses_question,
+)
+from rag.server.openai_schemas import (
+    ChatRequest,
+    EmbeddingsRequest,
+    FileSearch,
+    RagOptions,
+    ResponsesRequest,
+    VectorSearch,
+)
+from rag.server.openai_shapes import (
+    Json,
+    Reply,
+    completion,
+    completion_stream,
+    response,
+    response_stream,
+    search_result,
+)
+from rag.serving.ingesting import LentEmbedder
+from rag.serving.openapi import described
+from rag.serving.problems import ServiceError
+from rag.serving.service import Service, hangup_of, service_of
+from rag.serving.wire import Options
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+Shared = Annotated[Service, Depends(service_of)]
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}
+        }
+    }
+}
+_MOST_TEXTS = 512
+
+
+@router.get("/models", responses=described(503))
+def list_models() -> dict[str, Any]:
+    """What may be named as `model`."""
+    return {"object": "list", "data": [_model(MODEL)]}
+
+
+@router.get("/models/{model}", responses=described(404, 503))
+def get_model(model: str) -> dict[str, Any]:
+    """One of them."""
+    _only_default(collection_of_model(model))
+    return _model(model)
+
+
+def _model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "rag"}
+
+
+@router.post(
+    "/chat/completions",
+    response_model=dict[str, Any],
+    responses=described(404, 409, 503) | EVENT_STREAM,
+)
+def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
+    """The answer to the last message of the user, with the turns before as its context.
+
+    The text carries [n] and the quotes below; `annotations` says the same in fields.
+    """
+    _only_default(collection_of_model(body.model))
+    answered = _answer(chat_question(body), request, service, _options(body.rag))
+    reply = _reply(answered, body.model, request)
+    if body.stream:
+        usage = bool(body.stream_options and body.stream_options.include_usage)
+        return _stream(completion_stream(reply, usage))
+    return completion(reply)
+
+
+@router.post(
+    "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
+)
+def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
+    """As chat completions, in the shape of the Responses API: the search and its results, then the message."""
+    _only_default(collection_of_model(body.model))
+    tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
+    for store in (tool.vector_store_ids or []) if tool else []:
+        _only_default(store)
+    options = _options(body.rag, tool)
+    answered = _answer(responses_question(body), request, service, options)
+    reply = _reply(answered, body.model, request)
+    return (
+        _stream(response_stream(reply, body.metadata))
+        if body.stream
+        else response(reply, body.metadata)
+    )
+
+
+def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
+    filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
+    return options_of(
+        filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None)
+    )
+
+
+def _answer(asked: Asked, request: Request, service: Service, options: Options) -> Answered:
+    notes = request.state.exchange.notes
+    notes["questions"] = [asked.question] if service.settings.log_questions else 1
+    return ServiceLibrary(service, hangup_of(request)).ask(asked.question, asked.turns, options)
+
+
+def _reply(answered: Answered, model: str, request: Request) -> Reply:
+    return Reply(
+        request.state.request_id,
+        model,
+        int(time.time()),
+        str(request.base_url),
+        cited(answered.answer),
+        answered.question,
+        answered.answer.hits,
+    )
+
+
+def _stream(events: Iterator[str]) -> StreamingResponse:
+    return StreamingResponse(
+        events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+@router.get("/vector_stores", responses=described(503))
+def list_vector_stores(service: Shared) -> dict[str, Any]:
+    """The collections."""
+    found = [_vector_store(DEFAULT, service)]
+    return {
+        "object": "list",
+        "data": found,
+        "first_id": DEFAULT,
+        "last_id": DEFAULT,
+        "has_more": False,
+    }
+
+
+@router.get("/vector_stores/{vector_store}", responses=described(404, 503))
+def get_vector_store(vector_store: str, service: Shared) -> dict[str, Any]:
+    """One of them."""
+    _only_default(vector_store)
+    return _vector_store(vector_store, service)
+
+
+def _vector_store(name: str, service: Service) -> Json:
+    total = service.engine.store.stats().documents
+    counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
+    return {
+        "id": name,
+        "object": "vector_store",
+        "created_at": 0,
+        "name": name,
+        "usage_bytes": 0,
+        "file_counts": counts,
+        "status": "completed",
+        "last_active_at": 0,
+        "metadata": {},
+    }
+
+
+@router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
+def search_vector_store(
+    vector_store: str, body: VectorSearch, request: Request, service: Shared
+) -> dict[str, Any]:
+    """The passages nearest to a query, best first; of several queries, each passage with its best score."""
+    _only_default(vector_store)
+    queries = [body.query] if isinstance(body.query, str) else body.query
+    if not 1 <= len(queries) <= 8:
+        raise InputError(
+            f"{len(queries)} queries are not between 1 and 8", "send fewer in one request"
+        )
+    options = options_of(filters_of(body.filters), body.max_num_results)
+    library = ServiceLibrary(service, hangup_of(request))
+    best: dict[tuple[str, int], Any] = {}
+    for query in queries:
+        for hit in library.search(query, options):
+            key = (hit.passage.document_id, hit.passage.start)
+            best[key] = max(best.get(key, hit), hit, key=lambda one: one.score)
+    threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
+    hits = sorted(
+        (hit for hit in best.values() if hit.score >= threshold), key=lambda one: -one.score
+    )
+    base = str(request.base_url)
+    data = [
+        search_result(hit, base, service.document(hit.passage.document_id))
+        for hit in hits[: body.max_num_results]
+    ]
+    return {
+        "object": "vector_store.search_results.page",
+        "search_query": queries,
+        "data": data,
+        "has_more": False,
+        "next_page": None,
+    }
+
+
+@router.post("/embeddings", responses=described(503))
+def create_embeddings(body: EmbeddingsRequest, service: Shared) -> dict[str, Any]:
+    """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if not 1 <= len(texts) <= _MOST_TEXTS:
+        raise InputError(
+            f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request"
+        )
+    if not all(text.strip() for text in texts):
+        raise InputError("a text to embed is empty", "leave it out")
+    embedder = LentEmbedder(service.embedder, service.models)
+    if body.model not in (MODEL, embedder.name):
+        raise ServiceError(
+            404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"
+        )
+    if body.dimensions not in (None, embedder.dim):
+        raise InputError(
+            f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}"
+        )
+    embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
+    vectors = embed(texts)
+    packed = body.encoding_format == "base64"
+    data = [
+        {
+            "object": "embedding",
+            "index": number,
+            "embedding": _base64(vector) if packed else vector.tolist(),
+        }
+        for number, vector in enumerate(vectors)
+    ]
+    usage = {"prompt_tokens": 0, "total_tokens": 0}
+    return {"object": "list", "data": data, "model": embedder.name, "usage": usage}
+
+
+def _base64(vector: Any) -> str:
+    return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
+
+
+def _only_default(collection: str) -> None:
+    if collection != DEFAULT:
+        message = f"there is no collection {collection[:100]!r} here"
+        raise ServiceError(404, "collection_not_found", message, "see GET /v1/models")
