@@ -20,6 +20,7 @@ from rag.threads import model_threads
 from rag.weights import calibration_path, embedder_path
 
 if TYPE_CHECKING:
+    from rag.answering.forms import FormClassifier
     from rag.ingest import Ingest
     from rag.jobs import Queue
     from rag.loading.files import Found
@@ -212,7 +213,16 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
         _retriever(settings, store, embedder),
         reader,
         Confidence.load(calibration_path(settings.calibration, settings.reader)),
+        forms(settings, embedder),
+        embedder,
     )
+
+
+def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
+    """What chooses the form of an answer; None for another embedder than the one that it was trained with."""
+    from rag.answering.forms import SHIPPED, FormClassifier
+
+    return FormClassifier.load(embedder) if settings.embedder == "minilm" and SHIPPED.is_file() else None
 
 
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from rag.composing.compose import Rule, compose
+from rag.answering import by_form, comparing
+from rag.answering.by_form import Read
+from rag.answering.catalogue import Catalogued, catalogue
+from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
+from rag.answering.overview import meant, overview
+from rag.composing.compose import Rule
 from rag.composing.confidence import Confidence
 from rag.composing.features import Asked as About
 from rag.composing.features import features
 from rag.errors import EmptyError, InputError
-from rag.protocols import Filter, Reader, Retriever, Store
+from rag.filters import matches, of_documents
+from rag.protocols import Embedder, Filter, Reader, Retriever, Store
 from rag.receipts import receipt
 from rag.rounds import Reading, Rounds
 from rag.settings import Settings
@@ -26,22 +33,31 @@ _TRIES = 20
 class Asked:
     """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read.
 
-    `deadline`: a moment of `time.monotonic` after which no further passage is read.
+    `deadline`: a moment of `time.monotonic` after which no further passage is read. `form`: the form that the answer is to have,
+    one of `rag.answering.forms.FORMS`; "": the one that the question wants.
     """
 
     question: str
     k: int | None = None
     filter: Filter | None = None
     deadline: float | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one generation of the index holds for a question: the best hits and, by id, the documents they stand in."""
+    """What one generation of the index holds for a question: the best hits and, by id, the documents they stand in.
+
+    `form` is the form that the answer will have, `sides` the two sides of a comparison. `about` is what answers a question about
+    documents, which is not read.
+    """
 
     hits: list[Hit]
     documents: Mapping[str, Document]
     generation: int
+    form: str = "span"
+    sides: tuple[str, ...] = ()
+    about: Catalogued | None = None
 
 
 class Searcher:
@@ -57,11 +73,11 @@ class Searcher:
 
         Raises InputError for a question that is empty or too long, EmptyError if there is nothing to ask.
         """
-        return self.find_many([Asked(question, k, filter)])[0].hits
+        return self.find_many([Asked(question, k, filter, form="span")])[0].hits
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
         """As `search` for each, embedded together. Each from one generation, whatever is written meanwhile."""
-        checked = [Asked(check_question(one.question, self.settings.max_question), one.k, one.filter) for one in asked]
+        checked = [replace(one, question=check_question(one.question, self.settings.max_question)) for one in asked]
         return self._find(checked) or [self._find_patiently(one) for one in checked]
 
     def _find_patiently(self, one: Asked) -> Found:
@@ -99,19 +115,39 @@ class Searcher:
 class Engine(Searcher):
     """Finds passages, reads them, composes the answer."""
 
-    def __init__(self, settings: Settings, store: Store, retriever: Retriever, reader: Reader, confidence: Confidence) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        retriever: Retriever,
+        reader: Reader,
+        confidence: Confidence,
+        forms: FormClassifier | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        """`forms` chooses the form of an answer; without it that is the span, unless one is asked for. `embedder` is needed for
+        overviews."""
         super().__init__(settings, store, retriever)
         self.reader = reader
+        self._forms = forms
+        self._embedder = embedder
         self._rounds = Rounds(reader, self._is_enough if settings.enough < 1 else None)
         self.confidence = confidence
 
-    def ask(self, question: str, read: int | None = None, filter: Filter | None = None, deadline: float | None = None) -> Answer:
-        """The answer that stands in the documents, or why there is none. `read`: how many passages are read.
+    def ask(
+        self,
+        question: str,
+        read: int | None = None,
+        filter: Filter | None = None,
+        deadline: float | None = None,
+        form: str = "",
+    ) -> Answer:
+        """The answer that stands in the documents, or why there is none. `read`: how many passages are read; `form` as in `Asked`.
 
         After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so far, the best one at least;
         `Answer.read` says how many they were. Raises as `search` does.
         """
-        return self.ask_many([Asked(question, read, filter, deadline)])[0]
+        return self.ask_many([Asked(question, read, filter, deadline, form)])[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
         """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
@@ -119,6 +155,56 @@ class Engine(Searcher):
         with _timed(timings, "retrieve"):
             found = self.find_many(asked)
         return self.answer_many(asked, found, timings)
+
+    def find_many(self, asked: Sequence[Asked]) -> list[Found]:
+        """As `Searcher.find_many`, with the form that each answer will have and all that this form needs."""
+        choices = self._choose(asked)
+        searches = [self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)]
+        found = iter(super().find_many([search for group in searches for search in group]))
+        made = [_merged([next(found) for _ in group]) for group in searches]
+        return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
+
+    def _choose(self, asked: Sequence[Asked]) -> list[Choice]:
+        """Raises InputError for a form that is none."""
+        for one in asked:
+            if one.form and one.form not in CLASSES:
+                raise InputError(f"unknown form {one.form!r}", f"choose one of: {', '.join(CLASSES[:-1])}")
+        open_ones = [one.question for one in asked if not one.form] if self._forms else []
+        chosen = iter(self._forms.classify(open_ones) if self._forms and open_ones else [])
+        return [Choice(one.form or "span", {}) if one.form or not self._forms else next(chosen) for one in asked]
+
+    def _searches(self, one: Asked, form: str) -> list[Asked]:
+        """The question and, of a comparison, one for each side; together they read about half as much again."""
+        sides = comparing.named(one.question) if form == "comparison" else ()
+        if not sides:
+            return [one]
+        k = max(2, (one.k or self.settings.read) // 2)
+        return [replace(one, k=k), *(replace(one, question=asked, k=k) for asked in comparing.asked_of(one.question, sides))]
+
+    def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
+        """With what answers a question about documents, from the same generation; where that is nothing, the form is another."""
+        if choice.form not in ("overview", "catalogue"):
+            sides = comparing.named(one.question) if choice.form == "comparison" else ()
+            return replace(found, form=choice.form, sides=sides)
+        for _ in range(_TRIES):
+            listed = [d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)]
+            about = (self._overview if choice.form == "overview" else self._catalogue)(one, listed, found)
+            if self.store.stats().generation == found.generation:
+                break
+            found = super().find_many([one])[0]
+        instead = "sentences" if choice.form == "overview" else "span"
+        return replace(found, form=choice.form if about else instead, about=about)
+
+    def _overview(self, one: Asked, listed: Sequence[Document], found: Found) -> Catalogued | None:
+        name = meant(one.question, listed, found.hits)
+        document = self.store.document(name) if name else None
+        if document is None or self._embedder is None:
+            return None
+        pieces = overview(document, *self.store.embedded(document.id), self._embedder)
+        return Catalogued("", pieces) if pieces else None
+
+    def _catalogue(self, one: Asked, listed: Sequence[Document], found: Found) -> Catalogued | None:
+        return catalogue(one.question, self.store, listed, found.hits)
 
     def answer_many(
         self,
@@ -130,7 +216,10 @@ class Engine(Searcher):
         """The answers from what was found for each; `timings`: what the search took. `seen` is called with a question's number
         when passages of it have been read."""
         timings = dict(timings)
-        readings = [Reading(one.question.strip(), at.hits, one.deadline) for one, at in zip(asked, found, strict=True)]
+        readings = [
+            Reading(one.question.strip(), at.hits if _is_read(at) else (), one.deadline)
+            for one, at in zip(asked, found, strict=True)
+        ]
         with _timed(timings, "read"):
             self._rounds.run(readings, seen)
         with _timed(timings, "compose"):
@@ -144,14 +233,23 @@ class Engine(Searcher):
     def _compose(self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]) -> Answer:
         """From the documents as they were when the passages were found, so that an answer never mixes two states."""
         used = replace(self.settings, threshold=self.threshold)
-        rule = Rule(self.confidence, self.threshold, self.settings.alternatives)
-        answer = compose(reading.question, found.hits, reading.spans, found.documents.get, rule, timings)
-        answer = replace(answer, read=reading.read)
-        documents = [found.documents[name] for name in sorted({hit.passage.document_id for hit in answer.hits_read})]
+        rule = Rule(self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0)
+        read = Read(reading.question, found.form, found.hits, reading.output, found.documents, found.sides)
+        answer = by_form.answer(read, rule, timings, self.confidence.forms)
+        if found.about:
+            answer = by_form.of_documents(answer, found.form, found.about)
+        answer = replace(answer, read=reading.read if _is_read(found) else None)
+        documents = self._behind(answer, found)
         k = reading.read if answer.partial else asked.k or self.settings.read  # so that it can be made again
         filter, digest = asked.filter or (), self.confidence.digest
-        made = receipt(used, digest, reading.question, k, filter, found.generation, documents, answer)
+        made = receipt(used, digest, reading.question, k, filter, found.generation, documents, answer, asked.form)
         return replace(answer, receipt=made)
+
+    def _behind(self, answer: Answer, found: Found) -> list[Document]:
+        """The documents that were read, and those that are cited."""
+        names = {hit.passage.document_id for hit in answer.hits_read} | {c.document_id for c in answer.citations}
+        known = {name: found.documents.get(name) or self.store.document(name) for name in sorted(names)}
+        return [document for document in known.values() if document]
 
     @property
     def threshold(self) -> float:
@@ -168,6 +266,24 @@ def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: b
 def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
     document = documents.get(hit.passage.document_id)
     return document is not None and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
+
+
+def _is_read(found: Found) -> bool:
+    return found.about is None and found.form != NEEDS_ALL
+
+
+def _merged(found: Sequence[Found]) -> Found:
+    """One retrieval's hits after the other's, rank by rank, each passage once."""
+    first, *rest = found
+    if not rest:
+        return first
+    by_place: dict[tuple[str, int], Hit] = {}
+    for hits in itertools.zip_longest(*(one.hits for one in found)):
+        for hit in hits:
+            if hit is not None:
+                by_place.setdefault((hit.passage.document_id, hit.passage.start), hit)
+    documents = {name: document for one in found[::-1] for name, document in one.documents.items()}
+    return replace(first, hits=list(by_place.values()), documents=documents)
 
 
 def check_question(question: str, most: int) -> str:

@@ -32,6 +32,7 @@ def receipt(
     generation: int,
     documents: Iterable[Document],
     answer: Answer,
+    form: str = "",
 ) -> Receipt:
     """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the confidence model."""
     return Receipt(
@@ -45,6 +46,7 @@ def receipt(
         calibration=calibration,
         settings={name: str(getattr(settings, name)) for name in _BEARING},
         answer=answer_digest(answer.text, answer.citations),
+        form=form,
     )
 
 
@@ -86,7 +88,7 @@ class Replay:
 
 def replay(engine: Engine, old: Receipt) -> Replay:
     """Asks the receipt's question again, as it was asked then."""
-    answer = engine.ask(old.question, old.read, parse(old.filter) or None)
+    answer = engine.ask(old.question, old.read, parse(old.filter) or None, form=old.form)
     new = answer.receipt
     if new is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")
@@ -117,9 +119,9 @@ def load(found: Any) -> Receipt:
     if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
         found = found["receipt"]
     try:
-        values = {name: found[name] for name in Receipt.__dataclass_fields__}
+        values = {name: found[name] for name in Receipt.__dataclass_fields__ if name != "form" or name in found}
         made = Receipt(**(values | {"filter": tuple(map(str, values["filter"]))}))
-        texts = (made.question, made.embedder, made.reader, made.calibration, made.answer)
+        texts = (made.question, made.embedder, made.reader, made.calibration, made.answer, made.form)
         if not all(isinstance(text, str) for text in texts) or type(made.read) is not int or made.read < 1:
             raise TypeError("a field is of the wrong kind")
         dict(made.documents), dict(made.settings)

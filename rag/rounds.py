@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from rag.protocols import Reader
-from rag.types import Hit, SentenceScore, Span, Verdict
+from rag.types import Hit, ReaderOutput, SentenceScore, Span, Verdict
 
 Enough = Callable[[str, Sequence[Span]], bool]
 """Of a question and what was read for it so far, best first."""
@@ -27,6 +27,10 @@ class Reading:
     sentences: list[SentenceScore] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     read: int = 0
+
+    @property
+    def output(self) -> ReaderOutput:
+        return ReaderOutput(self.spans, self.sentences, self.verdicts)
 
 
 class Rounds:

@@ -198,6 +198,24 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an answer in a document's own words, `citation.quote`.
+
+    `gap`: words of the document were left out between the piece before and this one. `heading`: the words are a heading.
+    `label` names what the piece is about where that is not in its words: a side of a comparison, a document's title.
+    """
+
+    citation: Citation
+    gap: bool = False
+    heading: bool = False
+    label: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.citation.quote
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """What an answer says, typed; beside its words, never instead of them.
 
@@ -251,6 +269,8 @@ class Receipt:
     calibration: str
     settings: Mapping[str, str]
     answer: str
+    form: str = ""
+    """The form that was asked for; "": none was, the classifier chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +286,10 @@ class Answer:
     things, are the others that were found, each with its citations.
 
     `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
+
+    `form` is the shape of the answer (`rag.answering.forms.FORMS`); `pieces` are its quotes in the order in which they are shown,
+    and `text` is made of them: only "Yes." or "No.", and of a catalogue a count, come besides. `more` counts the items of a list
+    that are not shown.
     """
 
     question: str
@@ -282,6 +306,9 @@ class Answer:
     documents: int = 0
     parts: tuple[Alternative, ...] = ()
     read: int | None = None
+    form: str = "span"
+    pieces: tuple[Piece, ...] = ()
+    more: int = 0
 
     @property
     def hits_read(self) -> tuple[Hit, ...]:

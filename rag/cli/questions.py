@@ -10,6 +10,7 @@ import click
 from rag import build
 from rag.cli import render
 from rag.cli.options import filter_option, plain, print_json, shared
+from rag.answering.forms import FORMS
 from rag.composing.explain import explain
 from rag.engine import check_question
 from rag.filters import Filter
@@ -19,15 +20,16 @@ from rag.settings import Settings
 @click.command("ask")
 @click.argument("question", nargs=-1, required=True)
 @click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
+@click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
 @click.option("--why", is_flag=True, help="Say in plain words how the answer, or none, came about.")
 @filter_option
 @shared
 def ask_command(
-    settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, filter: Filter, why: bool
+    settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, form: str | None, filter: Filter, why: bool
 ) -> None:
     """Answer QUESTION from the documents. Exits with 1 if they do not say."""
     asked = check_question(" ".join(question), settings.max_question)
-    found = build.engine(settings).ask(asked, read, filter)
+    found = build.engine(settings).ask(asked, read, filter, form=form or "")
     if as_json:
         print_json(plain(found) | ({"why": explain(found)} if why else {}))
     else:

@@ -11,9 +11,11 @@ import click
 from rag.cli.clean import clean as clean
 from rag.cli.clean import flat
 from rag.composing.explain import explain, in_words
-from rag.types import Alternative, Answer, Citation, Copy, Hit
+from rag.types import Alternative, Answer, Citation, Copy, Hit, Piece
 
 _COPIES_NAMED = 3
+LEAST_SHOWN = 0.1
+"""Candidates below this confidence are not shown."""
 
 
 def answer(found: Answer) -> str:
@@ -23,15 +25,68 @@ def answer(found: Answer) -> str:
 
 
 def _given(found: Answer) -> str:
+    if found.form != "span":
+        return "\n".join(_formed(found))
     lines = [f"{click.style(clean(found.text or ''), bold=True)}  (confidence {found.confidence:.0%})", ""]
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
     lines += _beside(found)
     told = {other.text for other in (*found.dissent, *found.parts)}
-    others = [other for other in found.alternatives if other.confidence >= 0.05 and other.text not in told]
+    others = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN and other.text not in told]
     if others:
         lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]
     return "\n".join(lines)
+
+
+def _formed(found: Answer) -> list[str]:
+    """The pieces in their form, and the numbered places where they are."""
+    sure = f"(confidence {found.confidence:.0%})"
+    lead = {True: "Yes.", False: "No."}.get(found.value.yes) if found.value and found.value.yes is not None else None
+    if found.form == "catalogue":
+        head = (
+            [f"{click.style(clean(found.text or ''), bold=True)}"]
+            if found.text != "\n".join(p.label for p in found.pieces)
+            else []
+        )
+        return [*head, *(line for n, piece in enumerate(found.pieces, 1) for line in _citation(n, piece.citation)), *_more(found)]
+    lines = [f"{click.style(lead, bold=True)}  {sure}" if lead else sure, ""]
+    for number, piece in enumerate(found.pieces, 1):
+        lines += _piece(number, piece, found.form)
+    lines += [*_more(found), ""]
+    return [*lines, *_places(found)]
+
+
+def _piece(number: int, piece: Piece, form: str) -> list[str]:
+    """A piece with its number; a heading stands out, a list keeps its lines."""
+    if piece.heading:
+        return [click.style(clean(piece.text), bold=True)]
+    label = f"{click.style(clean(piece.label), bold=True)}: " if piece.label and form == "comparison" else ""
+    gap = "[…] " if piece.gap and form in ("sentences", "yes_no") else ""
+    if form in ("steps", "list"):
+        return [f"    {clean(line)}" for line in piece.text.splitlines()[:-1]] + [
+            f"    {clean(piece.text.splitlines()[-1])} {click.style(f'[{number}]', dim=True)}"
+        ]
+    wrapped = _wrap(f"{gap}{clean(piece.label) + ': ' if label else ''}{clean(piece.text)} [{number}]")
+    return wrapped
+
+
+def _more(found: Answer) -> list[str]:
+    return [f"    … and {found.more} more"] if found.more else []
+
+
+def _places(found: Answer) -> list[str]:
+    """Where the pieces are: neighbours in one place share a line."""
+    lines: list[tuple[str, list[int]]] = []
+    for number, piece in enumerate(found.pieces, 1):
+        citation = piece.citation
+        place = _place(citation.document_id, citation.title, citation.heading, citation.page)
+        if piece.heading:
+            continue
+        if lines and lines[-1][0] == place:
+            lines[-1][1].append(number)
+        else:
+            lines.append((place, [number]))
+    return [f"[{', '.join(map(str, numbers))}] {place}" for place, numbers in lines]
 
 
 def _beside(found: Answer) -> list[str]:
@@ -58,10 +113,11 @@ def why(found: Answer) -> str:
 
 def _refused(found: Answer) -> str:
     lines = [click.style("not found", bold=True) + f": {clean(found.reason or '')}"]
-    if found.alternatives:
-        lines += ["", "Nearest:", *_citation(1, found.alternatives[0].citations[0])]
+    near = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN][:3]
+    if near:
+        lines += ["", "Nearest:", *(line for n, other in enumerate(near, 1) for line in _citation(n, other.citations[0]))]
     elif found.hits:
-        lines += ["", "Nearest:", *hit(1, found.hits[0])]
+        lines += ["", "Nearest:", *(line for number, one in enumerate(found.hits[:3], 1) for line in hit(number, one))]
     return "\n".join(lines)
 
 

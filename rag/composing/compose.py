@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.pieces import whole
 from rag.chunking.sentences import enclosing_sentence
 from rag.composing.agreement import Candidate
 from rag.composing.confidence import Confidence
@@ -26,6 +27,8 @@ class Rule:
     confidence: Confidence
     threshold: float
     alternatives: int
+    calibrated: bool = True
+    """Whether the threshold is the calibration's, which has one for each form, or a person's, for all forms."""
 
 
 def compose(
@@ -99,7 +102,8 @@ def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> t
 def cite(span: Span, document: Document) -> Citation | None:
     """Where the span stands in the document; None if the document has changed since it was read."""
     passage = span.hit.passage
-    start, end = passage.start + span.start, passage.start + span.end
+    inside = whole(passage.text, span.start, span.end)
+    start, end = (passage.start + at for at in inside)
     if document.text[passage.start : passage.end] != passage.text:
         return None
     first, last = (passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end))
@@ -116,5 +120,5 @@ def cite(span: Span, document: Document) -> Citation | None:
         last,
         document.text[first:last],
         document.page(start),
-        tuple(Copy(p.document_id, p.title, p.start + span.start, p.start + span.end) for p in span.hit.copies),
+        tuple(Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1]) for p in span.hit.copies),
     )

@@ -6,10 +6,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from rag.answering.form_confidence import PLAIN, FormConfidence
 from rag.composing.agreement import Candidate, candidates
 from rag.composing.features import FEATURES, Asked, repeats, span_features
 from rag.errors import ModelError
@@ -33,6 +34,8 @@ class Confidence:
     type: float = 0.0
     risk: float | None = None
     digest: str = ""
+    forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
+    """Models of the forms other than the span, by name; "sentences" and "yes_no" are always there."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -45,12 +48,13 @@ class Confidence:
             numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
             numbers["type"] = float(found.get("type", 0.0))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
+            forms = PLAIN | {str(name): FormConfidence.of(model) for name, model in found.get("forms", {}).items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"confidence model {path} cannot be read: {error}", again) from error
         unknown = sorted(set(weights) - set(FEATURES))
         if unknown:
             raise ModelError(f"confidence model {path} weighs what is not known here: {', '.join(unknown)}", again)
-        return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest())
+        return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest(), forms=forms)
 
     def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
         """What the spans say, best first; without those that only repeat a question which the text asks, if there are others."""

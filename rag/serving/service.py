@@ -132,7 +132,8 @@ class Service:
         most = self.engine.settings.max_question
         k = options.k or (10 if search else self.settings.read)
         cost = 0 if search else self.models.limits.cost(k)
-        asked = [Asked(check_question(question, most), k, filter) for question in questions]
+        form = "span" if search else getattr(options, "form", None) or ""
+        asked = [Asked(check_question(question, most), k, filter, form=form) for question in questions]
         hasty = options.deadline_ms is not None
         made = [Work(one, deadline, cost, search, hasty) for one in asked]
         self.models.submit(made)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rag.composing.explain import explain
 from rag.engine import Found
 from rag.serving import wire
-from rag.types import Alternative, Answer, Citation, Document, Hit
+from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 from rag.verify import Verdict
 
 
@@ -18,6 +18,9 @@ def answer(made: Answer, found: Found) -> wire.WireAnswer:
         answer=made.text,
         confidence=made.confidence,
         reason=made.reason,
+        form=made.form,
+        pieces=[_piece(number, piece, made.hits) for number, piece in enumerate(made.pieces, 1)],
+        more=made.more,
         citations=_citations(made.citations, made.hits),
         alternatives=[_alternative(other, made.hits) for other in made.alternatives],
         dissent=[_alternative(other, made.hits) for other in made.dissent],
@@ -32,6 +35,11 @@ def answer(made: Answer, found: Found) -> wire.WireAnswer:
         generation=found.generation,
         timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in made.timings.items()},
     )
+
+
+def _piece(number: int, piece: Piece, hits: Sequence[Hit]) -> wire.WirePiece:
+    citation = _citation(number, piece.citation, hits)
+    return wire.WirePiece(text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label)
 
 
 def _alternative(other: Alternative, hits: Sequence[Hit]) -> wire.WireAlternative:

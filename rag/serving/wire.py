@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -34,8 +34,12 @@ class Options(Strict):
     )
 
 
+Form = Literal["span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"]
+
+
 class Ask(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
+    form: Form | None = Field(default=None, description="Form of the answer; by default the one that the question wants.")
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
 
@@ -113,6 +117,16 @@ class WireAlternative(BaseModel):
     citations: list[WireCitation]
 
 
+class WirePiece(BaseModel):
+    """A part of the answer in a document's own words; `citation` says where they are."""
+
+    text: str = Field(examples=["2015"])
+    citation: WireCitation
+    gap: bool = Field(description="Whether words of the document were left out between the piece before and this one.")
+    heading: bool = Field(description="Whether it is a heading.")
+    label: str = Field(description="What it is about: a side of a comparison, a section, a document's title; or empty.")
+
+
 class WireValue(BaseModel):
     """The answer typed, beside its words; see `rag.types.Value`."""
 
@@ -135,6 +149,11 @@ class WireAnswer(BaseModel):
     answer: str | None = Field(examples=["2015"])
     confidence: float = Field(ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88])
     reason: str | None = Field(default=None, description="Why nothing is answered.")
+    form: str = Field(
+        default="span", description="Form of the answer: span, yes_no, sentences, steps, list, comparison, overview, catalogue."
+    )
+    pieces: list[WirePiece] = Field(default=[], description="The quotes that the answer is made of, in order.")
+    more: int = Field(default=0, description="How many further items of a list are not shown.")
     citations: list[WireCitation]
     alternatives: list[WireAlternative] = Field(description="Other answers that were considered.")
     dissent: list[WireAlternative] = Field(default=[], description="Answers of other sources that contradict this one.")

@@ -243,5 +243,6 @@ def test_every_citation_stands_in_its_document(text: str, at: int, length: int) 
         end = min(start + length, len(passage.text))
         citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), found)
         assert citation is not None
-        assert found.text[citation.start : citation.end] == citation.quote == passage.text[start:end]
+        assert found.text[citation.start : citation.end] == citation.quote
+        assert passage.text[start:end] in citation.quote
         assert found.text[citation.sentence_start : citation.sentence_end] == citation.sentence

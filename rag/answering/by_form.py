@@ -1,0 +1,210 @@
+"""From what was read to an answer in the form that the question wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answering import comparing, form_confidence
+from rag.answering.catalogue import Catalogued
+from rag.answering.form_confidence import FormConfidence
+from rag.answering.forms import NEEDS_ALL
+from rag.answering.lists import MOST, list_at
+from rag.answering.pieces import joined, quoted
+from rag.answering.selection import Sentence, around_span, chosen, is_next, sentences_of
+from rag.composing.compose import Rule, compose
+from rag.composing.text import normalize
+from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
+
+_ANOTHER_LIST = 0.8
+"""A second list is shown with the first where its sentence has so much of the first's score."""
+_DECIDED = 0.5
+"""Least probability of yes or no, against what is not said."""
+UNSAID = "the documents do not say yes or no to it"
+ALL_NEEDED = "it takes all passages to answer this, a sum, a count or a comparison over everything, and only the nearest are read"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A question, what was found and read for it, and the documents that this stands in, by id."""
+
+    question: str
+    form: str
+    hits: Sequence[Hit]
+    output: ReaderOutput
+    documents: Mapping[str, Document]
+    sides: tuple[str, ...] = ()
+
+
+def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]) -> Answer:
+    """The answer in the form that is wanted, or in the nearest one that what was read allows; or why there is none."""
+    spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
+    if read.form == NEEDS_ALL:
+        return refused(spans, "span", ALL_NEEDED)
+    made = _in_form(read, spans, rule, models) if read.form != "span" else None
+    return made or replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
+
+
+def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+    """None where only the span is left."""
+    if read.form == "comparison" and len(read.sides) == 2:
+        return _comparison(read, spans, rule)
+    if read.form == "yes_no" and read.output.verdicts:
+        return _yes_no(read, spans, rule, models)
+    return _quoted(read, spans, rule, models)
+
+
+def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+    """Sentences, or the list around them."""
+    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
+    if not found:
+        found = [s for s in around_span(read.output, spans.confidence) if _stands(s, read.documents)]
+        confidence, least = spans.confidence, rule.threshold
+    else:
+        model = models.get(read.form) or models["sentences"]
+        confidence = model(form_confidence.of_sentences(read.question, found, spans.confidence, read.hits))
+        least = model.threshold if rule.calibrated else rule.threshold
+    if not found:
+        return None
+    listed = _items(read, found) if read.form in ("steps", "list") else []
+    form = read.form if listed else "sentences"
+    pieces = listed[:MOST] or _sentences(chosen(found, read.documents), read.documents)
+    if confidence < least:
+        return refused(spans, form, _unsure(pieces[0].text, confidence, least), confidence, pieces)
+    return given(spans, form, pieces, confidence, more=max(0, len(listed) - MOST))
+
+
+def _stands(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
+    document, passage = documents.get(sentence.document_id), sentence.hit.passage
+    return document is not None and document.text[passage.start : passage.end] == passage.text
+
+
+def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for number, one in enumerate(taken):
+        document = documents[one.document_id]
+        gap = number > 0 and not is_next(document.text, taken[number - 1].end, one.start)
+        pieces.append(Piece(quoted(document, one.start, one.end), gap))
+    return pieces
+
+
+def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
+    """The items of the list that holds the best sentence, and of others whose sentences are nearly as good, each once."""
+    seen: set[str] = set()
+    pieces: list[Piece] = []
+    for one in found[:MOST]:
+        document = read.documents[one.document_id]
+        items = list_at(document.text, one.start, one.end)
+        if not items and not pieces:
+            return []
+        if one.score < _ANOTHER_LIST * found[0].score or (pieces and read.form == "steps"):
+            break
+        fresh = [place for place in items if normalize(document.text[slice(*place)]) not in seen]
+        seen |= {normalize(document.text[slice(*place)]) for place in fresh}
+        pieces += [Piece(quoted(document, *place)) for place in fresh]
+    return pieces
+
+
+def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer:
+    """From the verdict of the passage that is surest of one, with the sentence there that says so."""
+    verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
+    model = models["yes_no"]
+    confidence = model(form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence))
+    least = model.threshold if rule.calibrated else rule.threshold
+    pieces = _said_by(read, verdict)
+    if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
+        return refused(spans, "yes_no", UNSAID, confidence, pieces)
+    lead = "Yes." if verdict.yes > verdict.no else "No."
+    return given(spans, "yes_no", pieces, confidence, lead)
+
+
+def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
+    """The best sentences of the verdict's passage, one or two: with what it is bound to, if that is a sentence of its own."""
+    passage = verdict.hit.passage
+    found = [s for s in sentences_of(read.output) if s.hit.passage == passage] or [
+        s for s in around_span(_only(read.output, verdict.hit), 1.0)[:1]
+    ]
+    taken = chosen([s for s in found if _stands(s, read.documents)], read.documents)
+    return _sentences(taken[:2], read.documents)
+
+
+def _only(output: ReaderOutput, hit: Hit) -> ReaderOutput:
+    return replace(output, spans=[span for span in output.spans if span.hit == hit])
+
+
+def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
+    """One piece for each side, from what speaks of it."""
+    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)] or comparing.from_spans(read.output)
+    sides = comparing.sides(found, read.sides, read.documents)
+    if not any(sides):
+        return None
+    missing = [name for name, one in zip(read.sides, sides, strict=True) if one is None]
+    pieces = [
+        Piece(quoted(read.documents[one.document_id], one.start, one.end), label=name)
+        for name, one in zip(read.sides, sides, strict=True)
+        if one
+    ]
+    confidence = min((one.score for one in sides if one), default=0.0)
+    if missing or confidence < rule.threshold / 2:
+        what = f'nothing was found on "{missing[0]}"' if missing else _unsure(pieces[0].text, confidence, rule.threshold / 2)
+        return refused(spans, "comparison", what, confidence, pieces)
+    return given(spans, "comparison", pieces, confidence)
+
+
+def given(spans: Answer, form: str, pieces: Sequence[Piece], confidence: float, lead: str = "", more: int = 0) -> Answer:
+    """The pieces as an answer; `spans`, the answer as a span, has the rest."""
+    citations = tuple(piece.citation for piece in pieces)
+    documents = len({citation.document_id for citation in citations})
+    return replace(
+        spans,
+        text=joined(form, pieces, lead),
+        confidence=confidence,
+        citations=citations,
+        reason=None,
+        form=form,
+        pieces=tuple(pieces),
+        more=more,
+        documents=documents,
+        dissent=(),
+        parts=(),
+        value=_value(form, pieces, lead),
+    )
+
+
+def refused(spans: Answer, form: str, reason: str, confidence: float | None = None, nearest: Sequence[Piece] = ()) -> Answer:
+    """No answer in this form; what came `nearest` is an alternative."""
+    sure = spans.confidence if confidence is None else confidence
+    near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
+    best = (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),) if spans.text else ()
+    return replace(
+        spans,
+        text=None,
+        confidence=sure,
+        citations=(),
+        alternatives=(near or best) + spans.alternatives,
+        reason=reason,
+        form=form,
+        pieces=(),
+        documents=0,
+        dissent=(),
+        parts=(),
+        value=None,
+    )
+
+
+def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
+    """An overview of a document, or what titles, metadata and counts say."""
+    made = given(spans, form, about.pieces, 1.0, more=about.more)
+    if form == "overview":
+        return made
+    labels = [piece.label for piece in about.pieces]
+    return replace(made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more)
+
+
+def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:
+    return Value("boolean", pieces[0].text, yes=lead == "Yes.") if form == "yes_no" else None
+
+
+def _unsure(text: str, confidence: float, least: float) -> str:
+    shown = text if len(text) <= 80 else text[:79] + "…"
+    return f'the likeliest answer, "{shown}", reaches a confidence of {confidence:.2f}, below {least:.2f}'

@@ -1,0 +1,95 @@
+"""The two sides of a comparison: how a question names them, and which sentence speaks of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rag.answering.selection import Sentence
+from rag.chunking.sentences import enclosing_sentence
+from rag.composing.text import content_words, coverage
+from rag.types import Document, ReaderOutput
+
+_END = r"(?=[?.!,]|$)"
+_SIDE = r"(?P<{}>[^?,]+?)"
+_TWO = f"{_SIDE.format('one')} {{}} {_SIDE.format('other')}"
+_PATTERNS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b(?:differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison) (?:is there )?(?:between )?{_TWO.format('(?:and|from|or)')}{_END}",
+        rf"\bcompare {_TWO.format('(?:and|to|with|against)')}{_END}",
+        rf"\bhow (?:do|does|did|is|are|was|were) {_TWO.format('(?:differ(?:s|ent)?(?: from)?|compare(?:d|s)? (?:to|with)|and)')}(?: differ(?:ent)?| compare)?{_END}",
+        rf"(?:^|[,:] ?|\bthan |\bof )(?:is |are |does |do |should i use |should i take )?{_TWO.format('(?:or|vs[.]?|versus)')}{_END}",
+        rf"\b{_TWO.format('(?:or|vs[.]?|versus|compared (?:to|with)|rather than|instead of)')}{_END}",
+    )
+]
+_ASKS = re.compile(r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE)
+_LEAST = 0.5
+"""Least share of a side's words in a sentence or in its title and heading."""
+
+
+def named(question: str) -> tuple[str, ...]:
+    """The two sides that a question compares; () where they cannot be told."""
+    for pattern in _PATTERNS:
+        match = pattern.search(question.strip())
+        if match:
+            one, other = (_bare(match[name]) for name in ("one", "other"))
+            if content_words(one) and content_words(other) and content_words(one) != content_words(other):
+                return one, other
+    return ()
+
+
+def _bare(side: str) -> str:
+    return _ASKS.sub("", side.strip(" ,.?!'\"")).strip()
+
+
+def asked_of(question: str, sides: Sequence[str]) -> list[str]:
+    """What to search for each side: the question without the other side's words."""
+    made = []
+    for number, side in enumerate(sides):
+        rest = question.replace(sides[1 - number], " ")
+        rest = re.sub(r"\b(?:or|and|vs|versus|than|between|compared?|differences?|to|with)\b", " ", rest.replace(side, " "))
+        made.append(" ".join(f"{side} {rest}".replace("?", " ").split()))
+    return made
+
+
+def sides(
+    found: Sequence[Sentence], names: Sequence[str], documents: Mapping[str, Document]
+) -> tuple[Sentence | None, Sentence | None]:
+    """The best sentence on each side: one that holds more of the side's own words than of the other's, itself or by its title and
+    heading."""
+    first, second = (content_words(name) for name in names)
+    own = first - second, second - first
+    chosen: list[Sentence | None] = []
+    for mine, theirs in (own, own[::-1]):
+        fitting = [(_fit(one, mine, theirs, documents), one) for one in found]
+        best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
+        chosen.append(best[1] if best and best[0] >= _LEAST else None)
+    return chosen[0], chosen[1]
+
+
+def _fit(one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]) -> float:
+    document = documents.get(one.document_id)
+    if document is None:
+        return 0.0
+    sentence = document.text[one.start : one.end]
+    here = coverage(mine, sentence)
+    around = coverage(mine, f"{one.hit.passage.context} {sentence}")
+    return max(here, 0.8 * around) - 0.3 * coverage(theirs, sentence)
+
+
+def from_spans(output: ReaderOutput) -> list[Sentence]:
+    """The sentences of all spans, for readers that score no sentences; the best span's is as good as sure."""
+    if not output.spans:
+        return []
+    top = output.spans[0].score
+    found: dict[tuple[str, int], Sentence] = {}
+    for span in output.spans:
+        passage = span.hit.passage
+        start, end = enclosing_sentence(passage.text, span.start, span.end)
+        score = 1 / (1 + 2.0 ** ((top - span.score) / 2))
+        found.setdefault(
+            (passage.document_id, passage.start + start),
+            Sentence(passage.document_id, passage.start + start, passage.start + end, score, span.hit),
+        )
+    return list(found.values())

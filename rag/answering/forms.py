@@ -1,0 +1,111 @@
+"""Which form of answer a question wants: learned, from its embedding and the words that ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import ModelError
+
+FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
+"""What an answer can look like; rag/answering/FORMS_CARD.md says how the choice is learned."""
+NEEDS_ALL = "needs_all"
+"""The class of questions that only all passages together answer; they are refused with that reason."""
+CLASSES = (*FORMS, NEEDS_ALL)
+SHIPPED = Path(__file__).with_name("forms.safetensors")
+_WORD = re.compile(r"[a-z']+")
+_CUES = tuple(
+    (
+        "who whom whose what which when where why how is are was were do does did has have had can could may might must should "
+        "would will shall am much many long often far old big list name all every each any or versus vs between compare "
+        "compared comparison difference differ different better cheaper than steps step need needed required requirements "
+        "about summary summarise summarize overview outline gist main points document documents file files page pages note "
+        "notes paper papers report reports mention mentions mentioned mentioning contain contains wrote written author total "
+        "sum altogether average mean most least highest lowest largest smallest longest combined overall across number count "
+        "kinds types options ways reasons set up install change make get use mean means meaning definition explain describe "
+        "happens happen if purpose cause causes the a an i you we it to of for in with there"
+    ).split()
+)
+_PLACE = {word: place for place, word in enumerate(_CUES)}
+_FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4}
+"""Least probability of forms that a wrong choice costs the whole answer."""
+_NEAR = 0.6
+"""The span is taken where its probability reaches this share of the likeliest form's, as it is shown in its sentence."""
+
+
+class Embeds(Protocol):
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The form of an answer, and how likely each class is, by name; () where a person named the form."""
+
+    form: str
+    likely: Mapping[str, float]
+
+
+def cues(question: str) -> NDArray[np.float32]:
+    """Which of the words that ask are in a question, (2 * len(_CUES),): anywhere, and among its first three words."""
+    words = _WORD.findall(question.lower().replace("\u2019", "'"))
+    found = np.zeros(2 * len(_CUES), dtype=np.float32)
+    for number, word in enumerate(words):
+        if word in _PLACE:
+            found[_PLACE[word]] = 1
+            if number < 3:
+                found[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
+    return found
+
+
+def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the classifier sees of each question, (n, dim + 2 * len(_CUES)); `vectors` are the embeddings, (n, dim)."""
+    return np.hstack([vectors * np.sqrt(vectors.shape[1]) / 8, np.stack([cues(question) for question in questions])])
+
+
+class FormClassifier:
+    """A logistic regression over all classes."""
+
+    def __init__(self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds) -> None:
+        """`weights`: (classes, dim + 2 * cues); `bias`: (classes,)."""
+        self._weights = weights
+        self._bias = bias
+        self._embedder = embedder
+
+    @classmethod
+    def load(cls, embedder: Embeds, path: Path = SHIPPED) -> Self:
+        """Raises ModelError if the file cannot be read or was fitted to other classes."""
+        from safetensors.numpy import load_file
+
+        try:
+            found = load_file(path)
+            weights, bias = (found[name].astype(np.float32) for name in ("weights", "bias"))
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"form classifier {path} cannot be read: {error}", "train it again: rag train --forms") from error
+        if len(bias) != len(CLASSES) or len(weights) != len(CLASSES):
+            raise ModelError(
+                f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}", "train it again: rag train --forms"
+            )
+        return cls(weights, bias, embedder)
+
+    def classify(self, questions: Sequence[str]) -> list[Choice]:
+        """The form of each question."""
+        seen = inputs(questions, self._embedder.embed_queries(questions))
+        if seen.shape[1] != self._weights.shape[1]:  # another embedder than it was trained with
+            return [Choice("span", {}) for _ in questions]
+        logits = seen @ self._weights.T + self._bias
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return [_choice(row / row.sum()) for row in odds]
+
+
+def _choice(likely: NDArray[np.float32]) -> Choice:
+    by_name = {name: float(value) for name, value in zip(CLASSES, likely, strict=True)}
+    allowed = {name: value for name, value in by_name.items() if value >= _FAR.get(name, 0)}
+    best = max(allowed or {"span": 1.0}, key=lambda name: by_name[name])
+    near = best in ("sentences", "list") and by_name["span"] >= _NEAR * by_name[best]
+    return Choice("span" if near else best, by_name)

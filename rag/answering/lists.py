@@ -1,0 +1,126 @@
+"""Lists and steps as a document has them: the whole list around a place, item by item, with its own numbering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.chunking.sentences import Offsets
+
+MOST = 20
+"""Items that are shown of one list."""
+_ITEM = re.compile(r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+)\S")
+_WINDOW = 30_000
+"""Characters around a place in which the ends of its list are looked for."""
+_TAB = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    """Without the line break."""
+    content: int
+    """Where its first character that is no space is."""
+    indent: int
+    kind: str
+    """"item", "blank" or "text"."""
+    ordered: bool = False
+
+
+def list_at(text: str, start: int, end: int) -> list[Offsets]:
+    """The items, each with its marker and with what belongs to it, of the list in which `text[start:end]` stands, or that a
+    sentence there introduces with a colon; [] if there is no list of two items or more.
+
+    An item that holds the place as a part of a list inside it is the item of the inner list.
+    """
+    lines = list(_lines(text, max(0, start - _WINDOW), min(len(text), end + _WINDOW)))
+    at = next((n for n, line in enumerate(lines) if start <= line.end), None)
+    if at is None:
+        return []
+    home = _item_of(lines, at)
+    if home is None:
+        home = _introduced(text, lines, next(n for n, line in enumerate(lines) if end <= line.end or n == len(lines) - 1))
+    if home is None:
+        return []
+    found = _siblings(lines, home)
+    return found if len(found) > 1 else []
+
+
+def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
+    at = text.rfind("\n", 0, begin) + 1
+    while at < until:
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        line = text[at:end]
+        item = _ITEM.match(line)
+        indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
+        kind = "item" if item else "text" if line.strip() else "blank"
+        content = at + len(line) - len(line.lstrip())
+        yield _Line(at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–")
+        at = end + 1
+
+
+def _item_of(lines: Sequence[_Line], at: int) -> int | None:
+    """The line that begins the item to which the line `at` belongs: itself, or one above that it goes on from."""
+    here = lines[at]
+    if here.kind == "item":
+        return at
+    gap = False
+    for number in range(at - 1, -1, -1):
+        line = lines[number]
+        gap = gap or line.kind == "blank"
+        if line.kind == "item" and (here.indent > line.indent or not gap):
+            return number
+        if line.kind == "text" and line.indent == 0 and (gap or here.indent > 0):
+            return None
+    return None
+
+
+def _introduced(text: str, lines: Sequence[_Line], at: int) -> int | None:
+    """The first item of a list that the line `at` introduces."""
+    if not text[lines[at].start : lines[at].end].rstrip().endswith(":"):
+        return None
+    following = next((n for n in range(at + 1, len(lines)) if lines[n].kind != "blank"), None)
+    return following if following is not None and lines[following].kind == "item" else None
+
+
+def _siblings(lines: Sequence[_Line], home: int) -> list[Offsets]:
+    """The items of one level around the item `home`, in order."""
+    starts = [home]
+    for number in range(home - 1, -1, -1):
+        if _is_beside(lines, number, home):
+            starts.insert(0, number)
+        elif _ends(lines, number, home):
+            break
+    last = home
+    for number in range(home + 1, len(lines)):
+        if _is_beside(lines, number, home):
+            starts.append(number)
+        elif _ends(lines, number, home):
+            break
+        last = number
+    bounds = [*starts[1:], last + 1]
+    return [_trimmed(lines, first, until) for first, until in zip(starts, bounds, strict=True)]
+
+
+def _is_beside(lines: Sequence[_Line], number: int, home: int) -> bool:
+    line = lines[number]
+    return line.kind == "item" and line.indent == lines[home].indent and line.ordered == lines[home].ordered
+
+
+def _ends(lines: Sequence[_Line], number: int, home: int) -> bool:
+    """Whether a line is outside of the list: text that goes on with no item, or an item further out."""
+    line = lines[number]
+    if line.kind == "blank":
+        return False
+    if line.kind == "item":
+        return line.indent <= lines[home].indent
+    after_gap = number == 0 or lines[number - 1].kind == "blank"
+    return line.indent < lines[home].indent or (line.indent == lines[home].indent and after_gap)
+
+
+def _trimmed(lines: Sequence[_Line], first: int, until: int) -> Offsets:
+    last = max(number for number in range(first, until) if lines[number].kind != "blank")
+    return lines[first].content, lines[last].end

@@ -1,0 +1,160 @@
+"""What a document is about: its headings, and of each section the most central sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import PurePath
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answering.pieces import quoted
+from rag.chunking.sentences import split_sentences
+from rag.composing.text import content_words
+from rag.types import Document, Hit, Passage, Piece
+
+MOST_SECTIONS = 10
+_UNNAMED_PARTS = 4
+"""Parts of a document without headings."""
+_NAMED = 0.6
+"""Least share of a title's words in a question that names it."""
+_MAJORITY = 0.5
+"""Least share of the nearest passages, by score, of a document that a question means without naming it."""
+_SHORT, _LONG = 25, 400
+"""Characters of a sentence that says something, and of one that is not too much."""
+_ABOUT_ANY = frozenset("summa overv main point topic gist outli docum file page about descr expla paper repor cover".split())
+
+Vectors = NDArray[np.float32]
+
+
+class Library(Protocol):
+    """The part of a store that this needs."""
+
+    def documents(self, after: str = "", most: int | None = None) -> list[Document]: ...
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]: ...
+
+
+class Embeds(Protocol):
+    def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
+
+
+def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
+    """The id of the document that a question is about: the one it names by title or file name, or else the one from which most
+    of the nearest passages are; None if there is neither."""
+    asked = content_words(question) - _ABOUT_ANY
+    lowered = question.lower()
+    named = {d.id: _named(d, asked, lowered) for d in listed}
+    best = max(named, key=lambda name: named[name], default=None)
+    if best is not None and named[best] >= _NAMED and sum(value == named[best] for value in named.values()) == 1:
+        return best
+    if len(listed) == 1:
+        return listed[0].id
+    return _majority(hits) if asked else None
+
+
+def _named(document: Document, asked: frozenset[str], question: str) -> float:
+    """How fully a question names a document, from 0; a file name that stands in it counts most."""
+    path = PurePath(document.id)
+    if path.name.lower() in question or (len(path.stem) > 3 and re.search(rf"\b{re.escape(path.stem.lower())}\b", question)):
+        return 2.0
+    title = content_words(document.title) - _ABOUT_ANY
+    stem = content_words(re.sub(r"[_-]+", " ", path.stem)) - _ABOUT_ANY
+    shares = [len(words & asked) / len(words) + 0.01 * len(words & asked) for words in (title, stem) if words]
+    return max(shares, default=0.0)
+
+
+def _majority(hits: Sequence[Hit]) -> str | None:
+    totals: dict[str, float] = {}
+    for hit in hits:
+        totals[hit.passage.document_id] = totals.get(hit.passage.document_id, 0.0) + hit.score
+    best = max(totals, key=lambda name: totals[name], default=None)
+    return best if best is not None and totals[best] >= _MAJORITY * sum(totals.values()) else None
+
+
+def overview(document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embeds) -> list[Piece]:
+    """A heading, where there is one, and a sentence for each section, in the document's order. `vectors`: (n, dim), of the
+    `passages`."""
+    if not passages:
+        return []
+    middle = vectors.mean(axis=0)
+    parts = _parts(document, passages)
+    central = [_central(passages, vectors, rows, middle) for _, rows in parts]
+    sentences = [(place, number) for number, passage in enumerate(central) for place in _sentences(document, passage)]
+    if not sentences:
+        return []
+    embedded = embedder.embed_passages([document.text[start:end] for (start, end), _ in sentences])
+    means = np.stack([vectors[rows].mean(axis=0) for _, rows in parts])
+    pieces: list[Piece] = []
+    for number, (heading, _) in enumerate(parts):
+        rows = [row for row, (_, of) in enumerate(sentences) if of == number]
+        scores = [float(embedded[row] @ (means[number] + 0.5 * middle)) for row in rows]
+        pieces += _heading(document, heading, pieces)
+        if rows:
+            start, end = sentences[rows[int(np.argmax(scores))]][0]
+            pieces.append(Piece(quoted(document, start, end), gap=bool(pieces), label=heading))
+    return pieces
+
+
+def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, list[int]]]:
+    """(heading, its passages' numbers) by section: as deep as at most `MOST_SECTIONS` allow; without headings, equal parts."""
+    paths = [_path(passage) for passage in passages]
+    deepest = max(map(len, paths))
+    for depth in range(deepest, 0, -1):
+        parts = _by_heading(paths, depth)
+        if len(parts) <= MOST_SECTIONS:
+            break
+    else:
+        parts = _by_heading(paths, 1)[:MOST_SECTIONS] if deepest else []
+    if len(parts) > 1:
+        return parts
+    return [("", [int(row) for row in rows]) for rows in np.array_split(np.arange(len(passages)), _UNNAMED_PARTS) if len(rows)]
+
+
+def _by_heading(paths: Sequence[tuple[str, ...]], depth: int) -> list[tuple[str, list[int]]]:
+    found = groupby(range(len(paths)), key=lambda row: paths[row][:depth])
+    return [(path[-1] if path else "", list(rows)) for path, rows in found]
+
+
+def _path(passage: Passage) -> tuple[str, ...]:
+    """Headings below the document's own title."""
+    path = tuple(passage.heading.split(" > ")) if passage.heading else ()
+    return path[1:] if path and path[0] == passage.title else path
+
+
+def _central(passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors) -> Passage:
+    """The passage of a section that is nearest to the section's and the document's mean."""
+    mean = vectors[list(rows)].mean(axis=0) + 0.5 * middle
+    return passages[max(rows, key=lambda row: float(vectors[row] @ mean))]
+
+
+def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
+    """Sentences that can stand alone: of some length, no questions, no headings."""
+    places = [(passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)]
+    headings = {section.start for section in document.sections}
+    kept = [(s, e) for s, e in places if _SHORT <= e - s <= _LONG and s not in headings and document.text[e - 1] != "?"]
+    return kept or [(s, e) for s, e in places if s not in headings][:1]
+
+
+def _heading(document: Document, heading: str, before: Sequence[Piece]) -> list[Piece]:
+    """The heading's own words where they stand in the text."""
+    if not heading or any(piece.heading and piece.text == heading for piece in before):
+        return []
+    for section in document.sections:
+        if section.heading.split(" > ")[-1] == heading:
+            line_end = document.text.find("\n", section.start)
+            line = document.text[section.start : line_end if line_end >= 0 else len(document.text)]
+            at = line.find(heading)
+            if at >= 0:
+                start = section.start + at
+                return [Piece(quoted(document, start, start + len(heading)), gap=bool(before), heading=True)]
+    return []
+
+
+def titles(listed: Sequence[Document]) -> Mapping[str, str]:
+    return {document.id: document.title for document in listed}

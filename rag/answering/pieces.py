@@ -1,0 +1,84 @@
+"""Quotes of documents as pieces of an answer, and the text that they make."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from rag.chunking.sentences import Offsets, enclosing_sentence
+from rag.types import Citation, Document, Piece
+
+GAP = " […] "
+_TOKEN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+")
+"""What is one word to a person: an address, a path, a name with hyphens or dots."""
+_UNIT = re.compile(
+    r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred|thousand|million|billion|trillion|dozen)\b"
+    r"|\s(?:kg|km|cm|mm|GB|MB|kB|TB|ms|kW|kWh|MHz|GHz|mph|km/h)\b"
+)
+_CURRENCY = re.compile(r"(?:US\$|[$€£¥])\s?$")
+_BRACKETS = {"(": ")", "[": "]", "“": "”", "«": "»"}
+_REACH = 80
+"""Most characters to a bracket's other half."""
+
+
+def quoted(document: Document, start: int, end: int, sentence: Offsets | None = None) -> Citation:
+    """`document.text[start:end]` as a citation; its sentence is `sentence`, or the quote itself."""
+    first, last = sentence or (start, end)
+    text = document.text
+    return Citation(
+        document.id,
+        document.title,
+        heading_at(document, start),
+        document.source,
+        document.sha256,
+        start,
+        end,
+        text[start:end],
+        first,
+        last,
+        text[first:last],
+        document.page(start),
+    )
+
+
+def heading_at(document: Document, offset: int) -> str:
+    """The path of headings over a place, "" where there is none."""
+    place = bisect_right([section.start for section in document.sections], offset)
+    return document.sections[place - 1].heading if place else ""
+
+
+def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
+    """The text of an answer: its pieces, after `lead`, "Yes." or "No.", where the form has one."""
+    if form in ("steps", "list", "comparison", "overview", "catalogue"):
+        said = "\n".join(piece.text for piece in pieces)
+    else:
+        said = "".join((GAP if piece.gap else " " if number else "") + piece.text for number, piece in enumerate(pieces))
+    return f"{lead} {said}" if lead else said
+
+
+def whole(text: str, start: int, end: int) -> Offsets:
+    """`text[start:end]` made longer where it cuts an address, a bracket, or a number from its unit; inside its sentence."""
+    first, last = enclosing_sentence(text, start, end)
+    for token in _TOKEN.finditer(text, first, last):
+        if token.start() < end and start < token.end():
+            trimmed = token.start() + len(token.group().rstrip(".:-"))
+            start, end = min(start, token.start()), max(end, trimmed)
+    start, end = _bracketed(text, start, end, first, last)
+    if text[end - 1].isdigit() and (unit := _UNIT.match(text, end, last)):
+        end = unit.end()
+    if text[start].isdigit() and (sign := _CURRENCY.search(text, first, start)):
+        start = sign.start()
+    return start, end
+
+
+def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
+    """With the other half of a bracket that only one half of stands in it."""
+    for opening, closing in _BRACKETS.items():
+        inside = text[start:end]
+        depth = inside.count(opening) - inside.count(closing)
+        if depth > 0 and (at := text.find(closing, end, min(last, end + _REACH))) >= 0:
+            end = at + 1
+        elif depth < 0 and (at := text.rfind(opening, max(first, start - _REACH), start)) >= 0:
+            start = at
+    return start, end

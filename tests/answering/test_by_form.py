@@ -1,0 +1,105 @@
+"""Answers in every form, from what a reader with all heads says."""
+
+import pytest
+
+from rag.answering.by_form import ALL_NEEDED, Read, answer
+from rag.answering.form_confidence import PLAIN
+from rag.answering.forms import NEEDS_ALL
+from rag.chunking.sentences import split_sentences
+from rag.chunking.split import split
+from rag.composing.compose import Rule
+from rag.composing.confidence import Confidence
+from rag.types import Answer, Document, Hit, ReaderOutput, SentenceScore, Span, Verdict
+from tests.fakes import BagOfWordsEmbedder, document
+
+SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
+LEASE = document(
+    "The lease ends in May. It can be renewed once. Dogs are allowed, unless they bark. The rent is 900 euros. "
+    "Rent is due on the first.",
+    "lease",
+)
+STEPS = document("To reset it:\n\n1. Hold the button.\n2. Wait.\n3. Let it go.\n\nThat is all.", "steps")
+
+
+def read(form: str, found: Document, scores: list[float], verdict: tuple[float, float, float] | None = None, sides=()) -> Answer:
+    (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
+    hit = Hit(passage, 1.0, 0.5, 2.0)
+    places = split_sentences(passage.text)
+    sentences = [SentenceScore(hit, *place, score) for place, score in zip(places, scores, strict=True)]
+    spans = [Span(hit, *places[0], 1.0)]
+    verdicts = [Verdict(hit, *verdict)] if verdict else []
+    made = Read("Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides)
+    given = answer(made, Rule(SURE, 0.5, 3), {}, PLAIN)
+    for piece in given.pieces:
+        assert found.text[piece.citation.start : piece.citation.end] == piece.text
+        assert piece.citation in given.citations
+    return given
+
+
+def test_sentences_come_in_order_with_their_gaps_marked() -> None:
+    given = read("sentences", LEASE, [0.9, 0.1, 0.1, 0.8, 0.1])
+    assert given.text == "The lease ends in May. […] The rent is 900 euros."
+    assert (given.form, [piece.gap for piece in given.pieces]) == ("sentences", [False, True])
+
+
+def test_a_sentence_that_points_back_brings_the_one_before() -> None:
+    assert read("sentences", LEASE, [0.1, 0.9, 0.1, 0.1, 0.1]).text == "The lease ends in May. It can be renewed once."
+
+
+def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
+    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2])
+    assert (given.text, given.pieces, given.citations) == (None, (), ())
+    assert given.alternatives[0].text == "Rent is due on the first."
+    assert "Rent is due" in (given.reason or "")
+
+
+@pytest.mark.parametrize(("verdict", "said"), [((0.9, 0.05, 0.05), "Yes."), ((0.1, 0.8, 0.1), "No.")])
+def test_yes_and_no_come_with_the_sentence_that_says_so(verdict: tuple[float, float, float], said: str) -> None:
+    given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], verdict)
+    assert given.text == f"{said} Dogs are allowed, unless they bark."
+    assert given.value and given.value.yes is (said == "Yes.")
+
+
+def test_what_is_not_said_is_neither_yes_nor_no() -> None:
+    given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.2, 0.2, 0.6))
+    assert given.text is None
+    assert given.alternatives[0].text == "Dogs are allowed, unless they bark."
+
+
+def test_steps_come_as_the_document_numbers_them() -> None:
+    given = read("steps", STEPS, [0.1, 0.1, 0.9, 0.1, 0.1])
+    assert given.text == "1. Hold the button.\n2. Wait.\n3. Let it go."
+    assert (given.form, given.more) == ("steps", 0)
+
+
+def test_of_a_long_list_twenty_items_are_shown_and_the_others_counted() -> None:
+    found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
+    given = read("list", found, [0.9] + [0.1] * 25)
+    assert (len(given.pieces), given.more) == (20, 5)
+
+
+def test_steps_without_a_list_are_sentences() -> None:
+    assert read("steps", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1]).form == "sentences"
+
+
+def test_a_comparison_has_a_piece_for_each_side() -> None:
+    given = read("comparison", LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], sides=("the lease", "the rent"))
+    assert [(piece.label, piece.text) for piece in given.pieces] == [
+        ("the lease", "The lease ends in May."),
+        ("the rent", "The rent is 900 euros."),
+    ]
+
+
+def test_a_comparison_with_something_unknown_says_what_is_missing() -> None:
+    given = read("comparison", LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], sides=("the lease", "the garage"))
+    assert given.text is None
+    assert "the garage" in (given.reason or "")
+
+
+def test_what_needs_all_passages_is_refused_with_that_reason() -> None:
+    assert read(NEEDS_ALL, LEASE, [0.9] * 5).reason == ALL_NEEDED
+
+
+def test_a_span_is_the_one_piece_of_its_answer() -> None:
+    given = read("span", LEASE, [0.9] * 5)
+    assert [piece.text for piece in given.pieces] == [given.text]

@@ -1,0 +1,49 @@
+from rag.answering.lists import list_at
+
+STEPS = """Setting up
+
+Do this in order:
+
+1. Unpack the printer.
+2. Plug it in:
+   - first the cable,
+   - then the power.
+3. Print a page.
+
+Then you are done."""
+
+
+def items(text: str, quote: str) -> list[str]:
+    start = text.index(quote)
+    return [text[a:b] for a, b in list_at(text, start, start + len(quote))]
+
+
+def test_a_list_comes_whole_with_its_numbers_and_what_belongs_to_each_item() -> None:
+    wanted = ["1. Unpack the printer.", "2. Plug it in:\n   - first the cable,\n   - then the power.", "3. Print a page."]
+    assert items(STEPS, "Unpack") == wanted
+    assert items(STEPS, "Print a page") == wanted
+
+
+def test_a_sentence_that_ends_with_a_colon_introduces_its_list() -> None:
+    assert len(items(STEPS, "Do this in order:")) == 3
+
+
+def test_a_place_in_an_inner_list_brings_the_inner_list() -> None:
+    assert items(STEPS, "first the cable") == ["- first the cable,", "- then the power."]
+
+
+def test_text_around_a_list_is_no_list() -> None:
+    assert items(STEPS, "Then you are done.") == []
+    assert items("- only one", "only") == []
+    assert items("Plain text. More of it.", "More") == []
+
+
+def test_hard_wrapped_items_and_blank_lines_between_items_are_of_one_list() -> None:
+    text = "You need\n\n* a passport that is\n  still valid,\n\n* two photos\nof the same size,\n\n* the form.\n\nBring all."
+    assert items(text, "two photos") == ["* a passport that is\n  still valid,", "* two photos\nof the same size,", "* the form."]
+
+
+def test_bullets_and_numbers_side_by_side_are_two_lists() -> None:
+    text = "- a b\n- c d\n1. e f\n2. g h"
+    assert items(text, "c d") == ["- a b", "- c d"]
+    assert items(text, "g h") == ["1. e f", "2. g h"]
