@@ -39,7 +39,9 @@ HOMES = {
     "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
     "fastapi": {
         f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")
-    },
+    }
+    | {"server/routes/dify.py", "server/routes/openai.py"},
+    "mcp": {"mcp/server.py", "mcp/tools.py", "server/routes/mcp.py"},
     "uvicorn": {"serving/run.py"},
     "prometheus_client": {"serving/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},

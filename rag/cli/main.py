@@ -33,6 +33,7 @@ _COMMANDS = {
     "info": ("rag.cli.state", "Show what the index holds."),
     "doctor": ("rag.cli.state", "Check models and index, and say what to do."),
     "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
+    "mcp": ("rag.cli.mcp", "Serve the documents to an agent over stdin and stdout (MCP)."),
     "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
     "eval": ("rag.cli.evaluation", "Ask gold questions: how good the answers are, and why they miss."),
     "why": ("rag.cli.evaluation", "Say at which stage a question lost its answer."),

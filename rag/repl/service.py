@@ -117,6 +117,11 @@ class Service:
             self._engine = build.assemble(self.settings, store, *self._models.get())
         return self._engine
 
+    @property
+    def embedder(self) -> Embedder:
+        """Waits for the models."""
+        return self._models.get()[0]
+
     def ingest(self, path: Path, progress: Callable[[int, int], object]) -> Report:
         """What is under `path` into the index, which is made if it is absent. `progress(done, of)` is called after each file."""
         from rag import build

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.engine import Found, check_question
+from rag.engine import check_question
 from rag.server.conversation import Exchanged, in_context
 from rag.serving.guard import Hangup
 from rag.serving.service import Service, wait
@@ -16,10 +16,9 @@ from rag.types import Answer, Hit
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, from what it was found, and the question as it was understood; `note`: what was left open."""
+    """An answer, and the question as it was understood; `note`: what was left open in it."""
 
     answer: Answer
-    found: Found
     question: str
     note: str = ""
 
@@ -40,7 +39,7 @@ class ServiceLibrary:
         meant = in_context(check_question(question, most), turns, self._evidence, most)
         (work,) = self.service.works([meant.question], chosen, self.hangup)
         answer = wait(work, work.answer)
-        return Answered(answer, work.found.result(), meant.question, meant.note)
+        return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         """The nearest passages, best first. Raises as `ask` does."""

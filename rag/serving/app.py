@@ -8,10 +8,11 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from rag import __version__, build
 from rag.server.error_shapes import ErrorShapes
-from rag.server.routes import dify, openai
+from rag.server.routes import dify, mcp, openai
 from rag.serving import asking, documents, openapi, operations, problems
 from rag.serving.access import Access
 from rag.serving.guard import Bounds, Guard
@@ -37,12 +38,14 @@ def create_app(
     """
     service = Service(settings, lambda: open_backend(settings), on_failure)
     threads = settings.queue + _SPARE_THREADS
+    agents = mcp.McpEndpoint(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         service.start()
-        yield
+        async with agents.running():
+            yield
         await anyio.to_thread.run_sync(service.close)
 
     app = FastAPI(
@@ -57,6 +60,7 @@ def create_app(
     app.state.service = service
     for router in (asking.router, documents.router, operations.router, openai.router, dify.router):
         app.include_router(router)
+    app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)
     access = Access(service.keys, settings.host, settings.rate)
     app.add_middleware(Guard, access=access, bounds=Bounds(threads, settings.max_upload_mb << 20), metrics=service.metrics)

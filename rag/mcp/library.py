@@ -1,0 +1,68 @@
+"""What the tools need of an index, whoever opened it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from rag.server.conversation import Exchanged
+from rag.server.library import Answered
+from rag.serving.wire import Options
+from rag.types import Document, Hit
+
+_PAGE = 1000
+_LOOKED_AT = 20_000
+"""Documents whose ids are compared with one that is not there."""
+
+
+class Library(Protocol):
+    """Errors are those of `rag.errors`."""
+
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered: ...
+
+    def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def documents(self, after: str, most: int) -> list[Document]:
+        """By id, without their text, up to `most` of those after `after`."""
+
+    def count(self) -> int: ...
+
+    def link(self, document_id: str, start: int, end: int) -> str:
+        """An address that opens the document at the place."""
+
+    def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
+        """(outcome, ids of its documents, detail)."""
+
+    def delete(self, document_id: str) -> bool:
+        """Whether there was such a document."""
+
+
+def every_document(library: Library, after: str = "") -> Iterator[Document]:
+    """By id, without their text."""
+    while page := library.documents(after, _PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def near_ids(library: Library, wanted: str) -> list[str]:
+    """Up to three ids that may have been meant: those that end so, are titled so, or look alike."""
+    ids: list[str] = []
+    likely: list[str] = []
+    for document in every_document(library):
+        ids.append(document.id)
+        if (
+            document.id.casefold().endswith(wanted.casefold())
+            or document.title.casefold() == wanted.casefold()
+        ):
+            likely.append(document.id)
+        if len(ids) >= _LOOKED_AT:
+            break
+    return [
+        *likely,
+        *difflib.get_close_matches(wanted, [one for one in ids if one not in likely], 3),
+    ][:3]

@@ -1,0 +1,87 @@
+"""`rag mcp`: the index of the settings, opened in this process, for one agent over stdio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from rag import build, jobs
+from rag.engine import check_question
+from rag.filters import parse
+from rag.mcp.server import make_server
+from rag.render.links import page_link, resource_link
+from rag.repl.service import Service
+from rag.server.conversation import Exchanged, in_context
+from rag.server.library import Answered
+from rag.serving.ingesting import file_of, safe_name
+from rag.serving.wire import Options
+from rag.settings import Settings
+from rag.types import Document, Hit
+
+
+class LocalLibrary:
+    """Models load in the background, and a first question waits for them. One question at a time: the
+    tokenizers must not be shared by threads. `page`: the address of a `rag serve`, for links, or ""."""
+
+    def __init__(self, settings: Settings, page: str = "") -> None:
+        self._settings = settings
+        self._index = Service(settings)
+        self._page = page
+        self._one = threading.Lock()
+        self._index.start()
+
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered:
+        chosen = options or Options()
+        most = self._settings.max_question
+        with self._one:
+            engine = self._index.engine()
+            meant = in_context(check_question(question, most), turns, self._evidence, most)
+            answer = engine.ask(meant.question, chosen.k, parse(chosen.filters) or None)
+        return Answered(answer, meant.question, meant.note)
+
+    def search(self, question: str, options: Options | None = None) -> list[Hit]:
+        chosen = options or Options()
+        with self._one:
+            return self._index.engine().search(
+                question, chosen.k or 10, parse(chosen.filters) or None
+            )
+
+    def _evidence(self, question: str) -> str:
+        hits = self._index.engine().search(question)
+        return "\n".join(hit.passage.in_context for hit in hits)
+
+    def document(self, document_id: str) -> Document | None:
+        return None if "\0" in document_id else self._index.store().document(document_id)
+
+    def documents(self, after: str, most: int) -> list[Document]:
+        return self._index.store().documents(after, most)
+
+    def count(self) -> int:
+        return self._index.store().stats().documents
+
+    def link(self, document_id: str, start: int, end: int) -> str:
+        return (
+            page_link(self._page, document_id, start, end)
+            if self._page
+            else resource_link(document_id, start, end)
+        )
+
+    def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
+        upload = file_of((safe_name(name), text.encode()))
+        with self._one, build.pool(self._settings) as pool:
+            embedder = self._index.embedder
+            done = jobs.put_upload(
+                self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data
+            )
+        return done.outcome, list(done.documents), done.detail
+
+    def delete(self, document_id: str) -> bool:
+        return "\0" not in document_id and self._index.delete(document_id) is not None
+
+
+def run(settings: Settings, writes: bool, page: str) -> None:
+    """Serve over stdin and stdout until the client closes them."""
+    library = LocalLibrary(settings, page)
+    make_server(lambda _: library, writes).run("stdio")

@@ -1,0 +1,351 @@
+"""The tools: one function each, which takes what an agent sends and returns text and fields.
+
+A question that the documents do not answer, and a document that is not there, are results. Errors are
+for what cannot be used; their text says what to do instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, TypeVar
+
+from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel, Field
+
+from rag.composing.explain import explain
+from rag.errors import InputError
+from rag.filters import matches, parse
+from rag.mcp import schemas, text
+from rag.mcp.library import Library, every_document, near_ids
+from rag.mcp.reading import MOST_CHARACTERS, Lines, section_span
+from rag.render.cited import NEAREST, cited, where
+from rag.server.conversation import Exchanged
+from rag.serving.wire import Line, Options
+from rag.types import Document, Hit
+from rag.verify import Cited, verify
+
+T = TypeVar("T", bound=BaseModel)
+_PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
+_AROUND = 8000
+"""Characters around a place that fetch brings of a document that is too long to bring whole."""
+_WHOLE = 60_000
+_MOST_SECTIONS = 400
+
+Question = Annotated[
+    str, Field(min_length=1, max_length=10_000, description="In plain words, whole and on its own.")
+]
+Filters = Annotated[
+    list[Line],
+    Field(
+        max_length=20,
+        description="Conditions on documents that must all hold: type=pdf, author!=Ada, year>=2024, "
+        "source:reports/2024, document=notes/a.md, page>=2.",
+    ),
+]
+DocumentId = Annotated[
+    str, Field(min_length=1, max_length=2000, description="As other tools give it.")
+]
+Place = Annotated[int, Field(ge=0, le=10**9)]
+Quote = Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+class Turn(BaseModel):
+    """A question that was asked before, and its answer."""
+
+    question: str = Field(max_length=10_000)
+    answer: str | None = Field(default=None, max_length=100_000)
+
+
+def result(made: BaseModel, said: str) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=said)], structured_content=made.model_dump()
+    )
+
+
+def as_json(made: BaseModel) -> CallToolResult:
+    """The fields as the text, too, as OpenAI's connectors read `search` and `fetch`."""
+    fields = made.model_dump()
+    said = json.dumps(fields, ensure_ascii=False)
+    return CallToolResult(content=[TextContent(type="text", text=said)], structured_content=fields)
+
+
+def ask(
+    library: Library,
+    question: str,
+    filters: Sequence[str],
+    passages: int | None,
+    turns: Sequence[Turn],
+) -> CallToolResult:
+    before = [Exchanged(turn.question, turn.answer) for turn in turns]
+    done = library.ask(question, before, Options(filters=list(filters), k=passages))
+    answer, shown = done.answer, cited(done.answer)
+    made = schemas.AskResult(
+        found=answer.text is not None,
+        answer=answer.text,
+        text=shown.text,
+        confidence=answer.confidence,
+        reason=answer.reason,
+        question=done.question,
+        note=done.note,
+        citations=[_cited(mark.number, mark.citation, library) for mark in shown.marks],
+        nearest=[] if answer.text else [_passage(hit, library) for hit in answer.hits[:NEAREST]],
+    )
+    return result(made, text.asked(made))
+
+
+def _cited(number: int, citation: object, library: Library) -> schemas.Cited:
+    fields = {
+        name: getattr(citation, name)
+        for name in schemas.Cited.model_fields
+        if hasattr(citation, name)
+    }
+    link = library.link(fields["document_id"], fields["start"], fields["end"])
+    return schemas.Cited(number=number, url=link, **fields)
+
+
+def _passage(hit: Hit, library: Library) -> schemas.Passage:
+    passage = hit.passage
+    return schemas.Passage(
+        document_id=passage.document_id,
+        title=passage.title,
+        heading=passage.heading,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=hit.score,
+        url=library.link(passage.document_id, passage.start, passage.end),
+    )
+
+
+def search(library: Library, query: str, limit: int, filters: Sequence[str]) -> CallToolResult:
+    hits = library.search(query, Options(filters=list(filters), k=limit))
+    return as_json(schemas.SearchResult(results=[_hit(hit, library) for hit in hits]))
+
+
+def _hit(hit: Hit, library: Library) -> schemas.SearchHit:
+    passage = hit.passage
+    return schemas.SearchHit(
+        id=f"{passage.document_id}#char={passage.start},{passage.end}",
+        title=where(passage),
+        url=library.link(passage.document_id, passage.start, passage.end),
+        text=passage.text,
+        document_id=passage.document_id,
+        heading=passage.heading,
+        start=passage.start,
+        end=passage.end,
+        score=hit.score,
+    )
+
+
+def fetch(library: Library, id: str) -> CallToolResult:
+    document, start, end = library.document(id), 0, 0
+    if document is None and (place := _PLACE.fullmatch(id)):
+        start, end = int(place[2]), int(place[3])
+        document = library.document(place[1])
+    if document is None:
+        meant = near_ids(library, id.partition("#char=")[0])
+        said = text.not_there(id, meant)
+        return as_json(
+            schemas.Fetched(
+                id=id, title="", text=said, url="", metadata={}, found=False, did_you_mean=meant
+            )
+        )
+    whole = len(document.text) <= _WHOLE
+    first, last = (0, len(document.text)) if whole else _window(document.text, start, end)
+    facts = {
+        "start": str(first),
+        "end": str(last),
+        "characters": str(len(document.text)),
+        "source": document.source,
+    }
+    made = schemas.Fetched(
+        id=id,
+        title=document.title,
+        text=document.text[first:last],
+        url=library.link(document.id, start or first, end or last),
+        metadata={**document.metadata, **facts},
+    )
+    return as_json(made)
+
+
+def _window(whole: str, start: int, end: int) -> tuple[int, int]:
+    start, end = min(start, len(whole)), min(end, len(whole))
+    end = max(end, start)
+    end = min(end, start + _WHOLE)
+    return max(0, start - _AROUND), min(len(whole), max(end, start) + _AROUND)
+
+
+def read_document(
+    library: Library,
+    document_id: str,
+    start_line: int,
+    lines: int,
+    offset: int | None,
+    length: int,
+    section: str,
+) -> CallToolResult:
+    document = library.document(document_id)
+    if document is None:
+        meant = near_ids(library, document_id)
+        missing = schemas.Excerpt(found=False, document_id=document_id, did_you_mean=meant)
+        return result(missing, text.excerpt(missing))
+    places = Lines.of(document.text)
+    start, end = _chosen(document, places, start_line, lines, offset, length, section)
+    end = min(end, start + MOST_CHARACTERS)
+    after = places.line(end) if end < len(document.text) else None
+    made = schemas.Excerpt(
+        found=True,
+        document_id=document.id,
+        title=document.title,
+        text=document.text[start:end],
+        start=start,
+        end=end,
+        first_line=places.line(start),
+        last_line=places.line(max(start, end - 1)),
+        total_lines=len(places.starts),
+        total_characters=len(document.text),
+        next_line=after,
+        url=library.link(document.id, start, end),
+    )
+    return result(made, text.excerpt(made))
+
+
+def _chosen(
+    document: Document,
+    places: Lines,
+    start_line: int,
+    lines: int,
+    offset: int | None,
+    length: int,
+    section: str,
+) -> tuple[int, int]:
+    if section:
+        return section_span(document, section)
+    if offset is not None:
+        if offset > len(document.text):
+            message = f"offset {offset:,} is beyond the {len(document.text):,} characters of {document.id}"
+            raise InputError(message, "give a smaller one")
+        return offset, min(len(document.text), offset + length)
+    if start_line > len(places.starts):
+        message = f"line {start_line:,} is beyond the {len(places.starts):,} lines of {document.id}"
+        raise InputError(message, "give a smaller start_line")
+    return places.span(start_line, lines)
+
+
+def outline(library: Library, document_id: str) -> CallToolResult:
+    document = library.document(document_id)
+    if document is None:
+        meant = near_ids(library, document_id)
+        missing = schemas.Outline(found=False, document_id=document_id, did_you_mean=meant)
+        return result(missing, text.outline(missing))
+    places = Lines.of(document.text)
+    ends = [*(section.start for section in document.sections[1:]), len(document.text)]
+    found = [
+        schemas.Heading(heading=one.heading, line=places.line(one.start), start=one.start, end=end)
+        for one, end in zip(document.sections, ends, strict=bool(document.sections))
+        if one.heading
+    ]
+    made = schemas.Outline(
+        found=True,
+        document_id=document.id,
+        title=document.title,
+        total_characters=len(document.text),
+        total_lines=len(places.starts),
+        sections=found[:_MOST_SECTIONS],
+        more=max(0, len(found) - _MOST_SECTIONS),
+    )
+    return result(made, text.outline(made))
+
+
+def list_documents(
+    library: Library, filters: Sequence[str], name: str, limit: int, after: str
+) -> CallToolResult:
+    found = list(_matching(library, filters, name, after, limit + 1))
+    page = found[:limit]
+    made = schemas.DocumentList(
+        documents=[
+            schemas.Listed(
+                id=one.id, title=one.title, source=one.source, metadata=dict(one.metadata)
+            )
+            for one in page
+        ],
+        total=library.count(),
+        next=page[-1].id if len(found) > limit else None,
+    )
+    return result(made, text.documents(made))
+
+
+def _matching(
+    library: Library, filters: Sequence[str], name: str, after: str, most: int
+) -> Iterator[Document]:
+    wanted, part = parse(filters), name.casefold()
+    left = most
+    for document in every_document(library, after):
+        if (
+            left
+            and matches(wanted, document)
+            and part in f"{document.id}\n{document.title}".casefold()
+        ):
+            left -= 1
+            yield document
+        if not left:
+            return
+
+
+def verify_quote(
+    library: Library, document_id: str, quote: str, start: int, end: int, sentence: str, sha256: str
+) -> CallToolResult:
+    found = verify(library, Cited(document_id, start, end, quote, sha256, sentence))
+    made = schemas.Verified(
+        **{name: getattr(found, name) for name in schemas.Verified.model_fields}
+    )
+    return result(made, text.verified(made))
+
+
+def why(
+    library: Library, question: str, filters: Sequence[str], passages: int | None
+) -> CallToolResult:
+    done = library.ask(question, (), Options(filters=list(filters), k=passages))
+    answer = done.answer
+    rows = [
+        {
+            "document_id": hit.passage.document_id,
+            "start": hit.passage.start,
+            "end": hit.passage.end,
+            "text": hit.passage.text,
+            "score": hit.score,
+            "dense_rank": hit.dense_rank,
+            "lexical_rank": hit.lexical_rank,
+        }
+        for hit in answer.hits
+    ]
+    made = schemas.Why(
+        found=answer.text is not None,
+        question=done.question,
+        explanation=explain(replace(answer, question=done.question)),
+        passages=rows,
+    )
+    return result(made, text.why(made))
+
+
+def ingest(library: Library, name: str, content: str) -> CallToolResult:
+    outcome, documents, detail = library.ingest(name, content)
+    made = schemas.Ingested(name=name, outcome=outcome, document_ids=documents, detail=detail)
+    return result(made, text.ingested(made))
+
+
+def delete(library: Library, document_id: str) -> CallToolResult:
+    deleted = library.delete(document_id)
+    meant = [] if deleted else near_ids(library, document_id)
+    detail = (
+        f"{document_id} is deleted and answers nothing any more."
+        if deleted
+        else text.not_there(document_id, meant)
+    )
+    made = schemas.DeletedDocument(
+        deleted=deleted, document_id=document_id, detail=detail, did_you_mean=meant
+    )
+    return result(made, detail)

@@ -1,0 +1,165 @@
+"""`/mcp`: the tools of `rag.mcp` over streamable HTTP, stateless, for clients of both protocol eras.
+
+Keys, Host, Origin and the size of bodies are checked before, as for every request. The SDK is imported
+when the first request comes, so that a service that no agent asks starts as fast as ever.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from rag import deleting
+from rag.errors import InputError, NotFoundError
+from rag.render.links import page_link
+from rag.server.library import ServiceLibrary
+from rag.serving.ingesting import check_names, safe_name
+from rag.serving.keys import WRITE
+from rag.serving.service import Service, hangup_of
+from rag.types import Document
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
+_log = logging.getLogger(__name__)
+PATH = "/mcp"
+_WAIT = 20.0
+_PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
+
+
+@dataclass(frozen=True, slots=True)
+class ServedLibrary(ServiceLibrary):
+    """The service's index for one request; `base` is the address it came to, with "/" behind it."""
+
+    base: str
+
+    def document(self, document_id: str) -> Document | None:
+        return self.service.document(document_id)
+
+    def documents(self, after: str, most: int) -> list[Document]:
+        return [] if "\0" in after else self.service.engine.store.documents(after, most)
+
+    def count(self) -> int:
+        return self.service.engine.store.stats().documents
+
+    def link(self, document_id: str, start: int, end: int) -> str:
+        return page_link(self.base, document_id, start, end)
+
+    def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
+        taken = [(safe_name(name), text.encode())]
+        check_names(self.service.engine.store, taken)
+        job = self.service.jobs.wait(self.service.jobs.add(taken), _WAIT)
+        if job is None or job.state != "done":
+            return "waiting", [], "it is kept and will be put in"
+        (file,) = job.files
+        if file.outcome == "rejected":
+            raise InputError(
+                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
+            )
+        return file.outcome, file.document_ids, file.detail
+
+    def delete(self, document_id: str) -> bool:
+        return self.document(document_id) is not None and bool(
+            deleting.delete(self.service.engine.store, [document_id])
+        )
+
+
+class McpEndpoint:
+    """The ASGI application at `/mcp`. It runs inside `running()`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._opening = anyio.Lock()
+        self._managers: dict[bool, Any] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        refused = await _refusal(request)
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        manager = await self._manager(self._may_write(request))
+        body = await request.body()
+        left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return left.pop() if left else await receive()
+
+        await manager.handle_request(scope, replay, send)
+
+    def _may_write(self, request: Request) -> bool:
+        """With a write key; on a service without keys nobody may: an agent should not by default."""
+        key_id = request.state.exchange.key
+        return any(key.id == key_id and key.scope == WRITE for key in self._service.keys.all())
+
+    async def _manager(self, writes: bool) -> Any:
+        """The session manager of the server with, or without, the tools that write. Raises NotFoundError without the SDK."""
+        async with self._opening:
+            if writes not in self._managers:
+                assert self._tasks is not None
+                made = await anyio.to_thread.run_sync(self._make, writes)
+                await self._tasks.start(_run, made)
+                self._managers[writes] = made
+            return self._managers[writes]
+
+    def _make(self, writes: bool) -> Any:
+        try:
+            from mcp.server.transport_security import TransportSecuritySettings
+
+            from rag.mcp.server import make_server
+        except ModuleNotFoundError as error:
+            raise NotFoundError(
+                "MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'"
+            ) from error
+        server = make_server(self._library, writes)
+        checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        server.streamable_http_app(
+            stateless_http=True, json_response=True, transport_security=checked_before
+        )
+        return server.session_manager
+
+    def _library(self, request: Request) -> ServedLibrary:
+        return ServedLibrary(self._service, hangup_of(request), str(request.base_url))
+
+
+async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:
+    async with manager.run():
+        task_status.started()
+        await anyio.sleep_forever()
+
+
+async def _refusal(request: Request) -> Response | None:
+    """An answer to what is no message; None for what may be one. Stateless, there is nothing to GET or DELETE."""
+    if request.method != "POST":
+        return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
+    try:
+        message = json.loads(await request.body())
+        json.dumps(message, ensure_ascii=False).encode()  # a half of a surrogate pair is no text
+    except (ValueError, RecursionError):
+        return _error(400, _PARSE_ERROR, "the body is not JSON in UTF-8")
+    return None
+
+
+def _error(
+    status: int, code: int, message: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+    return JSONResponse(body, status, headers)

@@ -1,0 +1,106 @@
+"""`rag mcp` in a process of its own, as an agent's program starts it, in both eras of the protocol."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from rag.store.local import LocalStore
+from tests.fakes import BagOfWordsEmbedder
+
+pytest.importorskip("mcp")
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+ROOT = Path(__file__).parents[2]
+OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
+
+
+def talk(
+    index: Path,
+    use: Callable[[Any], Awaitable[Any]],
+    mode: str,
+    *options: str,
+    module: str = "tests.repl.faked",
+) -> Any:
+    async def talking() -> Any:
+        environment = {**os.environ, "RAG_INDEX": str(index), "RAG_THRESHOLD": "0.15"}
+        started = StdioServerParameters(
+            command=sys.executable, args=["-m", module, "mcp", *options], env=environment, cwd=ROOT
+        )
+        async with Client(stdio_client(started), mode=mode) as agent:
+            return await use(agent)
+
+    return anyio.run(talking)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("stdio") / "index"
+    embedder = BagOfWordsEmbedder()
+    expect = {"embedder": embedder.name, "dim": str(embedder.dim), "passage_tokens": "160"}
+    LocalStore(made, expect, create=True).close()
+    return made
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_an_agent_puts_in_asks_reads_and_deletes(index: Path, mode: str) -> None:
+    async def use(agent: Any) -> None:
+        names = [tool.name for tool in (await agent.list_tools()).tools]
+        assert names[-2:] == ["ingest", "delete"]
+        empty = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        assert empty.is_error
+        assert "the index is empty" in empty.content[0].text
+        put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
+        assert put.structured_content["outcome"] == "added", put
+        found = (
+            await agent.call_tool("ask", {"question": "Who led the talks?"})
+        ).structured_content
+        assert found["answer"] == "William Burns"
+        (cited,) = found["citations"]
+        assert cited["url"].startswith("rag://document/uploads%2Foman.txt#char=")
+        (content,) = (await agent.read_resource(cited["url"].partition("#")[0])).contents
+        assert content.text[cited["start"] : cited["end"]] == "William Burns"
+        both = [
+            agent.call_tool("search", {"query": "talks"}),
+            agent.call_tool("ask", {"question": "Who led the talks?"}),
+        ]
+        async with anyio.create_task_group() as tasks:
+            for one in both:
+                tasks.start_soon(_ok, one)
+        gone = await agent.call_tool("delete", {"document_id": "uploads/oman.txt"})
+        assert gone.structured_content["deleted"]
+
+    talk(index, use, mode, "--allow-writes")
+
+
+async def _ok(asked: Awaitable[Any]) -> None:
+    assert not (await asked).is_error
+
+
+def test_without_writes_and_without_an_index_the_tools_say_what_to_do(tmp_path: Path) -> None:
+    async def use(agent: Any) -> Any:
+        names = [tool.name for tool in (await agent.list_tools()).tools]
+        return names, await agent.call_tool("ask", {"question": "Who?"})
+
+    names, asked = talk(tmp_path / "none", use, "auto")
+    assert "ingest" not in names
+    assert asked.is_error
+    assert "rag ingest PATH" in asked.content[0].text
+
+
+@pytest.mark.slow
+def test_with_the_real_models(tmp_path: Path) -> None:
+    async def use(agent: Any) -> Any:
+        return await agent.call_tool("ask", {"question": "When was the JCPOA signed?"})
+
+    asked = talk(ROOT / "index", use, "auto", "--page", "http://127.0.0.1:8000", module="rag")
+    if asked.is_error:
+        pytest.skip("there is no index of seeds/ here: make ask")
+    assert "2015" in asked.content[0].text
