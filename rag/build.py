@@ -21,6 +21,8 @@ from rag.weights import calibration_path, embedder_path
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
+    from rag.claims.check import Checker
+    from rag.claims.writer import Writer
     from rag.ingest import Ingest
     from rag.jobs import Queue
     from rag.loading.files import Found
@@ -184,6 +186,28 @@ def engine(settings: Settings) -> Engine:
     """Opens the index first: what is wrong with it is said before any model loads."""
     opened = store(settings)
     return assemble(settings, opened, embedder(settings), reader(settings))
+
+
+def checker(settings: Settings) -> Checker:
+    """What checks texts against the index of the settings."""
+    from rag.claims.check import Checker
+
+    return Checker(engine(settings))
+
+
+def writer(settings: Settings, engine: Engine) -> Writer:
+    """What writes answers with the settings' server. Raises InputError if they name none."""
+    from rag.claims.chat import ChatServer
+    from rag.claims.check import Checker
+    from rag.claims.writer import Writer
+
+    if not settings.writer:
+        message = "no writer is named: a written answer needs an OpenAI-compatible server"
+        raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
+    server = ChatServer(
+        settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds
+    )
+    return Writer(server, Checker(engine))
 
 
 def backend(settings: Settings) -> Backend:

@@ -58,6 +58,14 @@ class Settings:
     """Most seconds that reading a file may compute."""
     file_memory_mb: int = 2048
     """Most megabytes of memory that reading a file may take."""
+    writer: str = ""
+    """Address of an OpenAI-compatible server that writes answers for `--write`, such as http://127.0.0.1:8080/v1; "": none."""
+    writer_model: str = ""
+    """The model that the writer is asked for; "": the server's own."""
+    writer_key: str = field(default="", repr=False)
+    """The writer's API key; best given as RAG_WRITER_KEY."""
+    writer_seconds: int = 60
+    """Seconds after which a written answer is given up."""
     host: str = "127.0.0.1"
     """Address that the service is bound to; another than this machine's own needs API keys."""
     port: int = 8000
@@ -124,6 +132,10 @@ class Settings:
             "candidates": (1, 10_000),
             "passage_tokens": (16, 480),
         }
+        limits |= {"writer_seconds": (1, 600)}
+        if self.writer and not self.writer.startswith(("http://", "https://")):
+            message = f"writer = {self.writer!r} in {source} is not an http or https address"
+            raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
         limits |= {"alternatives": (0, 50), "max_question": (1, 100_000), "threads": (0, 1024)}
         limits |= {"workers": (0, 256), "file_mb": (1, 10_000), "file_seconds": (1, 86_400), "file_memory_mb": (256, 1_000_000)}
         limits |= {"port": (0, 65_535), "queue": (1, 10_000), "batch_tokens": (256, 1_000_000), "batch_ms": (0, 1000)}

@@ -40,7 +40,7 @@ HOMES = {
     "fastapi": {
         f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")
     }
-    | {"server/routes/dify.py", "server/routes/openai.py"},
+    | {"server/routes/check.py", "server/routes/dify.py", "server/routes/openai.py"},
     "mcp": {"mcp/server.py", "mcp/tools.py", "server/routes/mcp.py"},
     "uvicorn": {"serving/run.py"},
     "prometheus_client": {"serving/metrics.py"},

@@ -19,6 +19,7 @@ _COMMANDS = {
     "repl": ("rag.cli.repl", "Ask one question after another; alone on a terminal, rag does the same."),
     "ask": ("rag.cli.questions", "Answer a question from the documents, with citations."),
     "search": ("rag.cli.questions", "Show the passages nearest to a question."),
+    "check": ("rag.cli.check", "Check any text against the documents, sentence by sentence."),
     "ingest": ("rag.cli.documents", "Put files and folders into the index."),
     "sync": ("rag.cli.sync", "Make the index equal to a folder, removals included."),
     "list": ("rag.cli.documents", "List the documents."),

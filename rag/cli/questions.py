@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rag import build
-from rag.cli import render
+from rag.cli import render, written
 from rag.cli.options import filter_option, plain, print_json, shared
 from rag.answering.forms import FORMS
 from rag.composing.explain import explain
@@ -22,15 +22,29 @@ from rag.settings import Settings
 @click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
 @click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
 @click.option("--why", is_flag=True, help="Say in plain words how the answer, or none, came about.")
+@click.option("--write", is_flag=True, help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.")
+@click.option("--struck", is_flag=True, help="With --write, show the sentences that were struck, and why.")
 @filter_option
 @shared
 def ask_command(
-    settings: Settings, as_json: bool, question: tuple[str, ...], read: int | None, form: str | None, filter: Filter, why: bool
+    settings: Settings,
+    as_json: bool,
+    question: tuple[str, ...],
+    read: int | None,
+    form: str | None,
+    filter: Filter,
+    why: bool,
+    write: bool,
+    struck: bool,
 ) -> None:
     """Answer QUESTION from the documents. Exits with 1 if they do not say."""
     asked = check_question(" ".join(question), settings.max_question)
-    found = build.engine(settings).ask(asked, read, filter, form=form or "")
-    if as_json:
+    engine = build.engine(settings)
+    writer = build.writer(settings, engine) if write else None  # what it lacks is said before anything is asked
+    found = engine.ask(asked, read, filter, form=form or "")
+    if writer:
+        written.show(writer.write(found), as_json, struck)
+    elif as_json:
         print_json(plain(found) | ({"why": explain(found)} if why else {}))
     else:
         click.echo(render.answer(found))

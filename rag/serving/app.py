@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from rag import __version__, build
 from rag.server.error_shapes import ErrorShapes
-from rag.server.routes import dify, mcp, openai
+from rag.server.routes import check, dify, mcp, openai
 from rag.serving import asking, documents, openapi, operations, problems
 from rag.serving.access import Access
 from rag.serving.guard import Bounds, Guard
@@ -58,7 +58,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
     )
     app.state.service = service
-    for router in (asking.router, documents.router, operations.router, openai.router, dify.router):
+    for router in (asking.router, documents.router, operations.router, check.router, openai.router, dify.router):
         app.include_router(router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)

@@ -1,0 +1,126 @@
+"""Claims made from gold questions, whose verdict is known because of how they are made.
+
+From a sentence of the evidence: a quotation and, where question and answer can be joined, a
+paraphrase (both supported); a value swapped for another, a negation put in, a name swapped for
+another (all three not supported).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.claims.compare import names
+from rag.evaluation.gold import Question
+
+_YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
+_NUMBER = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w,]|\.\d)")
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+_HELPS = re.compile(
+    r"\b(is|are|was|were|has|have|had|will|would|can|could|may|must|should)\b(?! not)"
+)
+_PASSIVE = re.compile(
+    r"(?P<asks>When|Where|In which (?:year|city|month)|What year) (?P<helps>was|were|is|are) "
+    r"(?P<subject>the [\w -]+?|[A-Z][\w -]+?) (?P<rest>\w+(?:ed|en|wn|ld|de|nt|ut)\b.*)\?"
+)
+_WHO = re.compile(r"(?:Who|Which \w+) (?P<rest>(?!is|are|was|were|did|does|do)\w+(?:ed|s)\b.*)\?")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A claim. `kind` is "quoted", "paraphrased", "value", "negated" or "name"; `source` the
+    document that it was made from."""
+
+    claim: str
+    kind: str
+    supported: bool
+    source: str
+
+
+def made_claims(questions: Sequence[Question], seed: int = 7) -> list[Made]:
+    """The claims, at most one of each kind for a sentence."""
+    rng = random.Random(seed)
+    known = sorted({name for q in questions for e in q.evidence for name in names(e.sentence)})
+    found: dict[str, Made] = {}
+    for question in questions:
+        for evidence in question.evidence[:1]:
+            for one in _of(question, evidence.sentence, evidence.document, known, rng):
+                found.setdefault(one.claim, one)
+    return list(found.values())
+
+
+def _of(
+    question: Question, sentence: str, document: str, known: Sequence[str], rng: random.Random
+) -> Iterator[Made]:
+    yield Made(sentence, "quoted", True, document)
+    told = statement(question.text, question.answers[0]) if question.answers else None
+    if told:
+        yield Made(told, "paraphrased", True, document)
+    swapped = _swap_value(sentence, rng)
+    if swapped:
+        yield Made(swapped, "value", False, document)
+    helps = _HELPS.search(sentence)
+    if helps:
+        denied = f"{sentence[: helps.end()]} not{sentence[helps.end() :]}"
+        yield Made(denied, "negated", False, document)
+    renamed = _swap_name(sentence, known, rng)
+    if renamed:
+        yield Made(renamed, "name", False, document)
+
+
+def statement(question: str, answer: str) -> str | None:
+    """Question and answer as one sentence; None where no rule is sure."""
+    asked = _PASSIVE.fullmatch(question)
+    if asked and (asked["asks"] == "Where" or re.search(r"\d", answer)):
+        where = (
+            "in "
+            if asked["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
+            else "on "
+        )
+        where = "" if re.match(r"(?:in|on|at|from|by)\b", answer, re.IGNORECASE) else where
+        subject = asked["subject"][:1].upper() + asked["subject"][1:]
+        return f"{subject} {asked['helps']} {asked['rest']} {where}{answer}."
+    asked = _WHO.fullmatch(question)
+    return f"{answer[:1].upper()}{answer[1:]} {asked['rest']}." if asked else None
+
+
+def _swap_value(sentence: str, rng: random.Random) -> str | None:
+    """With a year, a month or a number changed; None if there is none."""
+    years = list(_YEAR.finditer(sentence))
+    if years:
+        year = rng.choice(years)
+        other = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
+        return _put(sentence, year, str(other)) if str(other) not in sentence else None
+    numbers = list(_NUMBER.finditer(sentence))
+    if numbers:
+        number = rng.choice(numbers)
+        value = float(number[0].replace(",", ""))
+        other_value = value * rng.choice([2, 3, 5]) + rng.choice([1, 3])
+        shown = f"{other_value:,.0f}" if value.is_integer() else f"{other_value:.2f}"
+        return _put(sentence, number, shown)
+    months = [m for m in re.finditer(r"\b[A-Z][a-z]+\b", sentence) if m[0] in _MONTHS]
+    if months:
+        month = rng.choice(months)
+        return _put(sentence, month, rng.choice([m for m in _MONTHS if m not in sentence]))
+    return None
+
+
+def _swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | None:
+    """With a name, not the first word, changed for another of as many words; None if there is
+    none."""
+    mine = [name for name in names(sentence)[1:] if len(name) > 3]
+    if not mine:
+        return None
+    name = rng.choice(mine)
+    others = [
+        o for o in known if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3
+    ]
+    return sentence.replace(name, rng.choice(others), 1) if others else None
+
+
+def _put(text: str, match: re.Match[str], instead: str) -> str:
+    return f"{text[: match.start()]}{instead}{text[match.end() :]}"

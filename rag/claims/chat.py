@@ -1,0 +1,124 @@
+"""One call to an OpenAI-compatible server: `POST {address}/chat/completions`, with a deadline and
+few retries.
+
+By http.client alone: the address that a person named is the only one that is talked to; no proxy
+is read from the environment, and no redirect is followed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from rag.errors import ModelError
+
+_MOST_BYTES = 1_000_000
+_AGAIN = frozenset((408, 429, 500, 502, 503, 504))
+_TRIES = 3
+_HINT = "check RAG_WRITER, RAG_WRITER_MODEL and RAG_WRITER_KEY, or ask without --write"
+
+
+class WriterError(ModelError):
+    """The writer cannot be reached, or answers nothing that can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatServer:
+    """`address` ends before "/chat/completions", as in http://127.0.0.1:8080/v1. `seconds`: most
+    for one answer, retries included; `tokens`: most in it."""
+
+    address: str
+    model: str = ""
+    key: str = ""
+    seconds: float = 60.0
+    tokens: int = 400
+
+    def complete(self, messages: Sequence[dict[str, str]]) -> str:
+        """The answer's text. Raises WriterError that says what happened."""
+        body = {
+            "messages": list(messages),
+            "max_tokens": self.tokens,
+            "temperature": 0,
+            "stream": False,
+        }
+        data = json.dumps(body | ({"model": self.model} if self.model else {})).encode()
+        deadline = time.monotonic() + self.seconds
+        for attempt in range(_TRIES):
+            last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
+            try:
+                status, content = self._post(data, deadline)
+            except (OSError, http.client.HTTPException) as error:
+                if last or isinstance(error, TimeoutError):
+                    raise self._failed(
+                        f"cannot be reached: {error or type(error).__name__}"
+                    ) from error
+            else:
+                if status == 200:
+                    return self._text(content)
+                if last or status not in _AGAIN:
+                    raise self._failed(
+                        f"answered {status}: {content[:200].decode('utf-8', 'replace')}"
+                    )
+            time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
+        parts = urlsplit(self.address)
+        connects = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self._failed("is not an http or https address")
+        connection = connects(parts.hostname, parts.port, timeout=_left(deadline))
+        try:
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
+            connection.request("POST", f"{parts.path.rstrip('/')}/chat/completions", data, headers)
+            response = connection.getresponse()
+            return response.status, self._body(connection, response, deadline)
+        finally:
+            connection.close()
+
+    def _body(
+        self,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        deadline: float,
+    ) -> bytes:
+        """The whole body, however slowly it comes, until the deadline."""
+        content = b""
+        while True:
+            if connection.sock:
+                connection.sock.settimeout(_left(deadline))
+            piece = response.read1(65_536)
+            if not piece:
+                return content
+            content += piece
+            if len(content) > _MOST_BYTES:
+                raise self._failed(f"answered more than {_MOST_BYTES:,} bytes")
+
+    def _text(self, content: bytes) -> str:
+        try:
+            choice: Any = json.loads(content)["choices"][0]
+            text = choice["message"]["content"]
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+            raise self._failed("answered something other than a chat completion") from error
+        if not isinstance(text, str):
+            raise self._failed("answered no text")
+        return text
+
+    def _failed(self, what: str) -> WriterError:
+        return WriterError(f"the writer at {self.address} {what}", _HINT)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises TimeoutError when it has passed."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("no answer in time")
+    return left

@@ -1,0 +1,382 @@
+"""A claim beside what documents say, without a model: values, names, negations, and words in
+common.
+
+What is compared is meaning, not spelling: "14 July 2015" and "2015-07-14", "1.5 million" and
+"1,500,000", "two tonnes" and "2,000 kg" are the same. Nothing here decides a verdict alone; the
+differences are shown, and weighed with the reader's verdict.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rag.composing.text import content_words
+from rag.composing.values.dates import Dated, agree, contrary, dates, only_date
+from rag.composing.values.digits import CODE, NUMBER, SIGN, digits
+from rag.composing.values.numbers import Quantity, bound_before, quantity
+from rag.composing.values.units import base
+
+_FIGURE = re.compile(
+    rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE
+)
+_DATE_BOUND = re.compile(
+    r"\b(before|after|until|till|since|by|early|late|mid|around|about)[\s-]+(?:in |the )?$",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
+_NAME_WORD = re.compile(r"[A-Z][\w'’.-]*\w|[A-Z]")
+_NOT_NAMES = frozenset(
+    "the a an in on at by from after before during since when while if as for with under "
+    "although because until there no all some most many several both each one two three it he "
+    "she they this that these those its his her their we i you and but or however moreover then "
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
+    "june july august september october november december mr mrs ms dr".split()
+)
+_DENIALS = frozenset(
+    "not never no nor neither without cannot none nobody nothing denied denies refused failed "
+    "lacks".split()
+)
+_DENIAL_WORD = re.compile(r"n['’]t\b|\b[a-z]+\b")
+_UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
+_LONGEST = 400
+"""Characters of a piece that values are read from; longer texts are read in pieces."""
+_MOST_SWAPPED = 5
+"""Words of a stretch that counts as put in another's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value in a text: `text` its words; `date` or `quantity` what it says; `numbers` its
+    figures as they are written."""
+
+    text: str
+    date: Dated | None = None
+    quantity: Quantity | None = None
+    numbers: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a claim says differently from the evidence.
+
+    `differs`: pairs (the claim's words, the evidence's words) that cannot both hold. `missing`:
+    values of the claim that the evidence does not have; `unnamed`: its names. `values` and
+    `names` count those of the claim. `denied`: one of the two denies what the other says.
+    `coverage`: the share of the claim's content words in the evidence, [0, 1]. `likeness`: the
+    share of the claim's words that the evidence has in the same order, [0, 1]; 1 is a quotation.
+    """
+
+    differs: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    values: int = 0
+    names: int = 0
+    denied: bool = False
+    coverage: float = 0.0
+    likeness: float = 0.0
+
+
+def compare(claim: str, evidence: str, context: str = "") -> Comparison:
+    """The claim beside the evidence, a sentence or a few; `context` (title and headings) may
+    hold names and years it leaves out."""
+    told, given = figures(claim), figures(evidence)
+    beside = figures(context)
+    missing = [one for one in told if not any(matches(one, other) for other in (*given, *beside))]
+    differs = [pair for one in missing if (pair := _contrary(one, given, told))]
+    known = _words(f"{evidence} {context}")
+    named = names(claim)
+    unnamed = [name for name in named if not _is_named(name, known, evidence)]
+    ours, theirs = _ordered(claim), _ordered(evidence)
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    kept = sum(block.size for block in matcher.get_matching_blocks())
+    likeness = kept / len(ours) if ours else 0.0
+    differs += [
+        pair
+        for pair in _swapped(claim, evidence, matcher)
+        if likeness >= 0.5 and pair[0] in unnamed
+    ]
+    denied = _denials(claim) % 2 != _denials(evidence) % 2
+    wanted = content_words(claim)
+    coverage = len(wanted & content_words(f"{evidence} {context}")) / len(wanted) if wanted else 0.0
+    return Comparison(
+        tuple(dict.fromkeys(differs)),
+        tuple(one.text for one in missing),
+        tuple(unnamed),
+        len(told),
+        len(named),
+        denied,
+        coverage,
+        likeness,
+    )
+
+
+@functools.lru_cache(4096)
+def figures(text: str) -> tuple[Figure, ...]:
+    """The dates and quantities of a text, in order."""
+    return tuple(one for piece in _pieces(text) for one in _figures(piece))
+
+
+def _pieces(text: str) -> list[str]:
+    """The text in pieces that values can be read from, cut at spaces."""
+    found = []
+    while len(text) > _LONGEST:
+        cut = text.rfind(" ", 0, _LONGEST)
+        cut = cut if cut > 0 else _LONGEST
+        found.append(text[:cut])
+        text = text[cut:]
+    return [*found, text]
+
+
+def _figures(text: str) -> list[Figure]:
+    found: list[tuple[int, Figure]] = []
+    blanked = text
+    for date in dates(text):
+        words = text[date.start : date.end]
+        said = only_date(words)
+        if said is None or date.precision == "decade":
+            continue
+        bound = _DATE_BOUND.search(text[: date.start])
+        if bound:
+            said = Dated(said.isos, said.precision, said.qualifiers | {bound[1].lower()})
+        numbers = tuple(float(number) for number in re.findall(r"\d+", words))
+        counted = (
+            quantity(words, text[date.end : date.end + 40]) if date.precision == "year" else None
+        )
+        found.append(
+            (
+                date.start,
+                Figure(words, said, counted if counted and counted.unit else None, numbers),
+            )
+        )
+        blanked = f"{blanked[: date.start]}{' ' * (date.end - date.start)}{blanked[date.end :]}"
+    spelt = digits(blanked)
+    for match in _FIGURE.finditer(spelt):
+        said_as = quantity(match[0], spelt[match.end() :])
+        bound_word = bound_before(spelt[: match.start()])
+        if said_as and bound_word and not said_as.bound:
+            said_as = replace(said_as, bound=bound_word)
+        number = float(match["number"].replace(",", ""))
+        written = match[0].replace(match["number"], _grouped(match["number"], number))
+        words = f"{written}{_unit_words(spelt[match.end() :], said_as)}"
+        found.append((match.start(), Figure(words, None, said_as, (number,))))
+    return [one for _, one in sorted(found, key=lambda item: item[0])]
+
+
+def _grouped(written: str, number: float) -> str:
+    """A long number with commas, as number words come without."""
+    return f"{number:,.0f}" if written.isdigit() and len(written) > 4 else written
+
+
+def _unit_words(after: str, said: Quantity | None) -> str:
+    """The unit as it is written behind a number."""
+    if said is None or said.unit is None or said.kind == "money":
+        return ""
+    found = re.match(r"\s?(?:%|[A-Za-z°µ²³/-]+)", after)
+    return found[0] if found else ""
+
+
+def matches(one: Figure, other: Figure) -> bool:
+    """Whether the second says what the first does, or more precisely."""
+    if one.date and other.date and agree(_unbound(one.date), _unbound(other.date)):
+        return _bounds_agree(one.date, other.date)
+    if one.quantity and other.quantity:
+        return _same_amount(one.quantity, other.quantity)
+    if one.date and other.date:
+        return False
+    return bool(one.numbers) and len(one.numbers) == 1 and one.numbers == other.numbers
+
+
+def _unbound(date: Dated) -> Dated:
+    return Dated(date.isos, date.precision, frozenset())
+
+
+def _bounds_agree(one: Dated, other: Dated) -> bool:
+    """ "before 2015" is not "after 2015"; "in 2015" and "early 2015" go together."""
+    early, late = {"before", "until", "till", "by"}, {"after", "since"}
+    return not (one.qualifiers & early and other.qualifiers & late) and not (
+        one.qualifiers & late and other.qualifiers & early
+    )
+
+
+def _same_amount(one: Quantity, other: Quantity) -> bool:
+    if one.kind == other.kind == "number" and _ends(one) == _ends(other):
+        return not (one.bound in _UP and other.bound in _DOWN) and not (
+            one.bound in _DOWN and other.bound in _UP
+        )
+    comparable = _comparable(one, other)
+    if not comparable:
+        return _ends(one)[0] == _ends(other)[0] and (one.unit is None or other.unit is None)
+    (low, high), (low_other, high_other) = comparable
+    return (
+        _close(low, low_other, one, other) and _close(high, high_other, one, other)
+    ) or _bounded(one, low, other, low_other)
+
+
+def _ends(found: Quantity) -> tuple[float, float]:
+    return found.number, found.number if found.upper is None else found.upper
+
+
+def _comparable(
+    one: Quantity, other: Quantity
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Both as (least, greatest) in one unit; None if they count different things."""
+    if one.unit is None or other.unit is None:
+        return (
+            (_ends(one), _ends(other))
+            if one.unit == other.unit or one.kind == other.kind == "number"
+            else None
+        )
+    made = []
+    units = []
+    for found in (one, other):
+        ends = [base(number, found.unit, found.kind) for number in _ends(found)]
+        units.append(ends[0][1] or "")
+        made.append((ends[0][0], ends[1][0]))
+    same = (
+        units[0] == units[1]
+        or f" {units[0]}".endswith(f" {units[1]}")
+        or f" {units[1]}".endswith(f" {units[0]}")
+    )
+    return (
+        (made[0], made[1])
+        if same and (one.per == other.per or not one.per or not other.per)
+        else None
+    )
+
+
+def _close(one: float, other: float, first: Quantity, second: Quantity) -> bool:
+    if math.isclose(one, other, rel_tol=1e-9):
+        return True
+    rough = "about" in (first.bound, second.bound) or first.unit != second.unit
+    return (
+        math.isclose(one, other, rel_tol=0.05 if "about" in (first.bound, second.bound) else 0.01)
+        if rough
+        else False
+    )
+
+
+def _bounded(one: Quantity, low: float, other: Quantity, low_other: float) -> bool:
+    """Whether a claim of "more than 100" holds of 150."""
+    if one.bound in _UP:
+        return low_other > low and other.bound not in _DOWN
+    return one.bound in _DOWN and low_other < low and other.bound not in _UP
+
+
+def _contrary(
+    one: Figure, given: Sequence[Figure], told: Sequence[Figure]
+) -> tuple[str, str] | None:
+    """(the claim's words, the evidence's) for a value of the evidence that is of the same kind
+    and that the claim does not have."""
+    for other in given:
+        if any(matches(mine, other) for mine in told):
+            continue
+        if one.date and other.date:
+            mine, theirs = _unbound(one.date), _unbound(other.date)
+            against = contrary(mine, theirs) or agree(mine, theirs)
+        else:
+            against = _another_amount(one.quantity, other.quantity)
+        if against:
+            return one.text, other.text
+    return None
+
+
+def _another_amount(one: Quantity | None, other: Quantity | None) -> bool:
+    """Whether both are amounts of the same unit, and not the same amount."""
+    if one is None or other is None or one.unit is None or not _comparable(one, other):
+        return False
+    return not _same_amount(one, other) and not _same_amount(other, one)
+
+
+def names(text: str) -> list[str]:
+    """The names of a text: runs of capitalised words, the first word of the text only if it goes
+    on as a name or is an acronym."""
+    found: list[list[str]] = []
+    ended = -2
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if not _NAME_WORD.fullmatch(word) or word.lower() in _NOT_NAMES:
+            continue
+        if (
+            found
+            and text[ended : match.start()].strip() in ("", "&", "of", "of the", "for", "and the")
+            and ended >= 0
+        ):
+            found[-1].append(word)
+        else:
+            found.append([word])
+        ended = match.end()
+    joined = [" ".join(words) for words in found]
+    return [name for name in dict.fromkeys(joined) if len(name) > 1]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_fold(word) for word in _WORD.findall(text))
+
+
+def _fold(word: str) -> str:
+    word = re.sub(r"['’]s?$", "", word.lower())
+    return re.sub(r"[.]", "", word)
+
+
+_DEMONYM = re.compile(r"(?:ian|ish|ese|ean|can|n|i|s)$")
+
+
+def _is_named(name: str, known: frozenset[str], evidence: str) -> bool:
+    """Whether the evidence has the name: its last word, an inflection such as "Iranian" for
+    "Iran", or its initials."""
+    words = [_fold(word) for word in name.split()]
+    if all(word in known for word in words) or words[-1] in known:
+        return True
+    stem = _DEMONYM.sub("", words[-1])
+    if len(stem) >= 3 and any(other.startswith(stem) for other in known):
+        return True
+    initials = "".join(word[0] for word in name.split() if word[0].isupper()).lower()
+    if len(initials) >= 2 and initials in known:
+        return True
+    plain = name.replace(".", "")
+    return (
+        plain.isupper()
+        and plain.isalpha()
+        and 2 <= len(plain) <= 8
+        and bool(_spelt_out(plain, evidence))
+    )
+
+
+def _spelt_out(acronym: str, text: str) -> bool:
+    capitals = "".join(word[0] for word in _WORD.findall(text) if word[0].isupper())
+    return acronym in capitals
+
+
+def _ordered(text: str) -> list[str]:
+    return [_fold(word) for word in _WORD.findall(digits(text) if len(text) <= _LONGEST else text)]
+
+
+def _swapped(
+    claim: str, evidence: str, matcher: difflib.SequenceMatcher[str]
+) -> list[tuple[str, str]]:
+    """Names of the claim in whose place, between words that both have, the evidence has other
+    names."""
+    ours, theirs = _WORD.findall(claim), _WORD.findall(evidence)
+    if len(ours) != len(matcher.a) or len(theirs) != len(
+        matcher.b
+    ):  # number words were joined: places are not the same
+        return []
+    found = []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "replace" and b - a <= _MOST_SWAPPED and d - c <= _MOST_SWAPPED:
+            mine, other = names(" ".join(ours[a:b])), names(" ".join(theirs[c:d]))
+            if mine and other:
+                found.append((mine[-1], other[-1]))
+    return found
+
+
+def _denials(text: str) -> int:
+    words = _DENIAL_WORD.findall(
+        text.lower().replace("no more than", "at most").replace("not only", "also")
+    )
+    return sum(word in _DENIALS or word.endswith(("n't", "n’t")) for word in words)

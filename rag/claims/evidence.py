@@ -1,0 +1,119 @@
+"""Where evidence for a claim may be: the passages that retrieval finds for it, cut to the
+sentences that speak of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rag.chunking.sentences import split_sentences
+from rag.claims.compare import figures, matches
+from rag.composing.text import content_words
+from rag.types import Citation, Document, Hit
+
+_AROUND = 1
+"""Sentences that are read on each side of the best one."""
+_LONGEST = 900
+"""Characters of a stretch that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A few sentences of a passage: `hit.passage` is cut to them. `best` is the one nearest to
+    the claim, in its text."""
+
+    hit: Hit
+    best: tuple[int, int]
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text
+
+
+def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
+    """The `most` stretches of the passages that share most with the claim, best first, one a
+    passage."""
+    made = [
+        (score, -place, cut) for place, hit in enumerate(hits) for score, cut in [_cut(claim, hit)]
+    ]
+    made.sort(key=lambda item: (item[0], item[1]), reverse=True)
+    kept: list[Stretch] = []
+    for _, _, cut in made:
+        if len(kept) < most and all(cut.text != other.text for other in kept):
+            kept.append(cut)
+    return kept
+
+
+def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
+    """(how much it shares with the claim, the stretch around the passage's best sentence)."""
+    text = hit.passage.text
+    sentences = split_sentences(text) or [(0, len(text))]
+    wanted, values = content_words(claim), figures(claim)
+    context = content_words(hit.passage.context)
+
+    def share(place: tuple[int, int]) -> float:
+        sentence = text[place[0] : place[1]]
+        held = content_words(sentence)
+        words = len(wanted & held) + 0.5 * len((wanted & context) - held)
+        same = sum(any(matches(one, other) for other in figures(sentence)) for one in values)
+        return (words + same) / max(1, len(wanted) + len(values))
+
+    scores = [share(place) for place in sentences]
+    at = max(range(len(sentences)), key=lambda number: scores[number])
+    first, last = max(0, at - _AROUND), min(len(sentences) - 1, at + _AROUND)
+    while sentences[last][1] - sentences[first][0] > _LONGEST and (first, last) != (at, at):
+        first, last = (at, last) if first < at else (first, at)
+    start, end = sentences[first][0], sentences[last][1]
+    passage = hit.passage
+    passage = replace(
+        passage, text=text[start:end], start=passage.start + start, end=passage.start + end
+    )
+    best = (sentences[at][0] - start, sentences[at][1] - start)
+    return scores[at] + 0.3 * hit.score, Stretch(replace(hit, passage=passage), best)
+
+
+def cite(stretch: Stretch, document: Document) -> Citation:
+    """The stretch's best sentence as a citation; `document` must be the one that the passage was
+    cut from."""
+    passage = stretch.hit.passage
+    start, end = passage.start + stretch.best[0], passage.start + stretch.best[1]
+    quote = document.text[start:end]
+    return Citation(
+        document.id,
+        document.title,
+        passage.heading,
+        document.source,
+        document.sha256,
+        start,
+        end,
+        quote,
+        start,
+        end,
+        quote,
+        document.page(start),
+    )
+
+
+def named_document(reference: str, documents: Sequence[Document]) -> str | None:
+    """The id of the document that a line of a list of sources names: by id, file name, address
+    or title, the longest name first; None if it names none, or two equally well."""
+    line = reference.casefold()
+    found: dict[str, int] = {}
+    for document in documents:
+        names = (document.id, document.id.rsplit("/", 1)[-1], document.source, document.title)
+        lengths = [len(name) for name in names if len(name) >= 3 and _holds(line, name.casefold())]
+        if lengths:
+            found[document.id] = max(lengths)
+    best = sorted(found.items(), key=lambda item: -item[1])
+    if not best or (len(best) > 1 and best[0][1] == best[1][1]):
+        return None
+    return best[0][0]
+
+
+def _holds(line: str, name: str) -> bool:
+    at = line.find(name)
+    if at < 0:
+        return False
+    before, after = line[at - 1 : at], line[at + len(name) : at + len(name) + 1]
+    return not re.match(r"\w", before) and not re.match(r"\w", after)

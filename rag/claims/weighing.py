@@ -1,0 +1,138 @@
+"""How likely a claim is supported, or contradicted, by evidence: two logistic models over what was
+compared and what the reader says.
+
+`eval/experiments/fit_claims.py` fits them on public claims with people's labels and on claims
+made from gold questions; the weights are in weighing.json beside this file. There is a pair for
+readers with a verdict head and one for readers without.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rag.claims.compare import Comparison
+from rag.errors import InputError
+
+SHIPPED = Path(__file__).parent / "weighing.json"
+COMPARED = (
+    "coverage",
+    "likeness",
+    "quoted",
+    "no_values",
+    "missing",
+    "differs",
+    "unnamed",
+    "denied",
+)
+READ = ("yes", "no", "yes_differs", "yes_missing", "yes_unnamed")
+FEATURES = COMPARED + READ
+_MOST = 7.0
+"""Log-odds beyond which a reader's verdict counts no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """What a reader says of a claim before evidence: [0, 1] each, sum 1."""
+
+    yes: float
+    no: float
+    unsaid: float
+
+
+def features(found: Comparison, said: Probabilities | None) -> dict[str, float]:
+    """What the models weigh, by name.
+
+    "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict its
+    features are left out.
+    """
+    missing = len(found.missing) / found.values if found.values else 0.0
+    unnamed = len(found.unnamed) / found.names if found.names else 0.0
+    made = {
+        "coverage": found.coverage,
+        "likeness": found.likeness,
+        "quoted": float(found.likeness > 0.999),
+        "no_values": float(found.values == 0),
+        "missing": missing,
+        "differs": float(bool(found.differs)),
+        "unnamed": unnamed,
+        "denied": float(found.denied) * found.likeness,
+    }
+    if said is None:
+        return made
+    yes, no = _log_odds(said.yes), _log_odds(said.no)
+    sure = max(0.0, yes) / _MOST
+    return made | {
+        "yes": yes,
+        "no": no,
+        "yes_differs": sure * float(bool(found.differs)),
+        "yes_missing": sure * missing,
+        "yes_unnamed": sure * unnamed,
+    }
+
+
+def _log_odds(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1 - 1e-6)
+    return max(-_MOST, min(_MOST, math.log(kept / (1 - kept))))
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """`weights` by feature; those that are not there count nothing."""
+
+    weights: Mapping[str, float]
+    bias: float
+
+    def __call__(self, found: Mapping[str, float]) -> float:
+        """The probability, in [0, 1]."""
+        total = self.bias + sum(
+            weight * found.get(name, 0.0) for name, weight in self.weights.items()
+        )
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """The models of one kind of reader, and the least probabilities from which a claim counts as
+    supported or contradicted."""
+
+    supported: Logistic
+    contradicted: Logistic
+    support_from: float
+    contradict_from: float
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        models = [
+            Logistic(dict(found[name]["weights"]), float(found[name]["bias"]))
+            for name in ("supported", "contradicted")
+        ]
+        return cls(
+            models[0], models[1], float(found["support_from"]), float(found["contradict_from"])
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `of` reads."""
+        return {
+            name: {"weights": dict(model.weights), "bias": model.bias}
+            for name, model in (("supported", self.supported), ("contradicted", self.contradicted))
+        } | {"support_from": self.support_from, "contradict_from": self.contradict_from}
+
+
+@functools.lru_cache(4)
+def load(path: Path = SHIPPED) -> tuple[Weighing, Weighing]:
+    """(for readers with a verdict head, for those without). Raises InputError if the file is not
+    one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Weighing.of(found["read"]), Weighing.of(found["compared"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} does not hold weights for claims: {error}",
+            "make it: python -m eval.experiments.fit_claims",
+        ) from error

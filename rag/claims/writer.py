@@ -1,0 +1,160 @@
+"""A written answer: a language model gets numbered sentences of the documents, and each sentence
+that it writes is checked.
+
+What cites nothing, cites what is not there, or is not supported by what it cites, is struck. If
+nothing is left, the extractive answer is the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.chunking.sentences import split_sentences
+from rag.claims.chat import ChatServer
+from rag.claims.check import PARTLY, SUPPORTED, CheckedPart, Checker
+from rag.claims.prompt import is_instruction, messages
+from rag.claims.split import Sentence, split_claims
+from rag.composing.text import content_words
+from rag.types import Answer, Hit
+
+_SENTENCES = 12
+"""Most sentences that a writer gets."""
+_SHORTEST = 4
+"""Words; shorter sentences are headings and remains."""
+_MOST = 4
+"""Sentences that are asked for; twice as many are read, the rest is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A numbered sentence that the writer got: `document.text[start:end] == text`; `hit.passage`
+    is cut to it."""
+
+    number: int
+    hit: Hit
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSentence:
+    """A sentence as it was written, the numbers that it cites, and, if it was struck, why ("" if
+    it is kept)."""
+
+    text: str
+    cited: tuple[int, ...]
+    struck: str
+    checked: CheckedPart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`text` is what is left of what was written, with its marks; None if nothing is, and then
+    `reason` says why.
+
+    `sources` are the sentences that its marks number. `answer` is the extractive answer to the
+    same question.
+    """
+
+    question: str
+    text: str | None
+    sentences: tuple[WrittenSentence, ...]
+    sources: tuple[Source, ...]
+    answer: Answer
+    reason: str = ""
+
+    @property
+    def struck(self) -> tuple[WrittenSentence, ...]:
+        return tuple(one for one in self.sentences if one.struck)
+
+
+class Writer:
+    """Writes answers with a chat server, and checks them."""
+
+    def __init__(self, server: ChatServer, checker: Checker) -> None:
+        self._server = server
+        self._checker = checker
+
+    def write(self, answer: Answer) -> Written:
+        """The answer written out from the passages that were read for it; `documents` are theirs,
+        by id.
+
+        Raises WriterError if the server cannot be used.
+        """
+        sources = sources_of(answer)
+        made = Written(answer.question, None, (), sources, answer)
+        if answer.text is None:
+            return replace(made, reason="the documents do not answer it, so nothing is written")
+        text = self._server.complete(
+            messages(answer.question, [one.text for one in sources], _MOST)
+        )
+        if "NOT FOUND" in text:
+            return replace(made, reason="the writer found no answer in the sentences")
+        sentences = self._checked(text, sources)
+        kept = " ".join(one.text for one in sentences if not one.struck)
+        reason = "" if kept else "nothing of what was written is supported by what it cites"
+        return replace(made, text=kept or None, sentences=tuple(sentences), reason=reason)
+
+    def _checked(self, text: str, sources: Sequence[Source]) -> list[WrittenSentence]:
+        by_number = {one.number: one for one in sources}
+        found = [one for one in split_claims(text).sentences if one.skipped != "source"]
+        return [self._one(one, text[one.start : one.end], by_number) for one in found[: 2 * _MOST]]
+
+    def _one(self, one: Sentence, raw: str, sources: Mapping[int, Source]) -> WrittenSentence:
+        written = WrittenSentence(" ".join(raw.split()), one.cited, "")
+        unknown = [number for number in one.cited if number not in sources]
+        if one.skipped:
+            return replace(written, struck="it states nothing that can be checked")
+        if not one.cited:
+            return replace(written, struck="it cites nothing")
+        if unknown:
+            return replace(written, struck=f"it cites [{unknown[0]}], which it was not given")
+        hits = [sources[number].hit for number in one.cited]
+        parts = [self._checker.judge_against(part.text, hits) for part in one.parts]
+        worst = next((part for part in parts if part.verdict != SUPPORTED), parts[0])
+        return replace(written, struck=_why(worst), checked=worst)
+
+
+def _why(part: CheckedPart) -> str:
+    """Why a checked sentence is struck; "" if it is supported."""
+    if part.verdict == SUPPORTED:
+        return ""
+    differs = next((pair for found in part.evidence for pair in found.differs), None)
+    if differs:
+        return f'it says "{differs[0]}", what it cites says "{differs[1]}"'
+    missing = next((value for found in part.evidence for value in found.missing), "")
+    if part.verdict == PARTLY or missing:
+        return f'what it cites does not have "{missing}"'
+    return "what it cites does not say so"
+
+
+def sources_of(answer: Answer) -> tuple[Source, ...]:
+    """The sentences that a writer gets: those of the answer first, then those of the read
+    passages that share most with the question, none twice, none that is shaped like an order
+    to a model."""
+    wanted = content_words(answer.question)
+    cited = {(c.document_id, c.sentence_start) for c in answer.citations}
+    found: list[tuple[tuple[bool, float], Hit]] = []
+    for hit in answer.hits_read:
+        for start, end in split_sentences(hit.passage.text):
+            text = hit.passage.text[start:end]
+            if len(text.split()) < _SHORTEST or is_instruction(text):
+                continue
+            place = (hit.passage.document_id, hit.passage.start + start)
+            share = len(wanted & content_words(text)) / max(1, len(wanted))
+            found.append(((place in cited, share + 0.5 * hit.score), _cut(hit, start, end)))
+    found.sort(key=lambda item: item[0], reverse=True)
+    distinct = {hit.passage.text: hit for _, hit in reversed(found)}
+    kept = [hit for _, hit in found if distinct.get(hit.passage.text) is hit][:_SENTENCES]
+    return tuple(Source(number, hit) for number, hit in enumerate(kept, 1))
+
+
+def _cut(hit: Hit, start: int, end: int) -> Hit:
+    passage = hit.passage
+    cut = replace(
+        passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end
+    )
+    return replace(hit, passage=cut)

@@ -1,0 +1,121 @@
+"""`rag check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from rag import build
+from rag.cli import render
+from rag.cli.options import filter_option, plain, print_json, shared
+from rag.errors import InputError
+from rag.filters import Filter
+from rag.settings import Settings
+
+_FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")
+_DEFAULT = "contradicted,not_in_documents,wrong_citation"
+
+
+@click.command("check")
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "--fail-on",
+    default=_DEFAULT,
+    show_default=True,
+    metavar="KINDS",
+    help=f"What makes the exit code 1, of {', '.join(_FAILURES)}; none: nothing does.",
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Leave out what is supported.")
+@filter_option
+@shared
+def check_command(
+    settings: Settings,
+    as_json: bool,
+    file: str,
+    fail_on: str,
+    junit: Path | None,
+    html: Path | None,
+    quiet: bool,
+    filter: Filter,
+) -> None:
+    """Check the text in FILE (- for stdin) against the documents, sentence by sentence.
+
+    The text is plain, Markdown, or a chat answer with [n] marks and its list of sources. Exits with
+    1 if a sentence is contradicted or not in the documents, or cites what does not say so.
+
+    \b rag check notes.md rag check answer.txt --html report.html rag check CHANGELOG.md
+    --fail-on contradicted --junit claims.xml
+    """
+    kinds = _kinds(fail_on)
+    text, name = _read(file), "stdin" if file == "-" else file
+    for target in (junit, html):
+        if target and not target.resolve().parent.is_dir():
+            raise InputError(
+                f"{target} cannot be written: no such folder", "make it, or name another file"
+            )
+    checker = build.checker(settings)
+    with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
+
+        def seen(done: int, total: int) -> None:
+            progress.total = total
+            progress.update(done - progress.n)
+
+        report = checker.check(text, filter, seen=seen)
+    from rag.claims import report as reports
+
+    failed = report.failures(kinds)
+    if junit:
+        _write(junit, reports.junit(report, failed, name))
+    if html:
+        _write(html, reports.page(report, name))
+    if as_json:
+        print_json(plain(report) | {"counts": report.counts, "failed": len(failed)})
+    else:
+        click.echo("\n".join(render.clean(line) for line in reports.lines(report, quiet)))
+    sys.exit(1 if failed else 0)
+
+
+def _kinds(text: str) -> list[str]:
+    kinds = [kind.strip().replace("-", "_") for kind in text.split(",") if kind.strip()]
+    if kinds == ["none"]:
+        return []
+    wrong = [kind for kind in kinds if kind not in _FAILURES]
+    if wrong or not kinds:
+        known = ", ".join(_FAILURES)
+        raise InputError(
+            f"--fail-on does not know {wrong[0] if wrong else text!r}",
+            f"name some of: {known}; or none",
+        )
+    return kinds
+
+
+def _read(file: str) -> str:
+    name = "stdin" if file == "-" else file
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text"
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "name another file"
+        ) from error

@@ -1,0 +1,57 @@
+"""A written answer on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rag.cli import render
+from rag.cli.options import plain, print_json
+
+if TYPE_CHECKING:
+    from rag.claims.writer import Written
+
+
+def show(found: Written, as_json: bool, struck: bool) -> None:
+    """What was written and the sentences that it cites; the extractive answer, and why, if nothing
+    is left of it.
+
+    `struck`: also what was struck, and why.
+    """
+    if as_json:
+        kept = plain(found)
+        if not struck:
+            kept["sentences"] = [one for one in kept["sentences"] if not one["struck"]]
+        print_json(kept)
+        return
+    click.echo("\n".join(_lines(found, struck)))
+
+
+def _lines(found: Written, struck: bool) -> list[str]:
+    made = []
+    if found.text is not None:
+        made += [click.style(render.clean(found.text), bold=True), ""]
+        cited = {number for one in found.sentences if not one.struck for number in one.cited}
+        for source in found.sources:
+            if source.number in cited:
+                passage = source.hit.passage
+                where = f"{passage.document_id}:{passage.start}-{passage.end}"
+                made.append(f"[{source.number}] {render.clean(f'{where}  {source.text}')}")
+    else:
+        made += [
+            render.answer(found.answer),
+            "",
+            render.clean(f"Nothing written is shown: {found.reason}."),
+        ]
+    if found.struck:
+        count = len(found.struck)
+        made += [
+            "",
+            f"{count} written sentence{'' if count == 1 else 's'} struck"
+            + ("" if struck else "; --struck shows them"),
+        ]
+        if struck:
+            for one in found.struck:
+                made += [render.clean(f"  {one.text}"), render.clean(f"    {one.struck}")]
+    return made

@@ -1,0 +1,163 @@
+"""`/v1/check`: any text against the documents, sentence by sentence."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from rag import filters
+from rag.claims.check import Checked, Checker, Evidence, Report
+from rag.serving import problems
+from rag.serving.openapi import described
+from rag.serving.service import Service, hangup_of, service_of
+from rag.serving.wire import Line, Strict
+
+router = APIRouter(prefix="/v1", tags=["questions"])
+Shared = Annotated[Service, Depends(service_of)]
+_QUESTIONS = 10
+"""A text may take as long as so many questions."""
+
+
+class CheckSource(Strict):
+    """The document that [index] cites in the text."""
+
+    index: int = Field(ge=0, le=999, examples=[1])
+    document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
+
+
+class Check(Strict):
+    text: str = Field(
+        min_length=1,
+        max_length=200_000,
+        description="Plain text, Markdown, or a chat answer with [n] marks.",
+        examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
+    )
+    sources: list[CheckSource] = Field(
+        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
+    )
+    filters: list[Line] = Field(
+        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
+    )
+    deadline_ms: int | None = Field(
+        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
+    )
+
+
+class WireEvidence(BaseModel):
+    """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
+
+    document_id: str = Field(examples=["seeds/jcpoa.md"])
+    title: str
+    uri: str
+    page: int | None = None
+    cited_text: str
+    start_char_index: int
+    end_char_index: int
+    document_sha256: str
+    says: str = Field(description="supports, contradicts or near.", examples=["contradicts"])
+    probability: float = Field(ge=0, le=1)
+    differs: list[tuple[str, str]] = Field(
+        description="Pairs: what the text says, and what the document says.",
+        examples=[[["2018", "14 July 2015"]]],
+    )
+    missing: list[str] = Field(description="Values and names of the text that it does not have.")
+
+
+class WireChecked(BaseModel):
+    """A sentence of the text, `text[start:end]`; the verdict is one of supported, contradicted,
+    partly, not_in_documents, not_a_claim, not_checkable."""
+
+    start: int
+    end: int
+    text: str
+    verdict: str = Field(examples=["contradicted"])
+    confidence: float = Field(ge=0, le=1, description="Probability that the verdict is right.")
+    reason: str = Field(examples=['says "2018", seeds/jcpoa.md says "14 July 2015"'])
+    cited: list[int] = Field(description="The numbers that it cites.")
+    wrong_citation: bool = Field(description="It is supported, but not by what it cites.")
+    evidence: list[WireEvidence]
+
+
+class WireReport(BaseModel):
+    sentences: list[WireChecked]
+    counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
+    generation: int = Field(description="The state of the index.")
+    timings_ms: dict[str, float]
+
+
+@router.post("/check", responses=described(409, 503))
+def check(body: Check, request: Request, service: Shared) -> WireReport:
+    """Which sentences of a text the documents support, contradict, or do not have, with the
+    sentences that say so.
+
+    Values, names and negations are compared without a model; the rest is the reader's verdict.
+    Nothing is written anew.
+    """
+    begun = time.monotonic()
+    gone = threading.Event()
+    hangup_of(request).then(gone.set)
+    longest = body.deadline_ms or _QUESTIONS * service.settings.deadline_ms
+    checker = Checker(service.engine)
+
+    def run(work: Callable[[], Any]) -> Any:
+        """In the models' thread, between questions of others."""
+        if gone.is_set():
+            raise problems.hung_up()
+        if time.monotonic() - begun > longest / 1000:
+            raise problems.late()
+        return service.models.call(work)
+
+    report = checker.check(
+        body.text,
+        filters.parse(body.filters) or None,
+        {one.index: one.document_id for one in body.sources},
+        run=run,
+    )
+    request.state.exchange.notes["sentences"] = len(report.sentences)
+    return _report(report, time.monotonic() - begun)
+
+
+def _report(report: Report, seconds: float) -> WireReport:
+    return WireReport(
+        sentences=[_checked(one) for one in report.sentences],
+        counts=report.counts,
+        generation=report.generation,
+        timings_ms={"check": round(seconds * 1000, 1)},
+    )
+
+
+def _checked(one: Checked) -> WireChecked:
+    return WireChecked(
+        start=one.start,
+        end=one.end,
+        text=one.text,
+        verdict=one.verdict,
+        confidence=one.confidence,
+        reason=one.reason,
+        cited=list(one.cited),
+        wrong_citation=one.wrong_citation,
+        evidence=[_evidence(found) for found in one.evidence],
+    )
+
+
+def _evidence(found: Evidence) -> WireEvidence:
+    citation = found.citation
+    return WireEvidence(
+        document_id=citation.document_id,
+        title=citation.title,
+        uri=citation.source,
+        page=citation.page,
+        cited_text=citation.quote,
+        start_char_index=citation.start,
+        end_char_index=citation.end,
+        document_sha256=citation.sha256,
+        says=found.says,
+        probability=found.probability,
+        differs=list(found.differs),
+        missing=list(found.missing),
+    )

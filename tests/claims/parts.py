@@ -1,0 +1,72 @@
+"""A reader with a verdict head that needs no model, and an index of a few documents to check
+against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.build import assemble
+from rag.chunking.split import split
+from rag.claims.compare import compare
+from rag.claims.weighing import Logistic, Weighing
+from rag.engine import Engine
+from rag.settings import Settings
+from rag.store.local import LocalStore
+from rag.types import Hit, ReaderOutput, Verdict
+from tests.fakes import BagOfWordsEmbedder, document
+
+PLAIN = Weighing(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
+MODELS = (PLAIN, PLAIN)
+"""What the reader says, as it says it."""
+DEAL = (
+    "The JCPOA was signed in Vienna on 14 July 2015. Federica Mogherini announced the agreement "
+    "with the foreign minister of Iran."
+)
+LIMITS = (
+    "Iran may enrich uranium to no more than 3.67 percent. The stockpile of uranium is capped at "
+    "300 kilograms. Natanz keeps 5,060 centrifuges for ten years."
+)
+EXIT = (
+    "The United States left the agreement on 8 May 2018. President Donald Trump announced the "
+    "withdrawal from the White House."
+)
+TEXTS = {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}
+
+
+class WordReader:
+    """Says yes where a passage has nearly all words, values and names of the claim, no where one
+    of them is another."""
+
+    name = "words"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        self.asked.append(question)
+        return ReaderOutput([], [], [self._verdict(question, hit) for hit in hits])
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self.read(question, hits) for question, hits in asked]
+
+    def _verdict(self, claim: str, hit: Hit) -> Verdict:
+        found = compare(claim, hit.passage.text, hit.passage.context)
+        if found.coverage < 0.6 or found.likeness < 0.5:
+            return Verdict(hit, 0.02, 0.03, 0.95)
+        if found.differs or found.missing or found.denied:
+            return Verdict(hit, 0.05, 0.9, 0.05)
+        return Verdict(hit, 0.03, 0.02, 0.95) if found.unnamed else Verdict(hit, 0.95, 0.02, 0.03)
+
+
+def engine(folder: Path, texts: dict[str, str] = TEXTS, reader: WordReader | None = None) -> Engine:
+    """An engine over these texts, by id."""
+    embedder = BagOfWordsEmbedder(dim=256)
+    expect = {"embedder": embedder.name, "passage_tokens": "60", "dim": "256"}
+    store = LocalStore(folder, expect, create=True)
+    for name, text in texts.items():
+        made = document(text, name, name.removesuffix(".md"))
+        passages = split(made, embedder.count_tokens, 60)
+        store.put(made, passages, embedder.embed_passages([one.in_context for one in passages]))
+    settings = Settings(index=folder, embedder=embedder.name, passage_tokens=60)
+    return assemble(settings, store, embedder, reader or WordReader())

@@ -1,0 +1,148 @@
+"""Texts against a real index, with a reader of words: verdicts, evidence, citations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.claims.check import (
+    CONTRADICTED,
+    NO_CLAIM,
+    NOT_CHECKABLE,
+    NOT_FOUND,
+    PARTLY,
+    SUPPORTED,
+    Checked,
+    Checker,
+    Report,
+)
+from rag.claims.evidence import named_document
+from rag.claims.split import split_claims
+from rag.errors import InputError
+from tests.claims.parts import MODELS, engine
+from tests.fakes import document
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    return Checker(engine(tmp_path_factory.mktemp("index")), MODELS)
+
+
+def only(report: Report) -> Checked:
+    (found,) = report.sentences
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The JCPOA was signed in Vienna on 14 July 2015.", SUPPORTED),
+        ("The JCPOA was signed in Vienna in 2015.", SUPPORTED),
+        ("The JCPOA was signed in Vienna on 14 July 2018.", CONTRADICTED),
+        ("The JCPOA was never signed in Vienna on 14 July 2015.", CONTRADICTED),
+        ("The stockpile of uranium is capped at 500 kilograms.", CONTRADICTED),
+        ("Bananas grow in Ecuador and are eaten everywhere.", NOT_FOUND),
+        ("He left the agreement on 8 May 2018.", NOT_CHECKABLE),
+    ],
+)
+def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
+    found = only(checker.check(text))
+    assert found.verdict == verdict, found
+    assert 0 <= found.confidence <= 1
+
+
+def test_every_quote_is_its_documents_words_at_its_place(checker: Checker) -> None:
+    text = "The JCPOA was signed in 2018. Natanz keeps 5,060 centrifuges for ten years."
+    store = checker._engine.store
+    for one in checker.check(text).sentences:
+        assert one.evidence
+        for found in one.evidence:
+            citation = found.citation
+            held = store.document(citation.document_id)
+            assert held is not None
+            assert held.text[citation.start : citation.end] == citation.quote
+            assert held.text[citation.sentence_start : citation.sentence_end] == citation.sentence
+
+
+def test_a_contradiction_says_both_values(checker: Checker) -> None:
+    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    assert found.reason == 'says "14 July 2018", deal.md says "14 July 2015"'
+    assert found.evidence[0].says == "contradicts"
+
+
+def test_clauses_are_judged_apart(checker: Checker) -> None:
+    text = (
+        "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
+    )
+    found = only(checker.check(text))
+    assert (found.verdict, [part.verdict for part in found.parts]) == (
+        PARTLY,
+        [SUPPORTED, NOT_FOUND],
+    )
+    assert found.reason == 'no document says "The moon is made of green cheese."'
+
+
+@pytest.mark.parametrize(("number", "wrong"), [(1, False), (2, True)])
+def test_a_right_claim_with_a_wrong_citation_is_that(
+    checker: Checker, number: int, wrong: bool
+) -> None:
+    text = (
+        f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n"
+        "[1] deal.md\n[2] limits.md > Limits\n"
+    )
+    found = only(checker.check(text))
+    assert (found.verdict, found.wrong_citation) == (SUPPORTED, wrong)
+    assert found.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
+
+
+def test_sources_may_be_named_beside_the_text(checker: Checker) -> None:
+    text = "The JCPOA was signed in Vienna on 14 July 2015. [7]"
+    assert only(checker.check(text, sources={7: "limits.md"})).wrong_citation
+    assert not only(checker.check(text, sources={7: "deal.md"})).wrong_citation
+    assert not only(checker.check(text)).wrong_citation
+
+
+def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
+    text = (
+        "# Title\n\nThe JCPOA was signed in 2018. Is it over? Bananas are yellow fruits of Ecuador."
+    )
+    report = checker.check(text)
+    assert report.counts[NO_CLAIM] == 2
+    assert [one.verdict for one in report.failures([CONTRADICTED])] == [CONTRADICTED]
+    assert len(report.failures([CONTRADICTED, NOT_FOUND])) == 2
+
+
+def test_work_goes_through_run_batch_by_batch_and_progress_is_told(checker: Checker) -> None:
+    text = "The stockpile of uranium is capped at 300 kilograms. " * 9
+    calls: list[int] = []
+    seen: list[tuple[int, int]] = []
+
+    def run(function):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        return function()
+
+    checker.check(text, seen=lambda done, total: seen.append((done, total)), run=run)
+    assert seen == [(4, 9), (8, 9), (9, 9)]
+    assert len(calls) >= 3
+
+
+@pytest.mark.parametrize("text", ["", "Is it?", "# Only a heading", "```\ncode\n```"])
+def test_a_text_that_claims_nothing_is_refused(checker: Checker, text: str) -> None:
+    with pytest.raises(InputError, match="claims nothing"):
+        checker.check(text)
+
+
+def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
+    documents = [document("", "a/deal.md", "The deal"), document("", "b/limits.md", "Limits")]
+    assert named_document("deal.md > Signing", documents) == "a/deal.md"
+    assert named_document("see Limits, page 3", documents) == "b/limits.md"
+    assert named_document("something else", documents) is None
+    assert named_document("The ordeal", documents) is None
+
+
+def test_the_check_reads_claims_as_split(tmp_path: Path) -> None:
+    text = "The JCPOA was signed. It is capped."
+    assert [p.text for s in split_claims(text).sentences for p in s.parts][
+        1
+    ] == "The JCPOA is capped."

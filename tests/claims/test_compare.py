@@ -1,0 +1,98 @@
+"""A claim beside evidence without a model: values by meaning, names, negations."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.claims.compare import compare, figures, names
+
+SIGNED = (
+    "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on "
+    "14 July 2015."
+)
+LIMITS = (
+    "Iran kept 6,104 installed centrifuges, of which 5,060 first-generation IR-1 machines at "
+    "Natanz could enrich uranium for 10 years. Iran agreed to enrich to no more than 3.67 percent. "
+    "The stockpile was capped at 300 kilograms. It paid $1.7 billion."
+)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "The JCPOA was signed on 14 July 2015.",
+        "The JCPOA was signed on 2015-07-14.",
+        "The JCPOA was signed in July 2015.",
+        "The JCPOA was signed in 2015.",
+    ],
+)
+def test_a_date_is_the_same_in_other_words_and_less_exact(claim: str) -> None:
+    found = compare(claim, SIGNED)
+    assert (found.missing, found.differs, found.values) == ((), (), 1)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "Iran kept 5,060 IR-1 machines for ten years.",
+        "Enrichment was limited to 3.67%.",
+        "The stockpile was capped at 0.3 tonnes.",
+        "More than 6,000 installed centrifuges were kept.",
+        "It paid 1,700,000,000 dollars.",
+    ],
+)
+def test_an_amount_is_the_same_in_other_words_and_units(claim: str) -> None:
+    found = compare(claim, LIMITS)
+    assert (found.missing, found.differs) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "pair"),
+    [
+        ("The JCPOA was signed on 14 July 2018.", SIGNED, ("14 July 2018", "14 July 2015")),
+        ("The JCPOA was signed in 2018.", SIGNED, ("2018", "14 July 2015")),
+        ("The stockpile was capped at 500 kg.", LIMITS, ("500 kg", "300 kilograms")),
+        ("Enrichment was limited to 5 percent.", LIMITS, ("5 percent", "3.67 percent")),
+        ("It paid $17 billion.", LIMITS, ("$17,000,000,000", "$1,700,000,000")),
+        ("The JCPOA was signed in Geneva on 14 July 2015.", SIGNED, ("Geneva", "Vienna")),
+    ],
+)
+def test_what_cannot_both_hold_is_named(claim: str, evidence: str, pair: tuple[str, str]) -> None:
+    assert pair in compare(claim, evidence).differs
+
+
+def test_more_than_and_less_than_are_not_the_same() -> None:
+    assert compare("More than 400 kg were kept.", LIMITS).missing
+    assert not compare("Less than 400 kg were kept.", LIMITS).missing
+
+
+@pytest.mark.parametrize(
+    ("claim", "denied"),
+    [("The JCPOA was never signed in Vienna.", True), ("The JCPOA was signed in Vienna.", False)],
+)
+def test_a_denial_on_one_side_is_seen(claim: str, denied: bool) -> None:
+    assert compare(claim, SIGNED).denied is denied
+
+
+def test_names_are_runs_of_capitals_and_may_be_spelt_out_in_the_evidence() -> None:
+    assert names("In Vienna the European Union and Federica Mogherini announced it.") == [
+        "Vienna",
+        "European Union",
+        "Federica Mogherini",
+    ]
+    assert compare("The EU lifted it.", "The European Union lifted its sanctions.").unnamed == ()
+    assert compare("The JCPOA ended.", SIGNED, "").unnamed == ()
+    assert compare("Japan signed it.", SIGNED).unnamed == ("Japan",)
+
+
+def test_a_name_in_the_heading_counts() -> None:
+    assert compare("The JCPOA was signed.", "It was signed in 2015.", "The JCPOA").unnamed == ()
+
+
+def test_a_quotation_is_alike_in_every_word() -> None:
+    assert compare(SIGNED, SIGNED).likeness == 1.0
+    assert compare("Bananas are yellow.", SIGNED).likeness < 0.5
+
+
+def test_a_long_text_is_read_in_pieces() -> None:
+    assert len(figures("It rose in 2015 by 3 percent. " * 100)) == 200

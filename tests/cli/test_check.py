@@ -1,0 +1,101 @@
+"""`rag check` on a real index with the shipped models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rag import build
+from rag.claims.check import Checker
+from rag.cli.main import cli
+from rag.errors import InputError
+from rag.settings import Settings
+from tests.claims.parts import MODELS, engine
+
+TEXT = """# Notes
+
+The JCPOA was signed in Vienna on 14 July 2015. The stockpile of uranium is capped at 500 kilograms.
+Is it over?
+"""
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a text; `rag check` reads with a reader of words instead of the shipped one."""
+    made = Checker(engine(tmp_path / "index"), MODELS)
+
+    def checker(settings: Settings) -> Checker:
+        return made
+
+    monkeypatch.setattr(build, "checker", checker)
+    (tmp_path / "notes.md").write_text(TEXT, encoding="utf-8")
+    return tmp_path
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(cli, ["check", *arguments], input=text)
+
+
+def test_a_contradiction_is_shown_and_exits_with_1(checked: Path) -> None:
+    done = run(str(checked / "notes.md"))
+    assert done.exit_code == 1
+    assert 'says "500 kilograms", limits.md says "300 kilograms"' in done.output
+    assert "4 sentences: 1 supported, 1 contradicted, 2 not a claim" in done.output
+
+
+def test_fail_on_chooses_what_fails(checked: Path) -> None:
+    assert run(str(checked / "notes.md"), "--fail-on", "not-in-documents").exit_code == 0
+    assert run(str(checked / "notes.md"), "--fail-on", "none").exit_code == 0
+    wrong = run(str(checked / "notes.md"), "--fail-on", "anything")
+    assert isinstance(wrong.exception, InputError)
+
+
+def test_stdin_and_json(checked: Path) -> None:
+    done = run("-", "--json", text="The JCPOA was signed in Vienna on 14 July 2015.")
+    found = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert (found["counts"]["supported"], found["failed"]) == (1, 0)
+    assert found["sentences"][0]["evidence"][0]["citation"]["quote"].startswith("The JCPOA")
+
+
+def test_junit_has_a_test_a_claim_and_the_page_both_texts(checked: Path) -> None:
+    run(
+        str(checked / "notes.md"),
+        "--junit",
+        str(checked / "c.xml"),
+        "--html",
+        str(checked / "c.html"),
+    )
+    suite = ElementTree.parse(checked / "c.xml").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    (failure,) = suite.iter("failure")
+    assert "500 kilograms" in str(failure.get("message"))
+    page = (checked / "c.html").read_text(encoding="utf-8")
+    assert '<mark class="contradicted">The stockpile of uranium' in page
+    assert "capped at 300 kilograms" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("absent.md",), "absent.md cannot be read"),
+        (("-", "--junit", "/nowhere/x.xml"), "/nowhere/x.xml cannot be written"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_said(
+    checked: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = run(*arguments, text=TEXT)
+    assert isinstance(done.exception, InputError)
+    assert says in done.exception.message
+
+
+def test_a_page_escapes_what_a_text_says(checked: Path) -> None:
+    text = "The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
+    run("-", "--html", str(checked / "x.html"), text=text)
+    assert "<script>" not in (checked / "x.html").read_text(encoding="utf-8")

@@ -1,0 +1,69 @@
+"""`/v1/check` of a running service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.serving.fake_server import put_text, serving
+
+OMAN = (
+    "Oman hosted the secret talks in 2012. "
+    "The talks were led by William Burns \U0001f54a in Muscat."
+)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with serving(tmp_path_factory.mktemp("checked")) as made:
+        put_text(made, "oman.txt", OMAN)
+        yield made
+
+
+def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Client) -> None:
+    text = (
+        "# Talks\n\nThe talks were led by William Burns in Muscat. "
+        "Oman hosted the secret talks in 2018."
+    )
+    found = client.post("/v1/check", json={"text": text}).json()
+    assert [text[one["start"] : one["end"]] for one in found["sentences"]] == [
+        "# Talks",
+        "The talks were led by William Burns in Muscat.",
+        "Oman hosted the secret talks in 2018.",
+    ]
+    assert [one["verdict"] for one in found["sentences"]][0::2] == ["not_a_claim", "contradicted"]
+    assert found["sentences"][2]["reason"] == 'says "2018", uploads/oman.txt says "2012"'
+    for one in found["sentences"]:
+        for evidence in one["evidence"]:
+            document = client.get(f"/v1/documents/{evidence['document_id']}/text").text
+            place = slice(evidence["start_char_index"], evidence["end_char_index"])
+            assert document[place] == evidence["cited_text"]
+    assert found["counts"]["contradicted"] == 1
+
+
+def test_sources_say_what_a_mark_cites(client: httpx.Client) -> None:
+    text = "Oman hosted the secret talks in 2012. [3]"
+    source = {"index": 3, "document_id": "uploads/oman.txt"}
+    found = client.post("/v1/check", json={"text": text, "sources": [source]}).json()
+    assert found["sentences"][0]["cited"] == [3]
+    assert not found["sentences"][0]["wrong_citation"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"text": ""}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}],
+)
+def test_what_cannot_be_checked_is_a_422_that_says_why(
+    client: httpx.Client, body: dict[str, object]
+) -> None:
+    found = client.post("/v1/check", json=body)
+    assert found.status_code == 422
+    assert found.json()["detail"]
+
+
+def test_a_deadline_is_kept(client: httpx.Client) -> None:
+    text = "Oman hosted the secret talks in 2012. " * 400
+    found = client.post("/v1/check", json={"text": text, "deadline_ms": 1})
+    assert (found.status_code, found.json()["type"]) == (503, "urn:rag:deadline")
