@@ -114,7 +114,9 @@ def pool(settings: Settings) -> Pool:
     """Processes that read files; a context manager that ends them."""
     from rag.loading.pool import Limits, Pool
 
-    limits = Limits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb)
+    limits = Limits(
+        settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
+    )
     return Pool(settings.workers, limits)
 
 
@@ -131,7 +133,7 @@ def stamps(settings: Settings) -> Stamps:
     from rag.loading.identity import identity
     from rag.stamps import Stamps
 
-    return Stamps(settings.index, identity(settings.file_mb, settings.file_seconds, settings.file_memory_mb))
+    return Stamps(settings.index, identity(settings.file_mb, settings.file_seconds, settings.file_memory_mb, settings.keep_furniture))
 
 
 def ingest(settings: Settings, loader: Loader) -> Ingest:

@@ -33,6 +33,8 @@ class Report:
     passages: int = 0
     removed: list[str] = field(default_factory=list)
     """Parts of archives and mailboxes that are no longer in them."""
+    left_out: int = 0
+    """Characters of furniture of pages, such as navigation and running heads, that are not in the texts."""
 
 
 class Ingest:
@@ -140,6 +142,7 @@ class Ingest:
             self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
             yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
         self.report.skipped += loaded.skipped
+        self.report.left_out += loaded.left_out
         self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
         if self._stamps:
             self._stamps.digest(found.path)

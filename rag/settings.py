@@ -66,6 +66,8 @@ class Settings:
     """The writer's API key; best given as RAG_WRITER_KEY."""
     writer_seconds: int = 60
     """Seconds after which a written answer is given up."""
+    keep_furniture: int = 0
+    """1: navigation, running heads and the like stay in texts read from now on; 0: they do not."""
     host: str = "127.0.0.1"
     """Address that the service is bound to; another than this machine's own needs API keys."""
     port: int = 8000
@@ -138,6 +140,7 @@ class Settings:
             raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
         limits |= {"alternatives": (0, 50), "max_question": (1, 100_000), "threads": (0, 1024)}
         limits |= {"workers": (0, 256), "file_mb": (1, 10_000), "file_seconds": (1, 86_400), "file_memory_mb": (256, 1_000_000)}
+        limits |= {"keep_furniture": (0, 1)}
         limits |= {"port": (0, 65_535), "queue": (1, 10_000), "batch_tokens": (256, 1_000_000), "batch_ms": (0, 1000)}
         limits |= {"deadline_ms": (1, 600_000), "max_upload_mb": (1, 1024), "rate": (0, 1_000_000), "log_questions": (0, 1)}
         for name, (least, most) in limits.items():

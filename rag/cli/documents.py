@@ -15,10 +15,11 @@ from rag.cli.clean import flat
 from rag.cli.options import filter_option, print_json, shared
 from rag.cli.render import clean
 from rag.deleting import Receipt, delete
-from rag.errors import NotFoundError, StoreError
+from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingest import Report
 from rag.loading.files import Found
+from rag.loading.pool import Job
 from rag.protocols import Store
 from rag.settings import Settings
 from rag.types import INSIDE, Document
@@ -67,6 +68,8 @@ def _report(report: Report, index: str) -> str:
         path = next(path for path, why in report.skipped if why == reason)
         more = f" and {count - 1} more" if count > 1 else ""
         lines.append(f"  skipped {clean(path)}{more}: {clean(reason)}")
+    if report.left_out:
+        lines.append(f"  left out {report.left_out:,} characters of navigation, running heads and the like; see them: rag show --raw")
     return "\n".join(lines)
 
 
@@ -86,16 +89,40 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
 
 @click.command("show")
 @click.argument("document")
+@click.option("--raw", is_flag=True, help="Read the file again, with the navigation and running heads that ingesting left out.")
 @shared
-def show_command(settings: Settings, as_json: bool, document: str) -> None:
+def show_command(settings: Settings, as_json: bool, document: str, raw: bool) -> None:
     """Print the text of DOCUMENT (its id, or its path): what the offsets of citations count in."""
     store = build.store(settings, any_embedder=True)
     found = store.document(_find(store, document))
+    if raw and found:
+        found = _raw(settings, found)
     if as_json:
         print_json(found)
     elif found:
         sys.stdout.write(found.text if not sys.stdout.isatty() else clean(found.text))
         sys.stdout.write("" if found.text.endswith("\n") else "\n")
+
+
+def _raw(settings: Settings, document: Document) -> Document:
+    """The document as its file is now, with its furniture. Raises NotFoundError without a file, InputError if it is unreadable."""
+    from rag.loading.files import HINT, Unreadable
+
+    path = Path(document.file)
+    if not path.is_file():
+        hint = "without --raw the text is shown as it was ingested"
+        raise NotFoundError(f"{document.id} has no file at {document.file} to read again", hint)
+    try:
+        with build.pool(dataclasses.replace(settings, keep_furniture=1, workers=1)) as pool:
+            ((_, loaded),) = pool([Job(Found(path, document.id))])
+        if isinstance(loaded, Unreadable):
+            raise loaded
+    except Unreadable as error:
+        raise InputError(f"{path} {error}", HINT) from error
+    again = [other for other in loaded.documents if other.source == document.source]
+    if not again:
+        raise NotFoundError(f"{document.id} is no longer in {path}", f"run: rag sync {path.parent}")
+    return again[0]
 
 
 @click.command("delete")

@@ -11,12 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from bs4.exceptions import ParserRejectedMarkup
-
 from rag.errors import InputError, NotFoundError
 from rag.loading import dates
 from rag.loading.encoding import decode, decode_page
-from rag.loading.kinds import Kind, kind_of
+from rag.loading.kinds import FURNISHED, Kind, kind_of
 from rag.loading.parsed import Parsed, Part
 from rag.loading.parsed import Unreadable as Unreadable  # who reads files catches it
 from rag.store.manifest import OWN_FILES, is_index
@@ -36,7 +34,8 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file and the id that its document has: the folder's name, then the path inside the folder."""
+    """A file and the id that its document has: the folder's name, then the path inside the folder.
+    """
 
     path: Path
     document_id: str
@@ -44,7 +43,8 @@ class Found:
 
 @dataclass(slots=True)
 class Loaded:
-    """What a file held: documents; sources of those that are as they were known; (source, reason) of what cannot be read.
+    """What a file held: documents; sources of those that are as they were known; (source, reason)
+    of what cannot be read.
 
     `sha256` is the digest of the file itself.
     """
@@ -53,12 +53,15 @@ class Loaded:
     same: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     sha256: str = ""
+    left_out: int = 0
+    """Characters of furniture of pages, such as navigation, that are in no document."""
 
 
 def find(paths: list[Path], name: str | None = None, index: Path | None = None) -> Iterator[Found]:
     """The files under `paths`, in order; `name` takes the place of the folder's own name in ids.
 
-    Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts again, and API keys.
+    Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts
+    again, and API keys.
     Raises NotFoundError for a path that is not there, InputError for one that is an index's.
     """
     own = os.path.realpath(index) if index else ""
@@ -113,20 +116,28 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
         yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
-def load(found: Found, known: Mapping[str, str] | None = None, most_bytes: int = MOST_BYTES) -> Loaded:
-    """The documents in a file: one, or those of an archive or mailbox. Those whose digest is `known`, by source, are not read.
+def load(
+    found: Found, known: Mapping[str, str] | None = None, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
+) -> Loaded:
+    """The documents in a file: one, or those of an archive or mailbox. Those whose digest is
+    `known`, by source, are not read.
 
-    Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or nothing to read.
+    With `keep_furniture` navigation, running heads and the like stay in the texts.
+
+    Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or
+    nothing to read.
     """
     content = read_bytes(found.path, most_bytes)
-    run = _Run(known or {}, _MOST_EXPANDED * most_bytes)
+    run = _Run(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(found.document_id, str(found.path), found.path.name), content)
     return run.loaded
 
 
-def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES) -> Loaded:
-    """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is id and source."""
-    run = _Run({}, _MOST_EXPANDED * most_bytes)
+def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False) -> Loaded:
+    """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is
+    id and source.
+    """
+    run = _Run({}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
     return run.loaded
 
@@ -137,7 +148,9 @@ def load_bytes(name: str, data: bytes) -> list[Document]:
 
 
 def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loaded:
-    """What `load_data` finds, or a `rag.loading.pool.Pool` within limits. Raises InputError if that is no document."""
+    """What `load_data` finds, or a `rag.loading.pool.Pool` within limits. Raises InputError if that
+    is no document.
+    """
     try:
         loaded = by(name, data)
         if not loaded.documents:
@@ -156,7 +169,9 @@ def read(found: Found) -> Document:
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more than `most`."""
+    """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more
+    than `most`.
+    """
     if os.path.isdir(path):
         raise Unreadable("is a folder that cannot be opened", passing=True)
     if not _is_utf8(str(path)):
@@ -181,7 +196,9 @@ def _is_utf8(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a document is: its id and source, the name that tells its kind, and the digest of the archive it is in, if any."""
+    """Where a document is: its id and source, the name that tells its kind, and the digest of the
+    archive it is in, if any.
+    """
 
     id: str
     source: str
@@ -196,10 +213,11 @@ class _Place:
 class _Run:
     """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
 
-    def __init__(self, known: Mapping[str, str], most_bytes: int) -> None:
+    def __init__(self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False) -> None:
         self.loaded = Loaded()
         self._known = known
         self._left = most_bytes
+        self._keep_furniture = keep_furniture
 
     def file(self, place: _Place, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()
@@ -216,7 +234,9 @@ class _Run:
         if kind.role == "container":
             self._container(kind, place, content, digest)
         else:
-            self.loaded.documents.append(_document(kind, place, name, content, digest))
+            parsed = _parsed(kind, content, self._keep_furniture)
+            self.loaded.documents.append(_document(kind, place, name, parsed, digest))
+            self.loaded.left_out += parsed.left_out
 
     def _unpack(self, kind: Kind, content: bytes, name: str) -> tuple[bytes, str]:
         with _translated(kind):
@@ -251,11 +271,15 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
 
 
-def _document(kind: Kind, place: _Place, name: str, content: bytes, digest: str) -> Document:
+def _parsed(kind: Kind, content: bytes, keep_furniture: bool) -> Parsed:
     with _translated(kind):
-        module = kind.load()
+        parse, options = kind.load().parse, [keep_furniture] if kind.module in FURNISHED else []
         decoded = decode_page if kind.module == "html" else decode
-        parsed: Parsed = module.parse(content) if kind.role == "binary" else Parsed(*module.parse(decoded(content)))
+        given = parse(content if kind.role == "binary" else decoded(content), *options)
+        return given if isinstance(given, Parsed) else Parsed(*given)
+
+
+def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
     text = _characters(parsed.text)
     if not text.strip():
         raise Unreadable("holds no text" + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else ""))
@@ -286,15 +310,15 @@ def _metadata(found: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _translated(kind: Kind) -> Iterator[None]:
-    """Whatever a parser raises as the reason why a file cannot be read; parsers of broken files raise anything."""
+    """Whatever a parser raises as the reason why a file cannot be read; parsers of broken files
+    raise anything.
+    """
     try:
         yield
     except (Unreadable, MemoryError):
         raise
     except RecursionError:
         raise Unreadable("is nested too deeply") from None
-    except ParserRejectedMarkup as error:
-        raise Unreadable("is not HTML") from error
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise Unreadable(f"is not a {kind.name} file that can be read: {reason}") from error

@@ -6,7 +6,7 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
-_LIBRARIES = ("beautifulsoup4", "pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "openpyxl", "lxml")
+_LIBRARIES = ("pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "openpyxl", "lxml")
 
 
 def identity(*limits: int) -> str:

@@ -36,7 +36,9 @@ BINARIES = {
 """Modules with `parse(content) -> Parsed`."""
 CONTAINERS = {"gz": "packed", "zip": "packed", "mbox": "mail"}
 """Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) -> bytes`."""
-EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office", "lxml": "office"}
+FURNISHED = ("html",)
+"""Modules that leave out furniture of pages, unless their `parse` gets True after the content."""
+EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
 """The extra that brings each library that may be absent."""
 _OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))

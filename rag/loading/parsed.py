@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from rag.loading.blocks import Block, join
@@ -29,6 +29,8 @@ class Parsed:
     sections: tuple[Section, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
+    left_out: int = 0
+    """Characters of furniture that are not in `text`, such as navigation and running heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,12 @@ def of_pages(pages: Iterable[Iterable[Block]], metadata: dict[str, str], glue: G
         starts.append((len(blocks), 0))
         for number, block in enumerate(block for block in page if block.text.strip()):
             last = blocks[-1] if blocks else Block("", 1)
-            whole = None if last.level or block.level else glue(last.text, block.text)
+            apart = last.level or block.level or last.context != block.context
+            whole = None if apart else glue(last.text, block.text)
             if whole is None:
-                blocks.append(Block(block.text.strip(), block.level))
+                blocks.append(replace(block, text=block.text.strip()))
                 continue
-            blocks[-1] = Block(whole)
+            blocks[-1] = replace(last, text=whole)
             if number == 0:  # after the word that stands on both pages
                 starts[-1] = (len(blocks) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
     text, sections = join(blocks)

@@ -1,4 +1,6 @@
-"""Files read by several processes at once, each file within limits: one that is hostile or broken never stops the rest."""
+"""Files read by several processes at once, each file within limits: one that is hostile or broken
+never stops the rest.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,23 @@ from rag.threads import available_cores
 _AHEAD = 3
 """Files for each process that are read before the first of them is asked for."""
 _PATIENCE = 4
-"""A file that waits, for a disk or for its turn, may take so many times the seconds that it may compute."""
+"""A file that waits, for a disk or for its turn, may take so many times the seconds that it may
+compute.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """On one file: its bytes, the seconds that it may compute, the megabytes of memory that reading it may take."""
+    """On one file: its bytes, the seconds that it may compute, the megabytes of memory that reading
+    it may take.
+
+    `keep_furniture`: navigation, running heads and the like stay in its text.
+    """
 
     most_bytes: int = MOST_BYTES
     seconds: int = 120
     memory: int = 2048
+    keep_furniture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ Loader = Callable[[Iterable[Job]], Iterator[Result]]
 
 
 def one_by_one(jobs: Iterable[Job]) -> Iterator[Result]:
-    """Read in this process, without limits on time and memory: for a few files that can be trusted."""
+    """Read in this process, without limits on time and memory: for a few files that can be trusted.
+    """
     for job in jobs:
         try:
             yield job, load(job.found, job.known)
@@ -90,13 +100,13 @@ class Pool:
 
     def load_data(self, name: str, data: bytes) -> Loaded:
         """As `rag.loading.files.load_data`, in a process of its own. Raises Unreadable."""
-        request = {"id": name, "size": len(data), "most_bytes": self._limits.most_bytes, "seconds": self._limits.seconds}
+        request = {"id": name, "size": len(data)}
         return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: Job) -> Loaded | Unreadable:
         request = {"path": str(job.found.path), "id": job.found.document_id, "known": dict(job.known)}
         try:
-            return self._ask({**request, "most_bytes": self._limits.most_bytes, "seconds": self._limits.seconds})
+            return self._ask(request)
         except Unreadable as error:
             return error
 
@@ -106,7 +116,9 @@ class Pool:
             worker = self._own.worker = _Worker(self._limits)
             with self._lock:
                 self._all = [other for other in self._all if not other.ended] + [worker]
-        return worker.ask(request, data)
+        limits = self._limits
+        given = {"most_bytes": limits.most_bytes, "seconds": limits.seconds, "keep_furniture": limits.keep_furniture}
+        return worker.ask({**request, **given}, data)
 
     def close(self) -> None:
         """End the processes, whatever they do."""

@@ -37,9 +37,10 @@ def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
 def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
     try:
         if "size" in request:
-            loaded = load_data(request["id"], requests.read(request["size"]), request["most_bytes"])
+            loaded = load_data(request["id"], requests.read(request["size"]), request["most_bytes"], request["keep_furniture"])
         else:
-            loaded = load(Found(Path(request["path"]), request["id"]), request["known"], request["most_bytes"])
+            found = Found(Path(request["path"]), request["id"])
+            loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
         return asdict(loaded)
     except Unreadable as error:
         return {"unreadable": str(error), "passing": error.passing}
@@ -56,7 +57,8 @@ def loaded_from(answer: dict[str, Any]) -> Loaded:
     if "unreadable" in answer:
         raise Unreadable(answer["unreadable"], answer.get("passing", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
-    return Loaded([_document(fields) for fields in answer["documents"]], answer["same"], skipped, answer["sha256"])
+    documents = [_document(fields) for fields in answer["documents"]]
+    return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])
 
 
 def _document(fields: dict[str, Any]) -> Document:

@@ -64,7 +64,9 @@ class Service:
         self._embedder: Future[Embedder] = Future()
         limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
         self.models = ModelThread(self._open, limits, self.metrics)
-        readers = Pool(1, FileLimits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb))
+        readers = Pool(1, FileLimits(
+            settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
+        ))
         self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, readers)
         self.metrics.watch(lambda: self.models.depth, self._stats)
 

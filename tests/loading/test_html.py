@@ -2,7 +2,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.loading.html import fragment, parse
+from rag.loading.html import fragment
+from rag.loading.html import parse as parse_page
+from rag.types import Section
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title> The  title </title>
@@ -14,6 +16,11 @@ PAGE = """<!DOCTYPE html>
 was burned.<script>var x = 1;</script><!-- hidden --></p>
 <aside>Also read</aside><form><input><button>Send</button></form>
 <h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
+
+
+def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
+    parsed = parse_page(source)
+    return parsed.text, parsed.sections, parsed.metadata
 
 
 def text(source: str) -> str:
@@ -116,7 +123,7 @@ def test_a_page() -> None:
         ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
         ("<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>", "a"),
         ("a<![if !IE]>b<![endif]>", "ab"),
-        ("a<![foo bar>c", "a<![foo bar>c"),
+        ("a<![foo bar>c", "ac"),
         ("<dl><dt>a<dd>b<dt>c</dt><dd>d</dd></dl>", "a\n\nb\n\nc\n\nd"),
         ("<figure><img alt='x'><figcaption>c</figcaption></figure><blockquote>q</blockquote><hr>e", "c\n\nq\n\ne"),
         ("</p></ul></table>a", "a"),
@@ -152,7 +159,7 @@ def test_lists(source: str, expected: str) -> None:
     ("source", "expected"),
     [
         ("x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y", "x\n\na | b\na: c | b: d\n\ny"),
-        ("<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>", "C\na | b\nc | d"),
+        ("<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>", "C\na | b\na: c | b: d"),
         ("<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>", "a | \n | b"),
         ("<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>", "a b c | d e"),
         ("<table><tr><td>a<table><tr><td>b<td>c</table>d<td>e</table>", "a\nb | c\nd | e"),
