@@ -133,7 +133,8 @@ def stamps(settings: Settings) -> Stamps:
     from rag.loading.identity import identity
     from rag.stamps import Stamps
 
-    return Stamps(settings.index, identity(settings.file_mb, settings.file_seconds, settings.file_memory_mb, settings.keep_furniture))
+    limits = (settings.file_mb, settings.file_seconds, settings.file_memory_mb)
+    return Stamps(settings.index, identity(*limits, settings.keep_furniture))
 
 
 def ingest(settings: Settings, loader: Loader) -> Ingest:

@@ -69,7 +69,7 @@ def _report(report: Report, index: str) -> str:
         more = f" and {count - 1} more" if count > 1 else ""
         lines.append(f"  skipped {clean(path)}{more}: {clean(reason)}")
     if report.left_out:
-        lines.append(f"  left out {report.left_out:,} characters of navigation, running heads and the like; see them: rag show --raw")
+        lines.append(f"  left out {report.left_out:,} characters of navigation and the like; see them: rag show --raw")
     return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
 
 
 def _raw(settings: Settings, document: Document) -> Document:
-    """The document as its file is now, with its furniture. Raises NotFoundError without a file, InputError if it is unreadable."""
+    """The document as its file is now, with its furniture. Raises NotFoundError, or InputError for an unreadable file."""
     from rag.loading.files import HINT, Unreadable
 
     path = Path(document.file)
