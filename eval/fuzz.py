@@ -61,6 +61,8 @@ _FIELDS = [
     "limit",
 ]
 _PATHS = ["/v1/ask", "/v1/ask", "/v1/ask", "/v1/ask/batch", "/v1/search", "/v1/verify", "/v1/documents", "/v1/documents"]
+_PATHS += ["/mcp", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/dify/retrieval"]
+_PATHS += ["/v1/vector_stores/default/search"]
 _PATHS = _PATHS * 3 + ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
 _METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
 _PIECES = [b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b"1e999", b"-0", b"NaN"]
@@ -105,6 +107,14 @@ _ODD += [
     ["Who?"] * 70,
     "a.md",
 ]
+_TOOLS = ["ask", "search", "why", "fetch", "read_document", "outline", "list_documents", "verify", "ingest", "delete", ""]
+_MCP_METHODS = ["tools/call"] * 12 + ["tools/list", "resources/read", "resources/templates/list", "initialize", "ping"]
+_MCP_METHODS += ["server/discover", "notifications/initialized", "prompts/list", "subscriptions/listen", "nonsense", ""]
+_MCP_MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "fuzz", "version": "0"},
+}
 _CHANGED = 16
 """Changed copies of each request that was made."""
 _TYPES = [
@@ -143,6 +153,36 @@ def _wild() -> strategies.SearchStrategy[Wild]:
     )
 
 
+def _mcp() -> strategies.SearchStrategy[Wild]:
+    """Messages to /mcp, of both eras of the protocol: right ones, almost right ones, and others."""
+    words = strategies.sampled_from(["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]) | _TEXT
+    names = strategies.sampled_from(["question", "query", "id", "document_id", "quote", "section", "name", *_FIELDS])
+    numbers = strategies.sampled_from(["start", "end", "limit", "lines", "start_line", "offset", "length", "passages"])
+    arguments = strategies.dictionaries(names, words | _JSON, max_size=4) | strategies.dictionaries(
+        names | numbers, words | strategies.integers(0, 10**10), max_size=6
+    )
+    return strategies.builds(
+        _message,
+        strategies.sampled_from(_MCP_METHODS),
+        strategies.sampled_from(_TOOLS),
+        arguments | _JSON,
+        strategies.integers() | _TEXT | strategies.none(),
+        strategies.sampled_from(["2026-07-28", "2025-11-25", "2024-11-05", "", "x"]),
+    )
+
+
+def _message(method: str, tool: str, arguments: Any, number: Any, version: str) -> Wild:
+    modern = version == "2026-07-28"
+    params = {"name": tool, "arguments": arguments, "uri": f"rag://document/{arguments}"[:300]}
+    body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params | ({"_meta": _MCP_MODERN} if modern else {})}
+    headers = {b"accept": b"application/json, text/event-stream"}
+    if version:
+        headers[b"mcp-protocol-version"] = version.encode()
+    if modern:
+        headers |= {b"mcp-method": method.encode(), b"mcp-name": tool.encode()}
+    return "POST", "/mcp", "application/json", headers, json.dumps(body).encode()
+
+
 def _many(strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]) -> None:
     """Calls `do` with so many values, in runs that hypothesis forgets in between."""
     done = 0
@@ -164,6 +204,12 @@ def _changed(body: bytes, chance: random.Random) -> bytes:
     if chance.random() < 0.6:
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(body)
+            if isinstance(found, dict) and isinstance(found.get("params"), dict) and chance.random() < 0.8:
+                params = found["params"]
+                inside = params.get("arguments")
+                part = inside if isinstance(inside, dict) and chance.random() < 0.7 else params
+                part[chance.choice([*part, *_FIELDS])] = chance.choice(_ODD)
+                return json.dumps(found).encode()
             if isinstance(found, dict):
                 name = chance.choice([*found, *_FIELDS])
                 return json.dumps({"question": "Who led the talks?", **found, name: chance.choice(_ODD)}).encode()
@@ -227,7 +273,7 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
 
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
         operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-        each = number // (2 + 2 * _CHANGED) // len(operations)
+        each = max(1, number // (2 + 2 * _CHANGED) // len(operations))
 
         def allowed(case: Any) -> None:
             note(case.call(base_url=url, timeout=60).status_code, lambda: f"{case.method} {case.path} {case.body!r}")
@@ -246,7 +292,8 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
 
         for place, operation in enumerate(operations):
             _many(operation.as_strategy(), each, seed * 1_000_003 + place, allowed)
-        _many(_wild(), number // (2 + 2 * _CHANGED), seed * 1_000_003, wild)
+        _many(_wild(), number // (2 + 2 * _CHANGED) // 2, seed * 1_000_003, wild)
+        _many(_mcp(), number // (2 + 2 * _CHANGED) // 2, seed * 1_000_007, wild)
         while sum(times for what, times in found.items() if not what.startswith("BROKEN")) < number:
             request = chance.choice(seen)
             send((*request[:4], _changed(request[4], chance)))

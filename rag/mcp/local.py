@@ -38,7 +38,8 @@ class LocalLibrary:
         with self._one:
             engine = self._index.engine()
             meant = in_context(check_question(question, most), turns, self._evidence, most)
-            answer = engine.ask(meant.question, chosen.k, parse(chosen.filters) or None)
+            form = getattr(chosen, "form", None) or ""
+            answer = engine.ask(meant.question, chosen.k, parse(chosen.filters) or None, form=form)
         return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:

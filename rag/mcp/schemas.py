@@ -47,6 +47,9 @@ class AskResult(BaseModel):
     """`found` is false where the documents do not say; then `reason` says why, and `nearest` what came nearest."""
 
     found: bool
+    form: str = Field(
+        description="span, yes_no, sentences, steps, list, comparison, overview or catalogue."
+    )
     answer: str | None
     text: str = Field(description="The answer with [n] and its quotes, or why there is none.")
     confidence: float = Field(

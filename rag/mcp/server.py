@@ -22,6 +22,7 @@ from rag.mcp import schemas, tools
 from rag.mcp.library import Library
 from rag.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
 from rag.serving.problems import printable
+from rag.serving.wire import Form
 
 LibraryOf = Callable[[Any], Library]
 """From the HTTP request that a call came with, or None over stdio."""
@@ -95,6 +96,12 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         passages: Annotated[
             int | None, Field(ge=1, le=100, description="Passages to read; more takes longer.")
         ] = None,
+        form: Annotated[
+            Form | None,
+            Field(
+                description="What the answer is to look like; by default what the question wants."
+            ),
+        ] = None,
         conversation: Annotated[
             list[Turn],
             Field(
@@ -104,7 +111,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         ] = [],  # noqa: B006
     ) -> Annotated[CallToolResult, schemas.AskResult]:
         """Answer a question from the documents, with exact quotes and places, or say that they do not say."""
-        return tools.ask(opened(context), question, filters, passages, conversation)
+        return tools.ask(opened(context), question, filters, passages, conversation, form)
 
     @server.tool(annotations=_reads("Search the documents"))
     def search(

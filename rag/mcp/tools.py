@@ -23,7 +23,8 @@ from rag.mcp.library import Library, every_document, near_ids
 from rag.mcp.reading import MOST_CHARACTERS, Lines, section_span
 from rag.render.cited import NEAREST, cited, where
 from rag.server.conversation import Exchanged
-from rag.serving.wire import Line, Options
+from rag.server.library import AskOptions
+from rag.serving.wire import Form, Line, Options
 from rag.types import Document, Hit
 from rag.verify import Cited, verify
 
@@ -78,12 +79,14 @@ def ask(
     filters: Sequence[str],
     passages: int | None,
     turns: Sequence[Turn],
+    form: Form | None,
 ) -> CallToolResult:
     before = [Exchanged(turn.question, turn.answer) for turn in turns]
-    done = library.ask(question, before, Options(filters=list(filters), k=passages))
+    done = library.ask(question, before, AskOptions(filters=list(filters), k=passages, form=form))
     answer, shown = done.answer, cited(done.answer)
     made = schemas.AskResult(
         found=answer.text is not None,
+        form=answer.form,
         answer=answer.text,
         text=shown.text,
         confidence=answer.confidence,

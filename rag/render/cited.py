@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rag.types import Answer, Citation, Hit, Passage
+from rag.types import Answer, Citation, Hit, Passage, Piece
 
 NEAREST = 3
 """Passages that a refusal shows."""
@@ -61,7 +61,7 @@ def cited(answer: Answer) -> CitedText:
         text = refusal(answer)
         return CitedText(text, (), len(text))
     writer = _Writer()
-    _write_answer(writer, answer.text, answer)
+    _write_answer(writer, answer)
     for other in answer.parts[:_BESIDE]:
         writer.text += "\n\nAlso: "
         writer.quote(other.text, other.citations[0])
@@ -73,21 +73,27 @@ def cited(answer: Answer) -> CitedText:
     return CitedText(writer.text + "\n\n" + "\n".join(lines), tuple(writer.marks), body)
 
 
-def _write_answer(writer: _Writer, text: str, answer: Answer) -> None:
-    """The text, each of its quoted pieces followed by its [n]; a mark that has no place of its own ends it."""
-    at = 0
+def _write_answer(writer: _Writer, answer: Answer) -> None:
+    """The text, each piece followed by its [n]; a piece that is not found in it ends it."""
+    text, at = answer.text or "", 0
     left: list[Citation] = []
-    for citation in answer.citations:
-        found = text.find(citation.quote, at) if citation.quote else -1
-        if found < 0:
-            left.append(citation)
+    for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
+        words = piece.label if answer.form == "catalogue" and piece.label else piece.text
+        found = text.find(words, at) if words else -1
+        if piece.heading:
             continue
-        writer.text += text[at:found]
-        writer.quote(citation.quote, citation)
-        at = found + len(citation.quote)
+        if found < 0:
+            left.append(piece.citation)
+            continue
+        side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
+        writer.text += text[at:found] + side
+        writer.quote(words, piece.citation)
+        at = found + len(words)
     writer.text += text[at:]
     for citation in left:
         writer.quote("", citation)
+    if answer.more:
+        writer.text += f"\n… and {answer.more} more"
 
 
 def _first_of_each(marks: list[Mark]) -> Iterator[Mark]:

@@ -10,8 +10,14 @@ from rag.engine import check_question
 from rag.server.conversation import Exchanged, in_context
 from rag.serving.guard import Hangup
 from rag.serving.service import Service, wait
-from rag.serving.wire import Options
+from rag.serving.wire import Form, Options
 from rag.types import Answer, Hit
+
+
+class AskOptions(Options):
+    """How a question is asked; `form` is by default the one that the question wants."""
+
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import pytest
+
+from rag.render.cited import cited, where
+from rag.render.links import document_of, page_link, resource_link
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece
+
+TEXT = "Oman hosted talks.\n1. Turn it off.\n2. Wait.\nThe lease ends in May 2027."
+
+
+def citation(quote: str, sentence: str = "", document_id: str = "a.md") -> Citation:
+    start, whole = TEXT.index(quote), sentence or quote
+    first = TEXT.index(whole)
+    return Citation(
+        document_id,
+        "A",
+        "A > B",
+        "/a.md",
+        "0" * 64,
+        start,
+        start + len(quote),
+        quote,
+        first,
+        first + len(whole),
+        whole,
+        2,
+    )
+
+
+def answer(text: str | None, pieces: list[Piece], form: str = "span", **values: object) -> Answer:
+    citations = tuple(piece.citation for piece in pieces)
+    made = Answer("Q?", text, 0.9, citations, (), (), None, {}, form=form, pieces=tuple(pieces))
+    return replace(made, **values)  # type: ignore[arg-type]
+
+
+def test_a_span_is_quoted_with_its_sentence() -> None:
+    made = cited(answer("May 2027", [Piece(citation("May 2027", "The lease ends in May 2027."))]))
+    assert made.text == "May 2027 [1]\n\n[1] A > B, page 2 (a.md): “The lease ends in May 2027.”"
+    (mark,) = made.marks
+    assert made.text[mark.start : mark.end] == mark.citation.quote == "May 2027"
+    assert made.text[: made.body] == "May 2027 [1]"
+
+
+def test_each_piece_has_its_number_where_it_is() -> None:
+    pieces = [Piece(citation("1. Turn it off.")), Piece(citation("2. Wait."))]
+    made = cited(answer("1. Turn it off.\n2. Wait.", pieces, "steps", more=3))
+    assert made.text[: made.body] == "1. Turn it off. [1]\n2. Wait. [2]\n… and 3 more"
+    for mark in made.marks:
+        assert made.text[mark.start : mark.end] == mark.citation.quote
+
+
+def test_yes_and_the_sides_of_a_comparison_are_said() -> None:
+    piece = Piece(citation("Oman hosted talks."))
+    made = cited(answer("Yes. Oman hosted talks.", [piece], "yes_no"))
+    assert made.text.startswith("Yes. Oman hosted talks. [1]\n\n[1] ")
+    sides = [replace(piece, label="Oman"), Piece(citation("2. Wait."), label="Waiting")]
+    made = cited(answer("Oman hosted talks.\n2. Wait.", sides, "comparison"))
+    assert made.text[: made.body] == "Oman: Oman hosted talks. [1]\nWaiting: 2. Wait. [2]"
+
+
+def test_a_catalogue_cites_behind_its_titles() -> None:
+    pieces = [
+        Piece(citation("Oman hosted talks."), label="A"),
+        Piece(citation("2. Wait.", "", "b.md"), label="B"),
+    ]
+    made = cited(answer("A\nB", pieces, "catalogue"))
+    assert made.text[: made.body] == "A [1]\nB [2]"
+
+
+def test_what_contradicts_it_is_beside_it() -> None:
+    span = citation("May 2027", "The lease ends in May 2027.")
+    other = Alternative("2. Wait.", 0.8, (citation("2. Wait.", "", "b.md"),))
+    made = cited(
+        answer(
+            "May 2027", [Piece(span)], dissent=(other,), parts=(replace(other, citations=(span,)),)
+        )
+    )
+    assert "Also: 2. Wait. [1]" in made.text
+    assert "Another document says otherwise: 2. Wait. [2]\n\n[1] " in made.text
+
+
+def test_a_refusal_shows_what_came_nearest_and_no_mark() -> None:
+    hit = Hit(Passage("a.md", 0, 18, "Oman hosted\ntalks.", "A", "A > B"), 0.5, 0.4, 1.0)
+    made = cited(answer(None, [], reason="they do not say so", hits=(hit,) * 5))
+    assert made.text.startswith("Not found in the documents: they do not say so.\n\n")
+    assert made.text.count("\n- A > B (a.md): “Oman hosted talks.”") == 3
+    assert made.marks == ()
+
+
+@pytest.mark.parametrize("document_id", ["a.md", "ein Ordner/ä#?&.md", "x//y"])
+def test_links_keep_any_id(document_id: str) -> None:
+    assert document_of(resource_link(document_id, 3, 5)) == document_id
+    assert "#" not in page_link("http://h/", document_id, 3, 5).partition("#")[2]
+    assert where(Passage(document_id, 0, 0, "", document_id, "")) == document_id

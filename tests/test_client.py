@@ -1,0 +1,142 @@
+"""The client against a real service; and against what only a proxy or a dead address answers."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.client import AsyncClient, Client, ServiceProblem, Unreachable
+from rag.errors import RagError
+from rag.serving.keys import keys_of
+from rag.settings import Settings
+from tests.serving.fake_server import serving
+
+OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("served")) as made:
+        yield str(made.base_url)
+
+
+def client(url: str, **values: Any) -> Client:
+    return Client(url, http=httpx.Client(trust_env=False, timeout=30), **values)
+
+
+def test_everything_there_is_to_do(url: str, tmp_path: Path) -> None:
+    with client(url) as rag:
+        assert rag.put("oman.txt", OMAN).files[0].outcome == "added"
+        (tmp_path / "lease.md").write_text("# Lease\n\nThe lease ends in May 2027.")
+        assert rag.put_file(tmp_path / "lease.md").state == "done"
+        answer = rag.ask("Who led the talks?", filters=["type=txt"], k=3, deadline_ms=20_000)
+        assert answer.answer == "William Burns"
+        (citation,) = answer.citations
+        place = citation.highlight
+        text = rag.text(citation.document_id)
+        assert text == OMAN
+        assert text[place.start_char_index : place.end_char_index] == place.text == "William Burns"
+        assert rag.verify(citation).status == "ok"
+        assert [one.answer for one in rag.ask_many(["Who led the talks?", "zebra okapi"])] == [
+            "William Burns",
+            None,
+        ]
+        assert rag.search("secret talks", k=1)[0].document_id == "uploads/oman.txt"
+        assert [one.id for one in rag.documents()] == ["uploads/lease.md", "uploads/oman.txt"]
+        assert rag.document("uploads/oman.txt").characters == len(OMAN)
+        names = [event.name for event in rag.stream("Who led the talks?")]
+        assert names == ["search_results", "citation", "final_answer", "done"]
+        assert rag.delete("uploads/lease.md").deleted
+
+
+def test_the_same_to_await(url: str) -> None:
+    async def use() -> None:
+        http = httpx.AsyncClient(trust_env=False, timeout=30)
+        async with AsyncClient(url, http=http) as rag:
+            assert (await rag.put("oman.txt", OMAN)).state == "done"
+            both = await asyncio.gather(rag.ask("Who led the talks?"), rag.search("talks"))
+            assert both[0].answer == "William Burns"
+            assert (await rag.verify(both[0].citations[0])).status == "ok"
+            assert "uploads/oman.txt" in [one.id async for one in rag.documents()]
+            assert await rag.text("uploads/oman.txt") == OMAN
+            assert [event.name async for event in rag.stream("Who led the talks?")][-1] == "done"
+            with pytest.raises(ServiceProblem, match="no document nothing"):
+                await rag.document("nothing")
+
+    asyncio.run(use())
+
+
+def test_a_problem_is_an_error_with_its_hint(url: str) -> None:
+    with client(url) as rag:
+        with pytest.raises(ServiceProblem) as caught:
+            rag.ask(" ")
+        assert (caught.value.status, caught.value.type) == (422, "urn:rag:input")
+        assert caught.value.hint
+        assert caught.value.request_id
+        with pytest.raises(ServiceProblem, match="empty"):
+            list(rag.stream(" "))
+
+
+def test_a_key_is_sent(tmp_path: Path) -> None:
+    _, token = keys_of(Settings(index=tmp_path)).add("reader", "read")
+    with serving(tmp_path, key=token) as served:
+        with (
+            client(str(served.base_url)) as rag,
+            pytest.raises(ServiceProblem, match="needs an API key"),
+        ):
+            rag.search("talks")
+        with client(str(served.base_url), key=token) as rag:
+            assert list(rag.documents()) == []
+
+
+def test_nobody_there_is_an_error_that_says_so() -> None:
+    with client("http://127.0.0.1:9", retries=0) as rag:
+        with pytest.raises(Unreachable, match="rag serve"):
+            rag.search("talks")
+        with pytest.raises(RagError, match=r"127\.0\.0\.1:9"):
+            list(rag.stream("talks"))
+
+
+class _Busy(http.server.BaseHTTPRequestHandler):
+    """Refuses twice, then answers."""
+
+    seen = 0
+
+    def do_GET(self) -> None:
+        type(self).seen += 1
+        busy = self.seen <= 2
+        body = b"<h1>busy</h1>" if busy else b"the text"
+        self.send_response(503 if busy else 200)
+        self.send_header("Retry-After", "0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_what_is_refused_for_the_moment_is_sent_again() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            with (
+                client(address, retries=1) as rag,
+                pytest.raises(ServiceProblem, match="HTTP 503: <h1>busy"),
+            ):
+                rag.text("a")
+            _Busy.seen = 0
+            with client(address, retries=2) as rag:
+                assert rag.text("a") == "the text"
+        finally:
+            server.shutdown()
+            thread.join()
