@@ -9,32 +9,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.chunking.split import split
-from rag.composing.confidence import Confidence
+from rag.answering.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError
+from rag.ingestion.chunking import split
+from rag.models.registry import calibration_path, embedder_path
+from rag.models.threads import model_threads
 from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Store
 from rag.settings import Settings
-from rag.threads import model_threads
-from rag.weights import calibration_path, embedder_path
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
     from rag.claims.check import Checker
     from rag.claims.writer import Writer
-    from rag.ingest import Ingest
-    from rag.jobs import Queue
-    from rag.loading.files import Found
-    from rag.loading.pool import Loader, Pool
-    from rag.migrate import Moved
-    from rag.rebuild import Rebuilt
-    from rag.serving.service import Backend
-    from rag.stamps import Stamps
-    from rag.store.copies import Snapshot
-    from rag.store.examine import Finding
-    from rag.sync import Sync
-    from rag.training.measure import Measured
+    from rag.ingestion.file_cache import Stamps
+    from rag.ingestion.ingest import Ingest
+    from rag.ingestion.sync import Sync
+    from rag.ingestion.uploads import Queue
+    from rag.parsing.load import Found
+    from rag.parsing.pool import Loader, Pool
+    from rag.server.state import Backend
+    from rag.store.local.check import Finding
+    from rag.store.local.rebuild import Rebuilt
+    from rag.store.local.snapshots import Snapshot
+    from rag.store.migrate import Moved
+    from rag.training.evaluate import Measured
 
 
 def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
@@ -48,40 +48,40 @@ def store(settings: Settings, embedder: Embedder | None = None, create: bool = F
 def _open(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
     if settings.store != "local":
         return _postgres(settings, expect, create)
-    from rag.store.local import LocalStore
+    from rag.store.local.store import LocalStore
 
     return LocalStore(settings.index, expect, create)
 
 
 def snapshot(settings: Settings, target: Path) -> Snapshot:
-    from rag.store import copies
+    from rag.store.local import snapshots
 
     _only_local(settings, "rag snapshot", "use the database's own: pg_dump")
-    return copies.take(settings.index, target)
+    return snapshots.take(settings.index, target)
 
 
 def restore(settings: Settings, source: Path, replace: bool, only_check: bool = False) -> Snapshot:
     """The index of the settings as it was in the snapshot, its search indexes included."""
-    from rag.store import copies
+    from rag.store.local import snapshots
 
     if only_check:
-        return copies.check(source)
+        return snapshots.check(source)
     _only_local(settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…")
-    restored = copies.restore(settings.index, source, replace, wait=5)
+    restored = snapshots.restore(settings.index, source, replace, wait=5)
     store(settings, any_embedder=True).close()
     return restored
 
 
 def examine(settings: Settings) -> list[Finding]:
     """What must hold in the index of the settings; nothing for a database whose server looks after itself."""
-    from rag.store.examine import examine as look
+    from rag.store.local.check import examine as look
 
     return look(settings.index) if settings.store == "local" else []
 
 
 def repair(settings: Settings, documents: Sequence[str]) -> int:
     """Split and embed these documents again from the text in the index. How many there were."""
-    from rag.ingest import embed_and_put
+    from rag.ingestion.ingest import embed_and_put
 
     model = embedder(settings)
     opened = store(settings, model)
@@ -94,7 +94,7 @@ def repair(settings: Settings, documents: Sequence[str]) -> int:
 
 def rebuild(settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
     """The index of the settings made anew with them, its search indexes included."""
-    from rag.rebuild import Rebuild
+    from rag.store.local.rebuild import Rebuild
 
     _only_local(settings, "rag rebuild", "make a new index in another database")
     store(settings, any_embedder=True).close()  # what is wrong is said before a model loads
@@ -104,7 +104,7 @@ def rebuild(settings: Settings, begun: Callable[[int, int], object], seen: Calla
 
 
 def abandon_rebuild(settings: Settings) -> bool:
-    from rag.rebuild import abandon
+    from rag.store.local.rebuild import abandon
 
     _only_local(settings, "rag rebuild", "make a new index in another database")
     return abandon(settings.index)
@@ -112,17 +112,15 @@ def abandon_rebuild(settings: Settings) -> bool:
 
 def pool(settings: Settings) -> Pool:
     """Processes that read files; a context manager that ends them."""
-    from rag.loading.pool import Limits, Pool
+    from rag.parsing.pool import Limits, Pool
 
-    limits = Limits(
-        settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
-    )
+    limits = Limits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture))
     return Pool(settings.workers, limits)
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
     """The files under the paths, without those of the index of the settings. Raises as `find` does."""
-    from rag.loading.files import find
+    from rag.parsing.load import find
 
     kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
     return list(find(list(paths), name, settings.index if kept_here else None))
@@ -130,8 +128,8 @@ def files(settings: Settings, paths: Sequence[Path], name: str | None = None) ->
 
 def stamps(settings: Settings) -> Stamps:
     """What is known of files beside the index of the settings."""
-    from rag.loading.identity import identity
-    from rag.stamps import Stamps
+    from rag.ingestion.file_cache import Stamps
+    from rag.parsing.version import identity
 
     limits = (settings.file_mb, settings.file_seconds, settings.file_memory_mb)
     return Stamps(settings.index, identity(*limits, settings.keep_furniture))
@@ -139,7 +137,7 @@ def stamps(settings: Settings) -> Stamps:
 
 def ingest(settings: Settings, loader: Loader) -> Ingest:
     """What puts files into an index, which is made if it is absent; the model loads as for `sync`."""
-    from rag.ingest import Ingest
+    from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings)
     return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader)
@@ -147,14 +145,14 @@ def ingest(settings: Settings, loader: Loader) -> Ingest:
 
 def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
     """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
-    from rag.sync import Sync
+    from rag.ingestion.sync import Sync
 
     opened, lazy = _to_write(settings, create)
     return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader)
 
 
 def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]:
-    from rag.lazy import LazyEmbedder
+    from rag.models.lazy import LazyEmbedder
 
     lazy = LazyEmbedder(lambda: embedder(settings))
     try:
@@ -167,20 +165,20 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
 
 def embedder(settings: Settings) -> Embedder:
     _prepare(settings)
-    from rag.mean_embedding import MeanEmbedder, is_mean
-    from rag.remembered import RememberingEmbedder
+    from rag.models.mean_embedding import MeanEmbedder, is_mean
+    from rag.models.remembered import RememberingEmbedder
 
     path, local = embedder_path(settings.embedder)
     if local and is_mean(Path(path)):
         return RememberingEmbedder(MeanEmbedder(settings.embedder, Path(path), _bf16(settings)))
-    from rag.embedding import SentenceTransformerEmbedder
+    from rag.models.embedders import SentenceTransformerEmbedder
 
     return RememberingEmbedder(SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings)))
 
 
 def reader(settings: Settings) -> Reader:
     _prepare(settings)
-    from rag.reading.reader import ExtractiveReader
+    from rag.models.reader import ExtractiveReader
 
     return ExtractiveReader(settings.reader, bf16=_bf16(settings))
 
@@ -207,15 +205,13 @@ def writer(settings: Settings, engine: Engine) -> Writer:
     if not settings.writer:
         message = "no writer is named: a written answer needs an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
-    server = ChatServer(
-        settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds
-    )
+    server = ChatServer(settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds)
     return Writer(server, Checker(engine))
 
 
 def backend(settings: Settings) -> Backend:
     """What the HTTP service runs on; an index that is absent is made."""
-    from rag.serving.service import Backend
+    from rag.server.state import Backend
 
     try:
         opened = store(settings)  # what is wrong with it is said before any model loads
@@ -255,8 +251,8 @@ def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
     """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
     _prepare(settings)
+    from rag.training.reader import fine_tune, train
     from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
-    from rag.training.train import fine_tune, train
 
     def run(data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None) -> Mapping[str, Measured]:
         given = {"init": init} if init else {}
@@ -300,7 +296,7 @@ def _prepare(settings: Settings) -> None:
 
 
 def _bf16(settings: Settings) -> bool:
-    from rag.reading.precision import native_bf16
+    from rag.models.precision import native_bf16
 
     return settings.precision == "bf16" or (settings.precision == "auto" and native_bf16())
 
@@ -322,7 +318,7 @@ def _extra(name: str, what: str) -> Iterator[None]:
 
 def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
     """(documents, what moves them) from the index `source` to the index `target`, each a folder or a PostgreSQL address."""
-    from rag.migrate import migrate
+    from rag.store.migrate import migrate
 
     old = _open(_settings_at(source), {}, create=False)
     stats = old.stats()

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rag.answering import by_form, comparing
+from rag.answering.answer import Rule
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
+from rag.answering.confidence import Confidence
+from rag.answering.features import Asked as About
+from rag.answering.features import features
 from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
 from rag.answering.overview import meant, overview
-from rag.composing.compose import Rule
-from rag.composing.confidence import Confidence
-from rag.composing.features import Asked as About
-from rag.composing.features import features
+from rag.answering.provenance import receipt
 from rag.errors import EmptyError, InputError
 from rag.filters import matches, of_documents
+from rag.models.reading_budget import Reading, Rounds
 from rag.protocols import Embedder, Filter, Reader, Retriever, Store
-from rag.receipts import receipt
-from rag.rounds import Reading, Rounds
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.chunking.sentences import split_sentences
+from rag.english.sentences import split_sentences
 from rag.protocols import Vectors
 from rag.types import Document, Hit, ReaderOutput, Span
 

@@ -173,13 +173,13 @@ def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
 
 
 def test_an_altered_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rag import weights
     from rag.errors import ModelError
+    from rag.models import registry
 
-    shutil.copytree(weights.SHIPPED, tmp_path / "models")
+    shutil.copytree(registry.SHIPPED, tmp_path / "models")
     with (tmp_path / "models/accurate/model.safetensors").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x01")
-    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "models")
+    monkeypatch.setattr(registry, "SHIPPED", tmp_path / "models")
     with pytest.raises(ModelError, match="sha256"):
-        weights.reader_path("accurate")
+        registry.reader_path("accurate")

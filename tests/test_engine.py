@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.chunking.split import split
 from rag.engine import Asked, Engine
 from rag.errors import InputError, StoreError
 from rag.filters import parse
-from rag.ingest import embed_and_put
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 TEXTS = {

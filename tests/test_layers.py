@@ -14,47 +14,48 @@ HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "
 HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 HOMES = {
     "torch": {
-        "bert.py",
-        "embedding.py",
-        "packing.py",
-        "reading/heads.py",
-        "reading/precision.py",
+        "models/bert.py",
+        "models/embedders.py",
+        "models/packing.py",
+        "models/qa_heads.py",
+        "models/precision.py",
         "training/embedder.py",
         "training/loss.py",
-        "training/steps.py",
-        "training/train.py",
+        "training/trainer.py",
+        "training/reader.py",
         "build.py",
     },
-    "transformers": {"packing.py", "reading/heads.py", "training/train.py"},
-    "sentence_transformers": {"embedding.py", "training/embedder.py"},
-    "faiss": {"store/dense.py"},
-    "tantivy": {"store/lexical.py"},
-    "pypdfium2": {"loading/pdf.py"},
-    "docx": {"loading/word.py"},
-    "pptx": {"loading/slides.py"},
-    "openpyxl": {"loading/workbook.py"},
-    "psycopg": {"store/postgres/changes.py", "store/postgres/connections.py", "store/postgres/schema.py"}
-    | {"store/postgres/queue.py", "store/postgres/searches.py", "store/postgres/store.py", "store/postgres/upkeep.py"},
+    "transformers": {"models/packing.py", "models/qa_heads.py", "training/reader.py"},
+    "sentence_transformers": {"models/embedders.py", "training/embedder.py"},
+    "faiss": {"store/local/faiss_index.py"},
+    "tantivy": {"store/local/tantivy_index.py"},
+    "pypdfium2": {"parsing/pdf.py"},
+    "docx": {"parsing/docx.py"},
+    "pptx": {"parsing/pptx.py"},
+    "openpyxl": {"parsing/xlsx.py"},
+    "psycopg": {"store/postgres/writes.py", "store/postgres/pool.py", "store/postgres/schema.py"}
+    | {"store/postgres/queue.py", "store/postgres/search.py", "store/postgres/store.py", "store/postgres/maintenance.py"},
     "procrastinate": {"store/postgres/queue.py"},
-    "pgvector": {"store/postgres/connections.py", "store/postgres/words.py"},
+    "pgvector": {"store/postgres/pool.py", "store/postgres/sparse_bm25.py"},
     "fastapi": {
-        f"serving/{name}.py" for name in ("app", "asking", "documents", "openapi", "operations", "problems", "run", "service")
+        f"server/{name}.py"
+        for name in ("app", "openapi", "problems", "run", "state", "routes/questions", "routes/documents", "routes/operations")
     }
     | {"server/routes/check.py", "server/routes/dify.py", "server/routes/openai.py"},
     "mcp": {"mcp/server.py", "mcp/tools.py", "server/routes/mcp.py"},
-    "uvicorn": {"serving/run.py"},
-    "prometheus_client": {"serving/metrics.py"},
+    "uvicorn": {"server/run.py"},
+    "prometheus_client": {"server/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
     "prompt_toolkit": {"repl/terminal.py", "repl/pager.py"},
-    "rich": {"repl/screen.py", "repl/start.py"},
+    "rich": {"repl/screen.py", "repl/run.py"},
 }
 CONCRETE = {
-    "rag.store.local",
+    "rag.store.local.store",
     "rag.store.postgres.store",
     "rag.store.postgres.queue",
-    "rag.embedding",
-    "rag.mean_embedding",
-    "rag.reading.reader",
+    "rag.models.embedders",
+    "rag.models.mean_embedding",
+    "rag.models.reader",
     "rag.retrieval",
 }
 
@@ -105,6 +106,6 @@ def test_the_help_of_every_command_is_light_too(command: str) -> None:
 
 
 def test_the_prompt_is_there_before_anything_heavy() -> None:
-    code = f"import sys, rag.cli.repl, rag.repl.start, rag.repl.terminal\nprint(sorted({HEAVY!r} & set(sys.modules)))"
+    code = f"import sys, rag.cli.repl, rag.repl.run, rag.repl.terminal\nprint(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

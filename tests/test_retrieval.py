@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from rag.chunking.split import split
 from rag.filters import Condition
-from rag.ingest import embed_and_put
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, document
 
 TEXTS = {

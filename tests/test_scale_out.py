@@ -35,7 +35,7 @@ def test_what_runs_in_containers_are_commands() -> None:
 
 
 def test_the_probes_are_paths_of_the_service() -> None:
-    from rag.serving import operations
+    from rag.server.routes import operations
 
     paths = {getattr(route, "path", "") for route in operations.router.routes}
     (server,) = [found for found in kubernetes() if found["metadata"]["name"] == "rag-server"]

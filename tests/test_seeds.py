@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rag.loading.files import find, read
+from rag.parsing.load import find, read
 from rag.types import Document
 
 ROOT = Path(__file__).parent.parent

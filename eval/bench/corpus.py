@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from rag import build
-from rag.chunking.sentences import split_sentences
-from rag.chunking.split import split
-from rag.loading.files import Unreadable, find, load
+from rag.english.sentences import split_sentences
+from rag.ingestion.chunking import split
+from rag.parsing.load import Unreadable, find, load
 from rag.protocols import Embedder, Vectors
 from rag.settings import Settings
 from rag.types import Document, Passage

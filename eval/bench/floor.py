@@ -27,15 +27,15 @@ from rag import build
 from rag.engine import Searcher
 from rag.evaluation.corpus import opened
 from rag.evaluation.formats import load
-from rag.ingest import Ingest
-from rag.loading.files import find
+from rag.ingestion.ingest import Ingest
+from rag.models.precision import native_bf16
+from rag.models.reader import ExtractiveReader
+from rag.models.registry import embedder_path, reader_path
+from rag.models.windows import windows_of
+from rag.parsing.load import find
 from rag.protocols import Embedder
-from rag.reading.precision import native_bf16
-from rag.reading.reader import ExtractiveReader
-from rag.reading.windows import windows_of
 from rag.settings import Settings
 from rag.types import Hit
-from rag.weights import embedder_path, reader_path
 
 GOLD, CORPUS = Path("eval/gold/seeds.jsonl"), Path("seeds")
 

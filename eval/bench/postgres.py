@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.programs import database_seconds, first_on_a_core
+from eval.chaos.programs import database_seconds, first_on_a_core
 from rag.filters import Filter, parse
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from eval.bench.corpus import Corpus
-from eval.bench_open import words
+from eval.bench.open import words
 from rag import build
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
 from rag.settings import Settings
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
 
 DIM, LATENT, EACH, TOPIC = 384, 64, 20, 200

@@ -27,7 +27,7 @@ import httpx
 import numpy as np
 
 from eval.bench.postgres import Source
-from eval.programs import Program, cpu_seconds, database_seconds, server
+from eval.chaos.programs import Program, cpu_seconds, database_seconds, server
 from rag.place import shown
 
 GOLD = Path(__file__).parents[1] / "gold/seeds.jsonl"

@@ -26,11 +26,11 @@ from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
 from rag import build
-from rag.chunking.split import split
 from rag.claims.check import Checker, Observation
 from rag.claims.evidence import stretches
 from rag.claims.weighing import COMPARED, FEATURES, SHIPPED, Logistic, Weighing
 from rag.evaluation.gold import read_jsonl
+from rag.ingestion.chunking import split
 from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Document, Hit, ReaderOutput
@@ -55,21 +55,13 @@ class Example:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--support", type=Path, default=Path("../shared/data/claims/support.jsonl.gz")
-    )
+    parser.add_argument("--support", type=Path, default=Path("../shared/data/claims/support.jsonl.gz"))
     parser.add_argument("--gold", type=Path, default=Path("eval/gold/seeds.jsonl"))
-    parser.add_argument(
-        "--index", type=Path, default=Path("index"), help="index of the gold questions' documents"
-    )
+    parser.add_argument("--index", type=Path, default=Path("index"), help="index of the gold questions' documents")
     parser.add_argument("--per-set", type=int, default=160, help="public claims of a set")
     parser.add_argument("--made", type=int, default=500, help="claims made from gold questions")
-    parser.add_argument(
-        "--rows", type=Path, default=Path("claims-rows.jsonl"), help="what was read; not read again"
-    )
-    parser.add_argument(
-        "--compared", action="store_true", help="read nothing: for readers without verdicts"
-    )
+    parser.add_argument("--rows", type=Path, default=Path("claims-rows.jsonl"), help="what was read; not read again")
+    parser.add_argument("--compared", action="store_true", help="read nothing: for readers without verdicts")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--report", type=Path, default=Path("eval/results/claims.json"))
     given = parser.parse_args()
@@ -127,9 +119,7 @@ def _observe(given: argparse.Namespace) -> None:
                 file.flush()
 
 
-def _public(
-    given: argparse.Namespace, checker: Checker, embedder: Embedder
-) -> Iterator[dict[str, Any]]:
+def _public(given: argparse.Namespace, checker: Checker, embedder: Embedder) -> Iterator[dict[str, Any]]:
     rows = held_out(given.support, given.per_set)
     rows += unrelated(rows)
     for at in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
@@ -162,9 +152,7 @@ def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     made = []
     for row, other in zip(rows, rows[3:], strict=False):
         if row["set"] == other["set"] and row["evidence"] != other["evidence"]:
-            made.append(
-                {**row, "evidence": other["evidence"], "label": "not_enough", "set": "unrelated"}
-            )
+            made.append({**row, "evidence": other["evidence"], "label": "not_enough", "set": "unrelated"})
     return made[::4]
 
 
@@ -188,9 +176,7 @@ def _made(given: argparse.Namespace, checker: Checker) -> Iterator[dict[str, Any
             yield _kept(one.kind, test, one.supported, against, seen)
 
 
-def _kept(
-    name: str, test: bool, supported: bool, against: bool | None, seen: Sequence[Observation]
-) -> dict[str, Any]:
+def _kept(name: str, test: bool, supported: bool, against: bool | None, seen: Sequence[Observation]) -> dict[str, Any]:
     rows = [one.features | {"at_odds": float(one.at_odds)} for one in seen]
     return {
         "set": name,
@@ -202,9 +188,7 @@ def _kept(
 
 
 def _loaded(row: Mapping[str, Any]) -> Example:
-    return Example(
-        row["set"], row["test"], row["supported"], row["contradicted"], tuple(row["seen"])
-    )
+    return Example(row["set"], row["test"], row["supported"], row["contradicted"], tuple(row["seen"]))
 
 
 # What is fitted
@@ -220,9 +204,7 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Weighing:
     return Weighing(support, against, _support_from(part, plain), _contradict_from(known, plain))
 
 
-def _logistic(
-    part: Sequence[Example], right: Sequence[bool], names: Sequence[str], by: str
-) -> Logistic:
+def _logistic(part: Sequence[Example], right: Sequence[bool], names: Sequence[str], by: str) -> Logistic:
     """Every set and label weighs the same; of several stretches the one that speaks loudest
     counts."""
     by = by if by in names else "coverage"
@@ -248,14 +230,10 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
     close = np.array([one.set in KEPT_TRUE for one in part])
     group = np.array([one.set if one.set not in MADE else "made" for one in part])
     grid = np.arange(0.2, 0.86, 0.01)
-    allowed = [at for at in grid if not close.any() or (sure[close] < at).mean() <= _STRUCK] or [
-        grid[0]
-    ]
+    allowed = [at for at in grid if not close.any() or (sure[close] < at).mean() <= _STRUCK] or [grid[0]]
 
     def value(at: float) -> float:
-        return float(
-            np.mean([_balanced(sure[group == g] >= at, right[group == g]) for g in set(group)])
-        )
+        return float(np.mean([_balanced(sure[group == g] >= at, right[group == g]) for g in set(group)]))
 
     return round(float(max(allowed, key=value)), 2)
 
@@ -263,9 +241,7 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
 def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
     sure = np.array([_contradicted(one, model) for one in part])
     right = np.array([bool(one.contradicted) for one in part])
-    return round(
-        float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(sure >= at, right))), 2
-    )
+    return round(float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(sure >= at, right))), 2)
 
 
 def _contradicted(one: Example, model: Weighing) -> float:
@@ -277,11 +253,7 @@ MADE = ("quoted", "paraphrased", "value", "negated", "name")
 
 
 def _balanced(said: Any, right: Any) -> float:
-    rates = [
-        float((said == right)[right == side].mean())
-        for side in (True, False)
-        if (right == side).any()
-    ]
+    rates = [float((said == right)[right == side].mean()) for side in (True, False) if (right == side).any()]
     return sum(rates) / len(rates)
 
 
@@ -297,14 +269,8 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
         chosen = [one for one in part if one.set == name or (name == "made" and one.set in MADE)]
         if chosen:
             found[name] = _figures(chosen, model)
-    public = [
-        row["balanced accuracy"] for name, row in found.items() if name not in (*MADE, "made")
-    ]
-    summary = (
-        {"balanced accuracy, mean of public sets": round(float(np.mean(public)), 4)}
-        if public
-        else {}
-    )
+    public = [row["balanced accuracy"] for name, row in found.items() if name not in (*MADE, "made")]
+    summary = {"balanced accuracy, mean of public sets": round(float(np.mean(public)), 4)} if public else {}
     return {
         **summary,
         "support_from": model.support_from,
@@ -316,9 +282,7 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
 def _figures(chosen: Sequence[Example], model: Weighing) -> dict[str, Any]:
     support = np.array([max(model.supported(seen) for seen in one.seen) for one in chosen])
     against = np.array([_contradicted(one, model) for one in chosen])
-    said = (support >= model.support_from) & (
-        (support >= against) | (against < model.contradict_from)
-    )
+    said = (support >= model.support_from) & ((support >= against) | (against < model.contradict_from))
     right = np.array([one.supported for one in chosen])
     refuted = np.array([bool(one.contradicted) for one in chosen])
     seen = ~said & (against >= model.contradict_from)

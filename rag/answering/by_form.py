@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering import comparing, form_confidence
+from rag.answering.answer import Rule, compose
 from rag.answering.catalogue import Catalogued
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, list_at
 from rag.answering.pieces import joined, quoted
 from rag.answering.selection import Sentence, around_span, chosen, is_next, sentences_of
-from rag.composing.compose import Rule, compose
-from rag.composing.text import normalize
+from rag.english.text import normalize
 from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
 
 _ANOTHER_LIST = 0.8

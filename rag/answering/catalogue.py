@@ -9,8 +9,8 @@ from typing import Protocol
 
 from rag.answering.overview import meant
 from rag.answering.pieces import quoted
-from rag.chunking.sentences import enclosing_sentence, split_sentences
-from rag.composing.text import content_words
+from rag.english.sentences import enclosing_sentence, split_sentences
+from rag.english.text import content_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST = 20

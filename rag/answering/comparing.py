@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from rag.answering.selection import Sentence
-from rag.chunking.sentences import enclosing_sentence
-from rag.composing.text import content_words, coverage
+from rag.english.sentences import enclosing_sentence
+from rag.english.text import content_words, coverage
 from rag.types import Document, ReaderOutput
 
 _END = r"(?=[?.!,]|$)"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from rag.answering.selection import Sentence
-from rag.chunking.sentences import enclosing_sentence
-from rag.composing.text import content_words, coverage
+from rag.english.sentences import enclosing_sentence
+from rag.english.text import content_words, coverage
 from rag.types import Hit, Verdict
 
 FEATURES = ("top", "total", "second", "span", "dense", "lexical", "coverage", "against")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.chunking.sentences import Offsets
+from rag.english.sentences import Offsets
 
 MOST = 20
 """Items that are shown of one list."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.pieces import quoted
-from rag.chunking.sentences import split_sentences
-from rag.composing.text import content_words
+from rag.english.sentences import split_sentences
+from rag.english.text import content_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST_SECTIONS = 10

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from rag.chunking.sentences import Offsets, enclosing_sentence
+from rag.english.sentences import Offsets, enclosing_sentence
 from rag.types import Citation, Document, Piece
 
 GAP = " […] "

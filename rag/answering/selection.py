@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.chunking.sentences import Offsets, split_sentences
+from rag.english.sentences import Offsets, split_sentences
 from rag.types import Document, Hit, ReaderOutput
 
 MOST = 4

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.chunking.sentences import split_sentences
 from rag.claims.chat import ChatServer
 from rag.claims.check import PARTLY, SUPPORTED, CheckedPart, Checker
 from rag.claims.prompt import is_instruction, messages
 from rag.claims.split import Sentence, split_claims
-from rag.composing.text import content_words
+from rag.english.sentences import split_sentences
+from rag.english.text import content_words
 from rag.types import Answer, Hit
 
 _SENTENCES = 12
@@ -88,9 +88,7 @@ class Writer:
         made = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
             return replace(made, reason="the documents do not answer it, so nothing is written")
-        text = self._server.complete(
-            messages(answer.question, [one.text for one in sources], _MOST)
-        )
+        text = self._server.complete(messages(answer.question, [one.text for one in sources], _MOST))
         if "NOT FOUND" in text:
             return replace(made, reason="the writer found no answer in the sentences")
         sentences = self._checked(text, sources)
@@ -154,7 +152,5 @@ def sources_of(answer: Answer) -> tuple[Source, ...]:
 
 def _cut(hit: Hit, start: int, end: int) -> Hit:
     passage = hit.passage
-    cut = replace(
-        passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end
-    )
+    cut = replace(passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end)
     return replace(hit, passage=cut)

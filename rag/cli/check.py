@@ -9,10 +9,10 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli import render
 from rag.cli.options import filter_option, plain, print_json, shared
 from rag.errors import InputError
 from rag.filters import Filter
+from rag.render import terminal
 from rag.settings import Settings
 
 _FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")
@@ -28,12 +28,8 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation"
     metavar="KINDS",
     help=f"What makes the exit code 1, of {', '.join(_FAILURES)}; none: nothing does.",
 )
-@click.option(
-    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim."
-)
-@click.option(
-    "--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side."
-)
+@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side.")
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what is supported.")
 @filter_option
 @shared
@@ -59,9 +55,7 @@ def check_command(
     text, name = _read(file), "stdin" if file == "-" else file
     for target in (junit, html):
         if target and not target.resolve().parent.is_dir():
-            raise InputError(
-                f"{target} cannot be written: no such folder", "make it, or name another file"
-            )
+            raise InputError(f"{target} cannot be written: no such folder", "make it, or name another file")
     checker = build.checker(settings)
     with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
 
@@ -80,7 +74,7 @@ def check_command(
     if as_json:
         print_json(plain(report) | {"counts": report.counts, "failed": len(failed)})
     else:
-        click.echo("\n".join(render.clean(line) for line in reports.lines(report, quiet)))
+        click.echo("\n".join(terminal.clean(line) for line in reports.lines(report, quiet)))
     sys.exit(1 if failed else 0)
 
 
@@ -103,19 +97,13 @@ def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(
-            f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin"
-        ) from error
+        raise InputError(f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text"
-        ) from error
+        raise InputError(f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text") from error
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "name another file"
-        ) from error
+        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from error

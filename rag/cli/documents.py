@@ -11,16 +11,16 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli.clean import flat
 from rag.cli.options import filter_option, print_json, shared
-from rag.cli.render import clean
-from rag.deleting import Receipt, delete
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
-from rag.ingest import Report
-from rag.loading.files import Found
-from rag.loading.pool import Job
+from rag.ingestion.deletion import Receipt, delete
+from rag.ingestion.ingest import Report
+from rag.parsing.load import Found
+from rag.parsing.pool import Job
 from rag.protocols import Store
+from rag.render.sanitize import flat
+from rag.render.terminal import clean
 from rag.settings import Settings
 from rag.types import INSIDE, Document
 
@@ -48,7 +48,7 @@ def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], n
 
 
 def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
-    from rag.jobs import enqueue
+    from rag.ingestion.uploads import enqueue
 
     with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
         enqueued = enqueue(build.queue(settings), files, progress.update)
@@ -106,7 +106,7 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
 
 def _raw(settings: Settings, document: Document) -> Document:
     """The document as its file is now, with its furniture. Raises NotFoundError, or InputError for an unreadable file."""
-    from rag.loading.files import HINT, Unreadable
+    from rag.parsing.load import HINT, Unreadable
 
     path = Path(document.file)
     if not path.is_file():

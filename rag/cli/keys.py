@@ -7,8 +7,8 @@ import dataclasses
 import click
 
 from rag.cli.options import print_json, shared
-from rag.cli.render import clean
 from rag.errors import InputError
+from rag.render.terminal import clean
 from rag.settings import Settings
 
 
@@ -23,7 +23,7 @@ def keys_command() -> None:
 @shared
 def add(settings: Settings, as_json: bool, name: str, write: bool) -> None:
     """Make a key called NAME and print it. It is shown this once."""
-    from rag.serving.keys import READ, WRITE, keys_of
+    from rag.server.api_keys import READ, WRITE, keys_of
 
     if not name.strip():
         raise InputError("the key has no name", "say what it is for: rag keys add NAME")
@@ -39,7 +39,7 @@ def add(settings: Settings, as_json: bool, name: str, write: bool) -> None:
 @shared
 def list_keys(settings: Settings, as_json: bool) -> None:
     """List the keys, revoked ones too; never the keys themselves."""
-    from rag.serving.keys import keys_of
+    from rag.server.api_keys import keys_of
 
     shown = [{k: v for k, v in dataclasses.asdict(key).items() if k != "sha256"} for key in keys_of(settings).all()]
     if as_json:
@@ -55,7 +55,7 @@ def list_keys(settings: Settings, as_json: bool) -> None:
 @shared
 def revoke(settings: Settings, as_json: bool, name: str) -> None:
     """Revoke the key with this id, or all called NAME. A running service refuses it from then on."""
-    from rag.serving.keys import keys_of
+    from rag.server.api_keys import keys_of
 
     revoked = [key.id for key in keys_of(settings).revoke(name)]
     if as_json:

@@ -23,6 +23,6 @@ def repl_command(settings: Settings, as_json: bool, read: int | None, plain: boo
     In a pipe: a question a line in, an answer a line out (answer, confidence and place, with tabs between; or, with --json, as
     `rag ask --json` on one line). Exits with 1 if a question was not answered, with 2 if one could not be asked.
     """
-    from rag.repl.start import Options, run
+    from rag.repl.run import Options, run
 
     sys.exit(run(Options(settings, filter, read, as_json, plain, not no_follow_ups)))

@@ -24,7 +24,7 @@ def serve_command(settings: Settings, as_json: bool, host: str | None, port: int
     --json makes the log, on stderr, lines of JSON. Exits with 1 if something unforeseen keeps it from opening.
     """
     chosen = settings.with_values("the command line", {"host": host, "port": port})
-    from rag.serving.run import check_binding, run
+    from rag.server.run import check_binding, run
 
     check_binding(chosen)
     failure = run(chosen, as_json)

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from rag import build
 from rag.cli.options import print_json, shared
-from rag.cli.render import clean
 from rag.errors import BusyError, InputError, NotFoundError, RagError
+from rag.ingestion.sync import Changes
+from rag.render.terminal import clean
 from rag.settings import Settings
-from rag.sync import Changes
 
 _SHOWN = 20
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli import render
 from rag.cli.options import plain, print_json
+from rag.render import terminal
 
 if TYPE_CHECKING:
     from rag.claims.writer import Written
@@ -31,27 +31,26 @@ def show(found: Written, as_json: bool, struck: bool) -> None:
 def _lines(found: Written, struck: bool) -> list[str]:
     made = []
     if found.text is not None:
-        made += [click.style(render.clean(found.text), bold=True), ""]
+        made += [click.style(terminal.clean(found.text), bold=True), ""]
         cited = {number for one in found.sentences if not one.struck for number in one.cited}
         for source in found.sources:
             if source.number in cited:
                 passage = source.hit.passage
                 where = f"{passage.document_id}:{passage.start}-{passage.end}"
-                made.append(f"[{source.number}] {render.clean(f'{where}  {source.text}')}")
+                made.append(f"[{source.number}] {terminal.clean(f'{where}  {source.text}')}")
     else:
         made += [
-            render.answer(found.answer),
+            terminal.answer(found.answer),
             "",
-            render.clean(f"Nothing written is shown: {found.reason}."),
+            terminal.clean(f"Nothing written is shown: {found.reason}."),
         ]
     if found.struck:
         count = len(found.struck)
         made += [
             "",
-            f"{count} written sentence{'' if count == 1 else 's'} struck"
-            + ("" if struck else "; --struck shows them"),
+            f"{count} written sentence{'' if count == 1 else 's'} struck" + ("" if struck else "; --struck shows them"),
         ]
         if struck:
             for one in found.struck:
-                made += [render.clean(f"  {one.text}"), render.clean(f"    {one.struck}")]
+                made += [terminal.clean(f"  {one.text}"), terminal.clean(f"    {one.struck}")]
     return made

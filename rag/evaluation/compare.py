@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.errors import InputError
-from rag.evaluation.intervals import Interval, paired
+from rag.evaluation.bootstrap import Interval, paired
 from rag.evaluation.metrics import measure, table
+from rag.evaluation.records import Row
 from rag.evaluation.result import Result
-from rag.evaluation.rows import Row
-from rag.evaluation.scoring import is_right
+from rag.evaluation.squad import is_right
 
 
 @dataclass(frozen=True, slots=True)

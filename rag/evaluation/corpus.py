@@ -12,12 +12,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from rag import build
-from rag.chunking.split import split
 from rag.engine import Searcher
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
-from rag.ingest import Ingest, Split, embed_and_put
-from rag.loading.files import find
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import Ingest, Split, embed_and_put
+from rag.parsing.load import find
 from rag.protocols import Embedder, Store
 from rag.settings import Settings
 from rag.types import Document

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from rag.chunking.sentences import enclosing_sentence
+from rag.english.sentences import enclosing_sentence
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
-from rag.evaluation.scoring import normalize
+from rag.evaluation.squad import normalize
 from rag.types import Document
 
 _HINT = "give a set as it is distributed; the kinds are in eval/README.md"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation import ranking
-from rag.evaluation.rows import Row
+from rag.evaluation.records import Row
 
 Column = NDArray[np.float64]
 Table = Mapping[str, Column]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from rag.errors import InputError, RagError
-from rag.evaluation.rows import COLUMNS, Row, unpack
+from rag.evaluation.records import COLUMNS, Row, unpack
 
 
 class Partial:

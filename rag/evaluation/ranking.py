@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag.errors import InputError
-from rag.evaluation.rows import Row
+from rag.evaluation.records import Row
 
 DEPTH = 20
 """Places of the ranking that are kept."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from rag.errors import InputError
 from rag.evaluation import metrics
-from rag.evaluation.blame import STAGES
-from rag.evaluation.intervals import Interval, intervals
-from rag.evaluation.rows import Row, pack, unpack
+from rag.evaluation.bootstrap import Interval, intervals
+from rag.evaluation.error_analysis import STAGES
+from rag.evaluation.records import Row, pack, unpack
 
 FORMAT = 1
 PERCENTILES = (50, 95, 99)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.evaluation.gold import Question
-from rag.evaluation.scoring import is_right, normalize
+from rag.evaluation.squad import is_right, normalize
 
 Judgement = Literal["useful", "partial", "wrong", "refused"]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rag.server.conversation import Exchanged
 from rag.server.library import Answered
-from rag.serving.wire import Options
+from rag.server.schemas import Options
 from rag.types import Document, Hit
 
 _PAGE = 1000
@@ -19,9 +19,7 @@ _LOOKED_AT = 20_000
 class Library(Protocol):
     """Errors are those of `rag.errors`."""
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered: ...
+    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered: ...
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
 
@@ -55,10 +53,7 @@ def near_ids(library: Library, wanted: str) -> list[str]:
     likely: list[str] = []
     for document in every_document(library):
         ids.append(document.id)
-        if (
-            document.id.casefold().endswith(wanted.casefold())
-            or document.title.casefold() == wanted.casefold()
-        ):
+        if document.id.casefold().endswith(wanted.casefold()) or document.title.casefold() == wanted.casefold():
             likely.append(document.id)
         if len(ids) >= _LOOKED_AT:
             break

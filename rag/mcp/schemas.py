@@ -47,14 +47,10 @@ class AskResult(BaseModel):
     """`found` is false where the documents do not say; then `reason` says why, and `nearest` what came nearest."""
 
     found: bool
-    form: str = Field(
-        description="span, yes_no, sentences, steps, list, comparison, overview or catalogue."
-    )
+    form: str = Field(description="span, yes_no, sentences, steps, list, comparison, overview or catalogue.")
     answer: str | None
     text: str = Field(description="The answer with [n] and its quotes, or why there is none.")
-    confidence: float = Field(
-        description="Probability, from 0 to 1, that the best candidate is right."
-    )
+    confidence: float = Field(description="Probability, from 0 to 1, that the best candidate is right.")
     reason: str | None = None
     question: str = Field(description="As it was understood.")
     note: str = Field(default="", description="What was left open in the question.")

@@ -21,8 +21,8 @@ from rag.errors import RagError
 from rag.mcp import schemas, tools
 from rag.mcp.library import Library
 from rag.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
-from rag.serving.problems import printable
-from rag.serving.wire import Form
+from rag.server.problems import printable
+from rag.server.schemas import Form
 
 LibraryOf = Callable[[Any], Library]
 """From the HTTP request that a call came with, or None over stdio."""
@@ -57,9 +57,7 @@ def told(error: RagError) -> CallToolResult:
 
 
 def _reads(title: str) -> ToolAnnotations:
-    return ToolAnnotations(
-        title=title, read_only_hint=True, idempotent_hint=True, open_world_hint=False
-    )
+    return ToolAnnotations(title=title, read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
 
 def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
@@ -93,14 +91,10 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         context: Context[Any, Any],
         question: Question,
         filters: Filters = [],  # noqa: B006  # pydantic copies it
-        passages: Annotated[
-            int | None, Field(ge=1, le=100, description="Passages to read; more takes longer.")
-        ] = None,
+        passages: Annotated[int | None, Field(ge=1, le=100, description="Passages to read; more takes longer.")] = None,
         form: Annotated[
             Form | None,
-            Field(
-                description="What the answer is to look like; by default what the question wants."
-            ),
+            Field(description="What the answer is to look like; by default what the question wants."),
         ] = None,
         conversation: Annotated[
             list[Turn],
@@ -152,25 +146,15 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         document_id: DocumentId,
         start_line: Annotated[int, Field(ge=1, le=10**9)] = 1,
         lines: Annotated[int, Field(ge=1, le=2000)] = 200,
-        offset: Annotated[
-            int | None, Field(ge=0, le=10**9, description="A character, instead of a line.")
-        ] = None,
-        length: Annotated[
-            int, Field(ge=1, le=20_000, description="Characters from offset on.")
-        ] = 8000,
-        section: Annotated[
-            str, Field(max_length=1000, description="A heading: that section alone.")
-        ] = "",
+        offset: Annotated[int | None, Field(ge=0, le=10**9, description="A character, instead of a line.")] = None,
+        length: Annotated[int, Field(ge=1, le=20_000, description="Characters from offset on.")] = 8000,
+        section: Annotated[str, Field(max_length=1000, description="A heading: that section alone.")] = "",
     ) -> Annotated[CallToolResult, schemas.Excerpt]:
         """A part of a document with line numbers and offsets: by lines, by characters, or a section."""
-        return tools.read_document(
-            opened(context), document_id, start_line, lines, offset, length, section
-        )
+        return tools.read_document(opened(context), document_id, start_line, lines, offset, length, section)
 
     @server.tool(annotations=_reads("Outline of a document"))
-    def outline(
-        context: Context[Any, Any], document_id: DocumentId
-    ) -> Annotated[CallToolResult, schemas.Outline]:
+    def outline(context: Context[Any, Any], document_id: DocumentId) -> Annotated[CallToolResult, schemas.Outline]:
         """The headings of a document, with their lines and offsets."""
         return tools.outline(opened(context), document_id)
 
@@ -178,13 +162,9 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
     def list_documents(
         context: Context[Any, Any],
         filters: Filters = [],  # noqa: B006
-        name: Annotated[
-            str, Field(max_length=500, description="A part of the id or the title.")
-        ] = "",
+        name: Annotated[str, Field(max_length=500, description="A part of the id or the title.")] = "",
         limit: Limit = 50,
-        after: Annotated[
-            str, Field(max_length=2000, description="`next` of the page before.")
-        ] = "",
+        after: Annotated[str, Field(max_length=2000, description="`next` of the page before.")] = "",
     ) -> Annotated[CallToolResult, schemas.DocumentList]:
         """The documents in the index by id, a page at a time, with what is known of each."""
         return tools.list_documents(opened(context), filters, name, limit, after)
@@ -209,9 +189,7 @@ def _add_resource(server: MCPServer[Any], opened: Opened) -> None:
         name="document",
         title="A document's text",
         mime_type="text/plain",
-        security=ResourceSecurity(
-            exempt_params={"document_id"}
-        ),  # an id, which no file is opened by
+        security=ResourceSecurity(exempt_params={"document_id"}),  # an id, which no file is opened by
     )
     def document(document_id: str, context: Context[Any, Any]) -> str:
         """The whole text, which every offset counts in; ids are percent-encoded."""
@@ -220,9 +198,7 @@ def _add_resource(server: MCPServer[Any], opened: Opened) -> None:
         except RagError as error:
             raise ResourceError(printable(str(error))) from error
         if found is None:
-            raise ResourceNotFoundError(
-                printable(f"no document {document_id[:200]} in the index; see list_documents")
-            )
+            raise ResourceNotFoundError(printable(f"no document {document_id[:200]} in the index; see list_documents"))
         return found.text
 
 
@@ -253,8 +229,6 @@ def _add_writing(server: MCPServer[Any], opened: Opened) -> None:
         return tools.ingest(opened(context), name, text)
 
     @server.tool(annotations=takes)
-    def delete(
-        context: Context[Any, Any], document_id: DocumentId
-    ) -> Annotated[CallToolResult, schemas.DeletedDocument]:
+    def delete(context: Context[Any, Any], document_id: DocumentId) -> Annotated[CallToolResult, schemas.DeletedDocument]:
         """Take a document out of the index. The file it came from stays."""
         return tools.delete(opened(context), document_id)

@@ -17,16 +17,12 @@ def asked(made: schemas.AskResult) -> str:
     lines = [made.text, ""]
     for cited in made.citations:
         digest = f"sha256 {cited.sha256}"
-        lines.append(
-            f"[{cited.number}] {cited.document_id} characters {cited.start}-{cited.end}, {digest}, {cited.url}"
-        )
+        lines.append(f"[{cited.number}] {cited.document_id} characters {cited.start}-{cited.end}, {digest}, {cited.url}")
     lines.append(f"Confidence: {made.confidence:.0%}. Understood as: {made.question}")
     if made.note:
         lines.append(f"Left open: {made.note}")
     for passage in made.nearest:
-        lines.append(
-            f"- {passage.document_id} characters {passage.start}-{passage.end}, {passage.url}"
-        )
+        lines.append(f"- {passage.document_id} characters {passage.start}-{passage.end}, {passage.url}")
     return "\n".join([*lines, NOTICE])
 
 
@@ -39,11 +35,7 @@ def excerpt(made: schemas.Excerpt) -> str:
         f"{number:>{_NUMBER_WIDTH}}  {line}"
         for number, line in enumerate(made.text.removesuffix("\n").split("\n"), made.first_line)
     ]
-    rest = (
-        f"Read on with start_line={made.next_line}."
-        if made.next_line
-        else "This is the end of the document."
-    )
+    rest = f"Read on with start_line={made.next_line}." if made.next_line else "This is the end of the document."
     return "\n".join([head, made.url, *numbered, rest, NOTICE])
 
 
@@ -51,9 +43,7 @@ def outline(made: schemas.Outline) -> str:
     if not made.found:
         return not_there(made.document_id, made.did_you_mean)
     head = f"{made.document_id}: {made.title}; {made.total_lines} lines, {made.total_characters} characters"
-    lines = [
-        f"line {one.line}, characters {one.start}-{one.end}: {one.heading}" for one in made.sections
-    ]
+    lines = [f"line {one.line}, characters {one.start}-{one.end}: {one.heading}" for one in made.sections]
     more = [f"and {made.more} more"] if made.more else []
     return "\n".join([head, *(lines or ["It has no headings."]), *more])
 
@@ -91,9 +81,5 @@ def ingested(made: schemas.Ingested) -> str:
 
 
 def not_there(document_id: str, meant: list[str]) -> str:
-    near = (
-        f" Did you mean {' or '.join(meant)}?"
-        if meant
-        else " See what there is with list_documents."
-    )
+    near = f" Did you mean {' or '.join(meant)}?" if meant else " See what there is with list_documents."
     return f"No document {document_id} in the index.{near}"

@@ -19,7 +19,7 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
-from rag.cli.clean import clean
+from rag.render.sanitize import clean
 from rag.repl.screen import WIDEST
 from rag.repl.session import Place
 from rag.types import Document

@@ -16,9 +16,9 @@ from typing import Any, Self
 from rich.console import Console
 from rich.text import Text
 
-from rag.cli.clean import clean
 from rag.cli.options import plain
 from rag.errors import RagError
+from rag.render.sanitize import clean
 from rag.repl.session import BESIDE
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
@@ -275,7 +275,7 @@ def _single(text: Text) -> Text:
 
 def _typed(value: Value | None) -> str:
     """What the words say, typed, where that says more than they do."""
-    from rag.composing.explain import in_words  # here, since it loads what knows dates
+    from rag.answering.explain import in_words  # here, since it loads what knows dates
 
     if not value or not (value.resolved or value.yes is not None or value.iso not in (None, value.text)):
         return ""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+from rag.english.followups import Turn, Understood, understand
+from rag.english.noun_phrases import phrases
 from rag.filters import Filter
-from rag.repl.followup import Turn, Understood, understand
-from rag.repl.phrases import phrases
-from rag.repl.service import Service
+from rag.repl.session_engine import Service
 from rag.types import Answer, Citation, Document, Hit
 
 BESIDE = 3

@@ -15,8 +15,8 @@ from prompt_toolkit.history import History
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from rag.repl.past import Past
-from rag.repl.service import Service
+from rag.repl.history import Past
+from rag.repl.session_engine import Service
 
 _STYLE = {
     "prompt": "bold ansicyan",

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.cli.clean import clean
 from rag.errors import InputError
+from rag.render.sanitize import clean
 from rag.repl.session import Exchange
 from rag.types import Alternative, Answer, Citation
 

@@ -8,7 +8,7 @@ from rag.types import Answer, Hit
 
 def why(screen: Screen, answer: Answer) -> None:
     """In plain words, then ranks and scores of the passages that were read, best first, and the time of each stage."""
-    from rag.composing.explain import explain  # here, since it loads what knows dates
+    from rag.answering.explain import explain  # here, since it loads what knows dates
 
     for line in explain(answer):
         screen.note(line)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.repl.followup import Turn, Understood, understand
-from rag.repl.phrases import phrases
+from rag.english.followups import Turn, Understood, understand
+from rag.english.noun_phrases import phrases
 
 _MOST_TURNS = 8
 """Turns that are looked at, the newest ones; what was said before them is not referred to any more."""
@@ -20,9 +20,7 @@ class Exchanged:
     answer: str | None = None
 
 
-def in_context(
-    question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int
-) -> Understood:
+def in_context(question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int) -> Understood:
     """The question with what it leaves out filled in from the turns before, oldest first.
 
     `evidence` gives the text that was found for a question; it tells a person's name from a thing's.

@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.openai_schemas import DifyError, OpenAIError
-from rag.serving.problems import MEDIA_TYPE
+from rag.server.problems import MEDIA_TYPE
 
 OPENAI = ("/v1/models", "/v1/chat/", "/v1/responses", "/v1/vector_stores", "/v1/embeddings")
 DIFY = ("/v1/dify/",)
@@ -67,11 +67,7 @@ def dify_error(problem: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def _message(problem: dict[str, Any]) -> str:
-    return (
-        f"{problem['detail']} ({problem['hint']})"
-        if problem.get("hint")
-        else str(problem["detail"])
-    )
+    return f"{problem['detail']} ({problem['hint']})" if problem.get("hint") else str(problem["detail"])
 
 
 class ErrorShapes:

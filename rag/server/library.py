@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from rag.engine import check_question
 from rag.server.conversation import Exchanged, in_context
-from rag.serving.guard import Hangup
-from rag.serving.service import Service, wait
-from rag.serving.wire import Form, Options
+from rag.server.middleware import Hangup
+from rag.server.schemas import Form, Options
+from rag.server.state import Service, wait
 from rag.types import Answer, Hit
 
 
@@ -36,9 +36,7 @@ class ServiceLibrary:
     service: Service
     hangup: Hangup
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered:
+    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered:
         """Raises InputError, StoreError, ServiceError."""
         chosen = options or Options()
         most = self.service.engine.settings.max_question

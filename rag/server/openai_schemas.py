@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.serving.wire import Line
+from rag.server.schemas import Line
 
 Text = Annotated[str, Field(max_length=100_000)]
 Id = Annotated[str, Field(max_length=2000)]
@@ -52,9 +52,7 @@ class ChatRequest(Loose):
     stream_options: StreamOptions | None = None
     n: int | None = None
     response_format: Format | None = None
-    rag: RagOptions | None = Field(
-        default=None, description="Filters and the number of passages; rag's own."
-    )
+    rag: RagOptions | None = Field(default=None, description="Filters and the number of passages; rag's own.")
 
 
 class TextFormat(Loose):
@@ -88,9 +86,7 @@ class ResponsesRequest(Loose):
     text: TextFormat | None = None
     tools: list[FileSearch] | None = Field(default=None, max_length=200)
     metadata: dict[str, str] | None = None
-    rag: RagOptions | None = Field(
-        default=None, description="Filters and the number of passages; rag's own."
-    )
+    rag: RagOptions | None = Field(default=None, description="Filters and the number of passages; rag's own.")
 
 
 class Ranking(Loose):
@@ -101,9 +97,7 @@ class Ranking(Loose):
 class VectorSearch(Loose):
     query: Text | list[Text] = Field(examples=["secret talks"])
     max_num_results: int = Field(default=10, ge=1, le=50)
-    filters: dict[str, Any] | None = Field(
-        default=None, examples=[{"type": "eq", "key": "type", "value": "md"}]
-    )
+    filters: dict[str, Any] | None = Field(default=None, examples=[{"type": "eq", "key": "type", "value": "md"}])
     ranking_options: Ranking | None = None
     rewrite_query: bool | None = False
 

@@ -61,10 +61,7 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
 
 
 def chat_annotations(reply: Reply) -> list[Json]:
-    return [
-        {"type": "url_citation", "url_citation": _url_citation(mark, reply)}
-        for mark in reply.cited.marks
-    ]
+    return [{"type": "url_citation", "url_citation": _url_citation(mark, reply)} for mark in reply.cited.marks]
 
 
 def _completion(reply: Reply, kind: str) -> Json:
@@ -236,11 +233,7 @@ def search_result(hit: Hit, base: str, document: Document | None = None) -> Json
         "title": passage.title,
         "heading": passage.heading,
     }
-    known = {
-        key: value
-        for key, value in (document.metadata if document else {}).items()
-        if key not in place
-    }
+    known = {key: value for key, value in (document.metadata if document else {}).items() if key not in place}
     return {
         "file_id": passage.document_id,
         "filename": filename(passage.document_id),

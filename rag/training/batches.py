@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rag.chunking.split import TokenCounter
 from rag.errors import InputError
-from rag.reading.windows import Window, windows
+from rag.ingestion.chunking import TokenCounter
+from rag.models.windows import Window, windows
 from rag.training.data import Group, groups, question_set
-from rag.training.sets import Set
+from rag.training.datasets import Set
 
 Item = tuple[int, Window, str, tuple[str, ...]]
 """A window of a batch: its group's number, the window, its passage's text, the answers."""

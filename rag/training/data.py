@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rag.chunking.sentences import split_sentences
-from rag.chunking.split import TokenCounter, split
+from rag.english.sentences import split_sentences
 from rag.errors import InputError
-from rag.store.lexical import LexicalIndex
+from rag.ingestion.chunking import TokenCounter, split
+from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.recipe import Mix
 from rag.types import Document, Passage
 

@@ -24,15 +24,15 @@ from tqdm import tqdm
 
 from rag.errors import InputError
 from rag.fusion import fuse
+from rag.models.precision import native_bf16
+from rag.models.registry import start_path
 from rag.protocols import Vectors
-from rag.reading.precision import native_bf16
-from rag.store.lexical import LexicalIndex
+from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, question_set
+from rag.training.datasets import recipe_articles
 from rag.training.recipe import EmbedderRecipe
-from rag.training.sets import recipe_articles
-from rag.training.steps import Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
-from rag.weights import start_path
+from rag.training.trainer import Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
 
 _DEPTH = 50
 """Passages that each search leg brings when negatives are looked for."""

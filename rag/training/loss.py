@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rag.reading.windows import Encoded
+from rag.models.windows import Encoded
 
 Mask = NDArray[np.bool_]
 

@@ -126,12 +126,12 @@ class EmbedderRecipe(_Stage):
 
 
 R = TypeVar("R", SetsRecipe, OwnRecipe, EmbedderRecipe)
-_SHIPPED = {SetsRecipe: "recipe.toml", OwnRecipe: "finetune.toml", EmbedderRecipe: "embedder.toml"}
+_SHIPPED = {SetsRecipe: "reader.toml", OwnRecipe: "finetune.toml", EmbedderRecipe: "embedder.toml"}
 
 
 def load_recipe(kind: type[R], path: Path | None = None) -> R:
     """A recipe file, by default the shipped one of its kind. Raises InputError if it is no TOML or cannot be followed."""
-    shipped = Path(__file__).with_name(_SHIPPED[kind])
+    shipped = Path(__file__).parent / "recipes" / _SHIPPED[kind]
     path = path or shipped
     hint = f"start from a copy of {shipped}"
     try:

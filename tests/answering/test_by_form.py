@@ -2,13 +2,13 @@
 
 import pytest
 
+from rag.answering.answer import Rule
 from rag.answering.by_form import ALL_NEEDED, Read, answer
+from rag.answering.confidence import Confidence
 from rag.answering.form_confidence import PLAIN
 from rag.answering.forms import NEEDS_ALL
-from rag.chunking.sentences import split_sentences
-from rag.chunking.split import split
-from rag.composing.compose import Rule
-from rag.composing.confidence import Confidence
+from rag.english.sentences import split_sentences
+from rag.ingestion.chunking import split
 from rag.types import Answer, Document, Hit, ReaderOutput, SentenceScore, Span, Verdict
 from tests.fakes import BagOfWordsEmbedder, document
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.build import assemble
-from rag.chunking.split import split
 from rag.claims.compare import compare
 from rag.claims.weighing import Logistic, Weighing
 from rag.engine import Engine
+from rag.ingestion.chunking import split
 from rag.settings import Settings
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from rag.types import Hit, ReaderOutput, Verdict
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -27,10 +27,7 @@ LIMITS = (
     "Iran may enrich uranium to no more than 3.67 percent. The stockpile of uranium is capped at "
     "300 kilograms. Natanz keeps 5,060 centrifuges for ten years."
 )
-EXIT = (
-    "The United States left the agreement on 8 May 2018. President Donald Trump announced the "
-    "withdrawal from the White House."
-)
+EXIT = "The United States left the agreement on 8 May 2018. President Donald Trump announced the withdrawal from the White House."
 TEXTS = {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}
 
 

@@ -15,7 +15,7 @@ from rag.errors import ModelError
 from rag.protocols import Embedder
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader
-from tests.loading.pdfs import column, pdf
+from tests.parsing.pdfs import column, pdf
 
 DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from rag.evaluation import intervals
+from rag.evaluation import bootstrap
 
 
 @pytest.fixture(autouse=True)
 def _few_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough for a test that is not about intervals."""
-    if request.module.__name__ != "tests.evaluation.test_intervals":
-        monkeypatch.setattr(intervals, "DRAWS", 100)
+    if request.module.__name__ != "tests.evaluation.test_bootstrap":
+        monkeypatch.setattr(bootstrap, "DRAWS", 100)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rag import build
-from rag.chunking.split import split
 from rag.engine import Engine
-from rag.evaluation.examine import Examiner, watching
+from rag.evaluation.evaluator import Examiner, watching
 from rag.evaluation.gold import Evidence, Question
-from rag.evaluation.rows import Row
-from rag.ingest import embed_and_put
+from rag.evaluation.records import Row
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
 from rag.protocols import Reader, Store
 from rag.settings import Settings
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from rag.types import Document, Hit, Passage, ReaderOutput, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 

@@ -13,7 +13,7 @@ from eval.gold.technical import PAGES
 from rag.evaluation.formats import load
 from rag.evaluation.gold import FORMS, Question
 from rag.evaluation.usefulness import names
-from rag.loading.files import find, read
+from rag.parsing.load import find, read
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office"]

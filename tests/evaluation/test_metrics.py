@@ -20,7 +20,7 @@ from rag.evaluation import metrics
 from rag.evaluation.metrics import METRICS, measure, table
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.ranking import measure as rank
-from rag.evaluation.rows import Row
+from rag.evaluation.records import Row
 
 EXACT = 1e-9
 

@@ -12,15 +12,17 @@ import pytest
 
 from rag.engine import Searcher
 from rag.errors import InputError
-from rag.evaluation import facts, gates, reports, words
+from rag.evaluation import environment, gates
 from rag.evaluation.compare import compare
-from rag.evaluation.examine import Examiner
+from rag.evaluation.evaluator import Examiner
 from rag.evaluation.gold import Gold, Question
 from rag.evaluation.metrics import measure, table
+from rag.evaluation.records import Row
+from rag.evaluation.report import text as words
+from rag.evaluation.report import write
 from rag.evaluation.result import Result, summarise
-from rag.evaluation.rows import Row
-from rag.evaluation.run import run
-from rag.evaluation.scoring import exact, f1
+from rag.evaluation.runs import run
+from rag.evaluation.squad import exact, f1
 from rag.types import Hit, ReaderOutput
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, examine, store
 from tests.fakes import NameReader
@@ -56,13 +58,13 @@ def test_every_question_has_a_row_in_its_order(result: Result) -> None:
 
 def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None:
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
-    found = facts.of_searcher(asked)
+    found = environment.of_searcher(asked)
     assert "secret" not in json.dumps(found)
     assert len(found["models"]["calibration"]) == len(found["models"]["reader"]) == len(found["index"]["sha256"]) == 64
     before = found["index"]["sha256"]
     asked.store.delete("docs/lake")
-    assert facts.of_searcher(asked)["index"]["sha256"] != before
-    assert facts.commit()
+    assert environment.of_searcher(asked)["index"]["sha256"] != before
+    assert environment.commit()
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
 
 
 def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_path: Path) -> None:
-    json_file, html, markdown = reports.write(result, None, [], tmp_path)
+    json_file, html, markdown = write.write(result, None, [], tmp_path)
     found = json.loads(json_file.read_text())
     rows = [dict(zip(found["questions"]["columns"], values, strict=True)) for values in found["questions"]["rows"]]
     for row in rows:

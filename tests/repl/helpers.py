@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rag.repl import plain
+from rag.repl import plain_terminal
 from rag.repl.commands import Desk
+from rag.repl.run import converse
 from rag.repl.screen import Screen
-from rag.repl.service import Service
 from rag.repl.session import Session
-from rag.repl.start import converse
+from rag.repl.session_engine import Service
 from rag.settings import Settings
 
 DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
@@ -43,7 +43,7 @@ class Talk:
         console = Console(file=self._out, width=width, markup=False, emoji=False, highlight=False, color_system=None)
         self.screen = Screen(console, in_words)
         self.session = Session(Service(settings))
-        self.desk = Desk(self.session, self.screen, partial(plain.show, self.screen), lambda question: agree)
+        self.desk = Desk(self.session, self.screen, partial(plain_terminal.show, self.screen), lambda question: agree)
 
     def __call__(self, *lines: str) -> str:
         before = len(self._out.getvalue())

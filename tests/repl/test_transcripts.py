@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.repl.start import converse
+from rag.repl.run import converse
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.repl.helpers import Talk
@@ -242,7 +242,7 @@ def test_an_index_that_another_process_changes_is_followed_at_the_next_question(
     assert "1999" not in talk("When was the treaty of Geneva signed?")
     other = build.store(filled)
     embedder = BagOfWordsEmbedder("bag-of-words")
-    from rag.ingest import embed_and_put
+    from rag.ingestion.ingest import embed_and_put
     from rag.types import Passage
 
     text = "The treaty of Geneva was signed in 1999."

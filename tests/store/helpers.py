@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
-from rag.chunking.split import split
+from rag.ingestion.chunking import split
 from rag.protocols import Store, Vectors
-from rag.store.local import LocalStore
+from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
 from tests.fakes import BagOfWordsEmbedder, document
 
@@ -100,7 +100,7 @@ class Worker:
     """A store in another process: see worker.py."""
 
     def __init__(self, folder: Path, *prefix: str) -> None:
-        command = [*prefix, sys.executable, "-m", "tests.store.worker", str(folder)]
+        command = [*prefix, sys.executable, "-m", "tests.store.local.worker", str(folder)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         self.opened = self.answer()

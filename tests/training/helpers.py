@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from rag.training import steps
+from rag.training import trainer as steps
 
 
 def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:

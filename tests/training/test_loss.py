@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag.reading.windows import encode, windows
+from rag.models.windows import encode, windows
 from rag.training.loss import group_loss, targets
 from tests.tiny import wordpiece_tokenizer
 

@@ -8,7 +8,8 @@ from rag.errors import InputError
 from rag.training import recipe
 from rag.training.recipe import EmbedderRecipe, OwnRecipe, SetsRecipe, load_recipe
 
-SHIPPED = Path(recipe.__file__).parent
+SHIPPED = Path(recipe.__file__).parent / "recipes"
+FORMER = Path(__file__).parents[2] / "eval/experiments/recipes"
 
 
 def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
@@ -17,7 +18,7 @@ def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
     return load_recipe(OwnRecipe, path) if shipped == "finetune.toml" else load_recipe(SetsRecipe, path)
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))], ids=lambda path: path.stem)
 def test_every_shipped_recipe_can_be_followed(path: Path) -> None:
     assert load(path.name, path).seed == 20261125
 
@@ -33,14 +34,14 @@ def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None
 @pytest.mark.parametrize(
     ("name", "before", "after", "fault"),
     [
-        ("recipe.toml", "seed =", "sed =", "[:;] seed: Field required"),
-        ("recipe.toml", "seed =", "sed =", "[:;] sed: Extra"),
-        ("recipe.toml", "steps =", "stops =", r"stage 2\.steps: Field required"),
-        ("recipe.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
-        ("recipe.toml", "from = 1.5e-4", "from = nan", r"stage 1\.from: .*finite"),
-        ("recipe.toml", "absent = 0.06", "absnt = 0.06", r"stage 1\.sets\.squad-dev-36\.absnt: Extra"),
-        ("recipe.toml", "swapped = 0.05", "swapped = 1.05", r"stage 1\.sets\.squad-dev-36\.swapped: .*less than or equal to 1"),
-        ("recipe.toml", "steps = 700", 'steps = "many"', r"stage 1\.steps: .*integer"),
+        ("reader.toml", "seed =", "sed =", "[:;] seed: Field required"),
+        ("reader.toml", "seed =", "sed =", "[:;] sed: Extra"),
+        ("reader.toml", "steps =", "stops =", r"stage 2\.steps: Field required"),
+        ("reader.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
+        ("reader.toml", "from = 1.5e-4", "from = nan", r"stage 1\.from: .*finite"),
+        ("reader.toml", "absent = 0.06", "absnt = 0.06", r"stage 1\.sets\.squad-dev-36\.absnt: Extra"),
+        ("reader.toml", "swapped = 0.05", "swapped = 1.05", r"stage 1\.sets\.squad-dev-36\.swapped: .*less than or equal to 1"),
+        ("reader.toml", "steps = 700", 'steps = "many"', r"stage 1\.steps: .*integer"),
         ("finetune.toml", "[[stage]]", "[[stages]]", "stage: Field required"),
         ("finetune.toml", "hold_out =", "hold =", "hold_out: Field required"),
         ("finetune.toml", "passes =", "steps =", r"stage 1\.passes: Field required"),

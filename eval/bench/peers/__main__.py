@@ -22,7 +22,7 @@ from eval.bench.peers.plot import plot
 from eval.bench.peers.system import PEERS, check, read_texts, write_texts
 from rag import build
 from rag.errors import RagError
-from rag.evaluation.facts import commit
+from rag.evaluation.environment import commit
 from rag.evaluation.gold import read_jsonl, sample
 from rag.settings import Settings
 

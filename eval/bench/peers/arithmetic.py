@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rag.evaluation.gold import Question
-from rag.evaluation.scoring import exact, f1
+from rag.evaluation.squad import exact, f1
 
 Row = Mapping[str, Any]
 _DRAWS = 2000

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.bench.peers.system import Text
-from rag.chunking.split import TokenCounter, split
-from rag.ingest import Split
-from rag.loading.files import Loaded, find
-from rag.loading.pool import Job, one_by_one
+from rag.ingestion.chunking import TokenCounter, split
+from rag.ingestion.ingest import Split
+from rag.parsing.load import Loaded, find
+from rag.parsing.pool import Job, one_by_one
 from rag.settings import Settings
 
 SEEDS = Path(__file__).parents[3] / "seeds"

@@ -15,7 +15,7 @@ from eval.bench.peers.system import READ, Said, System, Text
 if TYPE_CHECKING:
     from rag.engine import Engine
     from rag.protocols import Embedder, Reader
-    from rag.serving.batching import ModelThread
+    from rag.server.model_worker import ModelThread
     from rag.types import Answer
 
 _BATCH_PASSAGES = 256
@@ -37,8 +37,8 @@ class Ours(System):
         import torch
 
         import rag.build
-        import rag.reading.reader
-        import rag.store.local  # noqa: F401
+        import rag.models.reader
+        import rag.store.local.store  # noqa: F401
 
         torch.set_num_threads(self._settings.threads)
 
@@ -55,7 +55,7 @@ class Ours(System):
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         """Into SQLite, FAISS and Tantivy, each document in a transaction; the passages are those of `texts`."""
         from rag import build
-        from rag.ingest import Split, embed_and_put
+        from rag.ingestion.ingest import Split, embed_and_put
 
         assert self._embedder
         store = build.store(replace(self._settings, index=folder), self._embedder, create=True)
@@ -89,8 +89,8 @@ class Ours(System):
 
     def serve(self) -> None:
         """The model thread of the HTTP service, where questions of all connections meet."""
-        from rag.serving.batching import Limits, ModelThread
-        from rag.serving.metrics import Metrics
+        from rag.server.metrics import Metrics
+        from rag.server.model_worker import Limits, ModelThread
 
         engine, settings = self._engine, self._settings
         assert engine
@@ -106,7 +106,7 @@ class Ours(System):
 
     def _submit(self, question: str) -> Future[Answer]:
         from rag.engine import Asked
-        from rag.serving.batching import Work
+        from rag.server.model_worker import Work
 
         assert self._thread
         work = Work(Asked(question, READ), time.monotonic() + 600, self._thread.limits.cost(READ))
@@ -115,7 +115,7 @@ class Ours(System):
 
 
 def _said(answer: Answer) -> Said:
-    from rag.evaluation.blame import guess
+    from rag.evaluation.error_analysis import guess
 
     likeliest = guess(answer)
     return Said(answer.text, likeliest.text if likeliest else None)

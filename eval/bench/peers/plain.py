@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eval.bench.peers.system import BATCH, READ, Said, System, Text, read_texts
-from rag.weights import embedder_path, reader_path
+from rag.models.registry import embedder_path, reader_path
 
 _MAX_ANSWER_TOKENS = 30
 _BEST = 20

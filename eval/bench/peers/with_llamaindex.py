@@ -8,7 +8,7 @@ from typing import Any
 
 from eval.bench.peers.system import BATCH, READ, Said, System, Text
 from rag.errors import InputError
-from rag.weights import embedder_path
+from rag.models.registry import embedder_path
 
 
 class LlamaIndex(System):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.bench.peers.system import BATCH, READ, Said, System, Text
-from rag.weights import embedder_path, reader_path
+from rag.models.registry import embedder_path, reader_path
 
 
 class Txtai(System):

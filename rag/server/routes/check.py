@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 
 from rag import filters
 from rag.claims.check import Checked, Checker, Evidence, Report
-from rag.serving import problems
-from rag.serving.openapi import described
-from rag.serving.service import Service, hangup_of, service_of
-from rag.serving.wire import Line, Strict
+from rag.server import problems
+from rag.server.openapi import described
+from rag.server.schemas import Line, Strict
+from rag.server.state import Service, hangup_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -37,15 +37,9 @@ class Check(Strict):
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
-    sources: list[CheckSource] = Field(
-        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
-    )
-    filters: list[Line] = Field(
-        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
-    )
-    deadline_ms: int | None = Field(
-        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
-    )
+    sources: list[CheckSource] = Field(default=[], max_length=200, description="What [n] marks cite, unless the text lists it.")
+    filters: list[Line] = Field(default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`.")
+    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503.")
 
 
 class WireEvidence(BaseModel):

@@ -12,9 +12,9 @@ from rag.render.links import page_link
 from rag.server.library import ServiceLibrary
 from rag.server.openai_input import DEFAULT, options_of
 from rag.server.openai_schemas import Id, Loose, Text
-from rag.serving.openapi import described
-from rag.serving.problems import ServiceError
-from rag.serving.service import Service, hangup_of, service_of
+from rag.server.openapi import described
+from rag.server.problems import ServiceError
+from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
@@ -61,28 +61,18 @@ def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dic
     """The passages nearest to a query, as Dify takes them; `knowledge_id` is the collection."""
     if body.knowledge_id != DEFAULT:
         message = f"there is no collection {body.knowledge_id[:100]!r} here"
-        raise ServiceError(
-            404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id"
-        )
+        raise ServiceError(404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id")
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
     hits = ServiceLibrary(service, hangup_of(request)).search(body.query, options)
     least = body.retrieval_setting.score_threshold or 0.0
     base = str(request.base_url)
-    return {
-        "records": [
-            _record(hit, service.document(hit.passage.document_id), base)
-            for hit in hits
-            if hit.score >= least
-        ]
-    }
+    return {"records": [_record(hit, service.document(hit.passage.document_id), base) for hit in hits if hit.score >= least]}
 
 
 def _filters(given: MetadataConditions | None) -> list[str]:
     conditions = (given.conditions if given else None) or []
     if given and len(conditions) > 1 and given.logical_operator != "and":
-        raise InputError(
-            f"{given.logical_operator!r} of conditions is not possible here", "join them by and"
-        )
+        raise InputError(f"{given.logical_operator!r} of conditions is not possible here", "join them by and")
     return [text for condition in conditions for text in _texts(condition)]
 
 

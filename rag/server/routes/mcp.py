@@ -19,13 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag import deleting
 from rag.errors import InputError, NotFoundError
+from rag.ingestion import deletion
 from rag.render.links import page_link
+from rag.server.api_keys import WRITE
+from rag.server.ingest_worker import check_names, safe_name
 from rag.server.library import ServiceLibrary
-from rag.serving.ingesting import check_names, safe_name
-from rag.serving.keys import WRITE
-from rag.serving.service import Service, hangup_of
+from rag.server.state import Service, hangup_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -63,15 +63,11 @@ class ServedLibrary(ServiceLibrary):
             return "waiting", [], "it is kept and will be put in"
         (file,) = job.files
         if file.outcome == "rejected":
-            raise InputError(
-                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
-            )
+            raise InputError(f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md")
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        return self.document(document_id) is not None and bool(
-            deleting.delete(self.service.engine.store, [document_id])
-        )
+        return self.document(document_id) is not None and bool(deletion.delete(self.service.engine.store, [document_id]))
 
 
 class McpEndpoint:
@@ -126,14 +122,10 @@ class McpEndpoint:
 
             from rag.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError(
-                "MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'"
-            ) from error
+            raise NotFoundError("MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'") from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        server.streamable_http_app(
-            stateless_http=True, json_response=True, transport_security=checked_before
-        )
+        server.streamable_http_app(stateless_http=True, json_response=True, transport_security=checked_before)
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
@@ -158,8 +150,6 @@ async def _refusal(request: Request) -> Response | None:
     return None
 
 
-def _error(
-    status: int, code: int, message: str, headers: dict[str, str] | None = None
-) -> JSONResponse:
+def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     return JSONResponse(body, status, headers)

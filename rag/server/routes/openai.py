@@ -17,6 +17,7 @@ from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
 from rag.render.cited import cited
+from rag.server.ingest_worker import LentEmbedder
 from rag.server.library import Answered, ServiceLibrary
 from rag.server.openai_input import (
     DEFAULT,
@@ -45,20 +46,15 @@ from rag.server.openai_shapes import (
     response_stream,
     search_result,
 )
-from rag.serving.ingesting import LentEmbedder
-from rag.serving.openapi import described
-from rag.serving.problems import ServiceError
-from rag.serving.service import Service, hangup_of, service_of
-from rag.serving.wire import Options
+from rag.server.openapi import described
+from rag.server.problems import ServiceError
+from rag.server.schemas import Options
+from rag.server.state import Service, hangup_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 Shared = Annotated[Service, Depends(service_of)]
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}
-        }
-    }
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}}}
 }
 _MOST_TEXTS = 512
 
@@ -99,9 +95,7 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
     return completion(reply)
 
 
-@router.post(
-    "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
-)
+@router.post("/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
     """As chat completions, in the shape of the Responses API: the search and its results, then the message."""
     _only_default(collection_of_model(body.model))
@@ -111,18 +105,12 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
     options = _options(body.rag, tool)
     answered = _answer(responses_question(body), request, service, options)
     reply = _reply(answered, body.model, request)
-    return (
-        _stream(response_stream(reply, body.metadata))
-        if body.stream
-        else response(reply, body.metadata)
-    )
+    return _stream(response_stream(reply, body.metadata)) if body.stream else response(reply, body.metadata)
 
 
 def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
-    return options_of(
-        filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None)
-    )
+    return options_of(filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None))
 
 
 def _answer(asked: Asked, request: Request, service: Service, options: Options) -> Answered:
@@ -144,9 +132,7 @@ def _reply(answered: Answered, model: str, request: Request) -> Reply:
 
 
 def _stream(events: Iterator[str]) -> StreamingResponse:
-    return StreamingResponse(
-        events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @router.get("/vector_stores", responses=described(503))
@@ -186,16 +172,12 @@ def _vector_store(name: str, service: Service) -> Json:
 
 
 @router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
-def search_vector_store(
-    vector_store: str, body: VectorSearch, request: Request, service: Shared
-) -> dict[str, Any]:
+def search_vector_store(vector_store: str, body: VectorSearch, request: Request, service: Shared) -> dict[str, Any]:
     """The passages nearest to a query, best first; of several queries, each passage with its best score."""
     _only_default(vector_store)
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
-        raise InputError(
-            f"{len(queries)} queries are not between 1 and 8", "send fewer in one request"
-        )
+        raise InputError(f"{len(queries)} queries are not between 1 and 8", "send fewer in one request")
     options = options_of(filters_of(body.filters), body.max_num_results)
     library = ServiceLibrary(service, hangup_of(request))
     best: dict[tuple[str, int], Any] = {}
@@ -204,14 +186,9 @@ def search_vector_store(
             key = (hit.passage.document_id, hit.passage.start)
             best[key] = max(best.get(key, hit), hit, key=lambda one: one.score)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    hits = sorted(
-        (hit for hit in best.values() if hit.score >= threshold), key=lambda one: -one.score
-    )
+    hits = sorted((hit for hit in best.values() if hit.score >= threshold), key=lambda one: -one.score)
     base = str(request.base_url)
-    data = [
-        search_result(hit, base, service.document(hit.passage.document_id))
-        for hit in hits[: body.max_num_results]
-    ]
+    data = [search_result(hit, base, service.document(hit.passage.document_id)) for hit in hits[: body.max_num_results]]
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -226,20 +203,14 @@ def create_embeddings(body: EmbeddingsRequest, service: Shared) -> dict[str, Any
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
-        raise InputError(
-            f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request"
-        )
+        raise InputError(f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request")
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
     embedder = LentEmbedder(service.embedder, service.models)
     if body.model not in (MODEL, embedder.name):
-        raise ServiceError(
-            404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"
-        )
+        raise ServiceError(404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}")
     if body.dimensions not in (None, embedder.dim):
-        raise InputError(
-            f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}"
-        )
+        raise InputError(f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}")
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     vectors = embed(texts)
     packed = body.encoding_format == "base64"

@@ -22,8 +22,8 @@ from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
 from rag.errors import RagError, StoreError
-from rag.jobs import Done, Queued, State, Upload
-from rag.store.postgres.connections import Database
+from rag.ingestion.uploads import Done, Queued, State, Upload
+from rag.store.postgres.pool import Database
 
 _log = logging.getLogger(__name__)
 _TASK = "rag.put"

@@ -15,10 +15,10 @@ from psycopg import Connection
 
 from rag.errors import StoreError
 from rag.protocols import Filter, Stats, Trace, Vectors
-from rag.store.checks import check
-from rag.store.postgres import changes, schema, searches, upkeep
-from rag.store.postgres.connections import Database
+from rag.store.postgres import maintenance, schema, search, writes
 from rag.store.postgres.filters import writable
+from rag.store.postgres.pool import Database
+from rag.store.validation import check
 from rag.types import Document, Passage, Section
 
 _log = logging.getLogger(__name__)
@@ -71,27 +71,27 @@ class PostgresStore:
         finally:
             self._depth.value = depth - 1
             if depth == 1:
-                self._database.alone(lambda connection: upkeep.tend(connection, self._exact, self._dim))
+                self._database.alone(lambda connection: maintenance.tend(connection, self._exact, self._dim))
 
     def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
         check(document, passages)
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
-        self._database.change(lambda connection: changes.put(connection, document, passages, rows, instead_of))
+        self._database.change(lambda connection: writes.put(connection, document, passages, rows, instead_of))
 
     def delete(self, document_id: str) -> bool:
-        return self._database.change(lambda connection: changes.delete(connection, document_id))
+        return self._database.change(lambda connection: writes.delete(connection, document_id))
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
-        self._database.change(lambda connection: changes.restamp(connection, stamps))
+        self._database.change(lambda connection: writes.restamp(connection, stamps))
 
     # Questions
 
     def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
         asked = np.ascontiguousarray(vector, dtype=np.float32)
-        return self._database.read(lambda c: searches.dense(c, asked, k, searches.scope(c, filter, self._exact), self._exact))
+        return self._database.read(lambda c: search.dense(c, asked, k, search.scope(c, filter, self._exact), self._exact))
 
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
-        return self._database.read(lambda c: searches.lexical(c, question, k, searches.scope(c, filter, self._exact)))
+        return self._database.read(lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact)))
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         asked = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"

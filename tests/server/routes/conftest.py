@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.serving.fake_server import put_text, serving
+from tests.server.fake_server import put_text, serving
 
 LEASE = "# Lease\n\nThe lease ends in May 2027. The tenant is Ada Lovelace."
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from rag.jobs import put_upload
+from rag.ingestion.uploads import put_upload
 from rag.protocols import Vectors
 from rag.store.postgres.queue import Pace, PostgresQueue
 from rag.store.postgres.store import PostgresStore

@@ -1,4 +1,4 @@
-"""The same questions on the same corpus: an index in a folder and one in PostgreSQL answer alike (short form of eval.stores)."""
+"""The same questions on the same corpus: an index in a folder and one in PostgreSQL answer alike (eval.chaos.stores in short)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eval.stores import QUESTIONS, compare, engines
+from eval.chaos.stores import QUESTIONS, compare, engines
 from rag.engine import Engine
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from rag.errors import StoreError
-from rag.jobs import Upload
+from rag.ingestion.uploads import Upload
 from rag.store.postgres.queue import Pace, PostgresQueue
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster, debian

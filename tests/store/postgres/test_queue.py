@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, StoreError
-from rag.jobs import Done, Upload
+from rag.ingestion.uploads import Done, Upload
 from rag.store.postgres.queue import PostgresQueue
 from tests.postgres import Cluster
 from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored

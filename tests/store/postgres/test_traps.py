@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from rag.filters import parse
-from rag.store.postgres import schema, upkeep
+from rag.store.postgres import maintenance, schema
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster
 from tests.store.helpers import EXPECT, postgres, put_vectors, schema_dsn, unit
@@ -149,7 +149,7 @@ def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_
 @pytest.mark.parametrize(("version", "alone"), [((0, 8, 0), True), ((0, 8, 1), True), ((0, 8, 2), False), ((0, 9), False)])
 def test_a_version_that_writes_past_a_buffer_builds_alone(version: tuple[int, ...], alone: bool) -> None:
     """CVE-2026-3172: parallel builds of HNSW below pgvector 0.8.2."""
-    statements = upkeep.building(version, 64, broken=False)
+    statements = maintenance.building(version, 64, broken=False)
     assert ("SET max_parallel_maintenance_workers = 0" in statements) is alone
     assert statements[-1].startswith("CREATE INDEX CONCURRENTLY rag_vectors_hnsw")
 

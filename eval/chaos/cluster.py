@@ -1,0 +1,301 @@
+"""Servers and workers on one database, for some minutes, while one or another is killed; nothing acknowledged may be lost.
+
+    python -m eval.chaos.cluster postgresql://… --minutes 6 --out eval/results/cluster.json  rag serve and rag worker, real models
+    python -m eval.chaos.cluster postgresql://… --minutes 0.3 --fake                         the tests' small ones, as CI runs it
+
+Two servers and two workers run as processes; one that is killed is started again, as any supervisor does. Meanwhile writers
+upload stories to either server, askers ask either one and turn to the other when it is gone, and a poller looks into the
+database whether every document is whole. A worker is killed while it has a document in hand, a server while it has a question.
+In the end every upload that was acknowledged is there, whole, the same from both servers. Exit code 1 if anything was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from eval.chaos.programs import Program, server, worker
+from rag.ingestion.uploads import State
+from rag.store.postgres.queue import PostgresQueue
+from rag.store.postgres.store import PostgresStore
+
+_SENTENCES = 120
+_NAMES = 3
+"""Documents of each writer, sent together; every upload but the first replaces them."""
+_REST = 2.0
+"""Seconds that a killed program stays down."""
+_CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
+
+
+def story(number: int) -> str:
+    """The same number in every sentence, over several passages: a document that is half there, or half old, would show."""
+    return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(_SENTENCES))
+
+
+def number_of(text: str) -> int:
+    """Which whole story this is, or -1."""
+    found = _CODE.search(text)
+    number = int(found.group(2)) if found else -1
+    return number if text.strip() == story(number) else -1
+
+
+@dataclass
+class Seen:
+    """What happened: counts, what was sent and acknowledged, and what must not be."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    sent: dict[str, set[int]] = field(default_factory=dict)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    jobs: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    silence: float = 0.0
+    """Longest seconds from one answer that an asker got to its next."""
+
+
+class Traffic:
+    """Writers, askers and a poller, each in a thread."""
+
+    def __init__(self, servers: Sequence[Program], dsn: str) -> None:
+        self.servers = servers
+        self.seen = Seen()
+        self.asking = Counter[int]()
+        self._store = PostgresStore(dsn, {})
+        self._stop = threading.Event()
+        parts = [(self._write, 0), (self._write, 1), (self._ask, 0), (self._ask, 1), (self._poll, 0)]
+        self._threads = [threading.Thread(target=self._guarded, args=part) for part in parts]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._store.close()
+
+    def _guarded(self, run: Callable[[int], None], number: int) -> None:
+        try:
+            run(number)
+        except BaseException as error:
+            self.seen.wrong.append(f"{run.__name__}: {error!r}")
+
+    def _send(self, at: int, method: str, path: str, **body: Any) -> httpx.Response:
+        """To the server at this place, or the next that answers."""
+        while True:
+            place = at % len(self.servers)
+            self.asking[place] += path == "/v1/ask"
+            try:
+                response = httpx.request(method, self.servers[place].url + path, timeout=120, trust_env=False, **body)
+                if response.status_code != 503:
+                    return response
+                self.seen.counts["not ready"] += 1
+            except httpx.ConnectError:
+                self.seen.counts["refused"] += 1
+            except httpx.TransportError:
+                self.seen.counts["cut off"] += 1
+            finally:
+                self.asking[place] -= path == "/v1/ask"
+            at += 1
+            time.sleep(0.1)
+
+    def _write(self, writer: int) -> None:
+        """Several files at a time, so that there is always one more for a worker to do."""
+        turn = 0
+        while not self._stop.is_set():
+            turn += 1
+            numbers = {f"story{writer}-{i}.txt": 2 * (turn * _NAMES + i) + writer for i in range(_NAMES)}
+            for name, number in numbers.items():
+                self.seen.sent.setdefault(name, set()).add(number)
+            files = [("file", (name, story(number).encode())) for name, number in numbers.items()]
+            response = self._send(turn, "POST", "/v1/documents", files=files)
+            self.seen.counts[f"uploads {response.status_code}"] += 1
+            if response.status_code in (201, 202):
+                self.seen.acknowledged |= numbers
+                self.seen.jobs.append(response.json()["id"])
+            else:
+                self.seen.wrong.append(f"upload of {numbers}: {response.text[:200]}")
+
+    def _ask(self, asker: int) -> None:
+        at, last = asker, time.monotonic()
+        while not self._stop.is_set():
+            at += 1
+            name = random.choice(sorted(self.seen.acknowledged) or [""])
+            body = {"question": "Which code does the story name?", "filters": [f"document=uploads/{name}"]}
+            response = self._send(at, "POST", "/v1/ask", json=body)
+            if response.status_code == 409 and not self.seen.acknowledged:
+                continue  # the index is empty yet
+            if response.status_code != 200:
+                self.seen.wrong.append(f"asking: {response.text[:200]}")
+                continue
+            now = time.monotonic()
+            self.seen.silence, last = max(self.seen.silence, now - last), now
+            self.seen.counts["answers"] += 1
+            self._check_answer(f"{name}", response.json())
+
+    def _check_answer(self, name: str, answer: dict[str, Any]) -> None:
+        """All that was read and cited is of one story, that was sent under this name."""
+        texts = [hit["text"] for hit in answer["nearest"]] + [citation["cited_text"] for citation in answer["citations"]]
+        numbers = {int(number) for text in texts for _, _, number in _CODE.findall(text)}
+        self.seen.counts["citations"] += len(answer["citations"])
+        if len(numbers) > 1 or not numbers <= self.seen.sent.get(name, set()):
+            self.seen.wrong.append(f"an answer from {name} mixes {sorted(numbers)}")
+
+    def _poll(self, _: int) -> None:
+        while not self._stop.is_set():
+            for name in sorted(self.seen.sent):
+                self._look(name)
+            time.sleep(0.05)
+
+    def _look(self, name: str) -> None:
+        """Each of the three looks is one statement, and so of one moment."""
+        document = self._store.document(f"uploads/{name}")
+        passages, vectors = self._store.embedded(f"uploads/{name}")
+        trace = self._store.trace(f"uploads/{name}")
+        self.seen.counts["polls"] += 1
+        found = [(int(i), int(n)) for passage in passages for i, _, n in _CODE.findall(passage.text)]
+        whole = {i for i, _ in found} == set(range(_SENTENCES)) and len({n for _, n in found}) == 1
+        if document and number_of(document.text) not in self.seen.sent[name]:
+            self.seen.wrong.append(f"{name} is {document.text[:80]}…")
+        if passages and not (whole and len(vectors) == len(passages)):
+            self.seen.wrong.append(f"{name} has passages of {sorted({n for _, n in found})}")
+        if not trace.passages == trace.vectors == trace.words or trace.documents != (trace.passages > 0):
+            self.seen.wrong.append(f"{name} is torn: {trace}")
+
+
+class Killer:
+    """Kills a worker and a server in turn, each at work, and starts it again."""
+
+    def __init__(self, servers: Sequence[Program], workers: Sequence[Program], traffic: Traffic, queue: PostgresQueue) -> None:
+        self._servers, self._workers, self._traffic, self._queue = servers, workers, traffic, queue
+        self.kills = Counter[str]()
+
+    def run(self, until: float, pause: float) -> None:
+        """One of each kind at least."""
+        for turn in itertools.count():
+            if turn > 1 and time.monotonic() + pause > until:
+                return
+            time.sleep(pause)
+            place = random.randrange(2)
+            if turn % 2:
+                self._kill(self._servers[place], "servers", lambda place=place: self._other_answers(place))  # type: ignore[misc]
+            else:
+                self._kill(self._workers[place], "workers", lambda: self._queue.state().count("working") >= len(self._workers))
+
+    def _other_answers(self, place: int) -> bool:
+        """With a question in hand, while the other one could take it: with none left there is nothing to see."""
+        return self._traffic.asking[place] > 0 and self._servers[1 - place].is_ready
+
+    def _kill(self, program: Program, kind: str, at_work: Callable[[], bool]) -> None:
+        busy = eventually(at_work, 90)
+        program.kill()
+        self.kills[kind] += 1
+        self.kills[f"{kind} at work"] += busy
+        time.sleep(_REST)
+        program.start()
+
+
+def eventually(done: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def counted(dsn: str) -> list[tuple[str, int, int]]:
+    """(what, the number that the index has noted, the number there is)."""
+    words = "(SELECT coalesce(sum(passages), 0) FROM rag_terms), (SELECT coalesce(sum(cardinality(terms)), 0) FROM rag_words)"
+    asked = (
+        "SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics UNION ALL"
+        " SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics UNION ALL"
+        " SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words) FROM rag_statistics UNION ALL"
+        f" SELECT 'words of passages', {words}"
+    )
+    with psycopg.connect(dsn) as connection:
+        return [(name, int(noted), int(there)) for name, noted, there in connection.execute(asked)]
+
+
+def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) -> None:
+    """After the last job: what was acknowledged is there, or something later, whole, and the same from every server."""
+    seen.wrong += [f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs]
+    for name, last in seen.acknowledged.items():
+        texts = {httpx.get(f"{one.url}/v1/documents/uploads/{name}/text", trust_env=False).text for one in servers}
+        numbers = {number_of(text) for text in texts}
+        if len(numbers) != 1 or not numbers <= {n for n in seen.sent[name] if n >= last}:
+            seen.wrong.append(f"{name} should be story {last} and is {sorted(numbers)}")
+    for job in seen.jobs:
+        found = httpx.get(f"{servers[0].url}/v1/jobs/{job}", trust_env=False).json()
+        if found["state"] != "done" or any(file["outcome"] == "rejected" for file in found["files"]):
+            seen.wrong.append(f"job {found}")
+    seen.wrong += [f"{noted} {name} are noted, and {there} there" for name, noted, there in counted(dsn) if noted != there]
+
+
+def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
+    servers = [server(dsn, folder / f"server{n}", fake) for n in range(2)]
+    workers = [worker(dsn, folder / f"worker{n}", fake) for n in range(2)]
+    programs = [*workers, *servers]
+    try:
+        for program in programs:
+            program.start()
+        for program in servers:
+            program.wait_until_ready()
+        queue, traffic = PostgresQueue(dsn), Traffic(servers, dsn)
+        killer, begun = Killer(servers, workers, traffic, queue), time.monotonic()
+        traffic.start()
+        killer.run(begun + 60 * minutes, pause)
+        traffic.stop()
+        lasted = time.monotonic() - begun
+        for program in servers:
+            program.wait_until_ready()
+        eventually(lambda: not queue.state().jobs, 600)
+        check_end(traffic.seen, servers, queue.state(), dsn)
+        seconds = time.monotonic() - begun - lasted
+        queue.close()
+    finally:
+        for program in programs:
+            program.kill()
+    seen = traffic.seen
+    facts = {"models": "fakes" if fake else "real", "cores": os.cpu_count(), "seconds": round(lasted), "kills": killer.kills}
+    counts = {
+        "acknowledged_uploads": len(seen.jobs),
+        "longest_without_an_answer_s": round(seen.silence, 1),
+        "counts": seen.counts,
+    }
+    return {**facts, **counts, "seconds_to_the_last_job": round(seconds, 1), "wrong": seen.wrong}
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("dsn", help="an empty database, or schema of one")
+    parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--pause", type=float, default=15, help="seconds between two kills")
+    parser.add_argument("--fake", action="store_true")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args(given)
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(asked.dsn, asked.minutes, asked.fake, asked.pause, Path(folder))
+    text = json.dumps(result, indent=2) + "\n"
+    asked.out.write_text(text) if asked.out else print(text, end="")
+    return int(bool(result["wrong"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

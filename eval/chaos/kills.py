@@ -1,0 +1,306 @@
+"""SIGKILL at random moments of ingest, sync, delete, rebuild, snapshot and restore; after each, the index must be whole.
+
+    python -m eval.chaos.kills --kills 1000 --out eval/results/kills.json
+
+Each run is a process of its own on a small index with a small embedder. It says on a pipe what it is about to change and what
+the store has acknowledged. After it is killed, another process opens the index as any user would and looks: every acknowledged
+change is there and whole, every other is there whole or not at all, both search legs find what the database holds, and
+`rag doctor`'s checks find nothing. Stops with exit code 1 at the first violation and leaves the folder to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rag.errors import RagError
+from rag.ingestion.deletion import delete
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
+from rag.ingestion.sync import Sync
+from rag.parsing.load import find
+from rag.protocols import Vectors
+from rag.store.local import snapshots
+from rag.store.local.check import examine
+from rag.store.local.rebuild import Rebuild
+from rag.store.local.schema import text_digest
+from rag.store.local.store import LocalStore
+from rag.types import Document, Passage
+from tests.fakes import BagOfWordsEmbedder
+
+_FILES = 30
+_EMBEDDER = BagOfWordsEmbedder()
+_MADE = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": "12"}
+State = dict[str, str]
+"""Digests of texts by document id."""
+Say = Callable[..., None]
+
+
+class Announcing(LocalStore):
+    """Says what it is about to do, and when it has done it."""
+
+    def __init__(self, folder: Path, say: Say) -> None:
+        super().__init__(folder, {}, wait=30)
+        self._say = say
+
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+        change = {document.id: text_digest(document.text)}
+        gone = [instead_of] if instead_of and instead_of != document.id else []
+        self._say("begin", change, gone)
+        super().put(document, passages, vectors, instead_of)
+        self._say("done")
+
+    def delete(self, document_id: str) -> bool:
+        self._say("begin", {}, [document_id])
+        was = super().delete(document_id)
+        self._say("done")
+        return was
+
+
+# What is killed
+
+
+@dataclass
+class World:
+    """Folders of a run: documents, the index, snapshots."""
+
+    root: Path
+    docs: Path = field(init=False)
+    index: Path = field(init=False)
+    snapshot: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.docs, self.index, self.snapshot = self.root / "docs", self.root / "index", self.root / "a.ragsnap"
+
+
+def _ingest(world: World, chance: random.Random, say: Say) -> None:
+    store = Announcing(world.index, say)
+    Ingest(store, _EMBEDDER, store.stats().passage_tokens).run(find([world.docs]))
+
+
+def _sync(world: World, chance: random.Random, say: Say) -> None:
+    store = Announcing(world.index, say)
+    sync = Sync(store, _EMBEDDER, store.stats().passage_tokens, Stamps(world.index))
+    sync.run(world.docs, find([world.docs]), many=True)
+
+
+def _delete(world: World, chance: random.Random, say: Say) -> None:
+    store = Announcing(world.index, say)
+    ids = [document.id for document in store.documents()]
+    delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))
+
+
+def _rebuild(world: World, chance: random.Random, say: Say) -> None:
+    tokens = chance.choice([12, 12, 20])
+    Rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30).run(lambda *_: None, lambda _: None)
+    LocalStore(world.index, {}).close()
+
+
+def _snapshot(world: World, chance: random.Random, say: Say) -> None:
+    snapshots.take(world.index, world.snapshot)
+    say("snapshot")
+
+
+def _restore(world: World, chance: random.Random, say: Say) -> None:
+    if world.snapshot.exists():
+        snapshots.restore(world.index, world.snapshot, replace=True, wait=30)
+        say("restored")
+        LocalStore(world.index, {}).close()
+
+
+OPERATIONS: dict[str, Callable[[World, random.Random, Say], None]] = {
+    "ingest": _ingest,
+    "sync": _sync,
+    "delete": _delete,
+    "rebuild": _rebuild,
+    "snapshot": _snapshot,
+    "restore": _restore,
+}
+_WEIGHTS = [4, 4, 2, 3, 2, 1]
+
+
+def _fork(work: Callable[[Say], None]) -> tuple[int, int]:
+    """(process, pipe that it speaks on). Forked, not started anew: it spares a second of imports for each kill."""
+    read, write = os.pipe()
+    if child := os.fork():
+        os.close(write)
+        return child, read
+    code = 1
+    try:
+        os.close(read)
+        work(lambda *what: _tell(write, what))
+        code = 0
+    except RagError as error:
+        _tell(write, ["error", str(error)])
+    except BaseException as error:
+        _tell(write, ["error", repr(error)])
+    finally:
+        os._exit(code)
+
+
+def _tell(pipe: int, what: Sequence[object]) -> None:
+    os.write(pipe, (json.dumps(what) + "\n").encode())
+
+
+def _said(pipe: int) -> list[list[Any]]:
+    """All of it, to the end; but for a line that was cut off by a kill."""
+    with os.fdopen(pipe, "rb") as file:
+        lines = file.read().split(b"\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+# What must hold
+
+
+def _look(world: World, say: Say) -> None:
+    """As a user would: open it, search it, and let the doctor look."""
+    store = LocalStore(world.index, {}, wait=30)
+    documents = [store.document(document.id) for document in store.documents()]
+    state = {document.id: text_digest(document.text) for document in documents if document}
+    vector = _EMBEDDER.embed_queries(["herring"])[0]
+    legs = [store.dense(vector, 10_000), store.lexical("herring", 10_000)]
+    found = [sorted({p.document_id for p in store.passages([i for i, _ in leg]).values()}) for leg in legs]
+    store.close()
+    findings = [f"{finding.name}: {finding.detail}" for finding in examine(world.index) if not finding.ok]
+    say(state, found, findings, snapshots.check(world.snapshot).path if world.snapshot.exists() else "")
+
+
+class Run:
+    """Kills and checks; `before` is what the index held when the last check ended."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.world = World(root)
+        self.chance = random.Random(seed)
+        self.before: State = {}
+        self.at_snapshot: list[State] = []
+        self.kills: Counter[str] = Counter()
+        self.completed: Counter[str] = Counter()
+        self.outcome: Counter[str] = Counter()
+        self._takes = dict.fromkeys(OPERATIONS, 0.3)
+        self.world.docs.mkdir()
+        LocalStore(self.world.index, _MADE, create=True).close()
+
+    def once(self) -> list[str]:
+        """One operation, killed at a random moment unless it is quicker. What is wrong after it."""
+        self._change_files()
+        name = self.chance.choices(list(OPERATIONS), _WEIGHTS)[0]
+        seed = self.chance.random()
+        begun = time.monotonic()
+        child, pipe = _fork(lambda say: OPERATIONS[name](self.world, random.Random(seed), say))
+        time.sleep(self.chance.uniform(0, 1.1 * self._takes[name]))
+        killed = os.waitpid(child, os.WNOHANG)[0] == 0
+        if killed:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        took = time.monotonic() - begun
+        self._takes[name] = max(0.02, 0.8 * self._takes[name] + 0.2 * took * (1.5 if killed else 0.8))
+        (self.kills if killed else self.completed)[name] += 1
+        return self._check(name, _said(pipe))
+
+    def _change_files(self) -> None:
+        """A few files come, change, move or go."""
+        for _ in range(self.chance.randint(1, 5)):
+            path = self.world.docs / f"{self.chance.randrange(_FILES):02}.txt"
+            deed = self.chance.random()
+            if deed < 0.6 or not path.exists():
+                lines = (f"Herring {self.chance.randrange(10**9)} in the cold sea." for _ in range(self.chance.randint(1, 12)))
+                path.write_text("\n".join(lines))
+            elif deed < 0.8:
+                path.rename(self.world.docs / f"{self.chance.randrange(_FILES):02}.txt")
+            else:
+                path.unlink()
+
+    def _check(self, name: str, said: list[list[Any]]) -> list[str]:
+        wrong = [f"{name} failed: {what[1]}" for what in said if what[0] == "error" and "no files there" not in what[1]]
+        child, pipe = _fork(lambda say: _look(self.world, say))
+        os.waitpid(child, 0)
+        seen = _said(pipe)
+        if not seen or seen[0][0] == "error":
+            return [*wrong, f"after {name} it does not open: {seen}"]
+        state, found, findings, _ = seen[0]
+        wrong += [f"doctor after {name}: {finding}" for finding in findings]
+        wrong += [f"after {name} a leg finds {leg}, the database holds {sorted(state)}" for leg in found if leg != sorted(state)]
+        wrong += self._compare(name, said, state)
+        self._remember(name, said, state)
+        return wrong
+
+    def _compare(self, name: str, said: list[list[Any]], state: State) -> list[str]:
+        """Whether the index holds what was acknowledged; of the last change that was begun, all or nothing."""
+        states = self.at_snapshot if name == "restore" else []
+        if name == "restore" and state in states:
+            return []
+        sure, maybe = dict(self.before), None
+        for what in said:
+            if what[0] == "begin":
+                maybe = _changed(sure, what)
+            elif what[0] == "done" and maybe is not None:
+                sure, maybe = maybe, None
+        if name == "restore" and any(what[0] == "restored" for what in said):
+            return [f"after restore it holds {state}, not what was in a snapshot"]
+        if state == sure:
+            self.outcome["unacknowledged change absent" if maybe is not None else "all acknowledged"] += 1
+            return []
+        if maybe is not None and state == maybe:
+            self.outcome["unacknowledged change whole"] += 1
+            return []
+        return [f"after {name} it holds {_difference(state, sure)} other than what was acknowledged"]
+
+    def _remember(self, name: str, said: list[list[Any]], state: State) -> None:
+        self.before = state
+        if name == "snapshot":  # if killed, the older one may have stayed
+            self.at_snapshot = [state] if said and said[-1][0] == "snapshot" else [*self.at_snapshot, state]
+
+
+def _changed(state: State, what: list[Any]) -> State:
+    put, gone = what[1], what[2]
+    kept = {document_id: digest for document_id, digest in state.items() if document_id not in gone}
+    return kept | {str(document_id): str(digest) for document_id, digest in put.items()}
+
+
+def _difference(state: State, other: State) -> list[str]:
+    return sorted(i for i in {*state, *other} if state.get(i) != other.get(i))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args(arguments)
+    root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
+    run, begun = Run(root, asked.seed), time.monotonic()
+    while run.kills.total() < asked.kills:
+        if wrong := run.once():
+            print(*wrong, f"left to look at: {root}", sep="\n", file=sys.stderr)
+            return 1
+        if run.kills.total() % 50 == 0:
+            print(f"{run.kills.total()} kills", file=sys.stderr)
+    result = {
+        "kills": run.kills.total(),
+        "by_operation": dict(run.kills),
+        "ended_before_the_kill": dict(run.completed),
+        "outcomes": dict(run.outcome),
+        "violations": 0,
+        "seed": asked.seed,
+        "seconds": round(time.monotonic() - begun),
+    }
+    text = json.dumps(result, indent=1) + "\n"
+    asked.out.write_text(text) if asked.out else print(text, end="")
+    shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

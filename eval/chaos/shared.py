@@ -1,0 +1,211 @@
+"""Writers and readers of one index, each a process of its own, for some time; nothing may be half, wrong or refused.
+
+    python -m eval.chaos.shared --minutes 10 --writers 2 --readers 8 --out eval/results/shared.json
+
+Writers sync folders of their own, whose files change, move and go, and delete documents. Readers ask, and hold every citation
+against the text that its document had in that version, which the version's number in it lets them write again; and they look
+whether documents are whole. Exit code 1 if anything was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rag import build
+from rag.engine import Engine
+from rag.errors import EmptyError
+from rag.ingestion.chunking import split
+from rag.ingestion.deletion import delete
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Sync
+from rag.parsing.load import find
+from rag.settings import Settings
+from rag.store.local.check import examine
+from rag.store.local.store import LocalStore
+from rag.types import Citation, Document
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+_FILES = 25
+_TOKENS = 16
+_EMBEDDER = BagOfWordsEmbedder()
+_MADE = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": str(_TOKENS)}
+_VERSION = re.compile(r"version (\d+)")
+_WAIT = 120.0
+_PAUSE = 0.02
+"""Between the questions of a reader, so that ten processes share two cores."""
+
+
+def text_of(name: str, version: int) -> str:
+    """Each sentence names the file and the version; the number of sentences goes by the version."""
+    return " ".join(f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(1 + version % 13)) + "\n"
+
+
+def digest_of(name: str, version: int) -> str:
+    return hashlib.sha256(text_of(name, version).encode()).hexdigest()
+
+
+# Writers
+
+
+def write(index: Path, docs: Path, until: float, chance: random.Random, said: Counter[str]) -> None:
+    store = LocalStore(index, _MADE, wait=_WAIT)
+    while time.time() < until:
+        _change_files(docs, chance)
+        if chance.random() < 0.15:
+            mine = [document.id for document in store.documents() if document.id.startswith(f"{docs.name}/")]
+            receipts = delete(store, chance.sample(mine, min(2, len(mine))))
+            said["deleted"] += len(receipts)
+            said["wrong"] += sum(not receipt.complete for receipt in receipts)
+        changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(docs, find([docs]), many=True)
+        said["changes"] += len(changes.added) + len(changes.updated) + len(changes.renamed) + len(changes.removed)
+
+
+def _change_files(docs: Path, chance: random.Random) -> None:
+    """A renamed file would carry the name in its text along, so files here come, change and go."""
+    for _ in range(chance.randint(1, 4)):
+        path = docs / f"{docs.name}-{chance.randrange(_FILES):02}.txt"
+        if chance.random() < 0.85 or not path.exists():
+            path.write_text(text_of(path.stem, chance.randrange(10**6)))
+        else:
+            path.unlink()
+
+
+# Readers
+
+
+def read(index: Path, docs: Path, until: float, chance: random.Random, said: Counter[str]) -> None:
+    store = LocalStore(index, _MADE, wait=_WAIT)
+    settings = Settings(index=index, embedder=_EMBEDDER.name, passage_tokens=_TOKENS, threshold=0.0)
+    engine = build.assemble(settings, store, _EMBEDDER, NameReader())
+    while time.time() < until:
+        begun = time.monotonic()
+        _ask(engine, chance, said)
+        said["milliseconds"] += round(1000 * (time.monotonic() - begun))
+        _whole(store, chance, said)
+        time.sleep(_PAUSE)
+
+
+def _ask(engine: Engine, chance: random.Random, said: Counter[str]) -> None:
+    name = f"docs{chance.randrange(2)}-{chance.randrange(_FILES):02}"
+    try:
+        answer = engine.ask(f"Where was herring {chance.randrange(13)} of {name} seen?")
+    except EmptyError:
+        return
+    said["asked"] += 1
+    citations = [*answer.citations, *(c for other in answer.alternatives for c in other.citations)]
+    said["citations"] += len(citations)
+    said["wrong"] += sum(not _stands(citation) for citation in citations)
+
+
+def _stands(citation: Citation) -> bool:
+    name = Path(citation.document_id).stem
+    found = _VERSION.search(citation.sentence)
+    version = int(found.group(1)) if found else -1
+    text = text_of(name, version).rstrip("\n") + "\n"
+    quoted = text[citation.start : citation.end] == citation.quote
+    sentence = text[citation.sentence_start : citation.sentence_end] == citation.sentence
+    return quoted and sentence and citation.sha256 == digest_of(name, version)
+
+
+def _whole(store: LocalStore, chance: random.Random, said: Counter[str]) -> None:
+    """A document is of one version, with all passages of that version."""
+    documents = store.documents()
+    if not documents:
+        return
+    asked = chance.choice(documents).id
+    document, (passages, vectors) = store.document(asked), store.embedded(asked)
+    again = store.document(asked)
+    if document is None or again is None or again.sha256 != document.sha256:
+        said["changed_meanwhile"] += 1
+        return
+    said["documents"] += 1
+    whole = _is_of_one_version(document) and passages == split(document, _EMBEDDER.count_tokens, _TOKENS)
+    said["wrong"] += not (whole and len(vectors) == len(passages))
+
+
+def _is_of_one_version(document: Document) -> bool:
+    versions = {int(version) for version in _VERSION.findall(document.text)}
+    return len(versions) == 1 and document.text.strip() == text_of(Path(document.id).stem, versions.pop()).strip()
+
+
+# All of them
+
+
+Part = Callable[[Path, Path, float, random.Random, Counter[str]], None]
+
+
+def _fork(part: Part, index: Path, docs: Path, until: float, seed: int) -> tuple[int, int]:
+    read_end, write_end = os.pipe()
+    if child := os.fork():
+        os.close(write_end)
+        return child, read_end
+    said = Counter[str]()
+    errors: list[str] = []
+    try:
+        part(index, docs, until, random.Random(seed), said)
+    except BaseException as error:
+        errors.append(repr(error))
+    os.write(write_end, json.dumps({**said, "errors": errors}).encode())
+    os._exit(0)
+
+
+def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> dict[str, object]:
+    index, until = root / "index", time.time() + seconds
+    LocalStore(index, _MADE, create=True).close()
+    folders = [root / f"docs{n}" for n in range(writers)]
+    for n, folder in enumerate(folders):
+        folder.mkdir()
+        (index / folder.name).mkdir()  # a place for each writer's stamps
+        (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
+    parts = [(write, folder) for folder in folders] + [(read, folders[0])] * readers
+    children = [_fork(part, index, folder, until, seed + n) for n, (part, folder) in enumerate(parts)]
+    totals, errors = Counter[str](), list[str]()
+    for child, pipe in children:
+        with os.fdopen(pipe, "rb") as file:
+            told = json.loads(file.read() or b'{"errors": ["said nothing"]}')
+        os.waitpid(child, 0)
+        errors += told.pop("errors")
+        totals.update(told)
+    LocalStore(index, {}).close()
+    findings = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
+    milliseconds = totals.pop("milliseconds", 0) / max(1, totals["asked"])
+    counts = {
+        name: totals[name] for name in ("wrong", "asked", "citations", "documents", "changes", "deleted", "changed_meanwhile")
+    }
+    made = {"seconds": round(seconds), "writers": writers, "readers": readers, **counts}
+    return made | {"mean_milliseconds": round(milliseconds, 1), "errors": errors, "doctor": findings, "seed": seed}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--writers", type=int, default=2)
+    parser.add_argument("--readers", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args(arguments)
+    root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
+    result = run(root, 60 * asked.minutes, asked.writers, asked.readers, asked.seed)
+    text = json.dumps(result, indent=1) + "\n"
+    asked.out.write_text(text) if asked.out else print(text, end="")
+    if result["wrong"] or result["errors"] or result["doctor"]:
+        print(f"left to look at: {root}", *result["errors"], *result["doctor"], sep="\n", file=sys.stderr)  # type: ignore[misc]
+        return 1
+    shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

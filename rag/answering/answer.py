@@ -1,0 +1,124 @@
+"""From spans to an answer: what says the same is one answer with several citations; below the threshold nothing is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answering.candidates import Candidate
+from rag.answering.confidence import Confidence
+from rag.answering.conflicts import beside
+from rag.answering.features import Asked, features
+from rag.answering.pieces import whole
+from rag.answering.values import Place, value
+from rag.english.relative_dates import document_date
+from rag.english.sentences import enclosing_sentence
+from rag.english.yes_no import says_below
+from rag.types import Alternative, Answer, Citation, Copy, Document, Hit, Span, Value
+
+MAX_CITATIONS = 5
+_Documents = Callable[[str], Document | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How sure an answer must be, and how many others are shown."""
+
+    confidence: Confidence
+    threshold: float
+    alternatives: int
+    calibrated: bool = True
+    """Whether the threshold is the calibration's, which has one for each form, or a person's, for all forms."""
+
+
+def compose(
+    question: str,
+    hits: Sequence[Hit],
+    spans: Sequence[Span],
+    document: _Documents,
+    rule: Rule,
+    timings: Mapping[str, float],
+) -> Answer:
+    """The best candidate if its confidence reaches the threshold; otherwise nothing, and why. `document` finds one by id."""
+    asked = Asked.of(question)
+    ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
+    if not ranked:
+        return Answer(question, None, 0.0, (), (), tuple(hits), "no passage of the index has anything to say to this", timings)
+    given = [
+        _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
+    ]
+    best, rest = given[0], tuple(given[1:])
+    if best.confidence < rule.threshold:
+        reason = f'the likeliest answer, "{best.text}", reaches a confidence of {best.confidence:.2f}, below {rule.threshold:.2f}'
+        return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
+    answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
+    dissent, parts = (
+        tuple(_alternative(_cite(c, document), sure) for c, sure in found)
+        for found in beside(asked, ranked, lambda c, others: rule.confidence(features(asked, c, others)), rule.threshold)
+    )
+    typed = typed_value(asked, ranked[0].spans[0], document)
+    return replace(answer, documents=best.documents, dissent=dissent, parts=parts, value=typed)
+
+
+def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
+    """What the span says as a value, relative dates told from its document's day."""
+    text = span.hit.passage.text
+    start, end = enclosing_sentence(text, span.start, span.end)
+    found = document(span.hit.passage.document_id)
+    day = document_date(found.metadata, found.text) if found else None
+    typed = value(asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day))
+    if asked.kind == "polar" and typed is None:
+        yes = says_below(asked.text, text, span.hit.passage.context)
+        typed = None if yes is None else Value("boolean", text[start:end], yes=yes)
+    return typed
+
+
+def _alternative(citations: tuple[Citation, ...], sure: float) -> Alternative:
+    return Alternative(citations[0].quote, sure, citations[:MAX_CITATIONS], independent(citations))
+
+
+def independent(citations: Sequence[Citation]) -> int:
+    """How many sources there are: a copy of a file, or another with the very same sentence, is not a second one."""
+    digests, sentences, count = set[str](), set[str](), 0
+    for citation in citations:
+        sentence = " ".join(citation.sentence.casefold().split())
+        count += citation.sha256 not in digests and sentence not in sentences
+        digests.add(citation.sha256)
+        sentences.add(sentence)
+    return count
+
+
+def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
+    """A citation a place, best first; a passage that no longer stands in its document is not cited."""
+    made: dict[tuple[str, int], Citation] = {}
+    for span in candidate.supporting:
+        found = document(span.hit.passage.document_id)
+        citation = cite(span, found) if found else None
+        if citation:
+            made.setdefault((citation.document_id, citation.start), citation)
+    return tuple(made.values())
+
+
+def cite(span: Span, document: Document) -> Citation | None:
+    """Where the span stands in the document; None if the document has changed since it was read."""
+    passage = span.hit.passage
+    inside = whole(passage.text, span.start, span.end)
+    start, end = (passage.start + at for at in inside)
+    if document.text[passage.start : passage.end] != passage.text:
+        return None
+    first, last = (passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end))
+    return Citation(
+        document.id,
+        document.title,
+        passage.heading,
+        document.source,
+        document.sha256,
+        start,
+        end,
+        document.text[start:end],
+        first,
+        last,
+        document.text[first:last],
+        document.page(start),
+        tuple(Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1]) for p in span.hit.copies),
+    )

@@ -1,0 +1,71 @@
+"""How likely an answer is right: a logistic model over what the reader, retrieval and the other candidates say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rag.answering.candidates import Candidate, candidates
+from rag.answering.features import FEATURES, Asked, repeats, span_features
+from rag.answering.form_confidence import PLAIN, FormConfidence
+from rag.errors import ModelError
+from rag.models.registry import SHIPPED
+from rag.types import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is given.
+
+    `retrieval` and `type` weigh a passage's score, and whether the words are of the kind wanted, beside the reader's log-odds in
+    ranking answers. `risk` is the share of given answers that are expected to be wrong at the threshold, as far as it was
+    measured; `digest` the sha256 of the file.
+    """
+
+    weights: Mapping[str, float]
+    bias: float
+    threshold: float
+    retrieval: float
+    type: float = 0.0
+    risk: float | None = None
+    digest: str = ""
+    forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
+    """Models of the forms other than the span, by name; "sentences" and "yes_no" are always there."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """A fitted model. Raises ModelError if the file is not one."""
+        shipped = path.is_relative_to(SHIPPED)
+        again = "pip install --force-reinstall rag" if shipped else "fit it again: rag calibrate GOLD"
+        try:
+            content = path.read_bytes()
+            found: dict[str, Any] = json.loads(content)
+            numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
+            numbers["type"] = float(found.get("type", 0.0))
+            weights = {str(name): float(weight) for name, weight in found["weights"].items()}
+            forms = PLAIN | {str(name): FormConfidence.of(model) for name, model in found.get("forms", {}).items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(f"confidence model {path} cannot be read: {error}", again) from error
+        unknown = sorted(set(weights) - set(FEATURES))
+        if unknown:
+            raise ModelError(f"confidence model {path} weighs what is not known here: {', '.join(unknown)}", again)
+        return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest(), forms=forms)
+
+    def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
+        """What the spans say, best first; without those that only repeat a question which the text asks, if there are others."""
+        answers = [span for span in spans if not repeats(asked, span)] or spans
+        return candidates(answers, asked.kind, lambda span: self._score(asked, span))
+
+    def _score(self, asked: Asked, span: Span) -> float:
+        found = span_features(asked, span)
+        return found["gap"] + self.retrieval * found["retrieval"] + self.type * found["type"]
+
+    def __call__(self, features: Mapping[str, float]) -> float:
+        """The probability, in (0, 1). Every weight needs its feature."""
+        total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))

@@ -1,0 +1,134 @@
+"""Why this answer, or none: what was found, how it was ranked, who agrees, and how sure it is, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rag.english.answer_types import several, wanted
+from rag.types import Alternative, Answer, Citation, Hit, Value
+
+_KINDS = {
+    "date": "a date",
+    "duration": "a length of time",
+    "number": "a number",
+    "money": "a sum of money",
+    "percentage": "a percentage",
+    "person": "a person",
+    "place": "a place",
+    "reason": "a reason",
+    "manner": "a way",
+    "polar": "yes or no",
+}
+
+
+def explain(answer: Answer) -> list[str]:
+    """Lines of plain words, the most telling first."""
+    return [line for part in (_outcome, _evidence, _agreement, _typed, _search) for line in part(answer)]
+
+
+def _outcome(answer: Answer) -> Iterator[str]:
+    needed = _threshold(answer)
+    if answer.text is None:
+        yield f"Not answered: {answer.reason}."
+    else:
+        least = f"; from {needed:.0%} on an answer is given" if needed is not None else ""
+        yield f'"{answer.text}" is right with a probability of {answer.confidence:.0%}{least}.'
+    kind = _KINDS.get(wanted(answer.question))
+    if kind:
+        more = ", of which there may be several" if several(answer.question) else ""
+        yield f"The question asks for {kind}{more}; words of that kind are preferred."
+
+
+def _threshold(answer: Answer) -> float | None:
+    """The threshold that applied, if the receipt says it."""
+    given = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt else -1.0
+    return given if given >= 0 else None
+
+
+def _evidence(answer: Answer) -> Iterator[str]:
+    first = answer.citations[0] if answer.citations else None
+    word = "It stands"
+    if first is None and answer.alternatives:
+        first, word = answer.alternatives[0].citations[0], f'"{answer.alternatives[0].text}" stands'
+    if first is None:
+        return
+    place = _place(answer.hits, first)
+    where = f"{word} in {first.document_id}"
+    if place is None:
+        yield f"{where}."
+        return
+    hit = answer.hits[place]
+    legs = [f"{_nth(rank)} by {leg}" for rank, leg in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words")) if rank]
+    found = f" ({', '.join(legs)})" if legs else ""
+    which = f"the {_nth(place + 1)} passage found{found}"
+    yield f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."
+
+
+def _place(hits: tuple[Hit, ...], citation: Citation) -> int | None:
+    for number, hit in enumerate(hits):
+        passage = hit.passage
+        if passage.document_id == citation.document_id and passage.start <= citation.start and citation.end <= passage.end:
+            return number
+    return None
+
+
+def _agreement(answer: Answer) -> Iterator[str]:
+    if answer.text is None:
+        return
+    read = len({hit.passage.document_id for hit in answer.hits_read})
+    if answer.documents > 1:
+        yield f"{answer.documents} of the {read} documents read say so."
+    elif answer.documents == 1:
+        yield f"One of the {_documents(read)} read says so."
+    for side in answer.dissent:
+        yield f"Against it: {_side(side)}."
+    for part in answer.parts:
+        yield f"Beside it: {_side(part)}."
+    others = [o for o in answer.alternatives if all(o.text != s.text for s in (*answer.dissent, *answer.parts))]
+    if others:
+        following, place = others[0], others[0].citations[0].document_id
+        yield f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
+
+
+def _side(side: Alternative) -> str:
+    return f'"{side.text}" in {_documents(side.documents)} ({side.citations[0].document_id})'
+
+
+def _typed(answer: Answer) -> Iterator[str]:
+    said = in_words(answer.value) if answer.value else None
+    if said:
+        yield f"Read as {said}."
+
+
+def in_words(value: Value) -> str:
+    """A value as a person reads it: "date 2015-07-14", "quantity about 11 metric_ton"."""
+    if value.yes is not None:
+        return f'{"yes" if value.yes else "no"}, as "{value.text}" says'
+    if value.iso and value.number is None:
+        bound = f" ({value.bound})" if value.bound else ""
+        return f"{value.kind} {value.iso}{bound}" + (f": {value.resolved}" if value.resolved else "")
+    bounds = [f"{number:,.12g}" for number in (value.number, value.upper) if number is not None]
+    parts = (value.kind, value.bound, " to ".join(bounds), value.unit or "", f"({value.iso})" if value.iso else "")
+    return " ".join(part for part in parts if part)
+
+
+def _search(answer: Answer) -> Iterator[str]:
+    if not answer.hits:
+        yield "The search found no passage."
+        return
+    documents = len({hit.passage.document_id for hit in answer.hits_read})
+    best = answer.hits[0]
+    count = f"{answer.read} of the {len(answer.hits)}" if answer.partial else f"{len(answer.hits)}"
+    yield (
+        f"{count} passages of {_documents(documents)} were read; the best by search is in {best.passage.document_id} "
+        f"(score {best.score:.2f})."
+    )
+
+
+def _documents(count: int) -> str:
+    return f"{count} document{'' if count == 1 else 's'}"
+
+
+def _nth(number: int) -> str:
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

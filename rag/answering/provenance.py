@@ -1,0 +1,131 @@
+"""What an answer was made from, and whether it comes out the same again."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import InputError, ModelError
+from rag.filters import Condition, parse
+from rag.models.registry import MINILM_SHA256, shipped_reader
+from rag.settings import Settings
+from rag.types import Answer, Citation, Document, Receipt
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+
+_BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough")
+"""Settings that bear on which answer is given; those that choose models stand as digests."""
+
+
+def receipt(
+    settings: Settings,
+    calibration: str,
+    question: str,
+    read: int,
+    filter: Sequence[Condition],
+    generation: int,
+    documents: Iterable[Document],
+    answer: Answer,
+    form: str = "",
+) -> Receipt:
+    """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the confidence model."""
+    return Receipt(
+        question=question,
+        read=read,
+        filter=tuple(f"{condition.key}{condition.op}{condition.value}" for condition in filter),
+        generation=generation,
+        documents={document.id: document.sha256 for document in documents},
+        embedder=model_digest(settings.embedder),
+        reader=model_digest(settings.reader),
+        calibration=calibration,
+        settings={name: str(getattr(settings, name)) for name in _BEARING},
+        answer=answer_digest(answer.text, answer.citations),
+        form=form,
+    )
+
+
+def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
+    """The digest of what is said and where it stands; how sure it is and how long it took is left out."""
+    places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
+    return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()
+
+
+@functools.lru_cache(16)
+def model_digest(setting: str) -> str:
+    """The sha256 of a model's weights: the shipped ones' that were checked at load, a folder's own; of a hub model, its name."""
+    if setting == "minilm":
+        return MINILM_SHA256
+    shipped = shipped_reader(setting)
+    folder = shipped or Path(setting)
+    stated = folder / "model.sha256"
+    if shipped and stated.is_file():
+        return stated.read_text(encoding="utf-8").strip()
+    digest = hashlib.sha256(b"" if folder.is_dir() else setting.encode())
+    try:
+        for path in sorted(p for p in folder.glob("*") if p.suffix in (".safetensors", ".bin", ".json")):
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise ModelError(f"model folder {setting}: {error.strerror}", "check the folder") from error
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Whether the answer came out the same, the answer of now, and what is not as it was, in words."""
+
+    same: bool
+    answer: Answer
+    changed: tuple[str, ...]
+
+
+def replay(engine: Engine, old: Receipt) -> Replay:
+    """Asks the receipt's question again, as it was asked then."""
+    answer = engine.ask(old.question, old.read, parse(old.filter) or None, form=old.form)
+    new = answer.receipt
+    if new is None:
+        raise InputError("this engine gives no receipts", "ask through rag.build.engine")
+    return Replay(new.answer == old.answer, answer, tuple(_changes(old, new)))
+
+
+def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
+    for name in ("embedder", "reader", "calibration"):
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield f"{name}: {before[:12]}… then, {after[:12]}… now"
+    for name in sorted(old.settings.keys() | new.settings.keys()):
+        if old.settings.get(name) != new.settings.get(name):
+            yield f"setting {name}: {old.settings.get(name, 'unknown')} then, {new.settings.get(name, 'unknown')} now"
+    for name in sorted(old.documents.keys() | new.documents.keys()):
+        if name not in new.documents:
+            yield f"document {name}: read then, not now"
+        elif name not in old.documents:
+            yield f"document {name}: read now, not then"
+        elif old.documents[name] != new.documents[name]:
+            yield f"document {name}: changed since"
+    if old.generation != new.generation:
+        yield f"index: generation {old.generation} then, {new.generation} now"
+
+
+def load(found: Any) -> Receipt:
+    """A receipt from JSON: its own, or an answer's that holds one. Raises InputError for anything else."""
+    if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
+        found = found["receipt"]
+    try:
+        values = {name: found[name] for name in Receipt.__dataclass_fields__ if name != "form" or name in found}
+        made = Receipt(**(values | {"filter": tuple(map(str, values["filter"]))}))
+        texts = (made.question, made.embedder, made.reader, made.calibration, made.answer, made.form)
+        if not all(isinstance(text, str) for text in texts) or type(made.read) is not int or made.read < 1:
+            raise TypeError("a field is of the wrong kind")
+        dict(made.documents), dict(made.settings)
+    except (KeyError, TypeError, ValueError) as error:
+        hint = "give the JSON of `rag ask --json`, or its field receipt"
+        raise InputError(f"this is no receipt: {error}", hint) from error
+    return made

@@ -1,0 +1,177 @@
+"""Whether a citation still stands: in the document as it is now, elsewhere in it, changed, or nowhere."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rag.english.sentences import enclosing_sentence, split_sentences
+from rag.errors import InputError
+from rag.types import Citation, Document
+
+_NEAR = 0.6
+"""Least likeness, in [0, 1], of a sentence that is shown as what became of a changed one."""
+_AROUND = 1000
+"""Characters around a sentence in which its ends are looked for."""
+_CUT = 400
+"""Characters from which on a sentence may not have stood whole in its passage."""
+_WIDTH = 3000
+"""Characters around the old place, each way, in which a changed sentence is looked for."""
+
+
+class Documents(Protocol):
+    def document(self, document_id: str) -> Document | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """The fields of a citation that are checked; `sha256` and `sentence` may be unknown."""
+
+    document_id: str
+    start: int
+    end: int
+    quote: str
+    sha256: str = ""
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a citation.
+
+    `status`: "ok" (the quote stands where it stood), "moved" (it stands at `[start, end)` now), "changed" (the document is there
+    but no longer says so; `now` is what came of the sentence, if that can be told), "missing" (the document is gone).
+    `edited`: the document's bytes are no longer those that were cited. `detail` says it in words.
+    """
+
+    status: str
+    document_id: str
+    quote: str
+    start: int | None
+    end: int | None
+    edited: bool
+    detail: str
+    now: str | None = None
+
+
+def verify(store: Documents, citation: Citation | Cited) -> Verdict:
+    """The verdict on a citation, against the index as it is."""
+    document = store.document(citation.document_id)
+    if document is None:
+        detail = f"{citation.document_id} is not in the index any more"
+        return Verdict("missing", citation.document_id, citation.quote, None, None, True, detail)
+    edited = bool(citation.sha256) and citation.sha256 != document.sha256
+    if citation.quote and document.text[citation.start : citation.end] == citation.quote and _same_sentence(document, citation):
+        since = "; the document has changed elsewhere" if edited else ""
+        return _verdict("ok", citation, citation.start, edited, f"stands where it stood{since}")
+    start = _found(document.text, citation)
+    if start is not None:
+        return _verdict("moved", citation, start, edited, f"stands at {start} now, not at {citation.start}")
+    now = _became(document.text, citation)
+    detail = "the document no longer says so" if edited else "the document never said so at this place"
+    return Verdict("changed", citation.document_id, citation.quote, None, None, edited, detail, now)
+
+
+def _verdict(status: str, citation: Citation | Cited, start: int, edited: bool, detail: str) -> Verdict:
+    end = start + len(citation.quote)
+    return Verdict(status, citation.document_id, citation.quote, start, end, edited, detail)
+
+
+def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
+    """Whether the sentence around the quote is the one that was cited, if that is known: "2015" alone proves little."""
+    inside = citation.sentence.find(citation.quote)
+    if not citation.sentence or inside < 0:
+        return True
+    starts = [citation.start - at for at in _places(citation.sentence, citation.quote)]
+    if citation.sha256 and citation.sha256 == document.sha256:  # the bytes that were cited: it may be half of a long sentence
+        return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
+    return any(_stands(document.text, start, citation.sentence) for start in starts)
+
+
+def _of_whole_words(text: str, start: int, part: str) -> bool:
+    end = start + len(part)
+    cut = re.match(r"\w\w", text[start - 1 : start + 1]) if start > 0 else None
+    return start >= 0 and text.startswith(part, start) and not cut and not re.match(r"\w\w", text[end - 1 : end + 1])
+
+
+def _stands(text: str, start: int, sentence: str) -> bool:
+    """Whether the sentence stands there, and is no part of a longer one: "Rent: 1200" does not stand in "Rent: 12000". A very
+    long one may have been cut where its passage ended."""
+    if start < 0 or not text.startswith(sentence, start):
+        return False
+    begin, end = max(0, start - _AROUND), start + len(sentence)
+    first, last = enclosing_sentence(text[begin : end + _AROUND], start - begin, end - begin)
+    return len(sentence) >= _CUT or text[begin + first : begin + last].strip() == sentence.strip()
+
+
+def _found(text: str, citation: Citation | Cited) -> int | None:
+    """Where the quote stands now: in its sentence, the nearest to the old place; without one, only if the quote is long."""
+    if citation.sentence and citation.quote in citation.sentence:
+        at = [
+            place + inside
+            for place in _places(text, citation.sentence)
+            if _stands(text, place, citation.sentence)
+            for inside in _places(citation.sentence, citation.quote)
+        ]
+    else:
+        at = _places(text, citation.quote) if len(citation.quote) >= 20 else []
+    return min(at, key=lambda place: abs(place - citation.start), default=None)
+
+
+def _places(text: str, part: str) -> list[int]:
+    places: list[int] = []
+    at = text.find(part) if part else -1
+    while at >= 0:
+        places.append(at)
+        at = text.find(part, at + 1)
+    return places
+
+
+def _became(text: str, citation: Citation | Cited) -> str | None:
+    """The sentence near the old place that is most like the cited one."""
+    begin = max(0, citation.start - _WIDTH)
+    around = text[begin : citation.end + _WIDTH]
+    sentences = [around[start:end] for start, end in split_sentences(around)]
+    wanted = citation.sentence or citation.quote
+    near = difflib.get_close_matches(wanted, sentences, 1, _NEAR)
+    return near[0] if near else None
+
+
+def citations(found: Any) -> list[Cited]:
+    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` or the HTTP service gives them.
+
+    Raises InputError for anything else.
+    """
+    if isinstance(found, Mapping) and "citations" in found:
+        found = found["citations"]
+    listed = list(found) if isinstance(found, list) else [found]
+    return [_cited(one) for one in listed]
+
+
+def _from_wire(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A citation of the HTTP service under the names of `rag ask --json`."""
+    marked = found["highlight"]
+    named = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
+    others = {
+        "document_id": found.get("document_id"),
+        "sha256": found.get("document_sha256"),
+        "sentence": found.get("cited_text"),
+    }
+    return others | {name: marked.get(theirs) for name, theirs in named.items()}
+
+
+def _cited(found: Any) -> Cited:
+    if isinstance(found, Mapping) and isinstance(found.get("highlight"), Mapping):
+        found = _from_wire(found)
+    try:
+        names = ("document_id", "start", "end", "quote")
+        document_id, start, end, quote = (found[name] for name in names)
+        if not (isinstance(document_id, str) and isinstance(quote, str) and type(start) is int and type(end) is int):
+            raise TypeError("document_id and quote are texts, start and end whole numbers")
+        return Cited(document_id, start, end, quote, str(found.get("sha256") or ""), str(found.get("sentence") or ""))
+    except (KeyError, TypeError, AttributeError) as error:
+        hint = "give the JSON of `rag ask --json`, or citations with document_id, start, end and quote"
+        raise InputError(f"this is no citation: {str(found)[:80]!r} ({error})", hint) from error

@@ -1,0 +1,118 @@
+"""`rag info` and `rag doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag import build
+from rag.cli.options import print_json, shared
+from rag.errors import AbsentError, RagError
+from rag.models.registry import embedder_path, reader_path
+from rag.render.terminal import clean
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.store.local.check import Finding
+
+
+@click.command("info")
+@shared
+def info_command(settings: Settings, as_json: bool) -> None:
+    """Show what the index holds and how it was made."""
+    stats = build.store(settings, any_embedder=True).stats()
+    facts = dataclasses.asdict(stats) | {"index": settings.place}
+    if settings.store == "local":
+        size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
+        facts |= {"index": str(settings.index.resolve()), "bytes": size}
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' '):15} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' '):15} {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `fix` says what to do where it is not well, `mended` that it was not and is now."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    mended: bool = False
+
+
+@click.command("doctor")
+@click.option("--repair", is_flag=True, help="Also make passages and vectors again that are not those of their text.")
+@shared
+def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
+    """Check Python, models and every row of the index. Exits with 1 if something is wrong, and says what to do.
+
+    Search indexes that are broken are made again. What cannot be made from the rest is named.
+    """
+    checks = [
+        Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
+        _try("embedder", lambda: embedder_path(settings.embedder)[0]),
+        _try("reader", lambda: reader_path(settings.reader)[0]),
+        _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
+        _try("reader runs", lambda: build.reader(settings).name),
+        *([_writable(settings.index)] if settings.store == "local" else []),
+        *_index(settings, repair),
+        _try("index opens", lambda: _holds(settings)),
+    ]
+    if as_json:
+        print_json(checks)
+    else:
+        for check in checks:
+            click.echo(f"{'mended' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: {clean(check.detail)}")
+            if check.fix and not check.ok:
+                click.echo(f"      {clean(check.fix)}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _try(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except RagError as error:
+        return Check(name, False, error.message, error.hint)
+
+
+def _index(settings: Settings, repair: bool) -> list[Check]:
+    try:
+        before = build.examine(settings)
+        if any(finding.derived and not finding.ok for finding in before):
+            build.store(settings, any_embedder=True).close()
+        documents = sorted({document_id for finding in before for document_id in finding.documents})
+        if repair and documents:
+            build.repair(settings, documents)
+        after = before if all(finding.ok for finding in before) else build.examine(settings)
+    except AbsentError:  # said where it is opened
+        return []
+    except RagError as error:
+        return [Check("index", False, error.message, error.hint)]
+    was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
+    return [_check(finding, was_wrong.get(finding.name, "")) for finding in after]
+
+
+def _check(finding: Finding, was: str) -> Check:
+    mended = finding.ok and was != ""
+    detail = f"made again; it was: {was}" if mended else finding.detail
+    return Check(finding.name, finding.ok, detail, "" if finding.ok else finding.fix, mended)
+
+
+def _writable(folder: Path) -> Check:
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    return Check("index folder", os.access(there, os.W_OK), str(folder), f"make {there} writable, or name another with --index")
+
+
+def _holds(settings: Settings) -> str:
+    stats = build.store(settings).stats()
+    return f"{stats.documents:,} documents, {stats.passages:,} passages"

@@ -1,0 +1,152 @@
+"""`rag eval` and `rag why`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag.cli.options import print_json, shared
+from rag.errors import InputError
+from rag.render.terminal import clean
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.evaluation.compare import Comparison
+    from rag.evaluation.gates import Gate, Verdict
+    from rag.evaluation.result import Result
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("eval")
+@click.argument("gold", required=False, type=_FILE)
+@click.option("--corpus", type=_FILE, help="Ask these documents, in an index that is thrown away, and not the index.")
+@click.option("--index", type=_FILE, help="Folder of the index; made if GOLD brings its own documents.")
+@click.option("--out", type=_FILE, default=Path("eval/results"), show_default=True, help="Folder of the reports.")
+@click.option("--limit", type=click.IntRange(1), help="Ask so many of the questions, always the same ones.")
+@click.option("--fail-under", multiple=True, metavar="NAME=BOUND", help="Exit with 1 if a figure is less, as f1=70; repeatable.")
+@click.option(
+    "--fail-over", multiple=True, metavar="NAME=BOUND", help="Exit with 1 if a figure is more, as p95_ms=900; repeatable."
+)
+@click.option("--junit", type=_FILE, help="Write the bounds, and which were kept, as a JUnit file.")
+@click.option("--baseline", type=_FILE, help="An earlier result (.json) to compare with.")
+@click.option("--compare", nargs=2, type=_FILE, metavar="A.json B.json", help="Compare two results; ask nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def eval_command(
+    gold: Path | None,
+    corpus: Path | None,
+    index: Path | None,
+    out: Path,
+    limit: int | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
+    junit: Path | None,
+    baseline: Path | None,
+    compare: tuple[Path, Path] | None,
+    as_json: bool,
+) -> None:
+    """Ask the questions of GOLD and say how good the answers are, and where the wrong ones were lost.
+
+    GOLD is a file of JSON lines (eval/README.md shows how to write one), SQuAD 1.1 or 2.0 as JSON or gz, or a BEIR folder.
+    Writes NAME-COMMIT.json, .html and .md; a run that was stopped goes on where it was. Exits with 1 if a bound is broken.
+    """
+    from rag.evaluation import gates
+
+    if compare:
+        _compare(*compare, as_json)
+        return
+    if gold is None:
+        raise InputError("no gold set was named", "rag eval GOLD, or rag eval --compare A.json B.json")
+    if corpus and index:
+        raise InputError("--corpus makes an index of its own", "give --corpus or --index, not both")
+    bounds = gates.parse(fail_under, fail_over)
+    result, comparison = _run(gold, corpus, index, out, limit, baseline)
+    _finish(result, comparison, bounds, out, junit, as_json)
+
+
+def _run(
+    gold: Path, corpus: Path | None, index: Path | None, out: Path, limit: int | None, baseline: Path | None
+) -> tuple[Result, Comparison | None]:
+    from rag.evaluation.compare import compare
+    from rag.evaluation.corpus import opened
+    from rag.evaluation.formats import load
+    from rag.evaluation.ranking import measure
+    from rag.evaluation.result import Result
+    from rag.evaluation.runs import run
+
+    questions = load(gold)
+    before = Result.load(baseline) if baseline else None
+    measure([])  # so that a library that is not installed is missed now, and not at the end
+    with opened(Settings.load(index=index), questions, corpus, index) as searcher:
+        result = run(questions, searcher, out, limit)
+    return result, compare(before, result) if before else None
+
+
+def _finish(
+    result: Result, comparison: Comparison | None, bounds: Sequence[Gate], out: Path, junit: Path | None, as_json: bool
+) -> None:
+    """Write the reports, print the summary, and exit with 1 if a bound is broken."""
+    from rag.evaluation import gates
+    from rag.evaluation.report import text as words
+    from rag.evaluation.report import write
+
+    verdicts: list[Verdict] = gates.verdicts(bounds, result.summary)
+    written = write.write(result, comparison, verdicts, out)
+    if junit:
+        gates.junit(result, verdicts, junit)
+    if as_json:
+        kept = [{"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed} for v in verdicts]
+        compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
+        print_json(result.as_dict(False) | {"gates": kept, "written": written} | compared)
+    else:
+        click.echo(clean_lines(words.text(result, comparison, verdicts)))
+        click.echo("\n" + "\n".join(str(path) for path in written))
+    short = [verdict for verdict in verdicts if not verdict.passed]
+    if short:
+        for verdict in short:
+            click.echo(f"rag: {str(verdict).removeprefix('SHORT ')} falls short", err=True)
+        sys.exit(1)
+
+
+def _compare(first: Path, second: Path, as_json: bool) -> None:
+    from rag.evaluation.compare import compare
+    from rag.evaluation.report import text as words
+    from rag.evaluation.result import Result
+
+    before, after = Result.load(first), Result.load(second)
+    found = compare(before, after)
+    if as_json:
+        print_json(words.comparison_dict(found))
+    else:
+        click.echo(clean_lines(words.comparison_text(before, after, found)))
+
+
+def clean_lines(text: str) -> str:
+    """Line by line: what a question or a document says writes nothing to the terminal's controls."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
+@click.command("why")
+@click.argument("question", nargs=-1, required=True)
+@click.option("--answer", "answers", multiple=True, required=True, metavar="TEXT", help="An answer that is right; repeatable.")
+@click.option("--document", metavar="ID", help="The document where it stands; by default wherever it does.")
+@shared
+def why_command(
+    settings: Settings, as_json: bool, question: tuple[str, ...], answers: tuple[str, ...], document: str | None
+) -> None:
+    """Say at which stage QUESTION lost the answer that is right, with the evidence and its ranks.
+
+    Exits with 1 if it was lost.
+    """
+    from rag import build
+    from rag.engine import check_question
+    from rag.evaluation import diagnose
+
+    asked = check_question(" ".join(question), settings.max_question)
+    found = diagnose.why(build.engine(settings), asked, answers, document)
+    print_json(found) if as_json else click.echo(clean_lines(diagnose.text(found, settings)))
+    sys.exit(1 if found.stage else 0)

@@ -1,0 +1,108 @@
+"""`rag verify`, `rag replay` and `rag calibrate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rag import build
+from rag.answering import provenance
+from rag.answering.verification import Verdict, citations, verify
+from rag.cli.options import plain, print_json, shared
+from rag.errors import InputError
+from rag.render import terminal
+from rag.settings import Settings
+
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+@click.command("verify")
+@click.argument("file", type=_FILE, default="-")
+@shared
+def verify_command(settings: Settings, as_json: bool, file: str) -> None:
+    """Check the citations in FILE (or on stdin) against the index as it is now: ok, moved, changed or missing.
+
+    FILE holds what `rag ask --json` printed or the HTTP service answered, or citations. Exits with 1 unless all are ok or moved.
+    """
+    cited = citations(_read_json(file))
+    if not cited:
+        raise InputError("there is no citation in it: nothing was answered", "ask something that is: rag ask QUESTION --json")
+    store = build.store(settings, any_embedder=True)
+    verdicts = [verify(store, citation) for citation in cited]
+    print_json(verdicts) if as_json else _print_verdicts(verdicts)
+    sys.exit(0 if all(verdict.status in ("ok", "moved") for verdict in verdicts) else 1)
+
+
+def _print_verdicts(verdicts: list[Verdict]) -> None:
+    for verdict in verdicts:
+        quote = verdict.quote if len(verdict.quote) <= 60 else verdict.quote[:59] + "…"
+        click.echo(f'{verdict.status:8}{terminal.clean(verdict.document_id)}  "{terminal.clean(quote)}": {verdict.detail}')
+        if verdict.now:
+            click.echo(f"        now: {terminal.clean(verdict.now)}")
+
+
+@click.command("replay")
+@click.argument("file", type=_FILE, default="-", metavar="RECEIPT")
+@shared
+def replay_command(settings: Settings, as_json: bool, file: str) -> None:
+    """Ask the question of RECEIPT again, as it was asked: the same answer, or what has changed since.
+
+    RECEIPT is a file (or stdin) with what `rag ask --json` printed, or its field receipt. Exits with 1 if the answer differs.
+    """
+    old = provenance.load(_read_json(file))
+    done = provenance.replay(build.engine(settings), old)
+    if as_json:
+        print_json({"same": done.same, "changed": list(done.changed), "answer": done.answer})
+    else:
+        click.echo("the same answer" if done.same else "another answer than then")
+        for line in done.changed or ("nothing that bears on it has changed",):
+            click.echo(f"  {terminal.clean(line)}")
+        if not done.same:
+            click.echo(f"\n{terminal.answer(done.answer)}")
+    sys.exit(0 if done.same else 1)
+
+
+@click.command("calibrate")
+@click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--risk", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Largest share of wrong answers; e.g. 0.05."
+)
+@click.option("--out", type=click.Path(path_type=Path), default="calibration.json", show_default=True, help="File to write.")
+@shared
+def calibrate_command(settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path) -> None:
+    """Fit how sure is sure on the questions in GOLD, and the threshold to a stated risk; writes a file for RAG_CALIBRATION.
+
+    GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the documents do not say), and
+    perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval. Without --risk, as many questions are refused as
+    have no answer.
+    """
+    from rag.evaluation.calibrate import calibrate
+    from rag.evaluation.gold import read_jsonl
+
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"{out} cannot be written: no such folder", "make it, or name another file with --out")
+    done = calibrate(build.engine(settings), read_jsonl(gold), risk)
+    text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}", "name another file with --out") from error
+    if as_json:
+        print_json(done.fitted)
+        return
+    for line in done.says:
+        click.echo(line)
+    click.echo(f"{out}: use it with RAG_CALIBRATION={out}")
+
+
+def _read_json(file: str) -> Any:
+    name = "stdin" if file == "-" else file
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not JSON: {error}", "give what `rag ask --json` printed") from error

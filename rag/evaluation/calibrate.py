@@ -1,0 +1,96 @@
+"""Calibration on a user's own questions, through the user's own engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rag.engine import Asked, Engine
+from rag.errors import InputError
+from rag.evaluation.calibration import Example, Table, bought, fit, held_back, risk_coverage, sure, table, threshold
+from rag.evaluation.gold import Question
+from rag.filters import Condition, Filter
+
+LEAST = 20
+"""Fewer questions than this say nothing about a risk."""
+FOLDS = 5
+_BATCH = 16
+_FEW_ABSENT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """The file's content, and what it bought in words."""
+
+    fitted: dict[str, Any]
+    says: tuple[str, ...]
+
+
+def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = None) -> Calibrated:
+    """Fits on the gold questions, near the calibration in use; what it bought is measured on questions left out of the fit.
+
+    Where fewer than a fifth of the questions have no answer, those whose documents are known are asked with them left out of the
+    corpus too. Raises InputError if there are too few questions, or none that is answered rightly.
+    """
+    if len(gold) < LEAST:
+        raise InputError(f"{len(gold)} gold questions are too few to state a risk", f"give at least {LEAST}, better 200")
+    model = engine.confidence
+    data = table(_ask(engine, gold), model)
+    if not data.right.any() or data.right.all():
+        what = "right" if data.right.all() else "wrong"
+        raise InputError(
+            f"every first candidate is {what}, so there is nothing to tell apart", "check the gold answers, or add more"
+        )
+    confidence = held_back(data, model, FOLDS)
+    at = threshold(confidence, data, risk)
+    fitted = fit(data, model)
+    before, after = bought(sure(model, data.rows), data, engine.threshold), bought(confidence, data, at)
+    content = {
+        "weights": fitted.weights,
+        "bias": fitted.bias,
+        "threshold": at,
+        "retrieval": fitted.retrieval,
+        "type": fitted.type,
+        "risk": after["wrong, of answered"],
+        "report": {
+            "rule": "refuses as many as have no answer" if risk is None else f"at most {risk:.1%} of the answers wrong",
+            "before": before,
+            "after, on questions left out of the fit": after,
+            "risk by coverage": risk_coverage(confidence, data),
+        },
+    }
+    return Calibrated(content, tuple(_says(before, after, data, at, risk)))
+
+
+def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
+    made: list[tuple[Question, Filter]] = [(one, ()) for one in gold]
+    absent = [one for one in gold if one.answers and one.relevant]
+    if sum(not one.answers for one in gold) < _FEW_ABSENT * len(gold):
+        wanted = int(len(gold) / 3)
+        made += [
+            (replace(one, answers=()), tuple(Condition("document", "!=", d) for d in one.relevant)) for one in absent[:wanted]
+        ]
+    found: list[Example] = []
+    for start in range(0, len(made), _BATCH):
+        batch = made[start : start + _BATCH]
+        passages = engine.find_many([Asked(one.text, None, left_out or None) for one, left_out in batch])
+        asked = [(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)]
+        read = engine.reader.read_many(asked)
+        found += [Example(one.text, one.answers, tuple(r.spans), one.text) for (one, _), r in zip(batch, read, strict=True)]
+    return found
+
+
+def _says(before: dict[str, Any], after: dict[str, Any], data: Table, at: float, risk: float | None) -> list[str]:
+    low, high = after["wrong, of answered, interval"]
+    lines = [
+        f"{len(data.right)} questions, {int((~data.answerable).sum())} of them without an answer",
+        f"until now: answers {before['answered']:.0%} of questions, {before['wrong, of answered']:.0%} of them wrong",
+        f"calibrated: answers {after['answered']:.0%} of questions, {after['wrong, of answered']:.0%} of them wrong "
+        f"(95 % interval {low:.0%} to {high:.0%}), from a confidence of {at:.2f} on",
+        f"refusals: {after['refusal precision']:.0%} of them are of questions without an answer, "
+        f"{after['refusal recall']:.0%} of which are refused; calibration error {after['ece']:.2f} (was {before['ece']:.2f})",
+    ]
+    if risk is not None and not after["answered"]:
+        lines.append(f"no threshold keeps the wrong answers at or below {risk:.1%}: nothing would be answered")
+    return lines

@@ -1,0 +1,220 @@
+"""Fit how sure is sure, and from where on to answer, on questions whose answers are known.
+
+Every question is asked through the engine. A logistic regression learns from the features of the best candidate whether it is
+right; its weights are at least 0, as every feature speaks for an answer, and are drawn towards those of the model in use, so that
+few questions change little. What it is worth is measured on questions that it was not fitted on: by folds, whole groups apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answering.confidence import Confidence
+from rag.answering.features import FEATURES, Asked, features
+from rag.evaluation.squad import is_right
+from rag.types import Span
+
+Rows = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+_PULL = 10.0
+"""How many questions the model in use counts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question as it was read. `answers`: every accepted one, none if there is none; examples of a `group` stay together."""
+
+    question: str
+    answers: tuple[str, ...]
+    spans: tuple[Span, ...]
+    group: str
+    kind: str = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The best candidate of each example: its features (n, features), whether it is right, whether there is an answer, its weight
+    and group, (n,)."""
+
+    rows: Rows
+    right: Mask
+    answerable: Mask
+    weight: Rows
+    groups: NDArray[np.int64]
+
+
+def table(examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None) -> Table:
+    """`shares`: the part of all questions, by weight, that each kind of example makes; by default as they come."""
+    rows, right = [], []
+    for example in examples:
+        found, correct = _row(example, model)
+        rows.append(found)
+        right.append(correct)
+    kinds = Counter(example.kind for example in examples)
+    share = shares or {kind: count / len(examples) for kind, count in kinds.items()}
+    total = sum(share[kind] for kind in kinds)
+    weight = [share[e.kind] / total / kinds[e.kind] * len(examples) for e in examples]
+    names = {group: number for number, group in enumerate(dict.fromkeys(e.group for e in examples))}
+    groups = np.array([names[e.group] for e in examples])
+    answerable = np.array([bool(e.answers) for e in examples])
+    return Table(np.array(rows), np.array(right), answerable, np.array(weight), groups)
+
+
+def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
+    asked = Asked.of(example.question)
+    ranked = model.rank(asked, example.spans)
+    if not ranked:
+        return [0.0] * len(FEATURES), False
+    found = features(asked, ranked[0], ranked)
+    return [found[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
+
+
+def fit(data: Table, prior: Confidence | None = None, names: Sequence[str] = FEATURES) -> Confidence:
+    """The model that fits best, near `prior`; its threshold is that of `prior`, or .5."""
+    columns = [FEATURES.index(name) for name in names]
+    rows = data.rows[:, columns]
+    scale = rows.std(axis=0) + 1e-6
+    start = np.array([(prior.weights.get(name, 0.0) if prior else 0.0) for name in names]) * scale
+    bias = prior.bias + float(rows.mean(axis=0) @ (start / scale)) if prior else 0.0
+    weights, bias = _logistic((rows - rows.mean(axis=0)) / scale, data.right, data.weight, start, bias)
+    plain = weights / scale
+    base = prior or Confidence({}, 0.0, 0.5, 0.0)
+    kept = {name: round(float(weight), 4) for name, weight in zip(names, plain, strict=True) if weight > 1e-4}
+    return replace(base, weights=kept, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
+
+
+def _logistic(rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float) -> tuple[Rows, float]:
+    """Weights of at least 0, and bias: accelerated projected gradient (Beck & Teboulle 2009), on the weighted log loss and the
+    squared distance to `start`."""
+    step = 1 / (0.25 * float((weight[:, None] * rows**2).sum() + weight.sum()) + _PULL)
+    at = now = np.append(np.maximum(start, 0), bias)
+    full = np.column_stack([rows, np.ones(len(rows))])
+    pull = np.append(np.full(rows.shape[1], _PULL), 0.0)
+    centre = np.append(start, bias)
+    speed = 1.0
+    for _ in range(4000):
+        chance = 1 / (1 + np.exp(-np.clip(full @ at, -60, 60)))
+        gradient = full.T @ (weight * (chance - right)) + pull * (at - centre)
+        after = at - step * gradient
+        after[:-1] = np.maximum(after[:-1], 0)
+        faster = (1 + math.sqrt(1 + 4 * speed**2)) / 2
+        at, now, speed = after + (speed - 1) / faster * (after - now), after, faster
+    return now[:-1], float(now[-1])
+
+
+def sure(model: Confidence, rows: Rows) -> Rows:
+    """The model's confidence for every row, (n,)."""
+    return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
+
+
+def held_back(data: Table, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES) -> Rows:
+    """The confidence for every row by a model fitted without its group, (n,)."""
+    found = np.zeros(len(data.right))
+    for fold in range(folds):
+        out = data.groups % folds == fold
+        if out.any() and not out.all():
+            rest = Table(data.rows[~out], data.right[~out], data.answerable[~out], data.weight[~out], data.groups[~out])
+            found[out] = sure(fit(rest, prior, names), data.rows[out])
+    return found
+
+
+def threshold(confidence: Rows, data: Table, risk: float | None) -> float:
+    """With a `risk`, the least confidence above which at most that share of the answers is wrong; otherwise the one at which
+    as many questions are refused as have no answer, where precision and recall of refusing are equal."""
+    order = np.argsort(-confidence, kind="stable")
+    weight = data.weight[order]
+    if risk is None:
+        answerable = float((data.weight * data.answerable).sum())
+        given = np.searchsorted(np.cumsum(weight), answerable + 1e-9, side="right")
+        return _between(confidence[order], int(given))
+    wrong = np.cumsum(weight * ~data.right[order]) / np.cumsum(weight)
+    apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold lies between equals
+    within = np.flatnonzero((wrong <= risk) & apart)
+    return _between(confidence[order], int(within[-1]) + 1 if len(within) else 0)
+
+
+def _between(ordered: Rows, given: int) -> float:
+    """A threshold that lets the first `given` through."""
+    if given == 0:
+        return 1.0
+    last = float(ordered[given - 1])
+    if given >= len(ordered):
+        return math.floor(last * 1e4) / 1e4
+    return math.floor((last + float(ordered[given])) / 2 * 1e5) / 1e5
+
+
+def bought(confidence: Rows, data: Table, at: float) -> dict[str, Any]:
+    """What a threshold buys: shares by weight; the interval is Wilson's, at 95 %, for the share of the answers that are wrong."""
+    given = confidence >= at
+    wrong = _share(~data.right, given, data.weight)
+    refused = ~given
+    return {
+        "questions": len(confidence),
+        "answered": _share(given, np.ones_like(given), data.weight),
+        "wrong, of answered": wrong,
+        "wrong, of answered, interval": wilson(wrong, int(given.sum())),
+        "expected wrong, of answered": _mean(1 - confidence, given, data.weight),
+        "refused, of answerable": _share(refused, data.answerable, data.weight),
+        "refusal precision": _share(~data.answerable, refused, data.weight),
+        "refusal recall": _share(refused, ~data.answerable, data.weight),
+        "best candidate right, of answerable": _share(data.right, data.answerable, data.weight),
+        "ece": ece(confidence, data.right, data.weight),
+        "auroc of right": auroc(confidence[data.right], confidence[~data.right]),
+    }
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson's interval at 95 % for a share of `count`."""
+    if not count:
+        return 0.0, 1.0
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
+
+
+def ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal count (Guo et al. 2017; Nixon et al. 2019)."""
+    order = np.argsort(confidence, kind="stable")
+    total = 0.0
+    for part in np.array_split(order, bins):
+        if len(part):
+            w = weight[part]
+            total += w.sum() * abs(np.average(confidence[part], weights=w) - np.average(right[part], weights=w))
+    return round(float(total / weight.sum()), 4)
+
+
+def auroc(high: Rows, low: Rows) -> float | None:
+    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney 1947); None if either is empty."""
+    if not len(high) or not len(low):
+        return None
+    ordered = np.sort(low)
+    above = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    return round(float(above.mean() / 2 / len(low)), 4)
+
+
+def risk_coverage(confidence: Rows, data: Table) -> dict[str, float]:
+    """The share of wrong answers when only the surest share of the questions is answered."""
+    order = np.argsort(-confidence, kind="stable")
+    covered = np.cumsum(data.weight[order]) / data.weight.sum()
+    wrong = np.cumsum(data.weight[order] * ~data.right[order]) / np.cumsum(data.weight[order])
+    return {
+        f"{at:.1f}": round(float(wrong[min(len(wrong) - 1, int(np.searchsorted(covered, at)))]), 4)
+        for at in np.arange(1, 11) / 10
+    }
+
+
+def _share(holds: Mask, among: Mask, weight: Rows) -> float:
+    return _mean(holds.astype(float), among, weight)
+
+
+def _mean(values: Rows, among: Mask, weight: Rows) -> float:
+    total = float(weight[among].sum())
+    return round(float((values * weight)[among].sum()) / total, 4) if total else 0.0

@@ -1,0 +1,58 @@
+"""One question: where its right answer stands, how it ranked, and what lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag.engine import Engine
+from rag.errors import InputError, NotFoundError
+from rag.evaluation.error_analysis import STAGES
+from rag.evaluation.evaluator import Examiner, answers_in, watching
+from rag.evaluation.gold import Evidence, Question
+from rag.evaluation.records import Row
+from rag.settings import Settings
+
+
+def why(engine: Engine, text: str, answers: Sequence[str], document: str | None = None) -> Row:
+    """What becomes of the question, `stage` None if it is answered rightly.
+
+    The evidence is the sentences of `document` that hold an answer, or those of all documents. Raises InputError for an
+    empty answer, NotFoundError for a document that is not in the index.
+    """
+    if not all(answer.strip() for answer in answers):
+        raise InputError("the answer is empty", 'say what would be right: --answer "14 July 2015"')
+    question = Question("why", text, tuple(answers), _evidence(engine, answers, document), group="why")
+    return Examiner(watching(engine)).examine(question)
+
+
+def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> tuple[Evidence, ...]:
+    if document is None:
+        return ()
+    found = engine.store.document(document)
+    if found is None:
+        raise NotFoundError(f"no document {document} in the index", "see what there is: rag list")
+    places = list(answers_in(found.id, found.text, answers))
+    if not places:
+        said = " or ".join(repr(answer) for answer in answers)
+        raise NotFoundError(f"{said} does not stand in {document}", f"see what does: rag show {document}")
+    return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
+
+
+def text(row: Row, settings: Settings) -> str:
+    """For a terminal."""
+    said = f'"{row.text}"' if row.text is not None else f'refused (likeliest: "{row.guess}")' if row.guess else "refused"
+    lines = [f"said      {said}, confidence {row.confidence:.2f}"]
+    lines.append(f"evidence  {row.document}: {row.sentence}" if row.document else _whereabouts(row))
+    legs = ", ".join(f"{leg} {rank or 'none'}" for leg, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank)))
+    place = f"{row.rank}." if row.rank else f"not among the {settings.candidates}"
+    lines.append(f"ranks     {place} of the candidates ({legs}); {settings.read} are read")
+    if row.stage is None:
+        return "\n".join(["not lost: the answer is right", *lines])
+    stage = STAGES[row.stage]
+    return "\n".join([f"{stage.title}: {stage.meaning}", *lines, f"because   {row.detail}", f"try       {stage.remedy}"])
+
+
+def _whereabouts(row: Row) -> str:
+    if row.stage is None:
+        return f"evidence  {row.citations} citations"
+    return "evidence  none of the accepted answers stands in the index"

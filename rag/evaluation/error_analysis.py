@@ -1,0 +1,138 @@
+"""Why it missed: the first stage, in the order a question passes them, after which the answer could no longer be given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rag.evaluation.squad import is_right
+from rag.types import Alternative, Answer, Citation, Hit, Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A place where an answer is lost: what it is called, what happened there, what to try."""
+
+    title: str
+    meaning: str
+    remedy: str
+
+
+STAGES = {
+    name: Stage(*words)
+    for name, *words in (
+        ("ingest", "not ingested", "no evidence stands in any document of the index", "rag ingest PATH; rag list"),
+        ("chunking", "split across passages", "no one passage holds the evidence whole", "an index with more RAG_PASSAGE_TOKENS"),
+        ("legs", "outside both legs", "neither leg ranked the evidence high enough to be read", "a higher RAG_READ"),
+        ("dense", "outside dense top n", "words found the evidence, meaning did not", "a lower RAG_ALPHA, or a higher RAG_READ"),
+        ("lexical", "outside lexical top n", "meaning found the evidence, words did not", "a higher RAG_ALPHA or RAG_READ"),
+        ("fusion", "lost in fusion", "both legs found the evidence, together they ranked it too low", "another RAG_ALPHA"),
+        ("reader", "reader chose another span", "the evidence was read, other words were chosen", "another RAG_READER"),
+        ("passage", "wrong passage won", "the answer was a candidate, one from elsewhere beat it", "another RAG_READER"),
+        ("threshold", "refused by the threshold", "the best candidate was right, but not sure enough", "a lower RAG_THRESHOLD"),
+        ("unsupported", "answered without support", "no document answers it, an answer was given", "a higher RAG_THRESHOLD"),
+    )
+}
+"""By name, in the order in which a question passes them; the last is of questions that have no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An evidence sentence where it stands: `document.text[start:end]`."""
+
+    document: str
+    start: int
+    end: int
+    sentence: str
+
+    def in_passage(self, passage: Passage) -> bool:
+        """Whether the passage holds all of it."""
+        return passage.document_id == self.document and passage.start <= self.start and self.end <= passage.end
+
+    def touches(self, citation: Citation) -> bool:
+        """Whether what is cited stands in it, at least in part."""
+        return citation.document_id == self.document and citation.start < self.end and self.start < citation.end
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of an answerable question: where its answer stands, all candidates' hits, best first, how many were
+    read, what was said, and how to get all passages of a document."""
+
+    accepted: tuple[str, ...]
+    places: Sequence[Place]
+    hits: Sequence[Hit]
+    read: int
+    answer: Answer
+    passages: Callable[[str], Sequence[Passage]]
+
+
+def best(places: Sequence[Place], hits: Sequence[Hit]) -> tuple[int, Hit, Place] | None:
+    """The first hit that holds one of the places whole: its rank, from 1, itself, and the place."""
+    for rank, hit in enumerate(hits, 1):
+        for place in places:
+            if place.in_passage(hit.passage):
+                return rank, hit, place
+    return None
+
+
+def guess(answer: Answer) -> Alternative | None:
+    """The best candidate, whether it was given or not."""
+    if answer.text is not None:
+        return Alternative(answer.text, answer.confidence, answer.citations)
+    return answer.alternatives[0] if answer.alternatives else None
+
+
+def blame(trace: Trace) -> tuple[str, str]:
+    """The stage that lost the answer, and how, in words. For an answer that is missing or wrong."""
+    likeliest = guess(trace.answer)
+    if likeliest and is_right(likeliest.text, trace.accepted):
+        return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"
+    if not trace.places:
+        return "ingest", "none of the evidence was found word for word in the index"
+    top = best(trace.places, trace.hits)
+    if top is None:
+        return _never_found(trace)
+    rank, hit, _ = top
+    if rank > trace.read:
+        return _not_read(hit, rank, trace.read)
+    return _not_chosen(trace, likeliest)
+
+
+def _never_found(trace: Trace) -> tuple[str, str]:
+    passages = [passage for document in dict.fromkeys(p.document for p in trace.places) for passage in trace.passages(document)]
+    if any(place.in_passage(passage) for place in trace.places for passage in passages):
+        return "legs", "it is among the candidates of neither leg"
+    cut = sum(
+        p.document_id == place.document and p.start < place.end and place.start < p.end
+        for p in passages
+        for place in trace.places
+    )
+    return "chunking", f"{cut} passages hold a part of it" if cut else "no passage holds any of it"
+
+
+def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
+    by_meaning = hit.dense_rank is not None and hit.dense_rank <= read
+    by_words = hit.lexical_rank is not None and hit.lexical_rank <= read
+    stage = {(True, True): "fusion", (True, False): "lexical", (False, True): "dense", (False, False): "legs"}[
+        by_meaning, by_words
+    ]
+    where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
+    return stage, f"its passage came {rank}. ({where}), and {read} were read"
+
+
+def _not_chosen(trace: Trace, likeliest: Alternative | None) -> tuple[str, str]:
+    read = [hit.passage for hit in trace.hits[: trace.read]]
+    holding = [passage for passage in read if any(place.in_passage(passage) for place in trace.places)]
+    if likeliest is None:
+        return "reader", "the reader found nothing in it"
+    if any(_within(citation, passage) for citation in likeliest.citations for passage in holding):
+        return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
+    for other in trace.answer.alternatives:
+        if is_right(other.text, trace.accepted):
+            return "passage", f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {other.text!r} ({other.confidence:.2f})"
+    return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"
+
+
+def _within(citation: Citation, passage: Passage) -> bool:
+    return passage.document_id == citation.document_id and passage.start <= citation.start and citation.end <= passage.end

@@ -1,0 +1,165 @@
+"""A question through the engine that every face uses, and what became of it as a row."""
+
+from __future__ import annotations
+
+import copy
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rag.engine import Engine, Searcher
+from rag.english.sentences import enclosing_sentence
+from rag.evaluation.error_analysis import Place, Trace, best, blame, guess
+from rag.evaluation.gold import Question
+from rag.evaluation.ranking import DEPTH
+from rag.evaluation.records import Row
+from rag.evaluation.squad import exact, f1, is_right
+from rag.filters import Condition
+from rag.types import Answer, Citation, Hit, Passage
+
+_ALL = 10_000
+"""More passages than a document has that a question is asked about."""
+_SHOWN = 50
+"""Candidates that are kept of an answer, so that one which lost can be told from one that never was. What is best stays best."""
+
+
+def watching(engine: Engine) -> Engine:
+    """The same engine, showing more of the candidates it weighed."""
+    shown = copy.copy(engine)
+    shown.settings = replace(engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN))
+    return shown
+
+
+class Examiner:
+    """Asks; where it also needs what was not read, it searches as `rag search` does."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        """An `Engine`, or for questions of retrieval alone a `Searcher`."""
+        self._searcher = searcher
+        self._settings = searcher.settings
+        self._store = searcher.store
+
+    def examine(self, question: Question) -> Row:
+        """Raises as `Engine.ask` does."""
+        row = Row(question.id, question.text, question.group, "retrieval", question.answers)
+        if not isinstance(self._searcher, Engine):
+            begun = time.perf_counter()
+            hits = self._search(question.text)
+            took = {"retrieve": round(1000 * (time.perf_counter() - begun), 2)}
+            return replace(row, ms=took, **_ranked(question, hits))
+        answer = self._searcher.ask(question.text)
+        row = replace(row, **_scored(question, answer), **self._sound(answer))
+        if not question.answers:
+            return replace(row, kind="unanswerable", stage="unsupported" if answer.text is not None else None)
+        return self._traced(replace(row, kind="answerable"), question, answer)
+
+    def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
+        hits = self._search(question.text)
+        places = self.places(question, hits)
+        missed = not is_right(answer.text, question.answers)
+        if missed and not places and not question.evidence:
+            places = list(self._standing(question.answers))
+        top = best(places, hits)
+        row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
+        if top:
+            row = replace(row, rank=top[0], dense_rank=top[1].dense_rank, lexical_rank=top[1].lexical_rank)
+        if not missed:
+            return row
+        trace = Trace(question.answers, places, hits, len(answer.hits) or self._settings.read, answer, self._passages)
+        stage, detail = blame(trace)
+        document, sentence = _sought(question, places, top[2] if top else None)
+        return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
+
+    def _search(self, question: str) -> list[Hit]:
+        """All that fusion ranked, with ranks as they were for the answer: more would change what a leg brings."""
+        return self._searcher.search(question, self._settings.candidates)
+
+    def _passages(self, document: str) -> Sequence[Passage]:
+        """All of a document's passages."""
+        return [hit.passage for hit in self._searcher.search("all", _ALL, (Condition("document", "=", document),))]
+
+    def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[Place]:
+        """Where the evidence stands in the index; of a question without evidence, where in the hits its answers do."""
+        if question.evidence:
+            return list(self._evidence(question))
+        passages = [hit.passage for hit in hits]
+        return [place for p in passages for place in answers_in(p.document_id, p.text, question.answers, p.start)]
+
+    def _evidence(self, question: Question) -> Iterator[Place]:
+        for evidence in question.evidence:
+            document = self._store.document(evidence.document)
+            text = document.text if document else ""
+            start = evidence.start if text.startswith(evidence.sentence, max(evidence.start, 0)) else text.find(evidence.sentence)
+            start = text.find(evidence.sentence) if start < 0 else start
+            if start >= 0:
+                yield Place(evidence.document, start, start + len(evidence.sentence), evidence.sentence)
+
+    def _standing(self, answers: Sequence[str]) -> Iterator[Place]:
+        """Every place of the whole index where an answer stands."""
+        for listed in self._store.documents():
+            document = self._store.document(listed.id)
+            if document:
+                yield from answers_in(document.id, document.text, answers)
+
+    def _sound(self, answer: Answer) -> dict[str, Any]:
+        cited = [*answer.citations, *(citation for other in answer.alternatives for citation in other.citations)]
+        texts = {name: self._store.document(name) for name in dict.fromkeys(citation.document_id for citation in cited)}
+        sound = [_stands(citation, document.text) for citation in cited if (document := texts[citation.document_id])]
+        return {"sound": sum(sound), "checked": len(cited)}
+
+
+def answers_in(document: str, text: str, answers: Sequence[str], offset: int = 0) -> Iterator[Place]:
+    """Where an answer stands in a text, as whole words in any case: the sentences that hold it."""
+    for answer in answers:
+        for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
+            start, end = enclosing_sentence(text, match.start(), match.end())
+            yield Place(document, offset + start, offset + end, text[start:end])
+
+
+def _stands(citation: Citation, text: str) -> bool:
+    sentence = text[citation.sentence_start : citation.sentence_end]
+    return text[citation.start : citation.end] == citation.quote and sentence == citation.sentence
+
+
+def _scored(question: Question, answer: Answer) -> dict[str, Any]:
+    likeliest = guess(answer)
+    said = likeliest.text if likeliest else None
+    return {
+        "text": answer.text,
+        "guess": said,
+        "confidence": round(answer.confidence, 6),
+        "em": exact(answer.text, question.answers),
+        "f1": round(f1(answer.text, question.answers), 6),
+        "right": is_right(said, question.answers),
+        "ms": {stage: round(1000 * seconds, 2) for stage, seconds in answer.timings.items()},
+    }
+
+
+def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
+    """Relevant documents by rank; a document ranks where its best passage does."""
+    order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
+    found = tuple((rank, question.relevant[name]) for rank, name in enumerate(order, 1) if name in question.relevant)
+    return {"found": found, "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order)}
+
+
+def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
+    if not question.evidence:
+        return {"citations": len(answer.citations)}
+    touched = [[place for place in places if place.touches(citation)] for citation in answer.citations]
+    return {
+        "citations": len(answer.citations),
+        "cited_document": bool(answer.citations) and answer.citations[0].document_id in question.relevant,
+        "cited_right": sum(map(bool, touched)),
+        "cited_evidence": len({place for found in touched for place in found}),
+        "evidence": len(question.evidence),
+    }
+
+
+def _sought(question: Question, places: Sequence[Place], top: Place | None) -> tuple[str, str]:
+    """The evidence to show: the one that ranks first, or the first there is."""
+    if top or places:
+        place = top or places[0]
+        return place.document, place.sentence
+    return (question.evidence[0].document, question.evidence[0].sentence) if question.evidence else ("", "")

@@ -1,0 +1,27 @@
+"""The three files of a result: JSON, HTML and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.errors import InputError
+from rag.evaluation.compare import Comparison
+from rag.evaluation.gates import Verdict
+from rag.evaluation.report.html import page
+from rag.evaluation.report.text import markdown
+from rag.evaluation.result import Result
+
+
+def write(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict], out: Path) -> list[Path]:
+    """NAME-COMMIT.json, .html and .md in the folder `out`. Raises InputError if they cannot be written."""
+    base = out / f"{result.facts['name']}-{result.facts['commit']}"
+    paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        result.save(paths[0])
+        paths[1].write_text(page(result, comparison, verdicts), encoding="utf-8")
+        paths[2].write_text(markdown(result, comparison, verdicts), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be written: {error.strerror}", "name another folder with --out") from error
+    return paths

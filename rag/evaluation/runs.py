@@ -1,0 +1,68 @@
+"""A gold set through an engine, row by row, kept as it goes."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from rag.engine import Engine, Searcher, check_question
+from rag.errors import InputError
+from rag.evaluation import environment
+from rag.evaluation.evaluator import Examiner, watching
+from rag.evaluation.gold import Gold, Question, sample
+from rag.evaluation.partial import Partial
+from rag.evaluation.records import Row
+from rag.evaluation.result import Result
+
+
+def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> Result:
+    """Ask at most `limit` questions of the set. What an earlier run of the same left in `out` is not asked again.
+
+    Raises as `Engine.ask` does, and InputError if `out` cannot be written.
+    """
+    questions = sample(gold.questions, limit)
+    _check(questions, searcher.settings.max_question)
+    commit = environment.commit()
+    made = {"gold": environment.of_questions(questions), "commit": commit, **environment.of_searcher(searcher)}
+    partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(made))
+    rows = ask(questions, Examiner(watching(searcher) if isinstance(searcher, Engine) else searcher), partial)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    result = Result.of({"name": gold.name, "made": now, "limit": limit, **made, "machine": environment.of_machine()}, rows)
+    partial.remove()
+    return result
+
+
+def ask(questions: Sequence[Question], examiner: Examiner, partial: Partial) -> list[Row]:
+    """A row a question, in their order."""
+    known = partial.read()
+    rows = {question.id: known[question.id] for question in questions if question.id in known}
+    with (
+        partial.writing(list(rows.values())) as file,
+        tqdm(total=len(questions), initial=len(rows), unit="question", disable=None, file=sys.stderr) as progress,
+    ):
+        for question in questions:
+            if question.id not in rows:
+                rows[question.id] = examiner.examine(question)
+                file.add(rows[question.id])
+                progress.update()
+    return [rows[question.id] for question in questions]
+
+
+def _check(questions: Sequence[Question], most: int) -> None:
+    """Before the first is asked, not after the last but one."""
+    for question in questions:
+        try:
+            check_question(question.text, most)
+        except InputError as error:
+            raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
+
+
+def _fingerprint(made: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()

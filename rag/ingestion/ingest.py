@@ -1,0 +1,251 @@
+"""Documents in: load, split, embed in batches, put. What has not changed is left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rag.errors import ConflictError, InputError
+from rag.ingestion.chunking import split
+from rag.ingestion.file_cache import Stamps, hash_file, status_of
+from rag.parsing.formats import SUPPORTED
+from rag.parsing.load import Found, Loaded, Unreadable
+from rag.parsing.pool import Job, Loader, one_by_one
+from rag.protocols import Embedder, Store, Vectors
+from rag.types import Document, Passage
+
+UPLOADED = "upload:"
+"""Begins the source of what was uploaded to a service; all else has a path or a URI."""
+_BATCH_PASSAGES = 256
+Split = tuple[Document, list[Passage]]
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of each file: ids of documents, and for skipped files (path, reason)."""
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    passages: int = 0
+    removed: list[str] = field(default_factory=list)
+    """Parts of archives and mailboxes that are no longer in them."""
+    left_out: int = 0
+    """Characters of furniture of pages, such as navigation and running heads, that are not in the texts."""
+
+
+class Ingest:
+    """One run over files; `report` fills as it goes."""
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        passage_tokens: int,
+        stamps: Stamps | None = None,
+        loader: Loader = one_by_one,
+    ) -> None:
+        """`stamps` spares hashing what has not changed; `loader` reads the files."""
+        self._store = store
+        self._embedder = embedder
+        self._passage_tokens = passage_tokens
+        self._stamps = stamps
+        self._loader = loader
+        self.report = Report()
+        self._by_source: dict[str, Document] = {}
+        self._by_file: dict[str, list[Document]] = {}
+        self._by_id: dict[str, Document] = {}
+        self._before: frozenset[str] = frozenset()
+        self._met: set[Path] = set()
+        self._status: dict[Path, str] = {}
+        """Of files that are being read, before that."""
+
+    def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
+        """Ingest the files, calling `seen` after each. Each document is durable once its batch is put, whatever comes after.
+
+        Raises InputError if not one file could be read.
+        """
+        with self._store.writing():
+            self._remember()
+            pending: list[Split] = []
+            for job, loaded in self._loader(self._jobs(files, seen)):
+                pending += self._take(job.found, loaded)
+                if sum(len(passages) for _, passages in pending) >= _BATCH_PASSAGES:
+                    self._put(pending)
+                    pending = []
+                seen()
+            self._put(pending)
+        if self._stamps:
+            self._stamps.save()
+        self._check_any()
+        return self.report
+
+    def _remember(self) -> None:
+        documents = [_remembered(document) for document in self._store.documents()]
+        self._by_source = {document.source: document for document in documents}
+        self._by_id = {document.id: document for document in documents}
+        self._before = frozenset(self._by_id)
+        self._by_file = {}
+        for document in documents:
+            self._by_file.setdefault(document.file, []).append(document)
+
+    def _jobs(self, files: Iterable[Found], seen: Callable[[], object]) -> Iterator[Job]:
+        """The files that are new or have changed."""
+        for found in files:
+            path = found.path.resolve()
+            known = self._by_file.get(str(path), [])
+            if self._stamps:
+                note_link(self._stamps, found, known)
+            if path in self._met:  # named twice, or linked
+                seen()
+            elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
+                self.report.unchanged += [document.id for document in known]
+                self.report.skipped += self._skipped_before(path)
+                seen()
+            elif skipped := self._skipped_before(path):
+                self.report.skipped += skipped
+                seen()
+            else:
+                self._status[path] = status_of(path)
+                yield Job(Found(path, found.document_id), {document.source: document.sha256 for document in known})
+            self._met.add(path)
+
+    def _digest(self, path: Path) -> str:
+        if self._stamps:
+            return self._stamps.digest(path)
+        try:
+            return hash_file(path)
+        except OSError:
+            return ""
+
+    def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
+        return self._stamps.skipped(path) if self._stamps else []
+
+    def _take(self, found: Found, loaded: Loaded | Unreadable) -> Iterator[Split]:
+        """The documents of a file, split; what is known already, or not there any more, is noted."""
+        status = self._status.pop(found.path, "")
+        if isinstance(loaded, Unreadable):
+            skipped = [(str(found.path), str(loaded))]
+            self.report.skipped += skipped
+            self._note(found.path, status, [] if loaded.passing else skipped)
+            return
+        self._keep([self._by_source[source] for source in loaded.same], loaded.sha256)
+        for document in loaded.documents:
+            try:
+                document = self._named(document)
+            except Unreadable as error:
+                self.report.skipped.append((document.source, str(error)))
+                continue
+            self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
+            yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
+        self.report.skipped += loaded.skipped
+        self.report.left_out += loaded.left_out
+        self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
+        if self._stamps:
+            self._stamps.digest(found.path)
+        self._note(found.path, status, loaded.skipped)
+
+    def _note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
+        if self._stamps:
+            self._stamps.note(path, status, skipped)
+
+    def _keep(self, documents: Sequence[Document], digest: str) -> None:
+        """Parts that are as they were in a file that has changed."""
+        self.report.unchanged += [document.id for document in documents]
+        if stamps := {document.id: digest for document in documents if document.stamp not in ("", digest)}:
+            self._store.restamp(stamps)
+
+    def _drop(self, found: Found, held: Collection[str]) -> None:
+        for document in self._by_file.get(str(found.path), []):
+            if document.source not in held and self._store.delete(document.id):
+                self._by_id.pop(document.id, None)
+                self.report.removed.append(document.id)
+
+    def _named(self, document: Document) -> Document:
+        """Under the id that it has in the index, if it is there. Raises Unreadable if the name is another's."""
+        if known := self._by_source.get(document.source):
+            document = replace(document, id=known.id)
+        self._check_name(document)
+        return document
+
+    def _check_name(self, document: Document) -> None:
+        """An id may be taken over from a file that is gone (the folder moved) by one with the same content, never from one that
+        still stands or may come back (on a disk that is away), or from an upload."""
+        other = self._by_id.get(document.id)
+        try:
+            check_free(document.id, document.source, other)
+        except ConflictError as error:
+            raise Unreadable(f"{error.message}; {error.hint}") from error
+        if other is None or other.source == document.source:
+            return
+        taken = f"its name {document.id} is taken by {other.source}"
+        if os.path.exists(other.file):
+            raise Unreadable(f"{taken}; give the folder another with --name")
+        if other.sha256 != document.sha256:
+            raise Unreadable(f"{taken}, which is gone; give the folder another with --name, or: rag delete {document.id}")
+
+    def _put(self, pending: Sequence[Split]) -> None:
+        if not pending:
+            return  # no model loads for nothing
+        self.report.passages += embed_and_put(self._store, self._embedder, pending)
+        for document, _ in pending:
+            (self.report.updated if document.id in self._before else self.report.added).append(document.id)
+
+    def _check_any(self) -> None:
+        report = self.report
+        if report.added or report.updated or report.unchanged:
+            return
+        if not report.skipped:
+            raise InputError("there are no files there", "name a folder with documents: rag ingest PATH")
+        path, reason = report.skipped[0]
+        more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
+        hint = f"rag ingest PATH reads {SUPPORTED}"
+        raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
+
+
+def note_link(stamps: Stamps, found: Found, known: Sequence[Document]) -> None:
+    """Note by which link a file came; not of one that is `known`, the documents of it, by another name."""
+    by_this_name = all(f"{document.id}/".startswith(f"{found.document_id}/") for document in known)
+    if by_this_name and found.path != (path := found.path.resolve()):
+        stamps.note_link(path, found.path)
+
+
+def check_free(document_id: str, source: str, known: Document | None) -> None:
+    """Raises ConflictError if `known`, which has the id now, came in another way than what comes from `source`.
+
+    A file stands, and would be back with the next sync; an upload stands nowhere else. Neither takes the other's place unasked.
+    """
+    if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
+        return
+    if source.startswith(UPLOADED):
+        hint = f"give the upload another name, or take that out first: rag delete {document_id}"
+        raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
+    hint = f"give the folder another with --name, or take the upload out first: rag delete {document_id}"
+    raise ConflictError(f"its name {document_id} is an upload's", hint)
+
+
+def _remembered(document: Document) -> Document:
+    """What a run needs to know of a document to the end; of a large tree they are many."""
+    return replace(document, text="", metadata={}, sections=(), pages=())
+
+
+def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
+    """Embed the passages of several documents together, then put each document. The number of passages."""
+    return put_embedded(store, pending, embed(embedder, pending))
+
+
+def embed(embedder: Embedder, pending: Sequence[Split]) -> Vectors:
+    """The vectors of the passages of all documents, one after the other."""
+    return embedder.embed_passages([p.in_context for _, passages in pending for p in passages])
+
+
+def put_embedded(store: Store, pending: Sequence[Split], vectors: Vectors) -> int:
+    """Put each document with its part of the vectors. The number of passages."""
+    at = 0
+    for document, passages in pending:
+        store.put(document, passages, vectors[at : at + len(passages)])
+        at += len(passages)
+    return at

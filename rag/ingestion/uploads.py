@@ -1,0 +1,188 @@
+"""What a queue of documents holds, and what a worker does with one file of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import Split, check_free, embed, put_embedded
+from rag.parsing.load import Found, Loaded, Unreadable, load_data, load_some, read_bytes
+from rag.protocols import Embedder, Store, Vectors
+from rag.types import INSIDE, Document
+
+Load = Callable[[str, bytes], Loaded]
+"""`rag.parsing.load.load_data`, or as a `Pool` does it."""
+_PAGE = 1000
+_MOST_SAID = 20
+"""Parts of a file that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came in. `name` is its document's id, with the suffix of its kind; `source` its absolute path or URI."""
+
+    name: str
+    source: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a file: "added", "updated", "unchanged", or "rejected"; the ids of its documents; and in `detail` why it was
+    rejected, or which of its parts were skipped or taken out."""
+
+    outcome: str
+    documents: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the reason."""
+
+    number: int
+    name: str
+    state: str
+    error: str | None
+    added: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All files of a queue, in the order they came. What is done is not in it any more."""
+
+    jobs: tuple[Queued, ...]
+
+    def count(self, state: str) -> int:
+        return sum(job.state == state for job in self.jobs)
+
+
+class Queue(Protocol):
+    """Files that wait to be put into an index."""
+
+    def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
+        """Take the files in, all or none; the numbers of their jobs. On return they are durable.
+
+        What becomes of those of a `batch` can be asked for a day.
+        """
+
+    def results(self, batch: str) -> list[tuple[str, Done | None]]:
+        """(name, what became of it, None as long as it waits) of each file of the batch, in order; [] if there is none."""
+
+    def state(self) -> State: ...
+
+    def forget(self) -> int:
+        """Take out the files that failed. How many."""
+
+    def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
+        """Do jobs until a signal stops it, or without `wait` until none is left."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Enqueued:
+    """Ids of what waits now, and files that cannot be read, with the reason."""
+
+    documents: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = lambda: None) -> Enqueued:
+    """Put the files' bytes into the queue, each in a transaction, calling `seen` after each."""
+    done = Enqueued()
+    for found in files:
+        try:
+            upload = Upload(found.document_id, str(found.path.resolve()), read_bytes(found.path))
+        except Unreadable as error:
+            done.skipped.append((str(found.path), str(error)))
+        else:
+            queue.enqueue([upload])
+            done.documents.append(found.document_id)
+        seen()
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that is read and embedded: its documents, those of them that are new or have changed, with their passages and
+    vectors, and (part, reason) of what cannot be read in it."""
+
+    upload: Upload
+    documents: tuple[Document, ...]
+    changed: tuple[Split, ...]
+    vectors: Vectors
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Done:
+    """Put the documents of the file in, those that have changed, and take out what was in it before and is not any more.
+
+    Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not free for it.
+    """
+    return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load))
+
+
+def prepare(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Prepared:
+    """Read the file and embed what has changed in it; meanwhile others may write, as this takes long. Raises as `put_upload`."""
+    loaded = load_some(upload.name, upload.data, load)
+    documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded.documents]
+    known = _checked(store, documents)
+    changed = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in documents if not _is_same(d, known[d.id])]
+    skipped = [(source.removeprefix(upload.name).removeprefix(INSIDE), reason) for source, reason in loaded.skipped]
+    return Prepared(upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped))
+
+
+def put_prepared(store: Store, prepared: Prepared) -> Done:
+    """Put it in, while nobody else writes. Raises ConflictError, before anything is put, if a name is not free any more."""
+    with store.writing():
+        known = _checked(store, prepared.documents)
+        put_embedded(store, prepared.changed, prepared.vectors)
+        new = {document.id for document, _ in prepared.changed}
+        if stamps := {d.id: d.stamp for d in prepared.documents if d.id not in new and _stamp(known[d.id]) != d.stamp}:
+            store.restamp(stamps)
+        gone = [part for part in _gone(store, prepared) if store.delete(part)]
+    outcome = "unchanged" if not new and not gone else "updated" if gone or any(known.values()) else "added"
+    return Done(outcome, tuple(document.id for document in prepared.documents), _detail(prepared.skipped, gone))
+
+
+def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
+    """What the index holds under the documents' ids. Raises ConflictError if one is not free."""
+    known = {document.id: store.document(document.id) for document in documents}
+    for document in documents:
+        check_free(document.id, document.source, known[document.id])
+    return known
+
+
+def _gone(store: Store, prepared: Prepared) -> list[str]:
+    """Ids of documents that came from the file before, and that it holds no more; as with files, what cannot be read stays."""
+    upload = prepared.upload
+    held = {d.source for d in prepared.documents} | {f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped}
+    return [d.id for d in _parts(store, upload) if d.source not in held]
+
+
+def _parts(store: Store, upload: Upload) -> Iterator[Document]:
+    """The documents in the index that came from the file: it is one, or they are parts of it."""
+    whole = store.document(upload.name)
+    if whole and whole.source == upload.source:
+        yield whole
+    after = prefix = f"{upload.name}/"
+    while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
+        yield from (d for d in page if d.source.startswith(upload.source + INSIDE))
+        after = page[-1].id
+
+
+def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
+    said = [f"{part} {reason}" for part, reason in skipped] + [f"{document_id} is taken out" for document_id in gone]
+    more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
+    return "; ".join(said[:_MOST_SAID] + more)
+
+
+def _stamp(document: Document | None) -> str:
+    return document.stamp if document else ""
+
+
+def _is_same(document: Document, known: Document | None) -> bool:
+    return known is not None and (known.sha256, known.source, known.title) == (document.sha256, document.source, document.title)

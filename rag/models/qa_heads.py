@@ -1,0 +1,121 @@
+"""Models with a span head and perhaps two more: windows in, logits out.
+
+One pass of one encoder serves all three heads. Spans as in Devlin et al. 2019; sentences as one logit a token, pooled over
+each sentence (Chirkova et al. 2025, "Provence"); the verdict from the first token, as in natural language inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from rag.errors import ModelError
+from rag.models.bert import Bert, Linear, is_bert
+from rag.models.spans import Logits
+from rag.models.windows import Window, encode
+
+_NO_HEAD = "it has no question-answering head"
+
+
+_SPAN, _SENTENCE, _VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
+_VERDICT_DENSE = "verdict_dense"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOutput:
+    """The logits of one window of t tokens.
+
+    `first` and `last`, (t,): of each token to begin and to end a span. `sentence`, (t,): of each token to belong to a
+    sentence of the answer; `verdict`, (3,): of yes, no, and neither. None where the model has no such head.
+    """
+
+    first: Logits
+    last: Logits
+    sentence: Logits | None = None
+    verdict: Logits | None = None
+
+
+class Head(Protocol):
+    tokenizer: Any
+    """Of tokenizers, or of transformers."""
+
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
+        """One for each window."""
+
+
+def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
+    """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be loaded or has no span head."""
+    try:
+        return BertHead(Path(path), bf16) if local and is_bert(Path(path)) else TransformersHead(path, local, bf16)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"reader {setting} cannot be loaded: {reason}", "name another in RAG_READER, or as a recipe's teacher"
+        ) from error
+
+
+class BertHead:
+    """A BERT or MPNet in a local folder, computed without padding.
+
+    Its heads are in fp32: bf16 has three digits, enough for states, not for scores.
+    """
+
+    def __init__(self, folder: Path, bf16: bool) -> None:
+        self._bert = Bert(folder, bf16)
+        self.tokenizer = self._bert.tokenizer
+        found = {name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")}
+        if _SPAN not in found:
+            raise ValueError(_NO_HEAD)
+        self._span = self._linear(_SPAN)
+        self._sentence = self._linear(_SENTENCE) if _SENTENCE in found else None
+        verdict = {_VERDICT, _VERDICT_DENSE} <= found
+        self._verdict = (self._linear(_VERDICT_DENSE), self._linear(_VERDICT)) if verdict else None
+
+    def _linear(self, name: str) -> Linear:
+        return Linear(self._bert.others[f"{name}.weight"], self._bert.others[f"{name}.bias"])
+
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
+        encodings = [window.encoding for window in batch]
+        found = self._bert.states([e.ids for e in encodings], [e.type_ids for e in encodings])
+        with torch.inference_mode():
+            return [self._output(states.float()) for states in found]
+
+    def _output(self, states: torch.Tensor) -> HeadOutput:
+        first, last = self._span(states).T.numpy()
+        sentence = self._sentence(states)[:, 0].numpy() if self._sentence else None
+        if self._verdict is None:
+            return HeadOutput(first, last, sentence)
+        dense, out = self._verdict
+        return HeadOutput(first, last, sentence, out(torch.tanh(dense(states[:1])))[0].numpy())
+
+
+class TransformersHead:
+    """Any model that `AutoModelForQuestionAnswering` knows."""
+
+    def __init__(self, path: str, local: bool, bf16: bool) -> None:
+        from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+        from rag.models.packing import without_padding
+
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        model, report = AutoModelForQuestionAnswering.from_pretrained(
+            path, local_files_only=local, dtype=torch.float32, output_loading_info=True
+        )
+        if any("qa_outputs" in name for name in report["missing_keys"]):
+            raise ValueError(_NO_HEAD)  # transformers would fill it in at random
+        if bf16 and hasattr(model, "qa_outputs"):
+            model.bfloat16().qa_outputs.float()
+            model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
+        without_padding(model.base_model)
+        self._model = model.eval()
+
+    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
+        inputs = {name: torch.as_tensor(value) for name, value in encode(self.tokenizer, batch).inputs.items()}
+        with torch.inference_mode():
+            output = self._model(**inputs)
+        first, last = (found.float().numpy() for found in (output.start_logits, output.end_logits))
+        return [HeadOutput(*pair) for pair in zip(first, last, strict=True)]

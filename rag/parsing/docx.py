@@ -1,0 +1,149 @@
+"""DOCX, through python-docx: headings by style, lists, tables, footnotes, and the pages that the writing program noted."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import docx
+from docx.oxml.ns import qn
+from docx.oxml.parser import parse_xml
+from docx.table import Table
+from docx.text.paragraph import Paragraph
+
+from rag.parsing.base import Parsed, of_pages
+from rag.parsing.blocks import DEEPEST_INDENT, Block, join
+from rag.parsing.office import core_metadata
+from rag.parsing.tables import lines
+
+_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+_PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+_TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
+_LEFT_OUT = (qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback")
+_PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
+_CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
+_GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
+_CUT = "\f"
+"""Where the page changes inside a paragraph."""
+
+
+def parse(content: bytes) -> Parsed:
+    """Text, headings, metadata and, where the file says them, pages."""
+    document = docx.Document(io.BytesIO(content))
+    blocks = [*_body(document), *_notes(document)]
+    metadata = core_metadata(document.core_properties)
+    filled = [block for block in blocks[:3] if block.text.strip()]
+    if filled and filled[0].level:
+        metadata.setdefault("title", filled[0].text.replace(_CUT, ""))
+    if any(_CUT in block.text for block in blocks):
+        return of_pages(_paged(blocks), metadata, _rejoined)
+    return Parsed(*join(blocks), metadata)
+
+
+def _paged(blocks: list[Block]) -> list[list[Block]]:
+    """Blocks by page; of one that stands on two, what is on the second begins with a cut."""
+    pages: list[list[Block]] = [[]]
+    for block in blocks:
+        begun = False
+        for number, piece in enumerate(block.text.split(_CUT)):
+            pages += [[]] if number else []
+            if piece.strip():
+                pages[-1].append(Block((_CUT if begun else "") + piece.strip(), block.level))
+                begun = True
+    return pages
+
+
+def _rejoined(first: str, second: str) -> str | None:
+    return f"{first} {second[1:]}" if second.startswith(_CUT) else None
+
+
+def _body(document: Any) -> Iterator[Block]:
+    items: list[str] = []
+    for node in _children(document.element.body, _PARAGRAPH, _TABLE):
+        element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
+        if isinstance(element, Paragraph) and _is_item(element):
+            items.append(_item(element))
+            continue
+        if items:
+            yield Block("\n".join(items))
+            items = []
+        yield _table(element) if isinstance(element, Table) else _paragraph(element)
+    yield Block("\n".join(items))
+
+
+def _children(element: Any, *tags: str) -> Iterator[Any]:
+    """What is called so in an element, and in the content controls of it; a table of contents is left out."""
+    stack = list(element)[::-1]
+    while stack:
+        node = stack.pop()
+        if node.tag in tags:
+            yield node
+        elif node.tag in _CONTROLS and not any(g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)):
+            stack += list(node)[::-1]
+
+
+def _paragraph(paragraph: Paragraph) -> Block:
+    return Block(_text(paragraph._p), _level(paragraph))
+
+
+def _level(paragraph: Paragraph) -> int:
+    """1 for the title, from 2 for headings by their style or outline level, 0 for text."""
+    name = (paragraph.style.name if paragraph.style else "") or ""
+    if name.lower() == "title":
+        return 1
+    if match := _HEADING.match(name):
+        return int(match.group(1)) + 1
+    outline = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
+    level = int(outline.get(qn("w:val"), "9")) if outline is not None else 9
+    return level + 2 if level < 6 else 0
+
+
+def _is_item(paragraph: Paragraph) -> bool:
+    name = (paragraph.style.name if paragraph.style else "") or ""
+    numbered = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
+    return (numbered or name.startswith("List ")) and not _level(paragraph)
+
+
+def _item(paragraph: Paragraph) -> str:
+    depth = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}/{qn('w:ilvl')}")
+    indent = min(int(depth.get(qn("w:val"), "0")) if depth is not None else 0, DEEPEST_INDENT)
+    return f"{'  ' * indent}- {_text(paragraph._p).strip()}"
+
+
+def _table(table: Table) -> Block:
+    """A line for each row; a cell that spans several stands once. A first row that is marked to be repeated names the columns."""
+    found = list(_children(table._tbl, qn("w:tr")))
+    rows = [[" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found]
+    headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+    return Block(lines(rows, headed))
+
+
+def _text(element: Any, after_paragraph: str = "") -> str:
+    """The text in an element, what is tracked as deleted left out."""
+    parts: list[str] = []
+    stack = [element]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            parts.append(node)
+        elif node.tag == _TEXT:
+            parts.append(node.text or "")
+        elif node.tag == _PAGE:
+            parts.append(_CUT)
+        elif node.tag in _PIECES:
+            parts.append(_PIECES[node.tag])
+        elif node.tag not in _LEFT_OUT:
+            stack += [after_paragraph] if node.tag == qn("w:p") else []
+            stack += reversed(list(node))
+    return "".join(parts)
+
+
+def _notes(document: Any) -> Iterator[Block]:
+    """Footnotes and endnotes, at the end."""
+    for kind in ("footnote", "endnote"):
+        for relation in document.part.rels.values():
+            if relation.reltype.endswith(f"/{kind}s") and not relation.is_external:
+                for note in parse_xml(relation.target_part.blob).iterchildren(qn(f"w:{kind}")):
+                    yield Block(_text(note, "\n").replace(_CUT, ""))

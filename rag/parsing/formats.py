@@ -1,0 +1,102 @@
+"""Which parser reads which file. Parsers are imported when a file needs them: some bring heavy libraries, or are extras."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from rag.parsing.base import Unreadable
+
+TEXTS = {
+    "txt": "text",
+    "text": "text",
+    "log": "text",
+    "rst": "rst",
+    "md": "markdown",
+    "markdown": "markdown",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "csv": "delimited",
+    "tsv": "delimited",
+    "json": "jsonl",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+}
+"""Modules with `parse(text) -> (text, sections, metadata)`."""
+BINARIES = {
+    "pdf": "pdf",
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "epub": "epub",
+    "eml": "mail",
+}
+"""Modules with `parse(content) -> Parsed`."""
+CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
+"""Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) -> bytes`."""
+FURNISHED = ("html",)
+"""Modules that leave out furniture of pages, unless their `parse` gets True after the content."""
+EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
+"""The extra that brings each library that may be absent."""
+_OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
+SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`name` is what the filter "type" compares."""
+
+    name: str
+    module: str
+    role: str
+
+    def load(self) -> Any:
+        """The module. Raises Unreadable if a library of an extra is absent."""
+        try:
+            return importlib.import_module(f"rag.parsing.{self.module}")
+        except ModuleNotFoundError as error:
+            extra = EXTRAS.get((error.name or "").split(".")[0])
+            if extra is None:
+                raise
+            raise Unreadable(f"needs a library that is not installed: pip install 'rag[{extra}]'") from error
+
+
+def kind_of(name: str, content: bytes) -> Kind:
+    """By what the content plainly is, else by the name's suffix; a name without one is text. Raises Unreadable for others."""
+    suffix = _suffix(name)
+    found = _by_content(content, suffix) or suffix or "txt"
+    if name.endswith(".rst.txt"):  # as Sphinx keeps its sources
+        found = "rst"
+    for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
+        if found in table:
+            return Kind(found, table[found], role)
+    raise Unreadable(f"unsupported kind .{found}")
+
+
+def _suffix(name: str) -> str:
+    last = name.rsplit("/", 1)[-1]
+    return last.rsplit(".", 1)[-1].lower() if "." in last.lstrip(".") else ""
+
+
+def _by_content(content: bytes, suffix: str) -> str | None:
+    """What a file is that is not what its name says; the few that cannot be mistaken."""
+    if suffix and suffix not in TEXTS and suffix not in BINARIES and suffix not in CONTAINERS:
+        return None  # an image may hold anything
+    if content.startswith(b"%PDF-"):
+        return "pdf"
+    if content.startswith(b"\x1f\x8b"):
+        return "gz"
+    if content.startswith(b"PK\x03\x04"):
+        return _zipped(content, suffix)
+    return None
+
+
+def _zipped(content: bytes, suffix: str) -> str:
+    if content[30:58] == b"mimetypeapplication/epub+zip":
+        return "epub"
+    if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
+        return suffix
+    inside = content[-65_536:]  # the directory stands at the end
+    return next((kind for mark, kind in _OFFICE.items() if mark in inside and b"[Content_Types].xml" in inside), "zip")

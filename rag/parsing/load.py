@@ -1,0 +1,323 @@
+"""Files into documents: which files, their bytes, and the parser for their kind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from rag.errors import InputError, NotFoundError
+from rag.parsing import metadata as dates
+from rag.parsing.base import Parsed, Part
+from rag.parsing.base import Unreadable as Unreadable  # who reads files catches it
+from rag.parsing.encoding import decode, decode_page
+from rag.parsing.formats import FURNISHED, Kind, kind_of
+from rag.store.local.manifest import OWN_FILES, is_index
+from rag.types import INSIDE, Document
+
+MOST_BYTES = 100_000_000
+HINT = "give it the suffix of what it is, such as report.pdf or notes.txt"
+_MOST_CHARACTERS = 20_000_000
+"""Some thirty thousand passages; a longer text is many documents in one."""
+_MOST_EXPANDED = 5
+"""How many times the largest file an archive may hold in all."""
+_DEEPEST = 3
+"""Archives in archives."""
+_LONGEST_VALUE = 1000
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file and the id that its document has: the folder's name, then the path inside the folder."""
+
+    path: Path
+    document_id: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a file held: documents; sources of those that are as they were known; (source, reason)
+    of what cannot be read.
+
+    `sha256` is the digest of the file itself.
+    """
+
+    documents: list[Document] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    sha256: str = ""
+    left_out: int = 0
+    """Characters of furniture of pages, such as navigation, that are in no document."""
+
+
+def find(paths: list[Path], name: str | None = None, index: Path | None = None) -> Iterator[Found]:
+    """The files under `paths`, in order; `name` takes the place of the folder's own name in ids.
+
+    Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts
+    again, and API keys.
+    Raises NotFoundError for a path that is not there, InputError for one that is an index's.
+    """
+    own = os.path.realpath(index) if index else ""
+    for path in paths:
+        if not os.path.exists(path):  # not Path.exists: that raises for a name too long or a folder without access
+            raise NotFoundError(f"no such file or folder: {path}", "check the path; rag ingest takes files and folders")
+        _refuse_index(path, own)
+    for path in paths:
+        root = path.resolve()
+        if root.is_file():
+            yield Found(root, _id(name or root.parent.name, root.name))
+        else:
+            yield from _walk(root, name or root.name, own)
+
+
+def _refuse_index(path: Path, own: str) -> None:
+    root = path.resolve()
+    hint = "name what holds the documents, or keep the index elsewhere with --index"
+    if _is_index(root, own):
+        raise InputError(f"{path} is the folder of an index, not of documents", hint)
+    if root.name in OWN_FILES and _is_index(root.parent, own):
+        raise InputError(f"{path} is a file of the index itself, not a document", hint)
+
+
+def _is_index(folder: str | Path, own: str) -> bool:
+    return str(folder) == own or is_index(folder)
+
+
+def is_in_index(path: str, root: Path) -> bool:
+    """Whether a folder of an index, somewhere below `root`, holds this."""
+    above = Path(path).parents
+    return any(root in folder.parents and is_index(folder) for folder in above)
+
+
+def _id(folder: str, inside: str) -> str:
+    """Folder and path; bytes of a file name that are not UTF-8 are written as \\xe9."""
+    return os.fsencode(f"{folder}/{inside}" if folder else inside).decode("utf-8", "backslashreplace")
+
+
+def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise InputError(f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}")
+    closed: list[OSError] = []
+    for folder, folders, names in os.walk(root, onerror=closed.append):
+        seen = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(folder, name)
+            if os.path.isfile(path):
+                yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
+    for path in (Path(error.filename) for error in closed):  # found too, so that it is reported and not passed over
+        yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
+
+
+def load(
+    found: Found, known: Mapping[str, str] | None = None, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
+) -> Loaded:
+    """The documents in a file: one, or those of an archive or mailbox. Those whose digest is
+    `known`, by source, are not read.
+
+    With `keep_furniture` navigation, running heads and the like stay in the texts.
+
+    Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or
+    nothing to read.
+    """
+    content = read_bytes(found.path, most_bytes)
+    run = _Run(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
+    run.file(_Place(found.document_id, str(found.path), found.path.name), content)
+    return run.loaded
+
+
+def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False) -> Loaded:
+    """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is
+    id and source.
+    """
+    run = _Run({}, _MOST_EXPANDED * most_bytes, keep_furniture)
+    run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
+    return run.loaded
+
+
+def load_bytes(name: str, data: bytes) -> list[Document]:
+    """The documents of `load_data`. Raises InputError if there are none."""
+    return load_some(name, data, load_data).documents
+
+
+def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loaded:
+    """What `load_data` finds, or a `rag.parsing.pool.Pool` within limits. Raises InputError if that
+    is no document.
+    """
+    try:
+        loaded = by(name, data)
+        if not loaded.documents:
+            raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
+    except Unreadable as error:
+        raise InputError(f"{name} {error}", HINT) from error
+    return loaded
+
+
+def read(found: Found) -> Document:
+    """The one document in a file. Raises Unreadable as `load` does, and for several."""
+    loaded = load(found)
+    if len(loaded.documents) != 1 or loaded.skipped:
+        raise Unreadable("holds several documents")
+    return loaded.documents[0]
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more
+    than `most`.
+    """
+    if os.path.isdir(path):
+        raise Unreadable("is a folder that cannot be opened", passing=True)
+    if not _is_utf8(str(path)):
+        raise Unreadable("has a name that is not UTF-8; rename it")
+    kind_of(path.name, b"")  # what no parser reads is not opened
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b" " * (most + 1)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}", passing=True) from error
+    if len(content) > most:
+        raise Unreadable(f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
+    return content
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a document is: its id and source, the name that tells its kind, and the digest of the
+    archive it is in, if any.
+    """
+
+    id: str
+    source: str
+    name: str
+    archive: str = ""
+    depth: int = 0
+
+    def inside(self, part: str, archive: str) -> _Place:
+        return _Place(f"{self.id}/{part}", f"{self.source}{INSIDE}{part}", part, self.archive or archive, self.depth + 1)
+
+
+class _Run:
+    """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
+
+    def __init__(self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False) -> None:
+        self.loaded = Loaded()
+        self._known = known
+        self._left = most_bytes
+        self._keep_furniture = keep_furniture
+
+    def file(self, place: _Place, content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        self.loaded.sha256 = self.loaded.sha256 or digest
+        if self._known.get(place.source) == digest:
+            self.loaded.same.append(place.source)
+            return
+        kind, name = kind_of(place.name, content), place.name
+        for _ in range(_DEEPEST):
+            if kind.name != "gz":
+                break
+            content, name = self._unpack(kind, content, name)
+            kind = kind_of(name, content)
+        if kind.role == "container":
+            self._container(kind, place, content, digest)
+        else:
+            parsed = _parsed(kind, content, self._keep_furniture)
+            self.loaded.documents.append(_document(kind, place, name, parsed, digest))
+            self.loaded.left_out += parsed.left_out
+
+    def _unpack(self, kind: Kind, content: bytes, name: str) -> tuple[bytes, str]:
+        with _translated(kind):
+            inside: bytes = kind.load().unpack(content, self._left)
+        self._left -= len(inside)
+        return inside, name[:-3] if name.lower().endswith(".gz") else name
+
+    def _container(self, kind: Kind, place: _Place, content: bytes, digest: str) -> None:
+        if place.depth == _DEEPEST:
+            raise Unreadable("is packed in archives in archives")
+        before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
+        with _translated(kind):
+            parts: Iterator[Part] = kind.load().parts(content)
+            for part in parts:
+                names[part.name] += 1
+                self._part(place.inside(_numbered(part.name, names[part.name]), digest), part)
+        if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
+            raise Unreadable("holds no text")
+
+    def _part(self, place: _Place, part: Part) -> None:
+        try:
+            content = part.read(self._left)
+            self._left -= len(content)
+            self.file(place, content)
+        except Unreadable as error:
+            self.loaded.skipped.append((place.source, str(error)))
+
+
+def _numbered(name: str, number: int) -> str:
+    """The name of the nth part that is called so, with the suffix kept."""
+    path = PurePosixPath(name)
+    return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+
+
+def _parsed(kind: Kind, content: bytes, keep_furniture: bool) -> Parsed:
+    with _translated(kind):
+        parse, options = kind.load().parse, [keep_furniture] if kind.module in FURNISHED else []
+        decoded = decode_page if kind.module == "html" else decode
+        given = parse(content if kind.role == "binary" else decoded(content), *options)
+        return given if isinstance(given, Parsed) else Parsed(*given)
+
+
+def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
+    text = _characters(parsed.text)
+    if not text.strip():
+        raise Unreadable("holds no text" + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else ""))
+    if len(text) > _MOST_CHARACTERS:
+        raise Unreadable(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
+    metadata = _metadata(parsed.metadata) | {"type": kind.name}
+    title = metadata.pop("title", "") or Path(name).stem
+    sections = tuple(replace(section, heading=_characters(section.heading)) for section in parsed.sections)
+    return Document(place.id, text, title, place.source, digest, metadata, sections, parsed.pages, place.archive)
+
+
+def _characters(text: str) -> str:
+    """Without NULs and halves of surrogate pairs, which no encoding has; of the same length."""
+    return _NO_CHARACTER.sub("\ufffd", text)
+
+
+def _metadata(found: Mapping[str, str]) -> dict[str, str]:
+    """Single spaces; dates and languages in one form; the year beside the date."""
+    metadata = {_characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE] for key, value in found.items()}
+    if language := metadata.pop("lang", "") or metadata.get("language", ""):
+        metadata["language"] = language.replace("_", "-").split("-")[0].lower()
+    if date := dates.iso(metadata.get("date", "")):
+        metadata["date"] = date
+    if year := dates.year(metadata.get("date", "")):
+        metadata.setdefault("year", year)
+    return {key: value for key, value in metadata.items() if value}
+
+
+@contextmanager
+def _translated(kind: Kind) -> Iterator[None]:
+    """Whatever a parser raises as the reason why a file cannot be read; parsers of broken files
+    raise anything.
+    """
+    try:
+        yield
+    except (Unreadable, MemoryError):
+        raise
+    except RecursionError:
+        raise Unreadable("is nested too deeply") from None
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise Unreadable(f"is not a {kind.name} file that can be read: {reason}") from error

@@ -1,0 +1,101 @@
+"""Mail: a message is a document under its subject; a mailbox holds one for each message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from email import policy
+from email.message import EmailMessage, Message
+from email.parser import BytesParser
+
+from rag.parsing.base import Parsed, Part, Unreadable
+from rag.parsing.blocks import Block, join
+from rag.parsing.encoding import decode_as
+from rag.parsing.html import fragment
+
+_FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
+_ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+_SHOWN = ("From", "To", "Cc", "Date")
+_METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
+
+
+def parts(content: bytes) -> Iterator[Part]:
+    """The messages of a mailbox, numbered from 1. Raises Unreadable if it is none."""
+    starts = [(match.start(), match.end()) for match in _FROM.finditer(content)]
+    if not starts or content[: starts[0][0]].strip():
+        raise Unreadable("is not a mailbox: it does not begin with a line From")
+    ends = [start for start, _ in starts[1:]] + [len(content)]
+    for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
+        yield Part(f"{number:05}.eml", _Message(content[begin:end]))
+
+
+class _Message:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __call__(self, most: int) -> bytes:
+        return _ESCAPED.sub(rb"\1", self._content)
+
+
+def parse(content: bytes) -> Parsed:
+    """Subject, headers and body as text; the plain body if there is one. Raises Unreadable if it is no message."""
+    message = BytesParser(policy=policy.default).parsebytes(content)
+    headers = _headers(message)
+    if not any(headers.values()):
+        raise Unreadable("is not a message: it has no headers")
+    blocks = [Block(headers["Subject"], 1), Block(_lines(headers, _SHOWN)), *_body(message)]
+    attached = [name for part in message.walk() if (name := _name(part))]
+    blocks.append(Block(f"Attachments: {', '.join(attached)}" if attached else ""))
+    metadata = {key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]}
+    return Parsed(*join(blocks), metadata)
+
+
+def _headers(message: Message) -> dict[str, str]:
+    return {name: _header(message, name) for name in ("Subject", *_SHOWN)}
+
+
+def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
+    return "\n".join(f"{name}: {headers[name]}" for name in names if headers[name])
+
+
+def _heading(message: Message) -> str:
+    """Of a message that is attached whole."""
+    headers = _headers(message)
+    return _lines(headers, headers)
+
+
+def _header(message: Message, name: str) -> str:
+    """A header as text; broken ones, which the library refuses to read, as they stand."""
+    try:
+        return " ".join(str(message.get(name, "")).split())
+    except Exception:
+        raw = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
+        return " ".join(str(raw).split())
+
+
+def _name(part: Message) -> str:
+    try:
+        return part.get_filename() or ""
+    except Exception:
+        return ""
+
+
+def _body(message: EmailMessage) -> Iterator[Block]:
+    """Every readable part that is not attached; of alternatives the plain one."""
+    stack: list[Message] = [message]
+    while stack:
+        part = stack.pop()
+        kind = part.get_content_type()
+        if part.is_multipart():
+            inner = [child for child in part.get_payload() if isinstance(child, Message)]
+            yield from (Block(_heading(child)) for child in inner if kind == "message/rfc822")
+            plain = [child for child in inner if child.get_content_type() == "text/plain" and _text(child).strip()]
+            stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
+        elif kind in ("text/plain", "text/html") and not _name(part):
+            text = _text(part)
+            yield from fragment(text) if kind == "text/html" else [Block(text)]
+
+
+def _text(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return decode_as(payload, part.get_content_charset()).replace("\r\n", "\n") if isinstance(payload, bytes) else ""

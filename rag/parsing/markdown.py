@@ -1,0 +1,120 @@
+"""Markdown: CommonMark with tables and YAML front matter, through markdown-it-py."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+
+from rag.parsing.blocks import DEEPEST_INDENT, Block, join
+from rag.parsing.html import fragment
+from rag.parsing.tables import lines
+from rag.types import Section
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
+_BLOCKS = MarkdownIt("commonmark", {"maxNesting": sys.maxsize}).enable("table").disable(["inline", "text_join"])
+_INLINE = MarkdownIt("commonmark").enable("strikethrough")
+"""Two parsers, for one option: blocks nested deeper than `maxNesting` (20: ten lists) are dropped without a word, so they
+have no limit; inline marks beyond it are kept as text, and "[[[[" without one would recurse."""
+
+
+def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
+    """(text, sections, metadata) of a Markdown source; marks that only format are left out of the text."""
+    metadata, body = _front_matter(source)
+    tree = _tree(body)
+    blocks = [block for node in tree.children for block in _blocks(node)]
+    first = next((block.text for block in blocks if block.level and block.text.strip()), None)
+    if first and "title" not in metadata:
+        metadata["title"] = " ".join(first.split())
+    text, sections = join(blocks)
+    return text, sections, metadata
+
+
+def _tree(body: str) -> SyntaxTreeNode:
+    references: dict[str, Any] = {}
+    tokens = _BLOCKS.parse(body, references)
+    for token in tokens:
+        if token.type == "inline":
+            token.children = _INLINE.parseInline(token.content, references)[0].children
+    return SyntaxTreeNode(tokens)
+
+
+def _front_matter(source: str) -> tuple[dict[str, str], str]:
+    """Metadata, and what follows it. Values are kept as they are written: a date stays "2025-11-03", "no" stays "no"."""
+    match = _FRONT_MATTER.match(source)
+    if not match:
+        return {}, source
+    try:
+        found: Any = yaml.load(match.group(1), yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # ValueError, OverflowError: "\UFFFFFFFF"
+        return {}, source
+    if not isinstance(found, dict):
+        return {}, source
+    values = {_scalar(key): _value(value) for key, value in found.items()}
+    return {key: value for key, value in values.items() if value}, source[match.end() :]
+
+
+def _value(value: Any) -> str:
+    """A value as text: a list's items joined by commas; what is nested deeper is left out (aliases could make it endless)."""
+    items = value if isinstance(value, list) else [value]
+    return ", ".join(filter(None, map(_scalar, items)))
+
+
+def _scalar(value: Any) -> str:
+    if not isinstance(value, str) or value in ("null", "~"):
+        return ""
+    return value.encode("utf-8", "replace").decode()  # YAML can escape half a surrogate pair
+
+
+def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
+    if node.type == "heading":
+        yield Block(_inline(node), int(node.tag[1]))
+    elif node.type in ("bullet_list", "ordered_list"):
+        yield Block("\n".join(_items(node, 0)))
+    elif node.type == "table":
+        rows = [[" ".join(_inline(cell).split()) for cell in row.children] for row in _rows(node)]
+        yield Block(lines(rows, headed=True))
+    elif node.type == "blockquote":
+        yield from (block for child in node.children for block in _blocks(child))
+    elif node.type == "html_block":
+        yield from fragment(node.content)
+    elif node.type in ("fence", "code_block"):
+        yield Block(node.content)
+    else:
+        yield Block(_inline(node))
+
+
+def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
+    first = int(node.attrs.get("start", 1))
+    indent = "  " * min(depth, DEEPEST_INDENT)
+    for number, item in enumerate(node.children, first):
+        marker = f"{number}." if node.type == "ordered_list" else "-"
+        for index, child in enumerate(item.children):
+            if child.type in ("bullet_list", "ordered_list"):
+                yield from _items(child, depth + 1)
+            else:
+                text = "\n".join(block.text.strip("\n") for block in _blocks(child))
+                yield f"{indent}{marker} {text}" if index == 0 else f"{indent}  {text}"
+
+
+def _rows(table: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
+    for part in table.children:
+        yield from part.children
+
+
+def _inline(node: SyntaxTreeNode) -> str:
+    if node.type in ("text", "code_inline"):
+        return node.content
+    if node.type in ("softbreak", "hardbreak"):
+        return "\n"
+    if node.type == "html_inline":
+        return "\n" if _BREAK.match(node.content) else ""
+    if node.type == "s":
+        return ""
+    return "".join(_inline(child) for child in node.children)

@@ -1,0 +1,297 @@
+"""PDF, through pypdfium2 (PDFium): text with pages, columns in reading order, without running heads and broken words.
+
+Headings are those of the file's outline, or else what stands in larger or bolder type than the most of the text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from statistics import median_low
+from typing import Any
+
+import pypdfium2
+from pypdfium2 import raw
+
+from rag.parsing import pdf_outline
+from rag.parsing.base import Parsed, Unreadable, of_pages
+from rag.parsing.blocks import Block
+from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions
+
+_LOCK = threading.Lock()
+"""PDFium is not made for threads."""
+_BOLD = 600
+_LONGEST_HEADING = 150
+_WIDE = 2.0
+"""A gap of so many font heights is one between columns or cells."""
+_HYPHENS = "-\u2010"
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_NO_TITLE = re.compile(r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*")
+_UNSEEN = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
+_MARGIN = 0.14
+"""The share of a page's height in which running heads stand, at either end."""
+_MOST_LEVELS = 4
+_NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
+_LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
+"""The dots between a title and its page in a table of contents."""
+_LAST = re.compile(r"[^\W\d_-]+\Z")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_ENDS = ".!?:;"
+_FIRST = 400
+"""Where the document's own title may begin."""
+
+
+_Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, from the page's left and top."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    lines: list[Line]
+    height: float
+    aside: list[Line] = field(default_factory=list)
+    """What is turned otherwise, such as a stamp in the margin."""
+
+
+def parse(content: bytes) -> Parsed:
+    """Text, headings, metadata and pages. Raises Unreadable if it is encrypted or no PDF."""
+    with _LOCK, closing(_open(content)) as document:
+        metadata = _metadata(document)
+        titles = pdf_outline.read(document)
+        pages = [_read(document, number) for number in range(len(document))]
+    pages = _without_running_heads(pages)
+    laid_out = [list(_paragraphs(page)) for page in pages]
+    words = Counter(word for page in laid_out for p in page for line in p.lines for word in _WORD.findall(line)[:-1])
+    levels = _levels(laid_out)
+    blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
+    if title := _title(blocks):
+        metadata.setdefault("title", title)
+    blocks = pdf_outline.apply(blocks, titles) or blocks
+    return of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+
+
+def _title(pages: Sequence[Sequence[Block]]) -> str:
+    """The first heading, by its type, if the document begins with it."""
+    before = 0
+    for block in chain.from_iterable(pages):
+        if block.level or before >= _FIRST:
+            return block.text if block.level and before < _FIRST else ""
+        before += len(block.text)
+    return ""
+
+
+def _paragraphs(page: _Page) -> Iterator[Paragraph]:
+    for region in regions(page.lines):
+        yield from paragraphs(region)
+    for line in page.aside:
+        yield Paragraph((line.text,), 1.0, False)
+
+
+def _open(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        encrypted = "password" in str(error).lower()
+        raise Unreadable("is encrypted" if encrypted else "is not a PDF that can be read, or is cut short") from error
+
+
+def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
+    found = document.get_metadata_dict(skip_empty=True)
+    names = {"Title": "title", "Author": "author", "Subject": "description", "Keywords": "keywords", "CreationDate": "date"}
+    metadata = {names[key]: value for key, value in found.items() if key in names}
+    if _NO_TITLE.fullmatch(metadata.get("title", "")):
+        metadata.pop("title", None)
+    buffer = (ctypes.c_ushort * 64)()
+    length = raw.FPDFCatalog_GetLanguage(document, buffer, ctypes.sizeof(buffer))
+    if 2 < length <= ctypes.sizeof(buffer):
+        metadata["language"] = bytes(buffer)[: length - 2].decode("utf-16-le", "ignore")
+    return metadata
+
+
+def _read(document: pypdfium2.PdfDocument, number: int) -> _Page:
+    """The lines of a page that stand as the most of its text does, in the order of the file; of a page that is broken, none."""
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return _Page([], 1.0)
+    with closing(page), closing(page.get_textpage()) as text:
+        sheet = page.get_bbox()
+        lines = list(_lines(text, sheet))
+    turns = Counter[int]()
+    for turn, line in lines:
+        turns[turn] += len(line.text)
+    usual = turns.most_common(1)[0][0] if turns else 0
+    height = sheet[2] - sheet[0] if usual % 2 else sheet[3] - sheet[1]
+    aside = [line for turn, line in lines if turn != usual]
+    return _Page([line for turn, line in lines if turn == usual], height, aside)
+
+
+def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line]]:
+    """PDFium's lines, cut where a gap is too wide for a space, each with the quarter turns that it is turned by.
+
+    PDFium puts in the spaces and line ends that the file lacks.
+    """
+    box, run, page = raw.FS_RECTF(), _Run(text), text.raw
+    for at in range(text.count_chars()):
+        code = raw.FPDFText_GetUnicode(page, at)
+        if code in (10, 13):
+            yield from run.end()
+        elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, at, box):
+            run.characters.append(chr(code))
+        else:
+            here = _upright(box, sheet, run.turn)
+            if run.is_apart(here):
+                yield from run.end()
+            if run.is_empty():
+                run.turn = round(raw.FPDFText_GetCharAngle(page, at) / (math.pi / 2)) % 4
+                here = _upright(box, sheet, run.turn)
+            run.put(chr(code), at, here)
+    yield from run.end()
+
+
+def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
+    """Left, top, right, bottom as they are when the page is turned so that the text stands upright."""
+    west, south, east, north = sheet
+    if turn == 0:
+        return box.left - west, north - box.top, box.right - west, north - box.bottom
+    if turn == 3:  # read upwards
+        return box.bottom - south, box.left - west, box.top - south, box.right - west
+    if turn == 1:
+        return north - box.top, east - box.right, north - box.bottom, east - box.left
+    return east - box.right, box.bottom - south, east - box.left, box.top - south
+
+
+class _Run:
+    """A line as its characters come."""
+
+    def __init__(self, page: pypdfium2.PdfTextPage) -> None:
+        self._page = page
+        self.turn = 0
+        self.characters: list[str] = []
+        self._at: list[int] = []
+        self._boxes: list[_Box] = []
+
+    def is_empty(self) -> bool:
+        return not self._boxes
+
+    def is_apart(self, box: _Box) -> bool:
+        """Whether a character there is on another line or beyond a gap."""
+        if not self._boxes:
+            return False
+        first, last = self._boxes[0], self._boxes[-1]
+        height = last[3] - last[1]
+        below = abs(box[1] + box[3] - last[1] - last[3]) > 1.3 * height
+        return below or box[0] - last[2] > _WIDE * height or box[2] < first[0] - height
+
+    def put(self, character: str, at: int, box: _Box) -> None:
+        self.characters.append(character)
+        self._at.append(at)
+        self._boxes.append(box)
+
+    def end(self) -> Iterator[tuple[int, Line]]:
+        text = "".join(self.characters).translate(_UNSEEN).strip()
+        text = text[:-1].replace("\x02", "") + text[-1:].replace("\x02", "-")
+        if not text.isascii():
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if self._boxes and text.strip():
+            lefts, tops, rights, bottoms = zip(*self._boxes, strict=True)
+            size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
+            bold = all(_is_bold(self._page, at) for at in (self._at[0], self._at[-1]))
+            text = _LEADERS.sub(" | ", " ".join(text.split()))
+            line = Line(min(lefts), median_low(tops), max(rights), median_low(bottoms), text, size, bold)
+            yield self.turn, line
+        self.characters, self._at, self._boxes = [], [], []
+
+
+def _is_bold(page: pypdfium2.PdfTextPage, at: int) -> bool:
+    """By the weight that the file states, or else by the font's name."""
+    if raw.FPDFText_GetFontWeight(page, at) >= _BOLD:
+        return True
+    name = ctypes.create_string_buffer(128)
+    raw.FPDFText_GetFontInfo(page, at, name, len(name), None)
+    return any(word in name.value.lower() for word in (b"bold", b"black", b"heavy"))
+
+
+def _without_running_heads(pages: Sequence[_Page]) -> list[_Page]:
+    """Pages without what stands at the same place of a margin on three or more of them, but for its numbers."""
+    places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
+    running = {key for key, count in places.items() if count >= 3}
+    return [
+        replace(page, lines=[line for line in page.lines if not (_in_margin(line, page) and _place(line) in running)])
+        for page in pages
+    ]
+
+
+def _margins(page: _Page) -> Iterator[Line]:
+    return (line for line in page.lines if _in_margin(line, page))
+
+
+def _in_margin(line: Line, page: _Page) -> bool:
+    return line.bottom < _MARGIN * page.height or line.top > (1 - _MARGIN) * page.height
+
+
+def _place(line: Line) -> tuple[str, int]:
+    text = _NUMBERS.sub("#", line.text)
+    return text, round(line.top / 6)
+
+
+def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:
+    """Sizes of headings with their level, 1 for the largest; 0.0 stands for bold type of the size of the text."""
+    weights = Counter[float]()
+    for page in pages:
+        for paragraph in page:
+            weights[_size(paragraph)] += sum(map(len, paragraph.lines))
+    if not weights:
+        return {}
+    body = weights.most_common(1)[0][0]
+    larger = sorted({_size(p) for page in pages for p in page if _size(p) > 1.12 * body and _may_head(p)}, reverse=True)
+    levels = {size: min(level, _MOST_LEVELS) for level, size in enumerate(larger, 1)}
+    return levels | {0.0: min(len(levels), _MOST_LEVELS) + 1, -1.0: round(body)}
+
+
+def _size(paragraph: Paragraph) -> float:
+    return round(paragraph.size * 2) / 2
+
+
+def _may_head(paragraph: Paragraph) -> bool:
+    text = " ".join(paragraph.lines)
+    letters = sum(map(str.isalpha, text))
+    return not paragraph.table and len(text) <= _LONGEST_HEADING and letters > 1 and letters > len(text) / 3
+
+
+def _block(paragraph: Paragraph, levels: dict[float, int], words: Counter[str]) -> Block:
+    text = "\n".join(paragraph.lines) if paragraph.table else _joined(paragraph.lines, words)
+    if not _may_head(paragraph):
+        return Block(text)
+    bold = paragraph.bold and len(text) <= 100 and text[-1] not in ".,;:" and _size(paragraph) >= levels[-1.0] * 0.95
+    return Block(text, levels.get(_size(paragraph), levels[0.0] if bold else 0))
+
+
+def _joined(lines: Sequence[str], words: Counter[str]) -> str:
+    text = lines[0]
+    for line in lines[1:]:
+        text = _glued(text, line, words)
+    return text
+
+
+def _glued(text: str, line: str, words: Counter[str]) -> str:
+    """Two lines as one; a word that was broken is whole again, unless it is one with a hyphen elsewhere too."""
+    if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
+        return f"{text} {line}"
+    first, second = _LAST.search(text[:-1]), _FIRST_WORD.match(line)
+    whole, parts = ((first.group() if first else "") + h + (second.group() if second else "") for h in ("", "-"))
+    return text[:-1] + ("-" if words[parts] > words[whole] else "") + line
+
+
+def _continued(first: str, second: str, words: Counter[str]) -> str | None:
+    """A paragraph that goes on in the next column or on the next page."""
+    if "\n" in first or " | " in first + second or first[-1] in _ENDS or not second[0].islower():
+        return None
+    return _glued(first, second, words)

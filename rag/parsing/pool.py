@@ -1,0 +1,190 @@
+"""Files read by several processes at once, each file within limits: one that is hostile or broken
+never stops the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+from rag.models.threads import available_cores
+from rag.parsing.load import MOST_BYTES, Found, Loaded, Unreadable, load
+from rag.parsing.worker import loaded_from, too_much_memory
+
+_AHEAD = 3
+"""Files for each process that are read before the first of them is asked for."""
+_PATIENCE = 4
+"""A file that waits, for a disk or for its turn, may take so many times the seconds that it may
+compute.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """On one file: its bytes, the seconds that it may compute, the megabytes of memory that reading
+    it may take.
+
+    `keep_furniture`: navigation, running heads and the like stay in its text.
+    """
+
+    most_bytes: int = MOST_BYTES
+    seconds: int = 120
+    memory: int = 2048
+    keep_furniture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to read, and the digests of what is known of it, by source."""
+
+    found: Found
+    known: Mapping[str, str] = field(default_factory=dict)
+
+
+Result = tuple[Job, Loaded | Unreadable]
+Loader = Callable[[Iterable[Job]], Iterator[Result]]
+"""Reads files: `one_by_one`, or a `Pool`."""
+
+
+def one_by_one(jobs: Iterable[Job]) -> Iterator[Result]:
+    """Read in this process, without limits on time and memory: for a few files that can be trusted."""
+    for job in jobs:
+        try:
+            yield job, load(job.found, job.known)
+        except Unreadable as error:
+            yield job, error
+
+
+class Pool:
+    """`workers` processes, started when they are needed. A context manager; one run at a time."""
+
+    def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
+        """0 workers: one for each core."""
+        self._limits = limits or Limits()
+        self._count = workers or available_cores()
+        self._threads = ThreadPoolExecutor(self._count, "rag-load")
+        self._own = threading.local()
+        self._all: list[_Worker] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        """The result of each job, in their order; they are read ahead, but only a few."""
+        waiting: deque[tuple[Job, Future[Loaded | Unreadable]]] = deque()
+        try:
+            for job in jobs:
+                waiting.append((job, self._threads.submit(self._load, job)))
+                if len(waiting) >= _AHEAD * self._count:
+                    yield self._first(waiting)
+            while waiting:
+                yield self._first(waiting)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+    def _first(self, waiting: deque[tuple[Job, Future[Loaded | Unreadable]]]) -> Result:
+        job, future = waiting.popleft()
+        return job, future.result()
+
+    def load_data(self, name: str, data: bytes) -> Loaded:
+        """As `rag.parsing.load.load_data`, in a process of its own. Raises Unreadable."""
+        request = {"id": name, "size": len(data)}
+        return self._threads.submit(self._ask, request, data).result()
+
+    def _load(self, job: Job) -> Loaded | Unreadable:
+        request = {"path": str(job.found.path), "id": job.found.document_id, "known": dict(job.known)}
+        try:
+            return self._ask(request)
+        except Unreadable as error:
+            return error
+
+    def _ask(self, request: dict[str, Any], data: bytes = b"") -> Loaded:
+        worker = getattr(self._own, "worker", None)
+        if worker is None or worker.ended:
+            worker = self._own.worker = _Worker(self._limits)
+            with self._lock:
+                self._all = [other for other in self._all if not other.ended] + [worker]
+        limits = self._limits
+        given = {"most_bytes": limits.most_bytes, "seconds": limits.seconds, "keep_furniture": limits.keep_furniture}
+        return worker.ask({**request, **given}, data)
+
+    def close(self) -> None:
+        """End the processes, whatever they do."""
+        for worker in self._all:
+            worker.kill()
+        self._threads.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _Worker:
+    """A process that reads one file after the other."""
+
+    def __init__(self, limits: Limits) -> None:
+        here = str(Path(__file__).parents[2])
+        paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+        # -P: a file in the working folder that is called like a module is not taken for it
+        command = [sys.executable, "-P", "-m", "rag.parsing.worker", str(limits.memory)]
+        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=null, env={**os.environ, "PYTHONPATH": paths}, start_new_session=True
+        )
+        self._limits = limits
+        self._late = False
+        self.ended = False
+
+    def ask(self, request: dict[str, Any], data: bytes) -> Loaded:
+        """Raises Unreadable, also if the process did not survive."""
+        timer = threading.Timer(_PATIENCE * self._limits.seconds, self._give_up)
+        timer.daemon = True
+        timer.start()
+        line = b""
+        with suppress(OSError, ValueError):
+            pipe = cast(IO[bytes], self._process.stdin)
+            pipe.write(json.dumps(request).encode() + b"\n" + data)
+            pipe.flush()
+            line = cast(IO[bytes], self._process.stdout).readline()
+        timer.cancel()
+        if not line.endswith(b"\n"):
+            raise Unreadable(self._cause_of_death(), passing=self._late)
+        answer = json.loads(line)
+        if answer.pop("last"):
+            self.kill()
+        return loaded_from(answer)
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._process.kill()
+
+    def _cause_of_death(self) -> str:
+        self.kill()
+        code = self._process.returncode
+        if self._late or code == -signal.SIGXCPU:
+            return f"takes more than {self._limits.seconds} seconds; set RAG_FILE_SECONDS to read it all the same"
+        if code in (-signal.SIGABRT, -signal.SIGKILL):  # libraries that do not get what they ask for; the system's own limit
+            return too_much_memory(self._limits.memory)
+        return f"made its reader fail ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+
+    def kill(self) -> None:
+        self.ended = True
+        with suppress(OSError):
+            cast(IO[bytes], self._process.stdin).close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        cast(IO[bytes], self._process.stdout).close()

@@ -1,0 +1,54 @@
+"""PPTX, through python-pptx: a slide is a page under its title; its notes stand below what it shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from pptx import Presentation
+
+from rag.parsing.base import Parsed, of_pages
+from rag.parsing.blocks import DEEPEST_INDENT, Block
+from rag.parsing.office import core_metadata
+
+
+def parse(content: bytes) -> Parsed:
+    """Text, slide titles as headings, metadata, and slides as pages."""
+    show = Presentation(io.BytesIO(content))
+    return of_pages(map(_slide, show.slides), core_metadata(show.core_properties))
+
+
+def _slide(slide: Any) -> Iterator[Block]:
+    title = slide.shapes.title
+    if title is not None and title.has_text_frame:
+        yield Block(" ".join(title.text_frame.text.split()), 1)
+    shapes = [shape for shape in _flat(slide.shapes) if title is None or shape.shape_id != title.shape_id]
+    for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
+        yield _shape(shape)
+    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+        notes = slide.notes_slide.notes_text_frame.text
+        yield Block(f"Notes: {notes}" if notes.strip() else "")
+
+
+def _flat(shapes: Any) -> Iterator[Any]:
+    """Shapes with those of groups, groups in groups too."""
+    stack = list(shapes)[::-1]
+    while stack:
+        shape = stack.pop()
+        if hasattr(shape, "shapes"):
+            stack += list(shape.shapes)[::-1]
+        else:
+            yield shape
+
+
+def _shape(shape: Any) -> Block:
+    if getattr(shape, "has_table", False) and shape.has_table:
+        rows = ([cell for cell in row.cells if not cell.is_spanned] for row in shape.table.rows)
+        return Block("\n".join(" | ".join(" ".join(cell.text_frame.text.split()) for cell in row) for row in rows))
+    if not shape.has_text_frame:
+        return Block("")
+    filled = [(p.text.replace("\v", "\n").strip(), p.level) for p in shape.text_frame.paragraphs if p.text.strip()]
+    if len(filled) < 2:
+        return Block("".join(text for text, _ in filled))
+    return Block("\n".join(f"{'  ' * min(level, DEEPEST_INDENT)}- {text}" for text, level in filled))

@@ -1,0 +1,260 @@
+"""reStructuredText as documentation has it: headings, lists, tables, literal blocks and the text of directives.
+
+Read line by line rather than through docutils, which knows no Sphinx, stops at its first error and takes seconds for a long file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rag.parsing.blocks import Block, join
+from rag.parsing.tables import lines as rows_as_lines
+from rag.types import Section
+
+_RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
+_DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
+_FOOTNOTE = re.compile(r"\.\.\s+(\[[^\]]+\])\s+(.*)\Z")
+_OPTION = re.compile(r":[\w -]+:(?:\s|\Z)")
+_FIELD = re.compile(r":([\w -]+):\s+(.*)\Z")
+_ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+")
+_HEADED = re.compile(r"\s*:header-rows:\s*1\s*\Z")
+_GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
+_SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
+_ROLE = re.compile(r":[\w:+.-]+:`([^`]*)`")
+_LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
+_LINK = re.compile(r"`([^`<]{1,300}?)\s+<[^`>]*>`_{0,2}")
+_MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
+"""Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
+_TARGET = re.compile(r"(.+?)\s+<[^>]*>\Z", re.DOTALL)
+_DROPPED = frozenset(
+    "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()
+)
+_LITERAL = frozenset("code code-block sourcecode parsed-literal literalinclude prompt productionlist doctest".split())
+_METADATA = frozenset("author authors date language".split())
+_DEEPEST = 20
+
+
+def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
+    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text."""
+    lines = [line.rstrip() for line in source.expandtabs().splitlines()]
+    reader = _Reader()
+    text, sections = join(reader.blocks(lines, 0))
+    metadata = reader.fields
+    if sections:
+        metadata.setdefault("title", sections[0].heading)
+    return text, sections, metadata
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._styles: list[str] = []
+        self.fields: dict[str, str] = {}
+
+    def blocks(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
+        """The blocks of lines that begin at the margin."""
+        at = 0
+        while at < len(lines):
+            if not lines[at]:
+                at += 1
+            elif depth == 0 and (heading := _heading(lines, at)):
+                text, style, after = heading
+                yield Block(_inline(text), self._level(style))
+                at = after
+            elif lines[at].startswith("..") and (lines[at] == ".." or lines[at][2:3].isspace()):
+                after = _body_end(lines, at + 1)
+                yield from self._explicit(lines[at], lines[at + 1 : after], depth)
+                at = after
+            else:
+                after = _paragraph_end(lines, at)
+                yield from self._paragraph(lines[at:after], depth)
+                if lines[after - 1].endswith("::"):
+                    end = _body_end(lines, after)
+                    yield Block("\n".join(_dedent(lines[after:end])))
+                    after = end
+                at = after
+
+    def _level(self, style: str) -> int:
+        if style not in self._styles:
+            self._styles.append(style)
+        return min(self._styles.index(style) + 1, 6)
+
+    def _explicit(self, first: str, below: Sequence[str], depth: int) -> Iterator[Block]:
+        """What follows "..": a directive, a footnote, or something that is not shown."""
+        body = _dedent(below)
+        if note := _FOOTNOTE.match(first):
+            yield Block(_inline(" ".join([note.group(1), note.group(2), *map(str.strip, body)])))
+        if not (directive := _DIRECTIVE.match(first)):
+            return
+        name, argument = directive.group(1).lower().rsplit(":", 1)[-1], directive.group(2)
+        headed = any(_HEADED.match(line) for line in body)
+        while body and (_OPTION.match(body[0]) or (not body[0] and _OPTION.match(next(filter(None, body), "")))):
+            body = body[1:]
+        if name in _DROPPED:
+            return
+        if name in _LITERAL:
+            yield Block("\n".join(body))
+        elif name in ("image", "figure", "graphviz", "kernel-figure", "kernel-image"):
+            yield from self._nested(body, depth)
+        elif name in ("list-table", "flat-table"):
+            yield Block(_inline(argument))
+            yield Block(rows_as_lines([*_list_table(body)], headed))
+        else:
+            apart = [""] if below and not below[0] else []
+            yield from self._nested([argument, *apart, *body], depth)
+
+    def _nested(self, body: list[str], depth: int) -> Iterator[Block]:
+        if depth < _DEEPEST:
+            yield from self.blocks(body, depth + 1)
+        else:
+            yield Block("\n".join(body))
+
+    def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
+        if _GRID.match(lines[0]):
+            yield Block(rows_as_lines([*_grid(lines)], any(line.startswith("+=") for line in lines)))
+        elif _SIMPLE.match(lines[0]):
+            yield Block(rows_as_lines([*_simple(lines)], sum(1 for line in lines if _SIMPLE.match(line)) == 3))
+        elif fields := [match for line in lines if (match := _FIELD.match(line))]:
+            self.fields |= {f.group(1).lower(): _inline(f.group(2)) for f in fields if f.group(1).lower() in _METADATA}
+            yield Block("\n".join(_inline(_FIELD.sub(r"\1: \2", line)) for line in lines))
+        elif _RULE.match(lines[0]) and len(lines) == 1:
+            return
+        else:
+            text = "\n".join(_items(lines))
+            yield Block("" if text == "::" else _inline(text[:-1] if text.endswith("::") else text))
+
+
+def _heading(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
+    """(text, style, next line) of a title with a rule below, or above and below."""
+    over = _RULE.match(lines[at])
+    text, under = (at + 1, at + 2) if over else (at, at + 1)
+    if under >= len(lines) or not lines[text].strip() or (not over and lines[text][:1].isspace()):
+        return None
+    rule = _RULE.match(lines[under])
+    if not rule or _RULE.match(lines[text]) or len(lines[under]) < min(len(lines[text].strip()), 4):
+        return None
+    if over and over.group(1) != rule.group(1):
+        return None
+    return lines[text].strip(), rule.group(1) * (2 if over else 1), under + 1
+
+
+def _body_end(lines: Sequence[str], at: int) -> int:
+    """Past the lines that are indented or empty."""
+    while at < len(lines) and (not lines[at] or lines[at][0] == " "):
+        at += 1
+    return at
+
+
+def _paragraph_end(lines: Sequence[str], at: int) -> int:
+    if _SIMPLE.match(lines[at]):
+        return _simple_end(lines, at)
+    at += 1
+    while at < len(lines) and lines[at] and not _heading_begins(lines, at):
+        at += 1
+    return at
+
+
+def _heading_begins(lines: Sequence[str], at: int) -> bool:
+    return bool(_RULE.match(lines[at]) and at + 2 < len(lines) and _RULE.match(lines[at + 2]) and not lines[at - 1])
+
+
+def _simple_end(lines: Sequence[str], at: int) -> int:
+    """Past the last of the rules of a simple table, which may hold empty lines."""
+    end, here = at + 1, at + 1
+    while here < len(lines) and (lines[here] or (here + 1 < len(lines) and lines[here + 1])):
+        if _SIMPLE.match(lines[here]) and len(lines[here].split()) == len(lines[at].split()):
+            end = here + 1
+            if end >= len(lines) or not lines[end]:
+                break
+        here += 1
+    return max(end, at + 1)
+
+
+def _dedent(lines: Sequence[str]) -> list[str]:
+    margin = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    kept = [line[margin:] for line in lines]
+    while kept and not kept[0]:
+        kept.pop(0)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
+
+
+def _items(lines: Sequence[str]) -> Iterator[str]:
+    """A line for each list item; other lines as they are."""
+    listed = _ITEM.match(lines[0])
+    current = ""
+    for line in lines:
+        if listed and not _ITEM.match(line):
+            current += " " + line.strip()
+            continue
+        if current:
+            yield current
+        current = re.sub(r"\A(\s*)(?:[*+\u2022]|#\.)\s+", r"\1- ", line) if listed else line.strip()
+    if current:
+        yield current
+
+
+def _grid(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a grid table; the lines of a cell are one."""
+    cells: list[list[str]] = []
+    for line in lines:
+        if _GRID.match(line):
+            if any(map(any, cells)):
+                yield [" ".join(filter(None, cell)) for cell in cells]
+            cells = []
+            continue
+        for number, piece in enumerate(line.strip().strip("|").split("|")):
+            cells += [[]] if number == len(cells) else []
+            cells[number].append(_inline(piece.strip()))
+
+
+def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a simple table, by the columns of its first rule; a row whose first cell is empty goes on."""
+    starts = [match.start() for match in re.finditer(r"=+", lines[0])]
+    row: list[str] = []
+    for line in lines:
+        if _SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
+            continue
+        cells = [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+        if row and not cells[0]:
+            row = [f"{before} {here}".strip() for before, here in zip(row, cells, strict=True)]
+            continue
+        if row:
+            yield [*map(_inline, row)]
+        row = cells
+    if row:
+        yield [*map(_inline, row)]
+
+
+def _list_table(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a list of lists: "* -" begins a row, "-" a cell."""
+    row: list[str] = []
+    for line in lines:
+        if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
+            if row:
+                yield [*map(_inline, row)]
+            row = [begins.group(1)]
+        elif cell := re.match(r"\s+-(?:\s+|\Z)(.*)", line):
+            row.append(cell.group(1))
+        elif row and line.strip():
+            row[-1] = f"{row[-1]} {line.strip()}".strip()
+    if row:
+        yield [*map(_inline, row)]
+
+
+def _inline(text: str) -> str:
+    """Without roles, links and emphasis; what is marked as literal is as it is."""
+    parts = _LITERAL_TEXT.split(text)
+    return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
+
+
+def _marked(text: str) -> str:
+    text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
+    text = _LINK.sub(r"\1", text)
+    return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")
+
+
+def _shown(content: str) -> str:
+    target = _TARGET.match(content)
+    return target.group(1) if target else content.lstrip("~!")

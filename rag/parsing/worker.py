@@ -1,0 +1,113 @@
+"""A process that reads files for another, within limits on time and memory: what goes wrong here goes wrong here only.
+
+It takes a request a line on its standard input, and answers each with a line; both are JSON, so that a file that took hold of a
+parser could not make the other side run anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from rag.parsing.load import Found, Loaded, Unreadable, load, load_data
+from rag.types import Document, Section
+
+_LARGE = 400_000
+"""Kilobytes of memory beyond which a process ends after its file: what a parser leaves behind is not kept for good."""
+
+
+def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
+    """Answer until the requests end, or a file has taken much memory."""
+    _limit_memory(memory)
+    while line := requests.readline():
+        request = json.loads(line)
+        _limit_time(request["seconds"])
+        answer = _answer(request, requests, memory)
+        answer["last"] = bool(answer.get("last")) or _used_memory() > _LARGE
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+        if answer["last"]:
+            return
+
+
+def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
+    try:
+        if "size" in request:
+            loaded = load_data(request["id"], requests.read(request["size"]), request["most_bytes"], request["keep_furniture"])
+        else:
+            found = Found(Path(request["path"]), request["id"])
+            loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
+        return asdict(loaded)
+    except Unreadable as error:
+        return {"unreadable": str(error), "passing": error.passing}
+    except MemoryError:
+        return {"unreadable": too_much_memory(memory), "last": True}
+
+
+def too_much_memory(memory: int) -> str:
+    return f"needs more than {memory:,} MB of memory; set RAG_FILE_MEMORY_MB to read it all the same"
+
+
+def loaded_from(answer: dict[str, Any]) -> Loaded:
+    """What `serve` answered. Raises Unreadable if it says so."""
+    if "unreadable" in answer:
+        raise Unreadable(answer["unreadable"], answer.get("passing", False))
+    skipped = [(source, reason) for source, reason in answer["skipped"]]
+    documents = [_document(fields) for fields in answer["documents"]]
+    return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])
+
+
+def _document(fields: dict[str, Any]) -> Document:
+    sections = tuple(Section(**section) for section in fields.pop("sections"))
+    return Document(**{**fields, "sections": sections, "pages": tuple(fields["pages"])})
+
+
+def _limit_memory(megabytes: int) -> None:
+    """On the address space, beyond what the process has already; where the system knows no such limit, none."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + (megabytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    except (ImportError, OSError, ValueError):
+        pass
+
+
+def _limit_time(seconds: int) -> None:
+    """On the time of the processor, beyond what the process has used already."""
+    try:
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+    except (ImportError, OSError, ValueError):
+        pass
+
+
+def _used_memory() -> int:
+    """The most this process has used, in kilobytes; 0 where it cannot be told.
+
+    Not `ru_maxrss`: that begins with what the process that started this one held, and would end a reader after every file.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
+
+
+def main() -> None:
+    """Parsers that write to the standard output write nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    serve(sys.stdin.buffer, answers, int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas are the values that were saved."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any
+
+import openpyxl
+
+from rag.parsing.base import Parsed
+from rag.parsing.blocks import Block, join
+from rag.parsing.delimited import table
+from rag.parsing.office import core_metadata
+
+
+def parse(content: bytes) -> Parsed:
+    """Text, rows under their sheet as sections, metadata. Sheets that are hidden are left out."""
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    return Parsed(*join(_blocks(book)), core_metadata(book.properties))
+
+
+def _blocks(book: Any) -> Iterator[Block]:
+    for sheet in book.worksheets:
+        if sheet.sheet_state == "visible":
+            sheet.reset_dimensions()  # it may say that it has seventeen billion cells
+            yield Block(sheet.title, 1)
+            yield from table([_cell(value) for value in row] for row in sheet.iter_rows(values_only=True))
+
+
+def _cell(value: Any) -> str:
+    """As a person would write it: a whole number without a point, a date without midnight."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
+    return value.isoformat() if isinstance(value, date | time) else str(value)

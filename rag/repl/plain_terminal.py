@@ -1,0 +1,67 @@
+"""A line in, words out: for terminals that cannot move the cursor, and for screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from rag.repl.complete import Suggestion, suggest
+from rag.repl.history import Past
+from rag.repl.screen import Screen
+from rag.repl.session import Place
+from rag.types import Document
+
+AROUND = 300
+"""Characters shown on either side of a source."""
+
+
+def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[list[str]]:
+    """The lines that are typed, until the end of input; where Python has readline, with history and completion.
+
+    Ctrl-C drops the line.
+    """
+    with suppress(ImportError):
+        _readline(documents, past)
+    while True:
+        try:
+            line = input("> ")
+        except KeyboardInterrupt:
+            print()
+            continue
+        except EOFError:
+            print()
+            return
+        past.add(line)
+        yield [line]
+
+
+def show(screen: Screen, document: Document, place: Place) -> None:
+    """The place with what stands around it."""
+    first, last = max(0, place.start - AROUND), min(len(document.text), place.end + AROUND)
+    screen.line(f"{document.id}, characters {place.start} to {place.end} of {len(document.text)}:")
+    before, after = document.text[first : place.start], document.text[place.end : last]
+    screen.paragraph(f"{'...' if first else ''}{before}", place.quote, f"{after}{'...' if last < len(document.text) else ''}")
+
+
+def confirm(question: str) -> bool:
+    """Whether yes was typed."""
+    return input(f"{question} Type yes or no: ").strip().lower() in ("y", "yes")
+
+
+def _readline(documents: Callable[[], Sequence[Document]], past: Past) -> None:
+    import readline
+
+    for line in past.lines():
+        readline.add_history(line)
+    found: list[Suggestion] = []
+
+    def complete(text: str, state: int) -> str | None:
+        if state == 0:
+            found[:] = suggest(text, documents)
+        if state >= len(found):
+            return None
+        return text[: len(text) - found[state].back] + found[state].text
+
+    readline.set_completer_delims("\n")
+    readline.set_completer(complete)
+    readline.parse_and_bind("tab: complete")

@@ -1,0 +1,146 @@
+"""The REPL as it suits where it runs: at a terminal, at a plain one, or in a pipe."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from rag import __version__
+from rag.errors import RagError
+from rag.filters import Filter
+from rag.repl import commands
+from rag.repl.history import Past, place
+from rag.repl.screen import Screen
+from rag.repl.session import Place, Session
+from rag.repl.session_engine import Service
+from rag.settings import Settings
+from rag.types import Document
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    settings: Settings
+    filter: Filter = ()
+    read: int | None = None
+    as_json: bool = False
+    plain: bool = False
+    follow: bool = True
+
+
+def run(options: Options) -> int:
+    """Until the end of input. The exit code."""
+    service = Service(options.settings)
+    session = Session(service, options.filter, options.read, options.as_json, options.follow)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from rag.repl import batch
+
+        return batch.run(session, sys.stdin.buffer, sys.stdout)
+    _at_plain(session) if options.plain or is_plain(options.settings) else _at_terminal(session)
+    if service.loading:  # a thread inside a library that is being imported survives no orderly end
+        sys.stdout.flush()
+        os._exit(0)
+    return 0
+
+
+def is_plain(settings: Settings) -> bool:
+    """Whether the terminal, or the person, wants words without colours, places and moving parts."""
+    return settings.screen == "plain" or (settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""))
+
+
+def screen_for(plain: bool) -> Screen:
+    from rich.console import Console
+
+    for name in ("COLUMNS", "LINES"):  # rich would hold to them when the terminal is resized
+        os.environ.pop(name, None)
+    colours: Literal["auto"] | None = None if plain else "auto"
+    return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
+
+
+def _at_terminal(session: Session) -> None:
+    from rag.repl.terminal import Prompt, quiet
+
+    screen = screen_for(plain=False)
+    session.working = screen.working
+    colour = not screen.console.no_color
+    prompt = Prompt(session.service, Past(place(session.service.settings.history)), partial(foot, session), colour)
+    desk = commands.Desk(session, screen, partial(_page, colour), prompt.confirm)
+    with quiet():
+        _welcome(screen, session)
+        converse(desk, prompt.read())
+
+
+def _at_plain(session: Session) -> None:
+    from rag.repl import plain_terminal as plain
+
+    screen = screen_for(plain=True)
+    session.working = screen.working
+    desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
+    _welcome(screen, session)
+    session.service.start()
+    converse(desk, plain.read(session.service.documents, Past(place(session.service.settings.history))))
+
+
+def _page(colour: bool, document: Document, shown: Place) -> None:
+    from rag.repl import pager
+
+    pager.show(document, shown, colour)
+
+
+def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
+    """Do what each line says until they end, or one says so. Of several that were typed at once Ctrl-C drops the rest."""
+    for lines in typed:
+        try:
+            for line in lines:
+                if len(lines) > 1:
+                    desk.screen.note(f"> {line}")
+                _do(desk, line)
+        except EOFError:
+            return
+        except KeyboardInterrupt:  # wherever it falls, between two lines too
+            desk.screen.note("stopped")
+            desk.screen.gap()
+
+
+def _do(desk: commands.Desk, line: str) -> None:
+    """Nothing that goes wrong with it ends the session. KeyboardInterrupt if it was stopped; EOFError for /quit."""
+    try:
+        commands.handle(desk, line)
+    except RagError as error:
+        desk.screen.error(error)
+    except EOFError:
+        raise
+    except Exception as error:
+        _log.info("%r went wrong", line, exc_info=True)
+        desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
+    if line.strip():
+        desk.screen.gap()
+
+
+def foot(session: Session) -> str:
+    """What stands below the prompt."""
+    service = session.service
+    state = (
+        "loading the models"
+        if service.loading
+        else f"{service.known:,} documents"
+        if service.known >= 0
+        else "no index yet: /ingest PATH"
+    )
+    reads = f"reads {session.read}" if session.read else ""
+    only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
+    return " \u00b7 ".join(part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part)
+
+
+def _welcome(screen: Screen, session: Session) -> None:
+    screen.note(f"rag {__version__}, {session.service.settings.place}")
+    screen.note("Ask a question. /help shows more, Ctrl-D leaves.")
+    screen.gap()

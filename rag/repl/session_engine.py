@@ -1,0 +1,178 @@
+"""The index and the models behind the prompt: loaded in the background, waited for where they are needed.
+
+What is heavy is imported when it is used, so that the prompt comes first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from rag.errors import NotFoundError, RagError, StoreError
+from rag.settings import Settings
+from rag.types import Document
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+    from rag.ingestion.deletion import Receipt
+    from rag.ingestion.ingest import Report
+    from rag.protocols import Embedder, Reader, Store
+
+T = TypeVar("T")
+
+
+class Later(Generic[T]):
+    """A value that a thread makes. The thread does not keep the process alive. `done` is called in it at its end, well or not."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self.done: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._starting = threading.Lock()
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
+
+    @property
+    def loading(self) -> bool:
+        return self._thread.is_alive() and not (self._value or self._error)
+
+    def get(self) -> T:
+        """Waits, and can be interrupted. Raises what the making raised."""
+        self.start()
+        while self._thread.is_alive():
+            self._thread.join(0.1)
+        if self._error:
+            raise self._error
+        return self._value[0]
+
+    def _run(self) -> None:
+        try:
+            self._value.append(self._make())
+        except BaseException as error:
+            self._error = error
+        self.done()
+
+
+class Service:
+    """One index and its models, for one person at a prompt."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store: Store | None = None
+        self._engine: Engine | None = None
+        self._opening = threading.Lock()
+        self._models = Later(self._load)
+        self._listed: tuple[int, list[Document]] = (-1, [])
+
+    def start(self, done: Callable[[], object] = lambda: None) -> None:
+        """Begin to load; `done` is called, from another thread, when that has ended, well or not."""
+        self._models.done = done
+        self._models.start()
+
+    @property
+    def loading(self) -> bool:
+        return self._models.loading
+
+    @property
+    def known(self) -> int:
+        """How many documents there were when it was last looked; -1: not looked yet, or there is no index."""
+        return len(self._listed[1]) if self._listed[0] >= 0 else -1
+
+    def _load(self) -> tuple[Embedder, Reader]:
+        from rag import build
+
+        with suppress(RagError):
+            self.documents()
+        embedder, reader = build.embedder(self.settings), build.reader(self.settings)
+        with suppress(RagError):  # said when a question needs the index; until then one can be made
+            build.assemble(self.settings, self.store(), embedder, reader).ask(
+                "What is this?"
+            )  # loads what a first question loads
+        return embedder, reader
+
+    def store(self) -> Store:
+        """The index, opened at first use; one that another process has made since is found. Raises StoreError for none."""
+        from rag import build
+
+        with self._opening:
+            if self._store is None:
+                self._store = build.store(self.settings)
+            return self._store
+
+    def engine(self) -> Engine:
+        """Waits for the models. Raises StoreError before that if there is no index to ask."""
+        from rag import build
+
+        store = self.store()
+        if self._engine is None:
+            self._engine = build.assemble(self.settings, store, *self._models.get())
+        return self._engine
+
+    @property
+    def embedder(self) -> Embedder:
+        """Waits for the models."""
+        return self._models.get()[0]
+
+    def ingest(self, path: Path, progress: Callable[[int, int], object]) -> Report:
+        """What is under `path` into the index, which is made if it is absent. `progress(done, of)` is called after each file."""
+        from rag import build
+        from rag.ingestion.ingest import Ingest
+
+        files = build.files(self.settings, [path])
+        embedder, _ = self._models.get()
+        with self._opening:
+            if self._store is None:
+                self._store = build.store(self.settings, embedder, create=True)
+        seen = iter(range(1, len(files) + 1))
+        with build.pool(self.settings) as pool:
+            ingest = Ingest(self._store, embedder, self.settings.passage_tokens, build.stamps(self.settings), pool)
+            return ingest.run(files, lambda: progress(next(seen), len(files)))
+
+    def delete(self, document_id: str) -> Receipt | None:
+        """Proof that the document is gone; None if it was not there."""
+        from rag import build
+        from rag.ingestion.deletion import delete
+
+        receipts = delete(self.store(), [document_id])
+        stamps = build.stamps(self.settings)
+        stamps.forget([receipt.source for receipt in receipts])
+        stamps.save()
+        return receipts[0] if receipts else None
+
+    def documents(self) -> list[Document]:
+        """All, without their text, as the index has them now; none if there is no index."""
+        try:
+            store = self.store()
+            generation = store.stats().generation
+            if generation != self._listed[0]:
+                self._listed = generation, store.documents()
+            return self._listed[1]
+        except StoreError:
+            return []
+
+    def find(self, name: str) -> Document:
+        """The document, without its text, with this id, path or title. Raises NotFoundError."""
+        documents = self.documents()
+        source = str(Path(name).expanduser().resolve())
+        keys: Sequence[tuple[Callable[[Document], str], str]] = [
+            (lambda d: d.id, name),
+            (lambda d: d.source, source),
+            (lambda d: d.title.casefold(), name.casefold()),
+        ]
+        for key, wanted in keys:
+            found = [document for document in documents if key(document) == wanted]
+            if len(found) == 1:
+                return found[0]
+        near = difflib.get_close_matches(name, [document.id for document in documents], 1)
+        raise NotFoundError(
+            f"no document {name} in the index", f"did you mean {near[0]}?" if near else "see what there is: /docs"
+        )

@@ -1,0 +1,80 @@
+"""The application: `create_app(settings)` puts the parts together; `rag serve` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from rag import __version__, build
+from rag.server import openapi, problems
+from rag.server.auth import Access
+from rag.server.error_shapes import ErrorShapes
+from rag.server.middleware import Bounds, Guard
+from rag.server.routes import check, dify, documents, mcp, openai, operations, questions
+from rag.server.state import Backend, Service
+from rag.settings import Settings
+
+_SPARE_THREADS = 32
+"""Beside one for each question that may wait: uploads, documents, the page."""
+
+
+def _ignore(_: BaseException) -> None:
+    pass
+
+
+def create_app(
+    settings: Settings,
+    open_backend: Callable[[Settings], Backend] = build.backend,
+    on_failure: Callable[[BaseException], object] = _ignore,
+) -> FastAPI:
+    """The service over the settings' index. Index and models are opened when it starts, in a thread of their own.
+
+    `on_failure` is told if they cannot be. Raises StoreError if uploads cannot be kept in the index's folder.
+    """
+    service = Service(settings, lambda: open_backend(settings), on_failure)
+    threads = settings.queue + _SPARE_THREADS
+    agents = mcp.McpEndpoint(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        service.start()
+        async with agents.running():
+            yield
+        await anyio.to_thread.run_sync(service.close)
+
+    app = FastAPI(
+        title="rag",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
+    )
+    app.state.service = service
+    for router in (questions.router, documents.router, operations.router, check.router, openai.router, dify.router):
+        app.include_router(router)
+    app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
+    problems.install(app)
+    access = Access(service.keys, settings.host, settings.rate)
+    app.add_middleware(Guard, access=access, bounds=Bounds(threads, settings.max_upload_mb << 20), metrics=service.metrics)
+    app.add_middleware(ErrorShapes)
+    app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]
+    return app
+
+
+def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+
+    def made_once() -> dict[str, Any]:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return made_once

@@ -1,0 +1,171 @@
+"""The ingest thread: takes uploads from the queue on disk and puts their documents into the index.
+
+Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that questions go on. The index is
+locked only while what is embedded is put, so that deletions go on too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from rag.errors import BusyError, InputError, RagError, StoreError
+from rag.ingestion import uploads as jobs
+from rag.ingestion.ingest import UPLOADED, check_free
+from rag.parsing.pool import Pool
+from rag.protocols import Embedder, Store, Vectors
+from rag.server.metrics import Metrics
+from rag.server.model_worker import ModelThread
+from rag.server.schemas import WireFile
+from rag.server.uploads import Jobs, Upload
+
+if TYPE_CHECKING:
+    from rag.server.uploads_postgres import SharedJobs
+
+_log = logging.getLogger(__name__)
+_PIECE = 16
+"""Passages embedded between two batches of questions: some 50 ms."""
+_PAUSE = 1.0
+"""Seconds after which an upload is tried again."""
+FOLDER = "uploads"
+T = TypeVar("T")
+_LONGEST_NAME = 200
+
+
+class LentEmbedder:
+    """An embedder whose work is done in the model thread."""
+
+    def __init__(self, embedder: Embedder, thread: ModelThread) -> None:
+        self._embedder = embedder
+        self._thread = thread
+        self.name = embedder.name
+        self.dim = embedder.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._thread.call(lambda: self._embedder.embed_queries(texts))
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
+        rows = [self._thread.call(lambda piece=piece: self._embedder.embed_passages(piece)) for piece in pieces]  # type: ignore[misc]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._thread.call(lambda: self._embedder.count_tokens(texts))
+
+
+class IngestThread:
+    """`parts` waits for the index to be open: (store, embedder)."""
+
+    def __init__(
+        self,
+        jobs: Jobs | SharedJobs,
+        thread: ModelThread,
+        parts: Callable[[], tuple[Store, Embedder]],
+        passage_tokens: int,
+        metrics: Metrics,
+        pool: Pool,
+    ) -> None:
+        self._jobs = jobs
+        self._models = thread
+        self._parts = parts
+        self._passage_tokens = passage_tokens
+        self._metrics = metrics
+        self._pool = pool
+        self._closing = threading.Event()
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="ingest")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """After the file that is being done; what waits stays on disk."""
+        self._closing.set()
+        self._jobs.wake()
+        if self._thread.ident:  # it was started
+            self._thread.join()
+        self._pool.close()
+
+    def _run(self) -> None:
+        try:
+            store, embedder = self._parts()
+        except BaseException:
+            return  # the model thread says why
+        lent = LentEmbedder(embedder, self._models)
+        while not self._closing.is_set():
+            try:
+                self._next(store, lent)
+            except Exception as error:  # whatever it is, later uploads do not wait for ever
+                self._later(error)
+
+    def _next(self, store: Store, embedder: Embedder) -> None:
+        """Do the next file, if there is one. Raises what does not lie in the file: it stays, and is tried again."""
+        found = self._jobs.next()
+        if found is None:
+            self._jobs.wait_for_any(5.0)
+            return
+        job, number, upload = found
+        result = self._do(upload, store, embedder)
+        self._patiently(lambda: self._jobs.finish(job, number, result))
+        self._metrics.file(result.outcome)
+        self._trouble = ""
+
+    def _patiently(self, change: Callable[[], T]) -> T:
+        """However often it takes, until the service stops: what was embedded is not embedded again."""
+        while True:
+            try:
+                return change()
+            except (BusyError, StoreError) as error:
+                if self._closing.is_set():
+                    raise
+                self._later(error)
+
+    def _later(self, error: Exception) -> None:
+        """Pause, and say why uploads wait, once."""
+        if str(error) != self._trouble and not self._closing.is_set():
+            _log.warning("uploads wait, and are tried again: %s", error, exc_info=not isinstance(error, RagError))
+        self._trouble = str(error)
+        self._closing.wait(_PAUSE)
+
+    def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile:
+        """What became of it. Raises RagError or OSError if the fault is not the file's.
+
+        The file is read in a process of its own: a hostile one costs its upload, not the service.
+        """
+        name = upload[0]
+        try:
+            prepared = jobs.prepare(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data)
+            done = self._patiently(lambda: jobs.put_prepared(store, prepared))
+            return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents), detail=done.detail)
+        except InputError as error:
+            return WireFile(name=name, outcome="rejected", detail=error.message)
+        except (RagError, OSError):
+            raise
+        except Exception:
+            _log.exception("an upload could not be read")
+            return WireFile(name=name, outcome="rejected", detail="it could not be read")
+
+
+def file_of(upload: Upload) -> jobs.Upload:
+    """As it is kept: named under `uploads/`, so that it is told apart from files."""
+    name, content = upload
+    return jobs.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
+
+
+def check_names(store: Store, uploads: Sequence[Upload]) -> None:
+    """Raises ConflictError if a name is that of a file's document. Archives show theirs only when they are read."""
+    for file in map(file_of, uploads):
+        check_free(file.name, file.source, store.document(file.name))
+
+
+def safe_name(name: str) -> str:
+    """The last part of a name that a client gave: it becomes part of a document's id, and never a path. Raises InputError."""
+    last = PurePosixPath(name.replace("\\", "/")).name.strip()
+    if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
+        raise InputError(f"{name[:80]!r} is no name of a file", f"send one of at most {_LONGEST_NAME} printable characters")
+    return last

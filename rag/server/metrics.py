@@ -1,0 +1,72 @@
+"""What Prometheus may know: counts and times, never words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from rag.models.remembered import RememberingEmbedder
+from rag.protocols import Embedder, Stats
+from rag.types import Answer
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One service's figures, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("rag_requests", "Requests by route, method and status.", "route", "method", "status")
+        self._seconds = self._histogram("rag_request_seconds", "Seconds a request took, by route.", _SECONDS, "route")
+        self._stages = self._histogram("rag_stage_seconds", "Seconds of a batch's stages.", _SECONDS, "stage")
+        self._batch = self._histogram("rag_batch_questions", "Questions in a batch.", (1, 2, 4, 8, 16, 32, 64))
+        self._answers = self._counter("rag_answers", "Questions answered, and those where the service abstained.", "outcome")
+        self._jobs = self._counter("rag_ingested_files", "Uploaded files by what became of them.", "outcome")
+
+    def _counter(self, name: str, help: str, *labels: str) -> Counter:
+        return Counter(name, help, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, help, labels, buckets=buckets, registry=self._registry)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def batch(self, questions: int) -> None:
+        self._batch.observe(questions)
+
+    def stages(self, timings: Mapping[str, float]) -> None:
+        for stage, seconds in timings.items():
+            self._stages.labels(stage).observe(seconds)
+
+    def answers(self, answers: Sequence[Answer]) -> None:
+        """Of one batch, which share their timings."""
+        self.stages({stage: seconds for stage, seconds in answers[0].timings.items() if stage != "retrieve"})
+        for answer in answers:
+            self._answers.labels("abstained" if answer.text is None else "answered").inc()
+
+    def file(self, outcome: str) -> None:
+        self._jobs.labels(outcome).inc()
+
+    def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
+        """Gauges, looked up when they are asked for."""
+        Gauge("rag_queue_depth", "Questions that wait.", registry=self._registry).set_function(depth)
+        for name in ("documents", "passages", "generation"):
+            gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)
+            gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
+
+    def watch_embedder(self, embedder: Embedder) -> None:
+        """How many questions' vectors were known from before."""
+        if isinstance(embedder, RememberingEmbedder):
+            gauge = Gauge("rag_query_vectors", "Questions by where their vectors came from.", ["source"], registry=self._registry)
+            gauge.labels("memory").set_function(lambda: embedder.remembered)
+            gauge.labels("model").set_function(lambda: embedder.embedded)
+
+    def text(self) -> bytes:
+        """In Prometheus's text format."""
+        return generate_latest(self._registry)

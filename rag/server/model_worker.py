@@ -1,0 +1,247 @@
+"""The model thread: questions from every connection meet here, and are searched and read in common batches.
+
+The models run in this one thread alone, so that tokenizers, which must not be shared, are not, and cores are not fought over.
+Background work, the embedding of documents, gets a turn after each batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from rag.engine import Asked, Engine, Found
+from rag.errors import InputError, RagError
+from rag.server import problems
+from rag.server.metrics import Metrics
+from rag.types import Answer
+
+_log = logging.getLogger(__name__)
+_QUESTION_TOKENS = 32
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A question under way. `found` is set before `answer`; with `search` it is all that is wanted.
+
+    `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the tokens that will be read.
+    `begun` is set when a passage has been read.
+    """
+
+    asked: Asked
+    deadline: float
+    cost: int
+    search: bool = False
+    hasty: bool = False
+    begun: threading.Event = field(default_factory=threading.Event)
+    found: Future[Found] = field(default_factory=Future)
+    answer: Future[Answer] = field(default_factory=Future)
+
+    @property
+    def wanted(self) -> bool:
+        return not self.answer.cancelled()
+
+    def cancel(self) -> None:
+        """The client is gone, or waits no longer."""
+        self.answer.cancel()
+        self.found.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        for future in (self.found, self.answer):
+            with suppress(InvalidStateError):  # it is there, or no longer wanted
+                future.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`queue`: most questions that wait; `tokens`: about as many in a batch; `window`: seconds a first one waits for more."""
+
+    queue: int
+    tokens: int
+    window: float
+    passage_tokens: int
+
+    def cost(self, passages: int) -> int:
+        return passages * (self.passage_tokens + _QUESTION_TOKENS)
+
+
+class ModelThread:
+    """Takes questions from a bounded queue, a batch at a time."""
+
+    def __init__(self, open_engine: Callable[[], Engine], limits: Limits, metrics: Metrics) -> None:
+        """`open_engine` is called in the thread, so that the service answers /health while models load."""
+        self._open = open_engine
+        self.limits = limits
+        self._metrics = metrics
+        self._changed = threading.Condition()
+        self._queue: deque[Work] = deque()
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._closing = False
+        self._pace = 0.5
+        self._thread = threading.Thread(target=self._run, name="models")
+        self.opened: Future[Engine] = Future()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer what waits, then stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.ident:  # it was started
+            self._thread.join()
+
+    @property
+    def depth(self) -> int:
+        return len(self._queue)
+
+    def submit(self, works: Sequence[Work]) -> None:
+        """All or none. Raises ServiceError if the queue is full or closed, InputError if they never fit into it."""
+        if len(works) > self.limits.queue:
+            message = f"{len(works):,} questions at once are more than may wait, which are {self.limits.queue:,}"
+            raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
+        with self._changed:
+            if self._closing:
+                raise problems.closing()
+            if len(self._queue) + len(works) > self.limits.queue:
+                self._queue = deque(work for work in self._queue if work.wanted)
+            if len(self._queue) + len(works) > self.limits.queue:
+                raise problems.overloaded(max(1, min(60, round(self._pace * len(self._queue)))))
+            self._queue.extend(works)
+            self._changed.notify_all()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run it in this thread, after the batch that runs now."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._closing:
+                raise problems.closing()
+            self._calls.append((function, future))
+            self._changed.notify_all()
+        return future.result()
+
+    def _run(self) -> None:
+        try:
+            engine = self._open()
+        except BaseException as error:
+            self.opened.set_exception(error)
+            self._drop(error)
+            return
+        self.opened.set_result(engine)
+        while self._wait():
+            if batch := self._take():
+                self._time(batch, engine)
+            if self._calls:
+                _call(*self._calls.popleft())
+        self._drop(problems.closing())
+
+    def _drop(self, error: BaseException) -> None:
+        with self._changed:
+            self._closing = True
+            for work in self._queue:
+                work.fail(error if isinstance(error, RagError) else problems.closing())
+            for _, future in self._calls:
+                future.set_exception(problems.closing())
+            self._queue.clear()
+            self._calls.clear()
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False if there will not be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._calls or self._closing)
+            return bool(self._queue) or not self._closing
+
+    def _take(self) -> list[Work]:
+        until = time.monotonic() + self.limits.window
+        with self._changed:
+            while self._queue and sum(work.cost for work in self._queue) < self.limits.tokens and not self._closing:
+                if not self._changed.wait(max(0.0, until - time.monotonic())):
+                    break
+            batch: list[Work] = []
+            costs: dict[Asked, int] = {}
+            while self._queue and (not batch or _total(costs, self._queue[0]) <= self.limits.tokens):
+                batch.append(self._queue.popleft())
+                costs[batch[-1].asked] = batch[-1].cost
+            return batch
+
+    def _time(self, batch: list[Work], engine: Engine) -> None:
+        begun = time.monotonic()
+        batch = [work for work in batch if _in_time(work, begun)]
+        if batch:
+            self._metrics.batch(len(batch))
+            self._answer(batch, engine)
+            self._pace = 0.8 * self._pace + 0.2 * (time.monotonic() - begun) / len(batch)
+
+    def _answer(self, batch: list[Work], engine: Engine) -> None:
+        """A question that breaks the batch is found by asking each alone."""
+        try:
+            _answer(batch, engine, self._metrics)
+        except Exception as error:
+            left = [work for work in batch if not work.answer.done()]
+            if len(batch) == 1 or isinstance(error, RagError):
+                if not isinstance(error, RagError):
+                    _log.exception("a question could not be answered")
+                for work in left:
+                    work.fail(error)
+            else:
+                for work in left:
+                    self._answer([work], engine)
+
+
+def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
+    """The same question, asked by many at once, is searched and read once; but who is in haste is read for alone."""
+    begun = time.perf_counter()
+    asked = list(dict.fromkeys(work.asked for work in batch))
+    found = dict(zip(asked, engine.find_many(asked), strict=True))
+    timings = {"retrieve": time.perf_counter() - begun}
+    metrics.stages(timings)
+    to_read: dict[tuple[Asked, float | None], list[Work]] = {}
+    for work in batch:
+        _give(work.found, found[work.asked])
+        if not work.search and (work.answer.running() or work.answer.set_running_or_notify_cancel()):
+            to_read.setdefault((work.asked, work.deadline if work.hasty else None), []).append(work)
+    if to_read:
+        groups = list(to_read.values())
+        timely = [replace(works[0].asked, deadline=min(work.deadline for work in works)) for works in groups]
+
+        def seen(row: int) -> None:
+            for work in groups[row]:
+                work.begun.set()
+
+        answers = engine.answer_many(timely, [found[works[0].asked] for works in groups], timings, seen)
+        metrics.answers(answers)
+        for works, answer in zip(groups, answers, strict=True):
+            for work in works:
+                work.answer.set_result(answer)
+
+
+def _give(future: Future[T], value: T) -> None:
+    """Unless nobody waits for it, or it is there from a first try."""
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_result(value)
+
+
+def _in_time(work: Work, now: float) -> bool:
+    if work.wanted and work.deadline <= now:
+        work.fail(problems.late())
+    return work.wanted and not work.answer.done()
+
+
+def _total(costs: dict[Asked, int], work: Work) -> int:
+    """With this one too; what is asked already costs nothing more."""
+    return sum({**costs, work.asked: work.cost}.values())
+
+
+def _call(function: Callable[[], Any], future: Future[Any]) -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,0 +1,109 @@
+"""What /openapi.json says of errors, events and uploads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from rag import __version__
+from rag.server.error_shapes import error_model
+from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
+from rag.server.problems import MEDIA_TYPE, Problem
+
+_SUMMARY = """Questions answered with words that stand in the documents, and where they stand; or `null` and why.
+
+Offsets count Unicode code points of the document's text (`GET /v1/documents/{id}/text`), and every end is exclusive. A
+JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors are problem details (RFC 9457).
+
+Without API keys the service answers only this machine. With keys send `Authorization: Bearer KEY`; a read-only key may do
+everything but change documents."""
+_EVERYWHERE = {
+    400: "It is not HTTP or JSON as it should be.",
+    401: "No API key, or a wrong or revoked one.",
+    403: "A read-only key, or a page of another site.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    421: "Without API keys the service answers only this machine.",
+    422: "It is not as described here.",
+    429: "Too many requests with this key; `Retry-After` says when.",
+    503: "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again.",
+}
+_SOMEWHERE = {
+    404: "There is no such thing.",
+    409: "The index is empty, or the name is another document's.",
+    415: "A media type that is not taken here.",
+}
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: done\ndata: {}\n\n"}}}
+}
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
+                },
+            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/TextDocument"}},
+        },
+    }
+}
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Errors of an operation beside those that all have."""
+    known = _EVERYWHERE | _SOMEWHERE
+    return {status: _response(known[status]) for status in sorted({*_EVERYWHERE, *statuses})}
+
+
+def _response(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+def schema(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's own, with problems instead of its error shapes, and the key."""
+    from rag.server.schemas import TextDocument
+
+    made = get_openapi(title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS)
+    schemas = made["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Problem, TextDocument, ErrorBody, OpenAIError, DifyError):
+        made_schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made_schema.pop("$defs", None)
+        schemas[model.__name__] = made_schema
+    made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    made["security"] = [{}, {"key": []}]
+    for path, operations in made["paths"].items():
+        for operation in operations.values():
+            for status, description in _EVERYWHERE.items():
+                if str(status) not in operation["responses"] or status == 422:
+                    operation["responses"][str(status)] = _response(description)
+            _reshape(operation["responses"], path)
+    return made
+
+
+def _reshape(responses: dict[str, Any], path: str) -> None:
+    """Errors as `error_shapes` sends them: OpenAI's clients get no problem details, and 400 for 422."""
+    model = error_model(path)
+    if model is None:
+        return
+    if model is OpenAIError:
+        responses.pop("422")
+    for status, answer in responses.items():
+        if int(status) >= 400:
+            answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+
+
+_TAGS = [
+    {"name": "questions", "description": "Ask and search."},
+    {"name": "documents", "description": "Put in, look at, take out."},
+    {"name": "operations", "description": "For those who run the service."},
+    {"name": "openai", "description": "The documents behind OpenAI's API; errors in its shape."},
+    {"name": "integrations", "description": "What other applications ask by their own contracts."},
+]

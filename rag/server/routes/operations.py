@@ -1,0 +1,62 @@
+"""The page, and what those who run the service ask: `/health`, `/ready`, `/metrics`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
+
+from rag import __version__
+from rag.server import metrics
+from rag.server.openapi import described
+from rag.server.state import Service, service_of
+from rag.server.static import PAGE
+
+router = APIRouter(tags=["operations"])
+Shared = Annotated[Service, Depends(service_of)]
+
+
+class Health(BaseModel):
+    status: str = "alive"
+    version: str = __version__
+
+
+class Ready(BaseModel):
+    status: str = "ready"
+    documents: int
+    passages: int
+    generation: int
+    waiting_questions: int
+    waiting_files: int
+
+
+@router.get("/health")
+def health() -> Health:
+    """Whether the process is alive."""
+    return Health()
+
+
+@router.get("/ready", responses=described(503))
+def ready(service: Shared) -> Ready:
+    """Whether it can answer: the index is open and the models are warm."""
+    stats = service.engine.store.stats()
+    return Ready(
+        documents=stats.documents,
+        passages=stats.passages,
+        generation=stats.generation,
+        waiting_questions=service.models.depth,
+        waiting_files=service.jobs.waiting,
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def prometheus(service: Shared) -> Response:
+    """Figures for Prometheus."""
+    return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/", include_in_schema=False)
+def page() -> HTMLResponse:
+    return HTMLResponse(PAGE.html, headers={"Content-Security-Policy": PAGE.policy})

@@ -1,0 +1,99 @@
+"""`/v1/ask`, `/v1/ask/batch`, `/v1/search` and `/v1/verify`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from rag.answering.verification import Cited, verify
+from rag.errors import RagError
+from rag.server import problems, serialize
+from rag.server.model_worker import Work
+from rag.server.openapi import EVENTS, described
+from rag.server.schemas import Ask, AskBatch, Claim, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
+from rag.server.state import Service, hangup_of, service_of, wait
+
+_log = logging.getLogger(__name__)
+router = APIRouter(prefix="/v1", tags=["questions"])
+Shared = Annotated[Service, Depends(service_of)]
+
+
+@router.post("/ask", response_model=WireAnswer, responses=described(409, 503) | EVENTS)
+def ask(body: Ask, request: Request, service: Shared) -> Any:
+    """The answer that stands in the documents, or `answer: null` and why.
+
+    With `stream` the answer comes as server-sent events: `search_results` as soon as passages are found, a `citation` each,
+    `final_answer`, `done`; or `error`.
+    """
+    _note(request, service, [body.question])
+    (work,) = service.works([body.question], body, hangup_of(request))
+    if body.stream:
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(work, request.state.request_id), media_type="text/event-stream", headers=headers)
+    return _answer(work)
+
+
+@router.post("/ask/batch", responses=described(409, 503))
+def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
+    """As `ask` for each question, read together. All or none are answered."""
+    _note(request, service, body.questions)
+    works = service.works(body.questions, body, hangup_of(request))
+    return WireAnswers(answers=[_answer(work) for work in works])
+
+
+@router.post("/search", responses=described(409, 503))
+def search(body: Search, request: Request, service: Shared) -> WireHits:
+    """The passages nearest to a question, best first; nothing is read."""
+    _note(request, service, [body.question])
+    (work,) = service.works([body.question], body, hangup_of(request), search=True)
+    found = wait(work, work.found)
+    return WireHits(question=work.asked.question, generation=found.generation, hits=[serialize.hit(hit) for hit in found.hits])
+
+
+@router.post("/verify", responses=described(503))
+def verify_citation(body: Claim, service: Shared) -> WireVerdict:
+    """Whether a citation still stands: post one as an answer brought it."""
+    place = body.highlight
+    cited = Cited(
+        body.document_id, place.start_char_index, place.end_char_index, place.text, body.document_sha256, body.cited_text
+    )
+    return serialize.verdict(verify(service, cited))
+
+
+def _answer(work: Work) -> WireAnswer:
+    answer = wait(work, work.answer)
+    return serialize.answer(answer, work.found.result())
+
+
+def _note(request: Request, service: Service, questions: list[str]) -> None:
+    """In the log, how many questions; what they say only if that is asked for."""
+    notes = request.state.exchange.notes
+    notes["questions"] = questions if service.settings.log_questions else len(questions)
+
+
+def _events(work: Work, request_id: str) -> Iterator[str]:
+    """Its last one is `done`, or `error` with the problem that a plain request would get."""
+    try:
+        found = wait(work, work.found)
+        yield _event("search_results", {"hits": [serialize.hit(hit).model_dump() for hit in found.hits]})
+        answer = _answer(work)
+        for citation in answer.citations:
+            yield _event("citation", citation)
+        yield _event("final_answer", answer)
+        yield _event("done", {})
+    except Exception as error:
+        if not isinstance(error, RagError):
+            _log.exception("request %s failed", request_id)
+        yield _event("error", problems.problem_of(error).model_copy(update={"request_id": request_id}))
+
+
+def _event(name: str, data: BaseModel | dict[str, Any]) -> str:
+    """One line of data: JSON has no raw line breaks."""
+    text = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data, ensure_ascii=False)
+    return f"event: {name}\ndata: {text}\n\n"

@@ -1,0 +1,137 @@
+"""Running the application on uvicorn."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from rag import build
+from rag.errors import InputError
+from rag.server.api_keys import keys_of
+from rag.server.app import create_app
+from rag.server.auth import LOOPBACK
+from rag.server.state import Backend
+from rag.settings import Settings
+
+_DRAIN_SECONDS = 30
+
+
+def check_binding(settings: Settings) -> None:
+    """Raises InputError if others could ask and nothing would stop them."""
+    if settings.host not in LOOPBACK and not keys_of(settings).any_active:
+        message = f"binding to {settings.host} lets other machines ask and change documents, and there is no API key"
+        raise InputError(message, "make one first: rag keys add NAME, or leave out --host")
+
+
+def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend) -> BaseException | None:
+    """Serve until a signal; what was asked before it is answered. A second signal ends the process at once.
+
+    Returns what kept the index from being opened.
+    """
+    failures: list[BaseException] = []
+
+    def fail(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    _log_to_stderr(json_log)
+    app = create_app(settings, open_backend, fail)
+    server = server_of(app)
+    with bound(settings) as listening:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        _say(f"http://{shown}:{port}/", json_log)
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
+            signal.signal(number, lambda *_: None)
+        try:
+            server.run([listening])
+        finally:  # what is not closed by then keeps the process alive
+            app.state.service.close()
+    return failures[0] if failures else None
+
+
+def _say(address: str, json_log: bool) -> None:
+    if json_log:
+        logging.getLogger("rag.server").info("serving %s", address)
+    else:
+        print(f"rag: {address}", file=sys.stderr, flush=True)
+
+
+class _Server(uvicorn.Server):
+    """Of uvicorn's own, a second signal would skip the closing of the service, and wait for ever for its threads."""
+
+    _told = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As after a kill nothing is lost that was accepted: the next start takes it up."""
+        if self._told:
+            os.write(2, b"rag: stopped at once\n")  # print could be what the signal has interrupted
+            os._exit(128 + sig)
+        self._told = True
+        super().handle_exit(sig, frame)
+
+
+def server_of(app: FastAPI) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        backlog=512,
+    )
+    return _Server(config)
+
+
+def bound(settings: Settings) -> socket.socket:
+    """Before anything is loaded: a port that is taken is said at once."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)  # without its protocol asyncio leaves Nagle on: 40 ms an answer
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, UnicodeError) as error:  # the latter for a host as none can be called
+        reason = error.strerror if isinstance(error, OSError) else error
+        message = f"cannot serve at {settings.host} port {settings.port}: {reason}"
+        raise InputError(message, "choose another with --port, or --port 0 for any free one") from error
+    return listening
+
+
+class _JsonLines(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
+        message = record.getMessage()
+        line |= json.loads(message) if record.name == "rag.requests" and message.startswith("{") else {"message": message}
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
+
+
+def _log_to_stderr(json_log: bool) -> None:
+    """Requests are logged as JSON in either form; the rest in plain lines, unless asked otherwise."""
+    root = logging.getLogger()
+    if json_log:
+        for handler in root.handlers:
+            handler.setFormatter(_JsonLines())
+    logging.getLogger("rag").setLevel(logging.INFO)

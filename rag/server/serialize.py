@@ -1,0 +1,125 @@
+"""The package's own types as they go over the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from rag.answering.explain import explain
+from rag.answering.verification import Verdict
+from rag.engine import Found
+from rag.server import schemas
+from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
+
+
+def answer(made: Answer, found: Found) -> schemas.WireAnswer:
+    return schemas.WireAnswer(
+        question=made.question,
+        answer=made.text,
+        confidence=made.confidence,
+        reason=made.reason,
+        form=made.form,
+        pieces=[_piece(number, piece, made.hits) for number, piece in enumerate(made.pieces, 1)],
+        more=made.more,
+        citations=_citations(made.citations, made.hits),
+        alternatives=[_alternative(other, made.hits) for other in made.alternatives],
+        dissent=[_alternative(other, made.hits) for other in made.dissent],
+        parts=[_alternative(other, made.hits) for other in made.parts],
+        value=schemas.WireValue.model_validate(made.value, from_attributes=True) if made.value else None,
+        documents=made.documents,
+        explain=explain(made),
+        nearest=[hit(one) for one in made.hits],
+        passages_found=len(made.hits),
+        passages_read=len(made.hits_read),
+        receipt=dataclasses.asdict(made.receipt) if made.receipt else None,
+        generation=found.generation,
+        timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in made.timings.items()},
+    )
+
+
+def _piece(number: int, piece: Piece, hits: Sequence[Hit]) -> schemas.WirePiece:
+    citation = _citation(number, piece.citation, hits)
+    return schemas.WirePiece(text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label)
+
+
+def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
+    return schemas.WireAlternative(
+        text=other.text,
+        confidence=other.confidence,
+        documents=other.documents,
+        citations=_citations(other.citations, hits),
+    )
+
+
+def _citations(citations: Sequence[Citation], hits: Sequence[Hit]) -> list[schemas.WireCitation]:
+    return [_citation(number, citation, hits) for number, citation in enumerate(citations, 1)]
+
+
+def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> schemas.WireCitation:
+    holds = (h for h in hits if h.passage.document_id == citation.document_id)
+    source = next((h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end), None)
+    return schemas.WireCitation(
+        index=number,
+        document_id=citation.document_id,
+        title=citation.title,
+        uri=citation.source,
+        page=citation.page,
+        headings=headings(citation.heading),
+        cited_text=citation.sentence,
+        start_char_index=citation.sentence_start,
+        end_char_index=citation.sentence_end,
+        highlight=schemas.Highlight(text=citation.quote, start_char_index=citation.start, end_char_index=citation.end),
+        start=0,
+        end=len(citation.quote),
+        document_sha256=citation.sha256,
+        scores=_scores(source) if source else None,
+        copies=[
+            schemas.WireCopy(document_id=c.document_id, title=c.title, start_char_index=c.start, end_char_index=c.end)
+            for c in citation.copies
+        ],
+    )
+
+
+def headings(path: str) -> list[str]:
+    return path.split(" > ") if path else []
+
+
+def _scores(found: Hit) -> schemas.Scores:
+    return schemas.Scores.model_validate(found, from_attributes=True)
+
+
+def hit(found: Hit) -> schemas.WireHit:
+    passage = found.passage
+    return schemas.WireHit(
+        document_id=passage.document_id,
+        title=passage.title,
+        headings=headings(passage.heading),
+        text=passage.text,
+        start_char_index=passage.start,
+        end_char_index=passage.end,
+        scores=_scores(found),
+    )
+
+
+def document(found: Document) -> schemas.WireDocument:
+    return schemas.WireDocument(
+        id=found.id, title=found.title, uri=found.source, sha256=found.sha256, metadata=dict(found.metadata)
+    )
+
+
+def document_detail(found: Document) -> schemas.WireDocumentDetail:
+    sections = [schemas.WireSection(start=section.start, headings=headings(section.heading)) for section in found.sections]
+    return schemas.WireDocumentDetail(**document(found).model_dump(), characters=len(found.text), sections=sections)
+
+
+def verdict(found: Verdict) -> schemas.WireVerdict:
+    return schemas.WireVerdict(
+        status=found.status,
+        document_id=found.document_id,
+        text=found.quote,
+        start_char_index=found.start,
+        end_char_index=found.end,
+        edited=found.edited,
+        detail=found.detail,
+        now=found.now,
+    )

@@ -1,0 +1,182 @@
+"""What the endpoints share: the model thread, the ingest thread, keys, jobs and metrics of one running service."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import Request
+
+from rag import build, filters
+from rag.engine import Asked, Engine, check_question
+from rag.errors import RagError
+from rag.parsing.pool import Limits as FileLimits
+from rag.parsing.pool import Pool
+from rag.protocols import Embedder, Stats, Store
+from rag.server import problems
+from rag.server.api_keys import keys_of
+from rag.server.ingest_worker import IngestThread
+from rag.server.metrics import Metrics
+from rag.server.middleware import Hangup
+from rag.server.model_worker import Limits, ModelThread, Work
+from rag.server.schemas import Options
+from rag.server.uploads import Jobs
+from rag.server.uploads_postgres import SharedJobs
+from rag.settings import Settings
+from rag.types import Document
+
+_log = logging.getLogger(__name__)
+_MOST_UPLOADS = 1000
+_GRACE = 2.0
+"""Seconds in which what is being read at the deadline is read to its end, and the answer composed."""
+T = TypeVar("T")
+
+
+def _jobs(settings: Settings) -> Jobs | SharedJobs:
+    if settings.store != "local":
+        return SharedJobs(build.queue(settings), _MOST_UPLOADS)
+    return Jobs(settings.index / "uploads.sqlite", _MOST_UPLOADS, 8 * settings.max_upload_mb << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What is loaded when the service starts."""
+
+    engine: Engine
+    embedder: Embedder
+
+
+class Service:
+    def __init__(
+        self, settings: Settings, open_backend: Callable[[], Backend], on_failure: Callable[[BaseException], object]
+    ) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.keys = keys_of(settings)
+        self.jobs = _jobs(settings)
+        self._open_backend = open_backend
+        self._on_failure = on_failure
+        self._embedder: Future[Embedder] = Future()
+        limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
+        self.models = ModelThread(self._open, limits, self.metrics)
+        readers = Pool(
+            1,
+            FileLimits(
+                settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
+            ),
+        )
+        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, readers)
+        self.metrics.watch(lambda: self.models.depth, self._stats)
+
+    def start(self) -> None:
+        self.models.start()
+        self.ingest.start()
+
+    def close(self) -> None:
+        """Let what has begun be finished: first uploads, which need the models, then questions. Twice is as once."""
+        self.ingest.close()
+        self.models.close()
+        if self.models.opened.done() and not self.models.opened.exception():
+            self.engine.store.close()
+        self.jobs.close()
+
+    def _open(self) -> Engine:
+        try:
+            backend = self._open_backend()
+            warm(backend)
+        except BaseException as error:
+            if not isinstance(error, RagError):
+                _log.exception("the index or the models cannot be opened")
+            self._embedder.set_exception(error)
+            self._on_failure(error)
+            raise
+        self._embedder.set_result(backend.embedder)
+        self.metrics.watch_embedder(backend.embedder)
+        return backend.engine
+
+    def _parts(self) -> tuple[Store, Embedder]:
+        return self.models.opened.result().store, self._embedder.result()
+
+    def _stats(self) -> Stats | None:
+        try:
+            return self.engine.store.stats()
+        except RagError:
+            return None
+
+    @property
+    def engine(self) -> Engine:
+        """Raises ServiceError while it is loading, and if it cannot be loaded."""
+        opened = self.models.opened
+        if not opened.done():
+            raise problems.ServiceError(503, "loading", "the models are being loaded", "try again in a moment", 2)
+        if error := opened.exception():
+            hint = error.hint if isinstance(error, RagError) else "see the log"
+            raise problems.ServiceError(503, "failed", f"the index or the models cannot be opened: {error}", hint)
+        return opened.result()
+
+    @property
+    def embedder(self) -> Embedder:
+        """Raises as `engine` does. Its work belongs into the model thread."""
+        assert self.engine
+        return self._embedder.result()
+
+    def document(self, document_id: str) -> Document | None:
+        """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
+        return None if "\0" in document_id else self.engine.store.document(document_id)
+
+    def works(self, questions: list[str], options: Options, hangup: Hangup, search: bool = False) -> list[Work]:
+        """The questions, in the queue. Raises InputError, ServiceError."""
+        filter = filters.parse(options.filters) or None
+        default = self.settings.deadline_ms
+        deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
+        most = self.engine.settings.max_question
+        k = options.k or (10 if search else self.settings.read)
+        cost = 0 if search else self.models.limits.cost(k)
+        form = "span" if search else getattr(options, "form", None) or ""
+        asked = [Asked(check_question(question, most), k, filter, form=form) for question in questions]
+        hasty = options.deadline_ms is not None
+        made = [Work(one, deadline, cost, search, hasty) for one in asked]
+        self.models.submit(made)
+        for work in made:
+            hangup.then(work.cancel)
+        return made
+
+
+def wait(work: Work, future: Future[T]) -> T:
+    """What the future brings before the question's deadline. Raises what it failed with, or ServiceError.
+
+    An answer from what was read by then is waited for a little longer.
+    """
+    try:
+        try:
+            return future.result(max(0.0, work.deadline - time.monotonic()))
+        except FutureTimeout:
+            return future.result(_GRACE if work.begun.is_set() else 0.0)
+    except FutureTimeout:
+        work.cancel()
+        raise problems.late() from None
+    except CancelledError:
+        raise problems.hung_up() from None
+
+
+def warm(backend: Backend) -> None:
+    """A first run is slower than all others; nobody should wait for it."""
+    begun = time.monotonic()
+    backend.embedder.embed_queries(["warm"])
+    _log.info("models are warm after %.1f s", time.monotonic() - begun)
+
+
+def service_of(request: Request) -> Service:
+    """The application's service, for endpoints."""
+    found: Service = request.app.state.service
+    return found
+
+
+def hangup_of(request: Request) -> Hangup:
+    found: Hangup = request.state.hangup
+    return found

@@ -1,0 +1,75 @@
+"""Uploads to one of many servers: they wait in the database that all share, and `rag worker` puts them in."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+
+from rag.ingestion import uploads as jobs
+from rag.server import problems
+from rag.server.ingest_worker import FOLDER, file_of
+from rag.server.schemas import Job, WireFile
+from rag.server.uploads import Upload
+
+_LOOK = 0.2
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class SharedJobs:
+    """As `rag.server.uploads.Jobs`, on a queue that others work off: there is never a next file for this process."""
+
+    def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:
+        self._queue = queue
+        self._most_waiting = most_waiting
+
+    def add(self, uploads: Sequence[Upload]) -> str:
+        """A new job's id; in the database when this returns. Raises ServiceError if too much waits already."""
+        waiting = self.waiting
+        if waiting and waiting + len(uploads) > self._most_waiting:
+            raise problems.overloaded(5)
+        job = f"{time.strftime(_STAMP, time.gmtime())}-{uuid.uuid4().hex}"
+        self._queue.enqueue([file_of(upload) for upload in uploads], job)
+        return job
+
+    def get(self, job: str) -> Job | None:
+        found = [] if "\0" in job else self._queue.results(job)  # PostgreSQL's text has no NUL
+        if not found:
+            return None
+        files = [
+            WireFile(
+                name=name.removeprefix(f"{FOLDER}/"), outcome=done.outcome, document_ids=list(done.documents), detail=done.detail
+            )
+            for name, done in found
+            if done
+        ]
+        state = "done" if len(files) == len(found) else "running" if files else "queued"
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(job.partition("-")[0], _STAMP))
+        return Job(id=job, state=state, created=created, files=files, total=len(found))
+
+    def wait(self, job: str, seconds: float) -> Job | None:
+        """The job when it is done, or as it is after so many seconds."""
+        until = time.monotonic() + seconds
+        while (found := self.get(job)) and found.state != "done" and time.monotonic() < until:
+            time.sleep(_LOOK)
+        return found
+
+    @property
+    def waiting(self) -> int:
+        state = self._queue.state()
+        return state.count("waiting") + state.count("working")
+
+    def next(self) -> None:
+        return None
+
+    def finish(self, job: str, number: int, result: WireFile) -> None:
+        raise NotImplementedError("workers finish what waits in the database")
+
+    def wait_for_any(self, seconds: float) -> None:
+        time.sleep(min(seconds, _LOOK))
+
+    def wake(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._queue.close()

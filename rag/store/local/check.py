@@ -1,0 +1,175 @@
+"""What must hold in a local store, looked at in every row: the truth first, then what is derived from it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.store.local import database, reindex, schema
+from rag.store.local.indexes import Derived
+from rag.store.local.lock import WriteLock
+
+_NAMED = 5
+_UNIT = 1e-3
+"""How far a vector's length may be from 1; a model that computes in half precision is off by less."""
+_REPAIR = "rag doctor --repair"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One invariant: whether it holds, what was seen, and what to do if it does not.
+
+    `documents` are those whose passages and vectors can be made again from their text; `derived` means that the search
+    indexes' files are at fault, which are made again when the index is next opened.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    documents: tuple[str, ...] = ()
+    derived: bool = False
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Look at everything and change nothing. Raises StoreError if there is no index or its database cannot be opened."""
+    path = folder / "rag.sqlite"
+    with closing(database.connect(path)) as connection, database.translated(path):
+        with database.snapshot(connection):
+            sound = _database(connection, path)
+            if not sound.ok:
+                return [sound]
+            meta = database.read_meta(connection)
+            truth = _truth(connection, int(meta["dim"]), folder)
+        whole = all(finding.ok for finding in truth if finding.name == "vectors")
+        derived = _derived(connection, folder, meta) if whole else []
+        return [sound, *truth, *derived, _leftovers(connection, folder)]
+
+
+def _database(connection: sqlite3.Connection, path: Path) -> Finding:
+    try:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
+        problems += [f"row {row[1]} of {row[0]} has no {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+    except sqlite3.DatabaseError as error:
+        problems = [str(error)]
+    fix = f"put a snapshot back: rag restore SNAPSHOT --replace, or move {path.parent} away and run: rag ingest PATH"
+    return Finding("database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it whole", fix)
+
+
+# The truth
+
+
+@dataclass(slots=True)
+class _Seen:
+    documents: int = 0
+    passages: int = 0
+    unread: list[str] = field(default_factory=list)
+    altered: list[tuple[str, str]] = field(default_factory=list)
+    misplaced: list[str] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    wrong_vectors: list[str] = field(default_factory=list)
+
+
+def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
+    seen = _Seen()
+    for row in connection.execute("SELECT row, id, source, text, digest, metadata, sections, pages FROM documents"):
+        _document(connection, row, dim, seen)
+    sources = _named([source for _, source in seen.altered])
+    altered = {document_id for document_id, _ in seen.altered}
+    return [
+        Finding("records", not seen.unread, _said(seen.unread, f"{seen.documents:,} documents"), _again(seen.unread, folder)),
+        Finding(
+            "texts",
+            not seen.altered,
+            _said(sorted(altered), "each has its digest"),
+            f"take them out and read them again: rag delete ID, rag ingest {sources}",
+        ),
+        _made("passages", seen.misplaced + seen.bare, altered, f"{seen.passages:,} stand in their documents"),
+        _made("vectors", seen.wrong_vectors, altered, "each is whole and of length 1"),
+    ]
+
+
+def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, seen: _Seen) -> None:
+    number, document_id, source, text, digest, *records = row
+    seen.documents += 1
+    if not all(_is_json(record) for record in records):
+        seen.unread.append(document_id)
+    if digest and schema.text_digest(text) != digest:  # older formats have none
+        seen.altered.append((document_id, source))
+    sql = "SELECT start, end, text, vector FROM passages WHERE document = ?"
+    passages = connection.execute(sql, (number,)).fetchall()
+    seen.passages += len(passages)
+    if not all(0 <= start <= end and text[start:end] == part for start, end, part, _ in passages):
+        seen.misplaced.append(document_id)
+    if not passages and text.strip():
+        seen.bare.append(document_id)
+    if not _are_unit([vector for *_, vector in passages], dim):
+        seen.wrong_vectors.append(document_id)
+
+
+def _is_json(record: str) -> bool:
+    try:
+        json.loads(record)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:
+    if any(len(blob) != 4 * dim for blob in blobs):
+        return False
+    rows = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(blobs), dim)
+    with np.errstate(all="ignore"):
+        off = np.abs(np.einsum("ij,ij->i", rows, rows) - 1)
+    return bool((off < _UNIT).all())  # false for NaN too
+
+
+def _made(name: str, documents: Sequence[str], altered: Collection[str], well: str) -> Finding:
+    """What can be made again; not from a text that is not as it was put, which would pass for a sound one then."""
+    again = tuple(document_id for document_id in documents if document_id not in altered)
+    fix = f"make them again from the text: {_REPAIR}" if again else "see texts"
+    return Finding(name, not documents, _said(documents, well), fix, again)
+
+
+def _again(documents: Sequence[str], folder: Path) -> str:
+    return f"take them out and read them again: rag delete {_named(documents)} --index {folder}"
+
+
+def _said(wrong: Sequence[str], well: str) -> str:
+    return f"not those of {len(wrong)} documents: {_named(wrong)}" if wrong else well
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+# What is derived
+
+
+def _derived(connection: sqlite3.Connection, folder: Path, meta: dict[str, str]) -> Iterator[Finding]:
+    derived = Derived(folder, meta, WriteLock(folder), writable=False, wait=0)
+    saved = derived.problem if meta["generation"] != "0" else ""
+    fix = f"rag doctor makes them again, where it may write: rag info --index {folder}"
+    yield Finding("search indexes' files", not saved, saved or "as they were written", fix, derived=True)
+    before = None if saved else derived.compare(connection)
+    derived.catch_up(connection)
+    compared = before or derived.compare(connection)
+    for name, (surplus, missing, altered) in compared.items():
+        ok = not (surplus or missing or altered)
+        said = f"{surplus} passages too many, {missing} missing, {altered} altered" if not ok else "the passages of the database"
+        yield Finding(name, ok, said, fix, derived=True)
+
+
+def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
+    """Harmless; named because nobody else would."""
+    found = [path.name for path in folder.iterdir() if ".partial" in path.name]
+    if reindex.unfinished(connection):
+        found.append("a rebuild (rag rebuild goes on, rag rebuild --abandon drops it)")
+    return Finding("leftovers", True, f"of interrupted runs: {_named(found)}" if found else "none")

@@ -1,0 +1,85 @@
+"""What a full-text index does not show yet, in memory: passages that came since it was saved, numbers of those that went.
+
+A commit of Tantivy waits for the disk some twenty times; this waits for nothing. The new passages are scored as Tantivy would
+score them, with the statistics of both parts together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.store import bm25
+from rag.store.local.tantivy_index import LexicalIndex, analyze
+
+
+class Tail:
+    """Changes since `index` was saved. Small: what it holds is looked through for each word of a question."""
+
+    def __init__(self) -> None:
+        self.gone = set[int]()
+        """Passages that the index has and that are no more."""
+        self._passages: dict[int, Counter[str]] = {}
+        self._holders: defaultdict[str, set[int]] = defaultdict(set)
+        self._words = 0
+
+    def __len__(self) -> int:
+        """How many passages came."""
+        return len(self._passages)
+
+    def ids(self) -> NDArray[np.int64]:
+        return np.fromiter(self._passages, dtype=np.int64)
+
+    def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
+        """Take passages out, whether they are here or in the index, and put (id, text) in."""
+        for passage_id in removed:
+            if passage_id in self._passages:
+                self._drop(passage_id)
+            else:
+                self.gone.add(passage_id)
+        for passage_id, text in added:
+            self._passages[passage_id] = words = Counter(analyze(text))
+            self._words += words.total()
+            for word in words:
+                self._holders[word].add(passage_id)
+
+    def _drop(self, passage_id: int) -> None:
+        words = self._passages.pop(passage_id)
+        self._words -= words.total()
+        for word in words:
+            self._holders[word].discard(passage_id)
+            if not self._holders[word]:
+                del self._holders[word]
+
+    def search(self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The `k` best (id, BM25 score) of the index, without what is gone, and of what came; best first."""
+        if not self._passages:
+            return index.search(text, k, allowed, self.gone)
+        terms = list(dict.fromkeys(analyze(text)))
+        passages, average = index.collection(terms)
+        total = passages + len(self)
+        holders = {term: index.holders(term) for term in terms}
+        idf = {term: bm25.idf(total, count + len(self._holders.get(term, ()))) for term, count in holders.items()}
+        weights = {term: idf[term] / bm25.idf(passages, count) for term, count in holders.items() if count}
+        found = dict(index.search(text, k, allowed, self.gone, weights))
+        found |= self._scores(idf, _mean(passages, average, len(self), self._words), allowed)
+        return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+
+    def _scores(self, idf: Mapping[str, float], average: float, allowed: Sequence[int] | None) -> dict[int, float]:
+        among = None if allowed is None else self._passages.keys() & set(allowed)
+        scores = defaultdict[int, float](float)
+        for word, weight in idf.items():
+            holders = self._holders.get(word, set())
+            for passage_id in holders if among is None else holders & among:
+                words = self._passages[passage_id]
+                count, length = words[word], bm25.rounded(words.total())
+                scores[passage_id] += weight * (bm25.K1 + 1) * count / (count + bm25.penalty(length, average))
+        return dict(scores)
+
+
+def _mean(passages: int, average: float, came: int, words: int) -> float:
+    """The average length of all passages; of those that came alone where that of the others is not known (0.0)."""
+    return (average * passages + words) / (passages + came) if average else words / came

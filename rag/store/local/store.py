@@ -1,0 +1,191 @@
+"""The local store: a folder with the truth in SQLite and two search indexes derived from it, FAISS and Tantivy."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from rag.errors import AbsentError, StoreError
+from rag.protocols import Filter, Stats, Trace, Vectors
+from rag.store.local import database
+from rag.store.local import snapshots as copies
+from rag.store.local.indexes import Derived
+from rag.store.local.lock import WriteLock
+from rag.store.validation import check
+from rag.types import Document, Passage
+
+_QUICK = 20_000
+"""Passages whose full text is written anew in about a second."""
+_PATIENCE_MS = 2000
+"""How long a deletion waits for readers to let go of the write-ahead log."""
+
+
+class LocalStore:
+    """A folder with `rag.sqlite` and what is derived from it. Safe to share between threads.
+
+    A change touches SQLite alone; the derived indexes catch up at the end of `writing()`, or before the next search.
+    """
+
+    def __init__(self, folder: Path, expect: Mapping[str, str], create: bool = False, wait: float = 5.0) -> None:
+        """Open the index in `folder`, or with `create` make it if it is absent.
+
+        `expect` says how it must have been made: `embedder`, `passage_tokens`, and to create it `dim`. Raises StoreError
+        if it is absent or broken, or was made otherwise. A change waits `wait` seconds for another process's to end.
+        """
+        self.folder = folder
+        self._path = folder / "rag.sqlite"
+        self._wait = wait
+        self._expect = dict(expect)
+        self._mutex = threading.RLock()
+        self._counts = ("", ""), (0, 0)
+        """(store, generation) and its numbers of (documents, passages)."""
+        self._lock = WriteLock(folder)
+        self._connection = self._connect(expect if create else None)
+        try:
+            self._open()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _connect(self, create: Mapping[str, str] | None) -> sqlite3.Connection:
+        try:
+            return database.connect(self._path)
+        except AbsentError:
+            if create is None:
+                raise
+        database.make_folder(self.folder)
+        with self._lock.hold(self._wait):
+            return database.connect(self._path, create)
+
+    def _open(self) -> None:
+        with database.translated(self._path):
+            meta = database.read_meta(self._connection)
+            self._check(meta)
+            self._dim = int(meta["dim"])
+            self._store = meta["store"]
+            writable = database.writable(self._path)
+            self._stamp = None if writable else database.stamp(self._path)
+            self._inode = database.inode(self._path)
+            self._derived = Derived(self.folder, meta, self._lock, writable, self._wait)
+            self._derived.catch_up(self._connection)
+
+    def _check(self, meta: Mapping[str, str]) -> None:
+        for name, value in self._expect.items():
+            made = meta.get(name)
+            if made != value:
+                hint = f"set RAG_{name.upper()}={made}, or make the index anew from its text: rag rebuild"
+                raise StoreError(f"index {self.folder} was made with {name} = {made}, the settings say {value}", hint)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with self._mutex, database.translated(self._path):
+            found = database.stamp(self._path) if self._stamp else None
+            if self._stamp != found or self._inode != database.inode(self._path):
+                self._connection.close()
+                self._connection = database.connect(self._path)
+                self._stamp, self._inode = found, database.inode(self._path)
+            if database.read_meta(self._connection).get("store") != self._store:  # restored or rebuilt by another process
+                self._open()
+            yield self._connection
+
+    # Changes
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        with self._lock.hold(self._wait):
+            try:
+                yield
+            finally:
+                with self._searching():
+                    pass
+
+    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+        check(document, passages)
+        with self._lock.hold(self._wait), self._database() as connection:
+            rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
+            database.put(connection, document, passages, rows, instead_of)
+
+    def delete(self, document_id: str) -> bool:
+        with self._lock.hold(self._wait), self._database() as connection:
+            return database.delete(connection, document_id)
+
+    # Questions
+
+    @contextmanager
+    def _searching(self) -> Iterator[sqlite3.Connection]:
+        with self._database() as connection:
+            self._derived.catch_up(connection)
+            yield connection
+
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        with self._searching() as connection:
+            return self._derived.dense(connection, vector, k, _allowed(connection, filter))
+
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+        with self._searching() as connection:
+            return self._derived.lexical(question, k, _allowed(connection, filter))
+
+    def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
+        with self._database() as connection:
+            present, rows = database.vectors(connection, ids, self._dim)
+            return dict(zip(present, (rows @ vector).tolist(), strict=True))
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        with self._database() as connection:
+            return database.passages(connection, ids)
+
+    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
+        with self._database() as connection:
+            return database.embedded(connection, document_id, self._dim)
+
+    def document(self, document_id: str) -> Document | None:
+        with self._database() as connection:
+            return database.document(connection, document_id)
+
+    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
+        with self._database() as connection:
+            return database.documents(connection, after, most)
+
+    def restamp(self, stamps: Mapping[str, str]) -> None:
+        with self._lock.hold(self._wait), self._database() as connection:
+            database.restamp(connection, stamps)
+
+    def stats(self) -> Stats:
+        with self._database() as connection, database.snapshot(connection):
+            meta = database.read_meta(connection)
+            state = meta["store"], meta["generation"]
+            if self._counts[0] != state:  # a million rows take 20 ms to count
+                self._counts = state, database.counts(connection)
+            documents, passages = self._counts[1]
+        generation, dim, passage_tokens = (int(meta[name]) for name in ("generation", "dim", "passage_tokens"))
+        return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens, self._derived.kind)
+
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+        with self._searching() as connection:
+            present = database.numbers(connection, document_id)
+            asked = sorted({*present, *numbers})
+            vectors, words = self._derived.count(asked)
+            documents = int(database.document(connection, document_id) is not None)
+            passages = len(database.passages(connection, asked))
+            unmerged = self._derived.unmerged()
+        snapshots = tuple(str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id))
+        log = database.log_bytes(self._path)
+        return Trace(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked))
+
+    def purge(self) -> None:
+        with self._lock.hold(self._wait), self._searching() as connection:
+            self._derived.purge(connection, _QUICK)
+            database.checkpoint(connection, self._path, _PATIENCE_MS)
+
+    def close(self) -> None:
+        with self._mutex:
+            self._connection.close()
+
+
+def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
+    return database.passage_ids(connection, filter) if filter else None

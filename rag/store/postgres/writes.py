@@ -1,0 +1,174 @@
+"""Putting documents in and taking them out: each in one transaction, safe beside others that do the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from rag.errors import InputError
+from rag.protocols import Vectors
+from rag.store.local.tantivy_index import analyze
+from rag.store.postgres.filters import tags, writable
+from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
+from rag.types import Document, Passage
+
+Counts = list[Counter[str]]
+
+
+def put(
+    connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None
+) -> None:
+    """Inside a transaction: the document with its passages in place of the one with its id, and of `instead_of`."""
+    words = [Counter(analyze(p.in_context)) for p in passages]
+    _lock(connection, {document.id, instead_of or document.id})
+    rows = connection.execute('SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)).fetchall()
+    gone = _take_out(connection, [row for (row,) in rows])
+    ids, row = _put_rows(connection, document, passages, vectors)
+    _count(connection, gone, _Change.of(words))
+    _put_words(connection, row, ids, words)
+
+
+def delete(connection: Connection[Any], document_id: str) -> bool:
+    """Inside a transaction: whether there was such a document."""
+    _lock(connection, {document_id})
+    rows = connection.execute('SELECT "row" FROM rag_documents WHERE id = %s', (document_id,)).fetchall()
+    if rows:
+        _count(connection, _take_out(connection, [row for (row,) in rows]), _Change())
+    return bool(rows)
+
+
+def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
+    """Inside a transaction: new stamps of documents, by id."""
+    connection.execute(
+        "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, stamp) WHERE d.id = n.id",
+        (list(stamps), list(stamps.values())),
+    )
+
+
+def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
+    """Two that change one document take turns, for the rest of the transaction."""
+    for document_id in sorted(ids):
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (document_id,))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Change:
+    """What a document adds to, or takes from, the statistics: of words, in how many passages and most how often in one."""
+
+    documents: int = 0
+    passages: int = 0
+    words: int = 0
+    classes: int = 0
+    holders: Counter[str] = dataclasses.field(default_factory=Counter)
+    most: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, counts: Counts) -> _Change:
+        holders = Counter(word for found in counts for word in found)
+        most: Counter[str] = Counter()
+        for found in counts:
+            most |= found  # the larger of each
+        lengths = [found.total() for found in counts]
+        classes = 1 + max(map(length_class, lengths), default=-1)
+        return cls(1, len(counts), sum(lengths), classes, holders, most)
+
+
+def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
+    """Delete the documents; what went with them."""
+    if not rows:
+        return _Change()
+    lengths = connection.execute("SELECT length FROM rag_words WHERE document = ANY(%s)", (rows,)).fetchall()
+    counted = connection.execute(
+        "SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words"
+        " WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)",
+        (rows,),
+    ).fetchall()
+    connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
+    return _Change(len(rows), len(lengths), sum(length for (length,) in lengths), holders=Counter(dict(counted)))
+
+
+def _put_rows(
+    connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors
+) -> tuple[list[int], int]:
+    """Everything but the words; the ids of the passages and the row of the document."""
+    if "\0" in document.id:
+        raise InputError(f"{document.id!r} holds a NUL character", "name the document without it")
+    metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
+    names = (document.id, document.title.encode(), writable(document.title), writable(document.source))
+    values = (*names, Jsonb(metadata), tags(metadata), document.stamp, len(passages), _record(document), document.text.encode())
+    inserted = connection.execute(
+        "INSERT INTO rag_documents (id, title, named, source, metadata, tags, stamp, passages, record, text)"
+        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING "row"',
+        values,
+    ).fetchone()
+    row: int = inserted[0] if inserted else 0
+    asked = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
+    ids = [number for (number,) in connection.execute(asked, (len(passages),)).fetchall()]
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY rag_passages (id, document, start, stop, heading, text) FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int8", "int8", "int4", "int4", "bytea", "bytea"])
+            for number, p in zip(ids, passages, strict=True):
+                copy.write_row((number, row, p.start, p.end, p.heading.encode(), p.text.encode()))
+        with cursor.copy("COPY rag_vectors (id, document, embedding) FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int8", "int8", "vector"])
+            for number, vector in zip(ids, vectors, strict=True):
+                copy.write_row((number, row, vector))
+    return ids, row
+
+
+def _record(document: Document) -> str:
+    """All of the document but its text and stamp, as JSON, in which a NUL is written out."""
+    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "stamp")]
+    fields = {name: getattr(document, name) for name in names}
+    fields["metadata"] = dict(document.metadata)
+    fields["sections"] = [dataclasses.astuple(section) for section in document.sections]
+    return json.dumps(fields)
+
+
+def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
+    """Bring the statistics up to date. Their row is locked from here to the commit: changes are counted one after another."""
+    connection.execute(
+        "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, passages = passages + %s,"
+        " words = words + %s, classes = greatest(classes, %s), churn = churn + %s",
+        (
+            come.documents - gone.documents,
+            come.passages - gone.passages,
+            come.words - gone.words,
+            come.classes,
+            come.passages + gone.passages,
+        ),
+    )
+    changed = come.holders.copy()
+    changed.subtract(gone.holders)
+    terms = sorted(changed)
+    values = (terms, [changed[term] for term in terms], [come.most.get(term, 0) for term in terms])
+    new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
+    connection.execute(
+        "UPDATE rag_terms t SET passages = t.passages + n.passages, most = greatest(t.most, n.most)"
+        f" FROM {new} WHERE t.term = n.term",
+        values,
+    )
+    connection.execute(
+        f"INSERT INTO rag_terms (term, passages, most) SELECT n.* FROM {new}"
+        " WHERE NOT EXISTS (SELECT FROM rag_terms t WHERE t.term = n.term)",
+        values,
+    )
+
+
+def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
+    terms = list({term for found in counts for term in found})
+    numbers = dict(connection.execute("SELECT term, number FROM rag_terms WHERE term = ANY(%s)", (terms,)).fetchall())
+    copying = "COPY rag_words (id, document, length, class, terms, counts) FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(copying) as copy:
+        copy.set_types(["int8", "int8", "int4", "int2", "int4[]", "sparsevec"])
+        for number, found in zip(ids, counts, strict=True):
+            by_number = {numbers[term]: count for term, count in found.items()}
+            length = found.total()
+            values = (number, row, length, min(length_class(length), len(LENGTHS) - 1), sorted(by_number), encode(by_number))
+            copy.write_row(values)

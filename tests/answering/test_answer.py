@@ -1,0 +1,248 @@
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.answering.answer import MAX_CITATIONS, Rule, cite, compose
+from rag.answering.candidates import Candidate, candidates
+from rag.answering.confidence import Confidence
+from rag.answering.features import Asked, features
+from rag.ingestion.chunking import split
+from rag.types import Answer, Copy, Document, Hit, Span
+from tests.fakes import BagOfWordsEmbedder, document
+
+SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
+
+
+def span(found: Document, quote: str, score: float, at: int = 0) -> Span:
+    (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
+    start = passage.text.index(quote, at)
+    return Span(Hit(passage, 1.0, 0.5, 2.0), start, start + len(quote), score)
+
+
+def answer(question: str, documents: list[Document], spans: list[Span], threshold: float = 0.5) -> Answer:
+    by_id = {found.id: found for found in documents}
+    hits = [s.hit for s in spans]
+    return compose(question, hits, spans, by_id.get, Rule(SURE, threshold, 3), {})
+
+
+def gather(*spans: Span, kind: str = "date") -> list[Candidate]:
+    return candidates(spans, kind, lambda span: span.score)
+
+
+A = document("It was signed in 2015. Talks went on.", "a")
+B = document("The deal of the year 2015 held.", "b")
+C = document("The exit was in 2018.", "c")
+
+
+def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
+    found = answer("when?", [A, B, C], [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)])
+    assert found.text == "2015"
+    assert [c.document_id for c in found.citations] == ["a", "b"]
+    assert [c.sentence for c in found.citations] == ["It was signed in 2015.", "The deal of the year 2015 held."]
+    assert [other.text for other in found.alternatives] == ["2018"]
+    assert found.reason is None
+
+
+def test_copies_and_equal_sentences_are_one_source() -> None:
+    copy = replace(A, id="copy")
+    quoted = document("It was signed in 2015. We heard that later.", "quoted")
+    found = answer("when?", [A, copy, quoted, B], [span(d, "2015", 2.0) for d in (A, copy, quoted, B)])
+    assert {c.document_id for c in found.citations} == {"a", "copy", "quoted", "b"}
+    assert found.documents == 2
+
+
+def test_the_other_places_of_an_equal_passage_are_cited_with_it() -> None:
+    (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
+    copy = replace(passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7)
+    here = span(A, "2015", 2.0)
+    found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
+    (citation,) = found.citations
+    assert citation.copies == (Copy("copy", "Copy", citation.start + 7, citation.end + 7),)
+    assert found.documents == 1
+
+
+def test_support_adds_odds() -> None:
+    (both,) = gather(span(A, "2015", 2.0), span(B, "2015", 2.0))
+    assert both.score == pytest.approx(2.0 + math.log(2))
+
+
+def test_one_passage_supports_an_answer_once() -> None:
+    twice = document("2015 it was, yes 2015.", "t")
+    (only,) = gather(span(twice, "2015", 2.0), span(twice, "2015", 1.5, at=5))
+    assert only.score == pytest.approx(2.0)
+
+
+def test_below_the_threshold_nothing_is_said_and_the_reason_names_what_came_nearest() -> None:
+    found = answer("when?", [A], [span(A, "2015", -2.0)])
+    assert found.text is None
+    assert found.citations == ()
+    assert '"2015"' in (found.reason or "")
+    assert "0.12" in (found.reason or "")
+    assert found.alternatives[0].citations[0].quote == "2015"
+
+
+def test_without_spans_there_is_a_reason_too() -> None:
+    found = answer("when?", [], [])
+    assert (found.text, found.confidence) == (None, 0.0)
+    assert found.reason
+
+
+def test_a_document_that_is_gone_or_changed_is_not_cited() -> None:
+    assert answer("when?", [], [span(A, "2015", 5.0)]).text is None
+    assert cite(span(A, "2015", 1.0), document("Another text, 2015.", "a")) is None
+    kept = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
+    assert [c.document_id for c in kept.citations] == ["b"]
+
+
+def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few() -> None:
+    one = span(A, "2015", 3.0)
+    many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
+    found = answer("when?", [A, *(document("In 2015.", str(i)) for i in range(9))], [one, one, *many])
+    assert len(found.citations) == MAX_CITATIONS
+    assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
+
+
+def test_margin_is_the_lead_over_what_says_something_else() -> None:
+    full = document("On 14 July 2015 it was.", "f")
+    ranked = gather(span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0))
+    assert features(Asked.of("when?"), ranked[0], ranked)["margin"] == pytest.approx(4.0 + math.log(1 + math.exp(-0.5)) - 1.0)
+    assert features(Asked.of("when?"), ranked[0], ranked[:1])["margin"] == 10.0
+
+
+D = document("The exit was in 2016.", "d")
+
+
+def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
+    found = answer("When was the exit?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
+    assert (found.text, found.documents) == ("2018", 1)
+    assert [(side.text, side.documents, side.citations[0].document_id) for side in found.dissent] == [("2016", 1, "d")]
+    full = document("On 8 May 2018 the exit was made.", "f")
+    again = answer(
+        "When was the exit?", [C, D, full], [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+    )
+    assert (again.text, again.documents) == ("2018", 2)
+    assert [(side.text, side.documents) for side in again.dissent] == [("2016", 1)]
+
+
+def test_another_date_of_another_thing_is_no_dissent() -> None:
+    found = answer("When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)])
+    assert (found.text, found.dissent) == ("2018", ())
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "other"),
+    [
+        (
+            "How many centrifuges did Iran have?",
+            ("In 2013 Iran had ", "19,000", " centrifuges."),
+            ("In 2016 Iran had ", "5,060", " centrifuges."),
+        ),
+        ("Who was the president?", ("In 2010 the president was ", "Obama", "."), ("In 2004 the president was ", "Bush", ".")),
+        ("How much is the rent?", ("The rent of the flat is ", "$1,200", "."), ("The rent of the garage is ", "$200", ".")),
+        (
+            "When did the Joint Plan of Action take effect?",
+            ("The Joint Plan of Action took effect on ", "20 January 2014", "."),
+            ("The Joint Comprehensive Plan of Action took effect on ", "18 October 2015", "."),
+        ),
+        (
+            "Who is the president?",
+            ("The president of Iran is ", "Raisi", "."),
+            ("The president of France is ", "Macron", "."),
+        ),
+    ],
+)
+def test_what_is_told_of_another_year_or_thing_is_no_dissent(
+    question: str, one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    first, second = document("".join(one), "one"), document("".join(other), "other")
+    found = answer(question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)])
+    assert (found.text, found.dissent) == (one[1], ())
+
+
+def test_one_sentence_dissents_with_itself_only_where_it_says_so() -> None:
+    some = document("Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h")
+    both = [span(some, "11 October 1955", 3.0), span(some, "13 October 1954", 2.5)]
+    assert [side.text for side in answer("When was he born?", [some], both).dissent] == ["13 October 1954"]
+    life = document("He was born on 11 October 1955 and died on 13 October 1994.", "l")
+    told = [span(life, "11 October 1955", 3.0), span(life, "13 October 1994", 2.5)]
+    assert answer("When was he born?", [life], told).dissent == ()
+
+
+def test_a_denial_is_dissent() -> None:
+    said, denied = document("The exit was in 2018.", "s"), document("The exit was not in 2018.", "n")
+    found = answer("When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)])
+    assert (found.documents, [(side.text, side.citations[0].document_id) for side in found.dissent]) == (1, [("2018", "n")])
+
+
+def test_what_is_more_exact_or_of_another_kind_is_no_dissent() -> None:
+    full = document("On 14 July 2015 in Vienna.", "f")
+    found = answer("When was it?", [A, full], [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)])
+    assert (found.text, found.documents, found.dissent) == ("2015", 2, ())
+    assert found.value is not None
+    assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
+
+
+def test_several_things_asked_for_are_parts_and_no_dissent() -> None:
+    one, other = document("Oman mediated there.", "o"), document("Qatar mediated there.", "q")
+    found = answer("Which countries mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    assert (found.text, found.dissent) == ("Oman", ())
+    assert [(part.text, part.citations[0].document_id) for part in found.parts] == [("Qatar", "q")]
+    single = answer("Who mediated there?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    assert [side.text for side in single.dissent] == ["Qatar"]
+    assert single.parts == ()
+
+
+def test_what_is_told_of_something_else_is_no_part() -> None:
+    rare, common = document("Rare: a rash.", "r"), document("Very common: drowsiness.", "c")
+    found = answer("Which side effects are rare?", [rare, common], [span(rare, "rash", 3.0), span(common, "drowsiness", 2.8)])
+    assert (found.text, found.parts) == ("rash", ())
+
+
+def test_a_question_in_the_text_does_not_answer() -> None:
+    asks, tells = document("Is the lamp waterproof?", "q"), document("Keep it dry.", "t")
+    found = answer(
+        "Is the lamp waterproof?", [asks, tells], [span(asks, "lamp waterproof", 5.0), span(tells, "Keep it dry", 3.0)]
+    )
+    assert found.text == "Keep it dry"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "yes"),
+    [
+        ("Can I take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", True),
+        ("Can I not take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
+        ("Can I take my dog?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
+        ("Is the lamp waterproof?", "Is it waterproof? No. Keep it dry and it will last. Bicycles travel free.", None),
+    ],
+)
+def test_yes_or_no_stands_below_the_question(question: str, text: str, yes: bool | None) -> None:
+    asked = document(text, "q")
+    found = answer(question, [asked], [span(asked, "travel free", 5.0)])
+    assert (found.value.yes if found.value else None) is yes
+
+
+def test_a_relative_date_is_told_from_its_documents_day() -> None:
+    dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
+    found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
+    assert found.text == "on Tuesday"
+    assert found.value is not None
+    assert (found.value.iso, found.value.resolved) == ("2026-02-10", '"on Tuesday" in a document of 2026-02-10')
+    undated = document("He arrived in Oman on Tuesday.", "n")
+    assert answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)]).value is None
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
+def test_every_citation_stands_in_its_document(text: str, at: int, length: int) -> None:
+    found = document(text)
+    for passage in split(found, BagOfWordsEmbedder().count_tokens, 16):
+        start = min(at, len(passage.text) - 1)
+        end = min(start + length, len(passage.text))
+        citation = cite(Span(Hit(passage, 1.0, 1.0, 1.0), start, end, 1.0), found)
+        assert citation is not None
+        assert found.text[citation.start : citation.end] == citation.quote
+        assert passage.text[start:end] in citation.quote
+        assert found.text[citation.sentence_start : citation.sentence_end] == citation.sentence

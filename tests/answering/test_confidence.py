@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from rag.answering.confidence import Confidence
+from rag.answering.features import Asked, features
+from rag.errors import ModelError
+from rag.models.registry import READERS, calibration_path
+from rag.types import Hit, Passage, Span
+
+
+def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
+    model = Confidence({"gap": 1.0, "margin": 0.5}, 0.0, 0.5, 0.0)
+    low, high = model({"gap": -3.0, "margin": 0.0}), model({"gap": 3.0, "margin": 2.0})
+    assert 0 < low < 0.5 < high < 1
+    assert model({"gap": 1e9, "margin": 0.0}) <= 1.0
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_shipped_model_of_a_reader_uses_the_features_there_are(reader: str) -> None:
+    model = Confidence.load(calibration_path("default", reader))
+    passage = Passage("d", 0, 10, "Vienna won", "t", "")
+    asked = Asked.of("where?")
+    (candidate,) = model.rank(asked, [Span(Hit(passage, 1, 1, 1), 0, 6, 2.0)])
+    assert 0 <= model(features(asked, candidate, [candidate])) <= 1
+    assert 0 < model.threshold < 1
+    assert len(model.digest) == 64
+
+
+def test_when_is_answered_with_a_date_where_the_reader_cannot_tell() -> None:
+    passage = Passage("d", 0, 39, "The JCPOA was signed in Vienna in 2015.", "t", "")
+    spans = [Span(Hit(passage, 1, 1, 1), 24, 30, 2.0), Span(Hit(passage, 1, 1, 1), 34, 38, 1.0)]
+    ranked = Confidence({}, 0.0, 0.5, 20.0, 2.0).rank(Asked.of("When was the JCPOA signed?"), spans)
+    assert [c.spans[0].text for c in ranked] == ["2015", "Vienna"]
+    assert Confidence({}, 0.0, 0.5, 20.0, 2.0).rank(Asked.of("Where was it signed?"), spans)[0].spans[0].text == "Vienna"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", "not json", '{"weights": {"luck": 1}, "bias": 0, "threshold": 0.5, "retrieval": 1}']
+)
+def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "confidence.json"
+    path.write_text(content)
+    with pytest.raises(ModelError, match=r"confidence\.json"):
+        Confidence.load(path)

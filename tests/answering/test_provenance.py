@@ -1,0 +1,93 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag import build
+from rag.answering.provenance import load, model_digest, replay
+from rag.cli.options import plain
+from rag.engine import Engine
+from rag.errors import InputError
+from rag.filters import parse
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
+from rag.settings import Settings
+from rag.store.local.store import LocalStore
+from rag.types import Document, Receipt
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    embedder = BagOfWordsEmbedder()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    made = build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
+    put(made, document("The US left the deal in 2018.", "deal", topic="deal"), document("Oman hosted talks.", "oman"))
+    return made
+
+
+def put(engine: Engine, *documents: Document) -> None:
+    embedder = BagOfWordsEmbedder()
+    embed_and_put(engine.store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+
+
+def ask(engine: Engine, **how: Any) -> Receipt:
+    receipt = engine.ask("When did the US leave the deal?", **how).receipt
+    assert receipt is not None
+    return receipt
+
+
+def test_a_receipt_names_what_the_answer_was_made_from_and_survives_json(engine: Engine) -> None:
+    made = ask(engine, read=3, filter=parse(["topic=deal"]))
+    assert (made.read, made.filter, made.generation) == (3, ("topic=deal",), engine.store.stats().generation)
+    assert made.documents == {"deal": document("The US left the deal in 2018.").sha256}
+    assert made.calibration == engine.confidence.digest
+    assert load(json.loads(json.dumps(plain(made)))) == made
+    assert load({"receipt": plain(made), "text": "2018"}) == made
+
+
+def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
+    done = replay(engine, ask(engine, filter=parse(["topic=deal"])))
+    assert (done.same, done.changed) == (True, ())
+    assert done.answer.text == "2018"
+
+
+def test_a_replay_names_what_changed(engine: Engine) -> None:
+    old = ask(engine)
+    put(engine, dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64), document("New.", "new"))
+    done = replay(engine, old)
+    assert not done.same
+    assert "document deal: changed since" in done.changed
+    assert "document new: read now, not then" in done.changed
+    assert any(line.startswith("index: generation") for line in done.changed)
+    engine.store.delete("deal")
+    assert "document deal: read then, not now" in replay(engine, old).changed
+    other = dataclasses.replace(old, reader="f" * 64, settings={**old.settings, "alpha": "0.5"})
+    assert any(line.startswith("reader: ffffffffffff") for line in replay(engine, other).changed)
+    assert "setting alpha: 0.5 then, 0.7 now" in replay(engine, other).changed
+
+
+def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
+    old = ask(engine)
+    strict = build.assemble(dataclasses.replace(engine.settings, threshold=1.0), engine.store, BagOfWordsEmbedder(), NameReader())
+    done = replay(strict, old)
+    assert (done.same, done.answer.text) == (False, None)
+    assert "setting threshold: 0.0 then, 1.0 now" in done.changed
+
+
+def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    before = model_digest(str(tmp_path))
+    model_digest.cache_clear()
+    (tmp_path / "model.safetensors").write_bytes(b"two")
+    assert model_digest(str(tmp_path)) != before
+    assert model_digest("some/model") != model_digest("another/model")
+    assert len(model_digest("accurate")) == 64
+
+
+@pytest.mark.parametrize("found", [{}, [], "x", {"receipt": {}}, {"receipt": None, "question": "q"}])
+def test_what_is_no_receipt_is_said(found: Any) -> None:
+    with pytest.raises(InputError, match="no receipt"):
+        load(found)

@@ -1,0 +1,156 @@
+"""The deliberate disagreements of seeds/: read from their own sentences, they are reported with the right sides and counts."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from rag.answering.answer import Rule, compose
+from rag.answering.confidence import Confidence
+from rag.ingestion.chunking import split
+from rag.parsing.load import find, read
+from rag.types import Document, Hit, Span
+from tests.fakes import BagOfWordsEmbedder
+
+SEEDS = Path(__file__).parent.parent.parent / "seeds"
+SURE = Rule(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0, 2.0), 0.5, 3)
+Said = tuple[str, str, str]
+"""Document, words of its sentence up to the answer, the answer."""
+
+
+@functools.cache
+def documents() -> dict[str, Document]:
+    return {found.document_id: read(found) for found in find([SEEDS])}
+
+
+def span(said: Said, score: float) -> Span:
+    name, before, words = said
+    found = next(document for key, document in documents().items() if Path(key).stem == name)
+    at = found.text.index(before + words) + len(before)
+    passage = next(p for p in split(found, BagOfWordsEmbedder().count_tokens) if p.start <= at < p.end)
+    return Span(Hit(passage, 1.0, 0.8, 5.0), at - passage.start, at - passage.start + len(words), score)
+
+
+CENTRIFUGES = [
+    ("jcpoa", "Before the deal about ", "19,000"),
+    ("natanz", "Iran then had about ", "19,000 centrifuges"),
+    ("lausanne-framework-2015", "installed centrifuges from about ", "19,000"),
+    ("jcpoa-enrichment-limits", "spoke of ", "nearly 20,000 centrifuges"),
+    ("what-people-ask-about-the-deal", "Some descriptions start from ", "about 20,000 centrifuges"),
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "given", "sides"),
+    [
+        (
+            "How many centrifuges did Iran have installed before the 2015 deal?",
+            CENTRIFUGES,
+            ("19,000", 3),
+            {"nearly 20,000 centrifuges": 2},
+        ),
+        (
+            "When was Larijani born?",
+            [("ali-larijani", "works give ", "3 June 1958"), ("ali-larijani", "profiles place it in ", "1957")],
+            ("3 June 1958", 1),
+            {"1957": 1},
+        ),
+        (
+            "When was Sultan Haitham born?",
+            [("sultan-haitham", "Some give ", "11 October 1955"), ("sultan-haitham", "others give ", "13 October 1954")],
+            ("11 October 1955", 1),
+            {"13 October 1954": 1},
+        ),
+        (
+            "How many people were killed in Iran in the twelve-day war?",
+            [("twelve-day-war-2025", "ministry reported ", "627"), ("twelve-day-war-2025", "Martyrs gave ", "1,060")],
+            ("627", 1),
+            {"1,060": 1, "1,190 people": 1},
+        ),
+        (
+            "How many missiles did Iran shoot at the Al Udeid base in June 2025?",
+            [
+                ("twelve-day-war-2025", "Iran had fired ", "14 missiles"),
+                ("twelve-day-war-2025", "military counted ", "19 missiles"),
+            ],
+            ("14 missiles", 1),
+            {"19 missiles": 1},
+        ),
+        (
+            "How many countries are parties to the NPT?",
+            [("non-proliferation-treaty", "United Nations lists ", "191"), ("non-proliferation-treaty", "authors count ", "190")],
+            ("191", 1),
+            {"190": 1},
+        ),
+        (
+            "How wide is the Strait of Hormuz at its narrowest?",
+            [("strait-of-hormuz", "has given ", "21 miles"), ("strait-of-hormuz", "works give ", "21 nautical miles")],
+            ("21 miles", 1),
+            {"21 nautical miles": 1},
+        ),
+        (
+            "When did fuel loading begin at Bushehr?",
+            [("bushehr", "On ", "21 August 2010"), ("bushehr", "core itself to ", "26 October 2010")],
+            ("21 August 2010", 1),
+            {"26 October 2010": 1},
+        ),
+        (
+            "How long did the final round in Vienna take?",
+            [
+                ("john-kerry", "final round lasted ", "about 18 days"),
+                ("wendy-sherman-and-william-burns", "14 July 2015 after ", "27 days"),
+                ("wendy-sherman-and-william-burns", "while others count ", "18 days"),
+            ],
+            ("about 18 days", 2),
+            {"27 days": 1},
+        ),
+        (
+            "On what date did UN sanctions on Iran come back?",
+            [
+                ("talks-of-2025", "UN sanctions returned at the end of ", "27 September 2025"),
+                ("snapback-2025", "New York time on ", "27 September 2025"),
+                ("jcpoa-timeline", "UN sanctions came back into force on ", "28 September 2025"),
+            ],
+            ("27 September 2025", 2),
+            {"28 September 2025": 1},
+        ),
+    ],
+)
+def test_deliberate_disagreements(question: str, said: list[Said], given: tuple[str, int], sides: dict[str, int]) -> None:
+    spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
+    answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
+    assert (answer.text, answer.documents) == given
+    assert {side.text: side.documents for side in answer.dissent} == sides
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (
+            "When was the JCPOA signed?",
+            [("what-people-ask-about-the-deal", "signed in ", "2015"), ("jcpoa", "left the JCPOA on ", "8 May 2018")],
+        ),
+        (
+            "When did Carter freeze Iran's government assets?",
+            [("hostage-crisis", "assets on ", "14 November 1979"), ("hostage-crisis", "from Iran on ", "12 November 1979")],
+        ),
+        (
+            "How many centrifuges did the JCPOA let Iran keep installed?",
+            [
+                ("lausanne-framework-2015", "about 19,000 to ", "6,104"),
+                ("lausanne-framework-2015", "centrifuges from ", "about 19,000"),
+            ],
+        ),
+        (
+            "What is the gross capacity of the Bushehr reactor?",
+            [("bushehr", "gross capacity of ", "about 1,000 megawatts"), ("bushehr", "net capacity of ", "about 915 megawatts")],
+        ),
+    ],
+)
+def test_what_is_told_of_other_things_is_no_disagreement(question: str, said: list[Said]) -> None:
+    spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
+    answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
+    assert answer.text == said[0][2]
+    assert answer.dissent == ()

@@ -1,0 +1,129 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rag.answering.answer import cite
+from rag.answering.verification import Cited, citations, verify
+from rag.errors import InputError
+from rag.types import Citation, Document, Hit, Passage, Span
+from tests.fakes import document
+
+TEXT = "The deal was signed in Vienna in 2015. The US left the deal in 2018. Nobody came back in 2018."
+
+
+class Shelf:
+    def __init__(self, *documents: Document) -> None:
+        self._documents = {found.id: found for found in documents}
+
+    def document(self, document_id: str) -> Document | None:
+        return self._documents.get(document_id)
+
+
+def cited(quote: str, text: str = TEXT) -> Citation:
+    found = document(text)
+    start = text.index(quote)
+    citation = cite(Span(Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1), start, start + len(quote), 1.0), found)
+    assert citation is not None
+    return citation
+
+
+def test_what_stands_where_it_stood_is_ok() -> None:
+    verdict = verify(Shelf(document(TEXT)), cited("2018"))
+    assert (verdict.status, verdict.edited, verdict.start) == ("ok", False, TEXT.index("2018"))
+
+
+def test_a_change_elsewhere_leaves_it_ok_and_is_said() -> None:
+    changed = Document("docs/a.txt", TEXT + " More.", "A", "", "1" * 64)
+    verdict = verify(Shelf(changed), cited("2018"))
+    assert (verdict.status, verdict.edited) == ("ok", True)
+
+
+def test_what_moved_is_found_by_its_sentence_and_not_by_a_bare_year() -> None:
+    before = "In 2018 it rained. " + TEXT
+    verdict = verify(Shelf(document(before)), cited("2018"))
+    assert verdict.status == "moved"
+    assert verdict.start is not None
+    assert before[verdict.start : verdict.end] == "2018"
+    assert before[: verdict.start].endswith("The US left the deal in ")
+
+
+def test_the_same_words_at_the_same_place_in_another_sentence_are_no_proof() -> None:
+    other = TEXT.replace("The US left the deal in 2018", "The EU kept the deal in 2018")
+    verdict = verify(Shelf(document(other)), cited("2018"))
+    assert verdict.status == "changed"
+    assert verdict.now == "The EU kept the deal in 2018."
+
+
+def test_a_changed_sentence_is_shown_as_it_is_now() -> None:
+    verdict = verify(Shelf(document(TEXT.replace("in 2018.", "in May 2019.", 1))), cited("2018"))
+    assert (verdict.status, verdict.now) == ("changed", "The US left the deal in May 2019.")
+    assert verify(Shelf(document("Nothing of it.")), cited("2018")).now is None
+
+
+def test_a_document_that_is_gone_is_missing() -> None:
+    verdict = verify(Shelf(), cited("2018"))
+    assert (verdict.status, verdict.start) == ("missing", None)
+
+
+def test_without_a_sentence_only_a_long_quote_is_looked_for_elsewhere() -> None:
+    shelf = Shelf(document("New. " + TEXT))
+    start = TEXT.index("2018")
+    assert verify(shelf, Cited("docs/a.txt", start, start + 4, "2018")).status == "changed"
+    quote = "signed in Vienna in 2015"
+    assert verify(shelf, Cited("docs/a.txt", 0, len(quote), quote)).status == "moved"
+
+
+def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
+    one = {"document_id": "d", "start": 0, "end": 2, "quote": "ab"}
+    for found in ({"citations": [one], "text": "ab"}, [one], one):
+        assert citations(found) == [Cited("d", 0, 2, "ab")]
+    assert citations({"citations": []}) == []
+
+
+def test_the_service_s_own_citations_are_known() -> None:
+    marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
+    one = {"document_id": "d", "cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2, "highlight": marked}
+    assert citations({"answer": "ab", "citations": [one]}) == [Cited("d", 3, 5, "ab", "f", "An ab.")]
+
+
+@pytest.mark.parametrize(
+    "found", [{}, [1], {"citations": [{"start": 1}]}, "x", None, {"document_id": 1, "start": 0, "end": 1, "quote": ""}]
+)
+def test_what_is_no_citation_is_said(found: Any) -> None:
+    with pytest.raises(InputError, match="no citation"):
+        citations(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "quote", "now"),
+    [
+        ("- Rent: 1200\n- Pets: allowed\n", "1200", "- Rent: 12000\n- Pets: allowed\n"),
+        ("- Rent: 1,200\n", "1,200", "- Rent: 1,200.50\n"),
+        ("- Pets: allowed\n", "allowed", "- Pets: allowed only with consent\n"),
+        ("Term: 5 years", "5 years", "Term: 5 years from renewal"),
+    ],
+)
+def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str, now: str) -> None:
+    verdict = verify(Shelf(replace(document(now), sha256="1" * 64)), cited(quote, before))
+    assert verdict.status == "changed"
+    assert verdict.now is not None
+    assert verdict.now in now
+    assert verify(Shelf(document(before)), cited(quote, before)).status == "ok"
+
+
+def test_half_of_a_long_sentence_stands_in_the_bytes_that_were_cited() -> None:
+    whole = "The tenant pays the rent on the first of each month, and the deposit of 900 euros when the keys are handed over."
+    start, quote = whole.index("and the"), whole.index("900")
+    half = replace(
+        cited("900 euros", whole[start:]),
+        sha256=document(whole).sha256,
+        start=quote,
+        end=quote + 9,
+        sentence_start=start,
+        sentence_end=len(whole),
+    )
+    assert verify(Shelf(document(whole)), half).status == "ok"
+    assert verify(Shelf(replace(document(whole), sha256="1" * 64)), half).status == "changed"
+    worded = Cited("docs/a.txt", quote, quote + 9, "900 euros", half.sha256, whole[start + 1 :])
+    assert verify(Shelf(document(whole)), worded).status == "changed"

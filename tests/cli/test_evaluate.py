@@ -1,0 +1,152 @@
+"""`rag eval` and `rag why` as they are typed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.evaluation import bootstrap
+from tests.cli.test_cli import Run, filled, run
+
+__all__ = ["filled", "run"]
+QUESTIONS: list[dict[str, Any]] = [
+    {
+        "id": "exit",
+        "question": "When did the US leave the deal?",
+        "answers": ["2018"],
+        "evidence": [{"document": "docs/deal.md", "sentence": "The US left the deal in 2018."}],
+    },
+    {"id": "talks", "question": "In which city did Oman host the secret talks?", "answers": ["Muscat"]},
+    {"id": "none", "question": "Which cheese is made of moonlight?"},
+]
+
+
+@pytest.fixture(autouse=True)
+def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bootstrap, "DRAWS", 20)
+    path = Path("gold.jsonl")
+    path.write_text("\n".join(map(json.dumps, QUESTIONS)) + "\n")
+    return path
+
+
+def test_eval_says_how_good_the_index_is_and_writes_its_reports(filled: Run) -> None:
+    code, out, err = filled("eval", "gold.jsonl", "--out", "out")
+    assert (code, err) == (0, "")
+    assert out.startswith("gold, commit ")
+    assert "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages" in out.splitlines()[0]
+    assert "  F1, answerable                     100.0" in out
+    assert "       1  answered without support" in out
+    written = out.splitlines()[-3:]
+    assert [Path(path).suffix for path in written] == [".json", ".html", ".md"]
+    assert all(Path(path).stat().st_size for path in written)
+
+
+def test_json_for_scripts(filled: Run) -> None:
+    code, out, _ = filled("eval", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99")
+    found = json.loads(out)
+    assert code == 0
+    assert found["metrics"]["em_answerable"] == 1.0
+    assert found["gates"] == [{"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}]
+    assert "questions" not in found
+
+
+def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
+    code, out, err = filled("eval", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml")
+    assert code == 1
+    assert "SHORT f1 ≥ 99: 66.67" in out
+    assert err == "rag: f1 ≥ 99: 66.67 falls short\n"
+    assert 'failures="1"' in Path("junit.xml").read_text()
+
+
+def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
+    code, out, _ = run("eval", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2")
+    assert code == 0
+    assert "2 questions" in out
+    assert not Path("index").exists()
+
+
+def test_squad_brings_its_own_documents_and_can_keep_their_index(run: Run) -> None:
+    answer = {"text": "1937", "answer_start": 25}
+    qas = [{"id": "1", "question": "When was the bridge opened?", "answers": [answer]}]
+    article = {"title": "Bridge", "paragraphs": [{"context": "The bridge was opened in 1937.", "qas": qas}]}
+    Path("tiny.json.gz").write_bytes(gzip.compress(json.dumps({"data": [article]}).encode()))
+    for _ in range(2):
+        code, out, err = run("eval", "tiny.json.gz", "--index", "kept", "--out", "out")
+        assert (code, err) == (0, "")
+        assert "1 questions (1 answerable) of 1 documents" in out
+    assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
+    code, _, err = run("eval", "tiny.json.gz", "--corpus", "docs")
+    assert code == 2
+    assert "brings its own documents" in err
+
+
+def test_two_results_are_compared(filled: Run) -> None:
+    first = Path(filled("eval", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
+    second = Path(filled("eval", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[-3])
+    code, out, _ = filled("eval", "--compare", str(first), str(second))
+    assert code == 0
+    assert "3 questions in common" in out.splitlines()[0]
+    assert "0 gained" in out
+    found = json.loads(filled("eval", "--compare", str(first), str(second), "--json")[1])
+    assert found["metrics"]["f1"]["difference"] == 0
+    assert (found["gained"], found["lost"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no gold set was named"),
+        (["absent.jsonl"], "no gold set absent.jsonl"),
+        (["gold.jsonl", "--corpus", "docs", "--index", "i"], "give --corpus or --index, not both"),
+        (["gold.jsonl", "--fail-under", "f1_answerble=3"], "did you mean f1_answerable?"),
+        (["gold.jsonl", "--baseline", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
+        (["--compare", "gold.jsonl", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
+        (["gold.jsonl", "--corpus", "absent"], "no such file or folder: absent"),
+    ],
+)
+def test_what_cannot_be_done_is_said(filled: Run, arguments: list[str], said: str) -> None:
+    code, out, err = filled("eval", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_without_an_index_it_says_what_to_run(run: Run) -> None:
+    code, _, err = run("eval", "gold.jsonl")
+    assert code == 3
+    assert "rag ingest" in err
+
+
+def test_why_says_that_nothing_was_lost(filled: Run) -> None:
+    code, out, err = filled("why", "When did the US leave", "the deal?", "--answer", "2018")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "not lost: the answer is right"
+    assert "1. of the candidates (dense 1, lexical 1); 8 are read" in out
+
+
+def test_why_names_the_stage_the_evidence_and_the_ranks(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_THRESHOLD", "1")
+    code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "2018", "--document", "docs/deal.md")
+    assert code == 1
+    lines = out.splitlines()
+    assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
+    assert lines[1].startswith('said      refused (likeliest: "2018"), confidence 0.')
+    assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
+    assert lines[-1] == "try       a lower RAG_THRESHOLD"
+    found = json.loads(filled("why", "When did the US leave the deal?", "--answer", "2018", "--json")[1])
+    assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
+
+
+def test_why_of_what_stands_nowhere(filled: Run) -> None:
+    code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "1066")
+    assert code == 1
+    assert out.startswith("not ingested: ")
+    assert "none of the accepted answers stands in the index" in out
+    code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/deal.md")
+    assert (code, "rag show docs/deal.md" in err) == (2, True)
+    code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/no.md")
+    assert (code, "rag list" in err) == (2, True)
+    assert filled("why", "When?", "--answer", " ")[0] == 2

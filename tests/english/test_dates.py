@@ -1,0 +1,106 @@
+import datetime as dt
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.english.dates import agree, contrary, dates, only_date
+
+DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("text", "iso", "precision"),
+    [
+        ("14 July 2015", "2015-07-14", "day"),
+        ("on July 14, 2015", "2015-07-14", "day"),
+        ("the 14th of July, 2015", "2015-07-14", "day"),
+        ("2015-07-14", "2015-07-14", "day"),
+        ("Friday, 6 February 2026", "2026-02-06", "day"),
+        ("29 February 2024", "2024-02-29", "day"),
+        ("25.04.2024", "2024-04-25", "day"),
+        ("5. 4. 2024", "2024-04-05", "day"),
+        ("April 2021", "2021-04", "month"),
+        ("Sept. 2001", "2001-09", "month"),
+        ("in 2015", "2015", "year"),
+        ("the 1990s", "199X", "decade"),
+        ("14 July", "--07-14", "day"),
+        ("from 2003 to 2005", "2003/2005", "year"),
+        ("14–16 July 2015", "2015-07-14/2015-07-16", "day"),
+        ("5 and 6 March 2020", "2020-03-05/2020-03-06", "day"),
+        ("July 14–16, 2015", "2015-07-14/2015-07-16", "day"),
+        ("1st to the 3rd of May", "--05-01/--05-03", "day"),
+        ("from 3 May to 5 July 2020", "2020-05-03/2020-07-05", "day"),
+        ("between November and February 2020", "2019-11/2020-02", "month"),
+        ("2009-10", "2009/2010", "year"),
+        ("1999-00", "1999/2000", "year"),
+        ("2015–18", "2015/2018", "year"),
+        ("2015-18", "2015/2018", "year"),
+        ("2009-07", "2009-07", "month"),
+    ],
+)
+def test_a_date_has_the_precision_of_its_words(text: str, iso: str, precision: str) -> None:
+    found = only_date(text)
+    assert found is not None
+    assert (found.iso, found.precision) == (iso, precision)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "29 February 2023",
+        "31 April 2020",
+        "30 February 2015",
+        "Vienna in 2015",
+        "3,000",
+        "12-day",
+        "may",
+        "2000 kg",
+        "",
+        "19",
+        "3–2 May 2020",
+        "2015-14",
+    ],
+)
+def test_what_is_no_date_or_more_than_one_is_not_taken_for_it(text: str) -> None:
+    assert only_date(text) is None
+
+
+def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
+    assert dates("30 February 2015") == []
+
+
+@settings(deadline=None)
+@given(DAYS, DAYS)
+def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(one: dt.date, other: dt.date) -> None:
+    full, again = only_date(f"{one:%d %B} {one.year:04}"), only_date(other.isoformat())
+    month, year = only_date(f"{other:%B} {other.year:04}"), only_date(f"{other.year:04}")
+    assert full is not None
+    assert again is not None
+    assert month is not None
+    assert year is not None
+    assert agree(full, again) == (one == other)
+    assert agree(full, month) == ((one.year, one.month) == (other.year, other.month))
+    assert agree(full, year) == (one.year == other.year)
+    for date in (again, month, year):
+        assert contrary(full, date) == (not agree(full, date))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2015", "before 2015", False),
+        ("early 2015", "late 2015", False),
+        ("2015", "early 2015", True),
+        ("2003 to 2005", "2003", False),
+        ("after 14 July 2015", "14 July 2015", False),
+        ("in 2015", "the year 2015", True),
+        ("1990s", "1994", True),
+    ],
+)
+def test_words_that_bound_a_date_are_part_of_it(one: str, other: str, same: bool) -> None:
+    first, second = only_date(one), only_date(other)
+    assert first is not None
+    assert second is not None
+    assert agree(first, second) is same
+    assert agree(second, first) is same

@@ -1,0 +1,105 @@
+"""Follow-ups that have one reading are resolved, all others are left as they were typed."""
+
+import pytest
+
+from rag.english.followups import Turn, Understood, understand
+from rag.english.noun_phrases import phrases
+
+SIGNED = Turn("When was the JCPOA signed?", "2015")
+PLAN = Turn("When was the Joint Comprehensive Plan of Action signed?", "2015")
+SEVERAL = Turn("When did Iran sign the JCPOA?", "2015")
+LEADER = Turn("Who led the Iranian team?", "Abbas Araghchi")
+PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
+
+
+@pytest.mark.parametrize(
+    ("last", "typed", "meant"),
+    [
+        (SIGNED, "and when did it end?", "When did the JCPOA end?"),
+        (SIGNED, "When did the US leave it?", "When did the US leave the JCPOA?"),
+        (SIGNED, "what were its limits", "What were the JCPOA's limits?"),
+        (SIGNED, "and where?", "Where was the JCPOA signed?"),
+        (SIGNED, "By whom?", "By whom was the JCPOA signed?"),
+        (SIGNED, "in which city?", "In which city was the JCPOA signed?"),
+        (PLAN, "who signed it?", "Who signed the Joint Comprehensive Plan of Action?"),
+        (Turn("when was the jcpoa signed"), "ok, and when did it start", "When did the jcpoa start?"),
+        (Turn("What is the JCPOA?", "Iran nuclear deal"), "why did it fail?", "Why did the JCPOA fail?"),
+        (Turn("When was the deal signed in Vienna?"), "When did it end?", "When did the deal end?"),
+        (Turn("When did the Vienna talks begin?"), "Where were they held?", "Where were the Vienna talks held?"),
+        (Turn("Which country hosted?", "Oman"), "What is its capital?", "What is Oman's capital?"),
+        (LEADER, "who is he?", "Who is Abbas Araghchi?"),
+        (LEADER, "What was his role?", "What was Abbas Araghchi's role?"),
+        (
+            Turn("Who is the mayor?", "Anna Lind"),
+            "When did her husband meet her?",
+            "When did Anna Lind's husband meet Anna Lind?",
+        ),
+        (Turn("Who signed the deal?", "Zarif and Kerry"), "When did they meet?", "When did Zarif and Kerry meet?"),
+        (Turn("When was Zarif born?", "1960", "Foreign Minister Zarif"), "where did he study?", "Where did Zarif study?"),
+        (PRESIDENT, "and in 2018?", "Who was president of Iran in 2018?"),
+        (PRESIDENT, "In 2018?", "Who was president of Iran in 2018?"),
+        (Turn("When did Iran join the talks?"), "what about Oman?", "When did Oman join the talks?"),
+        (Turn("When did Iran join?"), "and the US?", "When did the US join?"),
+        (Turn("Did Iran trade with non-Iranian firms?"), "what about Oman?", "Did Oman trade with non-Iranian firms?"),
+        (Turn("When did the US join?"), "And Iran?", "When did Iran join?"),
+    ],
+)
+def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -> None:
+    assert understand(typed, last) == Understood(meant)
+
+
+@pytest.mark.parametrize(
+    ("last", "typed", "could"),
+    [
+        (SEVERAL, "When did it end?", '"it" could be Iran or the JCPOA; asked as typed'),
+        (SIGNED, "Who is he?", '"he" refers to nothing that is certain; asked as typed'),
+        (Turn("When was Zarif born?"), "where did he study?", '"he" refers to nothing that is certain; asked as typed'),
+        (LEADER, "When did they meet her?", '"they" refers to nothing that is certain; asked as typed'),
+        (
+            Turn("Which country hosted the talks?", "Oman"),
+            "What is its capital?",
+            '"its" could be the talks or Oman; asked as typed',
+        ),
+        (Turn("What is Imogen Tran's salary?"), "When is it paid?", '"it" refers to nothing that is certain; asked as typed'),
+        (LEADER, "And cats?", "what it asks of them is not certain; asked as typed"),
+        (LEADER, "and when?", "what was asked before cannot be asked so; asked as typed"),
+    ],
+)
+def test_what_has_several_readings_is_left_and_said_to_be(last: Turn, typed: str, could: str) -> None:
+    assert understand(typed, last) == Understood(typed, could)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "When was the IAEA founded?",
+        "When did Iran say it would stop?",
+        "When did Kerry say he was tired?",
+        "How long did it take?",
+        "Is it true that Iran left?",
+        "In Vienna who met?",
+        "What did the talks of 2013 achieve?",
+        "",
+    ],
+)
+def test_what_stands_alone_is_left_alone(typed: str) -> None:
+    assert understand(typed, SIGNED) == Understood(typed)
+    assert understand(typed, None) == Understood(typed)
+
+
+def test_without_a_turn_before_nothing_is_filled_in() -> None:
+    assert understand(" and when did it end? ", None) == Understood("and when did it end?")
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("When was the nuclear deal finally signed?", ["the nuclear deal"]),
+        ("Where did Javad Zarif meet John Kerry?", ["Javad Zarif", "John Kerry"]),
+        ("When will the new lease really end?", ["the new lease"]),
+        ("Who mediated between Iran and the US?", ["Iran", "the US"]),
+        ("How is it?", []),
+    ],
+)
+def test_phrases(question: str, found: list[str]) -> None:
+    assert [phrase.text for phrase in phrases(question)] == found

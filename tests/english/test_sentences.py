@@ -1,0 +1,209 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.english.sentences import Offsets, enclosing_sentence, split_sentences, trim
+from rag.parsing.load import find, read
+
+SEEDS = Path(__file__).parents[2] / "seeds"
+SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2028\u2029\u3000"
+PIECES = [
+    *SPACES,
+    *("\r\n", "\n\n", "|", " | ", "- ", "* ", "1. ", "12) ", ". ", "? ", "\u0301", "\u200f", "\ufeff", "\0", "\x7f"),
+    *'a B 7 . ... … ! ?! " ” ( ) 。 」 ؟ ۔ । 你好 مرحبا Dr U.S No 3.67 e.g. He the e\u0301 \U0001f468\u200d\U0001f469'.split(),
+]
+TEXTS = st.one_of(
+    st.text(max_size=200),
+    st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
+    st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join),
+)
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in split_sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "Head of HR: Priya N.\nPayroll: Ann Lee\nOffice: 4. Third floor",
+            ["Head of HR: Priya N.", "Payroll: Ann Lee", "Office: 4.", "Third floor"],
+        ),
+        ("He spoke of the\nWhite House: a place.", ["He spoke of the\nWhite House: a place."]),
+        ("It was opened by P. Marlow. See p. 12.", ["It was opened by P. Marlow.", "See p. 12."]),
+        ("Take max. 2 tablets, incl. Sundays.", ["Take max. 2 tablets, incl. Sundays."]),
+    ],
+)
+def test_labels_initials_and_abbreviations(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+def check(text: str, spans: list[Offsets]) -> None:
+    at = 0
+    for start, end in spans:
+        assert at <= start < end <= len(text)
+        assert not text[at:start].strip(), "text between two sentences"
+        assert not text[start].isspace()
+        assert not text[end - 1].isspace()
+        at = end
+    assert not text[at:].strip(), "text after the last sentence"
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS)
+@example("")
+@example(SPACES)
+@example("a\r\nb\rc\vd\fe\x1cf\x85g\u2028h\u2029i\0j. K")
+@example("مرحبا. \u200fكيف؟ \U0001f468\u200d\U0001f469\u200d\U0001f467. e\u0301. \u0301 B")
+def test_every_non_space_character_is_in_exactly_one_sentence(text: str) -> None:
+    check(text, split_sentences(text))
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS, st.data())
+@example("a\n|\nb", None)
+@example("x\n- \n\nfoo", None)
+@example("好。A. B c", None)
+@example("a | b. C d.\nnext", None)
+def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(text: str, data: st.DataObject | None) -> None:
+    spans = split_sentences(text)
+    ends = range(len(spans))
+    pairs = [(i, j) for i in ends for j in ends if i <= j]
+    if data and len(pairs) > 20:
+        pairs = data.draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=20))
+    for i, j in pairs:
+        first, last = spans[i][0], spans[j][1]
+        assert [(first + a, first + b) for a, b in split_sentences(text[first:last])] == spans[i : j + 1]
+
+
+@pytest.mark.parametrize("path", sorted(SEEDS.glob("*.md")), ids=lambda path: path.stem)
+def test_any_three_sentences_of_a_seed_split_as_they_do_in_it(path: Path) -> None:
+    text = read(*find([path])).text
+    spans = split_sentences(text)
+    check(text, spans)
+    assert len(spans) > 10
+    for window in (spans[i : i + 3] for i in range(len(spans) - 2)):
+        first, last = window[0][0], window[-1][1]
+        assert [(first + a, first + b) for a, b in split_sentences(text[first:last])] == window
+
+
+# Sentences are separated by a bar with a newline sign, so that each row reads as the text does.
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Talks began.¦They ended in 2015!¦Did they?¦Yes.",
+        "Mr. Zarif met Dr. Salehi and Gen. Hajizadeh.¦Prof. Rao came.",
+        "He works in the U.S. Senate.¦It is in the U.S.¦The deal held.",
+        "Some, e.g. Iran and i.e. Oman, agreed.¦Others vs. Iran did not.",
+        "See No. 5, Fig. 2 and Art. 36 on p. 7.¦It was so.",
+        "He said no.¦She left.¦It is a work of art.¦Maria came.",
+        "It began on Jan. 20 and ended on Fri. 4 Mar. 2016.¦Then it stopped.",
+        "They sat.¦Maria stood in the sun.¦Peter ran.",
+        "J. K. Rowling met George W. Bush.¦I. M. Pei came too.",
+        "Total Inc. left Iran.¦They sued Acme Corp.¦The court agreed.",
+        "Smith et al. Found it.¦It has pens, books etc.¦They are new.",
+        "Up to 3.67 percent, or 1.5 tonnes.¦Then 20 percent.",
+        "In 1979.¦The year was long.¦By 7.¦Nobody came.",
+        "Well...¦Yes, but wait... what?¦No.",
+        "He waited…¦Nothing came… and then it did.",
+        "What?!¦Really?!!¦Yes.",
+        '"Stop."¦He left.¦“Go!”¦She went.¦(It rained.)¦They [all.]¦Ran.',
+        '"Why?" he asked.¦"I know!" she said.¦They left.',
+        "\u00abIl part.\u00bb¦Elle reste.",
+        "At 5 p.m. he left.¦He came at 9 a.m.¦He left.",
+        "See http://a.b/c.html?d=1.¦Or mail a.b@c.org.",
+        "协议签署了。¦伊朗同意吗？¦是的！",
+        "彼は「行く。」¦終わり。",
+        "هل اتفقوا؟¦نعم.¦یہ ہے۔¦آج",
+        "समझौता हुआ।¦ईरान सहमत है।",
+        "Договор подписан.¦Иран согласился.",
+    ],
+)
+def test_sentences_of_a_paragraph(marked: str) -> None:
+    expected = marked.split("¦")
+    joined = "".join(s if _stops_without_space(s) else s + " " for s in expected).strip()
+    assert sentences(joined) == expected
+
+
+def _stops_without_space(sentence: str) -> bool:
+    return sentence[-1] in "。！？」"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \n\t ", []),
+        ("no stop at all", ["no stop at all"]),
+        ("...", ["..."]),
+        ("A heading\n\nIts text. More\n\n\nNext", ["A heading", "Its text.", "More", "Next"]),
+        ("A heading\r\n\r\nIts text", ["A heading", "Its text"]),
+        ("A heading\n \t\nIts text", ["A heading", "Its text"]),
+        ("A sentence that is\nwrapped by hand. It\ngoes on.", ["A sentence that is\nwrapped by hand.", "It\ngoes on."]),
+        ("One that is\r\nwrapped on Windows.\r\nTwo", ["One that is\r\nwrapped on Windows.", "Two"]),
+        ("One that is\rwrapped on a Mac", ["One that is\rwrapped on a Mac"]),
+        ("wrapped\nin 2015 by\n1979 people", ["wrapped\nin 2015 by\n1979 people"]),
+        ("Items:\n- one\n- two\n  - three\n• four", ["Items:", "- one", "- two", "- three", "• four"]),
+        (
+            "1. First item. Its second sentence.\n2. Next\n10) Last",
+            ["1. First item.", "Its second sentence.", "2. Next", "10) Last"],
+        ),
+        ("Name | Year\nJCPOA | 2015\nAfter", ["Name | Year", "JCPOA | 2015", "After"]),
+        ("Before\nA | Signed. In force. | \nB | No", ["Before", "A | Signed. In force. |", "B | No"]),
+        ("a|b is no row\nof a table", ["a|b is no row\nof a table"]),
+        ("page one\fpage two", ["page one", "page two"]),
+        ("one\u2029two\x1cthree", ["one", "two", "three"]),
+        ("one\u2028wrapped\x85line\v here", ["one\u2028wrapped\x85line\v here"]),
+    ],
+)
+def test_sentences_of_blocks(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["." * 200_000 + "x", ".]" * 100_000, "\n" * 200_000 + "x", "w" * 200_000, "a|b " * 50_000 + "c"]
+)
+def test_a_long_run_is_one_sentence(text: str) -> None:
+    spans = split_sentences(text)
+    check(text, spans)
+    assert len(spans) == 1
+
+
+def test_a_long_line_without_a_stop_is_one_sentence() -> None:
+    text = "word " * 50_000
+    assert split_sentences(text) == [(0, len(text) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("quote", "sentence"),
+    [
+        ("two", "It is two."),
+        ("one.", "It is one."),
+        ("one. It is two", "It is one. It is two."),
+        ("three", "And three"),
+        ("It is one. It is two.  And three", "It is one. It is two.  And three"),
+    ],
+)
+def test_enclosing_sentence(quote: str, sentence: str) -> None:
+    text = " It is one. It is two.  And three "
+    start = text.index(quote)
+    first, last = enclosing_sentence(text, start, start + len(quote))
+    assert text[first:last] == sentence
+
+
+@settings(max_examples=80, deadline=None)
+@given(TEXTS.filter(bool), st.data())
+def test_the_enclosing_sentence_encloses(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    first, last = enclosing_sentence(text, start, end)
+    for a, b in trim(text, start, end):
+        assert first <= a < b <= last
+
+
+@pytest.mark.parametrize(("text", "kept"), [(" \u3000a b\n", ["a b"]), ("\x1c\x85", []), ("", []), ("\u200d", ["\u200d"])])
+def test_trim(text: str, kept: list[str]) -> None:
+    assert [text[a:b] for a, b in trim(text, 0, len(text))] == kept

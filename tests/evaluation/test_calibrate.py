@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.answering.confidence import Confidence
+from rag.engine import Engine
+from rag.errors import InputError
+from rag.evaluation.calibrate import calibrate
+from rag.evaluation.gold import Question
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
+from rag.settings import Settings
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
+
+CITIES = (
+    "Bonn Kyiv Lyon Vienna Geneva Muscat Lausanne Rome Oslo Paris Cairo Doha Baku Minsk Riga Bern Prague Lima Quito Rabat".split()
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    embedder = BagOfWordsEmbedder()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    made = build.assemble(Settings(index=tmp_path), store, embedder, NameReader())
+    documents = [document(f"The {city} round took place in {1990 + n}.", city, city) for n, city in enumerate(CITIES)]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    return made
+
+
+def question(text: str, answer: str = "", document: str = "") -> Question:
+    return Question(text, text, (answer,) if answer else (), relevant={document: 1} if document else {})
+
+
+def gold() -> list[Question]:
+    asked = [question(f"When did the {city} round take place?", str(1990 + n), city) for n, city in enumerate(CITIES)]
+    return asked + [question(f"How long was the {city} round of rowing?") for city in CITIES[:8]]
+
+
+def test_a_calibration_says_what_it_bought_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
+    done = calibrate(engine, gold(), 0.2)
+    assert any(line.startswith("calibrated: answers ") for line in done.says)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(done.fitted))
+    model = Confidence.load(path)
+    assert model.threshold == done.fitted["threshold"]
+    after = done.fitted["report"]["after, on questions left out of the fit"]
+    assert after["wrong, of answered"] <= 0.2
+    assert model.risk == after["wrong, of answered"]
+
+
+def test_questions_are_asked_without_their_document_where_few_have_no_answer(engine: Engine) -> None:
+    done = calibrate(engine, gold()[:20])
+    assert done.says[0] == "26 questions, 6 of them without an answer"
+
+
+def test_too_few_questions_or_only_wrong_ones_are_said(engine: Engine) -> None:
+    with pytest.raises(InputError, match="too few"):
+        calibrate(engine, gold()[:5])
+    with pytest.raises(InputError, match="every first candidate is wrong"):
+        calibrate(engine, [question(f"What of {n}?") for n in range(20)])

@@ -1,0 +1,196 @@
+import dataclasses
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.english.sentences import split_sentences
+from rag.ingestion.chunking import split
+from rag.types import Document, Passage, Section
+from tests.fakes import BagOfWordsEmbedder, document
+
+count = BagOfWordsEmbedder().count_tokens
+_PIECE = re.compile(r"\w{1,3}|[^\w\s]")
+
+
+def count_pieces(texts: Sequence[str]) -> list[int]:
+    """Word-pieces of three letters: a word that is cut in two is not the sum of its parts."""
+    return [len(_PIECE.findall(text)) for text in texts]
+
+
+def check(found: Document, passages: Sequence[Passage], limit: int) -> None:
+    at, before = 0, (-1, -1)
+    for passage in passages:
+        assert found.text[passage.start : passage.end] == passage.text
+        assert passage.text == passage.text.strip() != ""
+        assert (passage.document_id, passage.title) == (found.id, found.title)
+        assert passage.start > before[0]
+        assert passage.end > before[1]
+        assert not found.text[at : passage.start].strip(), "text between two passages"
+        assert len(passage.text) <= 10 * limit
+        at, before = passage.end, (passage.start, passage.end)
+    assert not found.text[at:].strip(), "text after the last passage"
+
+
+def numbered(sentences: int, words: int = 5) -> str:
+    return " ".join(f"Sentence{i}" + " word" * (words - 1) + "." for i in range(sentences))
+
+
+TEXTS = st.one_of(
+    st.text(max_size=300),
+    st.lists(
+        st.sampled_from(
+            ["Word", "a.", "B!", "!!!", "。", "- ", " | ", "\n\n", " " * 30, "x" * 70, "e\u0301", "\U0001f468\u200d\U0001f469"]
+        ),
+        max_size=60,
+    ).map(" ".join),
+)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Document:
+    text = draw(TEXTS)
+    starts = draw(st.lists(st.integers(0, len(text)), max_size=5).map(sorted))
+    headings = st.one_of(st.text(max_size=5), st.sampled_from(["A", "A > B"]))
+    return dataclasses.replace(document(text), sections=tuple(Section(start, draw(headings)) for start in starts))
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents(), st.integers(1, 40))
+@example(document(""), 1)
+@example(document("!\n\n" * 500), 5)
+@example(document("a" + " " * 500 + "b. C"), 3)
+def test_passages_are_slices_in_order_that_hold_everything_and_fit(found: Document, limit: int) -> None:
+    passages = split(found, count_pieces, limit)
+    check(found, passages, limit)
+    assert all(tokens <= limit for tokens in count_pieces([p.text for p in passages]))
+
+
+@settings(max_examples=80, deadline=None)
+@given(documents(), st.integers(1, 40))
+def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(found: Document, limit: int) -> None:
+    bounds = [Section(0, ""), *found.sections, Section(len(found.text), "")]
+    headings = {section.heading for section in bounds}
+    for passage in split(found, count, limit):
+        assert passage.heading in headings
+        for here, after in pairwise(bounds):
+            if passage.start < after.start < passage.end:
+                assert here.heading.endswith(" ".join(found.text[here.start : after.start].split()))
+
+
+def test_passages_are_filled_evenly_and_repeat_the_last_sentence() -> None:
+    found = document(numbered(20))
+    passages = split(found, count, 40)
+    assert [p.text.split()[0] for p in passages] == ["Sentence0", "Sentence6", "Sentence12", "Sentence18"]
+    assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
+
+
+def test_each_passage_begins_with_the_last_sentence_of_the_one_before() -> None:
+    found = document(numbered(60))
+    passages = split(found, count, 40)
+    assert len(passages) > 5
+    for before, after in pairwise(passages):
+        shared = found.text[after.start : before.end]
+        assert [shared[a:b] for a, b in split_sentences(shared)] == [shared] != [""]
+        assert before.text.endswith(shared)
+        assert after.text.startswith(shared)
+
+
+def test_a_last_sentence_longer_than_a_third_is_not_repeated() -> None:
+    passages = split(document(numbered(9, words=15)), count, 40)
+    assert [p.text.count(".") for p in passages] == [2, 2, 2, 2, 1]
+    assert all(before.end < after.start for before, after in pairwise(passages))
+
+
+def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:
+    (passage,) = split(document(" \nOne. Two.\n\nThree\n"), count)
+    assert (passage.start, passage.end, passage.text) == (2, 18, "One. Two.\n\nThree")
+
+
+@pytest.mark.parametrize("text", ["", " \n\x1c\u3000"])
+def test_nothing_has_no_passages(text: str) -> None:
+    assert split(document(text), count) == []
+
+
+def sectioned(*parts: tuple[str, str]) -> Document:
+    """A document of (heading path, text) parts."""
+    text, sections = "", []
+    for heading, part in parts:
+        sections.append(Section(len(text), heading))
+        text += part + "\n\n"
+    return dataclasses.replace(document(text), sections=tuple(sections))
+
+
+def test_sections_are_kept_apart_and_name_their_passages() -> None:
+    found = sectioned(("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text."))
+    assert [(p.heading, p.text) for p in split(found, count)] == [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")]
+
+
+def test_bare_headings_are_joined_to_the_next_section() -> None:
+    found = sectioned(("A", "A"), ("A > B?", "B? "), ("A > B? > What is C? All of it.", "What is C?\nAll of it.\n\nText."))
+    (passage,) = split(found, count)
+    assert passage.heading == "A > B? > What is C? All of it."
+    assert passage.text == found.text.strip()
+
+
+def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
+    found = sectioned(("What is it? All of it.", "What is it? All of it."), ("B", "B\n\nText."))
+    assert [p.heading for p in split(found, count)] == ["B"]
+
+
+def test_a_section_of_one_sentence_is_not_taken_for_a_heading() -> None:
+    found = sectioned(("A", "One sentence."), ("B", "B\n\nText."))
+    assert [(p.heading, p.text) for p in split(found, count)] == [("A", "One sentence."), ("B", "B\n\nText.")]
+
+
+def test_a_last_section_that_is_only_a_heading_stands() -> None:
+    assert [p.heading for p in split(sectioned(("A", "A\n\nText."), ("B", "B")), count)] == ["A", "B"]
+
+
+def test_text_before_the_first_section_has_no_heading() -> None:
+    found = dataclasses.replace(document("Before it.\n\nA\n\nText."), sections=(Section(12, "A"),))
+    assert [(p.heading, p.text) for p in split(found, count)] == [("", "Before it."), ("A", "A\n\nText.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w" * 1_000_000,
+        "word " * 200_000,
+        "a" + "\u0301" * 100_000,
+        "a.b-" * 25_000,
+        "你好" * 50_000,
+        "!\n\n" * 30_000,
+        ("a" + " " * 5_000) * 100,
+    ],
+    ids=["one word", "no stop", "marks", "no space", "no space in Chinese", "no tokens", "mostly space"],
+)
+def test_large_texts_that_are_not_prose(text: str) -> None:
+    found = document(text)
+    passages = split(found, count_pieces)
+    check(found, passages, 160)
+    assert max(count_pieces([p.text for p in passages])) <= 160
+    assert len(passages) > 1
+
+
+def test_many_tiny_sections() -> None:
+    found = sectioned(*((f"H{i}", f"H{i}\n\nText {i}.") for i in range(5_000)))
+    passages = split(found, count)
+    check(found, passages, 160)
+    assert [p.heading for p in passages] == [f"H{i}" for i in range(5_000)]
+
+
+@pytest.mark.parametrize("cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "क\u094d"])
+def test_a_cut_inside_a_word_keeps_marks_with_their_letter(cluster: str) -> None:
+    passages = split(document(cluster * 401), count, 10)
+    assert len(passages) > 1
+    assert all(p.text == cluster * (len(p.text) // len(cluster)) for p in passages)
+
+
+def test_a_long_sentence_is_cut_at_spaces() -> None:
+    passages = split(document("some words " * 300), count, 50)
+    assert len(passages) > 10
+    assert {word for p in passages for word in p.text.split()} == {"some", "words"}

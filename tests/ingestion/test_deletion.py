@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.ingestion.deletion import delete
+from rag.store.local import snapshots
+from rag.store.local.store import LocalStore
+from tests.store.helpers import both, local, put
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = local(tmp_path / "index")
+    with store.writing():
+        put(store, "a", "Quetzalcoatlus flew over the plains. " * 20)
+        put(store, "b", "Sardines swim near the coast. " * 20)
+    return store
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def test_a_receipt_counts_what_was_there_and_that_nothing_is_left(store: LocalStore) -> None:
+    size = len(store.embedded("a")[0])
+    assert size > 3
+    (receipt,) = delete(store, ["a"])
+    before, after = receipt.before, receipt.after
+    assert (before.documents, before.passages, before.vectors, before.words) == (1, size, size, size)
+    assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
+    assert (after.log_bytes, after.unmerged) == (0, 0)
+    assert (receipt.searches, receipt.found, receipt.complete) == (2 * size, 0, True)
+    assert receipt.generation == store.stats().generation
+    assert both(store, "quetzalcoatlus")[1] == set()
+    assert both(store, "sardines")[1] == {"b"}
+
+
+def test_no_word_of_a_deleted_document_stands_in_any_file(store: LocalStore) -> None:
+    assert b"Quetzalcoatlus" in everything(store.folder)
+    segments = {path.name for path in (store.folder / "lexical").glob("*.term")}
+    delete(store, ["a"])
+    assert b"Quetzalcoatlus" not in everything(store.folder)
+    assert not segments & {path.name for path in (store.folder / "lexical").glob("*.term")}
+    assert b"Sardines" in everything(store.folder)
+
+
+def test_a_snapshot_that_still_holds_it_is_named(store: LocalStore, tmp_path: Path) -> None:
+    with_it = snapshots.take(store.folder, tmp_path / "with").path
+    (first,) = delete(store, ["a"])
+    assert first.snapshots == (with_it,)
+    snapshots.take(store.folder, tmp_path / "without")
+    put(store, "a", "Another.")
+    Path(with_it).unlink()
+    (second,) = delete(store, ["a"])
+    assert second.snapshots == ()
+
+
+def test_what_is_left_where_a_search_still_finds_it_is_not_complete(store: LocalStore, tmp_path: Path) -> None:
+    """A store that forgets to follow its own deletion, as others have done."""
+    local(tmp_path / "index").close()
+
+    class Forgetful(LocalStore):
+        def delete(self, document_id: str) -> bool:
+            return True
+
+    (receipt,) = delete(Forgetful(tmp_path / "index", {}), ["a"])
+    assert not receipt.complete
+    assert receipt.found == receipt.searches > 0
+
+
+def test_several_go_together_and_the_absent_has_no_receipt(store: LocalStore) -> None:
+    assert [receipt.document for receipt in delete(store, ["a", "none", "b"])] == ["a", "b"]
+    assert store.stats().documents == 0
+
+
+def test_a_large_full_text_is_left_to_its_merges(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.purge()  # which saves the full text
+    monkeypatch.setattr("rag.store.local.store._QUICK", 1)
+    (receipt,) = delete(store, ["a"])
+    assert receipt.after.unmerged == receipt.before.passages
+    assert receipt.complete

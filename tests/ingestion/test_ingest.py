@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+from rag.errors import BusyError, InputError, StoreError
+from rag.ingestion.deletion import delete
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest, Report
+from rag.parsing.load import find
+from rag.parsing.pool import Pool
+from rag.store.local.store import LocalStore
+from rag.types import Document
+from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.archives import zipped
+from tests.parsing.pdfs import column, pdf
+from tests.store.helpers import ROOT, Worker, both, local, stored
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return local(tmp_path / "index")
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    return folder(tmp_path / "docs")
+
+
+def folder(path: Path, files: tuple[str, ...] = ("a.txt", "b.md", "sub/c.html")) -> Path:
+    for name in files:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(f"Sardines swim near {name}.\n")
+    return path
+
+
+def ingest(store: LocalStore, *paths: Path, name: str | None = None) -> Report:
+    return Ingest(store, BagOfWordsEmbedder(), 12).run(find(list(paths), name))
+
+
+def sources(store: LocalStore) -> dict[str, str]:
+    return {document.id: document.source for document in store.documents()}
+
+
+ALL = ["docs/a.txt", "docs/b.md", "docs/sub/c.html"]
+
+
+def test_files_become_documents(store: LocalStore, docs: Path) -> None:
+    report = ingest(store, docs)
+    assert (report.added, report.updated, report.unchanged, report.skipped) == (ALL, [], [], [])
+    assert report.passages == store.stats().passages == 3
+    assert sources(store) == {id: f"{docs.parent}/{id}" for id in ALL}
+    assert both(store, "sardines") == [set(ALL), set(ALL)]
+
+
+def test_what_has_not_changed_is_left_alone(store: LocalStore, docs: Path) -> None:
+    ingest(store, docs)
+    before = store.stats().generation
+    os.utime(docs / "a.txt", (1, 1))
+    report = ingest(store, docs)
+    assert (report.added, report.updated, report.unchanged, report.passages) == ([], [], ALL, 0)
+    assert store.stats().generation == before
+
+
+def test_a_changed_file_replaces_its_document(store: LocalStore, docs: Path) -> None:
+    ingest(store, docs)
+    (docs / "a.txt").write_text("Trees grow.")
+    report = ingest(store, docs)
+    assert (report.added, report.updated, report.unchanged) == ([], ALL[:1], ALL[1:])
+    assert both(store, "sardines")[1] == set(ALL[1:])
+    assert both(store, "trees")[1] == {"docs/a.txt"}
+    assert len(stored(store)) == 3
+
+
+def test_another_way_to_the_same_files_is_the_same(
+    store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(store, docs)
+    before = (store.stats(), sources(store))
+    (tmp_path / "link").symlink_to(docs, target_is_directory=True)
+    (tmp_path / "link.txt").symlink_to(docs / "a.txt")
+    monkeypatch.chdir(docs / "sub")
+    ways = [Path(".."), Path("../../docs"), Path("../../docs/./sub/.."), tmp_path / "link", tmp_path / "link" / "sub" / ".."]
+    ways += [Path("../a.txt"), docs / "a.txt", tmp_path / "link.txt", tmp_path / "link" / "a.txt", docs / "sub"]
+    for way in ways:
+        report = ingest(store, way)
+        assert report.unchanged
+        assert not report.added + report.updated
+    ingest(store, docs, name="another")
+    assert (store.stats(), sources(store)) == before
+
+
+def test_files_named_twice_in_one_run_are_one(store: LocalStore, docs: Path) -> None:
+    (docs / "d.txt").symlink_to("a.txt")
+    report = ingest(store, docs, docs / "b.md", docs / "sub", docs)
+    assert report.added == ALL
+    assert (report.unchanged, report.skipped) == ([], [])
+    assert sources(store)["docs/a.txt"] == str(docs / "a.txt")
+
+
+def test_a_file_in_a_folder_of_a_taken_name_is_skipped(store: LocalStore, tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "a" / "docs", ("a.txt",)), folder(tmp_path / "b" / "docs", ("a.txt", "z.txt"))
+    ingest(store, first)
+    report = ingest(store, second)
+    assert report.added == ["docs/z.txt"]
+    assert report.skipped == [
+        (f"{second}/a.txt", f"its name docs/a.txt is taken by {first}/a.txt; give the folder another with --name")
+    ]
+    assert ingest(store, second, name="b").added == ["b/a.txt"]
+    assert sources(store) == {"docs/a.txt": f"{first}/a.txt", "docs/z.txt": f"{second}/z.txt", "b/a.txt": f"{second}/a.txt"}
+    assert not ingest(store, first, second).skipped
+
+
+def test_two_folders_of_one_name_in_one_run_do_not_mix(store: LocalStore, tmp_path: Path) -> None:
+    report = ingest(store, folder(tmp_path / "a" / "docs", ("a.txt",)), folder(tmp_path / "b" / "docs", ("a.txt",)))
+    assert (report.added, len(report.skipped)) == (["docs/a.txt"], 1)
+
+
+def test_a_moved_folder_takes_over_its_documents(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    ingest(store, docs)
+    (tmp_path / "new").mkdir()
+    moved = docs.rename(tmp_path / "new" / "docs")
+    report = ingest(store, moved)
+    assert (report.updated, report.added, report.skipped) == (ALL, [], [])
+    assert sources(store) == {id: f"{tmp_path}/new/{id}" for id in ALL}
+    assert ingest(store, moved).unchanged == ALL
+
+
+def test_another_text_does_not_take_the_place_of_one_whose_disk_may_be_away(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
+    first, second = folder(tmp_path / "a" / "notes", ("a.txt",)), folder(tmp_path / "b" / "notes", ("a.txt",))
+    (second / "a.txt").write_text("Another text.")
+    ingest(store, first)
+    (first / "a.txt").unlink()
+    report = ingest(store, second, docs)
+    assert "which is gone" in report.skipped[0][1]
+    assert sources(store)["notes/a.txt"] == f"{first}/a.txt"
+
+
+def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, docs: Path) -> None:
+    (docs / "binary.txt").write_bytes(b"a\0b")
+    (docs / "empty.md").write_text(" \n")
+    (docs / "photo.jpg").write_bytes(b"\xff\xd8")
+    Path(os.fsdecode(os.fsencode(docs) + b"/caf\xe9.txt")).write_text("Sardines.")
+    (docs / "gone.txt").write_text("Sardines.")
+    found = list(find([docs]))
+    (docs / "gone.txt").unlink()
+    report = Ingest(store, BagOfWordsEmbedder(), 12).run(found)
+    assert report.added == ALL
+    reasons = {os.path.basename(path): reason for path, reason in report.skipped}
+    assert reasons.keys() == {"binary.txt", "empty.md", "photo.jpg", "caf\udce9.txt", "gone.txt"}
+    assert "binary" in reasons["binary.txt"]
+    assert "cannot be read" in reasons["gone.txt"]
+    assert "name" in reasons["caf\udce9.txt"]
+    assert both(store, "sardines") == [set(ALL), set(ALL)]
+
+
+def test_a_document_stays_when_its_file_can_no_longer_be_read(store: LocalStore, docs: Path) -> None:
+    ingest(store, docs)
+    (docs / "a.txt").write_bytes(b"\0")
+    assert [path for path, _ in ingest(store, docs).skipped] == [str(docs / "a.txt")]
+    assert both(store, "sardines") == [set(ALL), set(ALL)]
+
+
+def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no files"):
+        ingest(store, tmp_path / "empty")
+    (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "empty" / "b.txt").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.jpg unsupported kind \.jpg \(and 1 more\)"):
+        ingest(store, tmp_path / "empty")
+    assert store.stats().generation == 0
+
+
+def test_every_file_is_counted_as_it_is_seen(store: LocalStore, docs: Path) -> None:
+    seen: list[int] = []
+    (docs / "photo.jpg").write_bytes(b"x")
+    Ingest(store, BagOfWordsEmbedder(), 12).run([*find([docs]), *find([docs])], lambda: seen.append(1))
+    assert len(seen) == 8
+
+
+def test_many_files_are_put_in_batches(store: LocalStore, tmp_path: Path) -> None:
+    names = tuple(f"{n:03}.txt" for n in range(600))
+    generations: list[int] = []
+    run = Ingest(store, BagOfWordsEmbedder(), 12)
+    run.run(find([folder(tmp_path / "many", names)]), lambda: generations.append(store.stats().generation))
+    assert run.report.added == [f"many/{name}" for name in names]
+    assert sorted(set(generations)) == [0, 256, 512]
+    assert store.stats().documents == store.stats().generation == 600
+
+
+def test_a_writer_elsewhere_stops_it_before_it_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    with Worker(tmp_path / "index") as other:
+        other.ask("begin")
+        with pytest.raises(BusyError, match=str(other.process.pid)):
+            ingest(store, docs)
+        other.ask("end")
+    assert ingest(store, docs).added == ALL
+
+
+def test_it_knows_what_was_put_since_it_was_made(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    late = Ingest(local(tmp_path / "index"), BagOfWordsEmbedder(), 12)
+    ingest(store, docs)
+    assert late.run(find([docs])).unchanged == ALL
+
+
+class FullStore(LocalStore):
+    """Refuses the third document."""
+
+    def put(self, document: Document, *rest: object) -> None:
+        if self.stats().documents == 2:
+            raise StoreError("the disk is full")
+        super().put(document, *rest)  # type: ignore[arg-type]
+
+
+def test_what_was_put_before_an_error_stays_and_is_searched(docs: Path, tmp_path: Path) -> None:
+    local(tmp_path / "index").close()
+    store = FullStore(tmp_path / "index", {})
+    with pytest.raises(StoreError, match="full"):
+        ingest(store, docs)
+    assert both(store, "sardines") == [set(ALL[:2]), set(ALL[:2])]
+    report = ingest(local(tmp_path / "index"), docs)
+    assert (report.unchanged, report.added) == (ALL[:2], ALL[2:])
+
+
+SLOW = """
+import json, sys
+from pathlib import Path
+import rag.ingestion.ingest
+from rag.parsing.load import find
+from rag.parsing.pool import Pool
+from rag.ingestion.file_cache import Stamps
+from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.archives import zipped
+from tests.parsing.pdfs import column, pdf
+from tests.store.helpers import local
+
+rag.ingestion.ingest._BATCH_PASSAGES = 5
+store = local(Path(sys.argv[1]))
+said = lambda: print(json.dumps([d.id for d in store.documents()]), flush=True)
+rag.ingestion.ingest.Ingest(store, BagOfWordsEmbedder(), 12).run(find([Path(sys.argv[2])]), said)
+"""
+
+
+def test_a_killed_run_keeps_what_it_put_and_the_next_completes_it(tmp_path: Path) -> None:
+    many = folder(tmp_path / "many", tuple(f"{n:03}.txt" for n in range(300)))
+    kept: set[str] = set()
+    for seed in range(2):
+        command = [sys.executable, "-c", SLOW, str(tmp_path / "index"), str(many)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            lines = cast(IO[str], process.stdout)
+            committed = set[str]()
+            while len(committed) < len(kept) + 20:
+                committed = set(json.loads(lines.readline()))
+            time.sleep(random.Random(seed).uniform(0, 0.05))
+            process.kill()
+            whole = [line for line in lines.read().splitlines() if line.endswith("]")]
+        assert kept < committed
+        kept = set(json.loads(whole[-1])) if whole else committed
+    store = local(tmp_path / "index")
+    before = set(sources(store))
+    assert kept <= before
+    report = ingest(store, many)
+    assert set(report.unchanged) == before
+    assert sorted(report.unchanged + report.added) == [f"many/{n:03}.txt" for n in range(300)]
+    assert store.stats().documents == store.stats().passages == 300
+    assert [len(found) for found in both(store, "sardines")] == [300, 300]
+
+
+def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Path) -> None:
+    path = tmp_path / "docs" / "all.zip"
+    path.parent.mkdir()
+    path.write_bytes(zipped({"a.txt": "Sardines swim.", "b.txt": "Trees grow.", "c.png": b"\0"}))
+    report = ingest(store, path)
+    assert report.added == ["docs/all.zip/a.txt", "docs/all.zip/b.txt"]
+    assert report.skipped == [(f"{path}//c.png", "unsupported kind .png")]
+    assert ingest(store, path).unchanged == report.added
+    path.write_bytes(zipped({"a.txt": "Sardines swim.", "c.txt": "Stones lie."}))
+    report = ingest(store, path)
+    assert (report.unchanged, report.added, report.removed) == (
+        ["docs/all.zip/a.txt"],
+        ["docs/all.zip/c.txt"],
+        ["docs/all.zip/b.txt"],
+    )
+    assert both(store, "trees")[1] == set()
+    assert both(store, "sardines")[1] == {"docs/all.zip/a.txt"}
+    assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
+    delete(store, ["docs/all.zip/a.txt"])
+    assert set(stored(store)) == {"docs/all.zip/c.txt"}
+    report = ingest(store, path)  # as a file that was deleted comes back
+    assert (report.added, report.unchanged) == (["docs/all.zip/a.txt"], ["docs/all.zip/c.txt"])
+    assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
+
+
+def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path: Path) -> None:
+    for folder_name in ("x", "y"):
+        path = tmp_path / folder_name / "docs" / "all.zip"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(zipped({"a.txt": f"Sardines of {folder_name}."}))
+    ingest(store, tmp_path / "x" / "docs")
+    assert "is taken by" in ingest(store, tmp_path / "y" / "docs", tmp_path / "x" / "docs").skipped[0][1]
+
+
+def test_an_unchanged_tree_costs_a_stat_a_file(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Report:
+        return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder)).run(find([docs]))
+
+    for name in docs.rglob("*.*"):
+        os.utime(name, (1, 1))
+    monkeypatch.setattr("rag.ingestion.file_cache._RACY_NS", 0)
+    assert run().added == ALL
+    hashed: list[Path] = []
+    monkeypatch.setattr("rag.ingestion.file_cache.hash_file", hashed.append)
+    assert run().unchanged == ALL
+    assert hashed == []
+
+
+def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (docs / "fish.pdf").write_bytes(pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)]))
+    with Pool(2) as pool:
+        report = Ingest(store, BagOfWordsEmbedder(), 12, loader=pool).run(find([docs]))
+    assert report.added == ["docs/a.txt", "docs/b.md", "docs/fish.pdf", "docs/sub/c.html"]
+    assert [reason for _, reason in report.skipped] == ["is not a PDF that can be read, or is cut short"]
+    found = store.document("docs/fish.pdf")
+    assert found is not None
+    assert found.page(found.text.index("Tuna")) == 2

@@ -1,0 +1,150 @@
+"""What could not be read is remembered: not read again, and said again, until the file or what reads it is another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.sync import Changes, Sync
+from rag.parsing.load import Unreadable, find
+from rag.parsing.pool import Job, Result, one_by_one
+from rag.parsing.version import identity
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.archives import zipped
+from tests.store.helpers import local
+
+BINARY = "is binary, not text"
+
+
+class Reading:
+    """Reads one by one, and keeps what was read."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        return one_by_one(self._noted(jobs))
+
+    def _noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        for job in jobs:
+            self.read.append(job.found.path.name)
+            yield job
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+    monkeypatch.setattr("rag.ingestion.file_cache._RACY_NS", 0)  # the files of a test are always young
+    return local(tmp_path / "index")
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Sardines swim.")
+    (folder / "bad.txt").write_bytes(b"abc\0def")
+    (folder / "packed.zip").write_bytes(zipped({"good.txt": "Tuna swims.", "worse.txt": "\0\0"}))
+    return folder
+
+
+def sync(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Changes, list[str]]:
+    reading = Reading()
+    return Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(docs, find([docs])), reading.read
+
+
+def ingest(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Report, list[str]]:
+    reading = Reading()
+    return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(find([docs])), reading.read
+
+
+def skipped(docs: Path) -> list[tuple[str, str]]:
+    return [(f"{docs}/bad.txt", BINARY), (f"{docs}/packed.zip//worse.txt", BINARY)]
+
+
+@pytest.mark.parametrize("run", [sync, ingest])
+def test_what_could_not_be_read_is_said_again_without_reading_it(
+    store: LocalStore, docs: Path, run: Callable[[LocalStore, Path], tuple[Changes | Report, list[str]]]
+) -> None:
+    first, read = run(store, docs)
+    assert read == ["a.txt", "bad.txt", "packed.zip"]
+    assert first.skipped == skipped(docs)
+    again, read = run(store, docs)
+    assert read == []
+    assert sorted(again.skipped) == skipped(docs)
+    assert again.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
+
+
+def test_a_preview_says_it_too(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(docs, find([docs]))
+    assert (said.added, sorted(said.skipped)) == ([], skipped(docs))
+
+
+def test_a_file_that_was_mended_is_read(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    (docs / "bad.txt").write_text("Cod swims.")
+    changes, read = sync(store, docs)
+    assert (changes.added, read) == (["docs/bad.txt"], ["bad.txt"])
+    assert changes.skipped == skipped(docs)[1:]
+    (docs / "bad.txt").write_bytes(b"abc\0def")
+    assert sync(store, docs)[1] == ["bad.txt"]
+    (docs / "packed.zip").write_bytes(zipped({"good.txt": "Tuna swims."}))
+    assert sync(store, docs)[0].skipped == skipped(docs)[:1]
+
+
+def test_another_reader_reads_it_again(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    assert sync(store, docs, "2")[1] == ["bad.txt"]
+    assert sync(store, docs, "2")[1] == []
+    assert identity(1, 2, 3) == identity(1, 2, 3) != identity(1, 2, 4)
+
+
+def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
+    class Disk(Reading):
+        def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+            for job in self._noted(jobs):
+                yield job, Unreadable("cannot be read: Input/output error", passing=True)
+
+    disk = Disk()
+    for _ in range(2):
+        with pytest.raises(InputError, match="Input/output error"):
+            Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), disk).run(find([docs / "a.txt"]))
+    assert disk.read == ["a.txt", "a.txt"]
+
+
+def test_a_file_that_changed_as_it_was_read_is_read_again(store: LocalStore, docs: Path) -> None:
+    class Late(Reading):
+        def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+            for job, loaded in super().__call__(jobs):
+                os.utime(job.found.path, (1, 1))
+                yield job, loaded
+
+    Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), Late()).run(find([docs]))
+    assert ingest(store, docs, "")[1] == ["bad.txt"]
+
+
+def test_what_is_gone_is_forgotten(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    assert "bad.txt" in (store.folder / "stamps.json").read_text()
+    (docs / "bad.txt").unlink()
+    sync(store, docs)
+    assert "bad.txt" not in (store.folder / "stamps.json").read_text()
+
+
+def test_a_folder_with_bad_files_alone_may_not_be_mounted(store: LocalStore, docs: Path) -> None:
+    (docs / "b.txt").write_text("Cod swims.")
+    sync(store, docs)
+    for name in ("a.txt", "b.txt", "packed.zip"):
+        (docs / name).unlink()
+    with pytest.raises(InputError, match="3 of the 3 documents"):
+        sync(store, docs)
+    assert len(store.documents()) == 3
+    shutil.rmtree(docs)

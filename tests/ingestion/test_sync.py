@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rag.errors import BusyError, InputError
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Changes, Sync
+from rag.parsing.load import find
+from rag.protocols import Vectors
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import Worker, both, by_lexical, local, put, stored
+
+
+class CountingEmbedder(BagOfWordsEmbedder):
+    """Says how many texts it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedded = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += len(texts)
+        return super().embed_passages(texts)
+
+
+EMBEDDER = CountingEmbedder()
+ALL = ["docs/a.txt", "docs/b.md", "docs/sub/c.html"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return local(tmp_path / "index")
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    return fill(tmp_path / "docs", "a.txt", "b.md", "sub/c.html")
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"Sardines swim near {Path(name).name}.\n")
+    return folder
+
+
+def sync(store: LocalStore, docs: Path, many: bool = False) -> Changes:
+    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).run(docs, find([docs]), many)
+
+
+def preview(store: LocalStore, docs: Path) -> Changes:
+    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).preview(docs, find([docs]))
+
+
+def done(changes: Changes) -> dict[str, object]:
+    """What it says that it did."""
+    names = ("added", "updated", "renamed", "removed")
+    return {name: value for name in names if (value := getattr(changes, name))}
+
+
+def state(store: LocalStore) -> dict[str, tuple[str, str, str]]:
+    return {id: (d.source, d.text, d.title) for id, d in stored(store).items()}
+
+
+def fresh(docs: Path, tmp_path: Path) -> dict[str, tuple[str, str, str]]:
+    """What a new index of the folder holds."""
+    store = local(tmp_path / "fresh")
+    sync(store, docs)
+    found = state(store)
+    store.close()
+    shutil.rmtree(tmp_path / "fresh")
+    return found
+
+
+def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    assert done(sync(store, docs)) == {"added": ALL}
+    assert sync(store, docs).unchanged == ALL
+    (docs / "a.txt").unlink()
+    (docs / "b.md").write_text("Trees grow.")
+    fill(docs, "d.txt")
+    changes = sync(store, docs)
+    assert done(changes) == {"added": ["docs/d.txt"], "updated": ["docs/b.md"], "removed": ["docs/a.txt"]}
+    assert changes.unchanged == ["docs/sub/c.html"]
+    assert state(store) == fresh(docs, tmp_path)
+    assert both(store, "sardines")[1] == {"docs/d.txt", "docs/sub/c.html"}
+    assert "docs/a.txt" not in both(store, "sardines")[0]
+
+
+def test_a_preview_says_the_same_and_changes_nothing(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    before = (store.stats(), state(store))
+    (docs / "a.txt").rename(docs / "z.txt")
+    (docs / "b.md").write_text("Trees grow.")
+    (docs / "sub" / "c.html").unlink()
+    fill(docs, "new.txt")
+    said = preview(store, docs)
+    assert said.dry_run
+    assert (store.stats(), state(store)) == before
+    assert done(sync(store, docs)) == done(said)
+    assert said.renamed == [("docs/a.txt", "docs/z.txt")]
+
+
+def test_a_renamed_file_is_not_embedded_again(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    EMBEDDER.embedded = 0
+    (docs / "a.txt").rename(docs / "sub" / "z.txt")
+    docs.joinpath("b.md").rename(docs / "B.md")
+    changes = sync(store, docs)
+    assert done(changes) == {"renamed": [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]}
+    assert EMBEDDER.embedded == 0
+    assert state(store) == fresh(docs, tmp_path)
+    assert both(store, "sardines") == [{"docs/B.md", "docs/sub/c.html", "docs/sub/z.txt"}] * 2
+    assert by_lexical(store, "near a.txt", 1) == ["docs/sub/z.txt"]
+
+
+def test_a_renamed_folder_is_not_embedded_again(store: LocalStore, docs: Path) -> None:
+    sync(store, fill(docs, *(f"many/{n}.txt" for n in range(20))))
+    EMBEDDER.embedded = 0
+    (docs / "many").rename(docs / "few")
+    assert len(sync(store, docs).renamed) == 20
+    assert EMBEDDER.embedded == 0
+
+
+def test_files_that_change_places_keep_their_content_apart(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    (docs / "a.txt").rename(docs / "x")
+    (docs / "b.md").rename(docs / "a.txt")
+    (docs / "x").rename(docs / "b.md")
+    sync(store, docs)
+    assert state(store) == fresh(docs, tmp_path)
+
+
+def test_a_copy_is_another_document(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    shutil.copy(docs / "a.txt", docs / "copy.txt")
+    assert done(sync(store, docs)) == {"added": ["docs/copy.txt"]}
+    (docs / "copy.txt").unlink()
+    (docs / "a.txt").unlink()
+    assert done(sync(store, docs)) == {"removed": ["docs/a.txt", "docs/copy.txt"]}
+
+
+def test_what_came_from_elsewhere_is_left_alone(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    put(store, "http", "Sardines sleep.")
+    sync(store, fill(tmp_path / "docs-2", "a.txt"))
+    sync(store, docs)
+    shutil.rmtree(tmp_path / "docs-2")
+    assert not sync(store, docs).any
+    assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
+
+
+def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    shutil.copytree(docs, tmp_path / "copy")
+    docs.rename(tmp_path / "unmounted")
+    assert sync(store, tmp_path / "copy").added == [id.replace("docs/", "copy/") for id in ALL]
+    assert set(stored(store)) == {*ALL, *(id.replace("docs/", "copy/") for id in ALL)}
+
+
+def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    before = store.stats()
+    for path in docs.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=f"3 of the 3 documents of {docs} are gone; nothing was changed") as caught:
+        sync(store, docs)
+    assert "--allow-mass-delete" in caught.value.hint
+    assert store.stats() == before
+    assert preview(store, docs).removed == ALL
+    assert done(sync(store, docs, many=True)) == {"removed": ALL}
+    assert store.stats().documents == 0
+
+
+@pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
+@pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.md", "sub/c.html"]])
+def test_all_gone_is_all_gone_however_few_and_whatever_else_is_there(
+    store: LocalStore, tmp_path: Path, names: list[str], stray: str
+) -> None:
+    docs = fill(tmp_path / "docs", *names)
+    sync(store, docs)
+    before = state(store)
+    for name in names:
+        (docs / name).unlink()
+    if stray:
+        (docs / stray).write_text("not mounted")
+    with pytest.raises(InputError, match=f"{len(names)} of the {len(names)} documents"):
+        sync(store, docs)
+    assert state(store) == before
+    assert len(sync(store, docs, many=True).removed) == len(names)
+
+
+def test_one_that_was_renamed_is_not_gone(store: LocalStore, tmp_path: Path) -> None:
+    docs = fill(tmp_path / "docs", "a.txt")
+    sync(store, docs)
+    (docs / "a.txt").rename(docs / "z.txt")
+    assert done(sync(store, docs)) == {"renamed": [("docs/a.txt", "docs/z.txt")]}
+
+
+@pytest.fixture
+def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
+    """A link to a file elsewhere, of the same name, in the folder and in the index."""
+    fill(tmp_path / "elsewhere", "real.txt")
+    (docs / "real.txt").symlink_to(tmp_path / "elsewhere" / "real.txt")
+    assert "docs/real.txt" in sync(store, docs).added
+    return docs / "real.txt"
+
+
+def test_a_link_that_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+    assert not sync(store, docs).any
+    linked.unlink()
+    assert preview(store, docs).removed == ["docs/real.txt"]
+    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
+    assert set(stored(store)) == set(ALL)
+
+
+def test_a_link_whose_file_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+    linked.resolve().unlink()
+    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
+
+
+def test_a_link_that_leads_elsewhere_now_is_followed(store: LocalStore, docs: Path, linked: Path, tmp_path: Path) -> None:
+    linked.unlink()
+    linked.symlink_to(fill(tmp_path / "elsewhere", "other.txt") / "other.txt")
+    assert done(sync(store, docs)) == {"added": ["docs/real.txt"]}
+    assert stored(store)["docs/real.txt"].source == f"{tmp_path}/elsewhere/other.txt"
+    assert set(stored(store)) == {*ALL, "docs/real.txt"}
+
+
+def test_what_came_by_itself_stays_when_a_link_to_it_goes(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    elsewhere = fill(tmp_path / "elsewhere", "real.txt")
+    sync(store, elsewhere)
+    (docs / "link.txt").symlink_to(elsewhere / "real.txt")
+    sync(store, docs)
+    (docs / "link.txt").unlink()
+    assert not sync(store, docs).any
+    assert "elsewhere/real.txt" in stored(store)
+
+
+def test_many_gone_at_once_need_a_word(store: LocalStore, docs: Path) -> None:
+    sync(store, fill(docs, *(f"{n:02}.txt" for n in range(17))))
+    for n in range(5):
+        (docs / f"{n:02}.txt").unlink()
+    assert len(sync(store, docs).removed) == 5
+    fill(docs, "new.txt")
+    for n in range(5, 11):
+        (docs / f"{n:02}.txt").unlink()
+    with pytest.raises(InputError, match="6 of the 15"):
+        sync(store, docs)
+    assert "docs/new.txt" not in stored(store)
+    assert len(sync(store, docs, many=True).removed) == 6
+
+
+def test_a_file_that_cannot_be_read_now_stays(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    (docs / "a.txt").write_bytes(b"\0")
+    (docs / "photo.jpg").write_bytes(b"\xff\xd8")
+    changes = sync(store, docs)
+    assert [os.path.basename(path) for path, _ in changes.skipped] == ["a.txt", "photo.jpg"]
+    assert both(store, "sardines") == [set(ALL)] * 2
+
+
+def test_an_unchanged_file_is_not_opened(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync(store, docs)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
+    sync(store, docs)
+
+    def refuse(*_: object) -> str:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr("rag.ingestion.file_cache.hash_file", refuse)
+    assert sync(store, docs).unchanged == ALL
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])
+def test_a_clock_that_jumps_hides_no_change(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
+    sync(store, docs)
+    sync(store, docs)
+    status = (docs / "a.txt").stat()
+    monkeypatch.setattr(time, "time_ns", lambda: now() + jump)
+    (docs / "a.txt").write_text("Sardines swam near a.txt.\n")
+    os.utime(docs / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert done(sync(store, docs)) == {"updated": ["docs/a.txt"]}
+
+
+def test_a_file_changed_within_the_clocks_grain_is_seen(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    for n in range(5):
+        (docs / "a.txt").write_text(f"Sardines {n}\n")
+        assert sync(store, docs).updated == ["docs/a.txt"]
+
+
+def test_a_writer_elsewhere_is_named(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    with Worker(tmp_path / "index") as other:
+        other.ask("begin")
+        with pytest.raises(BusyError, match=str(other.process.pid)):
+            sync(store, docs)
+
+
+def test_a_moved_folder_takes_its_documents_along(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    EMBEDDER.embedded = 0
+    (tmp_path / "new").mkdir()
+    moved = docs.rename(tmp_path / "new" / "docs")
+    assert done(sync(store, moved)) == {"renamed": [(id, id) for id in ALL]}
+    assert EMBEDDER.embedded == 0
+    assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
+
+
+def test_an_unreadable_kind_of_rename_is_read_again(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    (docs / "a.txt").rename(docs / "a.jpg")
+    changes = sync(store, docs)
+    assert done(changes) == {"removed": ["docs/a.txt"]}
+    assert len(changes.skipped) == 1
+
+
+def pack(path: Path, **texts: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(f"{name}.txt", text)
+
+
+def test_the_parts_of_an_archive_come_and_go_and_move_with_it(store: LocalStore, docs: Path) -> None:
+    pack(docs / "z.zip", one="Herring.", two="Mackerel.")
+    assert sorted(sync(store, docs).added) == [*ALL, "docs/z.zip/one.txt", "docs/z.zip/two.txt"]
+    EMBEDDER.embedded = 0
+    (docs / "z.zip").rename(docs / "y.zip")
+    moved = [(f"docs/z.zip/{name}.txt", f"docs/y.zip/{name}.txt") for name in ("one", "two")]
+    assert done(sync(store, docs)) == {"renamed": moved}
+    assert EMBEDDER.embedded == 0
+    pack(docs / "y.zip", two="Mackerel.", three="Cod.")
+    changes = sync(store, docs)
+    assert (changes.added, changes.removed) == (["docs/y.zip/three.txt"], ["docs/y.zip/one.txt"])
+    (docs / "y.zip").unlink()
+    assert sync(store, docs).removed == ["docs/y.zip/three.txt", "docs/y.zip/two.txt"]
+    assert set(stored(store)) == set(ALL)

@@ -1,0 +1,109 @@
+"""A name is one document's: an upload and a file never take each other's place, on either store, whoever comes second."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ConflictError
+from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.uploads import Done, Upload, put_upload
+from rag.parsing.load import find
+from rag.protocols import Store
+from tests.parsing.archives import zipped
+from tests.store.helpers import EMBEDDER, EXPECT, Factory, local, postgres
+
+TOKENS = int(EXPECT["passage_tokens"])
+NAME = "uploads/a.txt"
+
+
+@pytest.fixture(params=["local", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    make: Factory = local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
+    made = make(tmp_path / "index")
+    yield made
+    made.close()
+
+
+def ingest(store: Store, folder: Path, text: str) -> Report:
+    (folder / "uploads").mkdir(exist_ok=True)
+    (folder / NAME).write_text(text)
+    (folder / "uploads/b.txt").write_text("Another file.")
+    return Ingest(store, EMBEDDER, TOKENS).run(find([folder / "uploads"]))
+
+
+def upload(store: Store, text: str, source: str = f"upload:{NAME}") -> Done:
+    return put_upload(store, EMBEDDER, TOKENS, Upload(NAME, source, text.encode()))
+
+
+def text(store: Store) -> str:
+    found = store.document(NAME)
+    return found.text if found else ""
+
+
+def test_an_upload_does_not_replace_a_file_s_document(store: Store, tmp_path: Path) -> None:
+    ingest(store, tmp_path, "From a folder.")
+    with pytest.raises(ConflictError, match=f"{NAME} was ingested from {tmp_path / NAME}\n.*rag delete {NAME}"):
+        upload(store, "Mine.")
+    assert text(store) == "From a folder."
+
+
+def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None:
+    upload(store, "Mine.")
+    report = ingest(store, tmp_path, "From a folder.")
+    assert report.added == ["uploads/b.txt"]
+    assert [reason for _, reason in report.skipped] == [
+        f"its name {NAME} is an upload's; give the folder another with --name, or take the upload out first: rag delete {NAME}"
+    ]
+    assert text(store) == "Mine."
+
+
+def test_nor_does_a_file_that_comes_by_the_queue(store: Store) -> None:
+    upload(store, "Mine.")
+    with pytest.raises(ConflictError, match=f"its name {NAME} is an upload's"):
+        upload(store, "From a folder.", "/folder/a.txt")
+    assert text(store) == "Mine."
+
+
+def test_each_replaces_its_own(store: Store) -> None:
+    assert [upload(store, said).outcome for said in ("One.", "One.", "Two.")] == ["added", "unchanged", "updated"]
+    assert store.delete(NAME)
+    assert [upload(store, said, "/folder/a.txt").outcome for said in ("One.", "One.", "Two.")] == [
+        "added",
+        "unchanged",
+        "updated",
+    ]
+    assert text(store) == "Two."
+
+
+@pytest.mark.parametrize("source", ["upload:uploads/a.zip", "/folder/a.zip"])
+def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str) -> None:
+    def put(files: dict[str, bytes | str]) -> Done:
+        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", source, zipped(files)))
+
+    upload(store, "Another's.")
+    put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip.txt", "upload:uploads/a.zip.txt", b"Another's too."))
+    others = [NAME, "uploads/a.zip.txt"]
+    assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
+    assert put({"one.md": "One."}) == Done("updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is taken out")
+    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/one.md", *others])
+    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == ("uploads/a.zip/three.md",)
+    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/three.md", *others])
+
+
+def test_a_part_that_cannot_be_read_is_named_and_stays_as_it_was(store: Store) -> None:
+    def put(data: bytes) -> Done:
+        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data))
+
+    put(zipped({"one.md": "One.", "two.txt": "Two."}))
+    changed = zipped({"one.md": "One.", "two.txt": b"\0\1\2\3" * 100})
+    done = put(changed)
+    assert (done.outcome, done.documents) == ("unchanged", ("uploads/a.zip/one.md",))
+    assert done.detail.startswith("two.txt ")
+    assert store.document("uploads/a.zip/two.txt")
+    kept = store.document("uploads/a.zip/one.md")
+    assert kept
+    assert kept.file_sha256 == hashlib.sha256(changed).hexdigest()

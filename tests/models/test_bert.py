@@ -1,0 +1,92 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from rag.models.bert import Bert, filler, is_bert
+from tests import tiny
+
+IDS = [[2, 9, 8, 3], [2, 5, 3], [2, *range(10, 60), 3]]
+TYPES = [[0, 0, 1, 1], [0, 0, 0], [0] * 20 + [1] * 32]
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_states_are_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
+    model = AutoModel.from_pretrained(tiny.bert(tmp_path)).eval()
+    if pairs:
+        change(tmp_path / "tokenizer_config.json", "model_input_names", ["input_ids", "token_type_ids"])
+    found = Bert(tmp_path).states(IDS, TYPES)
+    for ids, types, states in zip(IDS, TYPES, found, strict=True):
+        with torch.inference_mode():
+            want = model(torch.tensor([ids]), token_type_ids=torch.tensor([types]) * pairs).last_hidden_state[0]
+        assert torch.allclose(states, want, atol=1e-5)
+
+
+def test_states_of_mpnet_are_those_of_transformers(tmp_path: Path) -> None:
+    model = AutoModel.from_pretrained(tiny.mpnet(tmp_path)).eval()
+    found = Bert(tmp_path).states([*IDS, list(range(4, 90)) * 5], [*TYPES, [0] * 430])
+    for ids, states in zip([*IDS, list(range(4, 90)) * 5], found, strict=True):
+        with torch.inference_mode():
+            want = model(torch.tensor([ids])).last_hidden_state[0]
+        assert torch.allclose(states, want, atol=1e-5)
+
+
+def change(path: Path, name: str, value: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+
+
+def test_bf16_is_near(tmp_path: Path) -> None:
+    tiny.bert(tmp_path)
+    for wide, narrow in zip(Bert(tmp_path).states(IDS, TYPES), Bert(tmp_path, bf16=True).states(IDS, TYPES), strict=True):
+        assert narrow.dtype == torch.bfloat16
+        assert torch.allclose(narrow.float(), wide, atol=0.1)
+
+
+@pytest.mark.parametrize("tokens", [16, 64, 65, 128])
+def test_rows_of_every_length(tmp_path: Path, tokens: int) -> None:
+    bert = Bert(tiny.bert(tmp_path))
+    (found,) = bert.states([(IDS[2] * 3)[:tokens]], [[0] * tokens])
+    assert found.shape == (tokens, bert.config["hidden_size"])
+    assert (tokens + filler(tokens)) % 16 == 0
+
+
+def test_few_lengths_of_rows() -> None:
+    assert len({tokens + filler(tokens) for tokens in range(1, 4097)}) == 67
+    assert all(0 <= filler(tokens) < 64 for tokens in range(1, 4097))
+
+
+def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
+    bert = Bert(tiny.bert(tmp_path))
+    for ids, types, states in zip(IDS, TYPES, bert.states(IDS, TYPES), strict=True):
+        assert torch.allclose(bert.states([ids], [types])[0], states, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model_type", "roberta"),
+        ("hidden_act", "relu"),
+        ("position_embedding_type", "relative_key"),
+        ("tokenizer_class", "AlbertTokenizer"),
+    ],
+)
+def test_other_kinds_are_left_to_transformers(tmp_path: Path, name: str, value: str) -> None:
+    tiny.bert(tmp_path)
+    assert is_bert(tmp_path)
+    change(tmp_path / ("tokenizer_config.json" if name == "tokenizer_class" else "config.json"), name, value)
+    assert not is_bert(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_folder_that_lacks_a_file_is_left_to_transformers(tmp_path: Path, name: str) -> None:
+    (tiny.bert(tmp_path) / name).unlink()
+    assert not is_bert(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors"])
+def test_a_broken_file_is_a_value_error(tmp_path: Path, name: str) -> None:
+    (tiny.bert(tmp_path) / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match=str(tmp_path)):
+        Bert(tmp_path)

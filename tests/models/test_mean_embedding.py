@@ -1,0 +1,92 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import ModelError
+from rag.models.mean_embedding import MeanEmbedder, is_mean
+from rag.models.registry import embedder_path
+from tests import tiny
+
+TEXTS = ["when was it signed?", "a", "", "oman hosted the talks. " * 40, "iran and the united states"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.embedder(tmp_path)
+
+
+def test_the_layout_that_sentence_transformers_writes_now_is_known_too(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    written = tmp_path_factory.mktemp("now")
+    SentenceTransformer(str(folder), device="cpu").save_pretrained(str(written), create_model_card=False)
+    assert "max_seq_length" not in json.loads((written / "sentence_bert_config.json").read_text())
+    assert is_mean(written)
+    before, after = (MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written))
+    assert np.allclose(before, after, atol=1e-6)
+
+
+def test_vectors_are_of_unit_length_whatever_stands_beside_them(folder: Path) -> None:
+    embedder = MeanEmbedder("tiny", folder)
+    together = embedder.embed_passages(TEXTS)
+    assert together.shape == (len(TEXTS), embedder.dim)
+    assert together.dtype == np.float32
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(together, np.concatenate([embedder.embed_queries([text]) for text in TEXTS]), atol=1e-5)
+    assert embedder.embed_passages([]).shape == (0, embedder.dim)
+
+
+def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
+    embedder = MeanEmbedder("tiny", folder)
+    many = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
+    assert np.allclose(embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("modules.json", [{"type": "sentence_transformers.models.Transformer"}]),
+        ("1_Pooling/config.json", {"pooling_mode_cls_token": True}),
+        ("config_sentence_transformers.json", {"prompts": {"query": "query: "}}),
+        ("sentence_bert_config.json", {"max_seq_length": 64, "do_lower_case": True}),
+        ("sentence_bert_config.json", {}),
+    ],
+)
+def test_what_needs_more_is_left_to_sentence_transformers(folder: Path, file: str, content: object) -> None:
+    assert is_mean(folder)
+    (folder / file).write_text(json.dumps(content))
+    assert not is_mean(folder)
+
+
+def test_a_broken_model_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="RAG_EMBEDDER"):
+        MeanEmbedder("tiny", folder)
+
+
+@pytest.mark.slow
+def test_the_shipped_embedder_is_as_sentence_transformers_has_it(tmp_path: Path) -> None:
+    from rag.models.embedders import SentenceTransformerEmbedder
+
+    shipped = Path(embedder_path("minilm")[0])
+    assert is_mean(shipped)
+    assert not is_mean(tmp_path)
+    theirs, ours = SentenceTransformerEmbedder(str(shipped)), MeanEmbedder("minilm", shipped)
+    texts = [*TEXTS, "Łódź, naïve café — 12 000 €", "漢字 and ASCII", "long " * 400]
+    assert ours.count_tokens(texts) == theirs.count_tokens(texts)
+    for of in ("embed_passages", "embed_queries"):
+        assert (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1) == pytest.approx(1, abs=1e-4)
+    narrow = MeanEmbedder("minilm", shipped, bf16=True)
+    assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
+
+
+def test_a_folder_that_is_copied_in_part_is_no_model_of_this_kind(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("part")
+    shutil.copytree(folder, other, dirs_exist_ok=True)
+    (other / "1_Pooling" / "config.json").unlink()
+    assert not is_mean(other)

@@ -1,0 +1,104 @@
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+from rag.errors import ModelError
+from rag.models.reader import ExtractiveReader
+from rag.types import Hit, Passage, ReaderOutput
+from tests import tiny
+
+TEXTS = [
+    "the deal was signed in vienna on 14 july 2015.",
+    "oman hosted secret talks in 2012.",
+    " ".join(f"sentence {i} names city {i * 7}." for i in range(60)),
+    "x",
+    "iran, the united states; and oman!",
+]
+
+
+def hits(texts: list[str]) -> list[Hit]:
+    return [Hit(Passage(f"d{i}", 0, len(t), t, "title", "heading"), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExtractiveReader:
+    folder = tmp_path_factory.mktemp(request.param)
+    return ExtractiveReader(str(tiny.bert(folder) if request.param == "bert" else tiny.roberta(folder)))
+
+
+def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> None:
+    spans = reader.read("when was it signed?", hits(TEXTS)).spans
+    assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
+    assert {s.hit.passage.document_id for s in spans} == {f"d{i}" for i in range(len(TEXTS))}
+    for span in spans:
+        assert 0 <= span.start < span.end <= len(span.hit.passage.text)
+        assert span.text == span.text.strip()
+
+
+def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveReader) -> None:
+    def by_place(texts: list[str]) -> dict[tuple[str, int, int], float]:
+        return {(s.hit.passage.text, s.start, s.end): s.score for s in reader.read("when?", hits(texts)).spans}
+
+    together = by_place(TEXTS)
+    shuffled = random.Random(3).sample(TEXTS, len(TEXTS))
+    alone: dict[tuple[str, int, int], float] = {}
+    for text in TEXTS:
+        alone |= by_place([text])
+    assert together == pytest.approx(by_place(shuffled), abs=1e-4)
+    assert together == pytest.approx(alone, abs=1e-4)
+
+
+def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None:
+    asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
+    for (question, some), found in zip(asked, reader.read_many(asked), strict=True):
+        spans = found.spans
+        alone = {(s.hit.passage.document_id, s.start, s.end): s.score for s in reader.read(question, some).spans}
+        assert {(s.hit.passage.document_id, s.start, s.end): s.score for s in spans} == pytest.approx(alone, abs=1e-4)
+        assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
+
+
+def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> None:
+    reader = ExtractiveReader(str(tiny.bert(tmp_path)))
+    question, text = "where?", TEXTS[0]
+    hit = Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)
+    (best, *_) = reader.read(question, [hit]).spans
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    model = AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()
+    encoding = tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)
+    offsets, inside = encoding.pop("offset_mapping")[0], encoding.sequence_ids(0)
+    with torch.inference_mode():
+        output = model(**encoding)
+    start, end = output.start_logits[0], output.end_logits[0]
+    scores = {
+        (int(offsets[i][0]), int(offsets[j][1])): float(start[i] + end[j] - start[0] - end[0])
+        for i in range(len(inside))
+        for j in range(i, min(len(inside), i + 40))
+        if inside[i] == inside[j] == 1
+    }
+    assert best.score == pytest.approx(max(scores.values()), abs=1e-4)
+
+
+def test_nothing_to_read_is_no_span(reader: ExtractiveReader) -> None:
+    assert reader.read("who?", []) == ReaderOutput([])
+
+
+def test_a_model_without_a_span_head_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no question-answering head[\s\S]*RAG_READER"):
+        ExtractiveReader(str(tiny.bert(tmp_path, head=False)))
+
+
+@pytest.mark.parametrize("setting", ["./missing", "/no/such/folder", "a b c"])
+def test_an_absent_model_is_named(setting: str) -> None:
+    with pytest.raises(ModelError, match="no model folder"):
+        ExtractiveReader(setting)
+
+
+def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
+    folder = str(tiny.bert(tmp_path))
+    wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
+    full, half = (max(s.score for s in reader.read("where?", hits(TEXTS)).spans) for reader in (wide, narrow))
+    assert half == pytest.approx(full, abs=0.05)
+    assert half != full

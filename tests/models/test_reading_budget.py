@@ -1,0 +1,82 @@
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from rag.models.reading_budget import Reading, Rounds
+from rag.types import Hit, Passage, ReaderOutput, Span
+from tests.fakes import NameReader
+
+
+class PacedReader(NameReader):
+    """Takes its time for every passage, and notes how many passages of each question it was given."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self.rounds: list[list[int]] = []
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.rounds.append([len(hits) for _, hits in asked])
+        time.sleep(self._seconds * sum(self.rounds[-1]))
+        return super().read_many(asked)
+
+
+def hits(count: int, said: int = 0) -> list[Hit]:
+    """`count` passages, of which number `said` has the most of the question's words."""
+    texts = [f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "") for i in range(count)]
+    return [Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+
+
+QUESTION = "The talks were led by whom?"
+
+
+def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
+    reader, some = PacedReader(), [Reading(QUESTION, hits(8)), Reading("who?", hits(3)), Reading("where?", [])]
+    Rounds(reader).run(some)
+    assert reader.rounds == [[8, 3]]
+    assert [one.read for one in some] == [8, 3, 0]
+    assert some[0].spans == NameReader().read(QUESTION, hits(8)).spans
+
+
+def test_the_best_is_read_when_time_is_up() -> None:
+    one = Reading(QUESTION, hits(8), time.monotonic() - 1)
+    Rounds(PacedReader()).run([one])
+    assert one.read == 1
+    assert {span.hit.passage.document_id for span in one.spans} == {"d0"}
+
+
+def test_reading_stops_near_the_deadline() -> None:
+    one = Reading(QUESTION, hits(100), time.monotonic() + 0.3)
+    Rounds(PacedReader(0.02)).run([one])
+    assert 1 <= one.read < 60
+    assert [span.score for span in one.spans] == sorted((span.score for span in one.spans), reverse=True)
+
+
+def test_a_hasty_question_does_not_stop_another() -> None:
+    seen: list[int] = []
+    some = [Reading(QUESTION, hits(4), time.monotonic() - 1), Reading(QUESTION, hits(4))]
+    Rounds(PacedReader()).run(some, seen.append)
+    assert [one.read for one in some] == [1, 4]
+    assert sorted(seen) == [0, 1]
+
+
+@pytest.mark.parametrize(("said", "read"), [(0, 3), (2, 3), (5, 8)])
+def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
+    """The reader's fake gives 3 a shared word, less 6: five words shared are 9."""
+    one = Reading(QUESTION, hits(8, said))
+    Rounds(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
+    assert one.read == read
+    assert one.spans[0].text == "Burns"
+
+
+def test_whether_it_is_enough_is_asked_once() -> None:
+    asked: list[str] = []
+
+    def never(question: str, spans: Sequence[Span]) -> bool:
+        asked.append(question)
+        return False
+
+    reader = PacedReader()
+    Rounds(reader, never).run([Reading(QUESTION, hits(8))])
+    assert asked == [QUESTION]
+    assert reader.rounds == [[3], [5]]

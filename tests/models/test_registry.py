@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ModelError
+from rag.models.registry import MINILM_SHA256, embedder_path, reader_path, verify
+
+
+def test_the_default_embedder_is_the_official_file() -> None:
+    path, local = embedder_path("minilm")
+    assert local
+    verify(Path(path) / "model.safetensors", MINILM_SHA256)
+
+
+def test_the_shipped_reader_is_what_its_digest_says() -> None:
+    path, local = reader_path("accurate")
+    assert local
+    assert Path(path).name == "accurate"
+
+
+def test_folders_and_hub_ids_are_settings(tmp_path: Path) -> None:
+    assert embedder_path(str(tmp_path)) == (str(tmp_path), True)
+    assert reader_path("deepset/minilm-uncased-squad2") == ("deepset/minilm-uncased-squad2", False)
+
+
+@pytest.mark.parametrize("setting", ["/no/such", "./x/y", "minilm2", "a/b/c"])
+def test_anything_else_is_named_with_what_is_possible(setting: str) -> None:
+    with pytest.raises(ModelError, match="RAG_EMBEDDER"):
+        embedder_path(setting)
+
+
+def test_a_wrong_digest_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    with pytest.raises(ModelError, match="No such file"):
+        verify(file, "0" * 64)
+    file.write_bytes(b"x")
+    with pytest.raises(ModelError, match="sha256"):
+        verify(file, "0" * 64)

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from rag.english.sentences import split_sentences
+from rag.models.bert import Bert
+from rag.models.reader import ExtractiveReader
+from rag.types import Hit, Passage
+from tests import tiny
+
+TEXTS = [
+    "The deal was signed in vienna. It took years. Oman hosted talks in 2012.",
+    "one sentence alone",
+    " ".join(f"sentence {i} names city {i * 7}." for i in range(60)),
+]
+
+
+def hits(texts: list[str]) -> list[Hit]:
+    return [Hit(Passage(f"d{i}", 0, len(t), t, "title", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.three_heads(tmp_path_factory.mktemp("heads"))
+
+
+@pytest.fixture(scope="module")
+def reader(folder: Path) -> ExtractiveReader:
+    return ExtractiveReader(str(folder))
+
+
+def test_every_sentence_of_every_passage_is_scored_in_order(reader: ExtractiveReader) -> None:
+    found = reader.read("why?", hits(TEXTS)).sentences
+    wanted = [(f"d{i}", *place) for i, text in enumerate(TEXTS) for place in split_sentences(text)]
+    assert [(s.hit.passage.document_id, s.start, s.end) for s in found] == wanted
+    assert all(0 <= s.score <= 1 for s in found)
+    assert found[1].text == "It took years."
+
+
+def test_a_verdict_for_every_passage(reader: ExtractiveReader) -> None:
+    found = reader.read("was it signed?", hits(TEXTS)).verdicts
+    assert [v.hit.passage.document_id for v in found] == ["d0", "d1", "d2"]
+    assert all(v.yes + v.no + v.unsaid == pytest.approx(1, abs=1e-5) for v in found)
+
+
+def test_the_heads_are_what_the_weights_say(folder: Path, reader: ExtractiveReader) -> None:
+    bert, text = Bert(folder), TEXTS[0]
+    bare = Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)
+    read = reader.read("why?", [bare])
+    encoding = bert.tokenizer.encode("why?", text)
+    (states,) = bert.states([encoding.ids], [encoding.type_ids])
+    heads = bert.others
+    logits = states @ heads["sentence_outputs.weight"].T[:, 0] + heads["sentence_outputs.bias"]
+    for sentence in read.sentences:
+        inside = [
+            n
+            for n, (start, end) in enumerate(encoding.offsets)
+            if encoding.sequence_ids[n] == 1 and start < sentence.end and end > sentence.start
+        ]
+        assert sentence.score == pytest.approx(float(torch.sigmoid(logits[inside].mean())), abs=1e-5)
+    dense = torch.tanh(states[0] @ heads["verdict_dense.weight"].T + heads["verdict_dense.bias"])
+    shares = torch.softmax(dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"], 0)
+    (verdict,) = read.verdicts
+    assert [verdict.yes, verdict.no, verdict.unsaid] == pytest.approx(shares.tolist(), abs=1e-5)
+
+
+def test_a_reader_without_these_heads_gives_spans_alone(tmp_path: Path) -> None:
+    found = ExtractiveReader(str(tiny.bert(tmp_path))).read("why?", hits(TEXTS))
+    assert found.spans
+    assert (found.sentences, found.verdicts) == ([], [])
+
+
+def test_no_passage_gives_nothing(reader: ExtractiveReader) -> None:
+    found = reader.read("why?", [])
+    assert (found.spans, found.sentences, found.verdicts) == ([], [], [])

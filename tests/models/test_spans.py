@@ -1,0 +1,59 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.models.spans import best_spans, distinct
+
+LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)
+
+
+def reference(start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: int) -> list[tuple[float, int, int]]:
+    """Every allowed span, the slow and obvious way."""
+    found = []
+    for first in range(len(start)):
+        for last in range(first, min(len(end), first + longest)):
+            if scored[first] and scored[last]:
+                found.append((float(start[first] + end[last] - start[0] - end[0]), first, last))
+    return sorted(found, key=lambda span: -span[0])
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_equal_to_the_obvious_way(data: st.DataObject) -> None:
+    start = np.array(data.draw(LOGITS), dtype=np.float32)
+    size = len(start)
+    end = np.array(data.draw(st.lists(st.floats(-8, 8, width=32), min_size=size, max_size=size)), dtype=np.float32)
+    scored = np.array([False, *data.draw(st.lists(st.booleans(), min_size=size - 1, max_size=size - 1))])
+    longest = data.draw(st.integers(1, 6))
+    found = sorted(best_spans(start, end, scored, longest), key=lambda span: -span[0])
+    wanted = reference(start, end, scored, longest)
+    assert {(first, last) for _, first, last in found} == {(first, last) for _, first, last in wanted}
+    assert np.allclose([score for score, _, _ in found], [score for score, _, _ in wanted], atol=1e-4)
+
+
+def test_the_null_is_subtracted() -> None:
+    start, end = np.array([2.0, 5.0], dtype=np.float32), np.array([1.0, 4.0], dtype=np.float32)
+    assert best_spans(start, end, np.array([False, True]), 5) == [(6.0, 1, 1)]
+
+
+def test_distinct_spans_do_not_overlap_and_the_best_wins() -> None:
+    text = "signed on 14 July 2015 in Vienna"
+    found = distinct(text, [(3.0, 10, 22), (5.0, 18, 22), (1.0, 26, 32), (0.5, 0, 6)], 2)
+    assert [text[start:end] for _, start, end in found] == ["2015", "Vienna"]
+
+
+def test_a_span_stands_in_one_sentence() -> None:
+    text = "They met Khamenei. Gargash carried it."
+    assert [text[a:b] for _, a, b in distinct(text, [(9.0, 9, 26), (5.0, 9, 17)], 3)] == ["Khamenei"]
+
+
+def test_a_span_is_of_whole_words_in_one_cell_of_a_table() -> None:
+    text = "vessels in Marlow | 39.50 in 中国的首都"
+    spans = [(3.0, 3, 7), (2.0, 14, 17), (1.5, 10, 25), (1.0, 20, 25), (0.5, 29, 30), (0.4, 17, 18)]
+    assert [text[a:b] for _, a, b in distinct(text, spans, 9)] == ["vessels", "Marlow", "39.50", "中"]
+
+
+def test_edges_are_trimmed_by_moving_offsets() -> None:
+    text = "in , Vienna ; then"
+    assert [text[a:b] for _, a, b in distinct(text, [(1.0, 2, 14)], 3)] == ["Vienna"]
+    assert distinct(" ,; ", [(1.0, 0, 4)], 3) == []

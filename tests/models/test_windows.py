@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.models.windows import MAX_QUESTION_TOKENS, cut, encode, windows, windows_of
+from tests.tiny import wordpiece_tokenizer
+
+TOKENIZER = wordpiece_tokenizer()
+
+
+def test_a_passage_that_fits_is_one_window_with_its_context_in_front() -> None:
+    (window,) = windows(TOKENIZER, "who?", "The deal > Parties", "iran and six others.")
+    assert window.text == "The deal > Parties\niran and six others."
+    assert window.text[window.prefix :] == "iran and six others."
+    assert window.offset == 0
+
+
+def test_without_context_there_is_no_prefix() -> None:
+    (window,) = windows(TOKENIZER, "who?", "", "iran.")
+    assert (window.text, window.prefix) == ("iran.", 0)
+
+
+def test_long_passages_are_covered_by_overlapping_windows_each_with_context() -> None:
+    text = " ".join(f"word{i}" for i in range(300))
+    made = windows(TOKENIZER, "who?", "title", text, max_tokens=128, stride=32)
+    assert len(made) > 5
+    reached = 0
+    for window in made:
+        piece = window.text[window.prefix :]
+        assert window.text.startswith("title\n")
+        assert text[window.offset : window.offset + len(piece)] == piece
+        assert window.offset <= reached
+        reached = window.offset + len(piece)
+        assert len(TOKENIZER(window.question, window.text)["input_ids"]) <= 128
+    assert reached == len(text)
+
+
+def test_a_long_question_is_cut_to_its_beginning() -> None:
+    (window,) = windows(TOKENIZER, "why " * 500, "", "iran.")
+    assert len(TOKENIZER(window.question, add_special_tokens=False)["input_ids"]) <= MAX_QUESTION_TOKENS
+    assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
+
+
+def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
+    passages = [("title", "iran and six others."), ("", "oman."), ("a > b", " ".join(f"word{i}" for i in range(90)))]
+    made = [window for each in windows_of(TOKENIZER, "who signed?", passages) for window in each]
+    assert len(made) > len(passages)
+    wanted = TOKENIZER([w.question for w in made], [w.text for w in made], padding=True, return_tensors="np")
+    found = encode(TOKENIZER, made).inputs
+    assert found.keys() == dict(wanted).keys()
+    assert all((found[name] == wanted[name]).all() for name in found)
+
+
+def test_passages_together_are_as_each_alone() -> None:
+    passages = [("title", "iran."), ("", ""), ("other", " ".join(f"word{i}" for i in range(90)))]
+    assert windows_of(TOKENIZER, "who?", passages) == [windows(TOKENIZER, "who?", *passage) for passage in passages]
+    assert windows_of(TOKENIZER, "who?", []) == []
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n"])
+def test_nothing_to_read_scores_no_token(text: str) -> None:
+    assert not encode(TOKENIZER, windows(TOKENIZER, "who?", "title", text)).scored.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=300), st.text(max_size=40), st.integers(24, 64))
+def test_scored_tokens_lie_inside_the_passage_and_hold_its_words(text: str, context: str, room: int) -> None:
+    made = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)
+    encoded = encode(TOKENIZER, made)
+    covered: set[int] = set()
+    for row in range(len(made)):
+        for start, end in zip(encoded.starts[row][encoded.scored[row]], encoded.ends[row][encoded.scored[row]], strict=True):
+            assert 0 <= start < end <= len(text)
+            covered.update(range(start, end))
+    assert {i for i, c in enumerate(text) if c.isascii() and c.isalnum()} <= covered

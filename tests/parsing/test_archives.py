@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import InputError
+from rag.parsing import archives
+from rag.parsing.base import Unreadable
+from rag.parsing.load import Found, Loaded, load, load_bytes
+from tests.parsing.archives import zipped
+
+TEXT = b"Sardines swim near the coast."
+
+
+def load_file(path: Path, content: bytes, most: int = 1_000_000) -> Loaded:
+    path.write_bytes(content)
+    return load(Found(path, path.name), most_bytes=most)
+
+
+def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
+    content = gzip.compress(b"# Fish\n\n" + TEXT)
+    (document,) = load_file(tmp_path / "fish.md.gz", content).documents
+    assert (document.id, document.source) == ("fish.md.gz", str(tmp_path / "fish.md.gz"))
+    assert (document.title, document.metadata["type"], document.stamp) == ("Fish", "md", "")
+    assert document.sha256 == hashlib.sha256(content).hexdigest()
+    assert load(Found(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}).same == [document.source]
+
+
+def test_a_gz_may_have_several_members_and_padding() -> None:
+    (document,) = load_bytes("a.gz", gzip.compress(b"One. ") + gzip.compress(b"Two.") + b"\0" * 512)
+    assert document.text == "One. Two."
+
+
+def test_a_zip_holds_documents(tmp_path: Path) -> None:
+    inner = zipped({"deep/c.txt": TEXT})
+    content = zipped(
+        {"a.txt": TEXT, "b/b.md": "# B\n\nText.", "inner.zip": inner, "p.png": b"\x89PNG", ".hidden": TEXT, "d/": ""}
+    )
+    loaded = load_file(tmp_path / "all.zip", content)
+    path = str(tmp_path / "all.zip")
+    assert [d.id for d in loaded.documents] == ["all.zip/a.txt", "all.zip/b/b.md", "all.zip/inner.zip/deep/c.txt"]
+    assert [d.source for d in loaded.documents] == [f"{path}//a.txt", f"{path}//b/b.md", f"{path}//inner.zip//deep/c.txt"]
+    assert {d.stamp for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
+    assert {d.file for d in loaded.documents} == {path}
+    assert loaded.documents[0].sha256 == hashlib.sha256(TEXT).hexdigest()
+    assert loaded.skipped == [(f"{path}//p.png", "unsupported kind .png")]
+
+
+def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    first = load_file(path, zipped({"a.txt": TEXT, "b.txt": "Old."}))
+    path.write_bytes(zipped({"a.txt": TEXT, "b.txt": "New."}))
+    second = load(Found(path, "all.zip"), {d.source: d.sha256 for d in first.documents})
+    assert second.same == [f"{path}//a.txt"]
+    assert [d.text for d in second.documents] == ["New."]
+
+
+def test_names_that_lead_elsewhere_stay_inside() -> None:
+    content = zipped({"../../etc/x.txt": "One.", "/abs.txt": "Two.", "a\\b.txt": "Three.", "a//b.txt": "Four."})
+    assert [d.id for d in load_bytes("z.zip", content)] == [
+        "z.zip/etc/x.txt",
+        "z.zip/abs.txt",
+        "z.zip/a/b.txt",
+        "z.zip/a/b (2).txt",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a"])
+def test_a_zip_under_another_name_is_never_taken_for_text(name: str) -> None:
+    with pytest.raises(InputError, match="unsupported"):
+        load_bytes(name, zipped({"x.bin": b"\0" * 99}))
+
+
+def test_bombs_are_bounded(tmp_path: Path) -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    assert len(bomb) < 60_000
+    with pytest.raises(Unreadable, match="unpacks to more than 5 MB"):
+        load_file(tmp_path / "bomb.txt.gz", bomb)
+    many = load_file(tmp_path / "bomb.zip", zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)}))
+    assert len(many.documents) == 2
+    assert {reason for _, reason in many.skipped} == {"unpacks, with the files before it, to more than 1 MB"}
+
+
+def test_archives_in_archives_end() -> None:
+    content = zipped({"a.txt": "Deep down."})
+    for _ in range(3):
+        content = zipped({"inner.zip": content})
+    with pytest.raises(InputError):
+        load_bytes("a.zip", content)
+    quine_like = gzip.compress(gzip.compress(gzip.compress(gzip.compress(TEXT))))
+    with pytest.raises(InputError):
+        load_bytes("a.gz", quine_like)
+
+
+def test_too_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_MOST_PARTS", 2)
+    with pytest.raises(InputError, match="more than 2 files"):
+        load_bytes("a.zip", zipped({f"{n}.txt": TEXT for n in range(3)}))
+
+
+def test_an_encrypted_part_is_named(tmp_path: Path) -> None:
+    content = bytearray(zipped({"a.txt": TEXT, "b.txt": TEXT}))
+    content[content.find(b"PK\1\2") + 8] |= 1  # the flag in the first entry of the directory
+    loaded = load_file(tmp_path / "a.zip", bytes(content))
+    assert loaded.skipped == [(f"{tmp_path}/a.zip//a.txt", "is encrypted")]
+    assert len(loaded.documents) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 255), st.sampled_from(["a.zip", "a.txt.gz"]))
+def test_a_broken_archive_is_read_or_refused(at: int, byte: int, name: str) -> None:
+    whole = zipped({"a.txt": TEXT * 9, "b.md": TEXT}) if name == "a.zip" else gzip.compress(TEXT * 9)
+    for content in (whole[: at % len(whole)], whole[: at % len(whole)] + bytes([byte]) + whole[at % len(whole) + 1 :]):
+        try:
+            documents = load_bytes(name, content)
+        except InputError:
+            continue
+        assert all(document.text for document in documents)
+
+
+def test_a_cut_gz_says_so() -> None:
+    with pytest.raises(InputError, match="cut short"):
+        load_bytes("a.gz", gzip.compress(TEXT * 50)[:-20])

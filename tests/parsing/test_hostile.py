@@ -1,0 +1,152 @@
+"""Whatever a file of whatever kind holds: it is read or refused, and what is read can be cited."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import random
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import InputError
+from rag.ingestion.chunking import split
+from rag.parsing.formats import BINARIES, CONTAINERS, TEXTS
+from rag.parsing.load import load_bytes
+from rag.types import Document
+from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.archives import zipped
+from tests.parsing.pdfs import column, pdf
+from tests.parsing.test_delimited import ROWS, book
+from tests.parsing.test_epub import FILES
+from tests.parsing.test_mail import message
+from tests.parsing.test_office import letter, show
+from tests.parsing.test_rst import SOURCE
+
+KINDS = [*TEXTS, *BINARIES, *CONTAINERS, "", "exe"]
+NOISE = [b"", b"\0" * 999, b"\xff" * 999, b"\xff\xfe" * 99, b"\n" * 999, b"\0\0\xfe\xff", b"<", b"%PDF-"]
+WHOLE: dict[str, bytes] = {
+    "pdf": pdf([column(["Sardines swim near the coast", "of Oman."], 50)]),
+    "docx": letter(pages=True),
+    "pptx": show(),
+    "xlsx": book(),
+    "epub": zipped(FILES),
+    "eml": message().as_bytes(),
+    "mbox": b"From ada Fri Feb 13\n" + message().as_bytes(),
+    "zip": zipped({"a.txt": "Sardines.", "b.docx": letter()}),
+    "txt.gz": gzip.compress(b"Sardines swim."),
+    "rst": SOURCE.encode(),
+    "csv": ROWS.encode(),
+    "jsonl": b'{"title": "Sardines", "text": "They swim."}\n' * 3,
+    "html": b"<title>T</title><main><h1>Sardines</h1><p>They <b>swim</b>.<table><tr><td>1<td>2</table></main>",
+    "md": b"---\ntitle: Sardines\n---\n# Fish\n\n- a\n- b\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
+    "txt": ("Headline\n" + "They swim and swim. " * 9 + "\n").encode() * 3,
+}
+
+
+def read(name: str, content: bytes) -> list[Document]:
+    """The documents, each as the rest of the service relies on; none if it is refused, by InputError alone."""
+    documents: list[Document] = []
+    with contextlib.suppress(InputError):
+        documents = load_bytes(name, content)
+    for document in documents:
+        check(document)
+    return documents
+
+
+def check(document: Document) -> None:
+    text = document.text
+    assert text.strip()
+    "\n".join([document.id, text, document.title, *document.metadata, *document.metadata.values()]).encode()
+    starts = [section.start for section in document.sections]
+    assert starts == sorted(starts)
+    assert list(document.pages) == sorted(document.pages)
+    assert all(0 <= start <= len(text) for start in (*starts, *document.pages))
+    covered = bytearray(len(text))
+    for passage in split(document, BagOfWordsEmbedder().count_tokens, 40):
+        assert text[passage.start : passage.end] == passage.text
+        covered[passage.start : passage.end] = b"\1" * (passage.end - passage.start)
+    assert all(mark or character.isspace() for mark, character in zip(covered, text, strict=True))
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_every_kind_is_read_whole_cut_and_spoiled(kind: str) -> None:
+    whole, name = WHOLE[kind], f"a.{kind}"
+    assert read(name, whole)
+    rng = random.Random(kind)
+    for tenth in range(10):
+        read(name, whole[: len(whole) * tenth // 10])
+        spoiled = bytearray(whole)
+        for _ in range(1 + tenth * 3):
+            spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
+        read(name, bytes(spoiled))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_under_every_other_name(kind: str) -> None:
+    for content in WHOLE.values():
+        read(f"a.{kind}" if kind else "a", content)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("content", NOISE)
+def test_nothing_and_noise(kind: str, content: bytes) -> None:
+    for document in read(f"a.{kind}" if kind else "a", content):
+        assert set(document.text) <= {"\xff", "<", "\xfe", "\ufffd"} or kind in TEXTS or not kind
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*TEXTS, *BINARIES, *CONTAINERS]), st.binary(max_size=400))
+def test_any_bytes(kind: str, content: bytes) -> None:
+    read(f"a.{kind}", content)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(list(TEXTS)), st.text(max_size=400))
+def test_any_text(kind: str, content: str) -> None:
+    read(f"a.{kind}", content.encode("utf-8", "replace"))
+
+
+DEEP = 10_000
+PARAGRAPH = "<w:p><w:r><w:t>deep</w:t></w:r></w:p>"
+NESTED: dict[str, Callable[[], bytes]] = {
+    "html": lambda: b"<ul><li>" * (DEEP // 2) + b"deep",
+    "xhtml": lambda: b"<table><tr><td>" * (DEEP // 3) + b"deep",
+    "md": lambda: b"> " * DEEP + b"deep",
+    "rst": lambda: b"".join(b"  " * (n % 50) + b"* - deep\n" for n in range(DEEP)),
+    "json": lambda: b'{"a":[' * DEEP + b"1" + b"]}" * DEEP,
+    "eml": lambda: b"Subject: x\n" + b"Content-Type: message/rfc822\n\n" * DEEP + b"deep",
+    "docx": lambda: zipped(word("<w:sdt><w:sdtContent>" * DEEP + PARAGRAPH + "</w:sdtContent></w:sdt>" * DEEP)),
+    "epub": lambda: zipped({**FILES, "OPS/two.xhtml": "<div>" * DEEP + "deep"}),
+    "pdf": lambda: pdf([[]]).replace(b"endstream", b"[" * DEEP + b" endstream"),
+}
+
+
+def word(body: str) -> dict[str, bytes | str]:
+    """The files of a .docx with this body."""
+    files: dict[str, bytes | str] = {**unpacked(letter())}
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    return files | {"word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>"}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_ten_thousand_nested_elements(kind: str) -> None:
+    read(f"a.{kind}", NESTED[kind]())
+
+
+def test_a_table_that_says_it_is_endless() -> None:
+    files = {"xl/worksheets/sheet1.xml": b"", **unpacked(book())}
+    sheet = bytes(files["xl/worksheets/sheet1.xml"]).decode()
+    files["xl/worksheets/sheet1.xml"] = sheet.replace('<dimension ref="A1:C4"', '<dimension ref="A1:XFD1048576"').encode()
+    assert b"XFD1048576" in files["xl/worksheets/sheet1.xml"]
+    (document,) = read("a.xlsx", zipped({**files}))
+    assert document.text.startswith("Catch\n\nPort: Muscat")
+
+
+def unpacked(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

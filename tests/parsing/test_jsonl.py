@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import InputError
+from rag.parsing.jsonl import parse
+from rag.parsing.load import load_bytes
+
+LONG = "Sardines swim near the coast of Oman. " * 6
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def test_lines_are_records_with_titles() -> None:
+    source = json.dumps({"_id": "7", "title": "Sardines", "text": LONG, "tags": ["sea", "fish"]}) + "\n\n" + json.dumps({"a": 1})
+    text, sections, metadata = parse(source)
+    assert text == f"Sardines\n\n{LONG.strip()}\n\n_id: 7 | tags: sea, fish\n\na: 1"
+    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [("Sardines", "Sardines"), ("a: 1", "record 2")]
+    assert metadata == {}
+
+
+def test_one_record_has_metadata() -> None:
+    (document,) = load_bytes(
+        "a.json", json.dumps({"title": "Fish", "author": "Ada", "date": "2024-03-05", "body": LONG}).encode()
+    )
+    assert (document.title, document.metadata["author"], document.metadata["year"]) == ("Fish", "Ada", "2024")
+    assert document.text.startswith(f"Fish\n\n{LONG.strip()}\n\nauthor: Ada")
+
+
+def test_nested_values_are_named_by_the_way_to_them() -> None:
+    text, sections, _ = parse(
+        json.dumps({"version": 2, "port": {"name": "Sur", "at": {"lat": 22.5}}, "catches": [{"kg": 5}, {"kg": 6}]})
+    )
+    assert text == "version: 2\n\nSur\n\nat.lat: 22.5\n\ncatches\n\nkg: 5\n\nkg: 6"
+    assert [s.heading for s in sections] == ["Sur", "catches", "catches > record 1", "catches > record 2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.json", "{", "not JSON"),
+        ("a.jsonl", '{"a": 1}\n{"a"', "not JSON in line 2"),
+        ("a.json", "[" * 100_000, "nested too deeply"),
+        ("a.json", '{"a":' * 50_000 + "1" + "}" * 50_000, "nested too deeply"),
+        ("a.json", "[]", "holds no text"),
+        ("a.json", '"\\u0000"', "no text"),
+    ],
+)
+def test_what_is_none_has_a_reason(name: str, content: str, reason: str) -> None:
+    if reason == "no text":
+        assert load_bytes(name, content.encode())[0].text == "\ufffd"
+        return
+    with pytest.raises(InputError, match=reason):
+        load_bytes(name, content.encode())
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@settings(max_examples=40, deadline=None)
+@given(VALUES)
+def test_every_string_stands_in_the_text(value: object) -> None:
+    text, sections, _ = parse(json.dumps(value))
+    assert all(found.strip() in text for found in strings(value))
+    assert all(section.start <= len(text) for section in sections)

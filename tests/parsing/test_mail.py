@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.errors import InputError
+from rag.parsing.load import load_bytes
+
+
+def message(subject: str = "The deal", body: str = "It was signed.\n") -> EmailMessage:
+    made = EmailMessage()
+    made["From"], made["To"], made["Date"] = "Ada Bell <ada@example.org>", "bo@example.org", "Fri, 13 Feb 2026 10:00:00 +0000"
+    made["Subject"] = subject
+    made.set_content(body)
+    return made
+
+
+def test_a_message() -> None:
+    made = message("Über den Fisch")
+    made.add_alternative("<p>Another body</p>", subtype="html")
+    made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="terms.pdf")
+    (document,) = load_bytes("a.eml", made.as_bytes())
+    head = "From: Ada Bell <ada@example.org>\nTo: bo@example.org\nDate: Fri, 13 Feb 2026 10:00:00 +0000"
+    assert document.text == "\n\n".join(["Über den Fisch", head, "It was signed.", "Attachments: terms.pdf"])
+    assert [s.heading for s in document.sections] == ["Über den Fisch"]
+    assert document.title == "Über den Fisch"
+    assert document.metadata["author"] == "Ada Bell <ada@example.org>"
+    assert (document.metadata["date"], document.metadata["year"]) == ("2026-02-13", "2026")
+
+
+def test_a_message_that_is_attached_keeps_its_headers() -> None:
+    made, inner = message("Fwd"), message("The rent", "It rises to 900.\n")
+    made.add_attachment(inner)
+    (document,) = load_bytes("a.eml", made.as_bytes())
+    assert "Subject: The rent\nFrom: Ada Bell <ada@example.org>" in document.text
+    assert document.text.index("Subject: The rent") < document.text.index("It rises to 900.")
+
+
+def test_html_and_other_encodings() -> None:
+    made = EmailMessage()
+    made["Subject"] = "x"
+    made.set_content("<p>Caf\u00e9 <b>one</b></p><script>no</script>", subtype="html", charset="iso-8859-1")
+    assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("Caf\u00e9 one")
+
+
+def test_a_mailbox_holds_messages() -> None:
+    box = b"".join(b"From ada Fri Feb 13\n" + message(f"No {n}", f">From here.\n{n}\n").as_bytes() + b"\n" for n in range(3))
+    documents = load_bytes("in.mbox", box)
+    assert [d.id for d in documents] == [f"in.mbox/{n:05}.eml" for n in (1, 2, 3)]
+    assert [d.title for d in documents] == ["No 0", "No 1", "No 2"]
+    assert documents[1].text.endswith("From here.\n1")
+
+
+def test_what_is_no_mail_is_said() -> None:
+    with pytest.raises(InputError, match="no headers"):
+        load_bytes("a.eml", b"just text")
+    with pytest.raises(InputError, match="not a mailbox"):
+        load_bytes("a.mbox", b"just text")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from(["a.eml", "a.mbox"]))
+@example(b"Subject: =?utf-8?b?\xff?=\nDate: x\nFrom: ,,<\n\n", "a.eml")
+@example(b"Content-Type: multipart/mixed; boundary=x\nSubject: x\n\n--x\n--x--", "a.eml")
+@example(b"Subject: x\nContent-Type: text/plain; charset=rot13\n\nx", "a.eml")
+def test_any_bytes_are_mail_or_refused(content: bytes, name: str) -> None:
+    for head in (b"", b"From: a@b\nSubject: x\nContent-Type: "):
+        try:
+            documents = load_bytes(name, head + content)
+        except InputError:
+            continue
+        assert all(document.text for document in documents)
+
+
+def test_where_the_plain_alternative_is_blank_the_other_is_read() -> None:
+    made = message(body=" \n")
+    made.add_alternative("<p>The lease ends on 31 May 2027.</p>", subtype="html")
+    assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("The lease ends on 31 May 2027.")

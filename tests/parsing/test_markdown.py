@@ -1,0 +1,165 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.parsing.markdown import parse
+
+WORDS = st.lists(st.from_regex(r"\A[a-zé漢]{2,8}\Z"), min_size=1, max_size=8)
+
+
+def text(source: str) -> str:
+    return parse(source)[0]
+
+
+def headings(source: str) -> list[str]:
+    """Each section's path, having checked that its heading's line is where it says."""
+    found, sections, _ = parse(source)
+    for section in sections:
+        line = section.heading.split(" > ")[-1]
+        assert " ".join(found[section.start :].split()).startswith(line)
+    return [section.heading for section in sections]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("", ""),
+        (" \n\n", ""),
+        ("***", ""),
+        ("Only text.", "Only text."),
+        ("One\r\nline.\r\n\r\nTwo", "One\nline.\n\nTwo"),
+        ("a  \nb\\\nc", "a\nb\nc"),
+        ("*a* **b** `c` ~~d~~ &amp; \\* \\[x]", "a b c  & * [x]"),
+        ("[text](http://x.y 'title') [ref][r] <http://z.w>\n\n[r]: http://r", "text ref http://z.w"),
+        ("See ![a *small* map](map.png).", "See a small map."),
+        ("a<br>b <b>c</b><!-- d -->", "a\nb c"),
+        ("> quoted\n> text\n>\n> > deeper\n\nout", "quoted\ntext\n\ndeeper\n\nout"),
+        ("> - a\n> - b", "- a\n- b"),
+        ("```python\nx = 1\n  y\n```\n\n    z < 1", "x = 1\n  y\n\nz < 1"),
+        ("- a\n- b\n\ntext", "- a\n- b\n\ntext"),
+        ("- a\n  - b\n    1. c\n    2. d\n- e", "- a\n  - b\n    1. c\n    2. d\n- e"),
+        ("3) a\n4) b", "3. a\n4. b"),
+        ("- a\n\n  more\n\n      code\n- b", "- a\n  more\n  code\n- b"),
+        ("- > q\n- | a | b |\n  |---|---|\n  | c | d |", "- q\n- a | b\na: c | b: d"),
+        ("| a | b |\n|---|:-:|\n| *c* | d\\|e |\n| | f<br>g |", "a | b\na: c | b: d|e\nb: f g"),
+        ("<div>\n<p>in &lt;html&gt;</p>\n</div>", "in <html>"),
+        ("<!-- a > b -->\n\nseen", "seen"),
+        ("<script>\nvar x;\n</script>\n\nseen", "seen"),
+        ("<nav>kept</nav>\n\n<details><summary>S</summary>\n\nin *it*\n\n</details>", "kept\n\nS\n\nin it"),
+        ("<![foo\n\nbar", "<![foo\n\nbar"),
+        ("1 < 2 and a<b> c", "1 < 2 and a c"),
+    ],
+)
+def test_text(source: str, expected: str) -> None:
+    assert text(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("no heading at all", []),
+        ("# A\n\nx\n\n## B\n\n### C ###\n\n## D\n\n# E", ["A", "A > B", "A > B > C", "A > D", "E"]),
+        ("# A\r\n\r\nx\r\n\r\n## B\r\n\r\ny", ["A", "A > B"]),
+        ("A\nlong\n===\n\nB\n---\n\nx", ["A long", "A long > B"]),
+        ("# *A* [b](c) `d` &amp;\n\nx", ["A b d &"]),
+        ("#\n\n## B", ["B"]),
+        ("before\n\n# A", ["A"]),
+        ("> # A\n>\n> x", ["A"]),
+        ('<h1 align="center">A</h1>\n\n## B', ["A", "A > B"]),
+        ("#not one", []),
+        ("```\n# not one\n```", []),
+    ],
+)
+def test_sections(source: str, expected: list[str]) -> None:
+    assert headings(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "metadata"),
+    [
+        ("---\ntitle: T\ndate: 2025-11-03\ndraws_on: a; b\n---\n\n# A", {"title": "T", "date": "2025-11-03", "draws_on": "a; b"}),
+        ("---\r\ntitle: T\r\n---\r\n# A", {"title": "T"}),
+        ("---  \ntitle: 'T: U'\n---", {"title": "T: U"}),
+        (
+            "---\nnumber: 1.10\nflag: no\nday: 2025-13-45\n---\n# A",
+            {"number": "1.10", "flag": "no", "day": "2025-13-45", "title": "A"},
+        ),
+        ("---\ntags: [a, b, [c]]\nempty:\nnone: null\nmap: {a: b}\n---\nx", {"tags": "a, b"}),
+        ('---\na: "\\ud800"\n---\nx', {"a": "?"}),
+        ("---\na: !!python/object:os.system x y\n---\nz", {"a": "x y"}),
+        ("---\ntitle:\n---\n# A *b*", {"title": "A b"}),
+        ("## First\n\n# Second", {"title": "First"}),
+        ("text", {}),
+    ],
+)
+def test_metadata(source: str, metadata: dict[str, str]) -> None:
+    found, _, metadata_found = parse(source)
+    assert metadata_found == metadata
+    assert "---" not in found
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "title: [x",
+        "just words",
+        "- a\n- b",
+        "a: b\n c: d: e",
+        "? [a]\n: b",
+        'a: "\\UFFFFFFFF"',
+        "title: x\ttitle: y",
+        "@bad",
+        "x: " + "[" * 5000,
+    ],
+)
+def test_front_matter_that_is_no_mapping_is_text(block: str) -> None:
+    found, _, metadata = parse(f"---\n{block}\n---\n\nThe body.")
+    assert "The body." in found
+    assert metadata.keys() <= {"title"}
+    assert block.split()[-1] in found
+
+
+def test_front_matter_is_only_at_the_beginning_and_closed() -> None:
+    assert text("x\n\n---\ntitle: T\n---") == "x\n\ntitle: T"
+    assert text("---\ntitle: T\n\nThe body.") == "title: T\n\nThe body."
+
+
+def test_aliases_do_not_multiply() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]" for i in range(1, 12)]
+    _, _, metadata = parse("---\n" + "\n".join(lines) + "\n---\nx")
+    assert metadata == {"a0": "x, x, x, x, x, x, x, x"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=6), st.sampled_from(["", "# ", "- ", "> ", "1. ", "  - ", "**"]))
+def test_every_word_survives_in_order(paragraphs: list[list[str]], mark: str) -> None:
+    source = "\n\n".join(mark + " ".join(words) for words in paragraphs)
+    found = [word for word in text(source).split() if word.strip("-*1234567890.")]
+    assert [word.strip("*") for word in found] == [word for words in paragraphs for word in words]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(
+        st.text(),
+        st.lists(st.sampled_from([*"#-*_`[]()<>!|&\\~:\n\n\n ", "1. ", "    ", "---\n", "<div>", "<![", "a", "b: "])).map(
+            "".join
+        ),
+    )
+)
+def test_any_source_is_read(source: str) -> None:
+    found, sections, _ = parse(source)
+    found.encode()
+    assert all(0 <= section.start < len(found) for section in sections)
+
+
+@pytest.mark.parametrize("depth", [12, 25, 60])
+def test_what_is_nested_deep_is_not_dropped(depth: int) -> None:
+    assert text("> " * depth + "deep") == "deep"
+    lines = text("\n".join("  " * level + f"- level{level}" for level in range(depth))).split("\n")
+    assert [line.split() for line in lines] == [["-", f"level{level}"] for level in range(depth)]
+
+
+@pytest.mark.parametrize("source", ["[" * 5_000, "![" * 2_000, "*a **b " * 1_000, "<a " * 5_000])
+def test_marks_that_never_close_are_text(source: str) -> None:
+    assert text(source).replace(" ", "") == source.replace(" ", "")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import Any
+
+import docx
+import pptx
+import pytest
+from docx.oxml.ns import qn
+from docx.oxml.parser import OxmlElement
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pptx.util import Inches
+
+from rag.errors import InputError
+from rag.parsing.load import load_bytes
+from tests.parsing.archives import zipped
+
+
+def letter(pages: bool = False) -> bytes:
+    made = docx.Document()
+    made.core_properties.title, made.core_properties.author = "The treaty", "Ada Bell"
+    made.core_properties.created = datetime(2024, 3, 5)
+    made.add_heading("The treaty of fish", 0)
+    made.add_paragraph("It was signed in Muscat.")
+    made.add_heading("Terms", 1)
+    made.add_paragraph("One ton", "List Bullet")
+    made.add_paragraph("Two tons", "List Bullet")
+    table = made.add_table(2, 2)
+    for cell, text in zip([c for row in table.rows for c in row.cells], ["Port", "Tons", "Sur", "12"], strict=True):
+        cell.text = text
+    last = made.add_paragraph("The end stands on")
+    if pages:
+        last.add_run()._r.append(OxmlElement("w:lastRenderedPageBreak"))
+        last.add_run(" page two.")
+    kept = io.BytesIO()
+    made.save(kept)
+    return kept.getvalue()
+
+
+def test_word() -> None:
+    (document,) = load_bytes("treaty.docx", letter())
+    blocks = ["The treaty of fish", "It was signed in Muscat.", "Terms", "- One ton\n- Two tons", "Port | Tons\nSur | 12"]
+    assert document.text == "\n\n".join([*blocks, "The end stands on"])
+    assert [s.heading for s in document.sections] == ["The treaty of fish", "The treaty of fish > Terms"]
+    assert (document.title, document.metadata["author"], document.metadata["year"]) == ("The treaty", "Ada Bell", "2024")
+    assert document.pages == ()
+
+
+def test_pages_of_word_are_those_that_it_noted() -> None:
+    (document,) = load_bytes("treaty.docx", letter(pages=True))
+    assert document.text.endswith("The end stands on page two.")
+    assert document.page(document.text.index("The end")) == 1
+    assert document.page(document.text.index("two.")) == 2
+
+
+def test_deleted_text_of_word_is_left_out() -> None:
+    made = docx.Document()
+    paragraph = made.add_paragraph("It was signed")
+    removed = OxmlElement("w:del")
+    run = paragraph.add_run(" never")
+    removed.append(run._r)
+    paragraph._p.append(removed)
+    paragraph.add_run(" in Muscat.")
+    kept = io.BytesIO()
+    made.save(kept)
+    assert made.element.body.find(f".//{qn('w:del')}") is not None
+    assert load_bytes("a.docx", kept.getvalue())[0].text == "It was signed in Muscat."
+
+
+def show() -> bytes:
+    made = pptx.Presentation()
+    made.core_properties.title = "Fish"
+    first = made.slides.add_slide(made.slide_layouts[1])
+    first.shapes.title.text = "Sardines"
+    first.placeholders[1].text = "They swim\nThey sleep"
+    first.notes_slide.notes_text_frame.text = "Say it slowly."
+    second = made.slides.add_slide(made.slide_layouts[5])
+    second.shapes.title.text = "Catch"
+    table = second.shapes.add_table(1, 2, Inches(1), Inches(3), Inches(4), Inches(1)).table
+    table.cell(0, 0).text, table.cell(0, 1).text = "Sur", "12 tons"
+    second.shapes.add_textbox(Inches(1), Inches(2), Inches(4), Inches(1)).text_frame.text = "Above the table."
+    kept = io.BytesIO()
+    made.save(kept)
+    return kept.getvalue()
+
+
+def test_slides_are_pages() -> None:
+    (document,) = load_bytes("fish.pptx", show())
+    assert document.text == "\n\n".join(
+        ["Sardines", "- They swim\n- They sleep", "Notes: Say it slowly.", "Catch", "Above the table.", "Sur | 12 tons"]
+    )
+    assert [s.heading for s in document.sections] == ["Sardines", "Catch"]
+    assert [document.text[at:].split("\n")[0] for at in document.pages] == ["Sardines", "Catch"]
+    assert document.title == "Fish"
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
+    f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx"])
+def test_entities_do_not_grow(name: str) -> None:
+    types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+    content = zipped({"[Content_Types].xml": types, "_rels/.rels": f"<?xml version='1.0'?>{BOMB}]><x>&j;</x>"})
+    with pytest.raises(InputError):
+        load_bytes(name, content)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([("a.docx", letter()), ("a.pptx", show())]), st.integers(0, 10**6), st.integers(0, 255))
+def test_a_broken_office_file_is_read_or_refused(file: tuple[str, bytes], at: int, byte: int) -> None:
+    name, whole = file
+    at %= len(whole)
+    for content in (whole[:at], whole[:at] + bytes([byte]) + whole[at + 1 :]):
+        try:
+            documents = load_bytes(name, content)
+        except InputError:
+            continue
+        assert all(document.text.strip() for document in documents)
+
+
+def text_of(made: Any) -> str:
+    kept = io.BytesIO()
+    made.save(kept)
+    return load_bytes("a.docx", kept.getvalue())[0].text
+
+
+def prices(made: Any) -> Any:
+    """A table in the document."""
+    table = made.add_table(2, 2)
+    for cell, text in zip([c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True):
+        cell.text = text
+    return table
+
+
+def test_a_row_of_word_that_is_repeated_on_each_page_names_the_columns() -> None:
+    made = docx.Document()
+    table = prices(made)
+    assert text_of(made) == "Item | Price\nGarage | 90"
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    assert text_of(made) == "Item | Price\nItem: Garage | Price: 90"
+
+
+def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() -> None:
+    made = docx.Document()
+    made.add_paragraph("The lease")
+    paragraph, contents = made.add_paragraph("It ends on 31 May 2027."), made.add_paragraph("Terms ... 3")
+    table = prices(made)
+    for element in (paragraph._p, table.rows[1]._tr, table.rows[1].cells[1]._tc, contents._p):
+        wrap(element, "Table of Contents" if element is contents._p else "")
+    made.add_paragraph("Signed.")
+    assert text_of(made) == "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
+
+
+def wrap(element: Any, gallery: str) -> None:
+    """Put it into a content control where it stands."""
+    control, properties, content = (OxmlElement(f"w:{name}") for name in ("sdt", "sdtPr", "sdtContent"))
+    if gallery:
+        part, name = OxmlElement("w:docPartObj"), OxmlElement("w:docPartGallery")
+        name.set(qn("w:val"), gallery)
+        part.append(name)
+        properties.append(part)
+    element.addprevious(control)
+    content.append(element)
+    control.extend([properties, content])

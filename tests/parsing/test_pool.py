@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.parsing.load import Found, Loaded, Unreadable, load
+from rag.parsing.pool import Job, Limits, Pool, one_by_one
+from rag.parsing.worker import loaded_from
+from tests.parsing.archives import zipped
+from tests.parsing.pdfs import column, pdf
+
+SMALL = Limits(most_bytes=5_000_000, seconds=1, memory=1000)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2, SMALL) as pool:
+        yield pool
+
+
+def jobs(*paths: Path) -> list[Job]:
+    return [Job(Found(path, path.name)) for path in paths]
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def reason(pool: Pool, path: Path) -> str:
+    ((_, result),) = pool(jobs(path))
+    assert isinstance(result, Unreadable)
+    return str(result)
+
+
+def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{n}.md", f"# Title {n}\n\nText {n}.".encode()) for n in range(20)]
+    files += [write(tmp_path / "a.pdf", pdf([column(["Sardines swim."], 50)] * 2)), write(tmp_path / "b.txt", b"\0")]
+    files += [write(tmp_path / "c.zip", zipped({"x.txt": "One.", "y.bin": b"\0"}))]
+    together, alone = list(pool(jobs(*files))), list(one_by_one(jobs(*files)))
+    assert [job for job, _ in together] == jobs(*files)
+    for (_, ours), (_, theirs) in zip(together, alone, strict=True):
+        assert str(ours) == str(theirs)
+
+
+def test_what_is_known_is_not_sent_again(pool: Pool, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", b"Sardines.")
+    digest = load(Found(path, "a")).documents[0].sha256
+    ((_, result),) = pool([Job(Found(path, "a"), {str(path): digest})])
+    assert isinstance(result, Loaded)
+    assert (result.documents, result.same) == ([], [str(path)])
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(pool: Pool, tmp_path: Path) -> None:
+    slow = write(tmp_path / "slow.html", b"<p>x" * 1_200_000)
+    fine = [write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(6)]
+    begun = time.monotonic()
+    results = [result for _, result in pool(jobs(fine[0], slow, *fine[1:]))]
+    assert time.monotonic() - begun < 30
+    assert str(results[1]) == "takes more than 1 seconds; set RAG_FILE_SECONDS to read it all the same"
+    assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
+
+
+def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
+    with Pool(1, Limits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
+        assert "needs more than 300 MB" in reason(pool, write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]"))
+        ((_, result),) = pool(jobs(write(tmp_path / "a.txt", b"Sardines.")))
+        assert isinstance(result, Loaded)
+
+
+def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
+    held = b"x" * 600_000_000  # as a service that has its models loaded
+    with Pool(1, SMALL) as pool:
+        list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
+        assert pool._all[0]._process.poll() is None
+    assert len(held) > 0
+
+
+def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
+    with Pool(1, replace(SMALL, seconds=60)) as pool:  # however busy the machine is, it dies of nothing else
+        path = write(tmp_path / "a.txt", b"Sardines.")
+        list(pool(jobs(path)))
+        os.kill(pool._all[0]._process.pid, signal.SIGSEGV)
+        time.sleep(0.1)
+        assert "made its reader fail (SIGSEGV)" in reason(pool, path)
+        ((_, result),) = pool(jobs(path))
+        assert isinstance(result, Loaded)
+
+
+def test_bytes_are_read_in_a_process_too(pool: Pool) -> None:
+    (document,) = pool.load_data("x/a.md", b"# Fish\n\nThey swim.").documents
+    assert (document.id, document.title) == ("x/a.md", "Fish")
+    with pytest.raises(Unreadable, match="unsupported"):
+        pool.load_data("a.bin", b"x")
+
+
+def test_files_are_read_ahead_but_only_a_few(pool: Pool, tmp_path: Path) -> None:
+    taken = []
+
+    def many() -> Iterator[Job]:
+        for n in range(100):
+            taken.append(n)
+            yield Job(Found(write(tmp_path / f"{n}.txt", b"Sardines."), str(n)))
+
+    results = pool(many())
+    next(results)
+    assert len(taken) == 6
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_it_ends_with_its_processes(tmp_path: Path) -> None:
+    pool = Pool(2, SMALL)
+    list(pool(jobs(*[write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(8)])))
+    started = [worker._process for worker in pool._all]
+    assert started
+    pool.close()
+    assert all(process.poll() is not None for process in started)
+
+
+def test_a_worker_ends_when_nobody_asks_any_more() -> None:
+    process = subprocess.run([sys.executable, "-m", "rag.parsing.worker", "300"], input=b"", capture_output=True, timeout=20)
+    assert (process.returncode, process.stdout) == (0, b"")
+
+
+def test_a_worker_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, rag.parsing.worker; print(sorted({'torch', 'numpy', 'faiss', 'transformers', 'click'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_answer_that_says_why_is_an_error() -> None:
+    with pytest.raises(Unreadable, match="binary"):
+        loaded_from({"unreadable": "is binary"})

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.parsing.load import load_bytes
+from rag.parsing.rst import parse
+
+SOURCE = """\
+.. SPDX-License-Identifier: GPL-2.0
+.. _target:
+
+=========
+The sea
+=========
+
+:Author: Ada Bell
+:Date: 5 March 2024
+
+Fish *swim* in ``shoals``, see :ref:`the ports <ports>` and `a page <https://x.org>`_.
+They do not stop::
+
+    while true:
+        swim()
+
+Ports
+=====
+
+.. note:: Mind the
+   rocks.
+
+.. code-block:: c
+   :linenos:
+
+   int port;
+
+- Muscat, an old
+  harbour
+- Sur
+
+.. toctree::
+   :maxdepth: 2
+
+   hidden
+
+Small
+-----
+
+===== =====
+Port  Tons
+===== =====
+Sur   12
+      more
+Masqat 3
+===== =====
+
++------+-------+
+| Port | Tons  |
++======+=======+
+| Sur  | 12    |
+|      | more  |
++------+-------+
+
+.. list-table:: Catch
+   :header-rows: 1
+
+   * - Port
+     - Tons
+   * - Sur
+     - 12
+
+Ships
+=====
+
+.. [1] A note.
+"""
+
+
+def test_a_source() -> None:
+    text, sections, metadata = parse(SOURCE)
+    assert text.split("\n\n") == [
+        "The sea",
+        "Author: Ada Bell\nDate: 5 March 2024",
+        "Fish swim in shoals, see the ports and a page.\nThey do not stop:",
+        "while true:\n    swim()",
+        "Ports",
+        "Mind the\nrocks.",
+        "int port;",
+        "- Muscat, an old harbour\n- Sur",
+        "Small",
+        "Port | Tons\nPort: Sur | Tons: 12 more\nPort: Masqat | Tons: 3",
+        "Port | Tons\nPort: Sur | Tons: 12 more",
+        "Catch",
+        "Port | Tons\nPort: Sur | Tons: 12",
+        "Ships",
+        "[1] A note.",
+    ]
+    headings = ["The sea", "The sea > Ports", "The sea > Ports > Small", "The sea > Ships"]
+    assert [section.heading for section in sections] == headings
+    assert metadata == {"author": "Ada Bell", "date": "5 March 2024", "title": "The sea"}
+
+
+def test_the_sources_that_sphinx_keeps_are_rst_too() -> None:
+    assert load_bytes("index.rst.txt", b"Fish\n====\n\nThey *swim*.")[0].text == "Fish\n\nThey swim."
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("``#include <linux/fs.h>`` and ``a *b*``, *c*", "#include <linux/fs.h> and a *b*, c"),
+        (":kbd:`Alt-<key>` see `the page <https://a.b>`_ or :ref:`ports <the-ports>`", "Alt-<key> see the page or ports"),
+        ("``one\nliteral`` and ``two``", "one\nliteral and two"),
+    ],
+)
+def test_what_is_literal_is_as_it_stands(source: str, expected: str) -> None:
+    assert parse(source)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("a * b and c * d", "a * b and c * d"),
+        ("``a*b``", "a*b"),
+        ("**bold** and *it*", "bold and it"),
+        ("2 ** 3", "2 ** 3"),
+        (":doc:`/admin/x`", "/admin/x"),
+        (":func:`~os.path.join`", "os.path.join"),
+        ("x_ and `y z`_", "x_ and y z"),
+        ("::\n\n  code", "code"),
+        ("----\n\nAfter a rule.", "After a rule."),
+        ("..\n  hidden\n\nShown", "Shown"),
+        (".. image:: x.png\n   :alt: hidden\n\nShown", "Shown"),
+    ],
+)
+def test_marks(source: str, text: str) -> None:
+    assert parse(source)[0] == text
+
+
+def test_directives_nested_deep_are_read() -> None:
+    source = "".join("   " * depth + ".. note::\n\n" for depth in range(500)) + "   " * 500 + "deep"
+    assert parse(source)[0].endswith("deep")
+
+
+@pytest.mark.parametrize("part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"])
+def test_marks_that_nothing_closes_take_no_longer(part: str) -> None:
+    begun = time.process_time()
+    parse(part * 30_000)
+    assert time.process_time() - begun < 10
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from(list(" \n\n=-~*`:.|+_ab<>\\#1"))))
+def test_any_text_is_read(source: str) -> None:
+    text, sections, _ = parse(source)
+    assert all(section.start <= len(text) for section in sections)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=40), st.sampled_from([" ", "\n", "\n\n", "\n- "]))
+def test_every_word_of_prose_survives(words: list[str], between: str) -> None:
+    assert parse(between.join(words))[0].replace("- ", "").split() == words

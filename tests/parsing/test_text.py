@@ -1,0 +1,80 @@
+import textwrap
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.english.sentences import split_sentences
+from rag.parsing.text import parse
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text())
+@example("")
+@example("\r\n \r\nTitle\r\n\r\nText\x85\x1c\u2028\r")
+def test_the_text_is_kept_to_the_character(source: str) -> None:
+    text, sections, _ = parse(source)
+    assert text == source or len(max(source.splitlines(), key=len)) > 120
+    assert sections == ()
+
+
+LONG = (
+    "The secretary of the council arrived in Muscat on Tuesday, a few days after talks with the United States "
+    + "were held there."
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \n"])
+def test_paragraphs_of_one_line_are_parted(end: str) -> None:
+    source = end.join(["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG + " It went on.", ""])
+    text, _, metadata = parse(source)
+    sentences = [text[start:stop] for start, stop in split_sentences(text)]
+    assert sentences == ["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG, "It went on."]
+    assert "".join(text.split()) == "".join(source.split())
+    assert metadata == {"title": "Secretary Visits Oman"}
+
+
+@pytest.mark.parametrize("width", [60, 79, 100, 130, 200])
+def test_wrapped_prose_is_kept_as_it_is(width: int) -> None:
+    source = textwrap.fill("the council met and then it wrote of what had been said by all who came " * 40, width) + "\n\nEnd.\n"
+    assert parse(source)[0] == source
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("Muscat\n\nIt is a city.", "Muscat"),
+        ("\r\n  Muscat  \r\n\r\nIt is a city.", "Muscat"),
+        ("What is Muscat?\n\nA city.", "What is Muscat?"),
+        ("Muscat\nDate: 2025\n\nA city.", "Muscat"),
+        ("Muscat", None),
+        ("", None),
+        ("A sentence.\n\nAnother.", None),
+        ("First of all,\n\nthis.", None),
+        ("The deal was signed in\nthe city of Vienna", None),
+        ("Date: 2025-01-02\n\nText", None),
+        ("x" * 120 + "\n\nText", "x" * 120),
+        ("x" * 121 + "\n\nText", None),
+    ],
+)
+def test_title(source: str, title: str | None) -> None:
+    assert parse(source)[2].get("title") == title
+
+
+def test_headers_below_the_title_are_metadata() -> None:
+    source = "Muscat\r\nDate: 2025-12-08\r\nDraws on: census; press: reports\r\nauthor:  A. B \r\n\r\nText"
+    assert parse(source)[2] == {
+        "title": "Muscat",
+        "date": "2025-12-08",
+        "draws_on": "census; press: reports",
+        "author": "A. B",
+    }
+
+
+def test_headers_without_a_title() -> None:
+    assert parse("Date: 2025-12-08\n\nText") == ("Date: 2025-12-08\n\nText", (), {"date": "2025-12-08"})
+
+
+@pytest.mark.parametrize("line", ["Date:", "Date: ", "Dates: 2025", "The Date: 2025", "a\nb\nc\nDate: 2025"])
+def test_what_is_no_header(line: str) -> None:
+    assert parse(f"Muscat\n{line}\n\nText")[2].keys() <= {"title"}

@@ -1,0 +1,127 @@
+"""The service on fakes: in a thread, for most tests, or in a process of its own that can be killed.
+
+python -m tests.server.fake_server [INDEX]      settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import httpx
+
+from rag import build
+from rag.protocols import Store
+from rag.server import run
+from rag.server.app import create_app
+from rag.server.state import Backend
+from rag.settings import Settings
+from rag.store.local.store import LocalStore
+from rag.types import Hit, ReaderOutput
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+ROOT = Path(__file__).parents[2]
+
+
+class SlowReader(NameReader):
+    """Takes a while for each batch, however many questions are in it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.batches: list[int] = []
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.batches.append(len(asked))
+        time.sleep(self._seconds)
+        return super().read_many(asked)
+
+
+def open_backend(settings: Settings, reader: NameReader | None = None) -> Backend:
+    embedder = BagOfWordsEmbedder()
+    expect = {"embedder": embedder.name, "dim": str(embedder.dim), "passage_tokens": str(settings.passage_tokens)}
+    store = build.store(settings, embedder, create=True) if settings.store != "local" else local(settings, expect)
+    return Backend(build.assemble(settings, store, embedder, reader or NameReader()), embedder)
+
+
+def local(settings: Settings, expect: dict[str, str]) -> Store:
+    return LocalStore(settings.index, expect, create=True)
+
+
+@contextmanager
+def serving(index: Path, reader: NameReader | None = None, key: str = "", **values: Any) -> Iterator[httpx.Client]:
+    """A client of a service that runs in a thread, on a free port of this machine."""
+    settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
+    server = run.server_of(create_app(settings, lambda settings: open_backend(settings, reader)))
+    with run.bound(settings) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:
+                wait_until_ready(client)
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """The service in a process of its own, on fakes or as `rag serve` runs it, and a client of it."""
+    command = ["tests.server.fake_server", str(index)] if fake else ["rag", "serve", "--index", str(index)]
+    env = {**os.environ, "RAG_PORT": "0", **({"RAG_THRESHOLD": "0.15"} if fake else {}), **environment}
+    started = subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    lines = cast(IO[str], started.stderr)
+    try:
+        found = re.search(r"http://[^\s\"]+", lines.readline())
+        assert found
+        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
+            pool.submit(lines.read)
+            try:
+                wait_until_ready(client)
+                yield started, client
+            except BaseException:
+                started.kill()  # who reads its log would wait for it
+                raise
+            if started.poll() is None:
+                started.terminate()
+    finally:
+        if started.poll() is None:
+            started.kill()
+        started.wait()
+        lines.close()
+
+
+def wait_until_ready(client: httpx.Client, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if client.get("/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.02)
+    raise TimeoutError("the service is not ready")
+
+
+def put_text(client: httpx.Client, name: str, text: str) -> None:
+    client.post("/v1/documents", json={"name": name, "text": text}).raise_for_status()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
+    run.run(Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None), True, lambda settings: open_backend(settings, slow))

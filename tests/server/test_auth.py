@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rag.errors import InputError, NotFoundError, StoreError
+from rag.server.api_keys import Keys, keys_of
+from rag.server.auth import Rate
+from rag.server.problems import ServiceError
+from rag.server.run import check_binding
+from rag.settings import Settings
+from tests.server.fake_server import serving
+
+READING = [
+    ("POST", "/v1/ask", {"question": "When?"}),
+    ("POST", "/v1/ask/batch", {"questions": ["When?"]}),
+    ("POST", "/v1/search", {"question": "When?"}),
+    ("GET", "/v1/documents", None),
+    ("GET", "/v1/jobs/x", None),
+    ("GET", "/metrics", None),
+]
+WRITING = [("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."}), ("DELETE", "/v1/documents/uploads/a.txt", None)]
+
+
+def status(client: httpx.Client, request: tuple[str, str, object], token: str = "") -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return client.request(request[0], request[1], json=request[2], headers=headers).status_code
+
+
+def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
+    keys = keys_of(Settings(index=tmp_path))
+    (_, reads), (kept, writes), (gone, revoked) = keys.add("r", "read"), keys.add("w", "write"), keys.add("old", "write")
+    keys.revoke("old")
+    with serving(tmp_path, key=writes) as client, httpx.Client(base_url=client.base_url, trust_env=False) as bare:
+        for request in READING + WRITING:
+            assert status(bare, request) == 401
+            for wrong in ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__"):
+                assert (
+                    bare.request(request[0], request[1], headers={b"Authorization": f"Bearer {wrong}".encode()}).status_code
+                    == 401
+                )
+            assert status(bare, request, reads) == (403 if request in WRITING else status(client, request, writes))
+        assert status(client, WRITING[0], writes) == 201
+        assert bare.get("/health").status_code == bare.get("/").status_code == bare.get("/openapi.json").status_code == 200
+        assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
+        keys.revoke("w")  # in a service that runs
+        assert status(client, READING[3], writes) == 401
+    assert gone.revoked == ""
+    stored = (tmp_path / "keys.json").read_text()
+    assert all(token not in stored for token in (reads, writes, revoked))
+    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+
+
+def test_keys_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    keys.add("a", "read")
+    (tmp_path / "keys.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"keys\.json"):
+        Keys(tmp_path / "keys.json").all()
+    with pytest.raises(StoreError):
+        keys.check("rag_x_y")
+
+
+def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -> None:
+    _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
+    with serving(tmp_path, key=reads) as client, httpx.Client(base_url=client.base_url, trust_env=False) as bare:
+        assert client.get("/v1/documents").status_code == 200
+        (tmp_path / "keys.json").unlink()
+        assert client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
+        assert "are gone" in bare.get("/v1/documents").json()["detail"]
+        assert bare.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
+def test_without_keys_a_proxy_may_not_ask_for_others(client: httpx.Client, header: str) -> None:
+    response = client.get("/v1/documents", headers={header: "192.0.2.7"})
+    assert response.status_code == 421
+    assert "rag keys add" in response.json()["hint"]
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="rag keys list"):
+        Keys(tmp_path / "keys.json").revoke("nobody")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
+def test_only_this_machine_is_served_without_keys(tmp_path: Path, host: str) -> None:
+    settings = Settings(index=tmp_path, host=host)
+    with pytest.raises(InputError, match="rag keys add"):
+        check_binding(settings)
+    key, _ = keys_of(settings).add("a", "read")
+    check_binding(settings)
+    keys_of(settings).revoke(key.id)
+    with pytest.raises(InputError):
+        check_binding(settings)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[", "", "localhost@evil.example"])
+def test_without_keys_another_name_that_leads_here_is_refused(client: httpx.Client, host: str) -> None:
+    response = client.get("/v1/documents", headers={"Host": host})
+    assert response.status_code in (400, 421)
+
+
+def test_without_keys_another_site_s_page_is_refused(client: httpx.Client) -> None:
+    own = str(client.base_url).rstrip("/")
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post("/v1/ask", json={"question": "Who?"}, headers=headers).status_code == 403
+    assert client.post("/v1/ask", json={"question": "Who?"}, headers={"Origin": own}).status_code == 200
+    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+def test_a_key_may_ask_so_often(tmp_path: Path) -> None:
+    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
+    _, other = keys_of(Settings(index=tmp_path)).add("b", "read")
+    with serving(tmp_path, key=token, rate=5) as client:
+        found = [client.get("/v1/documents") for _ in range(7)]
+        assert [response.status_code for response in found][-2:] == [429, 429]
+        assert 1 <= int(found[-1].headers["retry-after"]) <= 13
+        assert client.get("/v1/documents", headers={"Authorization": f"Bearer {other}"}).status_code == 200
+
+
+def _take(rate: Rate, times: int) -> None:
+    for _ in range(times):
+        rate.take("a")
+
+
+def test_a_bucket_fills_again() -> None:
+    rate = Rate(6000)
+    _take(rate, 6000)
+    with pytest.raises(ServiceError, match="6,000 times"):
+        _take(rate, 200)

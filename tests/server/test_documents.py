@@ -1,0 +1,151 @@
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from rag.settings import Settings
+from tests.fakes import document
+from tests.server.fake_server import open_backend, put_text, serving
+
+
+def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
+    files = [("file", ("a.txt", b"The cat is called Minka.")), ("file", ("b.exe", b"\0\1"))]
+    response = client.post("/v1/documents", files=files)
+    assert response.status_code == 201
+    job = response.json()
+    assert [file["outcome"] for file in job["files"]] == ["added", "rejected"]
+    assert job["files"][1]["detail"]
+    assert client.get(response.headers["location"]).json() == job
+    assert client.post("/v1/ask", json={"question": "What is the cat called?"}).json()["answer"] == "Minka"
+    again = client.post("/v1/documents", files=files[:1]).json()
+    assert again["files"][0]["outcome"] == "unchanged"
+    deleted = client.delete("/v1/documents/uploads/a.txt").json()
+    assert deleted["deleted"] is deleted["complete"] is True
+    assert deleted["receipt"]["after"]["passages"] == 0 < deleted["receipt"]["before"]["passages"]
+    after = client.post("/v1/ask", json={"question": "What is the cat called?"}).json()
+    assert after["answer"] != "Minka"
+    assert after["generation"] >= deleted["generation"]
+    assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
+
+
+def test_documents_come_a_page_at_a_time(client: httpx.Client) -> None:
+    first = client.get("/v1/documents", params={"limit": 1}).json()
+    assert [one["id"] for one in first["documents"]] == ["uploads/lease.md"]
+    second = client.get("/v1/documents", params={"limit": 1, "after": first["next"]}).json()
+    assert [one["id"] for one in second["documents"]] == ["uploads/oman.txt"]
+    assert (first["total"], second["next"]) == (2, None)
+    detail = client.get("/v1/documents/uploads/lease.md").json()
+    assert detail["title"] == "Lease"
+    assert detail["characters"] == len(client.get("/v1/documents/uploads/lease.md/text").text)
+    assert detail["sections"] == [{"start": 0, "headings": ["Lease"]}]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"])
+def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
+    made = client.post("/v1/documents", json={"name": name, "text": "Hello there."}).json()
+    (document_id,) = made["files"][0]["document_ids"]
+    assert document_id in ("uploads/passwd.txt", "uploads/x.txt")
+    client.delete(f"/v1/documents/{document_id}")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"])
+def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
+    content = json.dumps({"name": name, "text": "x"})
+    response = client.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+
+
+def test_a_document_may_be_called_text(client: httpx.Client) -> None:
+    client.post("/v1/documents", files={"file": ("text", b"The cat is called Minka.")}).raise_for_status()
+    assert client.get("/v1/documents/uploads/text").json()["id"] == "uploads/text"
+    assert client.get("/v1/documents/uploads/text/text").text == "The cat is called Minka."
+    assert client.delete("/v1/documents/uploads/text").status_code == 200
+    assert client.get("/v1/documents/uploads/text").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"])
+@pytest.mark.parametrize("part", ["", "/text"])
+def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(client: httpx.Client, path: str, part: str) -> None:
+    response = client.get(f"/v1/documents/{path}{part}")
+    assert response.status_code == 404
+    assert "root:" not in response.text
+
+
+def test_too_large_an_upload_is_refused(client: httpx.Client) -> None:
+    response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
+    assert response.status_code == 413
+    assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
+
+
+def test_other_media_types_are_refused(client: httpx.Client) -> None:
+    assert client.post("/v1/documents", content=b"hello", headers={"Content-Type": "text/plain"}).status_code == 415
+    broken = client.post("/v1/documents", content=b"hello", headers={"Content-Type": "multipart/form-data"})
+    assert broken.status_code in (400, 422)
+
+
+def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        store = open_backend(Settings(index=tmp_path)).engine.store
+        store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
+        store.close()
+        response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
+        assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
+        assert "ingested from /uploads/a.txt" in response.json()["detail"]
+        both = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
+        assert client.post("/v1/documents", files=both).status_code == 409
+        assert [one["id"] for one in client.get("/v1/documents").json()["documents"]] == ["uploads/a.txt"]
+        assert client.get("/v1/documents/uploads/a.txt/text").text == "From a folder."
+        assert client.delete("/v1/documents/uploads/a.txt").status_code == 200
+        put_text(client, "a.txt", "Mine.")
+
+
+def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None:
+    text = "The answer is Forty. " * 30_000
+    put_text(client, "large.txt", text)
+    assert client.get("/v1/documents/uploads/large.txt/text").text.strip() == text.strip()
+    client.delete("/v1/documents/uploads/large.txt")
+
+
+def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
+    """At least a dozen answers, and more until they are of two generations, for a minute at most."""
+    seen: set[int] = set()
+    until = time.monotonic() + 60
+    for number in itertools.count():
+        answer = client.post("/v1/ask", json={"question": "Who led the talks?"})
+        yield answer
+        seen.add(answer.json().get("generation"))
+        if number >= 11 and (len(seen) > 1 or time.monotonic() > until):
+            return
+
+
+def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> None:
+    stop = threading.Event()
+
+    def change(number: int) -> list[int]:
+        statuses = []
+        while not stop.is_set():
+            name = f"moving{number}.txt"
+            statuses.append(
+                client.post("/v1/documents", json={"name": name, "text": f"Cat {number} is called Minka."}).status_code
+            )
+            statuses.append(client.delete(f"/v1/documents/uploads/{name}").status_code)
+        return statuses
+
+    with ThreadPoolExecutor(3) as pool:
+        changing = [pool.submit(change, number) for number in range(3)]
+        try:
+            answers = list(ask_through_changes(client))
+        finally:
+            stop.set()
+        changed = {status for one in changing for status in one.result()}
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["answer"] for answer in answers} == {"William Burns"}
+    assert len({answer.json()["generation"] for answer in answers}) > 1
+    assert changed == {200, 201}

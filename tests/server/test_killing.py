@@ -1,0 +1,146 @@
+"""The service in a process of its own, and what becomes of it when it is stopped or killed."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rag.server.app import create_app
+from rag.server.state import Service
+from rag.server.uploads import Jobs
+from rag.settings import Settings
+from tests.server.fake_server import ROOT, open_backend, process, put_text
+
+
+def story(number: int) -> str:
+    """The same number in every sentence, over several passages: a document that is half there, or half old, would show."""
+    return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    accepted: dict[str, int] = {}
+    sent: dict[str, set[int]] = {}
+    number = 0
+    for _ in range(3):
+        with process(tmp_path) as (server, client):
+            killer = threading.Timer(chance.uniform(0.1, 1.2), server.kill)
+            killer.start()
+            while server.poll() is None:
+                number += 1
+                name = f"story{number % 5}.txt"
+                sent.setdefault(name, set()).add(number)
+                try:
+                    response = client.post("/v1/documents", json={"name": name, "text": story(number)})
+                except httpx.TransportError:
+                    break
+                assert response.status_code in (201, 202)
+                accepted[name] = number
+            killer.join()
+    with process(tmp_path) as (_, client):
+        until = time.monotonic() + 30
+        while client.get("/ready").json()["waiting_files"] and time.monotonic() < until:
+            time.sleep(0.05)
+        for name, last in accepted.items():
+            text = client.get(f"/v1/documents/uploads/{name}/text").text
+            numbers = {int(n) for n in re.findall(r"Code(\d+)", text)}
+            assert len(numbers) == 1
+            (there,) = numbers
+            assert there >= last
+            assert there in sent[name]
+            assert text == story(there)
+            answer = client.post(
+                "/v1/ask", json={"question": "Which code is in the story?", "filters": [f"document=uploads/{name}"]}
+            )
+            assert {hit["text"].count(f"Code{there}") > 0 for hit in answer.json()["nearest"]} == {True}
+    assert accepted
+
+
+@pytest.mark.slow
+def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
+    """As a service leaves it that is killed between accepting and putting."""
+    jobs = Jobs(tmp_path / "uploads.sqlite", 10, 1 << 20)
+    job = jobs.add([("a.txt", b"The cat is called Minka."), ("b.exe", b"")])
+    jobs.close()
+    with process(tmp_path) as (_, client):
+        until = time.monotonic() + 30
+        while client.get(f"/v1/jobs/{job}").json()["state"] != "done" and time.monotonic() < until:
+            time.sleep(0.05)
+        found = client.get(f"/v1/jobs/{job}").json()
+        assert [file["outcome"] for file in found["files"]] == ["added", "rejected"]
+        assert client.get("/v1/documents/uploads/a.txt/text").text.startswith("The cat is called Minka.")
+
+
+@pytest.mark.slow
+def test_stopped_it_answers_what_was_asked(tmp_path: Path) -> None:
+    with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = [pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"}) for _ in range(4)]
+        time.sleep(0.3)
+        server.send_signal(signal.SIGTERM)
+        assert [one.result().json()["answer"] for one in asked] == ["William Burns"] * 4
+        assert server.wait(20) == 0
+        with pytest.raises(httpx.TransportError):
+            client.get("/health")
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
+    with process(tmp_path, TEST_SLOW="20") as (server, client), ThreadPoolExecutor(1) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
+        while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
+            time.sleep(0.02)
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert server.poll() is None  # what was asked is still being read
+        server.send_signal(second)
+        assert server.wait(5) == 128 + second
+        with pytest.raises(httpx.TransportError):
+            asked.result()
+
+
+def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
+    with process(tmp_path) as (server, _):
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.12)
+        with suppress(ProcessLookupError):
+            server.send_signal(signal.SIGINT)
+        assert server.wait(5) in (0, 128 + signal.SIGINT, -signal.SIGINT)  # the last: it was ending already
+
+
+def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:
+    service: Service = create_app(Settings(index=tmp_path), open_backend).state.service
+    service.close()
+    service.close()
+
+
+@pytest.mark.slow
+def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
+    command = [sys.executable, "-m", "rag", "serve", "--port", "0", "--index", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "rag.sqlite" in done.stderr.splitlines()[-2]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_named(client: httpx.Client, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rag", "serve", "--port", str(client.base_url.port), "--index", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert str(client.base_url.port) in done.stderr
+    assert "--port" in done.stderr

@@ -1,0 +1,48 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from rag.cli.serve import foreseen
+from rag.errors import InputError, ModelError
+from rag.server.app import create_app
+from rag.server.run import bound
+from rag.server.state import Backend, Service
+from rag.settings import Settings
+
+
+def test_answers_are_not_held_back() -> None:
+    """asyncio turns Nagle's delay off only for sockets that are made as TCP; with it every small answer takes 40 ms more."""
+    with bound(Settings(port=0)) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 99])
+def test_an_address_that_is_not_this_machine_s_is_named(host: str) -> None:
+    with pytest.raises(InputError, match="cannot serve at"):
+        bound(Settings(host=host, port=0))
+
+
+def failing(settings: Settings) -> Backend:
+    raise RuntimeError("a wheel for another processor")
+
+
+def test_what_nobody_foresaw_while_opening_is_in_the_log_and_no_bad_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[BaseException] = []
+    service: Service = create_app(Settings(index=tmp_path), failing, failures.append).state.service
+    service.start()
+    service.models.opened.exception(30)
+    service.close()
+    (failure,) = failures
+    said = foreseen(failure)
+    assert said.exit_code not in (0, InputError.exit_code)
+    assert "RuntimeError: a wheel for another processor" in said.message
+    assert "Traceback" in caplog.text
+    assert "in failing" in caplog.text
+
+
+def test_what_is_foreseen_keeps_its_exit_code() -> None:
+    failure = ModelError("no model", "get one")
+    assert foreseen(failure) is failure

@@ -1,0 +1,92 @@
+"""Several servers over one database: what one takes in is put in by a worker, and answered by all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.postgres import Cluster
+from tests.server.fake_server import put_text, serving
+from tests.store.helpers import postgres, put, schema_dsn
+from tests.store.postgres.test_queue import eventually, worker
+
+OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
+
+
+@pytest.fixture
+def dsn(cluster: Cluster, tmp_path: Path) -> str:
+    return schema_dsn(cluster, tmp_path)
+
+
+@pytest.fixture
+def clients(dsn: str, tmp_path: Path) -> Iterator[list[httpx.Client]]:
+    """Of two servers with a folder each and one database."""
+    values: dict[str, Any] = {"store": dsn, "embedder": "bag-of-words", "passage_tokens": 12}
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(tmp_path / name, **values)) for name in ("one", "two")]
+
+
+def asked(client: httpx.Client) -> list[str]:
+    answer = client.post("/v1/ask", json={"question": "Who led the secret talks in Muscat?"}).json()
+    return [citation["document_id"] for citation in answer.get("citations", [])]
+
+
+def test_an_upload_to_one_is_answered_by_the_other(dsn: str, clients: list[httpx.Client]) -> None:
+    process = worker(dsn)
+    try:
+        put_text(clients[0], "oman.txt", OMAN)
+        assert asked(clients[1]) == ["uploads/oman.txt"]
+        assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == OMAN
+        assert clients[1].delete("/v1/documents/uploads/oman.txt").status_code == 200
+        assert asked(clients[0]) == []
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_an_upload_takes_no_ingested_document_s_place(
+    dsn: str, clients: list[httpx.Client], cluster: Cluster, tmp_path: Path
+) -> None:
+    store = postgres(cluster)(tmp_path)
+    put(store, "uploads/oman.txt", "From a folder.")
+    response = clients[0].post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+    assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
+    assert clients[1].get("/ready").json()["waiting_files"] == 0
+    assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
+    store.close()
+
+
+def test_what_was_accepted_outlives_its_server(
+    dsn: str, clients: list[httpx.Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
+    with serving(tmp_path / "three", store=dsn, embedder="bag-of-words", passage_tokens=12) as short:
+        accepted = short.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+        assert accepted.status_code == 202
+    job = accepted.json()["id"]
+    assert clients[0].get(f"/v1/jobs/{job}").json()["state"] == "queued"
+    assert clients[0].get("/ready").json()["waiting_files"] == 1
+    process = worker(dsn)
+    try:
+        assert eventually(lambda: clients[1].get(f"/v1/jobs/{job}").json()["state"] == "done")
+    finally:
+        process.kill()
+        process.communicate()
+    (file,) = clients[0].get(f"/v1/jobs/{job}").json()["files"]
+    assert (file["name"], file["outcome"], file["document_ids"]) == ("oman.txt", "added", ["uploads/oman.txt"])
+    assert asked(clients[0]) == asked(clients[1]) == ["uploads/oman.txt"]
+    assert clients[0].get("/v1/jobs/none").status_code == 404
+
+
+def test_a_name_that_postgresql_cannot_be_asked_for_is_not_there(clients: list[httpx.Client]) -> None:
+    for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
+        assert clients[0].get(path).status_code == 404
+    assert clients[0].delete("/v1/documents/a%00").status_code == 404
+    assert clients[0].get("/v1/documents", params={"after": "\0"}).status_code == 200
+    claim = {"document_id": "a\0", "highlight": {"text": "x", "start_char_index": 0, "end_char_index": 1}}
+    assert clients[0].post("/v1/verify", json=claim).json()["status"] == "missing"

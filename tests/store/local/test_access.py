@@ -1,0 +1,112 @@
+"""What another user may not do is said, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.errors import RagError
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Sync
+from rag.parsing.load import find
+from rag.parsing.pool import Job, one_by_one
+from rag.store.local import snapshots
+from rag.store.local.check import examine
+from tests.store.helpers import EMBEDDER, both, local, put, stored
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that others may enter, unlike those of pytest."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp(prefix="rag-access-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_nobody(do: Callable[[], object]) -> str:
+    """What `do` gives, or the error's class and message, in a process of a user who owns nothing."""
+    read, write = os.pipe()
+    if child := os.fork():
+        os.close(write)
+        os.waitpid(child, 0)
+        with os.fdopen(read) as pipe:
+            return pipe.read()
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        said = str(do())
+    except RagError as error:
+        said = f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        said = f"not foreseen: {error!r}"
+    os.write(write, said.encode())
+    os._exit(0)
+
+
+def filled(folder: Path) -> Path:
+    store = local(folder)
+    with store.writing():
+        put(store, "a", "Sardines swim.")
+    store.close()
+    return folder
+
+
+def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
+    index = filled(place / "index")
+    assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
+    assert as_nobody(lambda: put(local(index), "b", "x")).startswith(f"StoreError: index {index} cannot be written")
+    assert as_nobody(lambda: local(index).delete("a")).startswith(f"StoreError: index {index} cannot be written")
+    assert as_nobody(lambda: [f.detail for f in examine(index) if not f.ok]) == "[]"
+    assert set(stored(local(index))) == {"a"}
+
+
+def test_a_closed_index_is_named(place: Path) -> None:
+    index = filled(place / "index")
+    index.chmod(0o700)
+    for do in (lambda: local(index), lambda: snapshots.take(index, Path("/tmp/never")), lambda: examine(index)):
+        said = as_nobody(do)
+        assert said.startswith("StoreError: ")
+        assert str(index) in said
+
+
+def test_a_snapshot_where_one_may_not_write_is_named(place: Path) -> None:
+    index = filled(place / "index")
+    assert as_nobody(lambda: snapshots.take(index, place / "a")).startswith(
+        f"StoreError: {place}/a cannot be written: Permission"
+    )
+    snapshots.take(index, place / "b")
+    (place / "b").chmod(0o600)
+    said = as_nobody(lambda: snapshots.check(place / "b"))
+    assert said.startswith(f"StoreError: {place}/b ")
+
+
+def test_documents_of_a_folder_that_is_closed_now_stay(place: Path) -> None:
+    docs, index = place / "docs", place / "index"
+    (docs / "sub").mkdir(parents=True)
+    for name in ("a.txt", "sub/b.txt", "sub/c.txt"):
+        (docs / name).write_text("Sardines.")
+    index.mkdir()
+    index.chmod(0o777)
+    list(one_by_one(Job(found) for found in find([docs])))  # what is imported late, that user may not be able to import
+
+    def sync() -> object:
+        changes = Sync(local(index), EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        return changes.added, changes.removed, [reason for _, reason in changes.skipped]
+
+    assert as_nobody(sync) == str((["docs/a.txt", "docs/sub/b.txt", "docs/sub/c.txt"], [], []))
+    (docs / "sub").chmod(0o700)
+    assert as_nobody(sync) == str(([], [], ["is a folder that cannot be opened"]))
+    docs.chmod(0o700)
+    assert "cannot be read" in as_nobody(sync)
+    assert set(stored(local(index))) == {"docs/a.txt", "docs/sub/b.txt", "docs/sub/c.txt"}

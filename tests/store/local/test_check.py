@@ -1,0 +1,121 @@
+"""What is wrong is found and named; what is well is not."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import StoreError
+from rag.store.local.check import Finding, examine
+from tests.store.helpers import Worker, local, put, unit
+from tests.store.local.test_indexes import DAMAGES
+from tests.store.local.test_schema import first_version
+
+
+@pytest.fixture(autouse=True)
+def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = local(tmp_path / "index")
+    for id in "abc":
+        with store.writing():
+            put(store, id, f"Sardines swim near {id}. " * 9)
+    store.close()
+    return tmp_path / "index"
+
+
+def wrong(folder: Path) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(folder) if not finding.ok}
+
+
+def change(folder: Path, sql: str, *values: object) -> None:
+    with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
+        connection.execute(sql, values)
+        connection.commit()
+
+
+def test_nothing_is_found_where_nothing_is_wrong(folder: Path) -> None:
+    assert wrong(folder) == {}
+    names = [finding.name for finding in examine(folder)]
+    expected = ["database", "records", "texts", "passages", "vectors", "search indexes' files", "dense index", "full text"]
+    assert names == [*expected, "leftovers"]
+
+
+def test_an_empty_index_and_one_of_an_older_format_are_well(tmp_path: Path) -> None:
+    local(tmp_path / "empty").close()
+    assert wrong(tmp_path / "empty") == {}
+    local(first_version(tmp_path / "old")).close()
+    assert wrong(tmp_path / "old") == {}
+
+
+def test_changes_that_the_search_indexes_have_not_seen_are_nothing_wrong(folder: Path) -> None:
+    with Worker(folder) as other:
+        other.ask("put", "d", "Sardines sleep.")
+        other.ask("delete", "a")
+        assert wrong(folder) == {}
+        other.ask("begin")
+        other.ask("put", "e", "Sardines eat.")
+        assert wrong(folder) == {}
+
+
+CASES: dict[str, tuple[str, str, tuple[object, ...]]] = {
+    "a changed text": ("texts", "UPDATE documents SET text = 'x' || substr(text, 2) WHERE id = 'b'", ()),
+    "a moved passage": ("passages", "UPDATE passages SET start = start + 1, end = end + 1 WHERE id = 3", ()),
+    "a changed passage": ("passages", "UPDATE passages SET text = 'Herring' WHERE id = 3", ()),
+    "no passages": ("passages", "DELETE FROM passages WHERE document = 2", ()),
+    "a short vector": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (unit(1)[0].tobytes()[:-4],)),
+    "a long vector": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", ((unit(1)[0] * 2).tobytes(),)),
+    "no number": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (np.full(64, np.nan, np.float32).tobytes(),)),
+    "zeros": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (bytes(256),)),
+    "broken metadata": ("records", "UPDATE documents SET metadata = '{' WHERE id = 'b'", ()),
+    "another vector": ("dense index", "UPDATE passages SET vector = ? WHERE id = 3", (unit(1, seed=9)[0].tobytes(),)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_named(folder: Path, case: str) -> None:
+    name, sql, values = CASES[case]
+    change(folder, sql, *values)
+    found = wrong(folder)
+    assert name in found
+    assert found[name].fix
+    if name in ("texts", "passages", "records", "vectors"):
+        assert found[name].detail.removeprefix("not those of 1 documents: ") in ("a", "b")
+
+
+@pytest.mark.parametrize("case", ["no vectors", "a bit of a vector", "truncated .idx", "no manifest", "garbage for a manifest"])
+def test_damaged_search_indexes_are_found_and_opening_mends_them(folder: Path, case: str) -> None:
+    DAMAGES[case](folder)
+    found = wrong(folder)
+    assert found["search indexes' files"].derived
+    local(folder).close()
+    assert wrong(folder) == {}
+
+
+def test_a_damaged_database_is_the_only_finding(folder: Path) -> None:
+    content = bytearray((folder / "rag.sqlite").read_bytes())
+    content[5 * 4096 :] = os.urandom(len(content) - 5 * 4096)
+    (folder / "rag.sqlite").write_bytes(content)
+    findings = examine(folder)
+    assert [(finding.name, finding.ok) for finding in findings] == [("database", False)]
+    assert "rag restore" in findings[0].fix
+
+
+def test_no_index_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no index in"):
+        examine(tmp_path)
+
+
+def test_leftovers_are_named(folder: Path) -> None:
+    (folder / ".restore.123.partial").touch()
+    by_name: Callable[[str], Finding] = lambda name: next(f for f in examine(folder) if f.name == name)  # noqa: E731
+    assert by_name("leftovers").detail == "of interrupted runs: .restore.123.partial"

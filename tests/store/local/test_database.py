@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import AbsentError, BusyError, StoreError
+from rag.store.local import database, schema
+from rag.types import Passage
+from tests.fakes import document
+from tests.store.helpers import ROOT, both, local, put, stored, unit
+
+META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "rag.sqlite"
+    connection = database.connect(path, META)
+    for n in range(40):
+        text = f"Sardine number {n}. " * 20
+        database.put(connection, document(text, f"d{n}"), [Passage(f"d{n}", 0, 9, text[:9], "A", "")], unit(1))
+    connection.close()
+    return path
+
+
+def broken(path: Path) -> str:
+    """The message, for reading and for making; after both the file is what it was."""
+    before = path.read_bytes()
+    messages = []
+    for create in (None, META):
+        with pytest.raises(StoreError) as caught:
+            database.connect(path, create)
+        messages.append(caught.value.message)
+    assert path.read_bytes() == before
+    assert messages[0] == messages[1]
+    return messages[0]
+
+
+@pytest.mark.parametrize("left", [0.99, 0.5, 0.02, 0.0005])
+def test_a_truncated_file_is_named_and_left_alone(path: Path, left: float) -> None:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    assert f"{path} is not a readable database" in broken(path)
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"garbage" * 9999, b"SQLite format 3\0" + b"\xff" * 9000])
+def test_garbage_is_named_and_left_alone(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert f"{path} is not a readable database" in broken(path)
+
+
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rag.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE contacts (name)")
+    connection.close()
+    assert "no such table: meta" in broken(path)
+
+
+def test_an_index_of_the_future_is_not_opened(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    connection.commit()
+    connection.close()
+    assert f"{path} has index format 99, this version reads {schema.FORMAT}" in broken(path)
+
+
+def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    for n in range(40):
+        put(store, f"d{n}", f"Sardine number {n}. " * 20)
+    assert both(store, "sardine")
+    store.close()
+    path = tmp_path / "rag.sqlite"
+    content = bytearray(path.read_bytes())
+    content[5 * 4096 :] = os.urandom(len(content) - 5 * 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="is not a readable database"), contextlib.closing(local(tmp_path)) as store:
+        stored(store)
+
+
+@pytest.mark.parametrize("folder", ["missing", "a/b/missing", "file", "file/inside"])
+def test_an_absent_index_says_how_to_make_one(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(AbsentError, match="no index in") as caught:
+        database.connect(tmp_path / folder / "rag.sqlite")
+    assert "rag ingest" in caught.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def leftover(folder: Path) -> Path:
+    """What a process leaves that was killed as it made an index."""
+    connection = sqlite3.connect(folder / "rag.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    assert (folder / "rag.sqlite").stat().st_size
+    return folder / "rag.sqlite"
+
+
+@pytest.mark.parametrize("make", [leftover, lambda folder: (folder / "rag.sqlite").touch() or folder / "rag.sqlite"])
+def test_an_index_that_was_never_finished_is_absent(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
+    with pytest.raises(AbsentError):
+        database.connect(path)
+    connection = database.connect(path, META)
+    assert database.read_meta(connection)["dim"] == "64"
+    connection.close()
+
+
+def test_a_copy_by_sqlites_own_tools_is_an_index(path: Path) -> None:
+    connection = database.connect(path)
+    connection.execute(f"VACUUM INTO '{path}.copy'")
+    connection.close()
+    copy = database.connect(Path(f"{path}.copy"))
+    assert copy.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(database.documents(copy)) == 40
+    copy.close()
+
+
+def test_many_processes_may_make_one_index(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.store.helpers import local\n"
+        "sys.stdin.read(1); print(*[local(Path(sys.argv[1], str(n)), wait=9).stats().documents for n in range(6)])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    assert [process.communicate("x")[0].split() for process in processes] == [["0"] * 6] * 3
+
+
+def test_a_path_of_odd_characters_is_a_path(tmp_path: Path) -> None:
+    folder = tmp_path / "50% of #1? é 'q'"
+    folder.mkdir()
+    database.connect(folder / "rag.sqlite", META).close()
+    assert (folder / "rag.sqlite").stat().st_size
+    assert [p.name for p in tmp_path.iterdir()] == [folder.name]
+
+
+def test_many_ids_are_read_at_once(path: Path) -> None:
+    connection = database.connect(path)
+    ids = list(range(-50_000, 50_000))
+    present, rows = database.vectors(connection, ids, 64)
+    assert sorted(present) == list(range(1, 41))
+    np.testing.assert_array_equal(rows, np.repeat(unit(1), 40, axis=0))
+    assert database.passages(connection, ids).keys() == set(present)
+    assert database.vectors(connection, [], 64)[1].shape == (0, 64)
+    connection.close()
+
+
+def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
+    reader, writer = database.connect(path), database.connect(path)
+    with database.snapshot(reader) as generation:
+        database.delete(writer, "d1")
+        assert (generation, database.counts(reader)) == ("40", (40, 40))
+    assert (database.generation(reader), database.counts(reader)) == ("41", (39, 39))
+    reader.close()
+    writer.close()
+
+
+def test_another_program_that_locks_the_file_is_no_damage(path: Path) -> None:
+    connection, other = database.connect(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA busy_timeout = 20")
+    with pytest.raises(BusyError, match="is locked by another program"), database.translated(path):
+        database.delete(connection, "d1")
+    other.execute("ROLLBACK")
+    assert database.delete(connection, "d1")
+    connection.close()
+    other.close()
+
+
+def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
+    connection = database.connect(path)
+    with pytest.raises(ValueError, match="zip"):
+        database.put(connection, document("x", "d1"), [Passage("d1", 0, 1, "x", "A", "")], unit(2))
+    assert not connection.in_transaction
+    found = database.document(connection, "d1")
+    assert found
+    assert found.text.startswith("Sardine")
+    connection.close()
+
+
+def test_what_a_killed_writer_left_in_the_wal_is_read_back(path: Path, tmp_path: Path) -> None:
+    """The files as they stand while a writer is at work are what a power cut would leave."""
+    connection = database.connect(path)
+    database.put(connection, document("last", "last"), [], unit(0))
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for file in tmp_path.glob("rag.sqlite*"):
+        shutil.copy(file, crashed)
+    connection.close()
+    found = database.connect(crashed / "rag.sqlite")
+    assert database.document(found, "last")
+    found.close()

@@ -1,0 +1,82 @@
+"""A tail and an index must find what one index of everything finds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.store import bm25
+from rag.store.local.delta import Tail
+from rag.store.local.tantivy_index import LexicalIndex, analyze
+
+WORDS = "herring mackerel sardine oyster the sea seas swims swim cod".split()
+TEXT = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)
+TEXTS = st.lists(TEXT, max_size=12)
+
+
+def index_of(texts: dict[int, str]) -> LexicalIndex:
+    index = LexicalIndex()
+    index.update([], texts.items())
+    return index
+
+
+@settings(max_examples=20, deadline=None)
+@given(TEXTS, TEXT)
+def test_alone_it_scores_as_tantivy_does(texts: list[str], question: str) -> None:
+    passages = dict(enumerate(texts, 1))
+    tail = Tail()
+    tail.update([], passages.items())
+    found = tail.search(LexicalIndex(), question, 99)
+    assert dict(found) == pytest.approx(dict(index_of(passages).search(question, 99)), rel=1e-4)
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(TEXTS, TEXTS, TEXT, st.integers(1, 20), st.sets(st.integers(1, 24)))
+def test_with_an_index_it_scores_as_one_index_of_both(
+    old: list[str], new: list[str], question: str, k: int, chosen: set[int]
+) -> None:
+    """All texts as long as each other, so that the index's average is that of both."""
+    texts = {i: " ".join([*text.split()[:9], *["cod"] * (9 - len(text.split()[:9]))]) for i, text in enumerate([*old, *new], 1)}
+    texts = {i: text.replace("the", "cod") for i, text in texts.items()}
+    whole, index, tail = index_of(texts), index_of({i: texts[i] for i in range(1, len(old) + 1)}), Tail()
+    tail.update([], [(i, texts[i]) for i in range(len(old) + 1, len(texts) + 1)])
+    for allowed in (None, sorted(chosen)):
+        expected = dict(whole.search(question, 99, allowed))
+        assert dict(tail.search(index, question, 99, allowed)) == pytest.approx(expected, rel=1e-4)
+        best = [score for _, score in tail.search(index, question, k, allowed)]
+        assert best == pytest.approx(sorted(expected.values(), reverse=True)[:k], rel=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(TEXTS, st.lists(st.tuples(st.sets(st.integers(1, 30)), TEXTS), max_size=5))
+def test_what_is_gone_is_not_found(texts: list[str], changes: list[tuple[set[int], list[str]]]) -> None:
+    index, tail, there = index_of(dict(enumerate(texts, 1))), Tail(), dict(enumerate(texts, 1))
+    last = len(texts)
+    for removed, added in changes:
+        removed &= there.keys()
+        new = dict(enumerate(added, last + 1))
+        tail.update(removed, new.items())
+        there = {i: text for i, text in there.items() if i not in removed} | new
+        last += len(added)
+        for word in WORDS:
+            for k in (1, 99):
+                holders = {i for i, text in there.items() if set(analyze(word)) & set(analyze(text))}
+                found = {i for i, _ in tail.search(index, word, k)}
+                assert found <= holders
+                assert len(found) == min(k, len(holders))
+    assert {*tail.ids().tolist()} == {i for i in there if i > len(texts)}
+    assert len(tail) == len(tail.ids())
+
+
+def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
+    assert [bm25.rounded(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [0, 7, 39, 40, 40, 42, 56, 104, 984]
+
+
+def test_a_word_that_only_deleted_passages_had_scores_above_nothing() -> None:
+    index, tail = index_of({1: "herring", 2: "herring"}), Tail()
+    index.update([1, 2], [])
+    tail.update([], [(3, "herring")])
+    ((found, score),) = tail.search(index, "herring", 9)
+    assert (found, score > 0) == (3, True)

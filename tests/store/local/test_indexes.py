@@ -1,0 +1,264 @@
+"""Whatever happens to the files that are derived, the store opens and both legs search."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.store.helpers import Worker, both, by_lexical, local, put
+from tests.store.local.disks import read_only
+
+ALL = {"a", "b", "c"}
+Damage = Callable[[Path], None]
+
+
+@pytest.fixture(autouse=True)
+def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return filled(tmp_path / "index", ALL)
+
+
+def filled(folder: Path, ids: set[str]) -> Path:
+    store = local(folder)
+    for id in sorted(ids):
+        with store.writing():  # a segment each
+            put(store, id, f"Sardines swim near {id}.")
+    store.close()
+    return folder
+
+
+def derived(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "rag.sqlite" not in path.name]
+
+
+def segments(folder: Path, suffix: str) -> list[Path]:
+    found = list((folder / "lexical").glob(f"*.{suffix}"))
+    assert found
+    return found
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path, at: int | None = None) -> None:
+    """In place: a process that has the file mapped must not find it shorter for a moment."""
+    content = path.read_bytes()
+    place = len(content) // 2 if at is None else at
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes([content[place] ^ 0xFF]))
+
+
+def write(name: str, content: bytes) -> Damage:
+    def damage(folder: Path) -> None:
+        remove(folder / name)
+        (folder / name).write_bytes(content)
+
+    return damage
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def each(how: Callable[[Path], None], find: Callable[[Path], list[Path]]) -> Damage:
+    def damage(folder: Path) -> None:
+        for path in find(folder):
+            how(path)
+
+    return damage
+
+
+def segment(how: Callable[[Path], None], suffix: str) -> Damage:
+    return each(how, lambda folder: segments(folder, suffix))
+
+
+def of_another(*names: str) -> Damage:
+    def damage(folder: Path) -> None:
+        other = filled(folder.parent / "other", {"x", "y", "z"})
+        for name in names:
+            remove(folder / name)
+            shutil.move(other / name, folder / name)
+
+    return damage
+
+
+DAMAGES: dict[str, Damage] = {
+    "no vectors": lambda folder: remove(folder / "vectors.faiss"),
+    "half the vectors": lambda folder: truncate(folder / "vectors.faiss"),
+    "empty vectors": write("vectors.faiss", b""),
+    "garbage for vectors": write("vectors.faiss", b"garbage" * 99),
+    "a bit of a vector": lambda folder: flip(folder / "vectors.faiss"),
+    "no lexical": lambda folder: remove(folder / "lexical"),
+    "a file for lexical": write("lexical", b"x"),
+    "garbage for Tantivy's list": write("lexical/.managed.json", b"x"),
+    "no manifest": lambda folder: remove(folder / "derived.json"),
+    "garbage for a manifest": write("derived.json", b"\x00\xff{"),
+    "a list for a manifest": write("derived.json", b"[1]"),
+    "no files in the manifest": lambda folder: rewrite(folder, files=None),
+    "an older format": lambda folder: rewrite(folder, format="1"),
+    "all of another store": of_another("derived.json", "vectors.faiss", "lexical"),
+    "vectors of another store": of_another("vectors.faiss"),
+    "lexical of another store": of_another("lexical"),
+    "nothing but the truth": each(remove, lambda folder: others(folder)),
+    **{f"truncated .{kind}": segment(truncate, kind) for kind in ("idx", "term", "fast", "fieldnorm", "json")},
+    **{f"a bit of .{kind}": segment(flip, kind) for kind in ("idx", "term", "fast", "fieldnorm", "json")},
+    **{f"no .{kind}": segment(Path.unlink, kind) for kind in ("idx", "term", "json")},
+}
+
+
+def others(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if "rag.sqlite" not in path.name]
+
+
+def rewrite(folder: Path, **changes: object) -> None:
+    path = folder / "derived.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_damage_is_repaired_with_a_warning(folder: Path, case: str, caplog: pytest.LogCaptureFixture) -> None:
+    DAMAGES[case](folder)
+    store = local(folder)
+    assert both(store, "sardines") == [ALL, ALL]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert str(folder) in caplog.text
+    store.close()
+    caplog.clear()
+    store = local(folder)
+    put(store, "d", "Sardines sleep.")
+    store.delete("a")
+    assert both(store, "sardines") == [{"b", "c", "d"}] * 2
+    store.close()
+    assert both(local(folder), "sardines") == [{"b", "c", "d"}] * 2
+    assert not caplog.records
+
+
+def test_reopening_without_changes_writes_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
+    store = local(folder)
+    assert both(store, "sardines") == [ALL, ALL]
+    store.close()
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)} == before
+    assert not caplog.records
+
+
+def test_only_what_changed_is_indexed_again(folder: Path) -> None:
+    kept = {path.name for path in segments(folder, "idx")}
+    store = local(folder)
+    put(store, "d", "Sardines sleep.")  # and the process ends before it searches
+    store.close()
+    assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
+    assert kept < {path.name for path in segments(folder, "idx")}
+
+
+def test_older_derived_files_of_the_same_store_are_caught_up(folder: Path) -> None:
+    backup = shutil.copytree(folder, folder.parent / "backup")
+    store = local(folder)
+    store.delete("a")
+    put(store, "b", "Trees grow.")
+    with store.writing():
+        put(store, "d", "Sardines sleep.")
+    store.close()
+    each(remove, others)(folder)
+    for path in others(backup):
+        shutil.move(path, folder / path.name)
+    assert both(local(folder), "sardines") == [{"b", "c", "d"}, {"c", "d"}]
+
+
+def test_a_database_put_back_from_a_backup_is_followed(folder: Path) -> None:
+    backup = shutil.copy(folder / "rag.sqlite", folder.parent / "backup")
+    store = local(folder)
+    with store.writing():
+        store.delete("a")
+        put(store, "d", "Sardines sleep.")
+    store.close()
+    shutil.copy(backup, folder / "rag.sqlite")
+    store = local(folder)
+    assert both(store, "sardines") == [ALL, ALL]
+    put(store, "e", "Sardines eat.")
+    assert both(store, "sardines") == [ALL | {"e"}] * 2
+
+
+@pytest.mark.parametrize("case", ["no lexical", "truncated .json", "no manifest"])
+def test_what_is_taken_away_while_it_is_open_is_made_again(folder: Path, case: str) -> None:
+    store = local(folder)
+    DAMAGES[case](folder)
+    with store.writing():
+        put(store, "d", "Sardines sleep.")
+    assert both(store, "sardines") == [ALL | {"d"}] * 2
+    assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
+
+
+def test_damage_while_it_is_open_is_not_signed_as_good(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = local(folder)
+    for path in segments(folder, "idx"):
+        flip(path, at=1)
+    with store.writing():
+        put(store, "d", "Sardines sleep.")
+    store.close()
+    assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
+    assert "is not as it was written" in caplog.text
+
+
+def test_broken_files_beside_a_writer_are_replaced_in_memory(folder: Path) -> None:
+    with Worker(folder) as other:
+        other.ask("begin")
+        DAMAGES["no vectors"](folder)
+        DAMAGES["no lexical"](folder)
+        reader = local(folder)
+        assert both(reader, "sardines") == [ALL, ALL]
+        other.ask("put", "d", "Sardines sleep.")
+        assert both(reader, "sardines") == [ALL | {"d"}] * 2
+        other.ask("end")
+        other.ask("delete", "a")
+        assert both(reader, "sardines") == [{"b", "c", "d"}] * 2
+        assert both(local(folder), "sardines") == [{"b", "c", "d"}] * 2
+
+
+def test_an_index_made_again_is_followed_by_those_who_have_it_open(folder: Path) -> None:
+    with Worker(folder) as other:
+        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
+        (folder / "derived.json").unlink()
+        store = local(folder)
+        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
+        put(store, "d", "Sardines sleep.")
+        store.delete("a")
+        assert other.ask("both", "sardines") == [["b", "c", "d"]] * 2
+        other.ask("delete", "b")
+        assert both(store, "sardines") == [{"c", "d"}] * 2
+
+
+def test_no_file_of_old_segments_stays(folder: Path) -> None:
+    """A Tantivy index that stays open does not know, and so never removes, what another process wrote meanwhile."""
+    store = local(folder)
+    with Worker(folder) as other:
+        for n in range(3):
+            other.ask("put", f"other-{n}", "Sardines swim.")
+            other.ask("both", "sardines")
+    for n in range(6):
+        put(store, f"mine-{n}", "Sardines swim.")
+        assert len(by_lexical(store, "sardines")) == 3 + 3 + n + 1
+    named = json.loads((folder / "lexical" / "meta.json").read_text())["segments"]
+    live = {segment["segment_id"].replace("-", "") for segment in named}
+    assert len(live) < 8  # they have been merged
+    assert {path.name.split(".")[0] for path in segments(folder, "idx")} == live
+
+
+@pytest.mark.parametrize("case", ["nothing but the truth", "no vectors", "a bit of .idx"])
+def test_broken_files_that_cannot_be_written_are_replaced_in_memory(folder: Path, case: str) -> None:
+    DAMAGES[case](folder)
+    before = {path: path.read_bytes() for path in derived(folder)}
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.ask("both", "sardines") == [sorted(ALL)] * 2
+    assert {path: path.read_bytes() for path in derived(folder)} == before

@@ -1,0 +1,240 @@
+"""An index made anew from its own text, while it answers, and after kills."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, cast
+
+import pytest
+
+from rag.errors import BusyError, StoreError
+from rag.protocols import Vectors
+from rag.store.local import snapshots
+from rag.store.local.check import examine
+from rag.store.local.rebuild import Rebuild, Rebuilt, abandon
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import EXPECT, ROOT, Worker, both, local, put, stored
+from tests.store.local.test_schema import shape
+
+OTHER = {"embedder": "other", "dim": "32", "passage_tokens": "30"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = local(tmp_path / "index")
+    with store.writing():
+        for n in range(40):
+            put(store, f"d{n:02}", f"Sardine number {n} swims near the coast of its bay. " * 6)
+    store.close()
+    return tmp_path / "index"
+
+
+def rebuild(folder: Path, embedder: BagOfWordsEmbedder | None = None, tokens: int = 30, wait: float = 5) -> Rebuilt:
+    return Rebuild(folder, embedder or BagOfWordsEmbedder(dim=32), "other", tokens, wait).run(lambda *_: None, lambda _: None)
+
+
+def sound(folder: Path) -> bool:
+    return all(finding.ok for finding in examine(folder))
+
+
+def opened(folder: Path) -> LocalStore:
+    return LocalStore(folder, OTHER)
+
+
+def by_words(store: LocalStore, question: str) -> set[str]:
+    return {passage.document_id for passage in store.passages([i for i, _ in store.lexical(question, 1000)]).values()}
+
+
+def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
+    old = local(folder)
+    before, texts = old.stats(), stored(old)
+    old.close()
+    made = rebuild(folder)
+    assert (made.documents, made.resumed, made.embedder, made.passage_tokens) == (40, 0, "other", 30)
+    store = opened(folder)
+    stats = store.stats()
+    assert (stats.documents, stats.passages, stats.dim, stats.embedder) == (40, made.passages, 32, "other")
+    assert stats.passages < before.passages
+    assert stats.generation > before.generation
+    assert stored(store) == texts
+    vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number 7"])[0]
+    assert len(store.dense(vector, 1000)) == made.passages
+    assert by_words(store, "sardine") == set(texts)
+    assert sound(folder)
+
+
+def test_what_it_makes_is_what_a_new_index_is(folder: Path, tmp_path: Path) -> None:
+    rebuild(folder)
+    local(tmp_path / "new").close()
+    assert shape(folder / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
+    store = opened(folder)
+    store.delete("d07")
+    assert "d07" not in by_words(store, "sardine")
+    store.close()
+    rebuild(folder)  # and again
+    assert by_words(opened(folder), "sardine") == {f"d{n:02}" for n in range(40)} - {"d07"}
+    assert sound(folder)
+
+
+def test_a_process_that_has_it_open_goes_on(folder: Path) -> None:
+    """With the same embedder; another one it cannot ask with, and says so."""
+    store = local(folder)
+    with Worker(folder) as other:
+        assert other.ask("both", "sardine")[1] == sorted(stored(store))
+        Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(lambda *_: None, lambda _: None)
+        for _ in range(2):
+            assert other.ask("both", "sardine")[1] == sorted(stored(store))
+        other.ask("put", "new", "Sardines sleep.")
+        assert other.ask("delete", "d00") is True
+        assert both(store, "sardine")[1] == {"new", *(f"d{n:02}" for n in range(1, 40))}
+        rebuild(folder)
+        name, message = other.ask("both", "sardine")
+        assert name == "StoreError"
+        assert "was made with embedder = other" in message
+    with pytest.raises(StoreError, match="rag rebuild"):
+        put(store, "x", "Sardines.")
+
+
+class Interrupted(Exception):
+    """Stops a run in this process."""
+
+
+class StoppingEmbedder(BagOfWordsEmbedder):
+    """Embeds a number of batches, and calls out before each."""
+
+    def __init__(self, batches: int, between: object = None) -> None:
+        super().__init__(dim=32)
+        self.batches = batches
+        self.between = between
+        self.embedded = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        if self.batches == 0:
+            raise Interrupted
+        self.batches -= 1
+        self.embedded += len(texts)
+        if callable(self.between):
+            self.between()
+        return super().embed_passages(texts)
+
+
+def test_an_interrupted_run_changes_nothing_and_the_next_goes_on(folder: Path) -> None:
+    store = local(folder)
+    before = (store.stats(), both(store, "sardine"))
+    with pytest.raises(Interrupted):
+        rebuild(folder, StoppingEmbedder(1))
+    assert (store.stats(), both(store, "sardine")) == before
+    assert sound(folder)
+    assert any("a rebuild" in finding.detail for finding in examine(folder))
+    embedder = StoppingEmbedder(99)
+    made = rebuild(folder, embedder)
+    assert 0 < made.resumed < 40
+    assert 0 < embedder.embedded < made.passages
+    assert by_words(opened(folder), "sardine") == {f"d{n:02}" for n in range(40)}
+
+
+def test_another_target_starts_over(folder: Path) -> None:
+    with pytest.raises(Interrupted):
+        rebuild(folder, StoppingEmbedder(1))
+    assert rebuild(folder, tokens=20).resumed == 0
+
+
+def test_what_was_made_can_be_dropped(folder: Path) -> None:
+    with pytest.raises(Interrupted):
+        rebuild(folder, StoppingEmbedder(1))
+    assert abandon(folder)
+    assert not abandon(folder)
+    assert not any("a rebuild" in finding.detail for finding in examine(folder))
+    assert rebuild(folder).resumed == 0
+
+
+def test_documents_may_come_change_and_go_meanwhile(folder: Path) -> None:
+    store, turn = local(folder, wait=5), iter(range(99))
+
+    def change() -> None:
+        n = next(turn)
+        if n > 1:  # then it holds the lock
+            return
+        put(store, f"new-{n}", f"Herring {n}. " * 9)
+        put(store, f"d{n:02}", f"Herring now {n}.")
+        store.delete(f"d{39 - n}")
+        assert f"new-{n}" in both(store, "herring")[1]
+
+    made = rebuild(folder, StoppingEmbedder(99, change))
+    documents = stored(opened(folder))
+    changed = min(next(turn), 2)
+    assert changed > 1
+    assert made.documents == len(documents) == 40
+    assert by_words(opened(folder), "herring") == {id for n in range(changed) for id in (f"new-{n}", f"d{n:02}")}
+    assert sound(folder)
+
+
+def test_a_snapshot_of_an_unended_run_is_without_it(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        rebuild(folder, StoppingEmbedder(1))
+    snapshots.take(folder, tmp_path / "a")
+    snapshots.restore(tmp_path / "other", tmp_path / "a", replace=False, wait=0)
+    assert not abandon(tmp_path / "other")
+    assert both(local(tmp_path / "other"), "sardine")[1] == {f"d{n:02}" for n in range(40)}
+
+
+def test_a_writer_elsewhere_is_waited_for(folder: Path) -> None:
+    with Worker(folder) as other:
+        other.ask("begin")
+        with pytest.raises(BusyError, match=str(other.process.pid)):
+            rebuild(folder, wait=0.1)
+
+
+def test_questions_are_answered_throughout(folder: Path) -> None:
+    store, stop, wrong = local(folder), threading.Event(), list[str]()
+    everything = {f"d{n:02}" for n in range(40)}
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                if by_words(store, "sardine") != everything:
+                    wrong.append("not all found")
+            except Exception as error:
+                wrong.append(repr(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(lambda *_: None, lambda _: None)
+    local(folder).close()
+    stop.set()
+    thread.join()
+    assert wrong == []
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from rag.store.local.rebuild import Rebuild
+from tests.fakes import BagOfWordsEmbedder
+import rag.store.local.rebuild
+rag.store.local.rebuild._PASSAGES = 5
+def seen(n): print(n, flush=True); time.sleep(0.005)
+Rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30).run(lambda *_: None, seen)
+"""
+
+
+def test_a_killed_run_goes_on(folder: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for _ in range(4):
+            cast(IO[str], process.stdout).readline()
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert both(local(folder), "sardine")[1] == {f"d{n:02}" for n in range(40)}
+    assert sound(folder)
+    made = rebuild(folder)
+    assert 0 < made.resumed < 40
+    assert made.documents == 40
+    opened(folder).close()
+    assert sound(folder)

@@ -1,0 +1,300 @@
+"""Snapshots: of one moment, whole, portable, and put back in one step."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rag.errors import BusyError, InputError, NotFoundError, StoreError
+from rag.store.local import snapshots
+from tests.store.helpers import ROOT, Worker, both, local, put, stored
+from tests.store.local.disks import small_disk
+from tests.store.local.test_schema import first_version
+
+ALL = {"a", "b", "c"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = local(tmp_path / "index")
+    for id in sorted(ALL):
+        put(store, id, f"Sardines swim near {id}.", topic=id)
+    store.close()
+    return tmp_path / "index"
+
+
+def test_a_snapshot_is_one_file_that_makes_the_same_index_elsewhere(folder: Path, tmp_path: Path) -> None:
+    made = snapshots.take(folder, tmp_path / "a.ragsnap")
+    assert (made.documents, made.passages, made.generation) == (3, 3, 3)
+    assert made.bytes == (tmp_path / "a.ragsnap").stat().st_size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index"]
+    assert snapshots.check(tmp_path / "a.ragsnap") == made
+    assert snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0) == made
+    store, old = local(tmp_path / "other", create=False), local(folder)
+    assert stored(store) == stored(old)
+    assert both(store, "sardines") == [ALL, ALL]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index", "other"]
+    put(store, "d", "Sardines sleep.")
+    assert both(store, "sardines") == [ALL | {"d"}] * 2
+    assert both(old, "sardines") == [ALL, ALL]
+
+
+def test_the_same_rows_have_the_same_digest(folder: Path, tmp_path: Path) -> None:
+    first = snapshots.take(folder, tmp_path / "a")
+    assert snapshots.take(folder, tmp_path / "b").digest == first.digest
+    store = local(folder)
+    put(store, "d", "Sardines sleep.")
+    store.close()
+    assert snapshots.take(folder, tmp_path / "c").digest != first.digest
+
+
+def test_a_folder_collects_snapshots_and_gives_the_newest(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    with pytest.raises(NotFoundError, match="no snapshot in"):
+        snapshots.check(tmp_path / "backups")
+    first = snapshots.take(folder, tmp_path / "backups")
+    second = snapshots.take(folder, tmp_path / "backups")
+    assert first.path != second.path
+    assert snapshots.check(tmp_path / "backups") == second
+    assert [str(path) for path in snapshots.taken(folder)] == [first.path, second.path]
+    os.unlink(first.path)
+    assert [str(path) for path in snapshots.taken(folder)] == [second.path]
+
+
+def test_documents_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
+    snapshots.take(folder, tmp_path / "a")
+    store = local(folder)
+    put(store, "d", "Sardines sleep.")
+    with pytest.raises(InputError, match="holds documents already") as caught:
+        snapshots.restore(folder, tmp_path / "a", replace=False, wait=0)
+    assert "--replace" in caught.value.hint
+    assert set(stored(store)) == ALL | {"d"}
+    before = store.stats().generation
+    snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
+    assert both(store, "sardines") == [ALL, ALL]  # it was open meanwhile
+    assert store.stats().generation > before
+
+
+def test_who_has_the_index_open_goes_on_with_what_was_restored(folder: Path, tmp_path: Path) -> None:
+    snapshots.take(folder, tmp_path / "a")
+    with Worker(folder) as other:
+        for n in range(5):
+            other.ask("put", f"n{n}", "Sardines sleep.")
+        other.ask("delete", "a")
+        snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
+        assert other.ask("both", "sardines") == [sorted(ALL)] * 2
+        other.ask("put", "d", "Trees grow.")  # takes a number that another passage had before
+        assert other.ask("both", "sardines") == [["a", "b", "c", "d"], sorted(ALL)]
+    assert both(local(folder), "trees")[1] == {"d"}
+
+
+def test_an_index_made_with_another_embedder_is_refused_by_who_has_it_open(folder: Path, tmp_path: Path) -> None:
+    store = local(folder)
+    snapshots.take(folder, tmp_path / "a")
+    with closing(sqlite3.connect(tmp_path / "a")) as connection:
+        connection.execute("UPDATE meta SET value = 'another' WHERE key = 'embedder'")
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'snapshot_digest'", (snapshots._digest(connection),))
+        connection.commit()
+    snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
+    for ask in (lambda: both(store, "sardines"), lambda: put(store, "d", "x"), store.stats):
+        with pytest.raises(StoreError, match="was made with embedder = another"):
+            ask()
+
+
+def flip(path: Path, seed: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[random.Random(seed).randrange(100, len(content))] ^= 1 << seed % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("left", [0.99, 0.5, 0.01, 0])
+def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left: float) -> None:
+    path = Path(snapshots.take(folder, tmp_path / "a").path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    with pytest.raises(StoreError, match=str(path)):
+        snapshots.restore(folder, path, replace=True, wait=0)
+    assert both(local(folder), "sardines") == [ALL, ALL]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[: len(content) // 2 + 99],
+        lambda content: b"\0" * 100 + content[100:],
+        lambda content: b"\0" * 4096 + content[4096:],
+        lambda content: b"\0" * len(content),
+        lambda content: b"not a database" * 999,
+        lambda content: content[:50],
+    ],
+    ids=["half", "within a page", "header", "first page", "zeros", "garbage", "50 bytes"],
+)
+def test_a_broken_index_is_replaced(folder: Path, tmp_path: Path, broken: Callable[[bytes], bytes]) -> None:
+    path = snapshots.take(folder, tmp_path / "a").path
+    (folder / "rag.sqlite").write_bytes(broken((folder / "rag.sqlite").read_bytes()))
+    snapshots.restore(folder, Path(path), replace=True, wait=0)
+    store = local(folder)
+    assert both(store, "sardines") == [ALL, ALL]
+    put(store, "d", "Sardines swim near d.")
+    assert both(store, "sardines") == [{*ALL, "d"}, {*ALL, "d"}]
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) -> None:
+    store = local(folder)
+    before, found = stored(store), 0
+    for seed in range(25):
+        (tmp_path / "a").unlink(missing_ok=True)  # what is damaged may not say any more that it is a snapshot
+        path = Path(snapshots.take(folder, tmp_path / "a").path)
+        flip(path, seed)
+        try:
+            snapshots.restore(tmp_path / "other", path, replace=True, wait=0)
+        except StoreError:
+            found += 1
+        else:
+            assert stored(local(tmp_path / "other")) == before  # it was in space that nothing uses
+    assert found
+
+
+def test_other_files_are_no_snapshots(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("x" * 9999)
+    for path, error in ((tmp_path / "none", NotFoundError), (tmp_path / "x", StoreError), (folder / "rag.sqlite", StoreError)):
+        with pytest.raises(error, match=str(path)):
+            snapshots.check(path)
+    with pytest.raises(StoreError, match="no index in"):
+        snapshots.take(tmp_path / "none", tmp_path / "a")
+    with pytest.raises(StoreError, match="cannot be written"):
+        snapshots.take(folder, tmp_path / "none" / "a")
+
+
+def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> None:
+    store = local(folder)
+    snapshots.take(folder, tmp_path / "a")
+    put(store, "d", "Sardines sleep.")
+    assert snapshots.take(folder, tmp_path / "a").documents == 4
+    (tmp_path / "thesis.md").write_text("Years of work.")
+    (tmp_path / "empty").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    local(tmp_path / "other").close()
+    for name in ("thesis.md", "empty", "nowhere", "pipe", "other/rag.sqlite"):
+        with pytest.raises(InputError, match=f"{tmp_path / name} is there already and is not a snapshot"):
+            snapshots.take(folder, tmp_path / name)
+    assert (tmp_path / "thesis.md").read_text() == "Years of work."
+
+
+@pytest.mark.parametrize("name", ["", "rag.sqlite", "new.ragsnap", "lexical/new.ragsnap", "../link/new.ragsnap"])
+def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(InputError, match="is in the folder of the index itself"):
+        snapshots.take(folder, folder / name)
+    assert sorted(folder.rglob("*")) == before
+    assert both(local(folder), "sardines") == [ALL, ALL]
+
+
+@pytest.mark.parametrize("name", ["file", "file/index"])
+def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name: str) -> None:
+    snapshots.take(folder, tmp_path / "a")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match=f"index folder {tmp_path / name} cannot be made") as caught:
+        snapshots.restore(tmp_path / name, tmp_path / "a", replace=True, wait=0)
+    assert "--index" in caught.value.hint
+
+
+def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    folder = first_version(tmp_path / "old")
+    with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
+        values = [("snapshot_digest", snapshots._digest(connection)), ("snapshot_taken", "2026-01-01T00:00:00+00:00")]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
+        connection.commit()
+        connection.execute("PRAGMA journal_mode = DELETE")
+    snapshots.restore(tmp_path / "new", folder / "rag.sqlite", replace=False, wait=0)
+    assert set(stored(local(tmp_path / "new", create=False))) == {"a"}
+
+
+def test_a_snapshot_is_of_one_moment_while_another_process_writes(folder: Path, tmp_path: Path) -> None:
+    with Worker(folder) as writer:
+        writer.tell("cycle", "6")
+        for n in range(2):
+            snapshots.take(folder, tmp_path / f"{n}")
+        assert writer.answer() is None
+    for n in range(2):
+        snapshots.restore(tmp_path / f"index-{n}", tmp_path / f"{n}", replace=False, wait=0)
+        store = local(tmp_path / f"index-{n}", create=False)
+        found = stored(store)
+        assert set(found) >= ALL
+        assert len(found) <= 3 + 4
+        assert both(store, "herring")[0] == set(found)
+
+
+def test_questions_do_not_wait_for_a_restore(folder: Path, tmp_path: Path) -> None:
+    store = local(folder)
+    for n in range(100):
+        put(store, f"n{n:02}", "Sardines sleep. " * 40)
+    snapshots.take(folder, tmp_path / "a")
+    stop, wrong = threading.Event(), list[str]()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                if len(found := stored(store)) != 103:
+                    wrong.append(f"{len(found)} documents")
+            except Exception as error:
+                wrong.append(repr(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    for _ in range(2):
+        snapshots.restore(folder, tmp_path / "a", replace=True, wait=5)
+        time.sleep(0.05)
+    stop.set()
+    thread.join()
+    assert wrong == []
+
+
+def test_a_writer_elsewhere_keeps_a_restore_waiting(folder: Path, tmp_path: Path) -> None:
+    snapshots.take(folder, tmp_path / "a")
+    with Worker(folder) as other:
+        other.ask("begin")
+        with pytest.raises(BusyError, match=str(other.process.pid)):
+            snapshots.restore(folder, tmp_path / "a", replace=True, wait=0.1)
+
+
+def test_what_killed_snapshots_left_is_cleaned_up(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / ".a.ragsnap.99999999.partial").write_text("x")
+    (tmp_path / f".a.ragsnap.{os.getppid()}.partial").write_text("of one that lives")
+    snapshots.take(folder, tmp_path / "a.ragsnap")
+    assert [path.name for path in tmp_path.glob(".*")] == [f".a.ragsnap.{os.getppid()}.partial"]
+
+
+SNAPSHOT = """
+import sys
+from pathlib import Path
+from rag.errors import StoreError
+from rag.store import copies
+try: copies.take(Path(sys.argv[1]), Path(sys.argv[2]))
+except StoreError as error: print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_snapshot_of_before(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    store = local(folder)
+    for n in range(40):
+        put(store, f"n{n}", "Sardines sleep. " * 400)
+    store.close()
+    command = [*small_disk(tmp_path / "small", 100), sys.executable, "-c", SNAPSHOT, str(folder), str(tmp_path / "small" / "a")]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "cannot be written" in said
+    assert "Traceback" not in said

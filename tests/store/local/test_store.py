@@ -1,0 +1,359 @@
+"""What is the local store's own: opening, crashes, disks that refuse."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import StoreError
+from rag.store.local import database
+from rag.store.local.check import examine
+from rag.store.local.store import LocalStore
+from tests.store.helpers import (
+    EXPECT,
+    Worker,
+    both,
+    by_dense,
+    by_lexical,
+    local,
+    put,
+    put_vectors,
+    stored,
+    unit,
+)
+from tests.store.local.disks import read_only, small_disk
+
+# Opening
+
+
+def test_reopening_keeps_everything(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    put(store, "a", "Sardines swim. " * 20, topic="fish")
+    put(store, "b", "Trees grow.")
+    store.delete("b")
+    before = (stored(store), store.stats(), store.dense(unit(1)[0], 99), store.lexical("sardines", 99))
+    store.close()
+    store = local(tmp_path, create=False)
+    assert (stored(store), store.stats(), store.dense(unit(1)[0], 99), store.lexical("sardines", 99)) == before
+
+
+def test_an_absent_index_is_not_made_unasked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="rag ingest"):
+        local(tmp_path / "index", create=False)
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_index_that_is_gone_takes_no_change_and_one_in_its_place_does(tmp_path: Path) -> None:
+    store = local(tmp_path / "index")
+    put(store, "a", "Sardines swim.")
+    (tmp_path / "index").rename(tmp_path / "away")
+    for change in (lambda: put(store, "b", "Trees grow."), lambda: store.delete("a"), store.stats):
+        with pytest.raises(StoreError, match="no index"):
+            change()
+    other = local(tmp_path / "index")
+    put(store, "b", "Trees grow.")
+    assert set(stored(other)) == {"b"}
+    other.close()
+    store.close()
+    assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
+
+
+@pytest.mark.parametrize(("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")])
+def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
+    local(tmp_path).close()
+    with pytest.raises(StoreError, match=f"was made with {name} = {EXPECT[name]}, the settings say {other}") as caught:
+        LocalStore(tmp_path, EXPECT | {name: other})
+    assert f"set RAG_{name.upper()}={EXPECT[name]}" in caught.value.hint
+    LocalStore(tmp_path, {}).close()  # whoever only lists and deletes need not know
+
+
+def test_an_index_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "index"):
+        with pytest.raises(StoreError, match=str(folder)):
+            local(folder)
+    with pytest.raises(StoreError, match="index"):
+        local(tmp_path / ("x" * 300))
+
+
+def test_missing_parents_are_made(tmp_path: Path) -> None:
+    put(local(tmp_path / "a" / "b" / "index"), "a", "Sardines.")
+    assert both(local(tmp_path / "a" / "b" / "index"), "sardines") == [{"a"}, {"a"}]
+
+
+def test_a_store_that_did_not_open_does_not_stay_open(tmp_path: Path) -> None:
+    local(tmp_path).close()
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            LocalStore(tmp_path, {"embedder": "other"})
+    assert not (tmp_path / "rag.sqlite-wal").exists()
+
+
+# Crashes
+
+
+def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> None:
+    folder, kept = tmp_path / "index", set[str]()
+    for seed in range(5):
+        with Worker(folder) as writer:
+            assert writer.opened == "open"
+            writer.tell("put_for_ever")
+            said = [writer.answer() for _ in range(2)]
+            time.sleep(random.Random(seed).uniform(0, 0.15))
+            writer.process.kill()
+            said += writer.rest()
+        kept |= {id for id in said if not id.startswith("-") and f"-{id}" not in said}
+        maybe = {id.strip("-") for id in said} - kept  # its deletion may have been done, or not
+        store = local(folder, create=False)
+        ids = set(stored(store))
+        assert kept <= ids
+        assert len(ids - kept - maybe) <= 1  # one was committed and had no time to say so
+        for found in both(store, "herring"):
+            assert found == ids
+        kept = ids
+        store.close()
+
+
+# Disks that refuse
+
+
+def test_a_folder_that_is_read_only_answers_and_is_not_written(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    store = local(folder)
+    with store.writing():
+        put(store, "a", "Sardines swim.")
+    store.close()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.ask("both", "sardines") == [["a"], ["a"]]
+        for command in (("put", "b", "Sardines."), ("delete", "a"), ("begin",)):
+            name, message = reader.ask(*command)
+            assert name == "StoreError"
+            assert f"index {folder} cannot be written" in message
+        assert reader.end() == ""  # what is saved was used
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_reader_that_may_not_write_follows_one_who_may(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    store = local(folder)
+    with store.writing():
+        put(store, "a", "Sardines swim.")
+    store.close()
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.ask("both", "sardines") == [["a"], ["a"]]
+        for id in ("b", "c"):
+            store = local(folder)  # comes and goes, with its WAL
+            with store.writing():
+                put(store, id, "Sardines sleep.")
+                assert reader.ask("both", "sardines")[0] == sorted({"a", "b", id})
+                assert reader.ask("texts")[id] == "Sardines sleep."
+            assert reader.ask("both", "sardines") == [sorted({"a", "b", id})] * 2
+            store.close()
+            assert reader.ask("both", "sardines") == [sorted({"a", "b", id})] * 2
+        store = local(folder)
+        with store.writing():
+            store.delete("a")
+        assert reader.ask("both", "sardines") == [["b", "c"]] * 2
+        assert reader.end() == ""
+
+
+def crashed(folder: Path) -> Path:
+    """What a power cut leaves: a WAL with commits, derived files of before."""
+    store = local(folder / "live")
+    with store.writing():
+        put(store, "a", "Sardines swim.")
+    put(store, "b", "Sardines sleep.")
+    copy = shutil.copytree(folder / "live", folder / "crashed")
+    store.close()
+    assert (copy / "rag.sqlite-wal").stat().st_size
+    return copy
+
+
+def test_commits_in_the_wal_of_a_crash_are_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    folder = crashed(tmp_path)
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.ask("both", "sardines") == [["a", "b"]] * 2
+    assert both(local(folder), "sardines") == [{"a", "b"}] * 2
+
+
+def test_commits_that_cannot_be_read_are_an_error_and_not_left_out(tmp_path: Path) -> None:
+    folder = crashed(tmp_path)
+    (folder / "rag.sqlite-shm").unlink()
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.opened[0] == "StoreError"
+        assert str(folder) in reader.opened[1]
+
+
+def test_a_read_only_folder_without_an_index_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    with Worker(tmp_path / "index", *read_only(tmp_path / "index")) as reader:
+        name, message = reader.opened
+    assert name == "StoreError"
+    assert f"index {tmp_path}/index cannot be written" in message
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(tmp_path: Path) -> None:
+    local(tmp_path / "index").close()
+    with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 700)) as worker:
+        assert worker.opened == "open"
+        kept = []
+        for n in range(40):
+            failed = worker.ask("put", f"n{n}", "Herring in the sea. " * 300)
+            if failed:
+                break
+            kept.append(f"n{n}")
+        assert kept
+        assert failed[0] == "StoreError"
+        assert f"index {tmp_path}/index cannot be written" in failed[1]
+        assert worker.ask("both", "herring") == [sorted(kept)] * 2  # the lexical index does not fit either
+        assert worker.ask("texts").keys() == set(kept)
+
+
+# Size
+
+
+def best(count: int, seed: int, k: int, gone: range = range(0)) -> list[str]:
+    """By comparing all: names of the passages that `many` puts."""
+    scores = unit(count) @ unit(1, seed)[0]
+    scores[gone.start : gone.stop] = -2
+    return [f"passage {i}" for i in np.argsort(-scores)[:k]]
+
+
+def many(store: LocalStore, count: int) -> None:
+    rows = unit(count)
+    with store.writing():
+        for start in range(0, count, 50):
+            names = [f"passage {i}" for i in range(start, start + 50)]
+            put_vectors(store, f"d{start:04}", names, rows[start : start + 50])
+
+
+def found(store: LocalStore, seed: int, k: int) -> list[str]:
+    hits = store.dense(unit(1, seed)[0], k)
+    assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
+    passages = store.passages([i for i, _ in hits])
+    return [passages[i].text for i, _ in hits]
+
+
+def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
+    store = local(tmp_path)
+    many(store, 250)
+    assert store.stats().dense == "flat"
+    many(store, 600)
+    assert store.stats().dense == "ivf-128-sq8"
+    store.delete("d0000")
+    for held in (store, local(tmp_path)):
+        assert held.stats().dense == "ivf-128-sq8"
+        recalled = [len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))}) for seed in range(1, 21)]
+        assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods; text has
+        ((_, score),) = held.dense(unit(600)[77], 1)
+        assert score == pytest.approx(1, abs=1e-6)
+    with store.writing():
+        for start in range(100, 600, 50):
+            store.delete(f"d{start:04}")
+    assert store.stats().dense == "flat"
+    left = unit(600)[50:100] @ unit(1, seed=3)[0]
+    assert found(store, 3, 5) == [f"passage {50 + i}" for i in np.argsort(-left)[:5]]
+
+
+def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.indexes._ALWAYS", 20)
+    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
+    store = local(tmp_path)
+    many(store, 200)
+    before = (tmp_path / "vectors.faiss").stat().st_mtime_ns
+    for n in range(5):
+        with store.writing():
+            put_vectors(store, f"new{n}", [f"new {n}"], unit(1, seed=100 + n))
+            store.delete(f"new{n - 1}")
+    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns == before
+    for held in (store, local(tmp_path)):
+        assert found(held, 104, 1) == ["new 4"]
+        assert "new 3" not in found(held, 103, 300)
+        assert len(found(held, 1, 300)) == 201
+    with store.writing():
+        store.delete("d0000")
+    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns > before
+    assert len(found(local(tmp_path), 1, 300)) == 151
+
+
+def test_a_change_compares_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = local(tmp_path)
+    many(store, 100)
+    with Worker(tmp_path) as other:
+        monkeypatch.setattr(database, "passage_ids", lambda *_: pytest.fail("compared everything"))
+        for n in range(3):
+            with store.writing():
+                put(store, f"n{n}", f"Sardines {n}.")
+            store.delete(f"n{n - 1}")
+            other.ask("put", f"o{n}", f"Sardines and {n}.")
+            assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}
+
+
+# Changes that are not saved
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and "rag.sqlite" not in path.name}
+
+
+def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    many(store, 600)
+    before = files(tmp_path)
+    for n in range(4):
+        with store.writing():
+            put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
+            store.delete(f"new{n - 2}")
+            store.delete(f"d{50 * n:04}")
+    assert {path: at for path, at in files(tmp_path).items() if path.name not in ("lock", "writer")} == {
+        path: at for path, at in before.items() if path.name not in ("lock", "writer")
+    }
+    for held in (store, local(tmp_path)):
+        assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
+        assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}
+        assert len(by_dense(held, "sardines")) == held.stats().passages
+        assert by_lexical(held, "number 3 passage", 1) == ["new3"]
+    assert all(finding.ok for finding in examine(tmp_path))
+
+
+def test_many_changes_are_saved_and_the_journal_is_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 40)
+    store = local(tmp_path)
+    many(store, 300)
+    with Worker(tmp_path) as sleeper:
+        for n in range(9):
+            store.delete(f"d{50 * (n % 6):04}")
+            with store.writing():
+                put(store, f"new{n}", "Sardines swim. " * 20)
+                store.delete(f"new{n - 1}")
+        with closing(database.connect(tmp_path / "rag.sqlite")) as connection:
+            removed = connection.execute("SELECT count(*) FROM removed").fetchone()[0]
+        assert removed < 90  # 300 and more went
+        for held in (store, local(tmp_path)):
+            assert both(held, "sardines") == [{"new8"}] * 2
+        assert sleeper.ask("both", "sardines") == [["new8"]] * 2  # it compares everything
+        store.delete("new8")
+        assert sleeper.ask("both", "sardines") == [[], []]
+
+
+def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.local.indexes._LONGEST", 3)
+    store = local(tmp_path)
+    with Worker(tmp_path) as other:
+        other.ask("begin")
+        for n in range(6):
+            other.ask("put", f"n{n}", "Sardines.")
+        assert both(store, "sardines") == [{f"n{n}" for n in range(6)}, {f"n{n}" for n in range(3)}]
+        other.ask("delete", "n1")
+        assert both(store, "sardines")[1] == {"n0", "n2", "n3"}
+    monkeypatch.setattr("rag.store.local.indexes._BEHIND", 3)
+    store.delete("n0")
+    assert both(store, "sardines") == [{"n2", "n3", "n4", "n5"}] * 2

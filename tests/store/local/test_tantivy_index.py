@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import pytest
+
+from rag.store.local.tantivy_index import LexicalIndex, make
+
+TEXTS = {1: "Oman hosted the talks", 2: "the talks, the talks", 3: "Sardines swam in Oman", 4: "café Über straße"}
+
+
+def in_folder(tmp_path: Path) -> LexicalIndex:
+    make(tmp_path / "lexical")
+    return LexicalIndex(tmp_path / "lexical")
+
+
+@pytest.fixture(params=["memory", "folder"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> LexicalIndex:
+    index = LexicalIndex() if request.param == "memory" else in_folder(tmp_path)
+    index.update([], TEXTS.items())
+    return index
+
+
+def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = None) -> list[int]:
+    return [id for id, _ in index.search(text, k, allowed)]
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("talking", [2, 1]),
+        ("Oman", [1, 3]),
+        ("SARDINE swims", [3]),
+        ("cafe uber strasse", [4]),
+        ("the of and", []),
+        ("", []),
+        ("nothing like it", []),
+        ('talks AND (NOT "oman', [1, 2, 3]),  # no syntax in a question
+        ("x" * 5000, []),
+        ("talks " * 5000, [2, 1]),
+    ],
+)
+def test_words_are_matched_by_their_stems(index: LexicalIndex, question: str, found: list[int]) -> None:
+    assert sorted(ids(index, question)) == sorted(found)
+    assert ids(index, question)[:1] == found[:1]
+
+
+def test_the_score_is_bm25(index: LexicalIndex) -> None:
+    """k1 1.2, b 0.75; "the" and "in" are no words: lengths 3, 2, 3 and 3."""
+    idf = math.log(1 + (4 - 2 + 0.5) / (2 + 0.5))
+    norm = 1.2 * (1 - 0.75 + 0.75 * 3 / (11 / 4))
+    assert dict(index.search("oman", 9))[3] == pytest.approx(idf * 2.2 / (1 + norm), rel=1e-4)
+
+
+def test_an_update_takes_out_and_puts_in(index: LexicalIndex) -> None:
+    index.update([1, 4, 77], [(5, "talks in Oman"), (2**40, "Oman")])
+    assert sorted(index.ids().tolist()) == [2, 3, 5, 2**40]
+    assert sorted(ids(index, "oman")) == [3, 5, 2**40]
+    assert len(index) == 4
+
+
+def test_only_allowed_ids_are_found_few_or_many(index: LexicalIndex) -> None:
+    index.update([], ((n, "herring " * (1 + n % 3)) for n in range(100, 400)))
+    for allowed in ([150], list(range(150, 160)), list(range(100, 390)), [*range(1, 5), *range(120, 400, 3)]):
+        everything = [id for id in ids(index, "herring", 1000) if id in allowed]
+        assert sorted(ids(index, "herring", 1000, allowed)) == sorted(everything)
+        assert len(ids(index, "herring", 5, allowed)) == min(5, len(everything))
+        assert set(ids(index, "herring", 5, allowed)) <= set(everything)
+    assert ids(index, "herring", 5, []) == ids(index, "herring", 0) == []
+
+
+def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> None:
+    index.update([], ((n, "other words") for n in range(100, 200)))
+    free = dict(index.search("talks oman", 9))
+    for allowed in ([1, 2], list(range(200))):
+        assert dict(index.search("talks oman", 9, allowed)) == {i: free[i] for i in free if i in allowed}
+
+
+def test_another_one_sees_the_changes_when_it_looks(tmp_path: Path) -> None:
+    index = in_folder(tmp_path)
+    other = LexicalIndex(tmp_path / "lexical")
+    index.update([], TEXTS.items())
+    assert ids(other, "oman") == []
+    other.refresh()
+    assert ids(other, "oman") == [1, 3]
+    make(tmp_path / "lexical")
+    assert ids(other, "oman") == [1, 3]  # mapped files stay
+    other.refresh()
+    assert ids(other, "oman") == []
+
+
+@pytest.mark.parametrize("content", [None, b"garbage", b"{}"])
+def test_a_folder_without_an_index_is_refused_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    if content:
+        (tmp_path / "meta.json").write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=r"meta\.json|corrupt|missing"):
+        LexicalIndex(tmp_path)
+    assert [path for path in sorted(tmp_path.iterdir()) if path.suffix != ".lock"] == before
+
+
+def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
+    def texts() -> object:
+        yield 9, "herring"
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        index.update([1], texts())  # type: ignore[arg-type]
+    index.refresh()
+    assert sorted(index.ids().tolist()) == [1, 2, 3, 4]
+    index.update([1], [(9, "herring")])
+    assert sorted(index.ids().tolist()) == [2, 3, 4, 9]
+
+
+def test_no_thread_of_python_is_left(index: LexicalIndex) -> None:
+    before = threading.active_count()  # other tests' progress bars have a thread that stays
+    index.update([1], [])
+    assert threading.active_count() == before
+
+
+def test_a_folder_that_goes_as_it_is_opened_is_not_half_seen(tmp_path: Path) -> None:
+    """Each file is missing in turn, as where another process makes the folder anew."""
+    index = in_folder(tmp_path)
+    index.update([], TEXTS.items())
+    index.update([2], [])
+    for gone in [path for path in (tmp_path / "lexical").iterdir() if path.suffix != ".lock" and path.name != ".managed.json"]:
+        kept = gone.read_bytes()
+        gone.unlink()
+        with pytest.raises(ValueError, match=r"."):
+            index.refresh()
+        with pytest.raises(ValueError, match=r"."):
+            LexicalIndex(tmp_path / "lexical")
+        assert ids(index, "oman") == [1, 3]
+        gone.write_bytes(kept)
+    index.refresh()
+    assert ids(index, "oman") == [1, 3]

@@ -1,0 +1,82 @@
+"""A store in a process of its own: python -m tests.store.local.worker FOLDER
+
+Reads commands as JSON lists, one a line, and prints what came of each as JSON; an error as ["its class", "its message"].
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rag.errors import RagError
+from rag.store.local.store import LocalStore
+from tests.store.helpers import both, local, put, stored
+
+
+class Commands:
+    def __init__(self, store: LocalStore) -> None:
+        self.store = store
+        self.writing = ExitStack()
+
+    def put(self, id: str, text: str) -> None:
+        put(self.store, id, text)
+
+    def delete(self, id: str) -> bool:
+        return self.store.delete(id)
+
+    def begin(self) -> None:
+        self.writing.enter_context(self.store.writing())
+
+    def end(self) -> None:
+        self.writing.close()
+
+    def both(self, question: str) -> list[list[str]]:
+        return [sorted(ids) for ids in both(self.store, question)]
+
+    def texts(self) -> dict[str, str]:
+        return {id: document.text for id, document in stored(self.store).items()}
+
+    def cycle(self, count: str) -> None:
+        """Documents that come, change and go; the last three stay."""
+        for n in range(int(count)):
+            with self.store.writing():
+                put(self.store, f"cycle-{n}", f"Herring number {n}.")
+            put(self.store, f"cycle-{n}", f"Herring and mackerel number {n}.")
+            self.store.delete(f"cycle-{n - 3}")
+
+    def put_for_ever(self) -> None:
+        """Says each id once it is committed; every third document is deleted, and its id said with a minus before that."""
+        for n in itertools.count(self.store.stats().generation):
+            with self.store.writing():
+                put(self.store, f"n{n}", f"Herring number {n}. {'It swims in the cold sea. ' * 9}")
+                print(json.dumps(f"n{n}"), flush=True)
+                if n % 3 == 0:
+                    print(json.dumps(f"-n{n}"), flush=True)
+                    self.store.delete(f"n{n}")
+
+
+def answer(commands: Commands, line: str) -> Any:
+    do, *arguments = json.loads(line)
+    try:
+        return getattr(commands, do)(*arguments)
+    except RagError as error:
+        return [type(error).__name__, str(error)]
+
+
+def main(folder: Path) -> None:
+    try:
+        commands = Commands(local(folder, wait=20))
+    except RagError as error:
+        print(json.dumps([type(error).__name__, str(error)]), flush=True)
+        return
+    print(json.dumps("open"), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(commands, line)), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,124 @@
+"""BM25 in PostgreSQL is the local store's, score for score."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.filters import parse
+from rag.protocols import Store
+from rag.store.postgres.sparse_bm25 import LENGTHS, Collection, Word, essential, length_class
+from tests.postgres import Cluster
+from tests.store.helpers import local, postgres, put_vectors, unit
+
+VOCABULARY = [f"w{number}" for number in range(400)]
+
+
+def text(source: random.Random, most: int = 110) -> str:
+    """Words by a long-tailed law, between 1 and `most` of them."""
+    return " ".join(VOCABULARY[min(399, int(source.paretovariate(0.6)) - 1)] for _ in range(source.randint(1, most)))
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+    """A local and a PostgreSQL store with the same 600 passages of any length."""
+    folder = tmp_path_factory.mktemp("words")
+    stores = [local(folder), postgres(cluster)(folder)]
+    source = random.Random(1)
+    texts = [text(source) for _ in range(600)]
+    vectors = unit(len(texts))
+    for store in stores:
+        with store.writing():
+            for start in range(0, len(texts), 40):
+                put_vectors(store, f"d{start}", texts[start : start + 40], vectors[start : start + 40])
+    yield stores
+    for store in stores:
+        store.close()
+
+
+def test_lengths_are_rounded_as_tantivy_does() -> None:
+    """Classes are exact to 40, then 42, 44 ... in ever longer steps."""
+    assert LENGTHS[:41].tolist() == list(range(41))
+    assert LENGTHS[41:58].tolist() == [42, 44, 46, 48, 50, 52, 54, 56, 60, 64, 68, 72, 76, 80, 84, 88, 96]
+    assert [length_class(n) for n in (0, 1, 40, 41, 42, 43, 87, 88, 95, 96)] == [0, 1, 40, 40, 41, 41, 55, 56, 56, 57]
+    assert len(LENGTHS) == 256
+    assert np.all(np.diff(LENGTHS) > 0)
+
+
+def test_every_score_is_tantivys(both: list[Store]) -> None:
+    source = random.Random(2)
+    for _ in range(60):
+        question = text(source, 8)
+        ours, theirs = (dict(store.lexical(question, 1000)) for store in (both[1], both[0]))
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list[Store]) -> None:
+    """40 passages: the index of words is asked for words that fewer passages hold, and passed over for the others."""
+    source = random.Random(5)
+    filter = parse(["document=d40"])
+    for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(20))]:
+        ours, theirs = (dict(store.lexical(question, 1000, filter)) for store in (both[1], both[0]))
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_rankings_agree_to_the_last_place(both: list[Store]) -> None:
+    """Passages whose scores differ by less than float32 tells apart may change places."""
+    source = random.Random(3)
+    for _ in range(60):
+        question = text(source, 8)
+        ours, theirs = (store.lexical(question, 50) for store in (both[1], both[0]))
+        scores = dict(both[0].lexical(question, 1000))
+        assert [scores[id] for id, _ in ours] == pytest.approx([score for _, score in theirs], rel=1e-4)
+
+
+def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(cluster: Cluster, tmp_path: Path) -> None:
+    """More than 63 times: within 3 %, as said in rag/store/postgres/sparse_bm25.py."""
+    stores = [local(tmp_path), postgres(cluster)(tmp_path)]
+    for store in stores:
+        put_vectors(store, "a", ["fish " * count for count in (1, 60, 64, 100, 200)], unit(5))
+        put_vectors(store, "b", ["a boat"], unit(1))
+    ours, theirs = (dict(store.lexical("fish", 9)) for store in stores)
+    stores[1].close()
+    assert ours == pytest.approx(theirs, rel=0.03)
+    assert len(ours) == 5
+
+
+def test_leaving_common_words_for_later_changes_nothing(both: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(4)
+    questions = [text(source, 8) for _ in range(60)]
+    whole = [both[1].lexical(question, 10) for question in questions]
+    searches = importlib.import_module("rag.store.postgres.search")
+    monkeypatch.setattr(searches, "_MANY", 20)
+    monkeypatch.setattr(searches, "_FIRST", 10)
+    assert [both[1].lexical(question, 10) for question in questions] == whole
+
+
+def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
+    collection = Collection(passages=1000, words=50_000, classes=90)
+    words = [Word(1, 900, 5), Word(2, 400, 3), Word(3, 2, 1)]
+    for least in (0.0, 0.2, 1.0, 3.0, 9.0):
+        needed = essential(words, collection, least)
+        assert sum(collection.bound(word) for word in words if word not in needed) <= least
+    assert essential(words, collection, 0.0) == sorted(words, key=collection.bound)
+
+
+def test_deleting_brings_the_statistics_back(cluster: Cluster, tmp_path: Path) -> None:
+    """What was deleted or replaced counts in no score, as in an index that never held it."""
+    made = postgres(cluster)
+    changed, fresh = made(tmp_path / "changed"), made(tmp_path / "fresh")
+    put_vectors(changed, "gone", ["fish and more fish", "trees"], unit(2))
+    put_vectors(changed, "kept", ["an older text of fish"], unit(1))
+    for store in (changed, fresh):
+        put_vectors(store, "kept", ["fish swim in the sea", "a boat"], unit(2))
+        put_vectors(store, "other", ["herring are fish"], unit(1))
+    changed.delete("gone")
+    scores = [[score for _, score in store.lexical("fish trees sea", 9)] for store in (changed, fresh)]
+    assert scores[0] == scores[1] != []
+    changed.close()
+    fresh.close()

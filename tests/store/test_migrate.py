@@ -1,0 +1,99 @@
+"""An index moves between stores and is the same there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import InputError, StoreError
+from rag.protocols import Store
+from rag.store.migrate import digest, migrate
+from rag.types import Document, Passage, Section
+from tests.fakes import document
+from tests.postgres import Cluster
+from tests.store.helpers import by_lexical, local, postgres, put, stored, unit
+
+ODD = Document("é/ü.md", "a \x00 b 🐟", "T\x00", "/é", "ab", {"k": "v\x00", "ключ": "1"}, (Section(0, "A > B"),), (0, 4), "s")
+
+
+@pytest.fixture
+def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
+    made: dict[str, Store] = {"local": local(tmp_path / "local"), "postgres": postgres(cluster)(tmp_path / "postgres")}
+    yield made
+    made["postgres"].close()
+
+
+def fill(store: Store) -> None:
+    for number in range(5):
+        put(store, f"d{number}", f"Sardines swim in sea {number}. " * 9, topic=f"t{number}")
+    store.put(ODD, [Passage(ODD.id, 0, 7, ODD.text, ODD.title, "A > B")], unit(1))
+
+
+@pytest.mark.parametrize(("source", "target"), [("local", "postgres"), ("postgres", "local")])
+def test_everything_is_there_and_the_same(stores: dict[str, Store], source: str, target: str) -> None:
+    fill(stores[source])
+    moved = migrate(stores[source], stores[target])
+    assert (moved.documents, moved.copied, moved.present) == (6, 6, 0)
+    assert stored(stores[target]) == stored(stores[source])
+    for id in stored(stores[source]):
+        ours, theirs = stores[source].embedded(id), stores[target].embedded(id)
+        assert ours[0] == theirs[0]
+        assert ours[1].tobytes() == theirs[1].tobytes()
+    assert by_lexical(stores[target], "sea 3") == by_lexical(stores[source], "sea 3")
+    assert migrate(stores[target], stores[source]).digest == moved.digest
+
+
+def test_it_goes_on_where_it_was(stores: dict[str, Store]) -> None:
+    fill(stores["local"])
+    count = 0
+
+    def stop() -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        migrate(stores["local"], stores["postgres"], stop)
+    put(stores["postgres"], "d1", "Half a document.")  # what is not as it should be is put right
+    moved = migrate(stores["local"], stores["postgres"])
+    assert (moved.copied, moved.present) == (3, 3)
+    assert stored(stores["postgres"]) == stored(stores["local"])
+
+
+def test_documents_of_others_are_not_taken_out(stores: dict[str, Store]) -> None:
+    fill(stores["local"])
+    put(stores["postgres"], "other", "Mine.")
+    with pytest.raises(InputError, match="holds 1 documents that the source does not, as other"):
+        migrate(stores["local"], stores["postgres"])
+    assert set(stored(stores["postgres"])) == {"other"}
+
+
+def test_a_change_meanwhile_is_noticed(stores: dict[str, Store]) -> None:
+    fill(stores["local"])
+    with pytest.raises(StoreError, match="was changed while it was moved"):
+        migrate(stores["local"], stores["postgres"], lambda: put(stores["local"], "late", "Late."))
+    assert migrate(stores["local"], stores["postgres"]).documents == 7
+
+
+def test_the_digest_is_of_every_part(stores: dict[str, Store]) -> None:
+    store = stores["local"]
+    made = document("Sardines swim.", "a", "a", topic="fish")
+    passage, other = Passage("a", 0, 8, "Sardines", "a", ""), Passage("a", 9, 14, "swim.", "a", "")
+    vectors = unit(2)
+    seen = set()
+    for d, passages, rows in [
+        (made, [passage], vectors[:1]),
+        (made, [passage], vectors[1:]),
+        (made, [other], vectors[:1]),
+        (made, [passage, other], vectors),
+        (document("Sardines swim.", "a", "a", topic="wood"), [passage], vectors[:1]),
+        (document("Sardines swim!", "a", "a", topic="fish"), [passage], vectors[:1]),
+    ]:
+        store.put(d, passages, np.asarray(rows))
+        seen.add(digest(store, "a"))
+    assert len(seen) == 6
+    assert digest(store, "none") == ""

@@ -1,0 +1,278 @@
+"""A run on a tiny model and a tiny set: the same seed gives the same weights, killed or not."""
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from rag.errors import InputError, ModelError
+from rag.models.qa_heads import load_head
+from rag.models.reader import ExtractiveReader
+from rag.models.windows import encode, windows
+from rag.training import reader as training
+from rag.training.data import groups, question_set
+from rag.training.datasets import split_articles
+from rag.training.distillation import wanted
+from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
+from rag.training.trainer import WEIGHTS
+from rag.types import Hit, Passage
+from tests import tiny
+from tests.fakes import BagOfWordsEmbedder
+from tests.training.helpers import die_at, write_set
+
+ARTICLES: list[dict[str, Any]] = [
+    {
+        "title": f"Town_{i}",
+        "paragraphs": [
+            {
+                "context": f"the town of {name} was built in {1500 + i}. it has {i + 3} gates.",
+                "qas": [
+                    {
+                        "id": f"{i}a",
+                        "question": f"when was {name} built?",
+                        "answers": [{"text": str(1500 + i), "answer_start": 0}],
+                    },
+                    {"id": f"{i}b", "question": f"who built {name}?", "answers": [], "is_impossible": True},
+                ],
+            }
+        ],
+    }
+    for i, name in enumerate(["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"])
+]
+
+
+RECIPE: dict[str, Any] = {
+    "init": "start",
+    "seed": 5,
+    "dev_set": "towns",
+    "dev_articles": 2,
+    "weight_decay": 0.01,
+    "warmup": 3,
+    "batch_tokens": 256,
+    "max_passage_tokens": 64,
+    "dropout": 0.1,
+    "freeze_embeddings": True,
+    "stage": [
+        {"steps": 6, "from": 1e-3, "to": 1e-3, "sets": {"towns": {"cap": 100, "negatives": 0.5, "swapped": 0.2}}},
+        {"steps": 4, "from": 1e-3, "to": 0.0, "sets": {"towns": {"cap": 8, "absent": 0.2, "tokens": 32}}},
+    ],
+}
+
+
+def recipe(**changes: Any) -> SetsRecipe:
+    return SetsRecipe.model_validate(RECIPE | changes)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    tiny.bert(tmp_path / "start")
+    write_set(tmp_path, ARTICLES)
+    return tmp_path
+
+
+def fewer(data: Path, number: int) -> Path:
+    """The same folder with so many of the articles."""
+    other = data / f"{number}"
+    shutil.copytree(data / "start", other / "start")
+    write_set(other, ARTICLES[:number])
+    return other
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training.train(recipe(), data, data / "whole")
+    die_at(8, training, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe(), data, data / "killed")
+    assert (data / "killed.checkpoint.pt").exists()
+    with pytest.raises(InputError, match="another recipe or other data"):
+        training.train(recipe(seed=6), data, data / "killed")
+    with pytest.raises(InputError, match="another recipe or other data"):
+        training.train(recipe(), fewer(data, 7), data / "killed")
+    training.train(recipe(), data, data / "killed")
+    assert not (data / "killed.checkpoint.pt").exists()
+    whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    started = load_file(data / "start" / "model.safetensors")
+    changed = {name for name in whole if not torch.equal(whole[name].float(), started[name].half().float())}
+    assert changed
+    assert not any("embeddings" in name for name in changed)
+    text = "the town of abra was built in 1500."
+    assert ExtractiveReader(str(data / "whole")).read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)]).spans
+
+
+def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:
+    for name, value in (("start", 1.0), ("out", 3.0)):
+        (tmp_path / name).mkdir()
+        save_file({"layer": torch.full((2, 2), value).half()}, tmp_path / name / WEIGHTS)
+    training.average(str(tmp_path / "start"), tmp_path / "out", 0.75)
+    written = tmp_path / "out" / WEIGHTS
+    assert torch.equal(load_file(written)["layer"], torch.full((2, 2), 2.5).half())
+    assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(written.read_bytes()).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [None, "other"])
+def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(data: Path, other: str | None) -> None:
+    tiny.bert(data / "other")
+    weights = load_file(data / "other" / WEIGHTS)
+    save_file({name: 2 * weight for name, weight in weights.items()}, data / "other" / WEIGHTS, {"format": "pt"})
+    training.train(recipe(average=0.0, average_with=other), data, data / "out")
+    meant, ended = (load_file(data / name / WEIGHTS) for name in (other or "start", "out"))
+    assert all(torch.equal(ended[name], meant[name].half()) for name in ended)
+    assert not (data / "out.checkpoint.pt").exists()
+
+
+def test_a_set_that_is_not_there_is_named(data: Path) -> None:
+    stage = RECIPE["stage"][0] | {"sets": {"hamlets": {"cap": 1}}}
+    with pytest.raises(InputError, match=r"hamlets\.json\.gz"):
+        training.train(recipe(stage=[stage]), data, data / "out")
+
+
+@pytest.mark.parametrize(("init", "hint"), [("empty", "--init"), ("nowhere", "minilm, accurate, or fast")])
+def test_what_training_cannot_start_from_is_named(data: Path, init: str, hint: str) -> None:
+    (data / "empty").mkdir()
+    with pytest.raises(ModelError, match=init) as error:
+        training.train(recipe(init=init), data, data / "out")
+    assert hint in error.value.hint
+
+
+def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
+    kept, held_out = split_articles(ARTICLES, 2, 5)
+    assert (kept, held_out) == split_articles(list(reversed(ARTICLES)), 2, 5)
+    assert len(held_out) == 2
+    assert not {a["title"] for a in kept} & {a["title"] for a in held_out}
+
+
+@pytest.mark.parametrize("beside", [1, 3])
+def test_negatives_hold_no_answer_and_absent_questions_are_null(beside: int) -> None:
+    made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
+    for group in groups(made, Mix(cap=100, negatives=1.0, beside=beside), random.Random(1)):
+        own, *negatives = group.passages
+        assert len(set(negatives) - {own}) == beside
+        assert all(answer in own.text for answer in group.answers)
+        assert not any(answer in negative.text for answer in group.answers for negative in negatives)
+    absent = groups(made, Mix(cap=100, absent=1.0), random.Random(1))
+    assert all(group.answers == () and len(group.passages) == 1 for group in absent)
+
+
+def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
+    text = "In 1912 the bridge at Dunve was opened by Mary Holt. In 1914 the one at Corto followed."
+    qas = [
+        {"question": "Who opened the bridge at Dunve?", "answers": [{"text": "Mary Holt"}]},
+        {"question": "Which bridge followed that at Corto?", "answers": [{"text": "Corto"}]},
+    ]
+    made = question_set([{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    swapped = groups(made, Mix(cap=10, swapped=1.0), random.Random(1))
+    assert {g.question for g in swapped} == {"Who opened the bridge at Corto?", "Which bridge followed that at Dunve?"}
+    assert all(g.answers == () for g in swapped)
+
+
+def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_left() -> None:
+    sentences = "In 1912 the bridge was opened.", "It has three arches.", "Mary Holt drew it."
+    qas = [{"question": "When was it opened?", "answers": [{"text": "1912"}, {"text": "In 1912"}]}]
+    paragraph = {"context": " ".join(sentences), "qas": qas}
+    made = question_set([{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens)
+    seen = set()
+    for seed in range(40):
+        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
+        (passage,) = group.passages
+        seen.add((passage.text, bool(group.answers)))
+    opened, arches, drew = sentences
+    assert seen == {(f"{arches} {drew}", False), (f"{opened} {drew}", True), (f"{opened} {arches}", True)}
+
+
+@pytest.mark.parametrize("text", ["In 1912.", "Both 1912 and 1912. Then 1912.", "From 19. 12 on."])
+def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> None:
+    qas: list[dict[str, Any]] = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
+    made = question_set([{"title": "", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    for seed in range(10):
+        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
+        assert ([p.text for p in group.passages], group.answers) == ([text], tuple(a["text"] for a in qas[0]["answers"]))
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -> None:
+    tiny.bert(data / "other")
+    weights = load_file(data / "other" / WEIGHTS)
+    opinionated = {name: 30 * weight if name == "qa_outputs.weight" else weight for name, weight in weights.items()}
+    save_file(opinionated, data / "other" / WEIGHTS, {"format": "pt"})
+    changes: dict[str, Any] = {"taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
+    changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
+    training.train(recipe(teacher="other", **changes), data, data / "out")
+    tokenizer = tiny.wordpiece_tokenizer()
+    made = windows(tokenizer, "when was abra built?", "Town 0", "the town of abra was built in 1500. it has 3 gates.")
+    start, out, other = (
+        np.stack(wanted(load_head(name, str(data / name), True, False), encode(tokenizer, made), made, [0]))
+        for name in ("start", "out", "other")
+    )
+    assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
+    tiny.bert(data / "headless", head=False)
+    with pytest.raises(ModelError, match="headless"):
+        training.train(recipe(teacher="headless", **changes), data, data / "no")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [tiny.bert, tiny.distilbert, tiny.roberta], ids=["bert", "distilbert", "roberta"])
+def test_own_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path, shape: Callable[[Path], Path]) -> None:
+    shape(tmp_path / "start")
+    (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
+    own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
+    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "new" / "v1.2", ExtractiveReader)
+    assert before is not None
+    assert (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
+    assert ExtractiveReader(str(tmp_path / "new" / "v1.2")).read("when?", []).spans == []
+
+
+@pytest.mark.slow
+def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Path) -> None:
+    tiny.bert(tmp_path / "encoder", head=False)
+    (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
+    own = load_recipe(OwnRecipe).model_copy(update={"init": "encoder"})
+    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader)
+    assert before is None
+    assert after.answerable == 2
+
+
+@pytest.mark.slow
+def test_a_tokenizer_comes_to_part_punctuation_from_words(data: Path) -> None:
+    tiny.spaced(data / "spaced")
+    training.train(recipe(init="spaced", part_punctuation=True), data, data / "out")
+    training.train(recipe(init="out", part_punctuation=True), data, data / "again")
+    for name in ("out", "again"):
+        made = Tokenizer.from_file(str(data / name / "tokenizer.json"))
+        assert made.encode("in 2015.", add_special_tokens=False).offsets == [(0, 2), (2, 7), (7, 8)]
+        assert made.to_str().count("Punctuation") == 1
+
+
+def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -> None:
+    (data / "file").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        training.train(recipe(init="nowhere"), data, data / "file")
+    with pytest.raises(InputError, match="starts from"):
+        training.train(recipe(), data, data / "start")
+    shutil.copytree(data / "start", data / "other")
+    with pytest.raises(InputError, match="averages with"):
+        training.train(recipe(average=0.5, average_with="other"), data, data / "other")
+    with pytest.raises(OSError, match="file"):
+        training.train(recipe(init="nowhere"), data, data / "file" / "out")
+
+
+def test_a_mean_with_what_is_no_reader_is_refused_at_the_start(data: Path) -> None:
+    tiny.bert(data / "encoder", head=False)
+    with pytest.raises(InputError, match="other weights than a reader"):
+        training.train(recipe(init="encoder", average=0.5), data, data / "out")
+
+
+def test_a_recipe_that_holds_out_everything_says_so(data: Path) -> None:
+    with pytest.raises(InputError, match="towns: no question is left"):
+        training.train(recipe(dev_articles=8), data, data / "out")

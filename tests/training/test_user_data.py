@@ -1,0 +1,108 @@
+"""A user's questions find the passages they belong to, and what finds none is named."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.errors import InputError
+from rag.training.recipe import OwnRecipe, load_recipe
+from rag.training.user_data import gold_articles, own_set
+from tests.fakes import BagOfWordsEmbedder
+
+count = BagOfWordsEmbedder().count_tokens
+LEASE = "The lease of the flat ends on 31 May 2027. The rent is 900 euros. It is due on the first."
+ROOF = "The roof was mended in 2015. The roofer gave ten years of warranty, until 2025."
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "lease.md").write_text(LEASE)
+    (folder / "roof.md").write_text(ROOF)
+    return folder
+
+
+def gold(tmp_path: Path, *lines: dict[str, Any]) -> Path:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    return path
+
+
+def placed(articles: list[dict[str, Any]]) -> dict[str, str]:
+    """The passage of each question."""
+    return {qa["question"]: p["context"] for article in articles for p in article["paragraphs"] for qa in p["qas"]}
+
+
+def test_questions_belong_to_evidence_answer_or_most_of_their_words(tmp_path: Path, corpus: Path) -> None:
+    evidence = [{"document": "notes/lease.md", "sentence": "The rent is 900 euros."}]
+    path = gold(
+        tmp_path,
+        {"question": "What is the rent?", "answers": ["900 euros"], "evidence": evidence},
+        {"question": "Until when is the warranty?", "answers": ["2025"]},
+        {"question": "When was the roof mended?", "answers": ["2015"]},
+        {"question": "Who mended the roof?", "answers": []},
+        {"question": "Who owns it?", "answers": [], "near": "notes/lease.md"},
+    )
+    found = placed(gold_articles(path, corpus, count, 12))
+    assert len(found) == 5
+    assert found["Who owns it?"] in LEASE
+    assert "900 euros" in found["What is the rent?"]
+    assert "2025" in found["Until when is the warranty?"]
+    assert "mended in 2015" in found["When was the roof mended?"]
+    assert "roof" in found["Who mended the roof?"]
+
+
+def test_what_finds_no_place_is_counted_and_named(tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture) -> None:
+    elsewhere = [{"document": "notes/garden.md", "sentence": "The tree is 9 metres tall."}]
+    path = gold(
+        tmp_path,
+        {"question": "When was the roof mended?", "answers": ["2015"]},
+        {"question": "How tall is the tree?", "answers": ["9 metres"], "evidence": elsewhere},
+        {"question": "Who is the plumber?", "answers": ["Mary Holt"]},
+    )
+    with caplog.at_level(logging.WARNING):
+        assert list(placed(gold_articles(path, corpus, count, 60))) == ["When was the roof mended?"]
+    assert "2 of 3 questions are left out" in caplog.text
+    assert "How tall is the tree?" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(
+    tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (corpus / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (corpus / "empty.txt").write_text("")
+    path = gold(tmp_path, {"question": "When was the roof mended?", "answers": ["2015"]})
+    with caplog.at_level(logging.WARNING):
+        assert placed(gold_articles(path, corpus, count, 60)) == {"When was the roof mended?": ROOF}
+    assert "picture.png is left out" in caplog.text
+    assert "empty.txt is left out" in caplog.text
+
+
+@pytest.mark.parametrize("hold_out", [0.0, 0.2, 1.0])
+def test_at_least_one_document_is_held_out_and_one_is_not(tmp_path: Path, corpus: Path, hold_out: float) -> None:
+    recipe = load_recipe(OwnRecipe).model_copy(update={"hold_out": hold_out})
+    path = gold(tmp_path, {"question": "When was it mended?", "answers": ["2015"]}, {"question": "The rent?", "answers": ["900"]})
+    made = own_set(path, corpus, count, recipe)
+    assert len(made.articles) == len(made.held_out) == 1
+    with pytest.raises(InputError, match="--corpus"):
+        own_set(path, None, count, recipe)
+
+
+def test_articles_without_a_question_or_a_text_do_not_count(tmp_path: Path) -> None:
+    asked = {"question": "When?", "answers": [{"text": "2015"}]}
+    articles = [
+        {"title": f"T{n}", "paragraphs": [{"context": c, "qas": q}]} for n, (c, q) in enumerate([("In 2015.", [asked])] * 2)
+    ]
+    articles += [{"title": "bare", "paragraphs": [{"context": "In 2016.", "qas": []}]}]
+    articles += [{"title": "blank", "paragraphs": [{"context": " ", "qas": [asked]}]}]
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"data": articles}))
+    made = own_set(path, None, count, load_recipe(OwnRecipe))
+    assert {article["title"] for article in made.articles + made.held_out} == {"T0", "T1"}
+    path.write_text(json.dumps({"data": articles[1:]}))
+    with pytest.raises(InputError, match="asks about 1 documents"):
+        own_set(path, None, count, load_recipe(OwnRecipe))
