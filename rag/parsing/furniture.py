@@ -1,0 +1,266 @@
+"""What of an HTML page is not its text: navigation, breadcrumbs, headers, footers, contents, cookie
+banners, links to edit the page.
+
+Told by the page's structure alone: by elements, roles and classes that are made for it, and by the
+share of the text that is links.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+UNSEEN = frozenset("script style template noscript iframe title svg del s strike".split())
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+BLOCKS = frozenset(
+    (
+        "address article aside blockquote body caption center dd details dialog div dl dt fieldset "
+        "figcaption figure footer form header hgroup hr html legend li main menu nav ol p "
+        "pre section summary table tbody td tfoot th thead tr ul"
+    ).split()
+).union(HEADINGS)
+REMARKS = frozenset("note tip important caution warning danger admonition".split())
+"""Classes of boxes whose own heading is none of the page's: what follows the box is not under it.
+"""
+_ELEMENTS = frozenset("nav header footer aside form button select textarea dialog".split())
+_ROLES = frozenset("navigation search banner contentinfo complementary".split())
+_CLASSES = frozenset(
+    (
+        "navheader navfooter nav-panel related sphinxsidebar language-selection nosearch "
+        "breadcrumb breadcrumbs skip-link skip-to-content mw-editsection mw-jump-link "
+        "noprint printfooter catlinks toctitle editsection"
+    ).split()
+)
+"""Of DocBook, Texinfo, Sphinx, MediaWiki and the kernel's and SQLite's pages, which do not use
+<nav>.
+"""
+_ASIDES = REMARKS | frozenset(
+    "footnote footnote-list citation topic callout sidebar brackets system-message".split()
+)
+"""Classes of an <aside> that belongs to the text: docutils writes footnotes and boxes so."""
+_HINT = re.compile(
+    r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|"
+    r"pagination|pager|prevnext|share|sharing|social|"
+    r"skip|tags?|related|toolbar|topbar|masthead)(?:\Z|[ _-])"
+)
+"""In a class or an id: furniture if most of the text is links as well."""
+_COOKIES = re.compile(r"cookie|consent|gdpr")
+_PERMALINKS = ("¶", "#", "§", "🔗", "\uf0c1", "\u200b", "Permalink", "")
+"""The text of a link from a heading to itself."""
+_PERMALINK_CLASSES = frozenset(
+    "headerlink permalink copiable-link heading-link heading-anchor anchorjs-link hash-link".split()
+)
+_EDIT = re.compile(
+    r"\W*(?:(?:edit|improve|view|show|suggest)"
+    r"(?: (?:me|this|the|an?|on|page|source|edits?|in|git ?hub|git ?lab|raw|wiki|history))+|edit)\W*"
+    r"|report (?:a|this) bug|skip to (?:main )?content|jump to \w+|back to top|table of contents",
+    re.IGNORECASE,
+)
+_STEPS = frozenset(
+    (
+        "next prev previous up home top index contents back first last menu search modules "
+        "bookmark source sitemap"
+    ).split()
+)
+_MOST_OF = 0.8
+"""The share of an element's characters that are links, from which on it is a list of links."""
+_BANNER = re.compile(
+    r"\b(?:uses?|accept|reject|allow|manage)(?: \w+){0,3} cookies|"
+    r"cookie (?:policy|settings|preferences|notice)"
+)
+_LONGEST_BANNER = 1500
+_CONTENTS_PAGE = 50
+"""So many links, and hardly anything else, make a page of contents or an index."""
+
+
+class Weights:
+    """Of each element of a page: characters that are seen, those of them in links, links, links
+    into the page, headings.
+    """
+
+    def __init__(self, page: Any) -> None:
+        self._of: dict[Any, list[int]] = {}
+        self.page = page
+        for element in reversed([*page.iter()]):
+            weight = self._of.setdefault(element, [0, 0, 0, 0, 0])
+            name = element.tag
+            if name in UNSEEN:
+                weight[:] = [0, 0, 0, 0, 0]
+            else:
+                weight[0] += len(element.text.strip()) if element.text else 0
+                if name == "a" and element.get("href") is not None:
+                    weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
+                elif name in HEADINGS:
+                    weight[4] += weight[0] > 0
+            above = element.getparent()
+            if above is not None and element is not page:
+                total = self._of.get(above)
+                if total is None:
+                    total = self._of[above] = [0, 0, 0, 0, 0]
+                for place in range(5):
+                    total[place] += weight[place]
+                total[0] += len(element.tail.strip()) if element.tail else 0
+
+    def text(self, element: Any) -> int:
+        return self._of[element][0]
+
+    def headings(self, element: Any) -> int:
+        return self._of[element][4]
+
+    def links(self, element: Any) -> int:
+        return self._of[element][2]
+
+    def are_of_page(self, element: Any) -> bool:
+        """Whether nearly all links lead into the page itself."""
+        _, _, links, inside, _ = self._of[element]
+        return inside >= 3 and inside >= 0.9 * links
+
+    def density(self, element: Any) -> float:
+        """The share of the characters that are links."""
+        text, linked, *_ = self._of[element]
+        return linked / text if text else 0.0
+
+
+def nothing(element: Any) -> bool:
+    """Drops no element."""
+    return False
+
+
+class Selection:
+    """Says of each element of `root`, the main part of the page, in the order of the page whether
+    it is left out.
+    """
+
+    def __init__(self, weights: Weights, all_forms: bool = False) -> None:
+        self._weights = weights
+        self._all_forms = all_forms
+        self.root = _main(weights)
+        self.kept = weights.text(self.root)
+        """Characters that are not left out, so far."""
+        self._before_heading = weights.headings(self.root) > 0
+        links, dense = weights.links(self.root), weights.density(self.root) >= _MOST_OF
+        self._is_index = links >= _CONTENTS_PAGE and dense
+
+    def __call__(self, element: Any) -> bool:
+        name = element.tag
+        if name in HEADINGS and self._weights.text(element):
+            self._before_heading = False
+            return False
+        if name == "a":
+            drop = _is_permalink(element) or _is_edit_link(element)
+        elif name in BLOCKS or name in _ELEMENTS or name == "span":
+            drop = (
+                element is not self.root
+                and name not in ("html", "body", "main")
+                and self._is_furniture(element)
+            )
+        else:
+            drop = False
+        self.kept -= self._weights.text(element) if drop else 0
+        return drop
+
+    def _is_furniture(self, element: Any) -> bool:
+        name, role, of_classes = element.tag, element.get("role"), classes(element)
+        if name in _ELEMENTS or role in _ROLES:
+            return not self._belongs(element, of_classes)
+        if of_classes & _CLASSES:
+            return True
+        if not (of_classes or element.get("id") or self._weights.links(element)):
+            return False
+        hints = " ".join([*of_classes, element.get("id") or ""]).lower()
+        if _COOKIES.search(hints) and self._weights.text(element) < _LONGEST_BANNER:
+            return _BANNER.search(" ".join("".join(element.itertext()).lower().split())) is not None
+        return name != "span" and self._is_links(element, _HINT.search(hints) is not None)
+
+    def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
+        """Whether a header, form or aside is part of the text all the same."""
+        name = element.tag
+        if name == "aside":
+            return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
+        if name == "form" and (
+            self._all_forms or 2 * self._weights.text(element) > self._weights.text(self.root)
+        ):
+            return True  # some pages are one form
+        quoted = (
+            name == "footer"
+            and element.getparent() is not None
+            and element.getparent().tag in ("blockquote", "figure")
+        )
+        return quoted or (name in ("header", "form") and self._weights.headings(element) > 0)
+
+    def _is_links(self, element: Any, is_hinted: bool) -> bool:
+        """Whether it is nothing but links that lead through the site or the page."""
+        weights = self._weights
+        if weights.links(element) < 2 or weights.density(element) < (
+            0.5 if is_hinted else _MOST_OF
+        ):
+            return False
+        if is_hinted or self._is_index or weights.are_of_page(element):
+            return not weights.headings(element)
+        if weights.headings(element) or element.tag in ("td", "th", "tr", "li", "tbody", "thead"):
+            return False
+        return self._before_heading or _are_steps(element)
+
+
+def classes(element: Any) -> frozenset[str]:
+    given = element.get("class")
+    return frozenset(given.split()) if given else frozenset()
+
+
+def _main(weights: Weights) -> Any:
+    """The main part of the page: what is marked so, its only article unless that is a card beside
+    the text, or all of it.
+    """
+    page = weights.page
+    marked = next(page.iter("main"), None)
+    if marked is None:
+        marked = next((element for element in page.iter() if element.get("role") == "main"), None)
+    if marked is not None and weights.text(marked):
+        return marked
+    articles = [*page.iter("article")]
+    if len(articles) != 1:
+        return page
+    furniture = sum(weights.text(element) for element in _outermost(page))
+    return articles[0] if 2 * weights.text(articles[0]) >= weights.text(page) - furniture else page
+
+
+def _outermost(page: Any) -> list[Any]:
+    """The elements that are furniture by what they are, without those inside another."""
+    found = [
+        e
+        for e in page.iter()
+        if e.tag in _ELEMENTS or e.get("role") in _ROLES or classes(e) & _CLASSES
+    ]
+    known, outer = set(found), []
+    for element in found:
+        if element.tag not in ("html", "body", "main") and not any(
+            above in known for above in element.iterancestors()
+        ):
+            outer.append(element)
+    return outer
+
+
+def _is_permalink(link: Any) -> bool:
+    if classes(link) & _PERMALINK_CLASSES:
+        return True
+    return (link.get("href") or "").startswith("#") and _short_text(link) in _PERMALINKS
+
+
+def _is_edit_link(link: Any) -> bool:
+    return link.get("href") is not None and bool(_EDIT.fullmatch(_short_text(link)))
+
+
+def _short_text(element: Any) -> str:
+    """The text of an element, as much as a label has."""
+    text = element.text or ""
+    return " ".join((text if not len(element) else "".join(element.itertext()))[:80].split())
+
+
+def _are_steps(element: Any) -> bool:
+    """Whether the links are all such as "next", "up" and "contents"."""
+    found = [
+        _short_text(link).lower().strip(" :|«»<>←→↑[]()")
+        for link in element.iter("a")
+        if link.get("href") is not None
+    ]
+    return all(not text or text.split()[0] in _STEPS for text in found)

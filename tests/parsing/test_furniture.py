@@ -1,0 +1,128 @@
+"""What is left out of HTML pages, and what must stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.parsing.html import parse
+
+PROSE = (
+    "<h1>Boilers</h1><p>The boiler is serviced <a href='/spring'>each spring</a>"
+    " by the landlord.</p>"
+)
+TEXT = "Boilers\n\nThe boiler is serviced each spring by the landlord."
+LINKS = "<a href='/a'>Home</a> <a href='/b'>Products of ours</a> <a href='/c'>Where we are</a>"
+
+
+@pytest.mark.parametrize(
+    "furniture",
+    [
+        f"<nav>{LINKS}</nav>",
+        f"<div role='navigation'>{LINKS}</div>",
+        f"<ul class='breadcrumb'><li>{LINKS}</ul>",
+        f"<div class='site-menu'><h3>Menu</h3>{LINKS}</div>".replace("<h3>Menu</h3>", ""),
+        f"<div id='sidebar'><p>See</p>{LINKS}</div>",
+        f"<p>{LINKS}</p>",
+        "<div class='cookie-banner'><p>We use cookies. <button>Accept</button></p></div>",
+        "<div id='consent'>By going on you accept all cookies of ours.</div>",
+        "<p><a href='https://git.example/edit/a.md'>Edit this page</a></p>",
+        "<a href='#main'>Skip to main content</a>",
+        "<ul><li><a href='#1'>One</a><li><a href='#2'>Two</a><li><a href='#3'>Three</a></ul>",
+        "<footer>Copyright</footer>",
+        "<aside>Also read: the lease.</aside>",
+    ],
+)
+def test_furniture_goes_and_the_text_stays(furniture: str) -> None:
+    page = parse(f"<body>{furniture}{PROSE}")
+    assert page.text == TEXT
+    assert page.left_out > 0
+    assert TEXT in parse(f"<body>{furniture}{PROSE}", keep_furniture=True).text
+    assert parse(f"<body>{furniture}{PROSE}", keep_furniture=True).left_out == 0
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "<a href=a>Next</a> | <a href=b>Previous</a> | <a href=c>Up</a>",
+        "<a href=/edit/1>Edit on GitHub</a>",
+    ],
+)
+def test_steps_through_a_manual_go_wherever_they_are(steps: str) -> None:
+    assert parse(f"{PROSE}<div>{steps}</div>").text == TEXT.replace("\n\nThe", "\n\nThe")
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        (f"<ul><li>{LINKS}</ul>", "- Home Products of ours Where we are"),
+        ("<aside class='footnote'>1 In law.</aside>", "1 In law."),
+        ("<aside class='admonition'>Mind the gas.</aside>", "Mind the gas."),
+        (
+            "<div id='menu'><p>Soup of the day, 4 euros, with bread and butter.</p></div>",
+            "Soup of the day, 4 euros, with bread and butter.",
+        ),
+        (
+            "<section id='httpcookie-objects'><p>A cookie is a dict.</p></section>",
+            "A cookie is a dict.",
+        ),
+        ("<blockquote>Less is more.<footer>Mies</footer></blockquote>", "Less is more.\n\nMies"),
+        (
+            "<p><a href=#n>note 1</a> and <a href=#m>note 2</a> say when.</p>",
+            "note 1 and note 2 say when.",
+        ),
+    ],
+)
+def test_text_that_looks_like_furniture_stays(kept: str, text: str) -> None:
+    assert parse(PROSE + kept).text == f"{TEXT}\n\n{text}"
+
+
+def test_permalinks_of_headings_go() -> None:
+    source = "<h1>A<a class='headerlink' href='#a'>\uf0c1</a></h1><p>x"
+    source += "<h2>B <a href='#b'>\uf0c1</a></h2><p>It was paid."
+    assert [section.heading for section in parse(source).sections] == ["A", "A > B"]
+
+
+def test_a_page_of_contents_keeps_its_headings_alone() -> None:
+    links = "".join(f"<li><a href='page{n}.html'>Chapter {n} of the book</a>" for n in range(60))
+    page = parse(f"<h1>Index</h1><p>All chapters.</p><ul>{links}</ul>")
+    assert page.text == "Index\n\nAll chapters."
+    assert page.left_out > 600
+
+
+def test_a_page_that_is_all_furniture_is_kept() -> None:
+    assert parse(f"<nav>{LINKS}</nav>").text == "Home Products of ours Where we are"
+
+
+def test_a_term_is_in_the_context_of_its_definition() -> None:
+    page = parse(
+        "<h2>Settings</h2><p>Two of them:</p><dl><dt>retries</dt><dd>How often."
+        "<p>The default is three.</p></dd>"
+        "<dt>-t</dt><dt>--timeout</dt><dd>Seconds.<dl><dt>Unit:<dd>s</dl></dd></dl><p>After."
+    )
+    said = [
+        (page.text[section.start :].split("\n")[0], section.heading) for section in page.sections
+    ]
+    assert said == [
+        ("Settings", "Settings"),
+        ("Two of them:", "Settings > retries"),
+        ("-t", "Settings > -t"),
+        ("--timeout", "Settings > -t, --timeout"),
+        ("Unit:", "Settings > -t, --timeout > Unit"),
+        ("After.", "Settings"),
+    ]
+
+
+def test_a_caption_is_in_the_context_of_its_table_and_listing() -> None:
+    page = parse(
+        "<h1>H</h1><p>Ann and Bo pay what is said below, and each of them pays it by the first of May.</p>"
+        "<table><caption>Fees in euros</caption>"
+        "<tr><th>Who<th>Fee<tr><td>Ann<td>5</table><p>It was paid."
+        "<figure><pre>a = 1</pre><figcaption>Listing 1</figcaption></figure>"
+    )
+    assert [section.heading for section in page.sections] == [
+        "H",
+        "H > Fees in euros",
+        "H",
+        "H > Listing 1",
+    ]
+    assert "Who: Ann | Fee: 5" in page.text
