@@ -15,7 +15,7 @@ line.
 _LONGEST_NAME = 120
 """Characters of a term that go into the context of its passages."""
 _LEADING = 80
-_MOST_NAMES = 8
+MOST_NAMES = 8
 """Terms in the context of one passage: the innermost are kept."""
 
 
@@ -51,7 +51,9 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
             path = [(level, heading) for level, heading in path if level < block.level]
             path.append((block.level, _one_line(text)))
         if block.level or block.section or block.context != before:
-            names = [name_of(name) for name in block.context[-_MOST_NAMES:]] + ([block.section] if block.section else [])
+            names = [name_of(name) for name in block.context[-MOST_NAMES:]] + (
+                [block.section] if block.section else []
+            )
             sections.append(Section(length, " > ".join([heading for _, heading in path] + names)))
         before = block.context
         parts.append(text)
@@ -70,7 +72,11 @@ def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
             and len(block.text) <= _LEADING
             and block.text.strip()[-1] not in ".!?"
         )
-        deeper = leads and len(after.context) > len(block.context) and after.context[: len(block.context)] == block.context
+        deeper = (
+            leads
+            and len(after.context) > len(block.context)
+            and after.context[: len(block.context)] == block.context
+        )
         yield replace(block, context=after.context) if deeper else block
 
 

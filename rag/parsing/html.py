@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from lxml import etree
 
 from rag.parsing import furniture
 from rag.parsing.base import Parsed
-from rag.parsing.blocks import DEEPEST_INDENT, Block, join
+from rag.parsing.blocks import DEEPEST_INDENT, MOST_NAMES, Block, join
 from rag.parsing.furniture import BLOCKS, HEADINGS, REMARKS, UNSEEN, Weights, classes
 from rag.parsing.tables import MOST_SPANNED, Cell, Rows
 
@@ -59,7 +60,11 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
         return Parsed("")
     metadata = _metadata(page)
     whole = Weights(page)
-    for drop in [] if keep_furniture else [furniture.Selection(whole), furniture.Selection(whole, all_forms=True)]:
+    for drop in (
+        []
+        if keep_furniture
+        else [furniture.Selection(whole), furniture.Selection(whole, all_forms=True)]
+    ):
         text, sections = join(_blocks(drop.root, drop))
         if text:
             return Parsed(text, sections, metadata, left_out=max(0, whole.text(page) - drop.kept))
@@ -92,7 +97,9 @@ def tree(source: str) -> Any:
 
 
 def _parsed(source: str) -> tuple[Any, bool]:
-    parser = etree.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8")
+    parser = etree.HTMLParser(
+        huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8"
+    )
     try:
         root = etree.fromstring(source.encode(), parser)
     except etree.ParserError:  # nothing in it
@@ -117,7 +124,9 @@ def _metadata(page: Any) -> dict[str, str]:
     found |= {"language": language} if language else {}
     title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
     if not title:
-        named = next((block.text for block in _blocks(page, furniture.nothing) if block.level == 1), "")
+        named = next(
+            (block.text for block in _blocks(page, furniture.nothing) if block.level == 1), ""
+        )
         title = " ".join(named.split())
     return found | ({"title": title} if title else {})
 
@@ -186,8 +195,15 @@ class _Builder:
         return blocks
 
     def text(self, text: str, parent: str) -> None:
-        if parent == "sup" and text.strip()[:1].isdigit() and self._inline and self._inline[-1][-1:].isdigit():
-            self._inline.append("^")  # "10^3", "£5^1": what is raised is no figure of the number before it
+        if (
+            parent == "sup"
+            and text.strip()[:1].isdigit()
+            and self._inline
+            and self._inline[-1][-1:].isdigit()
+        ):
+            self._inline.append(
+                "^"
+            )  # "10^3", "£5^1": what is raised is no figure of the number before it
         self._inline.append(text if self._pre else _WHITE.sub(" ", text))
 
     def start(self, name: str, tag: Any) -> None:
@@ -207,7 +223,9 @@ class _Builder:
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
         self._is_named = self._is_named and name != "dd"
-        if name in HEADINGS and not (tag.getparent() is not None and classes(tag.getparent()) & REMARKS):
+        if name in HEADINGS and not (
+            tag.getparent() is not None and classes(tag.getparent()) & REMARKS
+        ):
             self._end_row()
             self.end_lines()
             self._level = HEADINGS[name]
@@ -276,13 +294,15 @@ class _Builder:
             self._marker = ""
         else:
             if self._in == "dt" and self._terms:
-                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
+                self._terms[-1] = (
+                    f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
+                )
                 self._is_named = True
             self._block(self._marker + text)
             self._marker = ""
 
     def _block(self, text: str) -> None:
-        names = [*self._terms, self._caption]
+        names = [*self._terms[-MOST_NAMES:], self._caption]
         self.blocks.append(Block(text, context=tuple(filter(None, names))))
 
     def _end_row(self) -> None:
@@ -303,9 +323,15 @@ def _names_its_content(name: str, tag: Any) -> bool:
 
 def _caption(tag: Any) -> str:
     """What stands under a figure, or above a listing of Sphinx's."""
-    found = (e for e in tag.iter("figcaption", "div") if e.tag == "figcaption" or "code-block-caption" in classes(e))
+    found = (
+        e
+        for e in tag.iter("figcaption", "div")
+        if e.tag == "figcaption" or "code-block-caption" in classes(e)
+    )
     caption = next(found, None)
-    return "" if caption is None else "".join(text for text in caption.itertext() if text not in ("¶", "\uf0c1"))
+    if caption is None:
+        return ""
+    return "".join(text for text in islice(caption.itertext(), 50) if text not in ("¶", "\uf0c1"))
 
 
 def _first_number(tag: Any) -> int:

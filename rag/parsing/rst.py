@@ -21,12 +21,11 @@ _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+"
 _HEADED = re.compile(r"\s*:header-rows:\s*1\s*\Z")
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
 _SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
-_ROLE = re.compile(r":[\w:+.-]+:`([^`]*)`")
+_ROLE = re.compile(r":[\w+.-]{1,60}(?::[\w+.-]{1,60}){0,3}:`([^`]*)`")
 _LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
-_LINK = re.compile(r"`([^`<]{1,300}?)\s+<[^`>]*>`_{0,2}")
+_LINK = re.compile(r"`([^`<]{1,300}?)\s{1,9}<[^`>]{1,2000}>`_{0,2}")
 _MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
 """Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
-_TARGET = re.compile(r"(.+?)\s+<[^>]*>\Z", re.DOTALL)
 _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()
 )
@@ -256,5 +255,7 @@ def _marked(text: str) -> str:
 
 
 def _shown(content: str) -> str:
-    target = _TARGET.match(content)
-    return target.group(1) if target else content.lstrip("~!")
+    """What a role shows: of "words <target>" the words."""
+    words, opens, target = content.rpartition("<")
+    shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
+    return shown or content.lstrip("~!")

@@ -1,0 +1,59 @@
+"""Hostile sources: no parser may take more than linear time, since one upload would hold up all others."""
+
+from __future__ import annotations
+
+import contextlib
+from time import process_time
+
+import pytest
+
+from rag.errors import InputError
+from rag.parsing.load import load_bytes
+
+SIZE = 40_000
+"""Bytes of the smaller of two sources; a quadratic parser takes seconds for the larger one."""
+CASES: dict[str, list[str]] = {
+    "html": [
+        "<!--", "<a ", "<a href='", "<![CDATA[", "<?", "<!DOCTYPE ", "<", "&", "&#x", "</", "</p>", "<p>", "<div>",
+        "<span>x", "<b a=1><p>", "<a href=x>x<p>", "<ul><li>x", "<table><tr><td>x", "<table>x", "<dl><dt>x<dd>y",
+        "<dl><dd>", "<select><option>", "<script>", "<script><!--", "<title>", "<textarea>", "<form><h1>", "<pre>\n",
+        "<h1>x", "<nav>x", "<a href='#a'>x</a>", "<img src='data:,x' alt=", "<font><p></font>", "<sup>1</sup>1",
+        "<figure><figcaption>x", "<article>x", "<header>x</header>", "<td rowspan=99 colspan=99>x", " ", "\n", "<svg><",
+    ],
+    "md": [
+        "[", "![", "](", "*a ", "**a", "_a_", "`", "``` ", "> ", "- ", "  - a\n", "1. ", "# ", "|a", "|a|\n|-|\n", "<!--",
+        "<a ", "[a]: b\n", "[a][", "&a", "\\", "<http:", "~~a", "~~~\n", "---\n", "a\n=\n", "\t", "![a](b", "<div>\n",
+    ],
+    "rst": [
+        ":a", ":a:", ":a:`b", "`a <", "``", "`a`_", "*a", "**a", "|a", ".. ", ".. |", ".. [", ".. a::\n", "::\n\n  a\n",
+        "===\n", "a\n=\n", "* - a\n", "+-+\n", "= =\n", "  ", "a ` <", ":a: b\n", "\\ ", "-a b\n", "a\n  b\n",
+    ],
+    "txt": ["a\n", "\n", " ", "-", "=\n", "a\n==\n", "1.", "1. A\n\n", "A\n\n", "  -a\n", "> a\n", "x" * 119 + "\n", "a - b\n\n"],
+    "eml": ["Subject: a\n", "Subject: =?utf-8?q?a?= ", "a: b\n ", "To: <a@", "\n> a", "\n--\n", "a: (((", "\nOn a wrote:\n"],
+    "mbox": ["From a\n\n", "From a\nSubject: b\n\nc\n\n", ">From a\n"],
+    "csv": ['"', 'a,"b', "a;b,c\t|", "a\n", ",", '""'],
+    "json": ["[", '{"a":', '"\\', "1,", "[]", "{}\n"],
+}  # fmt: skip
+HEADS = {"eml": "Subject: a\n", "mbox": "From a Fri Feb 13\n", "rst": "", "html": ""}
+
+
+def seconds(kind: str, source: str) -> float:
+    begun = process_time()
+    with contextlib.suppress(InputError):
+        load_bytes(f"a.{kind}", source.encode())
+    return process_time() - begun
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "part"), [(kind, part) for kind, parts in CASES.items() for part in parts]
+)
+def test_twice_the_source_takes_about_twice_the_time(kind: str, part: str) -> None:
+    count = SIZE // len(part)
+    once, twice = (
+        seconds(kind, HEADS.get(kind, "") + part * times) for times in (count, 2 * count)
+    )
+    assert twice < max(1.0, 3.2 * once), (
+        f"{once:.2f} s for {SIZE} bytes, {twice:.2f} s for twice as many"
+    )
+    assert twice < 15.0
