@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rag.models.qa_heads import HeadOutput, load_head
 from rag.models.registry import reader_path
@@ -30,6 +31,11 @@ class ExtractiveReader:
         self.name = setting
         self._spans = spans_per_passage
         self._max_answer_tokens = max_answer_tokens
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's, of tokenizers or of transformers."""
+        return self._head.tokenizer
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         """What the hits say to the question, or to a claim in its place."""

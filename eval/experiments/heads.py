@@ -1,0 +1,155 @@
+"""What each head of a reader is worth, on parts of public sets that no recipe trains on.
+
+usage: python -m eval.experiments.heads READER DATA [MOST] [--json]
+
+READER is a setting such as "accurate", or a folder; DATA a folder with the sets in qa/ and claims/; MOST the questions of
+each part (default 200). Prints one line a part:
+
+- squad: the six held-out articles of squad-dev-36, gold passages: EM and F1 of the best span on answerable questions, best
+  F1 over all questions and AUROC of the best span's score (SQuAD 2.0).
+- boolq: the share of boolq-dev where the likelier of yes and no is right.
+- claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
+- sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest is one of the answer's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import sys
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rag.protocols import Reader
+from rag.reading.reader import ExtractiveReader
+from rag.training.batches import token_counter
+from rag.training.data import question_set, read_squad
+from rag.training.measure import measure
+from rag.training.sets import split_articles
+from rag.types import Hit, Passage, ReaderOutput
+
+SEED = 20261125
+"""The recipes' own, so that the same articles are held out."""
+_HELD_OUT = 6
+_BATCH = 16
+
+
+def main(arguments: Sequence[str]) -> None:
+    as_json = "--json" in arguments
+    setting, data, *more = [one for one in arguments if one != "--json"]
+    reader = ExtractiveReader(setting)
+    found = everything(reader, Path(data), int(more[0]) if more else 200)
+    if as_json:
+        print(json.dumps(found))
+        return
+    for part, figures in found.items():
+        print(part, *(f"{name} {value:.3f}" for name, value in figures.items()), sep="  ")
+
+
+def everything(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
+    """Figures by part and name; `most` questions of each part."""
+    return {
+        "squad": squad(reader, data, most),
+        "boolq": {"accuracy": boolq(reader, data, most)},
+        "claims": claims(reader, data, most),
+        "sentences": sentences(reader, data, most),
+    }
+
+
+def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
+    articles = split_articles(read_squad(data / "qa/squad-dev-36.json.gz"), _HELD_OUT, SEED)[1]
+    questions = question_set(articles, token_counter(_tokenizer(reader)))
+    random.Random(SEED).shuffle(questions.questions)
+    del questions.questions[most:]
+    found = asdict(measure(reader, questions))
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def boolq(reader: Reader, data: Path, most: int) -> float:
+    rows = [row for row in _lines(data / "claims/yesno.jsonl.gz") if row["set"] == "boolq-dev"]
+    random.Random(SEED).shuffle(rows)
+    rows = rows[:most]
+    asked = [(_as_asked(row["question"]), row["context"]) for row in rows]
+    right = [
+        (output.verdicts[0].yes > output.verdicts[0].no) == (row["label"] == "yes")
+        for row, output in zip(rows, _read(reader, asked), strict=True)
+    ]
+    return sum(right) / len(right)
+
+
+def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
+    """By set, and the mean of the sets."""
+    by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in _lines(data / "claims/support.jsonl.gz"):
+        if zlib.crc32(row["claim"].encode()) % 5 == 0:
+            by_set[row["set"]].append(row)
+    found = {}
+    for name, rows in sorted(by_set.items()):
+        random.Random(SEED).shuffle(rows)
+        kept = rows[: max(40, most // 3)]
+        read = _read(reader, [(row["claim"], row["evidence"][:4000]) for row in kept])
+        said = [output.verdicts[0].yes > 0.5 for output in read]
+        found[name] = _balanced(said, [row["label"] == "supported" for row in kept])
+    return found | {"mean": sum(found.values()) / len(found)}
+
+
+def sentences(reader: Reader, data: Path, most: int) -> dict[str, float]:
+    articles = read_squad(data / "qa/selqa.json.gz")
+    held_out = split_articles(articles, len(articles) // 5, SEED)[1]
+    rows = [
+        (qa["question"], paragraph["context"], [answer["text"] for answer in qa["answers"]])
+        for article in held_out
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+    random.Random(SEED).shuffle(rows)
+    rows = rows[:most]
+    hits = found = wanted = first = 0
+    for (_, _, answers), output in zip(rows, _read(reader, [row[:2] for row in rows]), strict=True):
+        right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
+        given = [s.score >= 0.5 for s in output.sentences]
+        hits += sum(r and g for r, g in zip(right, given, strict=True))
+        found, wanted = found + sum(given), wanted + sum(right)
+        scores = [s.score for s in output.sentences]
+        first += right[scores.index(max(scores))]
+    return {"f1": 2 * hits / max(1, found + wanted), "first right": first / len(rows)}
+
+
+def _read(reader: Reader, asked: Sequence[tuple[str, str]]) -> Iterator[ReaderOutput]:
+    for start in range(0, len(asked), _BATCH):
+        batch = asked[start : start + _BATCH]
+        hits = [[Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)] for _, text in batch]
+        pairs = [(question, one) for (question, _), one in zip(batch, hits, strict=True)]
+        yield from reader.read_many(pairs)
+
+
+def _balanced(said: Sequence[bool], true: Sequence[bool]) -> float:
+    shares = []
+    for kind in (True, False):
+        rows = [s for s, t in zip(said, true, strict=True) if t == kind]
+        if rows:
+            shares.append(sum(s == kind for s in rows) / len(rows))
+    return sum(shares) / len(shares)
+
+
+def _as_asked(question: str) -> str:
+    return question[:1].upper() + question[1:].rstrip("?") + "?"
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def _tokenizer(reader: Reader) -> Any:
+    plain = reader.tokenizer  # type: ignore[attr-defined]
+    return lambda texts, **_: {"input_ids": [e.ids for e in plain.encode_batch(texts, add_special_tokens=False)]}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
