@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from rag.protocols import Reader
-from rag.reading.reader import ExtractiveReader
+from rag.models.reader import ExtractiveReader
 from rag.training.batches import token_counter
 from rag.training.data import question_set, read_squad
-from rag.training.measure import measure
-from rag.training.sets import split_articles
+from rag.training.evaluate import measure
+from rag.training.datasets import split_articles
 from rag.types import Hit, Passage, ReaderOutput
 
 SEED = 20261125
@@ -79,7 +79,7 @@ def boolq(reader: Reader, data: Path, most: int) -> float:
         (output.verdicts[0].yes > output.verdicts[0].no) == (row["label"] == "yes")
         for row, output in zip(rows, _read(reader, asked), strict=True)
     ]
-    return sum(right) / len(right)
+    return float(sum(right) / len(right))
 
 
 def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:

@@ -21,8 +21,9 @@ from rag.models.windows import Window, encode
 _NO_HEAD = "it has no question-answering head"
 
 
-_SPAN, _SENTENCE, _VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
-_VERDICT_DENSE = "verdict_dense"
+SPAN, SENTENCE, VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
+VERDICT_DENSE = "verdict_dense"
+"""What the heads are called in a file of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,12 @@ class BertHead:
         self._bert = Bert(folder, bf16)
         self.tokenizer = self._bert.tokenizer
         found = {name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")}
-        if _SPAN not in found:
+        if SPAN not in found:
             raise ValueError(_NO_HEAD)
-        self._span = self._linear(_SPAN)
-        self._sentence = self._linear(_SENTENCE) if _SENTENCE in found else None
-        verdict = {_VERDICT, _VERDICT_DENSE} <= found
-        self._verdict = (self._linear(_VERDICT_DENSE), self._linear(_VERDICT)) if verdict else None
+        self._span = self._linear(SPAN)
+        self._sentence = self._linear(SENTENCE) if SENTENCE in found else None
+        verdict = {VERDICT, VERDICT_DENSE} <= found
+        self._verdict = (self._linear(VERDICT_DENSE), self._linear(VERDICT)) if verdict else None
 
     def _linear(self, name: str) -> Linear:
         return Linear(self._bert.others[f"{name}.weight"], self._bert.others[f"{name}.bias"])

@@ -47,6 +47,11 @@ class Encoded:
     ends: NDArray[np.int64]
     scored: NDArray[np.bool_]
 
+    def rows(self, numbers: Sequence[int]) -> Encoded:
+        """Some of the windows."""
+        inputs = {name: value[numbers] for name, value in self.inputs.items()}
+        return Encoded(inputs, self.starts[numbers], self.ends[numbers], self.scored[numbers])
+
 
 def windows(tokenizer: Any, question: str, context: str, text: str, max_tokens: int = 384, stride: int = 96) -> list[Window]:
     """The windows over a passage's `text`, in order; `stride` tokens are shared by neighbours."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import InputError
@@ -11,10 +12,32 @@ from rag.ingestion.chunking import TokenCounter
 from rag.models.windows import Window, windows
 from rag.training.data import Group, groups, question_set
 from rag.training.datasets import Set
+from rag.training.verdicts import Label, Statement
 
-Item = tuple[int, Window, str, tuple[str, ...]]
-"""A window of a batch: its group's number, the window, its passage's text, the answers."""
 _POOL = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A window of a batch: the number of its group, the text of its passage, the answers to find in it."""
+
+    group: int
+    window: Window
+    text: str
+    answers: tuple[str, ...]
+    spans: bool
+    """Whether the span head learns from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictItem:
+    """A statement's window, and what its text says."""
+
+    window: Window
+    label: Label
+
+
+Batch = list[Item] | list[VerdictItem]
 
 
 def token_counter(tokenizer: Any) -> TokenCounter:
@@ -44,6 +67,35 @@ def stream(made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random
             yield [item for number, group in enumerate(batch) for item in _items(number, group, tokenizer)]
 
 
+def verdict_stream(
+    made: Sequence[Statement], tokenizer: Any, batch_tokens: int, rng: random.Random
+) -> Iterator[list[VerdictItem]]:
+    """As `stream`, of statements beside their texts; what does not fit in a window is cut off."""
+    pool = list(made)
+    while True:
+        rng.shuffle(pool)
+        for start in range(0, len(pool), _POOL):
+            items = [_verdict_item(one, tokenizer) for one in pool[start : start + _POOL]]
+            batches = list(_filled(sorted(items, key=lambda item: item.window.tokens), batch_tokens))
+            rng.shuffle(batches)
+            yield from batches
+
+
+def _verdict_item(one: Statement, tokenizer: Any) -> VerdictItem:
+    return VerdictItem(windows(tokenizer, one.text, one.title, one.evidence)[0], one.label)
+
+
+def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[VerdictItem]]:
+    """Of ascending length."""
+    batch = list[VerdictItem]()
+    for item in items:
+        if batch and (len(batch) + 1) * item.window.tokens > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(item)
+    yield batch
+
+
 def one_pass(made: Sequence[Group], batch_tokens: int, rng: random.Random) -> Iterator[list[Group]]:
     size = {id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question) for g in made}
     for start in range(0, len(made), _POOL):
@@ -67,7 +119,7 @@ def _packed(pool: Sequence[Group], size: dict[int, int], batch_tokens: int) -> I
 
 def _items(number: int, group: Group, tokenizer: Any) -> list[Item]:
     return [
-        (number, window, passage.text, group.answers)
+        Item(number, window, passage.text, group.answers, group.spans)
         for passage in group.passages
         for window in windows(tokenizer, group.question, passage.context, passage.text)
     ]

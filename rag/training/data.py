@@ -19,6 +19,7 @@ from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.recipe import Mix
 from rag.types import Document, Passage
 
+_MAX_SPAN_WORDS = 25
 Article = dict[str, Any]
 """In SQuAD's shape: a title, and paragraphs with a `context` and its `qas`."""
 
@@ -90,6 +91,8 @@ class Group:
     question: str
     answers: tuple[str, ...]
     passages: tuple[Passage, ...]
+    spans: bool = True
+    """Whether the span head learns from it, too."""
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
@@ -99,7 +102,13 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     picked = questions.questions[:]
     rng.shuffle(picked)
     names = [name for question in picked for name in _names(question.text)]
-    return [_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap]]
+    made = (_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap])
+    return [replace(group, spans=mix.spans and _short(group.answers)) for group in made]
+
+
+def _short(answers: Sequence[str]) -> bool:
+    """Whether every answer is short enough to be a span; longer ones are for the sentence head."""
+    return all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in answers)
 
 
 def _group(

@@ -36,8 +36,15 @@ def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
 
 def recipe_articles(recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path) -> tuple[list[Article], list[Article]]:
     """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it is not there."""
-    path = data / f"{name}.json.gz"
-    if not path.exists():
-        raise InputError(f"no {path}, which the recipe names", "point --data at the folder with the recipe's sets")
-    held_out = recipe.dev_articles if name == recipe.dev_set else 0
+    path = set_path(data, f"{name}.json.gz")
+    also = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
+    held_out = recipe.dev_articles if name == recipe.dev_set else also.get(name, 0)
     return split_articles(read_squad(path), held_out, recipe.seed)
+
+
+def set_path(data: Path, name: str) -> Path:
+    """A set's file in `data` or a folder of it. Raises InputError if it is not there."""
+    found = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
+    if not found:
+        raise InputError(f"no {data / name}, which the recipe names", "point --data at the folder with the recipe's sets")
+    return found[0]

@@ -1,4 +1,6 @@
-"""The reader's objective: spans of competing passages and "no answer" under one normalisation.
+"""The reader's objectives, one a head.
+
+Spans of competing passages and "no answer" share one normalisation.
 
 Every token's score is taken against its window's first token, the null. All scored tokens of a group's windows and one null
 of score 0 then share a softmax (shared normalisation: Clark & Gardner 2018, "Simple and effective multi-paragraph reading
@@ -8,13 +10,15 @@ to be what it is used for: a log-odds that compares across passages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
+from rag.english.sentences import split_sentences
 from rag.models.windows import Encoded
 
 Mask = NDArray[np.bool_]
@@ -43,6 +47,60 @@ def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple
                 found.append((at, at + len(answer)))
             at = text.find(answer, at + 1)
     return found
+
+
+def sentence_loss(logits: Tensor, encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]) -> Tensor:
+    """Mean over windows of the sentences' binary cross-entropy, each by the mean of its tokens' `logits`, (n, t).
+
+    Right are the sentences that an answer lies in. Where it occurs in several places, the likeliest is taken as meant and
+    the others count for nothing. A window's sentences add up, but to three sentences' weight at most.
+    """
+    losses = []
+    for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
+        sentences = split_sentences(text)
+        inside = [(n, mask) for n, place in enumerate(sentences) if (mask := _inside(encoded, row, place)).any()]
+        if inside:
+            found = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
+            number = {n: at for at, (n, _) in enumerate(inside)}
+            right, weight = _meant(found, [_known(one, number) for one in _holding(sentences, text, accepted)])
+            loss = binary_cross_entropy_with_logits(found, right, weight, reduction="sum")
+            losses.append(loss / min(3, len(found)))
+    return torch.stack(losses).mean() if losses else logits.new_zeros(())
+
+
+def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
+    mask: Mask = encoded.scored[row] & (encoded.starts[row] < place[1]) & (encoded.ends[row] > place[0])
+    return mask
+
+
+def _holding(sentences: Sequence[tuple[int, int]], text: str, answers: Sequence[str]) -> list[tuple[int, ...]]:
+    """The numbers of the sentences that each occurrence of an answer lies in."""
+    places = _occurrences(text, answers)
+    return [tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start) for start, end in places]
+
+
+def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
+    return [at[number] for number in numbers if number in at]
+
+
+def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """(targets, weights) of sentences, (s,), with the likeliest of the places `holding` an answer as the right one."""
+    right, weight = torch.zeros_like(logits), torch.ones_like(logits)
+    places = [place for place in holding if place]
+    if places:
+        best = max(places, key=lambda place: float(logits[place].detach().mean()))
+        for place in places:
+            weight[place] = 0
+        right[best] = weight[best] = 1
+    return right, weight
+
+
+def verdict_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean of -log P(label), `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`."""
+    shares = log_softmax(logits, -1)
+    either = shares[:, 1:].logsumexp(-1)
+    one = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
+    return -torch.where(labels > 2, either, one).mean()
 
 
 def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:

@@ -5,43 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
+from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import InputError
-from rag.models.precision import native_bf16
-from rag.models.qa_heads import Head, load_head
-from rag.models.registry import start_path
-from rag.models.windows import encode
+from rag.models.storage import SCALE, load_weights, save_weights
 from rag.protocols import Reader
-from rag.training.batches import Item, examples, one_pass, stream, token_counter
+from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Head, load_head
+from rag.models.precision import native_bf16
+from rag.models.windows import Encoded, encode
+from rag.training.batches import Batch, Item, VerdictItem, examples, one_pass, stream, token_counter, verdict_stream
 from rag.training.data import question_set
-from rag.training.datasets import Set, recipe_sets
-from rag.training.distillation import wanted
+from rag.training.loss import group_loss, sentence_loss, targets, taught_loss, verdict_loss
 from rag.training.evaluate import Measured, measure
-from rag.training.loss import group_loss, targets, taught_loss
-from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe
-from rag.training.trainer import (
-    WEIGHTS,
-    Steps,
-    checkpoint_of,
-    mean,
-    not_its_start,
-    not_loaded,
-    ready,
-    write_digest,
-    write_weights,
-)
 from rag.training.user_data import own_set
+from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe, SetsStage
+from rag.training.datasets import Set, recipe_articles, recipe_sets
+from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
+from rag.training.distillation import wanted
+from rag.training.verdicts import Statement, statements
+from rag.models.registry import start_path
 
 
 @dataclass(slots=True)
@@ -68,6 +59,9 @@ class Stage:
     steps: int
     first: float
     last: float
+    statements: Sequence[Statement] = ()
+    share: float = 0.0
+    """Of the batches, those of statements."""
 
 
 def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
@@ -78,7 +72,17 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     """
     out = ready(out)
     run = _start(recipe, data, out)
-    _train(run, [Stage(recipe_sets(recipe, s, data), s.steps, s.first, s.last) for s in recipe.stage], out)
+    _train(run, [_stage(recipe, stage, data) for stage in recipe.stage], out)
+
+
+def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> Stage:
+    sets = recipe_sets(recipe, stage, data)
+    mix = stage.verdicts
+    if mix is None:
+        return Stage(sets, stage.steps, stage.first, stage.last)
+    articles = recipe_articles(recipe, mix.figures_from, data)[0] if mix.figures_from else []
+    made = statements(mix, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
+    return Stage(sets, stage.steps, stage.first, stage.last, made, mix.share)
 
 
 def fine_tune(
@@ -128,10 +132,39 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             _part_punctuation(tokenizer.backend_tokenizer)
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a step, 2.07 s without it).
         more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
-        model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, local_files_only=local, **more)
+        stored = _stored(Path(path)) if local else {}
+        if stored:  # from_pretrained cannot open 8 bits
+            kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
+            model, report = kind.from_pretrained(None, config=config, state_dict=stored, **more)
+        else:
+            more["local_files_only"] = local
+            model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, **more)
     except (OSError, ValueError, KeyError) as error:
         raise not_loaded(recipe.init, error) from error
+    _add_heads(model, stored, recipe)
     return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
+
+
+def _stored(folder: Path) -> dict[str, Tensor]:
+    """The weights in a folder, opened from 8 bits; {} for a model that is stored otherwise."""
+    return load_weights(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
+
+
+def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
+    """The heads that transformers does not know: those in `stored`, and those that the recipe trains."""
+    size = model.config.hidden_size
+    shapes = {SENTENCE: (size, 1), VERDICT_DENSE: (size, size), VERDICT: (size, 3)}
+    stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
+    trained = {SENTENCE} if recipe.sentences else set[str]()
+    if any(stage.verdicts for stage in stages):
+        trained |= {VERDICT_DENSE, VERDICT}
+    for name, (wide, narrow) in shapes.items():
+        if f"{name}.weight" not in stored and name not in trained:
+            continue
+        head = torch.nn.Linear(wide, narrow)
+        if f"{name}.weight" in stored:
+            head.load_state_dict({part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")})
+        setattr(model, name, head)
 
 
 def _part_punctuation(tokenizer: Tokenizer) -> None:
@@ -146,7 +179,8 @@ def _check_average(other: str, model: Any) -> None:
     if not path.is_file():
         raise InputError(f"the recipe averages with {other}, which is no folder with {WEIGHTS}", "download it, or drop average")
     with safe_open(path, "pt") as file:
-        fits = {*file.keys()} == {*model.state_dict()}
+        names = file.keys()
+    fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
     if not fits:
         raise InputError(f"the recipe averages with {other}, which has other weights than a reader", "drop average")
 
@@ -157,7 +191,8 @@ def _teacher(setting: str | None, data: Path) -> Head | None:
 
 def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
     checkpoint = checkpoint_of(out)
-    steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages))
+    rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), run.recipe.head_rate)
+    steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages), rates)
     steps.take(_plan(stages, run, steps.taken), sum(stage.steps for stage in stages), lambda batch: _loss(run, batch))
     save(run.model, run.tokenizer, out)
     if run.recipe.average is not None:
@@ -172,18 +207,20 @@ def _mark(run: Run, stages: Sequence[Stage]) -> str:
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """fp16 weights, tokenizer, and the digest that is checked at load."""
-    model.half().save_pretrained(out)
+    """Weights in 8 bits, tokenizer, and the digest that is checked at load."""
+    model.config.save_pretrained(out)
+    save_weights({name: value.detach() for name, value in model.state_dict().items()}, out / WEIGHTS)
     tokenizer.save_pretrained(out)
     write_digest(out)
 
 
 def average(other: str, out: Path, share: float) -> None:
     """Put in `out` the mean of the weights in folder `other` and its own, of which it keeps that `share`."""
-    write_weights(mean(load_file(Path(other) / WEIGHTS), load_file(out / WEIGHTS), share), out)
+    save_weights(mean(load_weights(Path(other) / WEIGHTS), load_weights(out / WEIGHTS), share), out / WEIGHTS)
+    write_digest(out)
 
 
-def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float, list[Item]]]:
+def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step from the one numbered `begun` on."""
     recipe, first = run.recipe, 0
     count = token_counter(run.tokenizer)
@@ -191,31 +228,60 @@ def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
             made = examples(stage.sets, count, recipe.max_passage_tokens, rng)
-            batches = stream(made, run.tokenizer, recipe.batch_tokens, rng)
+            batches: Iterator[Batch] = stream(made, run.tokenizer, recipe.batch_tokens, rng)
+            verdicts: Iterator[Batch] = verdict_stream(stage.statements, run.tokenizer, recipe.batch_tokens, rng)
             for at in range(stage.steps):
-                batch = next(batches)
+                batch = next(verdicts if rng.random() < stage.share else batches)
                 if first + at >= begun:
                     warm = min(1.0, (first + at + 1) / max(1, recipe.warmup))
                     yield warm * (stage.first + (stage.last - stage.first) * at / stage.steps), batch
         first += stage.steps
 
 
-def _loss(run: Run, batch: list[Item]) -> Tensor:
-    encoded = encode(run.tokenizer, [item[1] for item in batch])
-    groups = [item[0] for item in batch]
+def _loss(run: Run, batch: Batch) -> Tensor:
+    items = [item for item in batch if isinstance(item, Item)]
+    if not items:
+        return _verdict_loss(run, [item for item in batch if isinstance(item, VerdictItem)])
+    encoded = encode(run.tokenizer, [item.window for item in items])
+    states = _states(run.model, encoded.inputs)
+    loss = _span_loss(run, encoded, items, states)
+    if run.recipe.sentences:
+        logits = getattr(run.model, SENTENCE)(states)[..., 0]
+        said = sentence_loss(logits, encoded, [item.text for item in items], [item.answers for item in items])
+        loss = loss + run.recipe.sentences * said
+    return loss
+
+
+def _span_loss(run: Run, encoded: Encoded, items: Sequence[Item], states: Tensor) -> Tensor:
+    """Of the groups whose answers are spans."""
+    rows = [row for row, item in enumerate(items) if item.spans]
+    if not rows:
+        return states.new_zeros(())
+    numbers = {group: at for at, group in enumerate(dict.fromkeys(items[row].group for row in rows))}
+    groups = [numbers[items[row].group] for row in rows]
     group = torch.tensor(groups)
-    first, last = targets(encoded, [item[2] for item in batch], [item[3] for item in batch])
-    scored = torch.from_numpy(encoded.scored)
-    starts, ends = _logits(run.model, encoded.inputs)
-    loss = group_loss(starts, scored, torch.from_numpy(first), group) + group_loss(ends, scored, torch.from_numpy(last), group)
+    windows = [items[row].window for row in rows]
+    first, last = targets(encoded, [item.text for item in items], [item.answers for item in items])
+    scored = torch.from_numpy(encoded.scored[rows])
+    starts, ends = run.model.qa_outputs(states[rows]).unbind(-1)
+    wanted_first, wanted_last = torch.from_numpy(first[rows]), torch.from_numpy(last[rows])
+    loss = group_loss(starts, scored, wanted_first, group) + group_loss(ends, scored, wanted_last, group)
     if run.teacher is not None:
-        shares = wanted(run.teacher, encoded, [item[1] for item in batch], groups)
-        heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in zip((starts, ends), shares, strict=True)]
+        shares = wanted(run.teacher, encoded.rows(rows), windows, groups)
+        pairs = zip((starts, ends), shares, strict=True)
+        heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in pairs]
         loss = (1 - run.recipe.taught) * loss + run.recipe.taught * sum(heard)
     return loss
 
 
-def _logits(model: Any, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+def _verdict_loss(run: Run, items: Sequence[VerdictItem]) -> Tensor:
+    states = _states(run.model, encode(run.tokenizer, [item.window for item in items]).inputs)
+    dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
+    return verdict_loss(out(torch.tanh(dense(states[:, 0]))), torch.tensor([item.label for item in items]))
+
+
+def _states(model: Any, inputs: dict[str, Any]) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-        output = model(**{name: torch.as_tensor(value) for name, value in inputs.items()})
-    return output.start_logits.float(), output.end_logits.float()
+        output = model.base_model(**{name: torch.as_tensor(value) for name, value in inputs.items()})
+    states: Tensor = output.last_hidden_state.float()
+    return states

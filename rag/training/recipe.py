@@ -24,6 +24,7 @@ class Mix(_Part):
     `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
     with a sentence left out of their passage, half the time the one that answers. `beside`: how many retrieved passages.
     `tokens`: most word-pieces of a passage, where shorter ones than the recipe's will do; 0: the recipe's.
+    `spans`: whether its answers are spans; where they are whole sentences, the sentence head alone learns from them.
     """
 
     cap: PositiveInt
@@ -33,6 +34,22 @@ class Mix(_Part):
     shortened: Share = 0.0
     beside: PositiveInt = 1
     tokens: NonNegativeInt = 0
+    spans: bool = True
+
+
+class Verdicts(_Part):
+    """What the verdict head is shown: a `share` of a stage's batches, from at most so many rows of each of its `sets`.
+
+    `elsewhere`: the share of rows that are shown a second time, beside the text of another row, which does not say.
+    `figures`: how many sentences of the articles of `figures_from` are claims beside their paragraph, some with a digit
+    changed.
+    """
+
+    share: Share
+    sets: dict[str, PositiveInt] = Field(min_length=1)
+    elsewhere: Share = 0.0
+    figures: NonNegativeInt = 0
+    figures_from: str = ""
 
 
 class _Stage(_Part):
@@ -45,6 +62,7 @@ class _Stage(_Part):
 class SetsStage(_Stage):
     steps: PositiveInt
     sets: dict[str, Mix] = Field(min_length=1)
+    verdicts: Verdicts | None = None
 
 
 class OwnStage(_Stage):
@@ -76,6 +94,10 @@ class Recipe(_Part):
     """Share of the weights it comes to in the mean that is kept; the others are those it starts from, or of `average_with`."""
     average_with: str | None = None
     """Another reader of the same shape: a shipped one, or a folder."""
+    sentences: NonNegativeFloat = 0.0
+    """Weight of the sentence head's loss beside the span head's; 0: there is no such head."""
+    head_rate: PositiveFloat = 1.0
+    """The heads' learning rate, as a multiple of the encoder's."""
 
 
 class SetsRecipe(Recipe):
@@ -84,6 +106,8 @@ class SetsRecipe(Recipe):
     dev_set: str
     dev_articles: NonNegativeInt
     """Of it, held out of training."""
+    held_out: dict[str, NonNegativeInt] = {}
+    """Articles of other sets that are held out, too."""
     stage: list[SetsStage] = Field(min_length=1)
 
 

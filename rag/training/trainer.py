@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,14 +23,18 @@ B = TypeVar("B")
 class Steps:
     """A model, its optimizer, and how many steps they have taken."""
 
-    def __init__(self, model: Any, weight_decay: float, checkpoint: Path, mark: str) -> None:
+    def __init__(
+        self, model: Any, weight_decay: float, checkpoint: Path, mark: str, rates: Mapping[str, float] | None = None
+    ) -> None:
         """Goes on from `checkpoint` if it is there. `mark`: a digest of what decides how a run goes on.
+
+        `rates`: of modules that learn at another rate, as a multiple of the run's, by their names.
 
         Raises InputError for a checkpoint of another mark.
         """
         self._model = model.train()
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=weight_decay, fused=True)
+        groups = _parameter_groups(model, rates or {})
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=weight_decay, fused=True)
         self._checkpoint, self._mark = checkpoint, mark
         self.taken = 0
         if checkpoint.exists():
@@ -42,7 +46,7 @@ class Steps:
         with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
             for rate, batch in plan:
                 for group in self._optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group["scale"]
                 found = self._step(loss(batch))
                 average = 0.98 * average + 0.02 * found if average else found
                 self.taken += 1
@@ -76,6 +80,15 @@ class Steps:
         torch.set_rng_state(state["rng"])
 
 
+def _parameter_groups(model: Any, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The trained parameters, apart by the multiple of the learning rate that they learn at."""
+    groups: dict[float, list[Tensor]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
+    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
+
+
 def checkpoint_of(out: Path) -> Path:
     """Beside the folder that a run's result goes to."""
     return out.with_name(out.name + ".checkpoint.pt")
@@ -107,9 +120,11 @@ def not_loaded(init: str, error: Exception) -> ModelError:
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """fp16 weights between two of the same names, with `share`, in [0, 1], of the latter: better than either where both are good
-    (Wortsman et al. 2022, "Model soups")."""
-    return {name: ((1 - share) * before[name].float() + share * after[name].float()).half() for name in after}
+    """fp16 weights between two, with `share`, in [0, 1], of the latter: better than either where both are good (Wortsman et
+    al. 2022, "Model soups"). What only the latter has, a head say, stays as it is."""
+    shared = after.keys() & before.keys()
+    means = {name: (1 - share) * before[name].float() + share * after[name].float() for name in shared}
+    return {name: means.get(name, value).half() for name, value in after.items()}
 
 
 def write_weights(weights: dict[str, Tensor], out: Path) -> None:

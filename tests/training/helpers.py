@@ -20,6 +20,23 @@ def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
         json.dump({"data": articles}, file)
 
 
+def write_statements(folder: Path) -> None:
+    """As the sets "boolq" and "fever" in a recipe's folder."""
+    questions = [
+        {"set": "boolq", "question": f"is town {n} old", "context": f"Town {n} is {kind}.", "label": label, "title": f"T{n}"}
+        for n in range(8)
+        for kind, label in (("old", "yes"), ("new", "no"))
+    ]
+    claims = [
+        {"set": "fever", "claim": f"Town {n} is large.", "evidence": f"Town {n} is {kind}.", "label": label}
+        for n in range(8)
+        for kind, label in (("vast", "supported"), ("tiny", "refuted"), ("far", "not_enough"))
+    ]
+    for name, rows in (("yesno", questions), ("support", claims)):
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
 def die_at(step: int, trainer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run ends with KeyboardInterrupt at this step; checkpoints are made at every second one."""
     monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rag.models.windows import encode, windows
-from rag.training.loss import group_loss, targets
+from rag.training.loss import group_loss, sentence_loss, targets, verdict_loss
 from tests.tiny import wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()
@@ -35,3 +35,30 @@ def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
     apart = group_loss(scores, scored, right, torch.tensor([0, 1]))
     first = math.log(1 + math.exp(2.0) + math.exp(1.0)) - 2.0
     assert float(apart) == pytest.approx((first + math.log(1 + math.exp(1.0))) / 2, abs=1e-5)
+
+
+def of_sentences(text: str, *answers: str, logit: float = 2.0) -> float:
+    """The loss where every token of the first sentence has this logit, and every other one 0."""
+    encoded = encode(TOKENIZER, windows(TOKENIZER, "why?", "", text))
+    first = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)
+    return float(sentence_loss(torch.from_numpy(first * logit)[None].float(), encoded, [text], [answers]))
+
+
+def test_a_sentence_is_right_where_an_answer_lies_in_it() -> None:
+    yes, no, even = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2)), math.log(2)
+    assert of_sentences("It was old. It fell.", "old") == pytest.approx((yes + even) / 2, abs=1e-5)
+    assert of_sentences("It was old. It fell.", "fell") == pytest.approx((no + even) / 2, abs=1e-5)
+    assert of_sentences("It was old. It fell.") == pytest.approx((no + even) / 2, abs=1e-5)
+    assert of_sentences("It was old. It fell.", "old. It fell") == pytest.approx((yes + even) / 2, abs=1e-5)
+
+
+def test_of_several_places_the_likeliest_is_meant_and_the_others_count_for_nothing() -> None:
+    yes = math.log(1 + math.exp(-2))
+    assert of_sentences("It was old. Is it old?", "old") == pytest.approx(yes / 2, abs=1e-5)
+
+
+def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
+    shares = torch.softmax(logits, -1)
+    assert float(verdict_loss(logits[:1], torch.tensor([0]))) == pytest.approx(-math.log(shares[0, 0]), abs=1e-5)
+    assert float(verdict_loss(logits[1:], torch.tensor([3]))) == pytest.approx(-math.log(2 / 3), abs=1e-5)

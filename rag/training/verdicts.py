@@ -1,0 +1,183 @@
+"""Questions of yes or no, and claims, each beside a text: what the verdict head learns from.
+
+One head for both, as they are one task: does this text say so? The sets are JSON lines: `question` and `context` with a
+`label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted, not_enough or not_supported, which is either
+of the last two. `set` names the part of the file that a row belongs to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from rag.english.sentences import split_sentences
+from rag.errors import InputError
+from rag.store.local.tantivy_index import LexicalIndex
+from rag.training.data import Article
+from rag.training.recipe import Verdicts
+from rag.training.datasets import set_path
+
+_FILES = ("yesno.jsonl.gz", "support.jsonl.gz")
+_HELD_OUT = 5
+"""One in so many claims is held out, whatever the recipe."""
+_NEAREST = 12
+_SENTENCE = range(30, 220)
+"""Characters of a sentence that makes a claim."""
+_MAX_PARAGRAPH = 700
+_PARAGRAPHS = 6
+"""At most, of an article."""
+_NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w,])")
+
+
+class Label(IntEnum):
+    """What a text says; the first three are the head's outputs, in their order."""
+
+    YES = 0
+    NO = 1
+    UNSAID = 2
+    NOT_YES = 3
+
+
+_LABELS = {
+    "yes": Label.YES,
+    "supported": Label.YES,
+    "no": Label.NO,
+    "refuted": Label.NO,
+    "maybe": Label.UNSAID,
+    "not_enough": Label.UNSAID,
+    "not_supported": Label.NOT_YES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A question or claim, a text with its title, and what the text says to it."""
+
+    text: str
+    title: str
+    evidence: str
+    label: Label
+
+
+def is_held_out(claim: str) -> bool:
+    """Whether a claim belongs to the fifth that no recipe trains on."""
+    return zlib.crc32(claim.encode()) % _HELD_OUT == 0
+
+
+def statements(mix: Verdicts, data: Path, articles: Sequence[Article], rng: random.Random) -> list[Statement]:
+    """The examples of a stage: rows of the sets, rows beside another row's text, sentences of `articles` as claims.
+
+    Raises InputError for a set that the files in `data` do not hold.
+    """
+    rows = _rows(mix.sets, data, rng)
+    found = [_statement(row, rng) for row in rows] + _elsewhere(rows, mix.elsewhere, rng)
+    return found + _figures(articles, mix.figures, rng)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a gzipped file of JSON lines. Raises InputError if it is not one."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets") from error
+
+
+def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[dict[str, Any]]:
+    by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for name in _FILES:
+        for row in read_rows(set_path(data, name)):
+            if "claim" not in row or not is_held_out(row["claim"]):
+                by_set[row["set"]].append(row)
+    if absent := sorted({*caps} - {*by_set}):
+        message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
+        raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
+    found: list[dict[str, Any]] = []
+    for name, cap in caps.items():
+        rng.shuffle(by_set[name])
+        found += by_set[name][:cap]
+    return found
+
+
+def _statement(row: Mapping[str, Any], rng: random.Random) -> Statement:
+    title = str(row.get("title") or "").replace("_", " ") if rng.random() < 0.6 else ""
+    return Statement(_text(row, rng), title, row.get("evidence") or row["context"], _LABELS[row["label"]])
+
+
+def _text(row: Mapping[str, Any], rng: random.Random) -> str:
+    """A claim as it is; a question, which the sets have in small letters, mostly as people write it."""
+    if "claim" in row:
+        return str(row["claim"])
+    question = str(row["question"]).strip()
+    if rng.random() < 0.6:
+        question = question[:1].upper() + question[1:]
+    return question if question.endswith("?") or rng.random() < 0.3 else question + "?"
+
+
+def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random) -> list[Statement]:
+    """A share of the rows beside the text of another row that shares many words: it does not say."""
+    texts = [row.get("evidence") or row["context"] for row in rows]
+    index = LexicalIndex()
+    index.update([], enumerate(texts))
+    found = []
+    for number, row in enumerate(rows):
+        if rng.random() >= share:
+            continue
+        near = [at for at, _ in index.search(row.get("claim") or row["question"], _NEAREST)]
+        others = [at for at in near if _apart(rows[number], rows[at], texts[number], texts[at])]
+        if others:
+            found.append(Statement(_text(row, rng), "", texts[rng.choice(others[:6])], Label.UNSAID))
+    return found
+
+
+def _apart(row: Mapping[str, Any], other: Mapping[str, Any], text: str, others: str) -> bool:
+    """Whether two rows are about different texts, as far as titles and beginnings show."""
+    titled = row.get("title") is not None and row.get("title") == other.get("title")
+    return text[:25] != others[:25] and not titled
+
+
+def _figures(articles: Sequence[Article], most: int, rng: random.Random) -> list[Statement]:
+    """Sentences as claims beside their own paragraph: as they are, or with a digit changed."""
+    found: list[Statement] = []
+    for article in rng.sample(list(articles), len(articles)):
+        texts = [p["context"] for p in article["paragraphs"] if len(p["context"]) < _MAX_PARAGRAPH]
+        for text in rng.sample(texts, min(_PARAGRAPHS, len(texts))):
+            found += _claims_of(text, texts, rng)
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+def _claims_of(text: str, others: Sequence[str], rng: random.Random) -> list[Statement]:
+    sentences = [text[start:end] for start, end in split_sentences(text) if end - start in _SENTENCE]
+    if not sentences:
+        return []
+    figured = [sentence for sentence in sentences if _NUMBER.search(sentence)]
+    if figured and rng.random() < 0.65:
+        claim = rng.choice(figured)
+        changed, figure = _changed(claim, rng)
+        made = [] if figure in text else [Statement(changed, "", text, Label.NO)]
+        return made + [Statement(claim, "", text, Label.YES)] * (rng.random() < 0.6)
+    claim, other = rng.choice(sentences), rng.choice(others)
+    if other == text or rng.random() < 0.5:
+        return [Statement(claim, "", text, Label.YES)]
+    return [Statement(claim, "", other, Label.UNSAID)]
+
+
+def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
+    """(the sentence with one digit of one number changed, that number as it reads now)."""
+    match = rng.choice(list(_NUMBER.finditer(sentence)))
+    figure = list(match.group())
+    at = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
+    figure[at] = rng.choice([digit for digit in "123456789" if digit != figure[at]])
+    new = "".join(figure)
+    return sentence[: match.start()] + new + sentence[match.end() :], new
