@@ -25,12 +25,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rag.protocols import Reader
 from rag.models.reader import ExtractiveReader
+from rag.protocols import Reader
 from rag.training.batches import token_counter
 from rag.training.data import question_set, read_squad
-from rag.training.evaluate import measure
 from rag.training.datasets import split_articles
+from rag.training.evaluate import measure
 from rag.types import Hit, Passage, ReaderOutput
 
 SEED = 20261125

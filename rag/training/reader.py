@@ -17,22 +17,22 @@ from torch import Tensor
 from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import InputError
-from rag.models.storage import SCALE, load_weights, save_weights
-from rag.protocols import Reader
-from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.precision import native_bf16
+from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Head, load_head
+from rag.models.registry import start_path
+from rag.models.storage import SCALE, load_weights, save_weights
 from rag.models.windows import Encoded, encode
+from rag.protocols import Reader
 from rag.training.batches import Batch, Item, VerdictItem, examples, one_pass, stream, token_counter, verdict_stream
 from rag.training.data import question_set
-from rag.training.loss import group_loss, sentence_loss, targets, taught_loss, verdict_loss
-from rag.training.evaluate import Measured, measure
-from rag.training.user_data import own_set
-from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe, SetsStage
 from rag.training.datasets import Set, recipe_articles, recipe_sets
-from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
 from rag.training.distillation import wanted
+from rag.training.evaluate import Measured, measure
+from rag.training.loss import group_loss, sentence_loss, targets, taught_loss, verdict_loss
+from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe, SetsStage
+from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
+from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
-from rag.models.registry import start_path
 
 
 @dataclass(slots=True)

@@ -23,8 +23,8 @@ from rag.english.sentences import split_sentences
 from rag.errors import InputError
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.data import Article
-from rag.training.recipe import Verdicts
 from rag.training.datasets import set_path
+from rag.training.recipe import Verdicts
 
 _FILES = ("yesno.jsonl.gz", "support.jsonl.gz")
 _HELD_OUT = 5
