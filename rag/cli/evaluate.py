@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag.cli.gold_claims import check_claims
 from rag.cli.options import print_json, shared
 from rag.errors import InputError
 from rag.render.terminal import clean
@@ -26,6 +27,7 @@ _FILE = click.Path(path_type=Path)
 @click.argument("gold", required=False, type=_FILE)
 @click.option("--corpus", type=_FILE, help="Ask these documents, in an index that is thrown away, and not the index.")
 @click.option("--index", type=_FILE, help="Folder of the index; made if GOLD brings its own documents.")
+@click.option("--claims", type=_FILE, help="Check these gold claims against the index, instead of asking questions.")
 @click.option("--out", type=_FILE, default=Path("eval/results"), show_default=True, help="Folder of the reports.")
 @click.option("--limit", type=click.IntRange(1), help="Ask so many of the questions, always the same ones.")
 @click.option("--fail-under", multiple=True, metavar="NAME=BOUND", help="Exit with 1 if a figure is less, as f1=70; repeatable.")
@@ -40,6 +42,7 @@ def eval_command(
     gold: Path | None,
     corpus: Path | None,
     index: Path | None,
+    claims: Path | None,
     out: Path,
     limit: int | None,
     fail_under: tuple[str, ...],
@@ -58,6 +61,9 @@ def eval_command(
 
     if compare:
         _compare(*compare, as_json)
+        return
+    if claims:
+        check_claims(claims, index, fail_under, fail_over, as_json)
         return
     if gold is None:
         raise InputError("no gold set was named", "rag eval GOLD, or rag eval --compare A.json B.json")

@@ -1,0 +1,91 @@
+"""Gold claims: reading the file, and what is counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rag import build
+from rag.claims.check import Checker
+from rag.cli.main import cli
+from rag.errors import InputError
+from rag.evaluation.claims import read_claims, run, text
+from tests.claims.parts import MODELS, engine
+
+ROWS = [
+    {
+        "claim": "The JCPOA was signed in Vienna on 14 July 2015.",
+        "verdict": "supported",
+        "kind": "close",
+    },
+    {
+        "claim": "The JCPOA was signed in Vienna on 14 July 2018.",
+        "verdict": "contradicted",
+        "kind": "value",
+    },
+    {
+        "claim": "Bananas grow in Ecuador and are eaten.",
+        "verdict": "not_in_documents",
+        "kind": "invented",
+    },
+    {"claim": "The stockpile of uranium is capped at 300 kilograms.", "verdict": "contradicted"},
+]
+
+
+@pytest.fixture
+def gold(tmp_path: Path) -> Path:
+    path = tmp_path / "claims.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    return path
+
+
+def test_figures_are_of_supported_against_not_and_by_kind(gold: Path, tmp_path: Path) -> None:
+    result = run(read_claims(gold), Checker(engine(tmp_path / "index"), MODELS))
+    summary = result.summary
+    assert summary["claims"] == 4
+    assert summary["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-3)
+    assert summary["unsupported_passed"] == pytest.approx(1 / 3, abs=1e-3)
+    assert summary["kinds"]["value"]["right"] == 1.0
+    assert summary["confusion"]["contradicted"] == {"contradicted": 1, "supported": 1}
+    assert "contradicted -> supported" in text(result)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "not an object"),
+        ('{"claim": "A b c."}', "no verdict"),
+        ('{"claim": "A b c.", "verdict": "maybe"}', "no verdict"),
+        ('{"claim": "A", "verdict": "supported", "x": "y"}', "unknown field 'x'"),
+        ("", "holds no claim"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "claims.jsonl"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        read_claims(path)
+
+
+def test_the_command_keeps_bounds(
+    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Checker(engine(tmp_path / "index"), MODELS)
+    monkeypatch.setattr(build, "checker", lambda settings: made)
+    arguments = ["eval", "--claims", str(gold), "--json"]
+    done = CliRunner().invoke(cli, arguments)
+    assert (done.exit_code, json.loads(done.stdout)["claims"]) == (0, 4)
+    broken = CliRunner().invoke(cli, [*arguments, "--fail-over", "unsupported_passed=0.1"])
+    assert broken.exit_code == 1
+    wrong = CliRunner().invoke(cli, [*arguments, "--fail-under", "f1=0.1"])
+    assert isinstance(wrong.exception, InputError)
+
+
+def test_the_attack_set_reads() -> None:
+    claims = read_claims(Path(__file__).parents[2] / "eval" / "gold" / "claims.jsonl")
+    assert len(claims) >= 100
+    assert len({one.id for one in claims}) == len({one.claim for one in claims}) == len(claims)
