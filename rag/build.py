@@ -16,7 +16,7 @@ from rag.ingestion.chunking import split
 from rag.models.registry import calibration_path, embedder_path
 from rag.models.threads import model_threads
 from rag.place import SCHEMES
-from rag.protocols import Embedder, Reader, Retriever, Store
+from rag.protocols import Embedder, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -224,8 +224,8 @@ def backend(settings: Settings) -> Backend:
 
 def searcher(settings: Settings) -> Searcher:
     """As `engine`, without the reader."""
-    opened = store(settings)
-    return Searcher(settings, opened, _retriever(settings, opened, embedder(settings)))
+    opened, made = store(settings), embedder(settings)
+    return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened, made))
 
 
 def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
@@ -236,6 +236,7 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
         _retriever(settings, store, embedder),
         reader,
         Confidence.load(calibration_path(settings.calibration, settings.reader)),
+        _speller(store, embedder),
         forms(settings, embedder),
         embedder,
     )
@@ -282,6 +283,12 @@ def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retrieve
     from rag.retrieval import HybridRetriever
 
     return HybridRetriever(store, embedder, settings.candidates, settings.alpha)
+
+
+def _speller(store: Store, embedder: Embedder) -> Speller:
+    from rag.spelling import WordSpeller
+
+    return WordSpeller(store, embedder.count_tokens)
 
 
 def _prepare(settings: Settings) -> None:

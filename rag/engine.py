@@ -21,7 +21,7 @@ from rag.answering.provenance import receipt
 from rag.errors import EmptyError, InputError
 from rag.filters import matches, of_documents
 from rag.models.reading_budget import Reading, Rounds
-from rag.protocols import Embedder, Filter, Reader, Retriever, Store
+from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 
@@ -34,7 +34,7 @@ class Asked:
     """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read.
 
     `deadline`: a moment of `time.monotonic` after which no further passage is read. `form`: the form that the answer is to have,
-    one of `rag.answering.forms.FORMS`; "": the one that the question wants.
+    one of `rag.answering.forms.FORMS`; "": the one that the question wants. `as_typed`: its spelling is left alone.
     """
 
     question: str
@@ -42,16 +42,18 @@ class Asked:
     filter: Filter | None = None
     deadline: float | None = None
     form: str = ""
+    as_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What one generation of the index holds for a question: the best hits and, by id, the documents they stand in.
 
-    `form` is the form that the answer will have, `sides` the two sides of a comparison. `about` is what answers a question about
-    documents, which is not read.
+    `question` is the question as it was understood: its misspelt words corrected. `form` is the form that the answer will have,
+    `sides` the two sides of a comparison. `about` is what answers a question about documents, which is not read.
     """
 
+    question: str
     hits: list[Hit]
     documents: Mapping[str, Document]
     generation: int
@@ -63,10 +65,12 @@ class Found:
 class Searcher:
     """Finds passages."""
 
-    def __init__(self, settings: Settings, store: Store, retriever: Retriever) -> None:
+    def __init__(self, settings: Settings, store: Store, retriever: Retriever, speller: Speller | None = None) -> None:
+        """With a `speller` words are corrected, unless the settings or the question say otherwise."""
         self.settings = settings
         self.store = store
         self.retriever = retriever
+        self.speller = speller
 
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
@@ -77,8 +81,15 @@ class Searcher:
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
         """As `search` for each, embedded together. Each from one generation, whatever is written meanwhile."""
-        checked = [replace(one, question=check_question(one.question, self.settings.max_question)) for one in asked]
+        checked = [self._understood(one) for one in asked]
         return self._find(checked) or [self._find_patiently(one) for one in checked]
+
+    def _understood(self, one: Asked) -> Asked:
+        """With its misspelt words corrected, once."""
+        question = check_question(one.question, self.settings.max_question)
+        if self.speller and self.settings.spelling and not one.as_typed:
+            question = self.speller.correct(question)
+        return replace(one, question=question, as_typed=True)
 
     def _find_patiently(self, one: Asked) -> Found:
         for _ in range(_TRIES):
@@ -98,7 +109,10 @@ class Searcher:
         changed = generation != before.generation
         if changed and not changing:
             return []
-        return [Found(_standing(found, documents, changed), documents, generation) for found in hits]
+        return [
+            Found(one.question, _standing(found, documents, changed), documents, generation)
+            for one, found in zip(asked, hits, strict=True)
+        ]
 
     def _retrieve(self, asked: Sequence[Asked]) -> list[list[Hit]]:
         """Questions with the same `k` and filter go together."""
@@ -122,12 +136,13 @@ class Engine(Searcher):
         retriever: Retriever,
         reader: Reader,
         confidence: Confidence,
+        speller: Speller | None = None,
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
     ) -> None:
         """`forms` chooses the form of an answer; without it that is the span, unless one is asked for. `embedder` is needed for
         overviews."""
-        super().__init__(settings, store, retriever)
+        super().__init__(settings, store, retriever, speller)
         self.reader = reader
         self._forms = forms
         self._embedder = embedder
@@ -158,6 +173,7 @@ class Engine(Searcher):
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
         """As `Searcher.find_many`, with the form that each answer will have and all that this form needs."""
+        asked = [self._understood(one) for one in asked]
         choices = self._choose(asked)
         searches = [self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)]
         found = iter(super().find_many([search for group in searches for search in group]))
@@ -217,8 +233,7 @@ class Engine(Searcher):
         when passages of it have been read."""
         timings = dict(timings)
         readings = [
-            Reading(one.question.strip(), at.hits if _is_read(at) else (), one.deadline)
-            for one, at in zip(asked, found, strict=True)
+            Reading(at.question, at.hits if _is_read(at) else (), one.deadline) for one, at in zip(asked, found, strict=True)
         ]
         with _timed(timings, "read"):
             self._rounds.run(readings, seen)
@@ -238,11 +253,13 @@ class Engine(Searcher):
         answer = by_form.answer(read, rule, timings, self.confidence.forms)
         if found.about:
             answer = by_form.of_documents(answer, found.form, found.about)
-        answer = replace(answer, read=reading.read if _is_read(found) else None)
+        typed = asked.question.strip()
+        understood = found.question if found.question != typed else None
+        answer = replace(answer, question=typed, understood=understood, read=reading.read if _is_read(found) else None)
         documents = self._behind(answer, found)
         k = reading.read if answer.partial else asked.k or self.settings.read  # so that it can be made again
         filter, digest = asked.filter or (), self.confidence.digest
-        made = receipt(used, digest, reading.question, k, filter, found.generation, documents, answer, asked.form)
+        made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, asked.form)
         return replace(answer, receipt=made)
 
     def _behind(self, answer: Answer, found: Found) -> list[Document]:

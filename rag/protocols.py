@@ -85,6 +85,9 @@ class Store(Protocol):
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
         """By BM25."""
 
+    def word_counts(self, words: Sequence[str]) -> dict[str, int]:
+        """About how many passages have each of these stems, as `rag.store.lexical.analyze` makes them; without those in none."""
+
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """The cosine of `vector` to each of these passages that is still there."""
 
@@ -111,6 +114,11 @@ class Store(Protocol):
         """Take what was deleted out of logs, free space and the files of the search indexes, as far as that is quick."""
 
     def close(self) -> None: ...
+
+
+class Speller(Protocol):
+    def correct(self, question: str) -> str:
+        """The question with its misspelt words corrected; as it was if there are none."""
 
 
 class Retriever(Protocol):

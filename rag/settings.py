@@ -44,6 +44,8 @@ class Settings:
     """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
     calibration: str = "default"
     """"default" (that of the reader), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
+    spelling: int = 1
+    """1: words that the index does not know are corrected to words that it does; 0: questions are taken as typed."""
     max_question: int = 1000
     """Most characters in a question."""
     precision: str = "auto"
@@ -142,7 +144,13 @@ class Settings:
         limits |= {"workers": (0, 256), "file_mb": (1, 10_000), "file_seconds": (1, 86_400), "file_memory_mb": (256, 1_000_000)}
         limits |= {"keep_furniture": (0, 1)}
         limits |= {"port": (0, 65_535), "queue": (1, 10_000), "batch_tokens": (256, 1_000_000), "batch_ms": (0, 1000)}
-        limits |= {"deadline_ms": (1, 600_000), "max_upload_mb": (1, 1024), "rate": (0, 1_000_000), "log_questions": (0, 1)}
+        limits |= {
+            "deadline_ms": (1, 600_000),
+            "max_upload_mb": (1, 1024),
+            "rate": (0, 1_000_000),
+            "log_questions": (0, 1),
+            "spelling": (0, 1),
+        }
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
                 value = getattr(self, name)

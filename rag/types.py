@@ -286,6 +286,7 @@ class Answer:
     things, are the others that were found, each with its citations.
 
     `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
+    `understood` is the question as it was searched and read, where its spelling was corrected; None: as typed.
 
     `form` is the shape of the answer (`rag.answering.forms.FORMS`); `pieces` are its quotes in the order in which they are shown,
     and `text` is made of them: only "Yes." or "No.", and of a catalogue a count, come besides. `more` counts the items of a list
@@ -309,6 +310,7 @@ class Answer:
     form: str = "span"
     pieces: tuple[Piece, ...] = ()
     more: int = 0
+    understood: str | None = None
 
     @property
     def hits_read(self) -> tuple[Hit, ...]:

@@ -65,4 +65,4 @@ class NameReader:
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
     """A document with this text."""
-    return Document(id, text, title, f"/{id}", hashlib.sha256(text.encode()).hexdigest(), metadata)
+    return Document(id, text, title, f"/{id}", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), metadata)

@@ -19,7 +19,7 @@ from rag.types import Answer, Citation, Document, Receipt
 if TYPE_CHECKING:
     from rag.engine import Engine
 
-_BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough")
+_BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough", "spelling")
 """Settings that bear on which answer is given; those that choose models stand as digests."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -12,16 +11,19 @@ from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.cli import written
 from rag.cli.options import filter_option, plain, print_json, shared
-from rag.engine import check_question
+from rag.engine import Asked, check_question
 from rag.filters import Filter
 from rag.render import terminal
 from rag.settings import Settings
+
+as_typed = click.option("--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling.")
 
 
 @click.command("ask")
 @click.argument("question", nargs=-1, required=True)
 @click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
 @click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
+@as_typed
 @click.option("--why", is_flag=True, help="Say in plain words how the answer, or none, came about.")
 @click.option("--write", is_flag=True, help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.")
 @click.option("--struck", is_flag=True, help="With --write, show the sentences that were struck, and why.")
@@ -37,12 +39,13 @@ def ask_command(
     why: bool,
     write: bool,
     struck: bool,
+    as_typed: bool,
 ) -> None:
     """Answer QUESTION from the documents. Exits with 1 if they do not say."""
     asked = check_question(" ".join(question), settings.max_question)
     engine = build.engine(settings)
     writer = build.writer(settings, engine) if write else None  # what it lacks is said before anything is asked
-    found = engine.ask(asked, read, filter, form=form or "")
+    (found,) = engine.ask_many([Asked(asked, read, filter, form=form or "", as_typed=as_typed)])
     if writer:
         written.show(writer.write(found), as_json, struck)
     elif as_json:
@@ -55,15 +58,18 @@ def ask_command(
 
 @click.command("search")
 @click.argument("question", nargs=-1, required=True)
+@as_typed
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
 @filter_option
 @shared
-def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: Filter) -> None:
+def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: Filter, as_typed: bool) -> None:
     """Show the passages nearest to QUESTION, best first."""
     asked = check_question(" ".join(question), settings.max_question)
-    hits: Any = build.searcher(settings).search(asked, k, filter)
+    (found,) = build.searcher(settings).find_many([Asked(asked, k, filter, as_typed=as_typed)])
+    if found.question != asked:
+        click.echo(terminal.understood(found.question), err=True)
     if as_json:
-        print_json(hits)
+        print_json(found.hits)
         return
-    for number, hit in enumerate(hits, 1):
+    for number, hit in enumerate(found.hits, 1):
         click.echo("\n".join(terminal.hit(number, hit)))

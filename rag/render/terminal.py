@@ -21,7 +21,13 @@ LEAST_SHOWN = 0.1
 def answer(found: Answer) -> str:
     """The answer and its numbered citations, or "not found", why, and what came nearest."""
     lines = _given(found) if found.text is not None else _refused(found)
+    if found.understood:
+        lines = f"{understood(found.understood)}\n\n{lines}"
     return f"{lines}\n\nOnly {found.read} of the {len(found.hits)} passages found were read." if found.partial else lines
+
+
+def understood(question: str) -> str:
+    return f"Understood as: {clean(question)}  (--as-typed: as it was typed)"
 
 
 def _given(found: Answer) -> str:

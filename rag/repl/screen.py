@@ -65,6 +65,8 @@ class Screen:
     def answer(self, found: Answer) -> None:
         """The answer, its citations, what contradicts it, what else was considered; or why there is none."""
         self.gap()
+        if found.understood:
+            self._aside(f"Understood as: {clean(found.understood)}")
         self._given(found) if found.text is not None else self._refused(found)
 
     def _given(self, found: Answer) -> None:

@@ -26,6 +26,7 @@ class Options(Strict):
         description="Conditions on documents that must all hold, such as `type=pdf`, `year>=2024`, `document=notes/a.md`.",
         examples=[["type=md"]],
     )
+    as_typed: bool = Field(default=False, description="The question's spelling is left alone.")
     deadline_ms: int | None = Field(
         default=None,
         ge=1,
@@ -146,6 +147,7 @@ class WireAnswer(BaseModel):
     """`answer` is null if and only if the documents do not say; then `reason` says why, and there are no citations."""
 
     question: str = Field(examples=[_QUESTION])
+    understood: str | None = Field(default=None, description="The question as it was read, where its spelling was corrected.")
     answer: str | None = Field(examples=["2015"])
     confidence: float = Field(ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88])
     reason: str | None = Field(default=None, description="Why nothing is answered.")
@@ -177,6 +179,7 @@ class WireAnswers(BaseModel):
 
 class WireHits(BaseModel):
     question: str
+    understood: str | None = Field(default=None, description="The question as searched, where its spelling was corrected.")
     generation: int
     hits: list[WireHit]
 

@@ -15,6 +15,7 @@ from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 def answer(made: Answer, found: Found) -> schemas.WireAnswer:
     return schemas.WireAnswer(
         question=made.question,
+        understood=made.understood,
         answer=made.text,
         confidence=made.confidence,
         reason=made.reason,

@@ -138,7 +138,8 @@ class Service:
         k = options.k or (10 if search else self.settings.read)
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
-        asked = [Asked(check_question(question, most), k, filter, form=form) for question in questions]
+        checked = [check_question(question, most) for question in questions]
+        asked = [Asked(question, k, filter, form=form, as_typed=options.as_typed) for question in checked]
         hasty = options.deadline_ms is not None
         made = [Work(one, deadline, cost, search, hasty) for one in asked]
         self.models.submit(made)

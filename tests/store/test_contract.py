@@ -443,3 +443,12 @@ def test_a_trace_counts_what_each_part_holds_of_a_document(store: Store) -> None
     assert after.numbers == trace.numbers
     assert store.trace("never").passages == 0
     assert both(store, "fish") == [{"b"}, {"b"}]
+
+
+def test_words_are_counted_by_passages(store: Store) -> None:
+    put(store, "a", "A fish. Fishes swim.")
+    put(store, "b", "One fish, two boats.")
+    counts = store.word_counts(["fish", "boat", "absent"])
+    assert set(counts) == {"fish", "boat"}
+    assert counts["fish"] >= counts["boat"] >= 1
+    assert store.word_counts([]) == {}

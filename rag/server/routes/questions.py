@@ -53,7 +53,10 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
     _note(request, service, [body.question])
     (work,) = service.works([body.question], body, hangup_of(request), search=True)
     found = wait(work, work.found)
-    return WireHits(question=work.asked.question, generation=found.generation, hits=[serialize.hit(hit) for hit in found.hits])
+    typed, understood = work.asked.question, found.question if found.question != work.asked.question else None
+    return WireHits(
+        question=typed, understood=understood, generation=found.generation, hits=[serialize.hit(hit) for hit in found.hits]
+    )
 
 
 @router.post("/verify", responses=described(503))

@@ -63,6 +63,7 @@ function renderAnswer(answer, open) {
   const others = answer.alternatives.filter(other => other.confidence >= 0.05 || !found).map(other => alternativeCard(other, open)).filter(Boolean);
   const dissent = answer.dissent.map(other => alternativeCard(other, open)).filter(Boolean);
   const parts = [found ? given(answer, open) : refused(answer)];
+  if (answer.understood) parts.unshift(el('p', { class: 'reason' }, `Understood as: ${answer.understood}`));
   if (dissent.length) parts.push(el('div', { class: 'dissent' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards' }, dissent)));
   parts.push(...cards('Also', answer.parts.map(other => alternativeCard(other, open)).filter(Boolean)));
   parts.push(...cards('Where it stands', answer.citations.map(citation => citationCard(citation, open))));

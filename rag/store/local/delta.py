@@ -33,6 +33,10 @@ class Tail:
     def ids(self) -> NDArray[np.int64]:
         return np.fromiter(self._passages, dtype=np.int64)
 
+    def holders(self, word: str) -> int:
+        """How many of the passages that came have it."""
+        return len(self._holders.get(word, ()))
+
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
         """Take passages out, whether they are here or in the index, and put (id, text) in."""
         for passage_id in removed:

@@ -88,6 +88,10 @@ class Derived:
     def lexical(self, question: str, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
         return self._tail.search(self._lexical, question, k, allowed)
 
+    def word_count(self, word: str) -> int:
+        """How many passages have this stem; those that are gone count until a merge."""
+        return self._lexical.holders(word) + self._tail.holders(word)
+
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
         """How many of these passages the (dense, lexical) index holds; those that are left out of results count."""
         words = self._lexical.count(ids) + int(np.isin(self._tail.ids(), ids).sum())

@@ -130,6 +130,11 @@ class LocalStore:
         with self._searching() as connection:
             return self._derived.lexical(question, k, _allowed(connection, filter))
 
+    def word_counts(self, words: Sequence[str]) -> dict[str, int]:
+        with self._searching():
+            counts = {word: self._derived.word_count(word) for word in words}
+        return {word: count for word, count in counts.items() if count}
+
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         with self._database() as connection:
             present, rows = database.vectors(connection, ids, self._dim)

@@ -93,6 +93,10 @@ class PostgresStore:
     def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
         return self._database.read(lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact)))
 
+    def word_counts(self, words: Sequence[str]) -> dict[str, int]:
+        asked = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
+        return dict(self._database.read(lambda c: c.execute(asked, (list(words),)).fetchall()))
+
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         asked = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"
         values = (np.ascontiguousarray(vector, dtype=np.float32), list(ids))

@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.ingestion.chunking import split
+from rag.engine import Asked, Engine
+from rag.ingestion.ingest import embed_and_put
+from rag.settings import Settings
+from rag.spelling import WordSpeller
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder, NameReader, document
+
+TEXTS = {
+    "lease": "The insurance of the building is paid by the tenant. The tenant, Martin Weber, renewed the contract in 2018.",
+    "manual": "Retrieval of the boiler's log takes a minute. The contract with the installer ended.",
+}
+COMMON = {"tenant", "paid", "hire", "fire", "contracts", "when", "what", "does", "cost"}
+
+
+class Pieces(BagOfWordsEmbedder):
+    """Its tokenizer has a few whole words; all others are two pieces."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [1 if text in COMMON else 2 * len(text.split()) for text in texts]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    embedder = Pieces()
+    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in (document(t, k, k) for k, t in TEXTS.items())])
+    return store
+
+
+@pytest.fixture
+def speller(store: LocalStore) -> WordSpeller:
+    return WordSpeller(store, Pieces().count_tokens)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("who pays the insurnce?", "who pays the insurance?"),  # too few
+        ("Insuurance of what?", "Insurance of what?"),  # too many
+        ("what does retreival take", "what does retrieval take"),  # swapped
+        ("who is the tenent?", "who is the tenant?"),  # another
+        ("when was the contrct renewd?", "when was the contract renewed?"),
+        ("when did Marttin renew it?", "when did Martin renew it?"),  # a longer name
+        ("the contrcts of 2018", "the contracts of 2018"),  # a form that the index has not, but the language
+    ],
+)
+def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, meant: str) -> None:
+    assert speller.correct(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "What does the hire cost?",  # a common word that the index has not
+        "who insures the tenants?",  # other forms of words that it has
+        "INSURNCE",  # an acronym, perhaps
+        "mail tenent@example.org, see tenent/lease.pdf or tenent_2018",
+        "xqzzrt",
+        "who is Webor?",  # a short name
+        "tena",
+        "",
+    ],
+)
+def test_what_is_known_or_no_word_is_left_alone(speller: WordSpeller, typed: str) -> None:
+    assert speller.correct(typed) == typed
+
+
+def test_a_question_of_another_language_is_left_alone(speller: WordSpeller) -> None:
+    typed = "insurnce tenent contrct renewd"
+    assert speller.correct(typed) == typed
+
+
+def test_the_words_of_a_deleted_document_are_not_suggested(store: LocalStore, speller: WordSpeller) -> None:
+    store.delete("lease")
+    assert speller.correct("who pays the insurnce?") == "who pays the insurnce?"
+
+
+def test_the_question_as_understood_is_answered_and_shown(store: LocalStore, tmp_path: Path) -> None:
+    engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
+    answer = engine.ask("When was the contrct renewed?")
+    assert (answer.question, answer.understood) == ("When was the contrct renewed?", "When was the contract renewed?")
+    assert answer.receipt is not None
+    assert answer.receipt.question == "When was the contrct renewed?"
+    assert engine.ask("When was the contract renewed?").understood is None
+
+
+def test_it_can_be_switched_off(store: LocalStore, tmp_path: Path) -> None:
+    engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
+    (answer,) = engine.ask_many([Asked("When was the contrct renewed?", as_typed=True)])
+    assert answer.understood is None
+    off = build.assemble(Settings(index=tmp_path, threshold=0.0, spelling=0), store, Pieces(), NameReader())
+    assert isinstance(off, Engine)
+    assert off.ask("When was the contrct renewed?").understood is None
