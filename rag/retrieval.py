@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from rag.english import names
+from rag.filters import Condition
 from rag.folding import choose, fold
 from rag.fusion import fuse
 from rag.protocols import Embedder, Filter, Store, Vectors
-from rag.types import Hit
+from rag.types import Hit, Passage
 
 _ALWAYS = 2
 """How many of each retriever's best are among the hits, whatever the fusion makes of them."""
 _DEEPER = 4
 """How many times as many candidates are taken where copies of one text fill the places of others."""
+
+_NAMED = 0.5
+"""What is left of the distance to the best score for passages of a document that the question names."""
+_FEW, _SEARCHED = 12, 3
+"""Documents that a question may name, and those of them in which it is searched by itself."""
+_OPENING = 2000
+"""Characters in which a letter, a report or minutes say of which day they are."""
 
 
 class HybridRetriever:
@@ -31,20 +40,28 @@ class HybridRetriever:
 
     def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         depth = max(k, self._candidates)
-        hits, full = self._fused(question, vector, k, depth, filter)
+        named = self._named(question, filter)
+        hits, full = self._fused(question, vector, k, depth, filter, named)
         if len(hits) < k and full:  # one text stands so often that it has filled the candidates
-            hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter)
+            hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter, named)
         return hits
 
-    def _fused(self, question: str, vector: Vectors, k: int, depth: int, filter: Filter | None) -> tuple[list[Hit], bool]:
+    def _fused(
+        self, question: str, vector: Vectors, k: int, depth: int, filter: Filter | None, named: Sequence[str]
+    ) -> tuple[list[Hit], bool]:
         """The hits of `depth` candidates of each retriever, and whether there may be more candidates than these."""
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
+        for document_id in named[:_SEARCHED]:
+            within = (*(filter or ()), Condition("document", "=", document_id))
+            dense |= self._store.dense(vector, k, within)
+            lexical |= self._store.lexical(question, k, within)
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
+        passages = self._store.passages(list(scores))
+        scores |= {i: 1 - (1 - scores[i]) * _NAMED for i, p in passages.items() if p.document_id in named}
         order = sorted(scores, key=lambda i: (-scores[i], i))
-        passages = self._store.passages(order)
         always = min(_ALWAYS, k // 4)  # of fewer passages the fused order is the better judge
         firsts = {i for ranks in (by_dense, by_lexical) for i, rank in ranks.items() if rank <= always}
         hits = []
@@ -53,6 +70,22 @@ class HybridRetriever:
             ranks = by_dense.get(best), by_lexical.get(best)
             hits.append(Hit(passages[best], scores[best], dense[best], lexical.get(best, 0.0), *ranks, same))
         return hits, max(len(by_dense), len(by_lexical)) == depth
+
+    def _named(self, question: str, filter: Filter | None) -> list[str]:
+        """Ids of the documents that the question names by an identifier, a quarter, or the day with which they open; none if
+        they are many, which tells them from nothing."""
+        asked, dated = names.identifiers(question), names.days(question)
+        found = set[str]()
+        for words in asked:
+            passages = self._words(words, filter)
+            found |= {p.document_id for p in passages if asked & names.called(p.document_id, p.title)}
+        for day in dated:
+            passages = self._words(names.day_in_words(day), filter)
+            found |= {p.document_id for p in passages if p.start < _OPENING and day in names.days(p.text)}
+        return sorted(found) if len(found) <= _FEW else []
+
+    def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
+        return self._store.passages([i for i, _ in self._store.lexical(words, self._candidates, filter)]).values()
 
 
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:

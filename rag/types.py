@@ -82,7 +82,7 @@ class Passage:
 
     @property
     def in_context(self) -> str:
-        """What is embedded and searched by words."""
+        """What is embedded."""
         return f"{self.context}\n{self.text}"
 
 

@@ -113,3 +113,24 @@ def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: 
     assert {1, 2} <= {hit.lexical_rank for hit in hits}
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> None:
+    embedder = BagOfWordsEmbedder()
+    text = "Net sales of services were {} million dollars in the quarter."
+    reports = [
+        document(text.format(n), f"reports/{year} Q{quarter} ACME.pdf", "Form 10-Q")
+        for n, (year, quarter) in enumerate((year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3))
+    ]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
+    for asked in ("in Q2 2017", "in the second quarter of 2017"):
+        assert found(store, f"What were the net sales of services {asked}?")[0] == "reports/2017 Q2 ACME.pdf"
+
+
+def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) -> None:
+    embedder = BagOfWordsEmbedder()
+    text = "Report for the quarter ended July 1, {}. In the quarter ended July 1, {} net sales of services were {} million."
+    reports = [document(text.format(year, year - 1, year), f"{year}", "Report") for year in range(2001, 2020)]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
+    first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
+    assert "2010" in first[:2]

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.english.names import searched
 from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
 from rag.store.local import changelog, database, manifest, tantivy_index
@@ -310,7 +311,7 @@ class Derived:
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
     for start in range(0, len(ids), _BATCH):
         for passage_id, passage in database.passages(connection, ids[start : start + _BATCH]).items():
-            yield passage_id, passage.in_context
+            yield passage_id, searched(passage)
 
 
 def _difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:

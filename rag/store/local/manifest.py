@@ -14,7 +14,7 @@ from typing import Any
 NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
 OWN_FILES = frozenset({NAME, "keys.json", "stamps.json", "snapshots.jsonl"})
 """Files of an index's folder that look like documents."""
-_FORMAT = "3"
+_FORMAT = "4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from rag.english.names import searched
 from rag.errors import InputError
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
@@ -25,7 +26,7 @@ def put(
     connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None
 ) -> None:
     """Inside a transaction: the document with its passages in place of the one with its id, and of `instead_of`."""
-    words = [Counter(analyze(p.in_context)) for p in passages]
+    words = [Counter(analyze(searched(p))) for p in passages]
     _lock(connection, {document.id, instead_of or document.id})
     rows = connection.execute('SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)).fetchall()
     gone = _take_out(connection, [row for (row,) in rows])

@@ -1,0 +1,40 @@
+import pytest
+
+from rag.english.names import called, days, file_name, identifiers, searched
+from rag.types import Passage
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("What does RFC 9110 say?", {"rfc9110"}),
+        ("PO-4711 was paid", {"po4711"}),
+        ("the protocol NCT06145295", {"nct06145295"}),
+        ("EPA's 2022 report", {"epa2022"}),
+        ("the 2022 EPA report", {"epa2022"}),
+        ("net sales in Q3 2023", {"2023q3"}),
+        ("in the third quarter of fiscal year 2023", {"2023q3"}),
+        ("2023 Q3 AAPL", {"2023q3"}),
+        ("in 2022, Section 12.3 of Python 3.11 and 5 kg", set()),
+    ],
+)
+def test_an_identifier_has_one_spelling(text: str, found: set[str]) -> None:
+    assert identifiers(text) == found
+
+
+def test_days_however_they_are_written() -> None:
+    assert days("ended July 1, 2023; on 1 July 2023; 2023-07-01; 7/1/2023") == {"2023-07-01"}
+    assert days("30 February 2020, in July 2023") == frozenset()
+
+
+def test_a_document_is_called_by_its_file_and_title() -> None:
+    assert called("reports/2023_Q3_AAPL.pdf", "Form 10-Q") == {"2023q3"}
+    assert called("a/GSA2022.pdf", "RFC 9110") == {"gsa2022", "rfc9110"}
+    assert (file_name("a/b.c/2023 Q3.pdf"), file_name("a/README")) == ("2023 Q3", "README")
+
+
+def test_a_name_is_searched_with_the_passage() -> None:
+    passage = Passage("reports/2023 Q3 AAPL.pdf", 0, 9, "Net sales", "Form 10-Q", "Form 10-Q > Sales")
+    assert searched(passage) == "2023 Q3 AAPL 2023q3\nForm 10-Q > Sales\nNet sales"
+    titled = Passage("notes/lease.md", 0, 4, "Text", "The lease", "The lease")
+    assert searched(titled) == "\nThe lease\nText"
