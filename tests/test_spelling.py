@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.ingestion.chunking import split
 from rag.engine import Asked, Engine
+from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
 from rag.spelling import WordSpeller

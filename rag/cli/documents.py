@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from rag import build
 from rag.cli.options import filter_option, print_json, shared
+from rag.cli.progress import progress
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import Receipt, delete
@@ -42,16 +42,27 @@ def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], n
         return
     with build.pool(settings) as pool:
         ingest = build.ingest(settings, pool)
-        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-            report = ingest.run(files, progress.update)
-    print_json(report) if as_json else click.echo(_report(report, settings.place))
+        try:
+            with progress(len(files)) as seen:
+                ingest.run(files, seen)
+        except KeyboardInterrupt:
+            stopped(len(ingest.report.added) + len(ingest.report.updated), settings.place)
+            print_json(ingest.report) if as_json else None
+            sys.exit(130)
+    print_json(ingest.report) if as_json else click.echo(_report(ingest.report, settings.place))
+
+
+def stopped(documents: int, index: str) -> None:
+    """Says what a run that was interrupted has kept."""
+    said = f"rag: stopped; {documents} document{'' if documents == 1 else 's'} stored in {index} so far"
+    click.echo(f"{said}; run it again to go on", err=True)
 
 
 def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
     from rag.ingestion.uploads import enqueue
 
-    with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-        enqueued = enqueue(build.queue(settings), files, progress.update)
+    with progress(len(files)) as seen:
+        enqueued = enqueue(build.queue(settings), files, seen)
     if as_json:
         print_json(enqueued)
         return

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from rag import build
 from rag.cli.options import print_json, shared
+from rag.cli.progress import progress
 from rag.errors import BusyError, InputError, NotFoundError, RagError
 from rag.ingestion.sync import Changes
 from rag.render.terminal import clean
@@ -46,8 +46,8 @@ def sync_command(
             files = build.files(settings, [root], name)
             if dry_run:
                 return sync.preview(root, files)
-            with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr) as progress:
-                return sync.run(root, files, many, progress.update)
+            with progress(len(files)) as seen:
+                return sync.run(root, files, many, seen)
 
         if watch:
             _follow(root, settings.index, once, lambda changes: _say(changes, settings.place, as_json))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from rag.errors import ConflictError, InputError
+from rag.errors import BusyError, ConflictError, InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.file_cache import Stamps, hash_file, status_of
 from rag.parsing.formats import SUPPORTED
@@ -19,6 +22,11 @@ from rag.types import Document, Passage
 UPLOADED = "upload:"
 """Begins the source of what was uploaded to a service; all else has a path or a URI."""
 _BATCH_PASSAGES = 256
+_BATCH_SECONDS = 5.0
+"""What was read this long ago is stored, however little it is: a run that is stopped keeps what it has done."""
+_PATIENCE = 60.0
+"""Seconds that a run waits for others that write into the index."""
+T = TypeVar("T")
 Split = tuple[Document, list[Passage]]
 
 
@@ -35,6 +43,24 @@ class Report:
     """Parts of archives and mailboxes that are no longer in them."""
     left_out: int = 0
     """Characters of furniture of pages, such as navigation and running heads, that are not in the texts."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Files that are read and not stored yet."""
+
+    documents: list[Split] = field(default_factory=list)
+    files: int = 0
+    begun: float = field(default_factory=time.monotonic)
+
+    def add(self, documents: Iterable[Split]) -> None:
+        self.documents += documents
+        self.files += 1
+
+    @property
+    def due(self) -> bool:
+        many = sum(len(passages) for _, passages in self.documents) >= _BATCH_PASSAGES
+        return many or time.monotonic() - self.begun > _BATCH_SECONDS
 
 
 class Ingest:
@@ -59,31 +85,39 @@ class Ingest:
         self._by_file: dict[str, list[Document]] = {}
         self._by_id: dict[str, Document] = {}
         self._before: frozenset[str] = frozenset()
+        self._generation = 0
+        """Of the index, when its documents were looked at last or changed here."""
         self._met: set[Path] = set()
         self._status: dict[Path, str] = {}
         """Of files that are being read, before that."""
 
     def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
-        """Ingest the files, calling `seen` after each. Each document is durable once its batch is put, whatever comes after.
+        """Ingest the files, calling `seen` for each that is stored or needs no storing.
 
-        Raises InputError if not one file could be read.
+        The index is locked while a batch is stored, and free in between. What is stored stays, whatever comes after: an error,
+        Ctrl-C or a kill; `report` says what that is. Raises InputError if not one file could be read.
         """
-        with self._store.writing():
+        with self._store.writing():  # a writer elsewhere is named before anything is read
             self._remember()
-            pending: list[Split] = []
-            for job, loaded in self._loader(self._jobs(files, seen)):
-                pending += self._take(job.found, loaded)
-                if sum(len(passages) for _, passages in pending) >= _BATCH_PASSAGES:
-                    self._put(pending)
-                    pending = []
-                seen()
-            self._put(pending)
-        if self._stamps:
-            self._stamps.save()
+        try:
+            self._read(files, seen)
+        finally:
+            if self._stamps:
+                self._stamps.save()
         self._check_any()
         return self.report
 
+    def _read(self, files: Iterable[Found], seen: Callable[[], object]) -> None:
+        batch = _Batch()
+        for job, loaded in self._loader(self._jobs(files, seen)):
+            batch.add(self._take(job.found, loaded))
+            if batch.due:
+                self._put(batch, seen)
+                batch = _Batch()
+        self._put(batch, seen)
+
     def _remember(self) -> None:
+        self._generation = self._store.stats().generation
         documents = [_remembered(document) for document in self._store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
@@ -156,11 +190,11 @@ class Ingest:
         """Parts that are as they were in a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
         if stamps := {document.id: digest for document in documents if document.stamp not in ("", digest)}:
-            self._store.restamp(stamps)
+            _patiently(lambda: self._store.restamp(stamps))
 
     def _drop(self, found: Found, held: Collection[str]) -> None:
         for document in self._by_file.get(str(found.path), []):
-            if document.source not in held and self._store.delete(document.id):
+            if document.source not in held and _patiently(functools.partial(self._store.delete, document.id)):
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
@@ -187,12 +221,37 @@ class Ingest:
         if other.sha256 != document.sha256:
             raise Unreadable(f"{taken}, which is gone; give the folder another with --name, or: rag delete {document.id}")
 
-    def _put(self, pending: Sequence[Split]) -> None:
-        if not pending:
-            return  # no model loads for nothing
-        self.report.passages += embed_and_put(self._store, self._embedder, pending)
-        for document, _ in pending:
-            (self.report.updated if document.id in self._before else self.report.added).append(document.id)
+    def _put(self, batch: _Batch, seen: Callable[[], object]) -> None:
+        """Embed, then store under the lock."""
+        if batch.documents:  # no model loads for nothing
+            vectors = embed(self._embedder, batch.documents)
+            _patiently(lambda: self._store_batch(batch.documents, vectors))
+        for _ in range(batch.files):
+            seen()
+
+    def _store_batch(self, documents: Sequence[Split], vectors: Vectors) -> None:
+        stored, skipped, at = [], [], 0
+        with self._store.writing():
+            others = self._others()
+            for document, passages in documents:
+                rows, at = vectors[at : at + len(passages)], at + len(passages)
+                try:
+                    check_free(document.id, document.source, others.get(document.id))
+                    self._store.put(document, passages, rows)
+                    stored.append((document.id, len(passages)))
+                except ConflictError as error:
+                    skipped.append((document.source, f"{error.message}; {error.hint}"))
+            self._generation = self._store.stats().generation
+        self.report.skipped += skipped
+        for document_id, passages_stored in stored:
+            self.report.passages += passages_stored
+            (self.report.updated if document_id in self._before else self.report.added).append(document_id)
+
+    def _others(self) -> dict[str, Document]:
+        """The documents, by id, if others have changed the index meanwhile."""
+        if self._store.stats().generation == self._generation:
+            return {}
+        return {document.id: document for document in self._store.documents()}
 
     def _check_any(self) -> None:
         report = self.report
@@ -204,6 +263,17 @@ class Ingest:
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
+
+
+def _patiently(change: Callable[[], T]) -> T:
+    """Make a change for which another writer may have to be waited for. Raises BusyError if that takes too long."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return change()
+        except BusyError:
+            if time.monotonic() > until:
+                raise
 
 
 def note_link(stamps: Stamps, found: Found, known: Sequence[Document]) -> None:

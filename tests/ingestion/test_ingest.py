@@ -6,17 +6,19 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
 import pytest
 
 from rag.errors import BusyError, InputError, StoreError
+from rag.ingestion.chunking import split
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.ingest import Ingest, Report, embed_and_put
 from rag.parsing.load import find
-from rag.parsing.pool import Pool
+from rag.parsing.pool import Job, Pool, Result, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
@@ -195,7 +197,7 @@ def test_many_files_are_put_in_batches(store: LocalStore, tmp_path: Path) -> Non
     run = Ingest(store, BagOfWordsEmbedder(), 12)
     run.run(find([folder(tmp_path / "many", names)]), lambda: generations.append(store.stats().generation))
     assert run.report.added == [f"many/{name}" for name in names]
-    assert sorted(set(generations)) == [0, 256, 512]
+    assert sorted(set(generations)) == [256, 512, 600]  # counted when they are stored
     assert store.stats().documents == store.stats().generation == 600
 
 
@@ -212,6 +214,59 @@ def test_it_knows_what_was_put_since_it_was_made(store: LocalStore, docs: Path, 
     late = Ingest(local(tmp_path / "index"), BagOfWordsEmbedder(), 12)
     ingest(store, docs)
     assert late.run(find([docs])).unchanged == ALL
+
+
+def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.ingestion.ingest._BATCH_PASSAGES", 1)
+
+
+def test_others_write_between_its_batches(store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_batches(monkeypatch)
+    ingest(store, folder(tmp_path / "old", ("x.txt",)))
+    with Worker(tmp_path / "index") as other:
+
+        def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+            for job, loaded in one_by_one(jobs):
+                other.ask("begin")  # takes the lock, and would say so if that were not free
+                other.ask("end")
+                yield job, loaded
+
+        report = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader).run(find([docs]))
+    assert report.added == ALL
+
+
+def test_an_upload_that_comes_meanwhile_keeps_its_name(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_batches(monkeypatch)
+
+    def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+        for number, (job, loaded) in enumerate(one_by_one(jobs)):
+            if number == 1:
+                upload = Document(ALL[1], "Uploaded.", "B", f"upload:{ALL[1]}", "0" * 64)
+                embed_and_put(store, BagOfWordsEmbedder(), [(upload, split(upload, BagOfWordsEmbedder().count_tokens))])
+            yield job, loaded
+
+    report = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader).run(find([docs]))
+    assert report.added == [ALL[0], ALL[2]]
+    assert [(path.endswith("b.md"), "upload" in reason) for path, reason in report.skipped] == [(True, True)]
+    assert sources(store)[ALL[1]] == f"upload:{ALL[1]}"
+
+
+def test_what_was_stored_before_it_was_stopped_stays(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_small_batches(monkeypatch)
+
+    def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+        for number, result in enumerate(one_by_one(jobs)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield result
+
+    run, seen = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader), list[int]()
+    with pytest.raises(KeyboardInterrupt):
+        run.run(find([docs]), lambda: seen.append(1))
+    assert run.report.added == ALL[:2]
+    assert len(seen) == 2
+    assert both(store, "sardines") == [set(ALL[:2]), set(ALL[:2])]
+    assert ingest(store, docs).added == ALL[2:]
 
 
 class FullStore(LocalStore):
