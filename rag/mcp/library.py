@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from rag.claims.check import Report
 from rag.server.conversation import Exchanged
 from rag.server.library import Answered
 from rag.server.schemas import Options
@@ -22,6 +23,9 @@ class Library(Protocol):
     def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered: ...
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
+
+    def check(self, text: str, filters: Sequence[str]) -> Report:
+        """The text's sentences with their verdicts."""
 
     def document(self, document_id: str) -> Document | None: ...
 

@@ -160,6 +160,40 @@ class Why(BaseModel):
     notice: str = NOTICE
 
 
+class ClaimEvidence(BaseModel):
+    """A sentence of a document, `text[start:end] == quote`; `says`: supports, contradicts or near."""
+
+    document_id: str
+    title: str
+    quote: str
+    start: int
+    end: int
+    says: str
+    probability: float
+    url: str
+
+
+class CheckedClaim(BaseModel):
+    """A sentence of the text, `text[start:end]`, with its verdict."""
+
+    start: int
+    end: int
+    text: str
+    verdict: str = Field(
+        description="supported, contradicted, partly, not_in_documents, not_a_claim or not_checkable."
+    )
+    confidence: float
+    reason: str
+    wrong_citation: bool
+    evidence: list[ClaimEvidence]
+
+
+class CheckedClaims(BaseModel):
+    claims: list[CheckedClaim]
+    counts: dict[str, int]
+    notice: str = NOTICE
+
+
 class Ingested(BaseModel):
     name: str
     outcome: str = Field(description="added, updated, unchanged, rejected or waiting.")

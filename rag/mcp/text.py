@@ -66,6 +66,19 @@ def verified(made: schemas.Verified) -> str:
     return f"{made.status}: “{shortened(made.quote)}” in {made.document_id}{where}: {made.detail}{edited}{now}"
 
 
+def checked(made: schemas.CheckedClaims) -> str:
+    lines = []
+    for one in made.claims:
+        wrong = ", but not by what it cites" if one.wrong_citation else ""
+        lines.append(f"{one.verdict} ({one.confidence:.0%}){wrong}: {shortened(one.text)}")
+        lines += [f"  {one.reason}"] if one.reason else []
+        for found in one.evidence:
+            place = f"{found.document_id} characters {found.start}-{found.end}, {found.url}"
+            lines.append(f"  - {found.says}: “{shortened(found.quote)}” {place}")
+    counts = ", ".join(f"{name} {number}" for name, number in made.counts.items() if number)
+    return "\n".join([*lines, f"Sentences: {counts}", NOTICE])
+
+
 def why(made: schemas.Why) -> str:
     lines = [f"Question: {made.question}", *made.explanation, "", "Passages, best first:"]
     for one in made.passages:

@@ -23,7 +23,7 @@ from mcp.shared.exceptions import MCPError
 
 LEASE = "# Lease\n\n## End\n\nThe lease ends in May 2027.\n\n## People\n\nThe tenant is Ada Lovelace."
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
-READS = ["ask", "search", "why", "fetch", "read_document", "outline", "list_documents", "verify"]
+READS = ["ask", "search", "check_claims", "why", "fetch", "read_document", "outline", "list_documents", "verify"]
 MODES = ["auto", "legacy"]
 
 
@@ -186,6 +186,21 @@ def test_a_citation_is_verified(client: httpx.Client) -> None:
     moved = call(client, "verify", **{**given, "start": 0, "end": 13})
     assert (moved[1]["status"], moved[1]["start"]) == ("moved", cited["start"])
     assert call(client, "verify", **{**given, "document_id": "gone"})[1]["status"] == "missing"
+
+
+def test_claims_are_checked(client: httpx.Client) -> None:
+    claims = "The talks were led by William Burns in Muscat. The lease ends in May 2031."
+    text, fields, failed = call(client, "check_claims", text=claims)
+    assert not failed
+    assert all(claims[one["start"] : one["end"]] == one["text"] for one in fields["claims"])
+    (lease,) = [one for one in fields["claims"] if "2031" in one["text"]]
+    assert lease["verdict"] == "contradicted"
+    assert "contradicted" in text
+    assert lease["evidence"][0]["url"] in text
+    for one in lease["evidence"]:
+        document = client.get(f"/v1/documents/{one['document_id']}/text").text
+        assert document[one["start"] : one["end"]] == one["quote"]
+    assert call(client, "check_claims", text="Why?")[2]
 
 
 def test_why_names_the_passages(client: httpx.Client) -> None:

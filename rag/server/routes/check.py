@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field
 from rag import filters
 from rag.claims.check import Checked, Checker, Evidence, Report
 from rag.server import problems
+from rag.server.middleware import Hangup
 from rag.server.openapi import described
-from rag.server.schemas import Line, Strict
 from rag.server.state import Service, hangup_of, service_of
+from rag.server.schemas import Line, Strict
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -37,9 +38,15 @@ class Check(Strict):
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
-    sources: list[CheckSource] = Field(default=[], max_length=200, description="What [n] marks cite, unless the text lists it.")
-    filters: list[Line] = Field(default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`.")
-    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503.")
+    sources: list[CheckSource] = Field(
+        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
+    )
+    filters: list[Line] = Field(
+        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
+    )
+    deadline_ms: int | None = Field(
+        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
+    )
 
 
 class WireEvidence(BaseModel):
@@ -93,27 +100,36 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     Nothing is written anew.
     """
     begun = time.monotonic()
+    seconds = (body.deadline_ms or _QUESTIONS * service.settings.deadline_ms) / 1000
+    sources = {one.index: one.document_id for one in body.sources}
+    report = check_text(service, hangup_of(request), body.text, body.filters, sources, seconds)
+    request.state.exchange.notes["sentences"] = len(report.sentences)
+    return _report(report, time.monotonic() - begun)
+
+
+def check_text(
+    service: Service,
+    hangup: Hangup,
+    text: str,
+    conditions: Sequence[str],
+    sources: Mapping[int, str],
+    seconds: float = 0.0,
+) -> Report:
+    """The text checked in the models' thread, between questions of others, for so many seconds at
+    most; 0: as many as by default. Raises as `Checker.check`, and ServiceError."""
+    until = time.monotonic() + (seconds or _QUESTIONS * service.settings.deadline_ms / 1000)
     gone = threading.Event()
-    hangup_of(request).then(gone.set)
-    longest = body.deadline_ms or _QUESTIONS * service.settings.deadline_ms
-    checker = Checker(service.engine)
+    hangup.then(gone.set)
 
     def run(work: Callable[[], Any]) -> Any:
-        """In the models' thread, between questions of others."""
         if gone.is_set():
             raise problems.hung_up()
-        if time.monotonic() - begun > longest / 1000:
+        if time.monotonic() > until:
             raise problems.late()
         return service.models.call(work)
 
-    report = checker.check(
-        body.text,
-        filters.parse(body.filters) or None,
-        {one.index: one.document_id for one in body.sources},
-        run=run,
-    )
-    request.state.exchange.notes["sentences"] = len(report.sentences)
-    return _report(report, time.monotonic() - begun)
+    checker = Checker(service.engine)
+    return checker.check(text, filters.parse(conditions) or None, sources, run=run)
 
 
 def _report(report: Report, seconds: float) -> WireReport:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag.errors import InputError, NotFoundError
 from rag.ingestion import deletion
+from rag.errors import InputError, NotFoundError
 from rag.render.links import page_link
-from rag.server.api_keys import WRITE
-from rag.server.ingest_worker import check_names, safe_name
+from rag.claims.check import Report
 from rag.server.library import ServiceLibrary
+from rag.server.routes.check import check_text
+from rag.server.ingest_worker import check_names, safe_name
+from rag.server.api_keys import WRITE
 from rag.server.state import Service, hangup_of
 from rag.types import Document
 
@@ -42,6 +44,9 @@ class ServedLibrary(ServiceLibrary):
     """The service's index for one request; `base` is the address it came to, with "/" behind it."""
 
     base: str
+
+    def check(self, text: str, filters: Sequence[str]) -> Report:
+        return check_text(self.service, self.hangup, text, filters, {})
 
     def document(self, document_id: str) -> Document | None:
         return self.service.document(document_id)
@@ -63,11 +68,15 @@ class ServedLibrary(ServiceLibrary):
             return "waiting", [], "it is kept and will be put in"
         (file,) = job.files
         if file.outcome == "rejected":
-            raise InputError(f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md")
+            raise InputError(
+                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
+            )
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        return self.document(document_id) is not None and bool(deletion.delete(self.service.engine.store, [document_id]))
+        return self.document(document_id) is not None and bool(
+            deletion.delete(self.service.engine.store, [document_id])
+        )
 
 
 class McpEndpoint:
@@ -122,10 +131,14 @@ class McpEndpoint:
 
             from rag.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError("MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'") from error
+            raise NotFoundError(
+                "MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'"
+            ) from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        server.streamable_http_app(stateless_http=True, json_response=True, transport_security=checked_before)
+        server.streamable_http_app(
+            stateless_http=True, json_response=True, transport_security=checked_before
+        )
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
@@ -150,6 +163,8 @@ async def _refusal(request: Request) -> Response | None:
     return None
 
 
-def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _error(
+    status: int, code: int, message: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     return JSONResponse(body, status, headers)

@@ -1,0 +1,56 @@
+"""LangChain: a retriever, and a tool that answers with quotes.
+
+    from rag.client import Client
+    from rag.integrations.langchain import RagRetriever, answer_tool
+
+    retriever = RagRetriever(source=Client("http://127.0.0.1:8000"), k=8)
+    agent = create_agent(model, [answer_tool(Client("http://127.0.0.1:8000"))])
+
+Needs langchain-core: pip install 'rag[langchain]'.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rag.client import Client
+from rag.engine import Engine
+from rag.errors import InputError
+from rag.integrations.passages import answered, passages
+
+try:
+    from langchain_core.callbacks import CallbackManagerForRetrieverRun
+    from langchain_core.documents import Document
+    from langchain_core.retrievers import BaseRetriever
+    from langchain_core.tools import StructuredTool
+except ModuleNotFoundError as error:
+    raise InputError("this needs langchain-core, which is not installed", "run: pip install 'rag[langchain]'") from error
+
+TOOL = "ask_documents"
+ABOUT = (
+    "Answer a question from the person's own documents, with exact quotes. "
+    "If it says that it is not found in the documents, say so; do not answer from memory."
+)
+
+
+class RagRetriever(BaseRetriever):
+    """Passages with their places and scores in the metadata; `source` is a Client or an Engine."""
+
+    source: Any
+    k: int = 8
+    filters: list[str] = []
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        found = passages(self.source, query, self.k, self.filters)
+        return [Document(page_content=one.text, metadata=one.metadata, id=one.id) for one in found]
+
+
+def answer_tool(source: Client | Engine, filters: list[str] | None = None) -> StructuredTool:
+    """A tool for agents: its content is the answer with quotes, its artifact the fields."""
+
+    def ask_documents(question: str) -> tuple[str, dict[str, Any]]:
+        return answered(source, question, filters or [])
+
+    return StructuredTool.from_function(
+        ask_documents, name=TOOL, description=ABOUT, response_format="content_and_artifact"
+    )

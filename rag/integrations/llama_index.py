@@ -1,0 +1,69 @@
+"""LlamaIndex: a retriever, and a tool that answers with quotes.
+
+    from rag.client import Client
+    from rag.integrations.llama_index import RagRetriever, answer_tool
+
+    nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
+
+Needs llama-index-core: pip install 'rag[llama-index]'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag.client import Client
+from rag.engine import Engine
+from rag.errors import InputError
+from rag.integrations.passages import Passage, Source, answered, passages
+
+try:
+    from llama_index.core.retrievers import BaseRetriever
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+    from llama_index.core.tools import FunctionTool
+except ModuleNotFoundError as error:
+    raise InputError(
+        "this needs llama-index-core, which is not installed", "run: pip install 'rag[llama-index]'"
+    ) from error
+
+TOOL = "ask_documents"
+ABOUT = (
+    "Answer a question from the person's own documents, with exact quotes. "
+    "If it says that it is not found in the documents, say so; do not answer from memory."
+)
+
+
+class RagRetriever(BaseRetriever):
+    """Passages as nodes, with their places and scores."""
+
+    def __init__(self, source: Source, k: int = 8, filters: Sequence[str] = ()) -> None:
+        self._source = source
+        self._k = k
+        self._filters = filters
+        super().__init__()
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        found = passages(self._source, query_bundle.query_str, self._k, self._filters)
+        return [NodeWithScore(node=_node(one), score=one.score) for one in found]
+
+
+def _node(passage: Passage) -> TextNode:
+    """Scores and places are no part of what a model reads."""
+    return TextNode(
+        id_=passage.id,
+        text=passage.text,
+        metadata=passage.metadata,
+        start_char_idx=passage.start_char_index,
+        end_char_idx=passage.end_char_index,
+        excluded_llm_metadata_keys=["start_char_index", "end_char_index", "score", "dense", "lexical"],
+        excluded_embed_metadata_keys=list(passage.metadata),
+    )
+
+
+def answer_tool(source: Client | Engine, filters: Sequence[str] = ()) -> FunctionTool:
+    """A tool for agents: the answer with quotes as text."""
+
+    def ask_documents(question: str) -> str:
+        return answered(source, question, filters)[0]
+
+    return FunctionTool.from_defaults(ask_documents, name=TOOL, description=ABOUT)

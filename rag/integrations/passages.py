@@ -1,0 +1,84 @@
+"""What retrievers of other frameworks need, of a service or of an engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rag.client import Client
+from rag.engine import Engine, Searcher
+from rag.filters import parse
+from rag.render.cited import cited
+
+Source = Client | Searcher
+"""A client of `rag serve`, or an engine (`rag.build.engine`), of which one thread may ask at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """`document.text[start_char_index:end_char_index] == text`, in code points; higher scores are better."""
+
+    text: str
+    document_id: str
+    title: str
+    heading: str
+    start_char_index: int
+    end_char_index: int
+    score: float
+    dense: float
+    lexical: float
+
+    @property
+    def id(self) -> str:
+        """The place, as one word."""
+        return f"{self.document_id}#char={self.start_char_index},{self.end_char_index}"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """All but the text."""
+        return {name: value for name, value in asdict(self).items() if name != "text"}
+
+
+def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[Passage]:
+    """The `k` nearest, best first. Raises RagError."""
+    if isinstance(source, Client):
+        return [
+            Passage(
+                hit.text,
+                hit.document_id,
+                hit.title,
+                " > ".join(hit.headings),
+                hit.start_char_index,
+                hit.end_char_index,
+                hit.scores.score,
+                hit.scores.dense,
+                hit.scores.lexical,
+            )
+            for hit in source.search(question, filters, k)
+        ]
+    return [
+        Passage(
+            hit.passage.text,
+            hit.passage.document_id,
+            hit.passage.title,
+            hit.passage.heading,
+            hit.passage.start,
+            hit.passage.end,
+            hit.score,
+            hit.dense,
+            hit.lexical,
+        )
+        for hit in source.search(question, k, parse(filters) or None)
+    ]
+
+
+def answered(source: Client | Engine, question: str, filters: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """(the answer with [n] and quotes, or that the documents do not say; the same as fields)."""
+    if isinstance(source, Client):
+        found = source.ask(question, filters)
+        lines = [f"{found.answer or 'Not found in the documents: ' + (found.reason or '')}"]
+        lines += [f"[{one.index}] {one.document_id}: “{one.cited_text}”" for one in found.citations]
+        return "\n".join(lines), found.model_dump()
+    answer = source.ask(question, filter=parse(filters) or None)
+    return cited(answer).text, asdict(answer)

@@ -1,0 +1,59 @@
+"""Retrievers and tools of other frameworks against a real service, and in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.client import Client
+from rag.settings import Settings
+from tests.server.fake_server import open_backend, put_text, serving
+
+OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
+
+
+@pytest.fixture(scope="module", params=["service", "process"])
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    index: Path = tmp_path_factory.mktemp("served")
+    with serving(index) as http:
+        put_text(http, "oman.txt", OMAN)
+        put_text(http, "lease.md", "# Lease\n\nThe lease ends in May 2027.")
+        if request.param == "service":
+            with Client(str(http.base_url), http=httpx.Client(trust_env=False)) as made:
+                yield made
+        else:
+            yield open_backend(Settings(index=index, threshold=0.15)).engine
+
+
+def test_langchain_gets_documents_with_places(source: Any) -> None:
+    pytest.importorskip("langchain_core")
+    from rag.integrations import langchain
+
+    found = langchain.RagRetriever(source=source, k=2).invoke("secret talks")
+    assert [one.metadata["document_id"] for one in found][0] == "uploads/oman.txt"
+    place = found[0].metadata
+    assert OMAN[place["start_char_index"] : place["end_char_index"]] == found[0].page_content
+    only = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke("secret talks")
+    assert {one.metadata["document_id"] for one in only} == {"uploads/lease.md"}
+    tool = langchain.answer_tool(source)
+    called = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": {"question": "Who led the talks?"}})
+    assert called.content.startswith("William Burns")
+    assert "Muscat" in called.content
+    assert called.artifact["citations"]
+    assert tool.invoke({"question": "zebra giraffe okapi"}).startswith("Not found in the documents")
+
+
+def test_llama_index_gets_nodes_with_places(source: Any) -> None:
+    pytest.importorskip("llama_index.core")
+    from rag.integrations.llama_index import RagRetriever, answer_tool
+
+    found = RagRetriever(source, k=2).retrieve("secret talks")
+    node = found[0].node
+    assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
+    assert node.metadata["document_id"] == "uploads/oman.txt"
+    assert found[0].score >= found[-1].score
+    assert answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
