@@ -11,6 +11,7 @@ Needs langchain-core: pip install 'rag[langchain]'.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rag.client import Client
@@ -24,7 +25,9 @@ try:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.tools import StructuredTool
 except ModuleNotFoundError as error:
-    raise InputError("this needs langchain-core, which is not installed", "run: pip install 'rag[langchain]'") from error
+    raise InputError(
+        "this needs langchain-core, which is not installed", "run: pip install 'rag[langchain]'"
+    ) from error
 
 TOOL = "ask_documents"
 ABOUT = (
@@ -33,14 +36,16 @@ ABOUT = (
 )
 
 
-class RagRetriever(BaseRetriever):
+class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
     """Passages with their places and scores in the metadata; `source` is a Client or an Engine."""
 
     source: Any
     k: int = 8
-    filters: list[str] = []
+    filters: Sequence[str] = ()
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
         found = passages(self.source, query, self.k, self.filters)
         return [Document(page_content=one.text, metadata=one.metadata, id=one.id) for one in found]
 

@@ -33,7 +33,7 @@ ABOUT = (
 )
 
 
-class RagRetriever(BaseRetriever):
+class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
     """Passages as nodes, with their places and scores."""
 
     def __init__(self, source: Source, k: int = 8, filters: Sequence[str] = ()) -> None:
@@ -55,7 +55,13 @@ def _node(passage: Passage) -> TextNode:
         metadata=passage.metadata,
         start_char_idx=passage.start_char_index,
         end_char_idx=passage.end_char_index,
-        excluded_llm_metadata_keys=["start_char_index", "end_char_index", "score", "dense", "lexical"],
+        excluded_llm_metadata_keys=[
+            "start_char_index",
+            "end_char_index",
+            "score",
+            "dense",
+            "lexical",
+        ],
         excluded_embed_metadata_keys=list(passage.metadata),
     )
 

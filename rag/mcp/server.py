@@ -121,7 +121,9 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
     @server.tool(annotations=_reads("Check claims"))
     def check_claims(
         context: Context[Any, Any],
-        text: Annotated[str, Field(min_length=1, max_length=50_000, description="Any text: a draft, an answer.")],
+        text: Annotated[
+            str, Field(min_length=1, max_length=50_000, description="Any text: a draft, an answer.")
+        ],
         filters: Filters = [],  # noqa: B006
     ) -> Annotated[CallToolResult, schemas.CheckedClaims]:
         """Check a text against the documents, sentence by sentence: supported, contradicted, or not in them."""

@@ -334,7 +334,9 @@ def _claim(one: Checked, library: Library) -> schemas.CheckedClaim:
         )
         for found in one.evidence[:_MOST_EVIDENCE]
     ]
-    fields = {name: getattr(one, name) for name in schemas.CheckedClaim.model_fields if name != "evidence"}
+    fields = {
+        name: getattr(one, name) for name in schemas.CheckedClaim.model_fields if name != "evidence"
+    }
     return schemas.CheckedClaim(evidence=evidence, **fields)
 
 

@@ -17,7 +17,9 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001
 
 
 @pytest.fixture(scope="module", params=["service", "process"])
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def source(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     index: Path = tmp_path_factory.mktemp("served")
     with serving(index) as http:
         put_text(http, "oman.txt", OMAN)
@@ -34,13 +36,20 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
     from rag.integrations import langchain
 
     found = langchain.RagRetriever(source=source, k=2).invoke("secret talks")
-    assert [one.metadata["document_id"] for one in found][0] == "uploads/oman.txt"
+    assert found[0].metadata["document_id"] == "uploads/oman.txt"
     place = found[0].metadata
     assert OMAN[place["start_char_index"] : place["end_char_index"]] == found[0].page_content
     only = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke("secret talks")
     assert {one.metadata["document_id"] for one in only} == {"uploads/lease.md"}
     tool = langchain.answer_tool(source)
-    called = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": {"question": "Who led the talks?"}})
+    called = tool.invoke(
+        {
+            "type": "tool_call",
+            "id": "1",
+            "name": tool.name,
+            "args": {"question": "Who led the talks?"},
+        }
+    )
     assert called.content.startswith("William Burns")
     assert "Muscat" in called.content
     assert called.artifact["citations"]
@@ -56,4 +65,6 @@ def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
     assert node.metadata["document_id"] == "uploads/oman.txt"
     assert found[0].score >= found[-1].score
-    assert answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
+    assert (
+        answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
+    )

@@ -23,7 +23,17 @@ from mcp.shared.exceptions import MCPError
 
 LEASE = "# Lease\n\n## End\n\nThe lease ends in May 2027.\n\n## People\n\nThe tenant is Ada Lovelace."
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
-READS = ["ask", "search", "check_claims", "why", "fetch", "read_document", "outline", "list_documents", "verify"]
+READS = [
+    "ask",
+    "search",
+    "check_claims",
+    "why",
+    "fetch",
+    "read_document",
+    "outline",
+    "list_documents",
+    "verify",
+]
 MODES = ["auto", "legacy"]
 
 

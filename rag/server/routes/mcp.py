@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from rag.ingestion import deletion
+from rag.claims.check import Report
 from rag.errors import InputError, NotFoundError
 from rag.render.links import page_link
-from rag.claims.check import Report
 from rag.server.library import ServiceLibrary
 from rag.server.routes.check import check_text
 from rag.server.ingest_worker import check_names, safe_name

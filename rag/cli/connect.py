@@ -1,0 +1,102 @@
+"""`rag connect`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from rag.cli.options import print_json, shared
+from rag.connect import CLIENTS, Change, Server, config_path, connected, disconnected, write
+from rag.errors import InputError
+from rag.settings import Settings
+
+
+@click.command("connect")
+@click.argument("client", type=click.Choice(CLIENTS))
+@click.option("--remove", is_flag=True, help="Take rag's entry out again.")
+@click.option(
+    "--project", is_flag=True, help="The configuration of the current folder, not the person's own."
+)
+@click.option(
+    "--url",
+    default="",
+    metavar="URL",
+    help="A running rag serve, instead of a program that is started.",
+)
+@click.option(
+    "--key-env",
+    default="",
+    metavar="NAME",
+    help="With --url: the environment variable of the API key.",
+)
+@click.option("--allow-writes", is_flag=True, help="Offer the tools ingest and delete, too.")
+@click.option("--name", default="rag", show_default=True, help="The entry's name.")
+@click.option("--yes", "-y", is_flag=True, help="Write without asking.")
+@shared
+def connect_command(
+    settings: Settings,
+    as_json: bool,
+    client: str,
+    remove: bool,
+    project: bool,
+    url: str,
+    key_env: str,
+    allow_writes: bool,
+    name: str,
+    yes: bool,
+) -> None:
+    """Connect an agent to the documents: writes CLIENT's MCP configuration.
+
+    Shows what changes and asks first; the file as it was is kept beside it. Restart the program
+    afterwards.
+
+    \b
+    rag connect claude
+    rag connect codex --index ~/notes/index
+    rag connect cursor --url http://127.0.0.1:8000 --key-env RAG_KEY
+    rag connect claude --remove
+    """
+    path = config_path(client, project)
+    if remove:
+        change = disconnected(client, path, name)
+    else:
+        server = _asked(url, key_env) if url else _started(settings, allow_writes)
+        change = connected(client, path, server, name)
+    backup = _written(change, yes, as_json) if change.is_one else None
+    if as_json:
+        print_json({"path": path, "changed": change.is_one, "backup": backup})
+    elif not change.is_one:
+        click.echo(f"{path}: nothing to change")
+    else:
+        click.echo(f"{path}: written" + (f"; as it was: {backup}" if backup else ""))
+
+
+def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
+    click.echo(change.diff, err=as_json)
+    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InputError(
+            f"{change.path} is not changed without a yes", "look at the change above, and add --yes"
+        )
+    if not yes:
+        click.confirm(f"Write {change.path}?", abort=True)
+    return write(change)
+
+
+def _started(settings: Settings, allow_writes: bool) -> Server:
+    if settings.store != "local":
+        message = "the database's address, which may hold a password, does not belong into the agent's file"
+        raise InputError(message, "start rag serve, and connect with --url http://127.0.0.1:8000")
+    program = shutil.which("rag")
+    command, first = (program, []) if program else (sys.executable, ["-m", "rag"])
+    args = [*first, "mcp", "--index", str(settings.index.resolve())]
+    return Server(command, tuple([*args, "--allow-writes"] if allow_writes else args))
+
+
+def _asked(url: str, key_env: str) -> Server:
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"--url {url} is not an address", "write it as http://127.0.0.1:8000")
+    whole = url.rstrip("/")
+    return Server(url=whole if whole.endswith("/mcp") else f"{whole}/mcp", key_env=key_env)

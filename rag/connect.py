@@ -1,0 +1,255 @@
+"""Writes rag's entry into the configuration of programs that speak MCP, and takes it out again.
+
+Each program has one file, with other entries in it that stay as they are. A file that is not plain
+JSON or TOML is never changed: the error says what to put in by hand.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag.errors import InputError, NotFoundError
+
+Entry = dict[str, Any]
+CLIENTS = ("claude", "claude-desktop", "codex", "cursor", "vscode")
+BACKUP = ".before-rag"
+"""What is put behind a file's name for the copy of it as it was before the last change."""
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a program reaches rag: it starts `command` with `args`, or asks `url`.
+
+    `key_env` names the environment variable that holds the API key, "" for none.
+    """
+
+    command: str = ""
+    args: tuple[str, ...] = ()
+    url: str = ""
+    key_env: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file as it is and as it will be; `before` is None where there is none yet."""
+
+    path: Path
+    before: str | None
+    after: str
+
+    @property
+    def is_one(self) -> bool:
+        return (self.before or "") != self.after
+
+    @property
+    def diff(self) -> str:
+        before = (self.before or "").splitlines(keepends=True)
+        after, name = self.after.splitlines(keepends=True), str(self.path)
+        return "".join(difflib.unified_diff(before, after, name, name))
+
+
+def config_path(client: str, project: bool, environ: Mapping[str, str] | None = None) -> Path:
+    """The program's file: the person's own, or with `project` that of the current folder."""
+    environ = os.environ if environ is None else environ
+    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
+    if project:
+        here = {"claude": ".mcp.json", "codex": ".codex/config.toml", "cursor": ".cursor/mcp.json"}
+        here["vscode"] = ".vscode/mcp.json"
+        if client not in here:
+            raise InputError(f"{client} has no configuration of a folder", "leave out --project")
+        return Path(here[client])
+    if client == "claude":
+        return home / ".claude.json"
+    if client == "codex":
+        return Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml"
+    if client == "cursor":
+        return home / ".cursor" / "mcp.json"
+    data = _application_data(home, environ)
+    return (
+        data / "Code/User/mcp.json"
+        if client == "vscode"
+        else data / "Claude/claude_desktop_config.json"
+    )
+
+
+def _application_data(home: Path, environ: Mapping[str, str]) -> Path:
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support"
+    if sys.platform == "win32":
+        return Path(environ.get("APPDATA") or home / "AppData/Roaming")
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+
+
+def connected(client: str, path: Path, server: Server, name: str = "rag") -> Change:
+    """The file with rag's entry, in place of an older one."""
+    return _changed(client, path, name, entry(client, server))
+
+
+def disconnected(client: str, path: Path, name: str = "rag") -> Change:
+    """The file without it. Raises NotFoundError if it has none."""
+    return _changed(client, path, name, None)
+
+
+def entry(client: str, server: Server) -> Entry:
+    """What stands under rag's name, in the words of each program."""
+    if not server.url:
+        started: Entry = {"command": server.command, "args": list(server.args)}
+        return {"type": "stdio", **started} if client in ("claude", "vscode") else started
+    if client == "claude-desktop":
+        message = "Claude Desktop's file has only programs that it starts, no addresses"
+        raise InputError(message, "leave out --url")
+    made: Entry = (
+        {"url": server.url}
+        if client in ("codex", "cursor")
+        else {"type": "http", "url": server.url}
+    )
+    if server.key_env and client == "codex":
+        return made | {"bearer_token_env_var": server.key_env}
+    if server.key_env:
+        value = {"claude": f"${{{server.key_env}}}", "vscode": "${input:rag-key}"}
+        token = value.get(client, f"${{env:{server.key_env}}}")
+        return made | {"headers": {"Authorization": f"Bearer {token}"}}
+    return made
+
+
+def _changed(client: str, path: Path, name: str, made: Entry | None) -> Change:
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{name!r} is not a name of a server", "use letters, digits, - and _")
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "see whose file it is") from error
+    edit = _edited_toml if client == "codex" else _edited_json
+    return Change(path, before, edit(client, path, before or "", name, made))
+
+
+def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
+    key = "servers" if client == "vscode" else "mcpServers"
+    try:
+        config = json.loads(before) if before.strip() else {}
+        servers = config.get(key, {})
+        known = name in servers
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise _by_hand(path, "JSON", json.dumps({key: {name: made}}, indent=2)) from error
+    if made is None:
+        if not known:
+            raise NotFoundError(
+                f"{path} has no entry {name}", "see what it has, or name it with --name"
+            )
+        del servers[name]
+    else:
+        servers[name] = made
+    config[key] = servers
+    if client == "vscode" and made and "headers" in made:
+        _ask_for_key(config)
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def _ask_for_key(config: dict[str, Any]) -> None:
+    """VS Code asks once for what a file should not hold."""
+    asked = config.setdefault("inputs", [])
+    if not any(one.get("id") == "rag-key" for one in asked):
+        asked.append(
+            {
+                "id": "rag-key",
+                "type": "promptString",
+                "description": "API key of rag",
+                "password": True,
+            }
+        )
+
+
+def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
+    """Text in, text out: comments and order stay as they are."""
+    table = _toml_table(name, made) if made else ""
+    try:
+        known = name in tomllib.loads(before).get("mcp_servers", {})
+    except (ValueError, RecursionError, TypeError) as error:
+        raise _by_hand(path, "TOML", table) from error
+    if made is None and not known:
+        raise NotFoundError(
+            f"{path} has no entry {name}", "see what it has, or name it with --name"
+        )
+    rest = _without_table(before, name) if known else before
+    after = (
+        rest.rstrip("\n")
+        + ("\n\n" if rest.strip() and table else "\n" if rest.strip() else "")
+        + table
+    )
+    try:
+        found = tomllib.loads(after).get("mcp_servers", {}).get(name)
+    except ValueError as error:
+        raise _by_hand(path, "TOML as this can change it", table) from error
+    if found != made:
+        raise _by_hand(path, "TOML as this can change it", table)
+    return after
+
+
+def _without_table(text: str, name: str) -> str:
+    """Without the lines of `[mcp_servers.NAME]` and the tables below it."""
+    header = re.compile(
+        rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
+    )
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        if line.lstrip().startswith("["):
+            inside = header.fullmatch(line.rstrip("\n")) is not None
+        if not inside:
+            kept.append(line)
+    return "".join(kept)
+
+
+def _toml_table(name: str, made: Entry) -> str:
+    """JSON's strings and lists are TOML's."""
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in made.items()]
+    return "\n".join([f"[mcp_servers.{name}]", *lines]) + "\n"
+
+
+def _by_hand(path: Path, kind: str, snippet: str) -> InputError:
+    return InputError(
+        f"{path} is not {kind}, and stays as it is", f"put this in by hand:\n{snippet}"
+    )
+
+
+def write(change: Change) -> Path | None:
+    """The file as it will be, whole or not at all. The copy of it as it was, if there was one."""
+    path = change.path.resolve()  # where a link leads, and not in the link's place
+    backup = path.with_name(path.name + BACKUP) if change.before is not None else None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode & 0o777 if change.before is not None else 0o600
+        if backup:
+            _put(backup, change.before or "", mode)
+        _put(path, change.after, mode)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "see whose file it is"
+        ) from error
+    return backup
+
+
+def _put(path: Path, text: str, mode: int) -> None:
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, mode)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.connect import BACKUP, CLIENTS, Server, config_path, connected, disconnected, entry, write
+from rag.errors import InputError, NotFoundError
+
+STARTED = Server("/bin/rag", ("mcp", "--index", '/my "notes"/index'))
+ASKED = Server(url="http://127.0.0.1:8000/mcp", key_env="RAG_KEY")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_entry_comes_and_goes_and_the_rest_stays(client: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    change = connected(client, path, STARTED)
+    assert (change.before, write(change)) == (None, None)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert found(client, path)["args"] == list(STARTED.args)
+    assert not connected(client, path, STARTED).is_one
+    other = connected(client, path, Server("/other", ()), "other")
+    assert write(other) == path.with_name(path.name + BACKUP)
+    assert path.with_name(path.name + BACKUP).read_text() == change.after
+    write(connected(client, path, Server("/new", ("mcp",))))
+    assert found(client, path)["command"] == "/new"
+    write(disconnected(client, path))
+    assert found(client, path) is None
+    assert found(client, path, "other")["command"] == "/other"
+    with pytest.raises(NotFoundError, match="no entry rag"):
+        disconnected(client, path)
+
+
+def found(client: str, path: Path, name: str = "rag") -> Any:
+    text = path.read_text()
+    if client == "codex":
+        return tomllib.loads(text).get("mcp_servers", {}).get(name)
+    return json.loads(text)["servers" if client == "vscode" else "mcpServers"].get(name)
+
+
+def test_a_toml_file_keeps_its_comments_and_its_other_tables(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    before = '# mine\nmodel = "x"\n\n[mcp_servers.rag] # old\ncommand = "a"\n[mcp_servers.rag.env]\nA = "b"\n\n[tools]\nx = 1\n'
+    path.write_text(before)
+    after = connected("codex", path, STARTED).after
+    assert after.startswith('# mine\nmodel = "x"\n')
+    assert tomllib.loads(after) == {
+        "model": "x",
+        "tools": {"x": 1},
+        "mcp_servers": {"rag": {"command": "/bin/rag", "args": list(STARTED.args)}},
+    }
+    assert "mcp_servers" not in disconnected("codex", path).after
+
+
+@pytest.mark.parametrize(
+    ("client", "text"),
+    [
+        ("cursor", "{ // a comment\n}"),
+        ("cursor", "[]"),
+        ("cursor", '{"mcpServers": 1}'),
+        ("codex", "= ="),
+        ("codex", 'mcp_servers = { rag = { command = "x" } }\n'),
+    ],
+)
+def test_a_file_that_is_not_understood_stays_and_the_error_says_what_to_put_in(
+    client: str, text: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(InputError, match="by hand") as caught:
+        connected(client, path, STARTED)
+    assert "/bin/rag" in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_keys_are_named_never_written() -> None:
+    assert entry("codex", ASKED) == {"url": ASKED.url, "bearer_token_env_var": "RAG_KEY"}
+    assert entry("claude", ASKED)["headers"] == {"Authorization": "Bearer ${RAG_KEY}"}
+    assert entry("cursor", ASKED)["headers"] == {"Authorization": "Bearer ${env:RAG_KEY}"}
+    with pytest.raises(InputError, match="leave out --url"):
+        entry("claude-desktop", ASKED)
+
+
+def test_vs_code_asks_for_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    write(connected("vscode", path, ASKED))
+    write(connected("vscode", path, ASKED, "again"))
+    made = json.loads(path.read_text())
+    assert [one["id"] for one in made["inputs"]] == ["rag-key"]
+    assert made["servers"]["rag"]["headers"] == {"Authorization": "Bearer ${input:rag-key}"}
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("{}")
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "real.json")
+    write(connected("cursor", link, STARTED))
+    assert link.is_symlink()
+    assert found("cursor", tmp_path / "real.json")
+
+
+def test_where_the_files_are() -> None:
+    environ = {"HOME": "/home/ada", "XDG_CONFIG_HOME": "/home/ada/.config"}
+    assert config_path("claude", False, environ) == Path("/home/ada/.claude.json")
+    assert config_path("codex", False, {**environ, "CODEX_HOME": "/c"}) == Path("/c/config.toml")
+    assert config_path("vscode", True, environ) == Path(".vscode/mcp.json")
+    if sys.platform == "linux":
+        assert config_path("vscode", False, environ) == Path("/home/ada/.config/Code/User/mcp.json")
+    with pytest.raises(InputError, match="--project"):
+        config_path("claude-desktop", True, environ)
+
+
+def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rag", "connect", *arguments]
+    environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=home, env=environ, check=False
+    )
+
+
+def test_the_command_shows_the_change_asks_and_undoes(tmp_path: Path) -> None:
+    unasked = run(tmp_path, "cursor")
+    assert unasked.returncode == 2
+    assert "--yes" in unasked.stderr
+    assert '+    "rag": {' in unasked.stdout
+    assert not (tmp_path / ".cursor").exists()
+    done = run(tmp_path, "cursor", "--yes", "--index", "notes")
+    assert done.returncode == 0, done.stderr
+    args = found("cursor", tmp_path / ".cursor/mcp.json")["args"]
+    assert args[-2:] == ["--index", str(tmp_path / "notes")]
+    again = run(tmp_path, "cursor", "--yes", "--index", "notes", "--json")
+    assert json.loads(again.stdout)["changed"] is False
+    gone = run(tmp_path, "cursor", "--remove", "--yes")
+    assert gone.returncode == 0
+    assert found("cursor", tmp_path / ".cursor/mcp.json") is None
+    assert run(tmp_path, "cursor", "--remove", "--yes").returncode == 2
+    assert run(tmp_path, "codex", "--url", "nowhere", "--yes").returncode == 2
