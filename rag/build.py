@@ -249,6 +249,11 @@ def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
     return FormClassifier.load(embedder) if settings.embedder == "minilm" and SHIPPED.is_file() else None
 
 
+def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
+    """An engine over another index, which is made if it is absent, with models that are loaded already."""
+    return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
+
+
 def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
     """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
     _prepare(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,14 @@ from rag.errors import InputError
 from rag.place import SCHEMES, shown
 
 CONFIG_FILE = "rag.toml"
+DEFAULT_COLLECTION = "default"
+"""The index itself, beside which others have names."""
+_TRUSTED = frozenset(
+    {"store", "embedder", "reader", "calibration", "host", "history"}
+    | {"cors_origins", "certfile", "keyfile", "keys_file"}
+)
+"""Where models, indexes and the service are, and what files are written: only a file that a person named says that."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,8 @@ class Settings:
 
     index: Path = Path("index")
     """Folder of the index."""
+    collection: str = DEFAULT_COLLECTION
+    """Which collection of the index; "default" is the index itself."""
     store: str = field(default="local", repr=False)  # it may hold a password
     """"local" (the folder `index`), or a PostgreSQL address: postgresql://USER:PASSWORD@HOST:PORT/DATABASE."""
     embedder: str = "minilm"
@@ -84,8 +95,24 @@ class Settings:
     """Milliseconds after which a question is given up; a request may ask for fewer."""
     max_upload_mb: int = 32
     """Most mebibytes of an upload."""
-    rate: int = 600
-    """Most requests a minute with one API key; 0: any number."""
+    rate: int = 4800
+    """Most passages read a minute for one API key; a request that reads none counts as one. 0: any number."""
+    request_passages: int = 800
+    """Most passages read for one request: its questions times the passages of each."""
+    connections: int = 1000
+    """Most connections to the service; fewer where the system gives fewer file handles."""
+    keys_file: str = ""
+    """File of the API keys; "": keys.json in the index's folder."""
+    cors_origins: str = ""
+    """Origins, such as https://app.example.org, joined by commas, whose pages may ask with a key; "": the own page alone."""
+    certfile: str = ""
+    """PEM file of the service's certificate and its chain; "": HTTP without TLS."""
+    keyfile: str = ""
+    """PEM file of the certificate's private key; "": it is in `certfile`."""
+    header_seconds: int = 10
+    """Seconds in which the headers of a request must have come."""
+    address_connections: int = 100
+    """Most connections from one address, but from this machine."""
     log_questions: int = 0
     """1: the service's log holds the questions; 0: it does not."""
     screen: str = "auto"
@@ -101,6 +128,8 @@ class Settings:
         path = Path(named or CONFIG_FILE)
         values: dict[str, Any] = _read_toml(path) if named or path.is_file() else {}
         variables = {k[4:].lower(): v for k, v in environ.items() if k.startswith("RAG_") and k != "RAG_CONFIG"}
+        if not named:
+            _check_found(path, values)
         settings = cls()
         if given.get("index") is not None:
             given = {"store": "local", **given}  # who names a folder means the folder
@@ -151,6 +180,8 @@ class Settings:
             "log_questions": (0, 1),
             "spelling": (0, 1),
         }
+        limits |= {"request_passages": (1, 100_000)}
+        limits |= {"connections": (8, 100_000), "header_seconds": (1, 600), "address_connections": (1, 100_000)}
         for name, (least, most) in limits.items():
             if not least <= getattr(self, name) <= most:
                 value = getattr(self, name)
@@ -158,6 +189,17 @@ class Settings:
                 raise InputError(message, f"set {name} within its range")
         if self.screen not in ("auto", "full", "plain"):
             raise InputError(f"screen = {self.screen!r} in {source} is not auto, full or plain", "set screen to one of these")
+
+
+def _check_found(path: Path, values: Mapping[str, Any]) -> None:
+    """A file that merely lies in the working folder may be anyone's. Raises InputError if it says where things are."""
+    if wanted := sorted(_TRUSTED.intersection(values)):
+        message = f"{path.absolute()} sets {', '.join(wanted)}, which a file that merely lies in this folder may not"
+        raise InputError(
+            message, f"if you trust it: export RAG_CONFIG={path.absolute()}; else take that out, or leave the folder"
+        )
+    if values:
+        _log.warning("settings from %s: %s", path, ", ".join(f"{name} = {value!r}" for name, value in values.items()))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -41,9 +41,9 @@ HOMES = {
         f"server/{name}.py"
         for name in ("app", "openapi", "problems", "run", "state", "routes/questions", "routes/documents", "routes/operations")
     }
-    | {"server/routes/check.py", "server/routes/dify.py", "server/routes/openai.py"},
+    | {f"server/routes/{name}.py" for name in ("check", "collections", "dify", "feedback", "openai")},
     "mcp": {"mcp/server.py", "mcp/tools.py", "server/routes/mcp.py"},
-    "uvicorn": {"server/run.py"},
+    "uvicorn": {"server/run.py", "server/connections.py"},
     "prometheus_client": {"server/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
     "prompt_toolkit": {"repl/terminal.py", "repl/pager.py"},

@@ -108,7 +108,7 @@ def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Pr
     """`rag serve`, or the same on the tests' small models."""
     port = str(free_port())
     env = {**(FAKES if fake else {}), "RAG_STORE": dsn, "RAG_INDEX": str(folder), "RAG_PORT": port, **environment}
-    module, arguments = ("tests.server.fake_server", ()) if fake else ("rag", ("serve",))
+    module, arguments = ("tests.server.fake_server", ()) if fake else ("rag", ("serve", "--no-key"))
     return Program(module, arguments, env, folder / "log", f"http://127.0.0.1:{port}")
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import print_json, shared
+from rag.cli.options import print_json, shared_by_all
 from rag.errors import InputError
 from rag.render.terminal import clean
-from rag.settings import Settings
+from rag.server.audit import Audit
+from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.store.collections import Collections
+
+if TYPE_CHECKING:
+    from rag.server.api_keys import Key
 
 
 @click.group("keys")
@@ -20,44 +27,91 @@ def keys_command() -> None:
 @keys_command.command("add")
 @click.argument("name")
 @click.option("--write", is_flag=True, help="It may also change documents; by default it may only read.")
-@shared
-def add(settings: Settings, as_json: bool, name: str, write: bool) -> None:
-    """Make a key called NAME and print it. It is shown this once."""
-    from rag.server.api_keys import READ, WRITE, keys_of
+@click.option(
+    "--collection",
+    "collections",
+    multiple=True,
+    metavar="NAME",
+    help="A collection that it may use, and no other; repeat for more. By default it may use, make and delete all.",
+)
+@click.option("--days", type=click.IntRange(0, 36_500), default=0, help="Days after which it expires; 0: never.")
+@shared_by_all
+def add(settings: Settings, as_json: bool, name: str, write: bool, collections: tuple[str, ...], days: int) -> None:
+    """Make a key called NAME and print it. It is shown this once.
+
+    \b
+    rag keys add page                                   reads every collection
+    rag keys add crm --write --collection contracts     writes one, and sees no other
+    """
+    from rag.server.api_keys import EVERY, READ, WRITE, keys_of
 
     if not name.strip():
         raise InputError("the key has no name", "say what it is for: rag keys add NAME")
-    key, token = keys_of(settings).add(name, WRITE if write else READ)
+    ids = tuple(_id(settings, one) for one in collections) or EVERY
+    key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
+    Audit(settings.index).note("key added", key=key.id, scope=key.scope, collections=list(key.collections), expires=key.expires)
+    _show_new(key, token, as_json)
+
+
+def _show_new(key: Key, token: str, as_json: bool) -> None:
     if as_json:
-        print_json({"id": key.id, "name": key.name, "scope": key.scope, "key": token})
+        print_json({"id": key.id, "name": key.name, "scope": key.scope, "expires": key.expires, "key": token})
         return
     click.echo(token)
-    click.echo(f"{key.scope} key {key.id} for {clean(name)}; keep it now, it is not shown again", err=True)
+    click.echo(f"{key.scope} key {key.id} for {clean(key.name)}; keep it now, it is not shown again", err=True)
+
+
+def _id(settings: Settings, collection: str) -> str:
+    if collection == DEFAULT_COLLECTION:
+        return collection
+    return Collections(settings.index).named(collection).id
+
+
+@keys_command.command("rotate")
+@click.argument("name")
+@click.option("--hours", type=click.IntRange(0, 8760), default=0, help="Hours for which the old key still holds.")
+@shared_by_all
+def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
+    """Make a new key in place of the one called NAME, or with this id, and revoke that."""
+    from rag.server.api_keys import keys_of
+
+    key, token = keys_of(settings).rotate(name, hours)
+    Audit(settings.index).note("key rotated", key=key.id, name=name)
+    _show_new(key, token, as_json)
 
 
 @keys_command.command("list")
-@shared
+@shared_by_all
 def list_keys(settings: Settings, as_json: bool) -> None:
     """List the keys, revoked ones too; never the keys themselves."""
     from rag.server.api_keys import keys_of
 
-    shown = [{k: v for k, v in dataclasses.asdict(key).items() if k != "sha256"} for key in keys_of(settings).all()]
+    names = {one.id: one.name for one in Collections(settings.index).all()}
+    shown = [_facts(key, names) for key in keys_of(settings).all()]
     if as_json:
         print_json(shown)
         return
     for key in shown:
-        state = f"revoked {key['revoked']}" if key["revoked"] else "active"
-        click.echo(f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  {clean(key['name'])}")
+        state = f"revoked {key['revoked']}" if key["revoked"] else f"until {key['expires']}" if key["expires"] else "active"
+        where = "" if key["collections"] == ["*"] else f"  in {', '.join(key['collections'])}"
+        click.echo(f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  {clean(key['name'])}{where}")
+
+
+def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
+    """What may be shown of it, with its collections by name; of one that was deleted the id."""
+    facts = {name: value for name, value in dataclasses.asdict(key).items() if name != "sha256"}
+    return facts | {"collections": [names.get(one, one) for one in key.collections]}
 
 
 @keys_command.command("revoke")
 @click.argument("name")
-@shared
+@shared_by_all
 def revoke(settings: Settings, as_json: bool, name: str) -> None:
     """Revoke the key with this id, or all called NAME. A running service refuses it from then on."""
     from rag.server.api_keys import keys_of
 
     revoked = [key.id for key in keys_of(settings).revoke(name)]
+    Audit(settings.index).note("keys revoked", keys=revoked)
     if as_json:
         print_json({"revoked": revoked})
         return

@@ -36,6 +36,7 @@ _COMMANDS = {
     "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
     "mcp": ("rag.cli.mcp", "Serve the documents to an agent over stdin and stdout (MCP)."),
     "connect": ("rag.cli.connect", "Connect an agent: write its MCP configuration."),
+    "collection": ("rag.cli.collections", "Make, list, rename and delete collections."),
     "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
     "eval": ("rag.cli.evaluate", "Ask gold questions: how good the answers are, and why they miss."),
     "why": ("rag.cli.evaluate", "Say at which stage a question lost its answer."),

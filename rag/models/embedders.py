@@ -24,7 +24,9 @@ class SentenceTransformerEmbedder:
         """
         path, local = embedder_path(setting)
         try:
-            self._model = SentenceTransformer(path, device="cpu", local_files_only=local)
+            self._model = SentenceTransformer(
+                path, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+            )
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"embedder {setting} cannot be loaded: {reason}", "set RAG_EMBEDDER to another model") from error

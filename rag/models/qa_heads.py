@@ -104,7 +104,7 @@ class TransformersHead:
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
         model, report = AutoModelForQuestionAnswering.from_pretrained(
-            path, local_files_only=local, dtype=torch.float32, output_loading_info=True
+            path, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
         if any("qa_outputs" in name for name in report["missing_keys"]):
             raise ValueError(_NO_HEAD)  # transformers would fill it in at random

@@ -25,6 +25,7 @@ class RememberingEmbedder:
         self._most = most
         self._vectors: OrderedDict[str, Vectors] = OrderedDict()
         self._lock = Lock()
+        self.inner = embedder
         self.remembered = 0
         self.embedded = 0
         self.name = embedder.name

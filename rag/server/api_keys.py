@@ -23,12 +23,16 @@ from rag.settings import Settings
 
 READ, WRITE = "read", "write"
 SCOPES = (READ, WRITE)
+EVERY = ("*",)
 _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`scope` "write" may do all that "read" may. `sha256` is the digest of the whole key; `revoked` a date, or ""."""
+    """`scope` "write" may do all that "read" may. `sha256` is the digest of the whole key; `revoked` a date, or "".
+
+    `collections` are the ids of those that it may use, or EVERY. `expires`: a moment such as 2027-01-31T12:00:00Z, or "".
+    """
 
     id: str
     name: str
@@ -36,6 +40,17 @@ class Key:
     created: str
     sha256: str
     revoked: str = ""
+    collections: tuple[str, ...] = EVERY
+    expires: str = ""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it may use every collection, and make and delete them if it may write."""
+        return self.collections == EVERY
+
+    def may_use(self, collection: str) -> bool:
+        """`collection`: its id; "default" is that of the index itself."""
+        return self.everywhere or collection in self.collections
 
 
 class Keys:
@@ -74,15 +89,20 @@ class Keys:
         key = next((key for key in self.all() if key.id == key_id), None)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
         same = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
-        return key if key and same and not key.revoked else None
+        valid = key and same and not key.revoked and (not key.expires or _now() < key.expires)
+        return key if valid else None
 
-    def add(self, name: str, scope: str) -> tuple[Key, str]:
-        """(the key as it is kept, the key itself, which is not kept)."""
+    def add(self, name: str, scope: str, collections: Sequence[str] = EVERY, days: int = 0) -> tuple[Key, str]:
+        """(the key as it is kept, the key itself, which is not kept). `collections`: ids; 0 `days`: it does not expire."""
+        if not collections:
+            raise InputError(f"key {name} may use no collection", "name one with --collection")
         if scope not in SCOPES:
             raise InputError(f"{scope!r} is no scope of a key", f"one of: {', '.join(SCOPES)}")
         key_id = secrets.token_hex(4)
         token = f"rag_{key_id}_{secrets.token_urlsafe(32)}"
-        key = Key(key_id, name, scope, _now(), hashlib.sha256(token.encode()).hexdigest())
+        expires = _now(days * 86_400) if days else ""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        key = Key(key_id, name, scope, _now(), digest, "", tuple(collections), expires)
         with self._lock():
             self._save((*self.all(), key))
         return key, token
@@ -97,6 +117,23 @@ class Keys:
             changed = tuple(replace(key, revoked=_now()) if key.id in found else key for key in keys)
             self._save(changed)
         return [key for key in changed if key.id in found]
+
+    def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
+        """A new key in place of the active one with this id or name, which is revoked, or holds for some more hours.
+
+        Raises NotFoundError; InputError if several have the name.
+        """
+        found = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
+        if len(found) > 1:
+            raise InputError(f"{len(found)} active keys are called {name}", "name one by its id: rag keys list")
+        if not found:
+            raise NotFoundError(f"no active key {name}", "see which there are: rag keys list")
+        (old,) = found
+        made, token = self.add(old.name, old.scope, old.collections)
+        with self._lock():
+            ended = replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
+            self._save([ended if key.id == old.id else key for key in self.all()])
+        return made, token
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -124,13 +161,17 @@ class Keys:
 
 
 def _load(path: Path) -> tuple[Key, ...]:
-    return tuple(Key(**key) for key in json.loads(path.read_text(encoding="utf-8"))["keys"])
+    return tuple(
+        Key(**{**key, "collections": tuple(key.get("collections", EVERY))})
+        for key in json.loads(path.read_text(encoding="utf-8"))["keys"]
+    )
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def _now(later: float = 0) -> str:
+    """This moment, or so many seconds later."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + later))
 
 
 def keys_of(settings: Settings) -> Keys:
-    """Those of the settings' index."""
-    return Keys(settings.index / "keys.json")
+    """Those of the settings' index, or of the file that they name."""
+    return Keys(Path(settings.keys_file) if settings.keys_file else settings.index / "keys.json")

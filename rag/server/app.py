@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,9 +14,13 @@ from starlette.routing import Route
 from rag import __version__, build
 from rag.server import openapi, problems
 from rag.server.auth import Access
+from rag.server.collection_host import CollectionHost
+from rag.server.connections import AcceptErrors
+from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import Bounds, Guard
-from rag.server.routes import check, dify, documents, mcp, openai, operations, questions
+from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions
+from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service
 from rag.settings import Settings
 
@@ -31,21 +36,27 @@ def create_app(
     settings: Settings,
     open_backend: Callable[[Settings], Backend] = build.backend,
     on_failure: Callable[[BaseException], object] = _ignore,
+    token: str = "",
 ) -> FastAPI:
     """The service over the settings' index. Index and models are opened when it starts, in a thread of their own.
 
-    `on_failure` is told if they cannot be. Raises StoreError if uploads cannot be kept in the index's folder.
+    `on_failure` is told if they cannot be. `token` is asked for while there are no keys; "": none is. Raises StoreError if
+    uploads cannot be kept in the index's folder.
     """
     service = Service(settings, lambda: open_backend(settings), on_failure)
+    collections = CollectionHost(service)
     threads = settings.queue + _SPARE_THREADS
     agents = mcp.McpEndpoint(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(AcceptErrors())
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         service.start()
+        collections.start()
         async with agents.running():
             yield
+        await anyio.to_thread.run_sync(collections.close)
         await anyio.to_thread.run_sync(service.close)
 
     app = FastAPI(
@@ -57,13 +68,16 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
     )
-    app.state.service = service
-    for router in (questions.router, documents.router, operations.router, check.router, openai.router, dify.router):
-        app.include_router(router)
+    app.state.service, app.state.collections = service, collections
+    for module in (questions, documents, operations, check, openai, dify, collection_routes, feedback):
+        app.include_router(module.router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)
-    access = Access(service.keys, settings.host, settings.rate)
-    app.add_middleware(Guard, access=access, bounds=Bounds(threads, settings.max_upload_mb << 20), metrics=service.metrics)
+    access = Access(service.keys, settings.host, settings.rate, token)
+    bounds, cors = Bounds(threads, settings.max_upload_mb << 20), Cors(settings.cors_origins)
+    app.add_middleware(
+        Guard, access=access, bounds=bounds, metrics=service.metrics, cors=cors, collections=collections, audit=service.audit
+    )
     app.add_middleware(ErrorShapes)
     app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]
     return app

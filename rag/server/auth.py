@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -12,22 +14,29 @@ from rag.errors import StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
 
+_WRITING = ("/v1/documents", "/v1/jobs")
+ASK_SEVERAL = "/v1/collections/ask"
 OPEN = frozenset({"/", "/health", "/ready", "/openapi.json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
 _MOST_CALLERS = 10_000
 
 
 class Access:
-    """The rules of one service. `host` is what it is bound to, `rate` the requests a minute of one key; 0: any number."""
+    """The rules of one service. `host` is what it is bound to, `rate` the requests a minute of one key; 0: any number.
 
-    def __init__(self, keys: Keys, host: str, rate: int) -> None:
+    `token` is asked for as long as no key was ever made; "": anyone on this machine may ask then.
+    """
+
+    def __init__(self, keys: Keys, host: str, rate: int, token: str = "") -> None:
         self._keys = keys
         self._host = host
+        self._token = token
         self._rate = Rate(rate)
 
     @property
     def keyless(self) -> bool:
-        """Whether anyone on this machine may ask: on loopback, as long as no key was ever made."""
+        """Whether this machine may ask without a key, but for the token: on loopback, as long as no key was ever made."""
         return self._host in LOOPBACK and not self._keys.all()
 
     def who(self, method: str, path: str, headers: Mapping[str, str]) -> Key | None:
@@ -41,25 +50,57 @@ class Access:
             raise
         if keyless:
             _check_place(headers, opens_page=method == "GET" and path == "/")
+            self._check_token(method, path, headers)
         return None if keyless or is_open(method, path) else self._key(headers)
 
-    def admit(self, key: Key, method: str, path: str) -> None:
-        """Raises ServiceError with 403 or 429 where the key may not do this, or not so often."""
-        if _writes(method, path) and key.scope != WRITE:
+    def _check_token(self, method: str, path: str, headers: Mapping[str, str]) -> None:
+        """Behind a proxy that forwards without a word every request looks like this machine's own: hence the token."""
+        if self._token and not is_open(method, path):
+            given = _bearer(headers)
+            if not hmac.compare_digest(given.encode(), self._token.encode()):
+                message = "the token is wrong" if given else "this needs the token of this run"
+                hint = "open the address that rag serve printed, or send its token as the header Authorization: Bearer TOKEN"
+                raise ServiceError(401, "unauthorized", message, f"{hint}; keys that last: rag keys add NAME")
+
+    def admit(self, key: Key, method: str, path: str, collection: str = "default") -> None:
+        """Raises ServiceError with 403 or 429 where the key may not do this, or not so often.
+
+        `path` is that within the collection with the id `collection`; "" for what is in none. What a key may not use is
+        refused alike, whether or not it is there.
+        """
+        if not key.everywhere and not (key.may_use(collection) if collection else _in_none(method, path)):
+            hint = "ask whoever made the key; which it may use: GET /v1/collections"
+            raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
+        private = path == "/v1/feedback" and method != "POST"  # what others have asked
+        if (changes(method, path) or private) and key.scope != WRITE:
             raise ServiceError(
                 403, "read-only-key", f"key {key.id} may only read", "use one made with: rag keys add NAME --write"
             )
         self._rate.take(key.id)
 
+    def charge(self, key: Key, passages: int) -> None:
+        """Raises ServiceError with 429 where the key has not so many left."""
+        self._rate.take(key.id, passages)
+
+    def rate_headers(self, key_id: str) -> dict[str, str]:
+        """What is left of the key's rate, as header fields; none without a limit."""
+        return self._rate.headers(key_id)
+
     def _key(self, headers: Mapping[str, str]) -> Key:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = self._keys.check(token.strip()) if scheme.lower() == "bearer" else None
+        token = _bearer(headers)
+        key = self._keys.check(token) if token else None
         if key is None:
             message = "the API key is wrong or revoked" if token else "this needs an API key"
             raise ServiceError(
                 401, "unauthorized", message, "send the header Authorization: Bearer KEY; make one: rag keys add NAME"
             )
         return key
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    """What was sent as a bearer token, "" if nothing was."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_open(method: str, path: str) -> bool:
@@ -70,7 +111,7 @@ def is_open(method: str, path: str) -> bool:
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
     """Without keys a page of another site must not ask through the browser: neither across origins nor by a name of its own
     that leads here (DNS rebinding). A link to the page may be followed."""
-    if "forwarded" in headers or "x-forwarded-for" in headers:  # a proxy, which asks for others
+    if any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers):  # a proxy, which asks for others
         hint = "make keys: rag keys add NAME; then a proxy may ask for others"
         raise ServiceError(421, "host", "without keys this service is for this machine alone", hint)
     host = headers.get("host", "localhost")
@@ -90,29 +131,58 @@ def _hostname(netloc: str) -> str:
         return ""
 
 
-def _writes(method: str, path: str) -> bool:
-    return method not in ("GET", "HEAD") and path.startswith("/v1/documents")
+def changes(method: str, path: str) -> bool:
+    """Whether this changes documents or collections."""
+    of_collections = path.startswith("/v1/collections") and path != ASK_SEVERAL
+    return method not in ("GET", "HEAD") and (path.startswith(_WRITING) or of_collections)
+
+
+def _in_none(method: str, path: str) -> bool:
+    """What a key of some collections may ask for beside them: which those are, and several of them at once."""
+    return (path == "/v1/collections" and method in ("GET", "HEAD")) or path == ASK_SEVERAL
 
 
 class Rate:
-    """A bucket a caller that fills at `per_minute`, and holds a minute's worth."""
+    """A bucket a caller that fills at `per_minute`, and holds a minute's worth.
+
+    The unit is a passage that is read; a request that reads none takes one.
+    """
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> None:
-        """Raises ServiceError, with the seconds to wait, if it is empty."""
-        if not self._per_minute:
+    def take(self, caller: str, units: int = 1) -> None:
+        """Raises ServiceError, with the seconds to wait, if it does not hold so many; those of one request always fit in."""
+        if not self._per_minute or units <= 0:
             return
-        now = time.monotonic()
+        units = min(units, self._per_minute)
         with self._lock:
-            level, then = self._buckets.pop(caller, (float(self._per_minute), now))
-            level = min(self._per_minute, level + (now - then) * self._per_minute / 60)
-            self._buckets[caller] = (level - 1 if level >= 1 else level, now)
+            level, now = self._level(caller), time.monotonic()
+            self._buckets.pop(caller, None)
+            self._buckets[caller] = (level - units if level >= units else level, now)
             if len(self._buckets) > _MOST_CALLERS:
                 self._buckets.popitem(last=False)
-        if level < 1:
-            wait = int((1 - level) * 60 / self._per_minute) + 1
-            raise ServiceError(429, "rate", f"this key may ask {self._per_minute:,} times a minute", "slow down", wait)
+        if level < units:
+            message = f"this key may have {self._per_minute:,} passages read a minute; a request that reads none counts as one"
+            raise ServiceError(429, "rate", message, "slow down", self._seconds(units - level))
+
+    def headers(self, caller: str) -> dict[str, str]:
+        """`X-RateLimit-Limit` and `-Remaining` in passages, `-Reset` in seconds until all are there again."""
+        if not self._per_minute:
+            return {}
+        with self._lock:
+            level = self._level(caller)
+        left = {"Limit": self._per_minute, "Remaining": int(level), "Reset": self._seconds(self._per_minute - level)}
+        return {f"X-RateLimit-{name}": str(value) for name, value in left.items()}
+
+    def _level(self, caller: str) -> float:
+        """What it holds now."""
+        now = time.monotonic()
+        level, then = self._buckets.get(caller, (float(self._per_minute), now))
+        return min(self._per_minute, level + (now - then) * self._per_minute / 60)
+
+    def _seconds(self, units: float) -> int:
+        """Until so many more are there, rounded up."""
+        return math.ceil(units * 60 / self._per_minute)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.server.collection_paths import split
 from rag.server.openai_schemas import DifyError, OpenAIError
 from rag.server.problems import MEDIA_TYPE
 
@@ -77,7 +78,7 @@ class ErrorShapes:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shape = shape_of(scope["path"]) if scope["type"] == "http" else None
+        shape = shape_of(split(scope["path"])[1]) if scope["type"] == "http" else None
         if shape is None:
             await self._app(scope, receive, send)
             return

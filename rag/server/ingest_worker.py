@@ -22,7 +22,7 @@ from rag.protocols import Embedder, Store, Vectors
 from rag.server.metrics import Metrics
 from rag.server.model_worker import ModelThread
 from rag.server.schemas import WireFile
-from rag.server.uploads import Jobs, Upload
+from rag.server.uploads import FOLDER, Jobs, Upload
 
 if TYPE_CHECKING:
     from rag.server.uploads_postgres import SharedJobs
@@ -32,7 +32,6 @@ _PIECE = 16
 """Passages embedded between two batches of questions: some 50 ms."""
 _PAUSE = 1.0
 """Seconds after which an upload is tried again."""
-FOLDER = "uploads"
 T = TypeVar("T")
 _LONGEST_NAME = 200
 
@@ -59,7 +58,7 @@ class LentEmbedder:
 
 
 class IngestThread:
-    """`parts` waits for the index to be open: (store, embedder)."""
+    """`parts` waits for the index to be open: (store, embedder). `pool` may serve several of these."""
 
     def __init__(
         self,
@@ -89,7 +88,6 @@ class IngestThread:
         self._jobs.wake()
         if self._thread.ident:  # it was started
             self._thread.join()
-        self._pool.close()
 
     def _run(self) -> None:
         try:

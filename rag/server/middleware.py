@@ -14,18 +14,29 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
-from rag.server.auth import Access, is_open
+from rag.server.auth import Access, changes, is_open
+from rag.server.bodies import Body, BytesInFlight, announced, receive_body
+from rag.server.collection_paths import split
+from rag.server.cors import Cors, cors_headers
 from rag.server.metrics import Metrics
-from rag.server.problems import ServiceError
+from rag.settings import DEFAULT_COLLECTION
+
+if TYPE_CHECKING:
+    from rag.server.api_keys import Key
+    from rag.server.audit import Audit
+    from rag.server.collection_host import CollectionHost
 
 _log = logging.getLogger("rag.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,9 +54,12 @@ _HEADERS = {
 
 
 class Hangup:
-    """That the client is gone: what is to be done then, told by any thread."""
+    """That the client is gone: what is to be done then, told by any thread. And who the client is: `caller`, an id of a key
+    or "", and `charge`, which takes from its rate and raises ServiceError."""
 
     def __init__(self) -> None:
+        self.caller = ""
+        self.charge: Callable[[int], object] = lambda passages: None
         self._lock = threading.Lock()
         self._then: list[Callable[[], object]] = []
         self.happened = False
@@ -74,6 +88,7 @@ class Exchange:
     status: int = 0
     started: bool = False
     key: str = ""
+    origin: str = ""
     notes: dict[str, object] = field(default_factory=dict)
 
 
@@ -87,12 +102,25 @@ class Bounds:
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, access: Access, bounds: Bounds, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        bounds: Bounds,
+        metrics: Metrics,
+        cors: Cors,
+        collections: CollectionHost,
+        audit: Audit,
+    ) -> None:
+        self._audit = audit
+        self._collections = collections
+        self._cors = cors
         self._app = app
         self._access = access
         self._bounds = bounds
         self._metrics = metrics
-        self._running = 0
+        self._running: Counter[str] = Counter()
+        self._in_flight = BytesInFlight(2 * bounds.body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,14 +128,20 @@ class Guard:
             return
         exchange = Exchange(scope["method"], _request_id(scope))
         scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=Hangup())
-        sender = _sender(send, exchange)
+        sender = _sender(send, exchange, self._access)
         if exchange.method == "HEAD":  # all that GET would say but the body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
+        exchange.origin = self._cors.allowed(headers(scope).get("origin", ""))
         try:
+            if exchange.origin and exchange.method == "OPTIONS":
+                await self._cors.preflight()(scope, receive, sender)
+                return
             await self._guarded(scope, receive, sender, exchange)
         except Exception as error:
             if not isinstance(error, RagError):
                 _log.exception("request %s failed", exchange.request_id)
+            elif error.status in (401, 403, 421):  # who tries keys is to be found
+                exchange.notes["address"] = (scope.get("client") or ("",))[0]
             if not exchange.started:
                 made = problems.response(problems.problem_of(error), exchange.request_id, problems.headers_of(error))
                 await made(scope, receive, sender)
@@ -115,29 +149,70 @@ class Guard:
             self._note(scope, exchange)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        method, path = scope["method"], scope["path"]
-        key = self._access.who(method, path, headers(scope))
+        method, whole = scope["method"], scope["path"]
+        name, path = split(whole)
+        key = self._access.who(method, whole, headers(scope))
+        scope["state"].update(key=key, collection=name)
         if key:
             exchange.key = key.id
-            self._access.admit(key, method, path)
+            self._access.admit(key, method, path, await self._id(name, key))
+            hangup: Hangup = scope["state"]["hangup"]
+            hangup.caller, hangup.charge = key.id, partial(self._access.charge, key)
+        if path != whole:
+            scope.update(path=path, raw_path=path.encode())
         if is_open(method, path):
-            await _watched(self._app, scope, receive, send, b"")
+            with closing(Body()) as body:
+                await _watched(self._app, scope, receive, send, body)
             return
-        with self._place(path):
-            limit = self._bounds.body if path == "/v1/documents" else min(_SMALL_BODY, self._bounds.body)
-            body = await _body(receive, headers(scope), limit, self._bounds.seconds)
-            await _watched(self._app, scope, receive, send, body)
+        with self._place(path, exchange.key):
+            limit = self._bounds.body if takes_files(path) else min(_SMALL_BODY, self._bounds.body)
+            given = headers(scope)
+            size = announced(given, limit)
+            async with self._in_flight.reserve(size if size > _SMALL_BODY else 0) as reservation:
+                scope["state"]["release_body"] = reservation.release
+                body = await receive_body(receive, given, limit, self._bounds.seconds)
+                with closing(body):
+                    async with self._entered(name, scope):
+                        await _watched(self._app, scope, receive, send, body)
+        if changes(method, path) and exchange.status < 400:
+            facts = {"path": whole, "key": exchange.key, "address": (scope.get("client") or ("",))[0]}
+            note = partial(self._audit.note, method, **facts, status=exchange.status, request_id=exchange.request_id)
+            await anyio.to_thread.run_sync(note)
 
-    @contextmanager
-    def _place(self, path: str) -> Iterator[None]:
-        """One of those that may run at a time. Raises ServiceError if there is none."""
-        if self._running >= self._bounds.requests and path != "/metrics":
-            raise problems.overloaded(1)
-        self._running += 1
+    async def _id(self, name: str, key: Key) -> str:
+        """The id of the collection that is asked; what a bound key is refused for one that is not there."""
+        if name in ("", DEFAULT_COLLECTION):
+            return name
+        found = await anyio.to_thread.run_sync(self._collections.registry.get, name)
+        return found.id if found else "none"
+
+    @asynccontextmanager
+    async def _entered(self, name: str, scope: Scope) -> AsyncIterator[None]:
+        """With the collection's service in the request's state; it stays open until the answer has been sent."""
+        if name in ("", DEFAULT_COLLECTION):
+            yield
+            return
+        service = await anyio.to_thread.run_sync(self._collections.enter, name)
+        scope["state"]["service"] = service
         try:
             yield
         finally:
-            self._running -= 1
+            self._collections.leave(name, service)
+
+    @contextmanager
+    def _place(self, path: str, caller: str) -> Iterator[None]:
+        """One of those that may run at a time; a key takes at most three in four. Raises ServiceError if there is none."""
+        own = self._running[caller] if caller else 0
+        full = self._running.total() >= self._bounds.requests or own >= max(1, self._bounds.requests * 3 // 4)
+        if full and path != "/metrics":
+            raise problems.overloaded(1)
+        self._running[caller] += 1
+        try:
+            yield
+        finally:
+            self._running[caller] -= 1
+            if not self._running[caller]:
+                del self._running[caller]
 
     def _note(self, scope: Scope, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.begun
@@ -147,6 +222,11 @@ class Guard:
         line = {"request_id": exchange.request_id, "method": method, "route": route, "status": exchange.status}
         line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
         _log.info(json.dumps(line, ensure_ascii=True))
+
+
+def takes_files(path: str) -> bool:
+    """Whether what is sent there may be as large as an upload."""
+    return path == "/v1/documents" or path.startswith("/v1/documents/")
 
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -162,11 +242,13 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _sender(send: Send, exchange: Exchange) -> Send:
+def _sender(send: Send, exchange: Exchange, access: Access) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status, exchange.started = message["status"], True
-            message["headers"] = _with_headers(message, exchange.request_id)
+            more = cors_headers(exchange.origin) if exchange.origin else {}
+            more |= {"X-Request-ID": exchange.request_id, **(access.rate_headers(exchange.key) if exchange.key else {})}
+            message["headers"] = _with_headers(message, more)
         elif exchange.method == "HEAD":
             message = {**message, "body": b""}
         with suppress(OSError):  # the client is gone
@@ -175,42 +257,15 @@ def _sender(send: Send, exchange: Exchange) -> Send:
     return sending
 
 
-def _with_headers(message: MutableMapping[str, Any], request_id: str) -> list[tuple[bytes, bytes]]:
+def _with_headers(message: MutableMapping[str, Any], more: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     own = [(bytes(name).lower(), value) for name, value in message.get("headers", [])]
     names = {name for name, _ in own}
-    added = {**_HEADERS, "X-Request-ID": request_id}
+    added = {**_HEADERS, **more}
     lower = [(name.lower().encode(), value.encode("latin-1")) for name, value in added.items()]
     return own + [(name, value) for name, value in lower if name not in names]
 
 
-async def _body(receive: Receive, given: dict[str, str], limit: int, seconds: float) -> bytes:
-    """The whole body. Raises ServiceError if it is too large, too slow, or the client is gone."""
-    length = given.get("content-length", "0")
-    if not length.isdecimal() or int(length[:20]) > limit:
-        raise _too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise problems.hung_up()
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body"):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise ServiceError(408, "slow-body", f"the body did not come within {seconds:g} seconds", "send it faster") from None
-
-
-def _too_large(limit: int) -> ServiceError:
-    return ServiceError(413, "too-large", f"the body is larger than {limit:,} bytes", "send less at a time")
-
-
-async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: Body) -> None:
     """Run the application on a body that is there already, and watch the connection meanwhile."""
     gone = asyncio.Event()
 
@@ -220,11 +275,9 @@ async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, bod
         scope["state"]["hangup"].happen()
         gone.set()
 
-    left = [body]
-
     async def replay() -> Message:
-        if left:
-            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        if piece := body.next():
+            return piece
         await gone.wait()
         return {"type": "http.disconnect"}
 

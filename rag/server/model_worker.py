@@ -7,6 +7,7 @@ Background work, the embedding of documents, gets a turn after each batch.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -19,11 +20,16 @@ from typing import Any, TypeVar
 from rag.engine import Asked, Engine, Found
 from rag.errors import InputError, RagError
 from rag.server import problems
+from rag.server.fair_queue import FairQueue
 from rag.server.metrics import Metrics
 from rag.types import Answer
 
 _log = logging.getLogger(__name__)
 _QUESTION_TOKENS = 32
+_SEARCHES = 32
+"""Most searches between two batches of readings."""
+_BATCH_SECONDS = 1.0
+"""About as long reads a batch: a search or another caller's question waits no longer, unless one question takes longer."""
 T = TypeVar("T")
 
 
@@ -32,7 +38,7 @@ class Work:
     """A question under way. `found` is set before `answer`; with `search` it is all that is wanted.
 
     `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the tokens that will be read.
-    `begun` is set when a passage has been read.
+    `begun` is set when a passage has been read. Work of one `caller` waits for that of others in turn.
     """
 
     asked: Asked
@@ -40,9 +46,16 @@ class Work:
     cost: int
     search: bool = False
     hasty: bool = False
+    caller: str = ""
+    engine: Engine | None = None
+    """Of its collection; None: of the default one."""
     begun: threading.Event = field(default_factory=threading.Event)
     found: Future[Found] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
+
+    @property
+    def key(self) -> tuple[int, Asked]:
+        return id(self.engine), self.asked
 
     @property
     def wanted(self) -> bool:
@@ -81,10 +94,14 @@ class ModelThread:
         self.limits = limits
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._queue: deque[Work] = deque()
+        self._queue: FairQueue[Work] = FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._closing = False
-        self._pace = 0.5
+        self._batch_tokens = limits.tokens
+        self._running = 0
+        """Tokens of the batch that is being read."""
+        self._pace = 0.0
+        """Seconds that a token took to read lately; 0: nothing was read yet."""
         self._thread = threading.Thread(target=self._run, name="models")
         self.opened: Future[Engine] = Future()
 
@@ -104,19 +121,36 @@ class ModelThread:
         return len(self._queue)
 
     def submit(self, works: Sequence[Work]) -> None:
-        """All or none. Raises ServiceError if the queue is full or closed, InputError if they never fit into it."""
+        """All or none, all of one caller. Raises ServiceError if the queue is full or closed, or they cannot be answered before
+        their deadline; InputError if they never fit into it."""
         if len(works) > self.limits.queue:
             message = f"{len(works):,} questions at once are more than may wait, which are {self.limits.queue:,}"
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
             if self._closing:
                 raise problems.closing()
+            self._check_time(works)
             if len(self._queue) + len(works) > self.limits.queue:
-                self._queue = deque(work for work in self._queue if work.wanted)
-            if len(self._queue) + len(works) > self.limits.queue:
-                raise problems.overloaded(max(1, min(60, round(self._pace * len(self._queue)))))
-            self._queue.extend(works)
+                self._queue.prune()
+            refused = self._queue.make_room(works[0].caller, len(works), self.limits.queue) if works else []
+            if refused is None:
+                raise problems.overloaded(_wait(self._pace * self._queue.tokens()))
+            for work in refused:
+                work.fail(problems.overloaded(_wait(self._pace * self._queue.tokens())))
+            self._queue.add(works)
             self._changed.notify_all()
+
+    def _check_time(self, works: Sequence[Work]) -> None:
+        """Who cannot be answered in time is told so at once, and takes no time of others. Raises ServiceError."""
+        readings = [work for work in works if not work.search]
+        ahead = self._queue.ahead(readings[0].caller) if readings else 0
+        if not ahead and not self._running:
+            return
+        # who is in haste takes what is read by then
+        own = 0 if readings[0].hasty else sum({work.key: work.cost for work in readings}.values())
+        late = time.monotonic() + self._pace * (self._running + ahead + own) - max(work.deadline for work in readings)
+        if late > 0:
+            raise problems.overloaded(_wait(late))
 
     def call(self, function: Callable[[], T]) -> T:
         """Run it in this thread, after the batch that runs now."""
@@ -137,7 +171,9 @@ class ModelThread:
             return
         self.opened.set_result(engine)
         while self._wait():
-            if batch := self._take():
+            if searches := self._take_searches():
+                self._time(searches, engine)
+            elif batch := self._take():
                 self._time(batch, engine)
             if self._calls:
                 _call(*self._calls.popleft())
@@ -159,26 +195,40 @@ class ModelThread:
             self._changed.wait_for(lambda: self._queue or self._calls or self._closing)
             return bool(self._queue) or not self._closing
 
-    def _take(self) -> list[Work]:
-        until = time.monotonic() + self.limits.window
+    def _take_searches(self) -> list[Work]:
         with self._changed:
-            while self._queue and sum(work.cost for work in self._queue) < self.limits.tokens and not self._closing:
+            return self._queue.take_searches(_SEARCHES)
+
+    def _take(self) -> list[Work]:
+        """The readings of a batch, none while searches wait. A batch is so small that who comes now need not wait long."""
+        until = time.monotonic() + self.limits.window
+        tokens = self._batch_tokens
+        with self._changed:
+            while self._queue and self._queue.tokens() < tokens and not self._closing and not self._queue.has_searches:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
-            batch: list[Work] = []
-            costs: dict[Asked, int] = {}
-            while self._queue and (not batch or _total(costs, self._queue[0]) <= self.limits.tokens):
-                batch.append(self._queue.popleft())
-                costs[batch[-1].asked] = batch[-1].cost
-            return batch
+            return [] if self._queue.has_searches else self._queue.take_readings(tokens)
 
     def _time(self, batch: list[Work], engine: Engine) -> None:
         begun = time.monotonic()
         batch = [work for work in batch if _in_time(work, begun)]
         if batch:
             self._metrics.batch(len(batch))
-            self._answer(batch, engine)
-            self._pace = 0.8 * self._pace + 0.2 * (time.monotonic() - begun) / len(batch)
+            self._running = tokens = sum({work.key: work.cost for work in batch}.values())
+            for own in dict.fromkeys(work.engine for work in batch):
+                self._answer([work for work in batch if work.engine is own], own or engine)
+            self._running = 0
+            if tokens:
+                self._learn(tokens, time.monotonic() - begun)
+
+    def _learn(self, tokens: int, seconds: float) -> None:
+        """How fast reading is, and how much a batch may hold: what takes about _BATCH_SECONDS."""
+        pace = seconds / tokens
+        self._pace = 0.8 * self._pace + 0.2 * pace if self._pace else pace
+        if seconds > _BATCH_SECONDS:
+            self._batch_tokens = max(1, int(tokens * _BATCH_SECONDS / seconds))
+        else:
+            self._batch_tokens = min(self.limits.tokens, 2 * max(tokens, self._batch_tokens))
 
     def _answer(self, batch: list[Work], engine: Engine) -> None:
         """A question that breaks the batch is found by asking each alone."""
@@ -235,9 +285,9 @@ def _in_time(work: Work, now: float) -> bool:
     return work.wanted and not work.answer.done()
 
 
-def _total(costs: dict[Asked, int], work: Work) -> int:
-    """With this one too; what is asked already costs nothing more."""
-    return sum({**costs, work.asked: work.cost}.values())
+def _wait(seconds: float) -> int:
+    """Whole seconds for Retry-After."""
+    return max(1, min(60, math.ceil(seconds)))
 
 
 def _call(function: Callable[[], Any], future: Future[Any]) -> None:

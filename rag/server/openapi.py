@@ -33,8 +33,11 @@ _EVERYWHERE = {
 _SOMEWHERE = {
     404: "There is no such thing.",
     409: "The index is empty, or the name is another document's.",
+    412: "It is not, or no longer, as `If-Match` or `If-None-Match` says.",
     415: "A media type that is not taken here.",
+    507: "The disk of the index is full.",
 }
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as `If-None-Match` says."}}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: done\ndata: {}\n\n"}}}
 }

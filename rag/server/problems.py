@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import http
 import re
+import sqlite3
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,8 +14,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from rag.errors import BusyError, RagError
+from rag.errors import BusyError, ModelError, RagError, StoreError
 
+_FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
+_PROCESS = re.compile(r"process \d+", re.IGNORECASE)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -58,9 +62,29 @@ def hung_up() -> ServiceError:
 def problem_of(error: Exception) -> Problem:
     if not isinstance(error, RagError):
         return _problem(500, "unforeseen", "something unforeseen went wrong", "the log has it under this request's id")
+    if _is_disk_full(error):
+        return _problem(507, "disk-full", "the disk of the index is full", "make room on it; nothing was lost")
     words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
     kind = error.kind if isinstance(error, ServiceError) else words
+    if isinstance(error, (StoreError, ModelError, BusyError)):  # whoever asks need not know where things lie
+        return _problem(error.status, kind, without_places(error.message), without_places(error.hint))
     return _problem(error.status, kind, error.message, error.hint)
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """Whether it, or what it came from, is a full disk: SQLite's, PostgreSQL's or the system's error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        full = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        if full or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or getattr(cause, "sqlstate", "") == "53100":
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def without_places(text: str) -> str:
+    """Without the folders of paths, and without numbers of processes; the log has them."""
+    return _PROCESS.sub("another process", _FOLDERS.sub("…/", text))
 
 
 def headers_of(error: Exception) -> dict[str, str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -20,6 +23,7 @@ from rag.errors import InputError
 from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
+from rag.server.connections import LimitedProtocol, limits, most_files
 from rag.server.state import Backend
 from rag.settings import Settings
 
@@ -33,10 +37,13 @@ def check_binding(settings: Settings) -> None:
         raise InputError(message, "make one first: rag keys add NAME, or leave out --host")
 
 
-def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend) -> BaseException | None:
+def run(
+    settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend, token: str = ""
+) -> BaseException | None:
     """Serve until a signal; what was asked before it is answered. A second signal ends the process at once.
 
-    Returns what kept the index from being opened.
+    `token` is asked for while there are no keys, and is part of the address that is printed. Returns what kept the index
+    from being opened.
     """
     failures: list[BaseException] = []
 
@@ -45,12 +52,14 @@ def run(settings: Settings, json_log: bool, open_backend: Callable[[Settings], B
         server.should_exit = True
 
     _log_to_stderr(json_log)
-    app = create_app(settings, open_backend, fail)
-    server = server_of(app)
+    app = create_app(settings, open_backend, fail, token)
+    server = server_of(app, settings)
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        _say(f"http://{shown}:{port}/", json_log)
+        # after a # it is sent to nobody, stands in no log, and is in no Referer
+        scheme = "https" if settings.certfile else "http"
+        _say(f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else ""), json_log)
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
             signal.signal(number, lambda *_: None)
         try:
@@ -81,18 +90,47 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def server_of(app: FastAPI) -> uvicorn.Server:
+def new_token(settings: Settings, no_key: bool) -> str:
+    """The token of this run; "" where keys are asked for, or nothing is. Raises InputError if others could ask then."""
+    check_binding(settings)
+    _check_tls(settings)
+    return "" if no_key or keys_of(settings).all() else secrets.token_urlsafe(24)
+
+
+def _check_tls(settings: Settings) -> None:
+    """Raises InputError if the certificate cannot be used: before anything is loaded."""
+    if settings.keyfile and not settings.certfile:
+        raise InputError("there is a --keyfile and no --certfile", "name the certificate too: --certfile cert.pem")
+    if settings.certfile:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                settings.certfile, settings.keyfile or None, password=_no_password
+            )
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            named = f"{settings.certfile} {settings.keyfile}".strip()
+            message = f"TLS cannot be served with {named}: {error.strerror if isinstance(error, OSError) else error}"
+            raise InputError(message, "give --certfile a PEM certificate, and --keyfile its key, without a password") from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
+
+
+def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    connections, backlog = limits(most_files(), settings.connections, settings.address_connections, settings.header_seconds)
     config = uvicorn.Config(
         app,
+        ssl_certfile=settings.certfile or None,
+        ssl_keyfile=settings.keyfile or None,
         log_config=None,
         access_log=False,
         server_header=False,
-        http="h11",
+        http=partial(LimitedProtocol, connections=connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         timeout_keep_alive=15,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
-        backlog=512,
+        backlog=backlog,
     )
     return _Server(config)
 

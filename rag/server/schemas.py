@@ -258,6 +258,16 @@ class TextDocument(Strict):
     text: str = Field(min_length=1, description="Its text.", examples=["# The lease\n\nThe lease ends in May 2027."])
 
 
+class PutDocument(Strict):
+    """A document as text, under the id in the path."""
+
+    text: str = Field(min_length=1, description="Its text.", examples=["# Ticket 42\n\nThe lease ends in May 2027."])
+    title: str | None = Field(default=None, min_length=1, max_length=500, description="By default what the text says it is.")
+    metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
+        default={}, max_length=50, description="To filter by, beside what the text says of itself."
+    )
+
+
 class WireFile(BaseModel):
     """What became of one uploaded file."""
 
@@ -275,3 +285,7 @@ class Job(BaseModel):
     created: str
     files: list[WireFile] = Field(description="The files that are dealt with so far.")
     total: int = Field(description="How many files there are.")
+
+
+class WireJobs(BaseModel):
+    jobs: list[Job] = Field(description="Newest first.")

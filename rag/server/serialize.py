@@ -20,9 +20,9 @@ def answer(made: Answer, found: Found) -> schemas.WireAnswer:
         confidence=made.confidence,
         reason=made.reason,
         form=made.form,
-        pieces=[_piece(number, piece, made.hits) for number, piece in enumerate(made.pieces, 1)],
+        pieces=[_piece(number, piece, made) for number, piece in enumerate(made.pieces, 1)],
         more=made.more,
-        citations=_citations(made.citations, made.hits),
+        citations=_citations(made.citations, made.hits, made.text or ""),
         alternatives=[_alternative(other, made.hits) for other in made.alternatives],
         dissent=[_alternative(other, made.hits) for other in made.dissent],
         parts=[_alternative(other, made.hits) for other in made.parts],
@@ -38,8 +38,8 @@ def answer(made: Answer, found: Found) -> schemas.WireAnswer:
     )
 
 
-def _piece(number: int, piece: Piece, hits: Sequence[Hit]) -> schemas.WirePiece:
-    citation = _citation(number, piece.citation, hits)
+def _piece(number: int, piece: Piece, made: Answer) -> schemas.WirePiece:
+    citation = _citation(number, piece.citation, made.hits, made.text or "")
     return schemas.WirePiece(text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label)
 
 
@@ -48,15 +48,16 @@ def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlterna
         text=other.text,
         confidence=other.confidence,
         documents=other.documents,
-        citations=_citations(other.citations, hits),
+        citations=_citations(other.citations, hits, other.text),
     )
 
 
-def _citations(citations: Sequence[Citation], hits: Sequence[Hit]) -> list[schemas.WireCitation]:
-    return [_citation(number, citation, hits) for number, citation in enumerate(citations, 1)]
+def _citations(citations: Sequence[Citation], hits: Sequence[Hit], text: str) -> list[schemas.WireCitation]:
+    return [_citation(number, citation, hits, text) for number, citation in enumerate(citations, 1)]
 
 
-def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> schemas.WireCitation:
+def _citation(number: int, citation: Citation, hits: Sequence[Hit], text: str) -> schemas.WireCitation:
+    start, end = _part(text, citation.quote)
     holds = (h for h in hits if h.passage.document_id == citation.document_id)
     source = next((h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end), None)
     return schemas.WireCitation(
@@ -70,8 +71,8 @@ def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> schemas.W
         start_char_index=citation.sentence_start,
         end_char_index=citation.sentence_end,
         highlight=schemas.Highlight(text=citation.quote, start_char_index=citation.start, end_char_index=citation.end),
-        start=0,
-        end=len(citation.quote),
+        start=start,
+        end=end,
         document_sha256=citation.sha256,
         scores=_scores(source) if source else None,
         copies=[
@@ -79,6 +80,12 @@ def _citation(number: int, citation: Citation, hits: Sequence[Hit]) -> schemas.W
             for c in citation.copies
         ],
     )
+
+
+def _part(text: str, quote: str) -> tuple[int, int]:
+    """Where in the answer the quote is; all of the answer where other words say the same ("2015" for "14 July 2015")."""
+    at = text.find(quote)
+    return (at, at + len(quote)) if at >= 0 else (0, len(text))
 
 
 def headings(path: str) -> list[str]:

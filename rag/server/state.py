@@ -14,12 +14,14 @@ from fastapi import Request
 
 from rag import build, filters
 from rag.engine import Asked, Engine, check_question
-from rag.errors import RagError
+from rag.errors import InputError, RagError
+from rag.models.remembered import RememberingEmbedder
 from rag.parsing.pool import Limits as FileLimits
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
 from rag.server.api_keys import keys_of
+from rag.server.audit import Audit
 from rag.server.ingest_worker import IngestThread
 from rag.server.metrics import Metrics
 from rag.server.middleware import Hangup
@@ -58,19 +60,18 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.keys = keys_of(settings)
+        self.audit = Audit(settings.index)
         self.jobs = _jobs(settings)
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
         limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
         self.models = ModelThread(self._open, limits, self.metrics)
-        readers = Pool(
-            1,
-            FileLimits(
-                settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
-            ),
+        limits_of_files = FileLimits(
+            settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
         )
-        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, readers)
+        self.readers = Pool(1, limits_of_files)
+        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers)
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
     def start(self) -> None:
@@ -80,10 +81,15 @@ class Service:
     def close(self) -> None:
         """Let what has begun be finished: first uploads, which need the models, then questions. Twice is as once."""
         self.ingest.close()
+        self.readers.close()
         self.models.close()
         if self.models.opened.done() and not self.models.opened.exception():
             self.engine.store.close()
         self.jobs.close()
+
+    def beside(self, settings: Settings) -> Service:
+        """The service of another index, on the same models. Raises StoreError, and ServiceError while the models load."""
+        return _Beside(self, settings)
 
     def _open(self) -> Engine:
         try:
@@ -136,16 +142,62 @@ class Service:
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         most = self.engine.settings.max_question
         k = options.k or (10 if search else self.settings.read)
+        passages = 0 if search else k * len(questions)
+        if passages > self.settings.request_passages:
+            message = f"{len(questions):,} questions of {k} passages are more than {self.settings.request_passages:,} passages"
+            raise InputError(message, "send fewer questions at a time, or a smaller k; or raise RAG_REQUEST_PASSAGES")
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
         checked = [check_question(question, most) for question in questions]
         asked = [Asked(question, k, filter, form=form, as_typed=options.as_typed) for question in checked]
         hasty = options.deadline_ms is not None
-        made = [Work(one, deadline, cost, search, hasty) for one in asked]
+        hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
+        made = [Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked]
         self.models.submit(made)
         for work in made:
             hangup.then(work.cancel)
         return made
+
+
+class _Beside(Service):
+    """The service of a collection: an index, a queue of uploads and a thread for it of its own."""
+
+    def __init__(self, default: Service, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics, self.keys, self.models, self.readers = default.metrics, default.keys, default.models, default.readers
+        self._embedder = Future()
+        self._embedder.set_result(alone(default.embedder))
+        self._engine = build.engine_beside(settings, default.engine, self.embedder)
+        try:
+            self.jobs = _jobs(settings)
+        except BaseException:
+            self._engine.store.close()
+            raise
+        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers)
+
+    def start(self) -> None:
+        self.ingest.start()
+
+    def close(self) -> None:
+        self.ingest.close()
+        self._engine.store.close()
+        self.jobs.close()
+
+    def _parts(self) -> tuple[Store, Embedder]:
+        return self._engine.store, self.embedder
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @property
+    def embedder(self) -> Embedder:
+        return self._embedder.result()
+
+
+def alone(embedder: Embedder) -> Embedder:
+    """The same model without the memory of what others asked: how fast an answer comes would say so."""
+    return RememberingEmbedder(embedder.inner) if isinstance(embedder, RememberingEmbedder) else embedder
 
 
 def wait(work: Work, future: Future[T]) -> T:
@@ -173,8 +225,8 @@ def warm(backend: Backend) -> None:
 
 
 def service_of(request: Request) -> Service:
-    """The application's service, for endpoints."""
-    found: Service = request.app.state.service
+    """For endpoints: the service of the collection that is asked."""
+    found: Service = getattr(request.state, "service", None) or request.app.state.service
     return found
 
 

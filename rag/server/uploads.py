@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import StoreError
@@ -30,9 +31,31 @@ CREATE TABLE IF NOT EXISTS files (
 );
 CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
 """
+_INCREMENTAL = 2
+_PRAGMAS = f"""
+PRAGMA auto_vacuum = {_INCREMENTAL};
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA secure_delete = ON;
+"""
 _KEPT = 1000
+FOLDER = "uploads"
+"""Uploads are documents whose ids begin so."""
 Upload = tuple[str, bytes]
 """(name, content)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What the queue holds of a deleted document: files of its name that `waiting` stand for, and will be put in again; and
+    bytes of the write-ahead log, which may hold any upload's text."""
+
+    waiting: int = 0
+    log_bytes: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.waiting or self.log_bytes)
 
 
 class Jobs:
@@ -48,7 +71,10 @@ class Jobs:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-            self._connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
+            self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
+            if self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:  # made by an older version
+                self._connection.execute("VACUUM")
+            _give_back(self._connection)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"uploads in {path} cannot be kept: {error}", "make the index's folder writable") from error
 
@@ -104,10 +130,42 @@ class Jobs:
         with self._transaction() as connection:
             sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
             connection.execute(sql, (result.model_dump_json(), job, number))
+        with self._database() as connection:
+            _give_back(connection)
+
+    def scrub(self, document_id: str) -> Remains:
+        """What the queue still holds of a document that was deleted, after what it need not hold is gone."""
+        with self._database() as connection:
+            logged = _give_back(connection)
+            sql = "SELECT name FROM files WHERE content IS NOT NULL"
+            names = [f"{FOLDER}/{name}" for (name,) in connection.execute(sql)]
+        waiting = sum(name == document_id or document_id.startswith(f"{name}/") for name in names)
+        return Remains(waiting, logged)
 
     def get(self, job: str) -> Job | None:
         with self._database() as connection:
             return _get(connection, job)
+
+    def last(self, most: int, state: str | None = None) -> list[Job]:
+        """The newest first; `state`: only those."""
+        with self._database() as connection:
+            ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
+            found: list[Job] = []
+            for (job,) in ids:
+                one = _get(connection, job)
+                if one and state in (None, one.state):
+                    found.append(one)
+                if len(found) == most:
+                    break
+        return found
+
+    def cancel(self, job: str) -> None:
+        """What waits of it is rejected as cancelled, the file that is being done perhaps with it."""
+        with self._database() as connection:
+            sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
+            waiting = connection.execute(sql, (job,)).fetchall()
+        for number, name in waiting:
+            self.finish(job, number, WireFile(name=name, outcome="rejected", detail="it was cancelled"))
 
     def wait(self, job: str, seconds: float) -> Job | None:
         """The job when it is done, or as it is after so many seconds."""
@@ -135,6 +193,14 @@ class Jobs:
     def close(self) -> None:
         with self._mutex:
             self._connection.close()
+
+
+def _give_back(connection: sqlite3.Connection) -> int:
+    """Return free pages to the disk and empty the log. Bytes that are left in the log, 0 unless another process reads it."""
+    connection.executescript("PRAGMA incremental_vacuum")  # execute would free a single page
+    busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    size: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    return pages * size if busy else 0
 
 
 def _get(connection: sqlite3.Connection, job: str) -> Job | None:

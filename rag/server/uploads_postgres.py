@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from rag.ingestion import uploads as jobs
 from rag.server import problems
-from rag.server.ingest_worker import FOLDER, file_of
+from rag.server.ingest_worker import file_of
 from rag.server.schemas import Job, WireFile
-from rag.server.uploads import Upload
+from rag.server.uploads import FOLDER, Remains, Upload
 
 _LOOK = 0.2
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -64,6 +64,16 @@ class SharedJobs:
 
     def finish(self, job: str, number: int, result: WireFile) -> None:
         raise NotImplementedError("workers finish what waits in the database")
+
+    def last(self, most: int, state: str | None = None) -> list[Job]:
+        raise problems.ServiceError(404, "http", "uploads over a database are not listed here", "see: rag worker --status")
+
+    def cancel(self, job: str) -> None:
+        raise problems.ServiceError(404, "http", "uploads over a database are not cancelled here", "see: rag worker --forget")
+
+    def scrub(self, document_id: str) -> Remains:
+        """What waits for workers is in the database, whose own upkeep it is."""
+        return Remains()
 
     def wait_for_any(self, seconds: float) -> None:
         time.sleep(min(seconds, _LOOK))

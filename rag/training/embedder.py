@@ -99,7 +99,8 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
 
 
 def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
-    plain = {"attn_implementation": "eager", "dtype": torch.float32}  # the fused attention's backward pass is slow on a CPU
+    # the fused attention's backward pass is slow on a CPU
+    plain = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
     try:
         model = SentenceTransformer(path, device="cpu", local_files_only=local, model_kwargs=plain)
     except (OSError, ValueError, KeyError) as error:

@@ -137,7 +137,7 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
             model, report = kind.from_pretrained(None, config=config, state_dict=stored, **more)
         else:
-            more["local_files_only"] = local
+            more |= {"local_files_only": local, "use_safetensors": True}
             model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, **more)
     except (OSError, ValueError, KeyError) as error:
         raise not_loaded(recipe.init, error) from error

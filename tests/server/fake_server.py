@@ -58,10 +58,13 @@ def local(settings: Settings, expect: dict[str, str]) -> Store:
 
 
 @contextmanager
-def serving(index: Path, reader: NameReader | None = None, key: str = "", **values: Any) -> Iterator[httpx.Client]:
-    """A client of a service that runs in a thread, on a free port of this machine."""
+def serving(
+    index: Path, reader: NameReader | None = None, key: str = "", token: str = "", **values: Any
+) -> Iterator[httpx.Client]:
+    """A client of a service that runs in a thread, on a free port of this machine. `token`: as in `create_app`."""
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
-    server = run.server_of(create_app(settings, lambda settings: open_backend(settings, reader)))
+    app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
+    server = run.server_of(app, settings)
     with run.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -70,6 +73,7 @@ def serving(index: Path, reader: NameReader | None = None, key: str = "", **valu
         try:
             with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:
                 wait_until_ready(client)
+                client.app_state = app.state  # type: ignore[attr-defined]
                 yield client
         finally:
             server.should_exit = True
@@ -79,7 +83,7 @@ def serving(index: Path, reader: NameReader | None = None, key: str = "", **valu
 @contextmanager
 def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """The service in a process of its own, on fakes or as `rag serve` runs it, and a client of it."""
-    command = ["tests.server.fake_server", str(index)] if fake else ["rag", "serve", "--index", str(index)]
+    command = ["tests.server.fake_server", str(index)] if fake else ["rag", "serve", "--no-key", "--index", str(index)]
     env = {**os.environ, "RAG_PORT": "0", **({"RAG_THRESHOLD": "0.15"} if fake else {}), **environment}
     started = subprocess.Popen(
         [sys.executable, "-m", *command], cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

@@ -31,7 +31,7 @@ def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     (_, reads), (kept, writes), (gone, revoked) = keys.add("r", "read"), keys.add("w", "write"), keys.add("old", "write")
     keys.revoke("old")
-    with serving(tmp_path, key=writes) as client, httpx.Client(base_url=client.base_url, trust_env=False) as bare:
+    with serving(tmp_path, key=writes) as client, httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as bare:
         for request in READING + WRITING:
             assert status(bare, request) == 401
             for wrong in ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__"):
@@ -127,5 +127,5 @@ def _take(rate: Rate, times: int) -> None:
 def test_a_bucket_fills_again() -> None:
     rate = Rate(6000)
     _take(rate, 6000)
-    with pytest.raises(ServiceError, match="6,000 times"):
+    with pytest.raises(ServiceError, match="6,000 passages"):
         _take(rate, 200)

@@ -131,7 +131,7 @@ def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: P
 @pytest.mark.slow
 def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
-    command = [sys.executable, "-m", "rag", "serve", "--port", "0", "--index", str(tmp_path)]
+    command = [sys.executable, "-m", "rag", "serve", "--no-key", "--port", "0", "--index", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 3
     assert "rag.sqlite" in done.stderr.splitlines()[-2]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -13,12 +14,18 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from rag.errors import InputError, NotFoundError
+from rag.filters import matches, parse
 from rag.ingestion import deletion
+from rag.protocols import Store
 from rag.server import serialize
+from rag.server.collection_paths import prefixed
+from rag.server.conditional import check_match, etag, not_modified
+from rag.server.feedback import forget
 from rag.server.ingest_worker import check_names, safe_name
-from rag.server.openapi import UPLOAD, described
+from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
-from rag.server.schemas import Deleted, Job, TextDocument, WireDocumentDetail, WireDocuments
+from rag.server.put import put_text
+from rag.server.schemas import Deleted, Job, Line, PutDocument, TextDocument, WireDocumentDetail, WireDocuments, WireJobs
 from rag.server.state import Service, service_of
 from rag.server.uploads import Upload
 from rag.types import Document
@@ -27,6 +34,7 @@ router = APIRouter(prefix="/v1", tags=["documents"])
 Shared = Annotated[Service, Depends(service_of)]
 _WAIT = 20.0
 _MOST_FILES = 100
+_PAGE = 1000
 
 
 async def uploads(request: Request) -> list[Upload]:
@@ -69,19 +77,40 @@ def _text(body: bytes) -> Upload:
     responses={**described(409, 415), 202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."}},
     openapi_extra=UPLOAD,
 )
-def add_documents(taken: Annotated[list[Upload], Depends(uploads)], service: Shared) -> Response:
+def add_documents(taken: Annotated[list[Upload], Depends(uploads)], request: Request, service: Shared) -> Response:
     """Put files into the index, in place of what was uploaded under the same names.
 
     201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of an ingested file, whose
     place an upload does not take; none was taken in. 422: not one of them can be read.
     """
     check_names(service.engine.store, taken)
-    job = service.jobs.wait(service.jobs.add(taken), _WAIT)
+    number = service.jobs.add(taken)
+    taken.clear()  # they are on disk: others may send theirs
+    request.state.release_body()
+    job = service.jobs.wait(number, _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):
         raise InputError("; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]), f"see GET /v1/jobs/{job.id}")
     status = 201 if job.state == "done" else 202
-    return JSONResponse(job.model_dump(), status, {"Location": f"/v1/jobs/{job.id}"})
+    location = prefixed(request.state.collection, f"/v1/jobs/{job.id}")
+    return JSONResponse(job.model_dump(), status, {"Location": location})
+
+
+@router.get("/jobs", responses=described(503))
+def list_jobs(
+    service: Shared,
+    state: Annotated[Literal["queued", "running", "done"] | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> WireJobs:
+    """The last uploads, newest first."""
+    return WireJobs(jobs=service.jobs.last(limit, state))
+
+
+@router.delete("/jobs/{job}", responses=described(404, 503))
+def cancel_job(job: str, service: Shared) -> Job:
+    """Drop the files of an upload that wait; what is in the index stays, and the file that is being read goes in."""
+    service.jobs.cancel(job)
+    return get_job(job, service)
 
 
 @router.get("/jobs/{job}", responses=described(404))
@@ -96,42 +125,98 @@ def get_job(job: str, service: Shared) -> Job:
 @router.get("/documents", responses=described(503))
 def list_documents(
     service: Shared,
+    filter: Annotated[list[Line], Query(max_length=20, description="Conditions that must all hold, such as `type=pdf`.")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(max_length=2000, description="The last id of the page before.")] = "",
 ) -> WireDocuments:
     """The documents by id, a page at a time."""
     store = service.engine.store
-    found = store.documents(after, limit + 1)
+    if conditions := parse(filter):
+        matching = [one for one in _all(store) if matches(conditions, one)]
+        total, found = len(matching), [one for one in matching if one.id > after][: limit + 1]
+    else:
+        total, found = store.stats().documents, store.documents(after, limit + 1)
     page = found[:limit]
     following = page[-1].id if len(found) > limit else None
-    return WireDocuments(documents=[serialize.document(one) for one in page], total=store.stats().documents, next=following)
+    return WireDocuments(documents=[serialize.document(one) for one in page], total=total, next=following)
 
 
-@router.get("/documents/{document:path}/text", response_class=PlainTextResponse, responses=described(404, 503))
-def get_text(document: str, service: Shared) -> Any:
+def _all(store: Store) -> Iterator[Document]:
+    """The documents by id, without their text."""
+    after = ""
+    while page := store.documents(after, _PAGE):
+        yield from page
+        after = page[-1].id
+
+
+@router.get(
+    "/documents/{document:path}/text",
+    response_class=PlainTextResponse,
+    responses={**described(404, 503), **NOT_MODIFIED},
+)
+def get_text(document: str, request: Request, service: Shared) -> Any:
     """The document's text, which every offset counts in. Of a document whose own id ends so, what is known of it."""
     if named := service.document(f"{document}/text"):
-        return JSONResponse(serialize.document_detail(named).model_dump())
+        return _unless_known(request, named, lambda: JSONResponse(serialize.document_detail(named).model_dump()))
     found = _find(service, document)
-    return PlainTextResponse(found.text, headers={"ETag": f'"{found.sha256}"'})
+    return _unless_known(request, found, lambda: PlainTextResponse(found.text))
 
 
-@router.get("/documents/{document:path}", responses=described(404, 503))
-def get_document(document: str, service: Shared) -> WireDocumentDetail:
+@router.get(
+    "/documents/{document:path}",
+    response_model=WireDocumentDetail,
+    responses={**described(404, 503), **NOT_MODIFIED},
+)
+def get_document(document: str, request: Request, service: Shared) -> Any:
     """What is known of a document, without its text."""
-    return serialize.document_detail(_find(service, document))
+    found = _find(service, document)
+    return _unless_known(request, found, lambda: JSONResponse(serialize.document_detail(found).model_dump()))
 
 
-@router.delete("/documents/{document:path}", responses=described(404, 503))
-def delete_document(document: str, service: Shared) -> Deleted:
-    """Take a document out of the index. No question that is asked from now on is answered from it."""
-    _find(service, document)
+def _unless_known(request: Request, document: Document, made: Callable[[], Response]) -> Response:
+    """304 if the client has the document as it is."""
+    tag = etag(document)
+    response = Response(status_code=304) if not_modified(request.headers, tag) else made()
+    response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
+    return response
+
+
+@router.put(
+    "/documents/{document:path}",
+    response_model=WireDocumentDetail,
+    responses={**described(409, 412, 503, 507), 201: {"model": WireDocumentDetail, "description": "It is new."}},
+)
+def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:
+    """Put a text in under an id of one's own, with metadata of one's own, in place of what was put in under it before.
+
+    It is in the index when this returns. The end of the id says what the text is: `.md`, `.html`, `.txt`. 409: the id is
+    that of an ingested file. With `If-Match: ETAG` only in place of what is as it was, with `If-None-Match: *` only if new.
+    """
+    if "\0" in document:
+        raise InputError("the id holds a NUL", "leave it out")
+    known = service.document(document)
+    check_match(request.headers, etag(known) if known else None)
+    made = put_text(service, document, body)
+    detail = serialize.document_detail(made).model_dump()
+    return JSONResponse(detail, 200 if known else 201, {"ETag": etag(made)})
+
+
+@router.delete("/documents/{document:path}", responses=described(404, 412, 503, 507))
+def delete_document(document: str, request: Request, service: Shared) -> Deleted:
+    """Take a document out of the index. No question that is asked from now on is answered from it.
+
+    With `If-Match: ETAG` only if it is still as it was.
+    """
+    check_match(request.headers, etag(_find(service, document)))
     receipts = deletion.delete(service.engine.store, [document])
     if not receipts:
         raise _missing(document)
     (receipt,) = receipts
-    shown = dataclasses.asdict(receipt)
-    return Deleted(id=document, deleted=True, generation=receipt.generation, complete=receipt.complete, receipt=shown)
+    uploads = service.jobs.scrub(document)
+    forget(service.settings.index, [document])  # what quotes it
+    shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
+    complete = receipt.complete and uploads.clean
+    return Deleted(id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown)
 
 
 def _find(service: Service, document: str) -> Document:

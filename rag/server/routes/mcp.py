@@ -27,7 +27,7 @@ from rag.server.library import ServiceLibrary
 from rag.server.routes.check import check_text
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.api_keys import WRITE
-from rag.server.state import Service, hangup_of
+from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class McpEndpoint:
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
-        return ServedLibrary(self._service, hangup_of(request), str(request.base_url))
+        return ServedLibrary(service_of(request), hangup_of(request), str(request.base_url))
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

@@ -51,7 +51,7 @@ def ready(service: Shared) -> Ready:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get("/metrics", name="metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def prometheus(service: Shared) -> Response:
     """Figures for Prometheus."""
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)

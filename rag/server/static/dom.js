@@ -3,6 +3,9 @@
 
 const $ = id => document.getElementById(id);
 
+// Marks that turn the direction of writing make a name look like another (U+202E): shown as a replacement, of the same length.
+const upright = text => String(text).replace(/[\u202A-\u202E\u2066-\u2069]/g, '\uFFFD');
+
 function el(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -11,7 +14,8 @@ function el(tag, properties = {}, ...children) {
     else if (name === 'hidden' || name === 'disabled') made[name] = value;
     else made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter(child => child !== null && child !== undefined && child !== ''));
+  const wanted = children.flat().filter(child => child !== null && child !== undefined && child !== '');
+  made.append(...wanted.map(child => typeof child === 'string' ? upright(child) : child));
   return made;
 }
 
@@ -22,6 +26,15 @@ class Problem extends Error {
     super(problem.detail || problem.title || 'It did not work');
     this.hint = problem.hint || '';
     this.status = problem.status || 0;
+  }
+}
+
+// The address that rag serve prints ends in #token=…: it is taken as the key of this tab, and out of the address.
+{
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given) {
+    sessionStorage.setItem('key', given);
+    history.replaceState(null, '', location.pathname);
   }
 }
 

@@ -1,0 +1,82 @@
+"""`rag collection`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from rag.cli.options import print_json, shared_by_all
+from rag.errors import InputError
+from rag.server.audit import Audit
+from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.store.collections import Collection, Collections
+
+
+@click.group("collection")
+def collection_command() -> None:
+    """Collections: indexes with names beside the default one. Nothing is shared between them but the models.
+
+    \b
+    rag collection create contracts
+    rag ingest --collection contracts ~/contracts
+    rag ask --collection contracts "When does the lease end?"
+    """
+
+
+@collection_command.command("create")
+@click.argument("name")
+@shared_by_all
+def create(settings: Settings, as_json: bool, name: str) -> None:
+    """Make an empty collection called NAME."""
+    _show(settings, collections_of(settings).create(name), "created", as_json)
+
+
+@collection_command.command("list")
+@shared_by_all
+def list_collections(settings: Settings, as_json: bool) -> None:
+    """List the collections, the default one first."""
+    found = [Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""), *collections_of(settings).all()]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        click.echo(f"{one.name:20} {one.created}".rstrip())
+
+
+@collection_command.command("rename")
+@click.argument("name")
+@click.argument("new")
+@shared_by_all
+def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
+    """Call the collection NAME by the name NEW. Keys for it stay keys for it."""
+    _show(settings, collections_of(settings).rename(name, new), "renamed", as_json)
+
+
+@collection_command.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@shared_by_all
+def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
+    """Delete the collection NAME with every document in it."""
+    there = collections_of(settings)
+    there.named(name)
+    if not yes:
+        click.confirm(f"delete collection {name} and all documents in it?", abort=True, err=True)
+    _show(settings, there.delete(name), "deleted", as_json)
+
+
+def collections_of(settings: Settings) -> Collections:
+    """Raises InputError where the index is in a database."""
+    if settings.store != "local":
+        schema = "…/rag?options=-csearch_path%3DNAME,public"
+        raise InputError("collections are for indexes in folders", f"in a database give each a schema: RAG_STORE={schema}")
+    return Collections(settings.index)
+
+
+def _show(settings: Settings, one: Collection, done: str, as_json: bool) -> None:
+    Audit(settings.index).note(f"collection {done}", collection=one.id, name=one.name)
+    if as_json:
+        print_json(dataclasses.asdict(one) | {"done": done})
+    else:
+        click.echo(f"{done} {one.name}")

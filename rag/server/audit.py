@@ -1,0 +1,34 @@
+"""The audit log: who changed documents, collections and keys, and when. Never a word of a document or a question.
+
+Lines of JSON in `audit.jsonl` of the index, and in the log under `rag.audit`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+
+from rag.errors import RagError
+from rag.server.journal_file import JournalFile
+
+NAME = "audit.jsonl"
+_log = logging.getLogger("rag.audit")
+_MOST_BYTES = 1_000_000_000
+
+
+class Audit:
+    """That of one index and its collections."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = JournalFile(folder / NAME, _MOST_BYTES)
+
+    def note(self, event: str, **facts: object) -> None:
+        """Durable when this returns. Where it cannot be written, the log says so, and the change stands."""
+        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
+        _log.info(json.dumps(line))
+        try:
+            self._file.add(line)
+        except RagError as error:
+            _log.error("the audit log misses %s: %s", event, error.message)

@@ -1,0 +1,132 @@
+"""Bodies of requests: large ones lie on disk, and only so many bytes are taken in at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+
+from starlette.types import Message, Receive
+
+from rag.server import problems
+from rag.server.problems import ServiceError
+
+_IN_MEMORY = 1 << 20
+_PIECE = 1 << 16
+
+
+class Body:
+    """A whole body. Up to a mebibyte is kept in memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by `close`
+        self.size = 0
+        self._sent = 0
+
+    def add(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self.size += len(piece)
+
+    def next(self) -> Message | None:
+        """The body as an application receives it, a piece at a time; None when all of it has been given."""
+        if self._sent and self._sent >= self.size:
+            return None
+        if not self._sent:
+            self._file.seek(0)
+        piece = self._file.read(_PIECE)
+        self._sent += max(1, len(piece))
+        return {"type": "http.request", "body": piece, "more_body": self._sent < self.size}
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def receive_body(receive: Receive, given: dict[str, str], limit: int, seconds: float) -> Body:
+    """The whole body. Raises ServiceError if it is too large, too slow, or the client is gone."""
+    announced(given, limit)
+    body = Body()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise problems.hung_up()
+                body.add(message.get("body", b""))
+                if body.size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return body
+    except BaseException as error:
+        body.close()
+        if isinstance(error, TimeoutError):
+            raise ServiceError(408, "slow-body", f"the body did not come within {seconds:g} seconds", "send it faster") from None
+        raise
+
+
+def announced(given: dict[str, str], limit: int) -> int:
+    """Bytes that are to come, by the headers; `limit` where they do not say. Raises ServiceError if that is too many."""
+    length = given.get("content-length", str(limit) if "transfer-encoding" in given else "0")
+    if not length.isdecimal() or int(length[:20]) > limit:
+        raise _too_large(limit)
+    return int(length)
+
+
+def _too_large(limit: int) -> ServiceError:
+    return ServiceError(413, "too-large", f"the body is larger than {limit:,} bytes", "send less at a time")
+
+
+class BytesInFlight:
+    """How many bytes of bodies may be under way at a time. What comes when all are taken waits a while, and sends nothing."""
+
+    def __init__(self, most: int, seconds: float = 20.0) -> None:
+        self._left = most
+        self._most = most
+        self._seconds = seconds
+        self._changed = asyncio.Condition()
+
+    def reserve(self, size: int) -> Reservation:
+        """A context manager. Entering it raises ServiceError if there is no room for too long."""
+        return Reservation(self, min(size, self._most))
+
+    async def take(self, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._seconds), self._changed:
+                await self._changed.wait_for(lambda: self._left >= size)
+                self._left -= size
+        except TimeoutError:
+            raise problems.overloaded(5) from None
+
+    async def give(self, size: int) -> None:
+        async with self._changed:
+            self._left += size
+            self._changed.notify_all()
+
+
+class Reservation(AbstractAsyncContextManager["Reservation"]):
+    """Bytes that one request has taken. `release` gives them back before its end, from any thread."""
+
+    def __init__(self, all: BytesInFlight, size: int) -> None:
+        self._all = all
+        self._size = size
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Reservation:
+        await self._all.take(self._size)
+        self._loop = asyncio.get_running_loop()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._give()
+
+    async def _give(self) -> None:
+        size, self._size = self._size, 0
+        if size:
+            await self._all.give(size)
+
+    @property
+    def release(self) -> Callable[[], object]:
+        loop = self._loop
+        assert loop is not None
+        return lambda: loop.call_soon_threadsafe(lambda: loop.create_task(self._give()))

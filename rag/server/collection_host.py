@@ -1,0 +1,197 @@
+"""The collections of a running service: opened when they are asked for, closed when nobody has asked for a while.
+
+They share the models, which one thread computes, the process that reads uploaded files, and the figures for Prometheus,
+which name no collection. Everything else is a collection's own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from rag.errors import BusyError, NotFoundError, RagError
+from rag.server.state import Service
+from rag.store.collections import Collection, Collections
+
+_log = logging.getLogger(__name__)
+_LOOK = 15.0
+_IDLE = 300.0
+"""Seconds without a request after which a collection is closed."""
+_MOST_OPEN = 256
+_PATIENCE = 35.0
+"""Seconds that a deletion waits for requests which are being answered: as long as those may take."""
+
+
+@dataclass(eq=False)
+class _Open:
+    """A collection that is open, or being opened. `requests` are being answered from it."""
+
+    collection: Collection
+    service: Service | None = None
+    requests: int = 0
+    used: float = 0.0
+    closing: bool = False
+    opening: threading.Lock = field(default_factory=threading.Lock)
+
+
+class CollectionHost:
+    """Safe to share between threads."""
+
+    def __init__(self, default: Service, idle: float = _IDLE, most: int = _MOST_OPEN) -> None:
+        self._default = default
+        self._idle = idle
+        self._most = most
+        self.registry = Collections(default.settings.index)
+        self._open: dict[str, _Open] = {}
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._look_after, name="collections")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """All of them; twice is as once."""
+        self._closing.set()
+        if self._thread.ident:
+            self._thread.join()
+        with self._changed:
+            left = list(self._open.values())
+            self._open.clear()
+        for one in left:
+            _close(one)
+
+    @property
+    def open_names(self) -> list[str]:
+        with self._changed:
+            return sorted(self._open)
+
+    def enter(self, name: str) -> Service:
+        """The collection's service, until `leave` is called for it. Raises NotFoundError, StoreError, ServiceError."""
+        one = self._entry(name)
+        try:
+            with one.opening:
+                if one.service is None:
+                    one.service = self._make(one.collection)
+            return one.service
+        except BaseException:
+            self._done(one)
+            raise
+
+    def leave(self, name: str, service: Service) -> None:
+        with self._changed:
+            one = self._open.get(name)
+        if one is not None and one.service is service:
+            self._done(one)
+            return
+        _log.debug("collection %s was replaced while it was used", name)
+
+    def _done(self, one: _Open) -> None:
+        with self._changed:
+            one.requests -= 1
+            one.used = time.monotonic()
+            self._changed.notify_all()
+
+    def _entry(self, name: str) -> _Open:
+        """What is open under the name, if it is still that collection: another process may have changed them."""
+        found = self.registry.named(name)
+        with self._changed:
+            if self._closing.is_set():
+                raise NotFoundError(f"no collection {name}", "the service is shutting down")
+            one = self._open.get(name)
+            if one is not None and not one.closing and one.collection.id != found.id and not one.requests:
+                _close(self._open.pop(name))  # what had the name before
+                one = None
+            if one is not None and (one.closing or one.collection.id != found.id):
+                raise BusyError(f"collection {name} is being changed", "try again in a moment")
+            if one is None:
+                one = self._open[name] = _Open(found)
+            one.requests += 1
+            one.used = time.monotonic()
+            return one
+
+    def _make(self, collection: Collection) -> Service:
+        settings = replace(self._default.settings, index=self.registry.folder(collection.name))
+        made = self._default.beside(settings)
+        made.start()
+        return made
+
+    def delete(self, name: str) -> Collection:
+        """Close it and delete it, with all that is in it. Raises NotFoundError, BusyError."""
+        return self._alone(name, lambda: self.registry.delete(name))
+
+    def rename(self, name: str, new: str) -> Collection:
+        return self._alone(name, lambda: self.registry.rename(name, new))
+
+    def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
+        """While nobody is answered from it, and nobody new is let in."""
+        self.registry.named(name)
+        with self._changed:
+            one = self._open.setdefault(name, _Open(self.registry.named(name)))
+            if one.closing:
+                raise BusyError(f"collection {name} is being changed", "try again in a moment")
+            one.closing = True
+            free = self._changed.wait_for(lambda: one.requests == 0, _PATIENCE)
+        try:
+            if not free:
+                raise BusyError(f"collection {name} is in use", "try again when its questions are answered")
+            _close(one)
+            return change()
+        finally:
+            with self._changed:
+                del self._open[name]
+
+    def _look_after(self) -> None:
+        """Take up uploads that were accepted before a crash; then close what is not used."""
+        self._resume()
+        while not self._closing.wait(_LOOK):
+            try:
+                self.close_idle()
+            except RagError as error:
+                _log.warning("a collection cannot be closed: %s", error)
+
+    def _resume(self) -> None:
+        try:
+            self._default.models.opened.result()
+            names = [one.name for one in self.registry.all() if (self.registry.folder(one.name) / "uploads.sqlite").exists()]
+        except Exception:
+            return  # said where it is opened
+        for name in names:
+            if self._closing.is_set():
+                return
+            try:
+                self.leave(name, self.enter(name))
+            except RagError as error:
+                _log.warning("uploads to collection %s wait: %s", name, error)
+
+    def close_idle(self, now: float | None = None) -> None:
+        """Those that nobody has asked for a while, or, of too many, for longest; never one with uploads that wait."""
+        moment = time.monotonic() if now is None else now
+        with self._changed:
+            oldest = sorted(self._open.items(), key=lambda item: item[1].used)
+            spare = len(oldest) - self._most
+            closed = []
+            for number, (name, one) in enumerate(oldest):
+                due = moment - one.used > self._idle or number < spare
+                # one is gone, or has another's name, where another process has deleted or renamed it
+                changed = (there := self.registry.get(name)) is None or there.id != one.collection.id
+                if not one.requests and not one.closing and (changed or (due and not _has_uploads(one))):
+                    one.closing = True
+                    closed.append((name, one))
+        for name, one in closed:
+            _close(one)
+            with self._changed:
+                del self._open[name]
+
+
+def _has_uploads(one: _Open) -> bool:
+    return one.service is not None and one.service.jobs.waiting > 0
+
+
+def _close(one: _Open) -> None:
+    if one.service is not None:
+        one.service.close()
+        one.service = None

@@ -1,0 +1,143 @@
+"""Questions that wait: searches before readings, and callers in turn, by the work that each has been given."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """What waits. `cost` is the number of tokens that will be read for it; `search`: nothing is."""
+
+    cost: int
+    caller: str
+    search: bool
+
+    @property
+    def key(self) -> Hashable:
+        """The same for those that ask the same: in one batch they cost as much as one."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody still waits for it."""
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+class FairQueue(Generic[W]):
+    """Not safe to share between threads: its owner locks.
+
+    Readings are taken from the caller that has been given least work (start-time fair queueing: who comes back after a
+    while begins where the others are, and has saved up nothing).
+    """
+
+    def __init__(self) -> None:
+        self._searches: dict[str, deque[W]] = {}
+        self._readings: dict[str, deque[W]] = {}
+        self._given: dict[str, float] = {}
+        """Tokens given to callers that wait, by a clock that all share."""
+        self._clock = 0.0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._searches.values())) + self._to_read()
+
+    def __iter__(self) -> Iterator[W]:
+        for lane in (self._searches, self._readings):
+            for waiting in lane.values():
+                yield from waiting
+
+    @property
+    def has_searches(self) -> bool:
+        return bool(self._searches)
+
+    def _to_read(self) -> int:
+        return sum(map(len, self._readings.values()))
+
+    def add(self, works: Sequence[W]) -> None:
+        for work in works:
+            lane = self._searches if work.search else self._readings
+            if not work.search and work.caller not in lane:
+                self._given[work.caller] = max(self._clock, self._given.get(work.caller, 0.0))
+            lane.setdefault(work.caller, deque()).append(work)
+
+    def clear(self) -> None:
+        self._searches.clear()
+        self._readings.clear()
+
+    def prune(self) -> None:
+        """Drop what nobody waits for any more."""
+        for lane in (self._searches, self._readings):
+            for caller, waiting in list(lane.items()):
+                lane[caller] = deque(work for work in waiting if work.wanted)
+                _close(lane, caller)
+
+    def make_room(self, caller: str, arriving: int, most: int) -> list[W] | None:
+        """The works to refuse so that `arriving` of `caller` fit among at most `most`; None: the caller must be refused.
+
+        Room is made by the newest of the caller that has most waiting, as long as that is more than this one would have.
+        """
+        dropped: list[W] = []
+        while len(self) + arriving > most:
+            largest = max(self._callers(), key=self._count, default=caller)
+            if largest == caller or self._count(largest) <= self._count(caller) + arriving:
+                self.add(dropped[::-1])
+                return None
+            dropped.append(self._drop_newest(largest))
+        return dropped
+
+    def _callers(self) -> set[str]:
+        return {*self._searches, *self._readings}
+
+    def _count(self, caller: str) -> int:
+        return len(self._searches.get(caller, ())) + len(self._readings.get(caller, ()))
+
+    def _drop_newest(self, caller: str) -> W:
+        lane = self._readings if caller in self._readings else self._searches
+        dropped = lane[caller].pop()
+        _close(lane, caller)
+        return dropped
+
+    def ahead(self, caller: str) -> int:
+        """Tokens that will be read before what `caller` adds now: its own, and as many of each other caller at most."""
+        sums = {name: sum(work.cost for work in waiting) for name, waiting in self._readings.items()}
+        own = sums.pop(caller, 0)
+        first = max((work.cost for waiting in self._readings.values() for work in waiting), default=0)
+        return own + sum(min(other, max(own, first)) for other in sums.values())
+
+    def tokens(self) -> int:
+        """Tokens of the readings, as if each were read."""
+        return sum(work.cost for waiting in self._readings.values() for work in waiting)
+
+    def take_searches(self, most: int) -> list[W]:
+        """Up to so many searches, one of each caller in turn."""
+        taken: list[W] = []
+        while self._searches and len(taken) < most:
+            for caller in list(self._searches):
+                taken.append(self._searches[caller].popleft())
+                _close(self._searches, caller)
+        return taken
+
+    def take_readings(self, tokens: int) -> list[W]:
+        """One reading at least, and more as long as all together are at most so many tokens."""
+        taken: list[W] = []
+        costs: dict[Hashable, int] = {}
+        while self._readings:
+            caller = min(self._readings, key=lambda name: self._given[name])
+            work = self._readings[caller][0]
+            total = sum({**costs, work.key: work.cost}.values())
+            if taken and total > tokens:
+                break
+            self._clock = self._given[caller]
+            self._given[caller] += 0 if work.key in costs else work.cost
+            costs[work.key] = work.cost
+            taken.append(self._readings[caller].popleft())
+            _close(self._readings, caller)
+        self._given = {name: given for name, given in self._given.items() if name in self._readings or given > self._clock}
+        return taken
+
+
+def _close(lane: dict[str, deque[W]], caller: str) -> None:
+    if not lane[caller]:
+        del lane[caller]

@@ -1,0 +1,62 @@
+"""What people say of answers, and the gold questions for `rag eval` that follow from it.
+
+It is kept in `feedback.jsonl` of the collection's folder, and only because somebody pressed a thumb.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rag.server.journal_file import JournalFile
+
+NAME = "feedback.jsonl"
+_MOST_BYTES = 100_000_000
+RIGHT, WRONG, NOT_THERE = "right", "wrong", "not_in_the_documents"
+VERDICTS = (RIGHT, WRONG, NOT_THERE)
+
+
+def feedback_file(folder: Path) -> JournalFile:
+    return JournalFile(folder / NAME, _MOST_BYTES)
+
+
+def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Gold questions, one a question, by the last word on it: a right answer with its evidence, a correction of a wrong one,
+    or that the documents do not say. A wrong answer without a correction makes no gold question."""
+    last = {str(line["question"]): line for line in lines if "question" in line}
+    for question, line in last.items():
+        answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
+        if line.get("verdict") == NOT_THERE:
+            yield {"question": question, **_near(line)}
+        elif line.get("verdict") == RIGHT and answers:
+            yield {"question": question, "answers": answers[-1:], **_evidence(line, answers[-1])}
+        elif line.get("verdict") == WRONG and line.get("correction"):
+            yield {"question": question, "answers": answers[:1]}
+
+
+def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
+    """JSON lines as `rag eval FILE` takes them."""
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in gold(lines))
+
+
+def forget(folder: Path, documents: Sequence[str]) -> int:
+    """Take out what quotes these documents, which were deleted. How many lines that were."""
+    gone = set(documents)
+    return feedback_file(folder).keep(lambda line: not gone.intersection(_documents(line)))
+
+
+def _documents(line: Mapping[str, Any]) -> list[str]:
+    return [str(one.get("document", "")) for one in line.get("evidence", []) if isinstance(one, dict)]
+
+
+def _evidence(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
+    """A gold question's evidence must hold the answer word for word; where none does, every place of it counts."""
+    found = [one for one in line.get("evidence", []) if one.get("sentence")]
+    return {"evidence": found} if any(answer in one["sentence"] for one in found) else {}
+
+
+def _near(line: Mapping[str, Any]) -> dict[str, Any]:
+    found = _documents(line)
+    return {"near": found[0]} if found else {}

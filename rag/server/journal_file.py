@@ -1,0 +1,96 @@
+"""Files of JSON lines that are only added to: feedback and the audit log. A line is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rag.errors import BusyError, StoreError
+
+_PATIENCE = 5.0
+
+
+class JournalFile:
+    """For the owner's eyes only. Safe to share between threads and processes."""
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        self._path = path
+        self._most_bytes = most_bytes
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """On disk when this returns. Raises StoreError, also if the file is full, and BusyError."""
+        written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+        with self._locked():
+            try:
+                size = self._path.stat().st_size if self._path.exists() else 0
+                if size + len(written) > self._most_bytes:
+                    hint = "move it away; a new one is begun"
+                    raise StoreError(f"{self._path} holds {size:,} bytes, the most it may", hint)
+                number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                with open(number, "ab", closefd=True) as file:
+                    if size and not self._ends_whole():
+                        file.write(b"\n")  # a crash has cut the last line
+                    file.write(written)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise StoreError(f"{self._path} cannot be written: {error.strerror}", "make room for it") from error
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Those that are whole, oldest first."""
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                for line in file:
+                    try:
+                        found = json.loads(line)
+                    except ValueError:
+                        continue
+                    if isinstance(found, dict):
+                        yield found
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be read: {error.strerror}", "make it readable") from error
+
+    def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Take out the others. How many they were."""
+        if not self._path.exists():
+            return 0
+        with self._locked():
+            found = list(self.lines())
+            kept = [line for line in found if wanted(line)]
+            if len(kept) < len(found):
+                partial = self._path.with_suffix(".partial")
+                with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(self._path)
+        return len(found) - len(kept)
+
+    def _ends_whole(self) -> bool:
+        with open(self._path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Raises BusyError."""
+        lock = FileLock(self._path.with_suffix(".lock"), timeout=_PATIENCE)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout as error:
+            raise BusyError(f"{self._path} is being written by another process", "try again") from error
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}", "make its folder writable") from error
+        try:
+            yield
+        finally:
+            lock.release()

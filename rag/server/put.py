@@ -1,0 +1,51 @@
+"""Documents that a program puts in by an id of its own: read, embedded and committed before the answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from rag.errors import InputError
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import UPLOADED, check_free, embed, put_embedded
+from rag.parsing.load import load_some
+from rag.server.ingest_worker import LentEmbedder
+from rag.server.schemas import PutDocument
+from rag.server.state import Service
+from rag.types import Document
+
+_LONGEST_ID = 500
+_TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
+
+
+def put_text(service: Service, document_id: str, given: PutDocument) -> Document:
+    """The document as it is in the index now. Raises InputError for an id or a text that cannot be used, ConflictError for
+    the id of an ingested file, BusyError, StoreError."""
+    check_id(document_id)
+    source = f"{UPLOADED}{document_id}"
+    store = service.engine.store
+    check_free(document_id, source, store.document(document_id))  # before the work; and again with the lock
+    (found,) = load_some(document_id, given.text.encode(), service.readers.load_data).documents[:1]
+    made = replace(
+        found,
+        id=document_id,
+        source=source,
+        title=given.title or found.title,
+        metadata={**found.metadata, **given.metadata},
+    )
+    lent = LentEmbedder(service.embedder, service.models)
+    passages = split(made, lent.count_tokens, service.settings.passage_tokens)
+    vectors = embed(lent, [(made, passages)])
+    with store.writing():
+        check_free(document_id, source, store.document(document_id))
+        put_embedded(store, [(made, passages)], vectors)
+    return made
+
+
+def check_id(document_id: str) -> None:
+    """Raises InputError unless it is a relative path of printable characters with the suffix of a text."""
+    parts = document_id.split("/")
+    usable = document_id.isprintable() and len(document_id) <= _LONGEST_ID and not {"", ".", ".."}.intersection(parts)
+    if not usable or PurePosixPath(document_id).suffix.lower() not in _TEXTS:
+        message = f"{document_id[:100]!r} cannot be the id of a text"
+        raise InputError(message, f"use a relative path of at most {_LONGEST_ID} characters that ends in {', '.join(_TEXTS)}")

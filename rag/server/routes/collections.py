@@ -1,0 +1,126 @@
+"""`/v1/collections`: which there are, making and deleting them, and asking several at once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from rag.server import serialize
+from rag.server.api_keys import Key
+from rag.server.collection_host import CollectionHost
+from rag.server.openapi import described
+from rag.server.problems import ServiceError
+from rag.server.schemas import Options, Strict, WireAnswer
+from rag.server.state import Service, hangup_of, wait
+from rag.settings import DEFAULT_COLLECTION
+from rag.store.collections import Collection
+
+router = APIRouter(prefix="/v1/collections", tags=["collections"])
+Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]
+
+
+class WireCollection(BaseModel):
+    name: str = Field(examples=["contracts"])
+    created: str = Field(default="", description="When; empty for the default one.")
+
+
+class WireCollections(BaseModel):
+    collections: list[WireCollection] = Field(description="Those that the key may use, the default one first.")
+
+
+class NewCollection(Strict):
+    name: Name
+
+
+class AskSeveral(Options):
+    question: str = Field(min_length=1, max_length=100_000, examples=["When does the lease end?"])
+    collections: list[Name] = Field(min_length=1, max_length=16, description="Which to ask; `default` is the index itself.")
+
+
+class CollectionAnswer(BaseModel):
+    collection: str
+    answer: WireAnswer
+
+
+class CollectionAnswers(BaseModel):
+    question: str
+    answers: list[CollectionAnswer] = Field(
+        description="One of each collection: first those that have an answer, the surest first."
+    )
+
+
+def collections_of(request: Request) -> CollectionHost:
+    found: CollectionHost = request.app.state.collections
+    return found
+
+
+Host = Annotated[CollectionHost, Depends(collections_of)]
+
+
+@router.get("", responses=described(503))
+def list_collections(request: Request, host: Host) -> WireCollections:
+    """The collections that the key may use."""
+    key: Key | None = request.state.key
+    default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(key, DEFAULT_COLLECTION) else []
+    others = [one for one in host.registry.all() if _may(key, one.id)]
+    return WireCollections(collections=default + [_shown(one) for one in others])
+
+
+@router.post("", status_code=201, responses=described(409, 503, 507))
+def create_collection(body: NewCollection, host: Host) -> WireCollection:
+    """An empty collection. Its paths are those of the default one below `/v1/collections/NAME`."""
+    return _shown(host.registry.create(body.name))
+
+
+@router.post("/ask", responses=described(404, 409, 503))
+def ask_collections(body: AskSeveral, request: Request, host: Host) -> CollectionAnswers:
+    """Ask several collections the same question. Their answers are ranked together; their indexes are never merged."""
+    names = list(dict.fromkeys(body.collections))
+    hangup = hangup_of(request)
+    with ExitStack() as stack:
+        services = {name: _entered(stack, request, host, name) for name in names}
+        works = {name: service.works([body.question], body, hangup)[0] for name, service in services.items()}
+        answers = [
+            CollectionAnswer(collection=name, answer=serialize.answer(wait(work, work.answer), work.found.result()))
+            for name, work in works.items()
+        ]
+    answers.sort(key=lambda one: (one.answer.answer is None, -one.answer.confidence))
+    return CollectionAnswers(question=body.question, answers=answers)
+
+
+@router.patch("/{name}", responses=described(404, 409, 503, 507))
+def rename_collection(name: str, body: NewCollection, host: Host) -> WireCollection:
+    """Give it another name. Keys for it stay keys for it."""
+    return _shown(host.rename(name, body.name))
+
+
+@router.delete("/{name}", responses=described(404, 503))
+def delete_collection(name: str, host: Host) -> WireCollection:
+    """Delete it, with every document in it. A later collection of that name is another one, also for keys."""
+    return _shown(host.delete(name))
+
+
+def _entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
+    """Raises ServiceError with 403 for one that the key may not use, alike for those that are not there."""
+    key: Key | None = request.state.key
+    found = host.registry.get(name)
+    if not _may(key, DEFAULT_COLLECTION if name == DEFAULT_COLLECTION else found.id if found else "none"):
+        hint = "which it may use: GET /v1/collections"
+        raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
+    if name == DEFAULT_COLLECTION:
+        default: Service = request.app.state.service
+        return default
+    service = host.enter(name)
+    stack.callback(host.leave, name, service)
+    return service
+
+
+def _may(key: Key | None, collection: str) -> bool:
+    return key is None or key.may_use(collection)
+
+
+def _shown(one: Collection) -> WireCollection:
+    return WireCollection(name=one.name, created=one.created)

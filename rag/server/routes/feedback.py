@@ -1,0 +1,59 @@
+"""`/v1/feedback`: a thumb for an answer, which becomes a gold question for `rag eval`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
+
+from rag.server.feedback import feedback_file, gold_text
+from rag.server.openapi import described
+from rag.server.schemas import Strict
+from rag.server.state import Service, service_of
+
+router = APIRouter(prefix="/v1", tags=["operations"])
+Shared = Annotated[Service, Depends(service_of)]
+Text = Annotated[str, Field(max_length=10_000)]
+
+
+class FeedbackEvidence(Strict):
+    document: str = Field(min_length=1, max_length=2000, description="Its id.", examples=["uploads/lease.md"])
+    sentence: Text = Field(description="`cited_text` of the citation.")
+
+
+class Feedback(Strict):
+    """What a person says of an answer."""
+
+    question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
+    verdict: Literal["right", "wrong", "not_in_the_documents"]
+    answer: Text | None = Field(default=None, description="As it was given.", examples=["31 May 2027"])
+    correction: Text | None = Field(default=None, description="The right answer, if that was wrong.")
+    evidence: list[FeedbackEvidence] = Field(default=[], max_length=20, description="The citations of a right answer.")
+    comment: Text = ""
+
+
+class Noted(BaseModel):
+    noted: bool = True
+
+
+@router.post("/feedback", status_code=201, responses=described(503, 507))
+def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
+    """Keep what a person says of an answer, with the question, on the service's disk. The last word on a question counts."""
+    line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    feedback_file(service.settings.index).add({"time": when, "key": request.state.exchange.key, **line})
+    return Noted()
+
+
+@router.get(
+    "/feedback",
+    response_class=PlainTextResponse,
+    responses={**described(503), 200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+def get_feedback(service: Shared) -> PlainTextResponse:
+    """The gold questions that follow from it, one JSON object a line: save them, and run `rag eval FILE`."""
+    text = gold_text(feedback_file(service.settings.index).lines())
+    return PlainTextResponse(text, media_type="application/x-ndjson")

@@ -1,0 +1,177 @@
+"""Collections over HTTP: nothing of one is seen from another."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rag.server.api_keys import Keys, keys_of
+from rag.settings import Settings
+from rag.store.collections import Collections
+from tests.server.fake_server import SlowReader, put_text, serving
+
+SECRETS = {"contracts": "The safe for contracts is in Lisbon.", "salaries": "The safe for salaries is in Nairobi."}
+
+
+def fill(client: httpx.Client, name: str, text: str) -> None:
+    client.post("/v1/collections", json={"name": name}).raise_for_status()
+    added = client.post(f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text})
+    assert added.status_code == 201
+    assert added.headers["location"].startswith(f"/v1/collections/{name}/jobs/")
+    assert client.get(added.headers["location"]).json()["state"] == "done"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def ask(client: httpx.Client, place: str, **headers: str) -> httpx.Response:
+    return client.post(f"/v1{place}/ask", json={"question": "Where is the safe?"}, headers=headers)
+
+
+def test_each_collection_answers_from_its_own_documents_alone(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "home.txt", "The safe of the house is in Oslo.")
+        for name, text in SECRETS.items():
+            fill(client, name, text)
+        assert ask(client, "").json()["answer"] == "Oslo"
+        for name, city in (("contracts", "Lisbon"), ("salaries", "Nairobi")):
+            answer = ask(client, f"/collections/{name}").json()
+            assert answer["answer"] == city
+            assert [hit["document_id"] for hit in answer["nearest"]] == [f"uploads/{name}.txt"]
+            listed = client.get(f"/v1/collections/{name}/documents").json()
+            assert [one["id"] for one in listed["documents"]] == [f"uploads/{name}.txt"]
+        assert client.get("/v1/collections/contracts/documents/uploads/salaries.txt").status_code == 404
+        several = client.post(
+            "/v1/collections/ask",
+            json={"question": "Where is the safe for salaries?", "collections": ["default", "contracts", "salaries"]},
+        ).json()["answers"]
+        assert {one["collection"] for one in several} == {"default", "contracts", "salaries"}
+        confidences = [one["answer"]["confidence"] for one in several if one["answer"]["answer"]]
+        assert confidences == sorted(confidences, reverse=True)
+        names = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
+        assert names == ["default", "contracts", "salaries"]
+
+
+def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        fill(client, "contracts", SECRETS["contracts"])
+        renamed = client.patch("/v1/collections/contracts", json={"name": "leases"})
+        assert renamed.json()["name"] == "leases"
+        assert ask(client, "/collections/contracts").status_code == 404
+        assert ask(client, "/collections/leases").json()["answer"] == "Lisbon"
+        assert client.delete("/v1/collections/leases").status_code == 200
+        assert ask(client, "/collections/leases").status_code == 404
+        assert client.delete("/v1/collections/leases").status_code == 404
+        client.post("/v1/collections", json={"name": "leases"}).raise_for_status()
+        assert ask(client, "/collections/leases").status_code == 409  # empty
+        assert client.post("/v1/collections", json={"name": "leases"}).status_code == 409
+        assert client.post("/v1/collections", json={"name": "../x"}).status_code == 422
+
+
+def test_what_another_process_deletes_or_makes_anew_is_seen(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        fill(client, "contracts", SECRETS["contracts"])
+        there = Collections(tmp_path)
+        there.delete("contracts")
+        assert ask(client, "/collections/contracts").status_code == 404
+        there.create("contracts")
+        assert ask(client, "/collections/contracts").status_code == 409
+
+
+def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "home.txt", "The safe of the house is in Oslo.")
+        for name, text in SECRETS.items():
+            fill(client, name, text)
+        ids = {one.name: one.id for one in Collections(tmp_path).all()}
+        keys = keys_of(Settings(index=tmp_path))
+        _, reads = keys.add("r", "read", [ids["contracts"]])
+        _, writes = keys.add("w", "write", [ids["contracts"], "default"])
+        _, all_of = keys.add("all", "write")
+        with httpx.Client(base_url=client.base_url, headers=bearer(reads), trust_env=False, timeout=30) as bound:
+            assert ask(bound, "/collections/contracts").json()["answer"] == "Lisbon"
+            for place in ("", "/collections/salaries", "/collections/nowhere", "/collections/default"):
+                refused = ask(bound, place)
+                assert (refused.status_code, refused.json()["type"]) == (403, "urn:rag:collection")
+            for path in ("/v1/documents", "/metrics", "/v1/collections/salaries/documents", "/v1/collections/nowhere/jobs/x"):
+                assert bound.get(path).status_code == 403
+            there, not_there = (ask(bound, f"/collections/{name}").json() for name in ("salaries", "nowhere"))
+            assert {**there, "request_id": ""} == {**not_there, "request_id": ""}
+            listed = bound.get("/v1/collections").json()["collections"]
+            assert [one["name"] for one in listed] == ["contracts"]
+            several = {"question": "Where?", "collections": ["contracts", "salaries"]}
+            assert bound.post("/v1/collections/ask", json=several).status_code == 403
+            several["collections"] = ["contracts"]
+            assert bound.post("/v1/collections/ask", json=several).status_code == 200
+            assert bound.post("/v1/collections", json={"name": "mine"}).status_code == 403
+            assert bound.post("/v1/collections/contracts/documents", json={"name": "a", "text": "b"}).status_code == 403
+        with httpx.Client(base_url=client.base_url, headers=bearer(writes), trust_env=False, timeout=30) as bound:
+            assert ask(bound, "").json()["answer"] == "Oslo"
+            assert bound.delete("/v1/collections/contracts/documents/uploads/contracts.txt").status_code == 200
+            for change in ("/v1/collections/contracts", "/v1/collections/salaries"):
+                assert bound.delete(change).status_code == 403
+        client.headers.update(bearer(all_of))
+        client.delete("/v1/collections/contracts").raise_for_status()
+        client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+        assert ask(client, "/collections/contracts", **bearer(reads)).status_code == 403  # it is another one
+
+
+def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
+    key, token = keys_of(Settings(index=tmp_path)).add("old", "read")
+    path = tmp_path / "keys.json"
+    kept = json.loads(path.read_text())
+    for one in kept["keys"]:
+        del one["collections"], one["expires"]
+    path.write_text(json.dumps(kept))
+    assert Keys(path).check(token) == key
+    assert key.everywhere
+
+
+def test_keys_expire_and_are_changed_for_new_ones(tmp_path: Path) -> None:
+    keys = keys_of(Settings(index=tmp_path))
+    made, token = keys.add("a", "write", ["x"], days=1)
+    assert keys.check(token) == made
+    text = (tmp_path / "keys.json").read_text()
+    (tmp_path / "keys.json").write_text(text.replace(made.expires, "2020-01-01T00:00:00Z"))
+    assert Keys(tmp_path / "keys.json").check(token) is None
+    _, old = keys.add("b", "read", ["y"])
+    new, fresh = keys.rotate("b")
+    assert (keys.check(old), keys.check(fresh)) == (None, new)
+    assert (new.scope, new.collections) == ("read", ("y",))
+    _, later = keys.rotate("b", hours=1)
+    assert keys.check(fresh)
+    assert keys.check(later)
+
+
+def test_a_collection_is_closed_when_nobody_asks_it_and_opened_again(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        fill(client, "contracts", SECRETS["contracts"])
+        host = client.app_state.collections  # type: ignore[attr-defined]
+        assert host.open_names == ["contracts"]
+        host.close_idle(time.monotonic() + 1000)
+        assert host.open_names == []
+        assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
+
+
+def test_a_deletion_waits_for_who_is_being_answered(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(0.5)) as client, ThreadPoolExecutor(4) as pool:
+        fill(client, "contracts", SECRETS["contracts"])
+        asked = [pool.submit(ask, client, "/collections/contracts") for _ in range(3)]
+        time.sleep(0.3)
+        assert client.delete("/v1/collections/contracts").status_code == 200
+        statuses = {one.result().status_code for one in asked}
+        assert statuses <= {200, 404, 503}
+        assert 200 in statuses
+
+
+@pytest.mark.parametrize("path", ["/v1/collections/contracts/health", "/v1/collections/contracts/../x", "/v1/collections/"])
+def test_only_what_is_below_v1_is_in_a_collection(tmp_path: Path, path: str) -> None:
+    with serving(tmp_path) as client:
+        client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+        assert client.get(path).status_code in (404, 405)

@@ -1,0 +1,89 @@
+"""Who waits for whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from rag.server.fair_queue import FairQueue
+
+
+@dataclass(eq=False)
+class One:
+    caller: str
+    cost: int = 10
+    search: bool = False
+    wanted: bool = True
+    text: str = ""
+
+    @property
+    def key(self) -> object:
+        return self.text or id(self)
+
+
+def filled(*works: One) -> FairQueue[One]:
+    made: FairQueue[One] = FairQueue()
+    made.add(works)
+    return made
+
+
+def test_who_asks_much_is_read_no_sooner_than_who_asks_little() -> None:
+    queue = filled(*(One("loud") for _ in range(50)))
+    queue.take_readings(100)
+    queue.add([One("quiet"), One("quiet")])
+    assert Counter(work.caller for work in queue.take_readings(40)) == {"quiet": 2, "loud": 2}
+
+
+def test_a_large_question_counts_as_many_small_ones() -> None:
+    queue = filled(*(One("large", 80) for _ in range(5)), *(One("small") for _ in range(30)))
+    taken = [work.caller for _ in range(18) for work in queue.take_readings(10)]
+    assert Counter(taken) == {"large": 2, "small": 16}
+
+
+def test_who_was_away_has_saved_up_nothing() -> None:
+    queue = filled(One("early"), *(One("other") for _ in range(100)))
+    for _ in range(50):
+        queue.take_readings(10)
+    queue.add([One("early") for _ in range(50)])
+    taken = Counter(work.caller for _ in range(20) for work in queue.take_readings(10))
+    assert abs(taken["early"] - taken["other"]) <= 1
+
+
+def test_searches_are_taken_in_turn_and_cost_nothing() -> None:
+    queue = filled(*(One("loud", 0, True) for _ in range(40)), One("quiet", 0, True), One("reader"))
+    assert queue.has_searches
+    assert "quiet" in [work.caller for work in queue.take_searches(2)]
+    queue.take_searches(100)
+    assert not queue.has_searches
+    assert len(queue) == 1
+
+
+def test_the_same_question_is_read_once() -> None:
+    queue = filled(*(One("a", 60, text="same") for _ in range(5)), One("a", 60, text="other"))
+    assert len(queue.take_readings(100)) == 5
+
+
+def test_room_is_made_by_who_takes_most() -> None:
+    queue = filled(*(One("loud") for _ in range(9)), One("other"))
+    dropped = queue.make_room("quiet", 3, 10)
+    assert [work.caller for work in dropped or []] == ["loud"] * 3
+    assert queue.make_room("loud", 4, 10) is None
+    assert queue.make_room("other", 20, 10) is None
+    assert len(queue) == 7
+
+
+def test_what_is_ahead_is_ones_own_and_as_much_of_others() -> None:
+    queue = filled(*(One("loud") for _ in range(50)))
+    assert queue.ahead("quiet") == 10
+    assert queue.ahead("loud") == 500
+    queue.add([One("quiet") for _ in range(5)])
+    assert queue.ahead("quiet") == 100
+    assert queue.tokens() == 550
+
+
+def test_what_nobody_waits_for_is_dropped() -> None:
+    queue = filled(One("a", wanted=False), One("a"), One("b", wanted=False), One("c", 0, True, wanted=False))
+    queue.prune()
+    assert [work.caller for work in queue] == ["a"]
+    queue.clear()
+    assert len(queue) == 0

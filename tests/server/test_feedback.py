@@ -1,0 +1,133 @@
+"""Feedback that becomes gold questions, the audit log, documents by one's own id, jobs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rag.evaluation.gold import read_jsonl
+from rag.server.api_keys import keys_of
+from rag.server.journal_file import JournalFile
+from rag.server.uploads import Jobs
+from rag.settings import Settings
+from tests.server.fake_server import put_text, serving
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with serving(tmp_path_factory.mktemp("served")) as made:
+        yield made
+
+
+def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> None:
+    put_text(client, "oman.txt", "The talks were led by William Burns.")
+    put_text(client, "gone.txt", "The safe is in Oslo.")
+    evidence = [{"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}]
+    said = [
+        {"question": "Who led?", "verdict": "wrong", "answer": "Oslo"},
+        {"question": "Who led?", "verdict": "right", "answer": "William Burns", "evidence": evidence},
+        {"question": "Where?", "verdict": "wrong", "answer": "Oslo", "correction": "Muscat"},
+        {"question": "Why?", "verdict": "wrong", "answer": "Oslo"},
+        {"question": "When?", "verdict": "not_in_the_documents", "answer": "1999"},
+        {
+            "question": "Safe?",
+            "verdict": "right",
+            "answer": "Oslo",
+            "evidence": [{"document": "uploads/gone.txt", "sentence": "x"}],
+        },
+    ]
+    for one in said:
+        assert client.post("/v1/feedback", json=one).status_code == 201
+    assert client.post("/v1/feedback", json={"question": "x", "verdict": "perhaps"}).status_code == 422
+    lines = client.get("/v1/feedback").text.splitlines()
+    assert [json.loads(line) for line in lines[:3]] == [
+        {"question": "Who led?", "answers": ["William Burns"], "evidence": evidence},
+        {"question": "Where?", "answers": ["Muscat"]},
+        {"question": "When?"},
+    ]
+    (tmp_path / "gold.jsonl").write_text("\n".join(lines))
+    assert len(read_jsonl(tmp_path / "gold.jsonl")) == len(lines)
+    client.delete("/v1/documents/uploads/gone.txt").raise_for_status()
+    assert "Safe?" not in client.get("/v1/feedback").text
+
+
+def test_what_others_asked_is_not_for_who_only_reads(tmp_path: Path) -> None:
+    _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
+    with serving(tmp_path, key=reads) as client:
+        assert client.post("/v1/feedback", json={"question": "Who?", "verdict": "wrong"}).status_code == 201
+        assert client.get("/v1/feedback").status_code == 403
+
+
+def test_changes_are_in_the_audit_log_and_no_words_of_documents(tmp_path: Path) -> None:
+    key, writes = keys_of(Settings(index=tmp_path)).add("w", "write")
+    with serving(tmp_path, key=writes) as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        client.post("/v1/search", json={"question": "Who led?"}).raise_for_status()
+        client.delete("/v1/documents/uploads/oman.txt").raise_for_status()
+        client.delete("/v1/documents/uploads/none.txt")
+        client.post("/v1/collections", json={"name": "a"}).raise_for_status()
+    text = (tmp_path / "audit.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["event"], line["path"], line["key"]) for line in lines] == [
+        ("POST", "/v1/documents", key.id),
+        ("DELETE", "/v1/documents/uploads/oman.txt", key.id),
+        ("POST", "/v1/collections", key.id),
+    ]
+    assert "Burns" not in text
+    assert (tmp_path / "audit.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_a_cut_line_costs_itself_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    file = JournalFile(path, 10_000)
+    file.add({"a": 1})
+    with path.open("a") as cut:
+        cut.write('{"a": 2')
+    threads = [threading.Thread(target=file.add, args=({"a": number},)) for number in range(3, 13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(line["a"] for line in file.lines()) == [1, *range(3, 13)]
+    assert file.keep(lambda line: line["a"] < 5) == 8
+    assert sorted(line["a"] for line in file.lines()) == [1, 3, 4]
+
+
+def test_a_document_is_put_in_by_an_id_of_ones_own(client: httpx.Client) -> None:
+    path = "/v1/documents/crm/tickets/42.md"
+    given = {"text": "# Ticket\n\nThe lease was signed by Ada Lovelace.", "metadata": {"team": "sales"}}
+    made = client.put(path, json=given, headers={"If-None-Match": "*"})
+    assert made.status_code == 201
+    assert made.json()["metadata"]["team"] == "sales"
+    assert client.put(path, json=given, headers={"If-None-Match": "*"}).status_code == 412
+    found = client.get("/v1/documents", params={"filter": "team=sales"}).json()
+    assert [one["id"] for one in found["documents"]] == ["crm/tickets/42.md"]
+    assert client.get(path).headers["etag"] == made.headers["etag"]
+    changed = {**given, "metadata": {"team": "law"}, "title": "Ticket 42"}
+    again = client.put(path, json=changed, headers={"If-Match": made.headers["etag"]})
+    assert (again.status_code, again.json()["title"]) == (200, "Ticket 42")
+    assert client.put(path, json=given, headers={"If-Match": made.headers["etag"]}).status_code == 412
+    assert client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()["answer"] == "Ada Lovelace"
+    client.delete(path).raise_for_status()
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a", "../a.md", "a//b.md", "a\u202eb.md", "%00.md", "x" * 501 + ".md"])
+def test_what_cannot_be_an_id_is_refused(client: httpx.Client, name: str) -> None:
+    assert client.put(f"/v1/documents/{name}", json={"text": "x"}).status_code in (404, 405, 422)
+
+
+def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path / "uploads.sqlite", 1000, 100 << 20)
+    first, second = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
+    assert [one.id for one in jobs.last(10)] == [second, first]
+    jobs.cancel(first)
+    assert [one.id for one in jobs.last(10, "queued")] == [second]
+    (done,) = jobs.last(10, "done")
+    assert {file.detail for file in done.files} == {"it was cancelled"}
+    assert jobs.last(1)[0].id == second
+    jobs.close()

@@ -1,0 +1,116 @@
+"""What one client asks for does not become another's wait, nor the service's memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rag.server.api_keys import keys_of
+from rag.server.bodies import BytesInFlight
+from rag.server.problems import ServiceError
+from rag.settings import Settings
+from tests.server.fake_server import SlowReader, put_text, serving
+
+TEXT = "The talks were led by William Burns."
+
+
+def ask(client: httpx.Client, number: int, **more: object) -> httpx.Response:
+    return client.post("/v1/ask", json={"question": f"Who led the talks {number}?", **more})
+
+
+def test_a_batch_costs_as_much_as_its_questions(tmp_path: Path) -> None:
+    _, token = keys_of(Settings(index=tmp_path)).add("a", "write")
+    with serving(tmp_path, key=token, rate=100) as client:
+        put_text(client, "oman.txt", TEXT)
+        response = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 5, "k": 10})
+        assert response.status_code == 200
+        assert response.headers["x-ratelimit-limit"] == "100"
+        assert 40 <= int(response.headers["x-ratelimit-remaining"]) <= 52
+        assert 1 <= int(response.headers["x-ratelimit-reset"]) <= 60
+        refused = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 8, "k": 10})
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 10
+        assert client.post("/v1/search", json={"question": "Who led?", "k": 100}).status_code == 200
+
+
+def test_a_request_reads_so_many_passages_at_most(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "oman.txt", TEXT)
+        refused = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 64, "k": 100})
+        assert refused.status_code == 422
+        assert "800" in refused.json()["detail"]
+
+
+def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(0.4)) as client, ThreadPoolExecutor(20) as pool:
+        put_text(client, "oman.txt", TEXT)
+        ask(client, 100)  # what reading takes is known from here on
+        asked = [pool.submit(ask, client, number) for number in range(15)]
+        time.sleep(0.6)
+        begun = time.monotonic()
+        assert client.post("/v1/search", json={"question": "Who led the talks?"}).status_code == 200
+        waited = time.monotonic() - begun
+        assert sum(not one.done() for one in asked) >= 5
+        assert {one.result().status_code for one in asked} == {200}
+    assert waited < 3
+
+
+def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(0.5), deadline_ms=2500) as client, ThreadPoolExecutor(40) as pool:
+        put_text(client, "oman.txt", TEXT)
+        for number in range(3):
+            ask(client, 100 + number)
+        begun = time.monotonic()
+        asked = [pool.submit(lambda n=number: (ask(client, n), time.monotonic() - begun)) for number in range(40)]  # type: ignore[misc]
+        responses = [one.result() for one in asked]
+    refused = [(response, at) for response, at in responses if response.status_code == 503]
+    assert refused
+    at_once = [response for response, _ in refused if response.json()["type"] == "urn:rag:overloaded"]
+    assert len(at_once) >= 25  # of 40 that would take 20 s; a busy machine may be late with some that it took
+    assert all(int(response.headers["retry-after"]) >= 1 for response in at_once)
+    assert min(at for _, at in refused) < 5
+
+
+def test_bytes_in_flight_are_bounded_and_who_waits_gets_its_turn() -> None:
+    async def run() -> list[int]:
+        in_flight, under_way, seen = BytesInFlight(100, 5), 0, []
+
+        async def send() -> None:
+            nonlocal under_way
+            async with in_flight.reserve(40) as reservation:
+                under_way += 1
+                seen.append(under_way)
+                await asyncio.sleep(0.01)
+                under_way -= 1
+                threading.Thread(target=reservation.release).start()
+                await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(send() for _ in range(10)))
+        await in_flight.reserve(100).__aenter__()  # all came back, once
+        return seen
+
+    assert max(asyncio.run(run())) == 2
+
+
+def test_who_waits_too_long_to_send_is_refused() -> None:
+    async def run() -> None:
+        in_flight = BytesInFlight(10, 0.05)
+        async with in_flight.reserve(10):
+            await in_flight.reserve(10).__aenter__()
+
+    with pytest.raises(ServiceError, match=r"more is asked|overloaded"):
+        asyncio.run(run())
+
+
+def test_a_large_upload_comes_whole(tmp_path: Path) -> None:
+    text = "The talks were led by William Burns in Muscat. " * 60_000
+    with serving(tmp_path, max_upload_mb=4) as client:
+        response = client.post("/v1/documents", files={"file": ("large.txt", text.encode())}, timeout=300)
+        assert response.status_code in (201, 202)
+        assert client.post("/v1/documents", files={"file": ("large.txt", b"x" * (5 << 20))}).status_code == 413
