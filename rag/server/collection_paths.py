@@ -13,7 +13,7 @@ def split(path: str) -> tuple[str, str]:
     """(collection, path within it). Of the collections themselves, and of what is not under /v1, the collection is ""."""
     if path.startswith(_PREFIX):
         name, slash, rest = path.removeprefix(_PREFIX).partition("/")
-        if slash and rest:
+        if name and slash and rest and rest.split("/")[0] != "collections":  # there are none in a collection
             return name, "/mcp" if rest == "mcp" else f"/v1/{rest}"
     if path != "/mcp" and (path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")):
         return "", path

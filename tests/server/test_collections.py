@@ -114,8 +114,10 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         with httpx.Client(base_url=client.base_url, headers=bearer(writes), trust_env=False, timeout=30) as bound:
             assert ask(bound, "").json()["answer"] == "Oslo"
             assert bound.delete("/v1/collections/contracts/documents/uploads/contracts.txt").status_code == 200
-            for change in ("/v1/collections/contracts", "/v1/collections/salaries"):
+            inside = "/v1/collections/contracts/collections/salaries"
+            for change in ("/v1/collections/contracts", "/v1/collections/salaries", inside):
                 assert bound.delete(change).status_code == 403
+            assert ask(bound, "/collections/").status_code == 403
         client.headers.update(bearer(all_of))
         client.delete("/v1/collections/contracts").raise_for_status()
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
