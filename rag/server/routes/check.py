@@ -15,8 +15,8 @@ from rag.claims.check import Checked, Checker, Evidence, Report
 from rag.server import problems
 from rag.server.middleware import Hangup
 from rag.server.openapi import described
-from rag.server.state import Service, hangup_of, service_of
 from rag.server.schemas import Line, Strict
+from rag.server.state import Service, hangup_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]

@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag.ingestion import deletion
 from rag.claims.check import Report
 from rag.errors import InputError, NotFoundError
+from rag.ingestion import deletion
 from rag.render.links import page_link
+from rag.server.api_keys import WRITE
+from rag.server.ingest_worker import check_names, safe_name
 from rag.server.library import ServiceLibrary
 from rag.server.routes.check import check_text
-from rag.server.ingest_worker import check_names, safe_name
-from rag.server.api_keys import WRITE
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document
 
