@@ -51,10 +51,10 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
             path = [(level, heading) for level, heading in path if level < block.level]
             path.append((block.level, _one_line(text)))
         if block.level or block.section or block.context != before:
-            names = [name_of(name) for name in block.context[-MOST_NAMES:]] + (
-                [block.section] if block.section else []
-            )
-            sections.append(Section(length, " > ".join([heading for _, heading in path] + names)))
+            names = [heading for _, heading in path]
+            names += [name for term in block.context[-MOST_NAMES:] if (name := name_of(term)) not in names]
+            names += [block.section] if block.section else []
+            sections.append(Section(length, " > ".join(names)))
         before = block.context
         parts.append(text)
         length += len(text) + 2

@@ -36,7 +36,7 @@ BINARIES = {
 """Modules with `parse(content) -> Parsed`."""
 CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
 """Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) -> bytes`."""
-FURNISHED = ("html",)
+FURNISHED = ("html", "pdf")
 """Modules that leave out furniture of pages, unless their `parse` gets True after the content."""
 EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
 """The extra that brings each library that may be absent."""

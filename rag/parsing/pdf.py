@@ -1,6 +1,8 @@
-"""PDF, through pypdfium2 (PDFium): text with pages, columns in reading order, without running heads and broken words.
+"""PDF, through pypdfium2 (PDFium): text with pages, columns in reading order, without running heads
+and broken words.
 
-Headings are those of the file's outline, or else what stands in larger or bolder type than the most of the text.
+Headings are those of the file's outline, or else what stands in larger or bolder type than the most
+of the text.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
 from statistics import median_low
 from typing import Any
@@ -23,7 +25,9 @@ from pypdfium2 import raw
 from rag.parsing import pdf_outline
 from rag.parsing.base import Parsed, Unreadable, of_pages
 from rag.parsing.blocks import Block
+from rag.parsing.pdf_furniture import Page, without_furniture
 from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions
+from rag.parsing.pdf_tables import Columns
 
 _LOCK = threading.Lock()
 """PDFium is not made for threads."""
@@ -35,10 +39,7 @@ _HYPHENS = "-\u2010"
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _NO_TITLE = re.compile(r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*")
 _UNSEEN = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
-_MARGIN = 0.14
-"""The share of a page's height in which running heads stand, at either end."""
 _MOST_LEVELS = 4
-_NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
 _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
 """The dots between a title and its page in a table of contents."""
 _LAST = re.compile(r"[^\W\d_-]+\Z")
@@ -52,29 +53,30 @@ _Box = tuple[float, float, float, float]
 """Left, top, right, bottom, from the page's left and top."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    lines: list[Line]
-    height: float
-    aside: list[Line] = field(default_factory=list)
-    """What is turned otherwise, such as a stamp in the margin."""
+def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
+    """Text, headings, metadata and pages, without running heads and contents unless
+    `keep_furniture`.
 
-
-def parse(content: bytes) -> Parsed:
-    """Text, headings, metadata and pages. Raises Unreadable if it is encrypted or no PDF."""
+    Raises Unreadable if it is encrypted or no PDF.
+    """
     with _LOCK, closing(_open(content)) as document:
         metadata = _metadata(document)
         titles = pdf_outline.read(document)
         pages = [_read(document, number) for number in range(len(document))]
-    pages = _without_running_heads(pages)
-    laid_out = [list(_paragraphs(page)) for page in pages]
+    whole, left_out = pages, 0
+    if not keep_furniture:
+        pages, left_out = without_furniture(pages)
+        if not any(page.lines for page in pages):
+            pages, left_out = whole, 0
+    laid_out = _laid_out(pages)
     words = Counter(word for page in laid_out for p in page for line in p.lines for word in _WORD.findall(line)[:-1])
     levels = _levels(laid_out)
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
     if title := _title(blocks):
         metadata.setdefault("title", title)
     blocks = pdf_outline.apply(blocks, titles) or blocks
-    return of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+    parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+    return replace(parsed, left_out=left_out)
 
 
 def _title(pages: Sequence[Sequence[Block]]) -> str:
@@ -87,9 +89,23 @@ def _title(pages: Sequence[Sequence[Block]]) -> str:
     return ""
 
 
-def _paragraphs(page: _Page) -> Iterator[Paragraph]:
+def _laid_out(pages: Sequence[Page]) -> list[list[Paragraph]]:
+    """The paragraphs of each page; a table goes on at the top of the next page under the headers
+    that it has.
+    """
+    found: list[list[Paragraph]] = []
+    columns: Columns | None = None
+    for page in pages:
+        found.append(list(_paragraphs(page, columns)))
+        columns = next((p.columns for p in reversed(found[-1]) if p.columns), None)
+    return found
+
+
+def _paragraphs(page: Page, columns: Columns | None) -> Iterator[Paragraph]:
     for region in regions(page.lines):
-        yield from paragraphs(region)
+        for paragraph in paragraphs(region, columns):
+            columns = paragraph.columns or columns
+            yield paragraph
     for line in page.aside:
         yield Paragraph((line.text,), 1.0, False)
 
@@ -115,12 +131,14 @@ def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
     return metadata
 
 
-def _read(document: pypdfium2.PdfDocument, number: int) -> _Page:
-    """The lines of a page that stand as the most of its text does, in the order of the file; of a page that is broken, none."""
+def _read(document: pypdfium2.PdfDocument, number: int) -> Page:
+    """The lines of a page that stand as the most of its text does, in the order of the file; of a
+    page that is broken, none.
+    """
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
-        return _Page([], 1.0)
+        return Page([], 1.0)
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
@@ -130,11 +148,12 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> _Page:
     usual = turns.most_common(1)[0][0] if turns else 0
     height = sheet[2] - sheet[0] if usual % 2 else sheet[3] - sheet[1]
     aside = [line for turn, line in lines if turn != usual]
-    return _Page([line for turn, line in lines if turn == usual], height, aside)
+    return Page([line for turn, line in lines if turn == usual], height, aside)
 
 
 def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line]]:
-    """PDFium's lines, cut where a gap is too wide for a space, each with the quarter turns that it is turned by.
+    """PDFium's lines, cut where a gap is too wide for a space, each with the quarter turns that it
+    is turned by.
 
     PDFium puts in the spaces and line ends that the file lacks.
     """
@@ -157,7 +176,8 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
 
 
 def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
-    """Left, top, right, bottom as they are when the page is turned so that the text stands upright."""
+    """Left, top, right, bottom as they are when the page is turned so that the text stands upright.
+    """
     west, south, east, north = sheet
     if turn == 0:
         return box.left - west, north - box.top, box.right - west, north - box.bottom
@@ -177,6 +197,8 @@ class _Run:
         self.characters: list[str] = []
         self._at: list[int] = []
         self._boxes: list[_Box] = []
+        self._starts: list[int] = []
+        """Of words: the number of their first box."""
 
     def is_empty(self) -> bool:
         return not self._boxes
@@ -191,6 +213,8 @@ class _Run:
         return below or box[0] - last[2] > _WIDE * height or box[2] < first[0] - height
 
     def put(self, character: str, at: int, box: _Box) -> None:
+        if not self._boxes or self.characters[-1].isspace():
+            self._starts.append(len(self._boxes))
         self.characters.append(character)
         self._at.append(at)
         self._boxes.append(box)
@@ -204,10 +228,22 @@ class _Run:
             lefts, tops, rights, bottoms = zip(*self._boxes, strict=True)
             size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
             bold = all(_is_bold(self._page, at) for at in (self._at[0], self._at[-1]))
-            text = _LEADERS.sub(" | ", " ".join(text.split()))
-            line = Line(min(lefts), median_low(tops), max(rights), median_low(bottoms), text, size, bold)
+            text = " ".join(text.split())
+            top, bottom, words = median_low(tops), median_low(bottoms), tuple(self._words(text))
+            shown = _LEADERS.sub(" | ", text)
+            line = Line(min(lefts), top, max(rights), bottom, shown, size, bold, words)
             yield self.turn, line
-        self.characters, self._at, self._boxes = [], [], []
+        self.characters, self._at, self._boxes, self._starts = [], [], [], []
+
+    def _words(self, text: str) -> Iterator[tuple[str, float, float]]:
+        """The words with their left and right, without leaders; none where the text has other
+        words.
+        """
+        words, ends = text.split(), [*self._starts[1:], len(self._boxes)]
+        if len(words) == len(ends):
+            for word, start, end in zip(words, self._starts, ends, strict=True):
+                if word.strip(".\u2026"):
+                    yield word, self._boxes[start][0], self._boxes[end - 1][2]
 
 
 def _is_bold(page: pypdfium2.PdfTextPage, at: int) -> bool:
@@ -219,31 +255,10 @@ def _is_bold(page: pypdfium2.PdfTextPage, at: int) -> bool:
     return any(word in name.value.lower() for word in (b"bold", b"black", b"heavy"))
 
 
-def _without_running_heads(pages: Sequence[_Page]) -> list[_Page]:
-    """Pages without what stands at the same place of a margin on three or more of them, but for its numbers."""
-    places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
-    running = {key for key, count in places.items() if count >= 3}
-    return [
-        replace(page, lines=[line for line in page.lines if not (_in_margin(line, page) and _place(line) in running)])
-        for page in pages
-    ]
-
-
-def _margins(page: _Page) -> Iterator[Line]:
-    return (line for line in page.lines if _in_margin(line, page))
-
-
-def _in_margin(line: Line, page: _Page) -> bool:
-    return line.bottom < _MARGIN * page.height or line.top > (1 - _MARGIN) * page.height
-
-
-def _place(line: Line) -> tuple[str, int]:
-    text = _NUMBERS.sub("#", line.text)
-    return text, round(line.top / 6)
-
-
 def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:
-    """Sizes of headings with their level, 1 for the largest; 0.0 stands for bold type of the size of the text."""
+    """Sizes of headings with their level, 1 for the largest; 0.0 stands for bold type of the size
+    of the text.
+    """
     weights = Counter[float]()
     for page in pages:
         for paragraph in page:
@@ -269,7 +284,7 @@ def _may_head(paragraph: Paragraph) -> bool:
 def _block(paragraph: Paragraph, levels: dict[float, int], words: Counter[str]) -> Block:
     text = "\n".join(paragraph.lines) if paragraph.table else _joined(paragraph.lines, words)
     if not _may_head(paragraph):
-        return Block(text)
+        return Block(text, context=paragraph.columns.caption if paragraph.columns else ())
     bold = paragraph.bold and len(text) <= 100 and text[-1] not in ".,;:" and _size(paragraph) >= levels[-1.0] * 0.95
     return Block(text, levels.get(_size(paragraph), levels[0.0] if bold else 0))
 
@@ -282,7 +297,9 @@ def _joined(lines: Sequence[str], words: Counter[str]) -> str:
 
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
-    """Two lines as one; a word that was broken is whole again, unless it is one with a hyphen elsewhere too."""
+    """Two lines as one; a word that was broken is whole again, unless it is one with a hyphen
+    elsewhere too.
+    """
     if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
         return f"{text} {line}"
     first, second = _LAST.search(text[:-1]), _FIRST_WORD.match(line)

@@ -1,6 +1,8 @@
-"""Lines on a page in the order in which they are read, and the paragraphs, tables and headings that they form.
+"""Lines on a page in the order in which they are read, and the paragraphs, tables and headings that
+they form.
 
-Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a block is cut at a gutter that prose stands on both sides of, or
+Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a block is cut at a gutter that prose
+stands on both sides of, or
 else at its widest horizontal gap; what cannot be cut any more is read from the top.
 """
 
@@ -12,16 +14,22 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from rag.parsing.pdf_tables import Columns, Row, row_of, tables
+
 _MOST_CUTS = 40
 _MOST_LINES = 4000
 """A page of more is a drawing; it is read in the order of its file."""
 _BULLET = re.compile(r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
+_PAIR = re.compile(r": \| (?=[^|]*[^|:\s] *(?:\||\Z))")
+"""Between a label of a form and what is filled in: what follows is no label itself."""
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run of text without a wide gap. In points from the page's left and top; `size` is the font's height."""
+    """A run of text without a wide gap. In points from the page's left and top; `size` is the
+    font's height.
+    """
 
     left: float
     top: float
@@ -30,6 +38,8 @@ class Line:
     text: str
     size: float = 10.0
     bold: bool = False
+    words: tuple[tuple[str, float, float], ...] = ()
+    """Each word with its left and right; () where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class Paragraph:
     size: float
     bold: bool
     table: bool = False
+    columns: Columns | None = None
+    """Of a table whose columns are told: each of its rows names them."""
 
 
 Region = list[Line]
@@ -67,7 +79,9 @@ def _cut(lines: Region, depth: int) -> list[Region]:
 
 
 def _gutter(lines: Region) -> float:
-    """Where a gap goes from top to bottom with prose on both sides; 0 for none. A table's columns are no prose."""
+    """Where a gap goes from top to bottom with prose on both sides; 0 for none. A table's columns
+    are no prose.
+    """
     least = 0.9 * median(line.size for line in lines)
     found = [gap for gap in _gaps([(line.left, line.right) for line in lines]) if gap[1] - gap[0] >= least]
     for _, at in sorted(found, key=lambda gap: gap[0] - gap[1]):
@@ -123,9 +137,30 @@ def _rows(lines: Region) -> Iterator[list[Line]]:
         yield sorted(row, key=lambda one: one.left)
 
 
-def paragraphs(region: Region) -> Iterator[Paragraph]:
-    """The paragraphs of a column, and its tables: rows with gaps."""
-    rows = [_merge(row) for row in _rows(region)]
+def paragraphs(region: Region, before: Columns | None = None) -> Iterator[Paragraph]:
+    """The paragraphs of a column, and its tables. `before` are the columns of the last table above.
+    """
+    rows = list(_rows(region))
+    at = 0
+    for table in tables([_cells(row) for row in rows], before):
+        yield from _prose(rows[at : table.first], region)
+        size = median(line.size for row in rows[table.first : table.last] for line in row)
+        yield Paragraph(tuple(table.lines), size, False, True, table.columns)
+        at = table.last
+    yield from _prose(rows[at:], region)
+
+
+def _cells(row: list[Line]) -> Row:
+    words = [word for line in row for word in line.words or ((line.text, line.left, line.right),)]
+    top, bottom = _height(row)
+    return row_of(words, top, bottom, median(line.size for line in row))
+
+
+def _prose(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
+    """Paragraphs, and tables as rows with gaps."""
+    if not lines:
+        return
+    rows = [_merge(row) for row in lines]
     pitches = [below.top - above.bottom for above, below in pairwise(rows)]
     usual = median(pitches) if pitches else 0.0
     right, left = max(line.right for line in region), min(line.left for line in region)
@@ -169,4 +204,5 @@ def _begins(above: Line, here: Line, usual: float, left: float, right: float) ->
 def _paragraph(rows: Sequence[Line]) -> Paragraph:
     size = median(line.size for line in rows)
     table = _is_row(rows[0])
-    return Paragraph(tuple(line.text for line in rows), size, all(line.bold for line in rows), table)
+    texts = (_PAIR.sub(": ", line.text) if table else line.text for line in rows)
+    return Paragraph(tuple(texts), size, all(line.bold for line in rows), table)

@@ -1,6 +1,7 @@
 """A PDF's own outline (its bookmarks): which headings it has, on which page, how deep.
 
-Where there is one it is better than the look of the type: running heads, title pages and bold words are no headings.
+Where there is one it is better than the look of the type: running heads, title pages and bold words
+are no headings.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def read(document: Any) -> Outline:
 
 
 def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block]] | None:
-    """The blocks with the outline's titles as the only headings; None where too few of these stand on their pages."""
+    """The blocks with the outline's titles as the only headings; None where too few of these stand
+    on their pages.
+    """
     wanted = sum(map(len, outline))
     places = [_places(blocks, titles) for blocks, titles in zip(pages, outline, strict=True)]
     if wanted < 2 or sum(map(len, places)) < _ENOUGH * wanted:
@@ -50,7 +53,9 @@ def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block
 
 
 def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int]:
-    """Levels of headings by the number of their block: of those with the words of a title the one in the largest type."""
+    """Levels of headings by the number of their block: of those with the words of a title the one
+    in the largest type.
+    """
     found: dict[str, int] = {}
     for number, block in enumerate(blocks):
         key = _key(block.text) if titles else ""
@@ -60,6 +65,8 @@ def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int
 
 
 def _key(title: str) -> str:
-    """Letters and digits in lower case, without a number in front; a heading may have one that its bookmark lacks."""
+    """Letters and digits in lower case, without a number in front; a heading may have one that its
+    bookmark lacks.
+    """
     title = " ".join(title[:300].split())
     return "".join(filter(str.isalnum, _NUMBER.sub("", title))).casefold() or title.casefold()

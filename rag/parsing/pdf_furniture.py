@@ -1,0 +1,165 @@
+"""What of a PDF's pages is not its text: running heads and footers, and tables of contents.
+
+A running head is what stands at the same place of a margin on several pages, but for its numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from rag.parsing.pdf_layout import Line
+
+_MARGIN = 0.14
+"""The share of a page's height in which running heads stand, at either end."""
+_NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
+_ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
+_CONTENTS = re.compile(
+    r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE
+)
+_LEADER = re.compile(r"\.{5,}|\u2026{2,}|(?: \.){4,}| \| ")
+_FEWEST = 4
+"""Entries on a page of contents."""
+_WIDEST = 3
+"""Rows between two entries: an entry may take several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    lines: list[Line]
+    height: float
+    aside: list[Line] = field(default_factory=list)
+    """What is turned otherwise, such as a stamp in the margin."""
+
+
+def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], int]:
+    """The pages without running heads and contents, and how many characters these are."""
+    kept = _without_contents(_without_running_heads(pages))
+    before, after = (
+        sum(len(line.text) for page in some for line in page.lines) for some in (pages, kept)
+    )
+    return kept, before - after
+
+
+def _without_running_heads(pages: Sequence[Page]) -> list[Page]:
+    """Without what stands at one place of a margin on three pages or more, or at the very edge of
+    both pages of two.
+    """
+    places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
+    if len(pages) == 2:
+        edges = [{_place(line) for line in _edges(page)} for page in pages]
+        running = edges[0] & edges[1]
+    else:
+        running = {key for key, count in places.items() if count >= 3}
+    return [
+        replace(
+            page,
+            lines=[
+                line
+                for line in page.lines
+                if not (_in_margin(line, page) and _place(line) in running)
+            ],
+        )
+        for page in pages
+    ]
+
+
+def _margins(page: Page) -> Iterator[Line]:
+    return (line for line in page.lines if _in_margin(line, page))
+
+
+def _edges(page: Page) -> Iterator[Line]:
+    """The lines of the margins that are level with the first or the last of the page, or in a
+    stretch of such lines.
+    """
+    top = min((line.top for line in page.lines), default=0.0)
+    bottom = max((line.bottom for line in page.lines), default=0.0)
+    for line in _margins(page):
+        if line.top < top + 3 * line.size or line.bottom > bottom - 3 * line.size:
+            yield line
+
+
+def _in_margin(line: Line, page: Page) -> bool:
+    return line.bottom < _MARGIN * page.height or line.top > (1 - _MARGIN) * page.height
+
+
+def _place(line: Line) -> tuple[str, int]:
+    text = _NUMBERS.sub("#", line.text)
+    return text, round(line.top / 6)
+
+
+def _without_contents(pages: Sequence[Page]) -> list[Page]:
+    """Without tables of contents: rows that end in the number of a page, most of a page's, with
+    dots or under a heading.
+    """
+    kept: list[Page] = []
+    goes_on = False
+    for number, page in enumerate(pages):
+        rows = _rows(page.lines)
+        entries = [at for at, row in enumerate(rows) if _page_of(row, len(pages)) is not None]
+        dotted = [at for at in entries if _LEADER.search(_text(rows[at]))]
+        headed = next(
+            (at for at, row in enumerate(rows) if _CONTENTS.fullmatch(_text(row).strip(" :"))), None
+        )
+        begin = (headed if headed is not None else 0) if (headed is not None or goes_on) else None
+        is_list = len(dotted) >= _FEWEST and len(dotted) > 0.3 * len(rows)
+        if begin is not None and not is_list:
+            below = [at for at in entries if at > begin]
+            is_list = (
+                len(below) >= _FEWEST
+                and len(below) > 0.5 * (len(rows) - begin)
+                and _rises(rows, below, len(pages))
+            )
+        goes_on = is_list and number < len(pages) // 2 + 1
+        if not is_list:
+            kept.append(page)
+            continue
+        drop = _stretch(
+            dotted if len(dotted) >= _FEWEST else [at for at in entries if at > (begin or 0)]
+        )
+        drop |= {headed} if headed is not None else set()
+        gone = {id(line) for at in drop for line in rows[at]}
+        kept.append(replace(page, lines=[line for line in page.lines if id(line) not in gone]))
+    return kept
+
+
+def _stretch(entries: Sequence[int]) -> set[int]:
+    """The rows of entries, and the few between two of them."""
+    found = set(entries)
+    for above, below in pairwise(entries):
+        if below - above <= _WIDEST:
+            found.update(range(above, below))
+    return found
+
+
+def _rises(rows: Sequence[list[Line]], entries: Sequence[int], pages: int) -> bool:
+    """Whether the pages that the entries name follow each other."""
+    named = [_page_of(rows[at], pages) or 0 for at in entries]
+    return sum(below < above for above, below in pairwise(named)) <= len(named) // 8
+
+
+def _page_of(row: Sequence[Line], pages: int) -> int | None:
+    """The page that a row of words names at its end; 0 for a Roman number."""
+    entry = _ENTRY.fullmatch(_text(row))
+    if not entry:
+        return None
+    number = int(entry.group(1)) if entry.group(1).isdigit() else 0
+    return number if number <= 2 * pages + 20 else None
+
+
+def _text(row: Sequence[Line]) -> str:
+    return " ".join(line.text for line in row)[:500].strip()
+
+
+def _rows(lines: Sequence[Line]) -> list[list[Line]]:
+    """Lines of one height, from the top; each row from the left."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
+        if rows and (line.top + line.bottom) / 2 <= rows[-1][0].bottom:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.left) for row in rows]

@@ -1,0 +1,415 @@
+"""Tables of figures on a page, told by the alignment of their columns: rows that each name their
+columns.
+
+A row is "Net sales | Three Months Ended July 1, 2023: $81,797 | ...": its label, and each figure
+after the headers above it,
+stacked ones joined. A header that spans several columns goes to each. Where figures do not fall
+into columns, nothing is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+
+_GAP = 0.9
+"""A gap of so many font heights parts two cells of a table."""
+_FIGURE = re.compile(
+    r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+    r"\s*[%)]*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
+)
+_YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
+_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
+_TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
+_UNIT = re.compile(
+    r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(?:thousands|millions|billions)",
+    re.I,
+)
+_UNCLEAR = "table whose columns are not clear"
+_MOST_BETWEEN = 3
+_MOST_CELLS = 60
+_MOST_HEADERS = 6
+_FARTHEST = 3.2
+"""Font heights between a table's rows, or between headers and the first row."""
+_PROSE = 14
+"""A line of more words is prose, not a label."""
+
+
+@dataclass(slots=True)
+class Cell:
+    text: str
+    left: float
+    right: float
+
+    @property
+    def center(self) -> float:
+        return (self.left + self.right) / 2
+
+
+@dataclass(slots=True)
+class Row:
+    """What is on one height of a page. `place` is its number among the rows of the column of text.
+    """
+
+    cells: list[Cell]
+    top: float
+    bottom: float
+    size: float
+    place: int = 0
+
+
+@dataclass(slots=True)
+class Columns:
+    """Where the figures of a table are, and what each column is called."""
+
+    spans: list[tuple[float, float]]
+    names: list[str] = field(default_factory=list)
+    caption: tuple[str, ...] = ()
+    """What the table is about, and its unit."""
+
+    def at(self, cell: Cell) -> int | None:
+        """The column that a cell is in."""
+        for number, (left, right) in enumerate(self.spans):
+            if cell.left <= right and cell.right >= left:
+                return number
+        return None
+
+    def agree(self, other: Columns) -> bool:
+        """Whether the columns of a table are those of another, such as the one that it goes on
+        from.
+        """
+        if len(self.spans) != len(other.spans):
+            return False
+        return all(
+            abs(mine[1] - its[1]) < 12 for mine, its in zip(self.spans, other.spans, strict=True)
+        )
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows `[first, last)` of the column of text as lines."""
+
+    first: int
+    last: int
+    lines: list[str]
+    columns: Columns
+
+
+def row_of(
+    words: Sequence[tuple[str, float, float]], top: float, bottom: float, size: float
+) -> Row:
+    """Words of one height, from the left, as cells."""
+    cells: list[Cell] = []
+    for text, left, right in words:
+        if cells and left - cells[-1].right < _GAP * size:
+            cells[-1] = Cell(
+                f"{cells[-1].text} {text}", cells[-1].left, max(right, cells[-1].right)
+            )
+        else:
+            cells.append(Cell(text, left, right))
+    return Row(_fused(cells), top, bottom, size)
+
+
+def _fused(cells: Sequence[Cell]) -> list[Cell]:
+    """A currency's sign with the figure after it, and a bracket or per cent with the one before."""
+    fused: list[Cell] = []
+    for cell in cells:
+        last = fused[-1] if fused else None
+        if last and (
+            _SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())
+        ):
+            fused[-1] = Cell(last.text + cell.text, last.left, cell.right)
+        else:
+            fused.append(cell)
+    return fused
+
+
+def is_figure(text: str) -> bool:
+    return bool(_FIGURE.fullmatch(text)) and any(
+        c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text
+    )
+
+
+def _figures(row: Row) -> list[Cell]:
+    return [cell for cell in row.cells if is_figure(cell.text)]
+
+
+def _is_body(row: Row) -> bool:
+    """Whether it holds figures that are values: after a label, or several, and not years alone."""
+    figures = _figures(row)
+    if not figures or not 1 < len(row.cells) <= _MOST_CELLS:
+        return False
+    if len(row.cells[0].text.split()) > _PROSE and len(figures) < 2:
+        return False
+    others = [cell for cell in row.cells if cell not in figures]
+    if all(_YEAR.fullmatch(cell.text) for cell in figures) and _are_headers(figures, others):
+        return False
+    after = [cell for cell in row.cells[1:] if is_figure(cell.text)]
+    return bool(after) and not (len(others) > 1 and len(figures) < len(others))
+
+
+def _are_headers(years: Sequence[Cell], others: Sequence[Cell]) -> bool:
+    """Whether years name columns: without a label before them, or one year after the other."""
+    if not others or others[0].left > years[0].left:
+        return True
+    numbers = [int(match.group()) for cell in years if (match := re.search(r"\d{4}", cell.text))]
+    return len(numbers) > 1 and all(abs(a - b) == 1 for a, b in pairwise(numbers))
+
+
+def tables(rows: Sequence[Row], before: Columns | None = None) -> Iterator[Table]:
+    """The tables among the rows of a column of text, from the top. `before` are the columns of the
+    last table of the page
+    before: a table without headers of its own at the top of this page goes on from it.
+    """
+    for number, row in enumerate(rows):
+        row.place = number
+    end = 0
+    for first, last in _runs(rows):
+        found = _table(rows, max(first, end), last, end, before)
+        if found:
+            before, end = found.columns, found.last
+            yield found
+
+
+def _runs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+    """Stretches of rows with figures, with the few labels between them."""
+    bodies = [number for number, row in enumerate(rows) if _is_body(row)]
+    begin = last = -1
+    count = 0
+    for number in bodies:
+        if begin >= 0 and _goes_on(rows, last, number):
+            count, last = count + 1, number
+            continue
+        if count > 1:
+            yield begin, last + 1
+        begin, last, count = number, number, 1
+    if count > 1:
+        yield begin, last + 1
+
+
+def _goes_on(rows: Sequence[Row], last: int, here: int) -> bool:
+    between = rows[last + 1 : here]
+    if len(between) > _MOST_BETWEEN or any(_is_prose(row) for row in between):
+        return False
+    steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
+    return all(below.top - above.bottom < _FARTHEST * above.size for above, below in steps)
+
+
+def _is_prose(row: Row) -> bool:
+    return len(row.cells) == 1 and len(row.cells[0].text.split()) > _PROSE
+
+
+def _table(
+    rows: Sequence[Row], first: int, last: int, least: int, before: Columns | None
+) -> Table | None:
+    spans = _spans(
+        [
+            cell
+            for row in rows[first:last]
+            if _is_body(row)
+            for cell in _figures(row)
+            if cell is not row.cells[0]
+        ]
+    )
+    if not spans or len(spans) > 30:
+        return None
+    columns = Columns(spans, caption=tuple(_caption(rows, first, first)))
+    with_digits = [
+        row
+        for row in rows[first:last]
+        if any(c.isdigit() for f in _figures(row)[:9] for c in f.text)
+    ]
+    if len(with_digits) < 2:
+        return None
+    if any(_is_ambiguous(row, columns) for row in rows[first:last] if _is_body(row)):
+        return _unclear(rows, first, last, columns.caption)
+    top = _name(rows, first, least, columns)
+    columns.caption = tuple(_caption(rows, top, first))
+    if not any(columns.names) and before and columns.agree(before) and first - least <= 2:
+        columns.names, columns.caption = before.names, before.caption
+    if len(spans) > 1 and not any(columns.names):
+        return _unclear(rows, first, last, columns.caption)
+    begin = first
+    while begin > top and all(cell.right < spans[0][0] for cell in rows[begin - 1].cells):
+        begin -= 1  # the label of the first rows
+    lines = [_plain(row) for row in rows[top:begin]]
+    lines += _body(rows[begin:last], columns)
+    return Table(top, last, lines, columns)
+
+
+def _unclear(rows: Sequence[Row], first: int, last: int, caption: tuple[str, ...]) -> Table | None:
+    """A table whose columns cannot be told: as it is, and marked."""
+    if sum(len(_figures(row)) > 1 for row in rows[first:last]) < 2:
+        return None  # no table, perhaps
+    columns = Columns([], caption=(*caption, _UNCLEAR))
+    return Table(first, last, [_plain(row) for row in rows[first:last]], columns)
+
+
+def _plain(row: Row) -> str:
+    return " | ".join(_close(cell.text) for cell in row.cells)
+
+
+def _close(text: str) -> str:
+    """A currency's sign next to its figure."""
+    return re.sub(r"([$\u20ac\u00a3]) (?=[\d(])", r"\1", text)
+
+
+def _spans(figures: Sequence[Cell]) -> list[tuple[float, float]]:
+    """Columns as the stretches that figures, one below the other, fill."""
+    spans: list[tuple[float, float]] = []
+    for cell in sorted(figures, key=lambda cell: cell.left):
+        if spans and cell.left <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], cell.right)
+        else:
+            spans.append((cell.left, cell.right))
+    return spans
+
+
+def _is_ambiguous(row: Row, columns: Columns) -> bool:
+    places = [columns.at(cell) for cell in _figures(row) if cell is not row.cells[0]]
+    known = [place for place in places if place is not None]
+    return len(known) != len(set(known))
+
+
+def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
+    """Give the columns the headers above their first row. The number of the first row of headers.
+    """
+    left = columns.spans[0][0]
+    names: list[list[str]] = [[] for _ in columns.spans]
+    top = first
+    for number in range(first - 1, max(least, first - _MOST_HEADERS) - 1, -1):
+        row, below = rows[number], rows[number + 1]
+        if below.top - row.bottom > _FARTHEST * row.size or _is_prose(row):
+            break
+        over = [
+            cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
+        ]
+        label = [cell for cell in row.cells if cell not in over]
+        is_values = any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over)
+        if (
+            not over
+            or is_values
+            or _is_body(row)
+            or (len(over) == 1 and _is_title(over[0], columns))
+        ):
+            if (
+                label
+                and not over
+                and top < first
+                and len(label[0].text) < 60
+                and not label[0].text.endswith(":")
+            ):
+                break
+            if label and not over and not any(names):
+                continue  # the label of the first row, on a line of its own
+            break
+        for column, name in enumerate(_over(over, columns)):
+            if name:
+                names[column].insert(0, name)
+        top = number
+    columns.names = [" ".join(parts) for parts in names]
+    return top
+
+
+def _is_title(cell: Cell, columns: Columns) -> bool:
+    """Whether a line by itself is a title over the whole table, labels too, and no header of its
+    figures.
+    """
+    return cell.left < columns.spans[0][0] - 30 and len(columns.spans) > 1
+
+
+def _over(cells: Sequence[Cell], columns: Columns) -> list[str]:
+    """For each column the header above it: the nearest, where it is one for several; of as many as
+    columns, each its own.
+    """
+    centers = [(left + right) / 2 for left, right in columns.spans]
+    if len(cells) == len(centers):
+        return [cell.text for cell in cells]
+    if len(cells) > len(centers):
+        texts: list[list[str]] = [[] for _ in centers]
+        for cell in cells:
+            nearest = min(range(len(centers)), key=lambda at: abs(centers[at] - cell.center))
+            texts[nearest].append(cell.text)
+        return [" ".join(words) for words in texts]
+    pitch = (
+        median(b - a for a, b in zip(centers, centers[1:], strict=False))
+        if len(centers) > 1
+        else 0.0
+    )
+    found = []
+    for center in centers:
+        nearest_cell = min(
+            cells, key=lambda cell: max(cell.left - center, center - cell.right, 0.0)
+        )
+        gap = max(nearest_cell.left - center, center - nearest_cell.right, 0.0)
+        found.append(nearest_cell.text if gap <= pitch else "")
+    return found
+
+
+def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
+    group, edge, pending, is_indented = "", 0.0, "", False
+    for row in rows:
+        values = {at: cell for cell in row.cells if (at := _place(cell, row, columns)) is not None}
+        label = " ".join(cell.text for cell in row.cells if cell not in values.values())
+        left = row.cells[0].left
+        if not values:
+            if label.endswith(":"):
+                group, edge, pending, is_indented = label.rstrip(":"), left, "", False
+                yield label
+            else:
+                pending = f"{pending} {label}".strip()
+            continue
+        if pending and not (label[:1].islower() or not label):
+            yield pending
+            pending = ""
+        label = f"{pending} {label}".strip()
+        pending = ""
+        is_indented = is_indented or left > edge + 1
+        if left < edge - 1 or (is_indented and left < edge + 1):
+            group = ""
+        named = (
+            f"{group}: {label}"
+            if group and label and not label.lower().startswith("total")
+            else label
+        )
+        if label.lower().startswith("total") and not is_indented:
+            group = ""
+        shown = (
+            f"{columns.names[at]}: {_close(cell.text)}" if columns.names[at] else _close(cell.text)
+            for at, cell in sorted(values.items())
+        )
+        yield " | ".join(filter(None, [named, *shown]))
+    if pending:
+        yield pending
+
+
+def _place(cell: Cell, row: Row, columns: Columns) -> int | None:
+    return (
+        columns.at(cell)
+        if is_figure(cell.text) and (cell is not row.cells[0] or len(row.cells) > 1)
+        else None
+    )
+
+
+def _caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
+    """The unit, and the short lines right above the headers."""
+    above: list[str] = []
+    for number in range(top - 1, max(-1, top - 4), -1):
+        row, below = rows[number], rows[number + 1]
+        text = " ".join(cell.text for cell in row.cells)
+        if (
+            below.top - row.bottom > _FARTHEST * row.size
+            or len(text) > 120
+            or _is_body(row)
+            or text.endswith((".", ";", ","))
+        ):
+            break
+        above.insert(0, text)
+    yield from above
+    headers = " ".join(cell.text for row in rows[top:first] for cell in row.cells)
+    unit = _UNIT.search(headers)
+    if unit and not any(_UNIT.search(text) for text in above):
+        yield unit.group().strip(" (")

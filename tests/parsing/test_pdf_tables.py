@@ -1,0 +1,156 @@
+"""Tables of figures in PDFs: their rows with the headers of their columns; contents and running
+heads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.parsing.pdf import parse
+from rag.parsing.pdf_tables import row_of, tables
+from tests.parsing.pdfs import Put, column, pdf
+
+EDGES = (340, 410, 480, 550)
+"""Where the figures of each column end."""
+
+
+def figures(
+    y: float, label: str, values: Sequence[str], indent: int = 0, sign: str = ""
+) -> list[Put]:
+    """A row: its label, and figures that end below each other."""
+    puts = [Put(40 + indent, y, label, 9)]
+    for edge, value in zip(EDGES, values, strict=False):
+        puts += [Put(edge - 45, y, sign, 9)] if sign else []
+        puts.append(Put(edge - 4.5 * len(value), y, value, 9))
+    return puts
+
+
+def heads(y: float) -> list[Put]:
+    dates = ("July 1, 2023", "June 25, 2022", "July 1, 2023", "June 25, 2022")
+    spanning = [Put(300, y, "Three Months Ended", 9), Put(440, y, "Nine Months Ended", 9)]
+    return spanning + [
+        Put(edge - 55, y - 13, date, 8) for edge, date in zip(EDGES, dates, strict=True)
+    ]
+
+
+STATEMENT = [
+    Put(120, 780, "STATEMENTS OF OPERATIONS", 11, True),
+    Put(130, 766, "(In millions, except per-share amounts)", 9),
+    *heads(742),
+    *figures(716, "Net sales:", []),
+    *figures(704, "Products", ["60,584", "63,355", "230,901", "245,241"], 10, "$"),
+    *figures(692, "Services", ["21,213", "19,604", "62,886", "58,941"], 10),
+    *figures(680, "Total net sales", ["81,797", "82,959", "293,787", "304,182"], 20),
+    *figures(668, "Other income/(expense), net", ["(265)", "(10)", "(594)", "97"]),
+]
+
+
+def test_each_figure_has_its_period_its_group_and_its_unit() -> None:
+    parsed = parse(pdf([STATEMENT]))
+    lines = parsed.text.split("\n")
+    assert (
+        "Net sales: Products | Three Months Ended July 1, 2023: $60,584 | "
+        "Three Months Ended June 25, 2022: $63,355 | Nine Months Ended July 1, 2023: $230,901 | "
+        "Nine Months Ended June 25, 2022: $245,241"
+    ) in lines
+    assert lines[-1].startswith(
+        "Other income/(expense), net | Three Months Ended July 1, 2023: (265)"
+    )
+    heading = parsed.sections[-1].heading
+    assert "STATEMENTS OF OPERATIONS" in heading
+    assert "(In millions, except per-share amounts)" in heading
+
+
+def test_a_table_goes_on_under_its_headers_on_the_next_page() -> None:
+    values = ["1,265", "1,010", "5,940", "9,700"]
+    following = figures(780, "Net income", values) + figures(768, "Dividends", values[::-1])
+    parsed = parse(pdf([STATEMENT, following]))
+    assert "Net income | Three Months Ended July 1, 2023: 1,265" in parsed.text
+    assert "(In millions" in parsed.sections[-1].heading
+
+
+def test_years_are_headers() -> None:
+    rows = [Put(40, 700, "(in thousands)", 9), Put(320, 700, "2023", 9), Put(390, 700, "2022", 9)]
+    rows += figures(688, "Rent", ["900", "850"]) + figures(676, "Heating", ["120", "95"])
+    text = parse(pdf([rows])).text
+    assert "Rent | 2023: 900 | 2022: 850\nHeating | 2023: 120 | 2022: 95" in text
+
+
+def test_a_table_whose_columns_cannot_be_told_is_marked_and_kept() -> None:
+    rows = [*figures(700, "Rent", ["900", "850"]), *figures(688, "Heat", ["120", "95"])]
+    rows += [
+        Put(40, 676, "All", 9),
+        Put(300, 676, "1,020,300,400", 9),
+        Put(370, 676, "945,700,100", 9),
+    ]
+    parsed = parse(pdf([rows]))
+    assert "Rent | 900 | 850" in parsed.text
+    assert parsed.sections[0].heading == "table whose columns are not clear"
+
+
+def test_contents_are_left_out_and_come_back_on_demand() -> None:
+    entries = [f"Chapter {n} of the report ........................ {n * 3}" for n in range(1, 9)]
+    pages = [
+        [Put(50, 760, "Contents", 14), *column(entries, 50)],
+        [Put(50, 700, "The rent is 900 euros a month.")],
+    ]
+    parsed = parse(pdf(pages))
+    assert parsed.text == "The rent is 900 euros a month."
+    assert parsed.left_out > 200
+    assert "Chapter 3" in parse(pdf(pages), keep_furniture=True).text
+
+
+def test_a_list_that_ends_in_numbers_is_no_contents() -> None:
+    entries = [
+        f"Port {name} with so many ships, {n}"
+        for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
+    ]
+    assert "Port c" in parse(pdf([column(entries, 50)])).text
+
+
+def test_footers_of_two_pages_are_left_out() -> None:
+    pages = [
+        [Put(50, 700, f"The rent of year {n} was paid."), Put(50, 30, "Tenancy of Mill Lane 4", 8)]
+        for n in (1, 2)
+    ]
+    parsed = parse(pdf(pages))
+    assert parsed.text == "The rent of year 1 was paid.\n\nThe rent of year 2 was paid."
+    assert parsed.left_out == 2 * len("Tenancy of Mill Lane 4")
+
+
+WORDS = st.sampled_from("Rent Total 900 1,250 (3) 2023 - $ % a: N/A (in 12.5% July".split())
+PLACES = st.lists(
+    st.tuples(WORDS, st.integers(0, 12)), min_size=1, max_size=6, unique_by=lambda put: put[1]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PLACES, min_size=1, max_size=9))
+def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(rows: list[list[tuple[str, int]]]) -> None:
+    made = [
+        row_of(
+            [
+                (text, 45.0 * at, 45.0 * at + 4 * len(text))
+                for text, at in sorted(row, key=lambda put: put[1])
+            ],
+            12.0 * n,
+            12.0 * n + 9,
+            9.0,
+        )
+        for n, row in enumerate(rows)
+    ]
+    end = 0
+    for table in tables(made):
+        assert end <= table.first < table.last <= len(made)
+        end = table.last
+        told = Counter("".join(table.lines).replace(" ", ""))
+        held = Counter(
+            "".join(c.text for row in made[table.first : table.last] for c in row.cells).replace(
+                " ", ""
+            )
+        )
+        assert not held - told
