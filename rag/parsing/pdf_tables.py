@@ -335,7 +335,7 @@ def _over(cells: Sequence[Cell], columns: Columns) -> list[str]:
             texts[nearest].append(cell.text)
         return [" ".join(words) for words in texts]
     pitch = (
-        median(b - a for a, b in zip(centers, centers[1:], strict=False))
+        median(b - a for a, b in pairwise(centers))
         if len(centers) > 1
         else 0.0
     )
