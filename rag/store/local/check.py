@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rag.store.local import database, reindex, schema
+from rag.store.local.duplicates import duplicates
 from rag.store.local.indexes import Derived
 from rag.store.local.lock import WriteLock
 
@@ -50,7 +51,7 @@ def examine(folder: Path) -> list[Finding]:
             truth = _truth(connection, int(meta["dim"]), folder)
         whole = all(finding.ok for finding in truth if finding.name == "vectors")
         derived = _derived(connection, folder, meta) if whole else []
-        return [sound, *truth, *derived, _leftovers(connection, folder)]
+        return [sound, *truth, *derived, _same(connection), _leftovers(connection, folder)]
 
 
 def _database(connection: sqlite3.Connection, path: Path) -> Finding:
@@ -165,6 +166,16 @@ def _derived(connection: sqlite3.Connection, folder: Path, meta: dict[str, str])
         ok = not (surplus or missing or altered)
         said = f"{surplus} passages too many, {missing} missing, {altered} altered" if not ok else "the passages of the database"
         yield Finding(name, ok, said, fix, derived=True)
+
+
+def _same(connection: sqlite3.Connection) -> Finding:
+    """Harmless, since equal passages are read once and copies are one source; named so that they can be cleared up."""
+    found = duplicates(connection)
+    copies = _named([" = ".join(group) for group in found.copies])
+    editions = _named([f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions])
+    said = [f"equal documents: {copies}"] if found.copies else []
+    said += [f"editions of one document: {editions}"] if found.editions else []
+    return Finding("copies", True, "; ".join(said) or "none")
 
 
 def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
