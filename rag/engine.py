@@ -19,7 +19,7 @@ from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
 from rag.errors import EmptyError, InputError
-from rag.filters import matches, of_documents
+from rag.filters import matches, of_documents, shown
 from rag.models.reading_budget import Reading, Rounds
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
@@ -253,6 +253,8 @@ class Engine(Searcher):
         answer = by_form.answer(read, rule, timings, self.confidence.forms)
         if found.about:
             answer = by_form.of_documents(answer, found.form, found.about)
+        if asked.filter and not found.hits and answer.text is None:
+            answer = replace(answer, reason=f"no document matches {shown(asked.filter)}")
         typed = asked.question.strip()
         understood = found.question if found.question != typed else None
         answer = replace(answer, question=typed, understood=understood, read=reading.read if _is_read(found) else None)

@@ -144,3 +144,8 @@ def _compares(value: str, op: str, wanted: str) -> bool:
 def _ordered(one: float | str, op: str, other: float | str) -> bool:
     below, equal = one < other, one == other  # type: ignore[operator]  # both of one kind
     return (below and "<" in op) or (equal and "=" in op) or (not (below or equal) and ">" in op)
+
+
+def shown(filter: Filter) -> str:
+    """The conditions as a person types them."""
+    return ", ".join(f"{condition.key}{condition.op}{condition.value}" for condition in filter)

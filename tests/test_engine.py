@@ -155,3 +155,8 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
         stop.set()
         writer.join()
     assert len(seen) >= 5
+
+
+def test_a_filter_that_no_document_meets_is_said(engine: Engine) -> None:
+    answer = engine.ask("When did the US leave the deal?", filter=parse(["colour=green"]))
+    assert (answer.text, answer.reason) == (None, "no document matches colour=green")

@@ -12,7 +12,7 @@ from rag.answering.forms import FORMS
 from rag.cli import written
 from rag.cli.options import filter_option, plain, print_json, shared
 from rag.engine import Asked, check_question
-from rag.filters import Filter
+from rag.filters import Filter, shown
 from rag.render import terminal
 from rag.settings import Settings
 
@@ -68,6 +68,8 @@ def search_command(settings: Settings, as_json: bool, question: tuple[str, ...],
     (found,) = build.searcher(settings).find_many([Asked(asked, k, filter, as_typed=as_typed)])
     if found.question != asked:
         click.echo(terminal.understood(found.question), err=True)
+    if filter and not found.hits:
+        click.echo(f"rag: no document matches {shown(filter)}", err=True)
     if as_json:
         print_json(found.hits)
         return

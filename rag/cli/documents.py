@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -23,6 +24,10 @@ from rag.render.sanitize import flat
 from rag.render.terminal import clean
 from rag.settings import Settings
 from rag.types import INSIDE, Document
+
+_SHOWN = 20
+"""Skipped files that are named one by one."""
+_NEAR = 3
 
 
 @click.command("ingest")
@@ -75,12 +80,9 @@ def _report(report: Report, index: str) -> str:
     said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
     nothing = "" if report.added or report.updated or report.removed else "; the index has not changed"
     lines = [f"{index}: {said}{nothing}"]
-    for reason, count in Counter(reason for _, reason in report.skipped).most_common():
-        path = next(path for path, why in report.skipped if why == reason)
-        more = f" and {count - 1} more" if count > 1 else ""
-        lines.append(f"  skipped {clean(path)}{more}: {clean(reason)}")
-    if report.left_out:
-        lines.append(f"  left out {report.left_out:,} characters of navigation and the like; see them: rag show --raw")
+    lines += [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in report.skipped[:_SHOWN]]
+    more = len(report.skipped) - _SHOWN
+    lines += [f"  and {more} more; all of them: --json"] if more > 0 else []
     return "\n".join(lines)
 
 
@@ -175,10 +177,21 @@ def _proof(receipt: Receipt) -> list[str]:
 def _find(store: Store, name: str) -> str:
     """The id of the document with this id or this path. Raises NotFoundError."""
     source = name if INSIDE in name else str(Path(name).resolve())
-    for document in store.documents():
+    documents = store.documents()
+    for document in documents:
         if document.id == name or document.source == source:
             return document.id
-    raise NotFoundError(f"no document {name} in the index", "see what there is: rag list")
+    near = nearest(name, [document.id for document in documents])
+    hint = f"did you mean {' or '.join(near)}?" if near else "see what there is: rag list"
+    raise NotFoundError(f"no document {name} in the index", hint)
+
+
+def nearest(name: str, ids: Sequence[str]) -> list[str]:
+    """A few ids that may be meant: those that end so, that hold the name, or that are spelt much like it."""
+    wanted = name.casefold()
+    ends = [i for i in ids if i.casefold().endswith(f"/{wanted}") or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")]
+    holds = [i for i in ids if wanted in i.casefold()]
+    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR))[:_NEAR]
 
 
 def _without_text(document: Document) -> dict[str, object]:

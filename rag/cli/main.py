@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import logging
@@ -65,6 +66,15 @@ class _Commands(click.Group):
             what = error.filename or "the output cannot be written"
             hint = "make room or give yourself access, and run it again; rag -v shows more"
             raise InputError(f"{what}: {error.strerror or error}", hint) from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """A command that there is not is named with the one that is spelt most like it."""
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, _COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else "see the commands: rag --help"
+            raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -14,7 +14,7 @@ from rag.errors import BusyError, ConflictError, InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.file_cache import Stamps, hash_file, status_of
 from rag.parsing.formats import SUPPORTED
-from rag.parsing.load import Found, Loaded, Unreadable
+from rag.parsing.load import Found, Loaded, Unreadable, no_file
 from rag.parsing.pool import Job, Loader, one_by_one
 from rag.protocols import Embedder, Store, Vectors
 from rag.types import Document, Passage
@@ -129,6 +129,10 @@ class Ingest:
     def _jobs(self, files: Iterable[Found], seen: Callable[[], object]) -> Iterator[Job]:
         """The files that are new or have changed."""
         for found in files:
+            if reason := no_file(found.path):
+                self.report.skipped.append((str(found.path), reason))
+                seen()
+                continue
             path = found.path.resolve()
             known = self._by_file.get(str(path), [])
             if self._stamps:

@@ -13,7 +13,7 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, note_link
-from rag.parsing.load import Found, Unreadable, is_in_index, load
+from rag.parsing.load import Found, Unreadable, is_in_index, load, no_file
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
 from rag.types import Document
@@ -96,13 +96,17 @@ class Sync:
         for document in self._store.documents():
             by_file.setdefault(document.file, []).append(document)
         found: dict[str, Found] = {}
+        nowhere: list[tuple[str, str]] = []
         for one in files:
+            if reason := no_file(one.path):
+                nowhere.append((str(one.path), reason))
+                continue
             path = one.path.resolve()
             found[str(path)] = Found(path, one.document_id)
             note_link(self._stamps, one, by_file.get(str(path), []))
         gone = {file: here for file, here in by_file.items() if file not in found and self._has_left(file, root)}
         by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
-        plan = _Plan(under=sum(len(here) for file, here in by_file.items() if self._is_of(file, root)))
+        plan = _Plan(skipped=nowhere, under=sum(len(here) for file, here in by_file.items() if self._is_of(file, root)))
         for file, one in found.items():
             known = by_file.get(file, [])
             digest = self._stamps.digest(one.path) if known or by_digest else ""

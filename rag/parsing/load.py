@@ -109,8 +109,7 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
         folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
-            if os.path.isfile(path):
-                yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
+            yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))  # also what is no file, to be reported
     for path in (Path(error.filename) for error in closed):  # found too, so that it is reported and not passed over
         yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
 
@@ -173,6 +172,8 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """
     if os.path.isdir(path):
         raise Unreadable("is a folder that cannot be opened", passing=True)
+    if reason := no_file(path):
+        raise Unreadable(reason, passing=True)
     if not _is_utf8(str(path)):
         raise Unreadable("has a name that is not UTF-8; rename it")
     kind_of(path.name, b"")  # what no parser reads is not opened
@@ -184,6 +185,15 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     if len(content) > most:
         raise Unreadable(f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
     return content
+
+
+def no_file(path: Path) -> str:
+    """Why nothing can be read there, though the folder names it; "" for a file, and for a folder."""
+    if os.path.isfile(path) or os.path.isdir(path):
+        return ""
+    if os.path.exists(path):
+        return "is no file but a device, a socket or a named pipe"
+    return f"is a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else "is not there any more"
 
 
 def _is_utf8(name: str) -> bool:

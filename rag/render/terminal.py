@@ -171,6 +171,6 @@ def _mark(quote: str) -> str:
 
 
 def _wrap(text: str) -> list[str]:
-    width = max(30, min(shutil.get_terminal_size((100, 24)).columns, 120) - 6)
+    width = max(30, min(shutil.get_terminal_size().columns, 120) - 6)
     wrapper: Callable[[str], list[str]] = textwrap.TextWrapper(width, break_long_words=True, break_on_hyphens=False).wrap
     return ["    " + line for line in wrapper(" ".join(text.split()))]

@@ -151,7 +151,13 @@ def _save(desk: Desk, path: str) -> None:
     if not path:
         raise InputError("no file to save to", "name one: /save FILE.md")
     target = Path(_unquoted(path)).expanduser().resolve()
-    transcript.save(desk.session.exchanges, target, again=str(target) == desk.session.saved)
+    own = str(target) == desk.session.saved
+    if target.exists() and not own and desk.session.exchanges:
+        if not desk.confirm(f"{target} is there already. Overwrite it?"):
+            desk.screen.note("not saved")
+            return
+        own = True
+    transcript.save(desk.session.exchanges, target, again=own)
     desk.session.saved = str(target)
     count = len(desk.session.exchanges)
     desk.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")

@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, 
     reasons = {os.path.basename(path): reason for path, reason in report.skipped}
     assert reasons.keys() == {"binary.txt", "empty.md", "photo.jpg", "caf\udce9.txt", "gone.txt"}
     assert "binary" in reasons["binary.txt"]
-    assert "cannot be read" in reasons["gone.txt"]
+    assert "not there any more" in reasons["gone.txt"]
     assert "name" in reasons["caf\udce9.txt"]
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
@@ -390,3 +390,13 @@ def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_p
     found = store.document("docs/fish.pdf")
     assert found is not None
     assert found.page(found.text.index("Tuna")) == 2
+
+
+def test_what_is_no_file_is_named(store: LocalStore, docs: Path) -> None:
+    (docs / "dangling.txt").symlink_to(docs / "nowhere.txt")
+    os.mkfifo(docs / "pipe.txt")
+    report = ingest(store, docs)
+    assert report.added == ALL
+    reasons = {Path(path).name: reason for path, reason in report.skipped}
+    assert reasons["dangling.txt"] == f"is a link to {docs / 'nowhere.txt'}, which is not there"
+    assert "named pipe" in reasons["pipe.txt"]

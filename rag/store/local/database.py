@@ -92,7 +92,7 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
 
 
 def _absent(path: Path) -> AbsentError:
-    return AbsentError(f"no index in {path.parent}", "make one first: rag ingest PATH")
+    return AbsentError(f"no index in {path.parent.absolute()}", "make one first: rag ingest PATH")
 
 
 def _wal(path: Path) -> Path:
