@@ -18,7 +18,7 @@ CONFIG_FILE = "rag.toml"
 DEFAULT_COLLECTION = "default"
 """The index itself, beside which others have names."""
 _TRUSTED = frozenset(
-    {"store", "embedder", "reader", "calibration", "host", "history"}
+    {"store", "embedder", "reader", "calibration", "host", "history", "writer", "writer_key"}
     | {"cors_origins", "certfile", "keyfile", "keys_file"}
 )
 """Where models, indexes and the service are, and what files are written: only a file that a person named says that."""

@@ -26,6 +26,7 @@ from tests import tiny
         'history = "/home/ada/.bashrc"',
         'calibration = "x.json"',
         'cors_origins = "https://evil.example"',
+        'writer = "https://evil.example/v1"',
     ],
 )
 def test_a_file_that_lies_in_the_folder_does_not_say_where_things_are(

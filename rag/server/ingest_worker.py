@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -46,11 +47,17 @@ class LentEmbedder:
         self.dim = embedder.dim
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._thread.call(lambda: self._embedder.embed_queries(texts))
+        return self._in_pieces(self._embedder.embed_queries, texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
-        rows = [self._thread.call(lambda piece=piece: self._embedder.embed_passages(piece)) for piece in pieces]  # type: ignore[misc]
+        return self._in_pieces(self._embedder.embed_passages, texts)
+
+    def _in_pieces(self, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
+        """Between two of which questions have their turn."""
+        rows = []
+        for start in range(0, len(texts), _PIECE):
+            piece = texts[start : start + _PIECE]
+            rows.append(self._thread.call(partial(embed, piece)))
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -94,6 +94,7 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         _, reads = keys.add("r", "read", [ids["contracts"]])
         _, writes = keys.add("w", "write", [ids["contracts"], "default"])
         _, all_of = keys.add("all", "write")
+        assert set(httpx.get(f"{client.base_url}/ready", trust_env=False).json().values()) == {"ready", None}
         with httpx.Client(base_url=client.base_url, headers=bearer(reads), trust_env=False, timeout=30) as bound:
             assert ask(bound, "/collections/contracts").json()["answer"] == "Lisbon"
             for place in ("", "/collections/salaries", "/collections/nowhere", "/collections/default"):

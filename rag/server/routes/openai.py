@@ -199,7 +199,7 @@ def search_vector_store(vector_store: str, body: VectorSearch, request: Request,
 
 
 @router.post("/embeddings", responses=described(503))
-def create_embeddings(body: EmbeddingsRequest, service: Shared) -> dict[str, Any]:
+def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared) -> dict[str, Any]:
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
@@ -212,6 +212,7 @@ def create_embeddings(body: EmbeddingsRequest, service: Shared) -> dict[str, Any
     if body.dimensions not in (None, embedder.dim):
         raise InputError(f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}")
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
+    hangup_of(request).charge(len(texts) - 1)  # the request itself has cost one already
     vectors = embed(texts)
     packed = body.encoding_format == "base64"
     data = [
