@@ -143,7 +143,9 @@ class ModelThread:
     def _check_time(self, works: Sequence[Work]) -> None:
         """Who cannot be answered in time is told so at once, and takes no time of others. Raises ServiceError."""
         readings = [work for work in works if not work.search]
-        ahead = self._queue.ahead(readings[0].caller) if readings else 0
+        if not readings:
+            return
+        ahead = self._queue.ahead(readings[0].caller)
         if not ahead and not self._running:
             return
         # who is in haste takes what is read by then
