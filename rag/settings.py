@@ -18,7 +18,7 @@ CONFIG_FILE = "rag.toml"
 DEFAULT_COLLECTION = "default"
 """The index itself, beside which others have names."""
 _TRUSTED = frozenset(
-    {"store", "embedder", "reader", "calibration", "host", "history", "writer", "writer_key"}
+    {"store", "embedder", "reader", "calibration", "host", "history", "writer", "writer_key", "traces"}
     | {"cors_origins", "certfile", "keyfile", "keys_file"}
 )
 """Where models, indexes and the service are, and what files are written: only a file that a person named says that."""
@@ -113,6 +113,8 @@ class Settings:
     """Seconds in which the headers of a request must have come."""
     address_connections: int = 100
     """Most connections from one address, but from this machine."""
+    traces: str = ""
+    """Collector of OpenTelemetry spans over HTTP, such as http://127.0.0.1:4318/v1/traces; "": none are sent."""
     log_questions: int = 0
     """1: the service's log holds the questions; 0: it does not."""
     screen: str = "auto"

@@ -22,6 +22,7 @@ from rag.server.middleware import Bounds, Guard
 from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions
 from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service
+from rag.server.tracing import spans_to
 from rag.settings import Settings
 
 _SPARE_THREADS = 32
@@ -45,6 +46,7 @@ def create_app(
     """
     service = Service(settings, lambda: open_backend(settings), on_failure)
     collections = CollectionHost(service)
+    spans = spans_to(settings.traces)
     threads = settings.queue + _SPARE_THREADS
     agents = mcp.McpEndpoint(service)
 
@@ -58,6 +60,8 @@ def create_app(
             yield
         await anyio.to_thread.run_sync(collections.close)
         await anyio.to_thread.run_sync(service.close)
+        if spans:
+            await anyio.to_thread.run_sync(spans.close)
 
     app = FastAPI(
         title="rag",
@@ -76,7 +80,14 @@ def create_app(
     access = Access(service.keys, settings.host, settings.rate, token)
     bounds, cors = Bounds(threads, settings.max_upload_mb << 20), Cors(settings.cors_origins)
     app.add_middleware(
-        Guard, access=access, bounds=bounds, metrics=service.metrics, cors=cors, collections=collections, audit=service.audit
+        Guard,
+        access=access,
+        bounds=bounds,
+        metrics=service.metrics,
+        cors=cors,
+        collections=collections,
+        audit=service.audit,
+        spans=spans,
     )
     app.add_middleware(ErrorShapes)
     app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]

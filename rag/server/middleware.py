@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rag.server.api_keys import Key
     from rag.server.audit import Audit
     from rag.server.collection_host import CollectionHost
+    from rag.server.tracing import Spans
 
 _log = logging.getLogger("rag.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -59,6 +60,8 @@ class Hangup:
 
     def __init__(self) -> None:
         self.caller = ""
+        self.works: list[Any] = []
+        """The questions that the client has asked, as `rag.server.model_worker` has them."""
         self.charge: Callable[[int], object] = lambda passages: None
         self._lock = threading.Lock()
         self._then: list[Callable[[], object]] = []
@@ -111,7 +114,9 @@ class Guard:
         cors: Cors,
         collections: CollectionHost,
         audit: Audit,
+        spans: Spans | None = None,
     ) -> None:
+        self._spans = spans
         self._audit = audit
         self._collections = collections
         self._cors = cors
@@ -222,6 +227,17 @@ class Guard:
         line = {"request_id": exchange.request_id, "method": method, "route": route, "status": exchange.status}
         line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
         _log.info(json.dumps(line, ensure_ascii=True))
+        if self._spans:
+            facts = {"http.request.method": method, "http.route": route, "http.response.status_code": exchange.status}
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
+            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
+
+
+def _timings(hangup: Hangup) -> list[Mapping[str, float]]:
+    """Seconds of the stages of each batch that answered the client; questions of one batch share them."""
+    done = (work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled())
+    answers = [future.result() for future in done if future.exception() is None]
+    return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
 
 
 def takes_files(path: str) -> bool:

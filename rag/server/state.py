@@ -154,6 +154,7 @@ class Service:
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
         made = [Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked]
         self.models.submit(made)
+        hangup.works += made
         for work in made:
             hangup.then(work.cancel)
         return made

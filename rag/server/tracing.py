@@ -1,0 +1,76 @@
+"""Spans for OpenTelemetry: one a request, with its retrieval, reading and composition below it. Never a word of a question.
+
+Nothing is sent unless a person names a collector in RAG_TRACES. A `traceparent` that a client sends is carried on
+(https://www.w3.org/TR/trace-context/).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from rag import __version__
+from rag.errors import InputError
+
+STAGES = ("retrieve", "read", "compose")
+
+
+class Spans(Protocol):
+    def request(
+        self, headers: Mapping[str, str], facts: Mapping[str, Any], seconds: float, stages: Iterable[Mapping[str, float]]
+    ) -> None:
+        """A request that has just ended: what came with it, what is said of it, how long it and each answer's stages took."""
+
+    def close(self) -> None: ...
+
+
+def spans_to(address: str) -> Spans | None:
+    """What sends spans to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for "".
+
+    Raises InputError if OpenTelemetry is not installed.
+    """
+    if not address:
+        return None
+    try:
+        return _OpenTelemetry(address)
+    except ModuleNotFoundError as error:
+        raise InputError(f"RAG_TRACES needs {error.name}, which is not installed", "run: pip install 'rag[otel]'") from error
+
+
+class _OpenTelemetry:
+    def __init__(self, address: str) -> None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.trace import SpanKind, set_span_in_context
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        resource = Resource({"service.name": "rag", "service.version": __version__})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
+        self._tracer = self._provider.get_tracer("rag", __version__)
+        self._parent = TraceContextTextMapPropagator()
+        self._server, self._below = SpanKind.SERVER, set_span_in_context
+
+    def request(
+        self, headers: Mapping[str, str], facts: Mapping[str, Any], seconds: float, stages: Iterable[Mapping[str, float]]
+    ) -> None:
+        end = time.time_ns()
+        begun = end - int(seconds * 1e9)
+        came_with = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+        name = f"{facts.get('http.request.method', '')} {facts.get('http.route', '')}"
+        span = self._tracer.start_span(name, self._parent.extract(came_with), self._server, dict(facts), start_time=begun)
+        below = self._below(span)
+        for timings in stages:
+            at = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
+            for stage in STAGES:
+                until = at + int(timings.get(stage, 0.0) * 1e9)
+                self._tracer.start_span(stage, below, start_time=at).end(until)
+                at = until
+        span.end(end)
+
+    def close(self) -> None:
+        """What is not sent yet is sent now."""
+        self._provider.shutdown()
