@@ -2,7 +2,7 @@
 
 import os as _os
 
-from rag.models import threads as _threads
+from rag import threads as _threads
 
 __version__ = "0.1.0"
 

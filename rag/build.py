@@ -14,10 +14,9 @@ from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError
 from rag.ingestion.chunking import split
 from rag.models.registry import calibration_path, embedder_path
-from rag.models.threads import model_threads
-from rag.place import SCHEMES
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
-from rag.settings import Settings
+from rag.settings import SCHEMES, Settings
+from rag.threads import model_threads
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from rag.ingestion.uploads import Queue
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
-    from rag.server.state import Backend
     from rag.store.local.check import Finding
     from rag.store.local.rebuild import Rebuilt
     from rag.store.local.snapshots import Snapshot
@@ -207,19 +205,6 @@ def writer(settings: Settings, engine: Engine) -> Writer:
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
     server = ChatServer(settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds)
     return Writer(server, Checker(engine))
-
-
-def backend(settings: Settings) -> Backend:
-    """What the HTTP service runs on; an index that is absent is made."""
-    from rag.server.state import Backend
-
-    try:
-        opened = store(settings)  # what is wrong with it is said before any model loads
-        made = embedder(settings)
-    except AbsentError:
-        made = embedder(settings)
-        opened = store(settings, made, create=True)
-    return Backend(assemble(settings, opened, made, reader(settings)), made)
 
 
 def searcher(settings: Settings) -> Searcher:

@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rag.english import names
 from rag.filters import Condition
-from rag.folding import choose, fold
-from rag.fusion import fuse
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage
 
@@ -22,6 +20,11 @@ _FEW, _SEARCHED = 12, 3
 """Documents that a question may name, and those of them in which it is searched by itself."""
 _OPENING = 2000
 """Characters in which a letter, a report or minutes say of which day they are."""
+
+_TELLING = 200
+"""Characters from which a text says by itself what it is about; a shorter one may mean another thing under another heading."""
+_CLOSE, _MANY = 0.6, 20
+"""Of so many candidates' cosines or more all-MiniLM-L6-v2's reach below this, e5's do not (eval/results/retrieval.md)."""
 
 
 class HybridRetriever:
@@ -91,3 +94,47 @@ class HybridRetriever:
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:
     """Each id's place, from 1, in what a leg found, best first."""
     return {passage: rank for rank, passage in enumerate(found, 1)}
+
+
+def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float) -> dict[int, float]:
+    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no word.
+
+    alpha * dense + (1 - alpha) * lexical, each leg scaled from its theoretical least score (cosine -1, BM25 0) to the best score
+    it found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion functions"). Where the cosines of many lie close
+    together, as those of the e5 models do, the least of them takes the place of -1.
+    """
+    least = min(dense.values(), default=-1.0)
+    floor = least if least > _CLOSE and len(dense) >= _MANY else -1.0
+    top_dense = max((score - floor for score in dense.values()), default=0) or 1
+    top_lexical = max(lexical.values(), default=0) or 1
+    scaled = {i: (max(0, score - floor) / top_dense, lexical.get(i, 0) / top_lexical) for i, score in dense.items()}
+    return {i: alpha * meaning + (1 - alpha) * words for i, (meaning, words) in scaled.items()}
+
+
+def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int]]:
+    """Ids of passages in groups of the same text, by the best of each; those that are not in `passages` are left out."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in order:
+        if number in passages:
+            groups.setdefault(_same(passages[number]), []).append(number)
+    return list(groups.values())
+
+
+def _same(passage: Passage) -> tuple[str, str]:
+    heading = passage.heading.rpartition(" > ")[2] if len(passage.text) < _TELLING else ""
+    return passage.text, heading
+
+
+def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
+    """The first `k` groups; one that holds an id of `firsts` takes the place of the last that holds none."""
+    chosen = list(groups[:k])
+    wanted = set(firsts)
+    for group in groups[k:]:
+        if wanted.isdisjoint(group):
+            continue
+        last = next((at for at in reversed(range(len(chosen))) if wanted.isdisjoint(chosen[at])), None)
+        if last is None:
+            break
+        chosen[last : last + 1] = []
+        chosen.append(group)
+    return chosen

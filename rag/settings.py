@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.errors import InputError
-from rag.place import SCHEMES, shown
 
 CONFIG_FILE = "rag.toml"
+OWN_FILES = frozenset({"derived.json", "keys.json", "stamps.json", "snapshots.jsonl"})
+"""Files of an index's folder that look like documents."""
+SCHEMES = ("postgresql://", "postgres://")
+_SECRETS = re.compile(r"([?&](?:password|sslpassword|sslkey|passfile)=)[^&]*")
+_LOGIN = re.compile(r"^(\w+://)(?:([^:/?#]*)(:.*)?@)?", re.DOTALL)
 DEFAULT_COLLECTION = "default"
 """The index itself, beside which others have names."""
 _TRUSTED = frozenset(
@@ -229,3 +234,20 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
         return made.expanduser() if isinstance(made, Path) else made
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # the last for the home of nobody
         raise wrong from error
+
+
+def shown(dsn: str) -> str:
+    """A PostgreSQL address without its password, also where it is malformed."""
+
+    def login(match: re.Match[str]) -> str:
+        scheme, user, password = match.groups()
+        return scheme + ("" if user is None else f"{user}@" if password is None else f"{user}:***@")
+
+    return _SECRETS.sub(r"\1***", _LOGIN.sub(login, dsn))
+
+
+def is_index(folder: str | Path) -> bool:
+    """Whether this is the folder of an index: its database, and not a copy of that alone."""
+    return os.path.isfile(os.path.join(folder, "rag.sqlite")) and any(
+        os.path.isfile(os.path.join(folder, name)) for name in ("derived.json", "lock")
+    )

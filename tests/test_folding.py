@@ -1,4 +1,4 @@
-from rag.folding import choose, fold
+from rag.retrieval import choose, fold
 from rag.types import Passage
 
 LONG = "The lease runs for two years and can be ended with three months' notice. " * 4

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.fusion import fuse
+from rag.retrieval import fuse
 
 
 def test_fusion_weighs_both_legs_from_their_least_to_their_best() -> None:

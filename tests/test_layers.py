@@ -19,6 +19,7 @@ HOMES = {
         "models/packing.py",
         "models/qa_heads.py",
         "models/precision.py",
+        "models/storage.py",
         "training/embedder.py",
         "training/loss.py",
         "training/trainer.py",
@@ -42,7 +43,7 @@ HOMES = {
         for name in ("app", "openapi", "problems", "run", "state", "routes/questions", "routes/documents", "routes/operations")
     }
     | {f"server/routes/{name}.py" for name in ("check", "collections", "dify", "feedback", "openai")},
-    "mcp": {"mcp/server.py", "mcp/tools.py", "server/routes/mcp.py"},
+    "mcp": {"server/mcp/server.py", "server/mcp/tools.py", "server/routes/mcp.py"},
     "uvicorn": {"server/run.py", "server/connections.py"},
     "prometheus_client": {"server/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
@@ -56,7 +57,7 @@ CONCRETE = {
     "rag.models.embedders",
     "rag.models.mean_embedding",
     "rag.models.reader",
-    "rag.retrieval",
+    "rag.retrieval.HybridRetriever",
 }
 
 
@@ -66,7 +67,7 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 
@@ -78,6 +79,48 @@ def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
     users = {name for name, found in MODULES.items() if any(i.split(".")[0] == library for i in found)}
     assert users
     assert users <= HOMES[library]
+
+
+ORDER = (
+    "types errors threads | english | filters settings | parsing | protocols | models ingestion retrieval"
+    " | answering store | spelling | engine render | claims | evaluation | training | build | repl | server"
+    " | client | integrations | connect | cli"
+)
+RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
+TOP = {path.stem for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "__init__.py", "__main__.py")}
+
+
+def top(name: str) -> str:
+    return name.removesuffix(".py").split("/")[0]
+
+
+def dotted(name: str) -> str:
+    return "rag." + name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def test_every_package_has_its_place_in_the_order() -> None:
+    assert set(RANK) == TOP
+
+
+@pytest.mark.parametrize("package", sorted(RANK))
+def test_a_package_imports_only_what_is_below_it(package: str) -> None:
+    used = {
+        (name, found.split(".")[1])
+        for name, all_found in MODULES.items()
+        if top(name) == package
+        for found in all_found
+        if found.startswith("rag.") and found.split(".")[1] in RANK
+    }
+    upward = {(name, other) for name, other in used if other != package and RANK[other] >= RANK[package]}
+    assert not upward
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    files = {dotted(name): name for name in MODULES}
+    graph = {name: {files[found] for found in all_found if found in files} for name, all_found in MODULES.items()}
+    while leaves := {name for name, others in graph.items() if not others & graph.keys()}:
+        graph = {name: others for name, others in graph.items() if name not in leaves}
+    assert not graph
 
 
 def test_only_the_composition_root_names_the_concrete_classes() -> None:

@@ -28,7 +28,7 @@ def test_it_names_tools_that_there_are() -> None:
     pytest.importorskip("mcp")
     import anyio
 
-    from rag.mcp.server import make_server
+    from rag.server.mcp.server import make_server
 
     tools = {tool.name for tool in anyio.run(make_server(lambda _: None, True).list_tools)}  # type: ignore[arg-type, return-value]
     fields = {

@@ -29,7 +29,6 @@ from tqdm import tqdm
 from rag import build
 from rag.answering.confidence import Confidence
 from rag.answering.features import Asked
-from rag.cli.options import plain
 from rag.engine import Asked as Question
 from rag.engine import Engine
 from rag.evaluation.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold
@@ -39,6 +38,7 @@ from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.protocols import Embedder, Reader
+from rag.render.json import plain
 from rag.settings import Settings
 from rag.training.data import read_squad
 from rag.training.datasets import recipe_articles

@@ -5,19 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rag.errors import InputError, ModelError
 from rag.filters import Condition, parse
 from rag.models.registry import MINILM_SHA256, shipped_reader
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
-
-if TYPE_CHECKING:
-    from rag.engine import Engine
 
 _BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough", "spelling")
 """Settings that bear on which answer is given; those that choose models stand as digests."""
@@ -86,9 +83,9 @@ class Replay:
     changed: tuple[str, ...]
 
 
-def replay(engine: Engine, old: Receipt) -> Replay:
-    """Asks the receipt's question again, as it was asked then."""
-    answer = engine.ask(old.question, old.read, parse(old.filter) or None, form=old.form)
+def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
+    """Asks the receipt's question again, as it was asked then; `ask` is `Engine.ask`."""
+    answer = ask(old.question, old.read, parse(old.filter) or None, form=old.form)
     new = answer.receipt
     if new is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")

@@ -10,10 +10,11 @@ from rag import build
 from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.cli import written
-from rag.cli.options import filter_option, plain, print_json, shared
+from rag.cli.options import filter_option, shared
 from rag.engine import Asked, check_question
 from rag.filters import Filter, shown
 from rag.render import terminal
+from rag.render.json import plain, print_json
 from rag.settings import Settings
 
 as_typed = click.option("--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling.")

@@ -9,10 +9,11 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli.options import filter_option, plain, print_json, shared
+from rag.cli.options import filter_option, shared
 from rag.errors import InputError
 from rag.filters import Filter
 from rag.render import terminal
+from rag.render.json import plain, print_json
 from rag.settings import Settings
 
 _FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")

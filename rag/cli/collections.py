@@ -6,8 +6,9 @@ import dataclasses
 
 import click
 
-from rag.cli.options import print_json, shared_by_all
+from rag.cli.options import shared_by_all
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection, Collections

@@ -8,18 +8,17 @@ from pathlib import Path
 
 import click
 
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.connect import CLIENTS, Change, Server, config_path, connected, disconnected, write
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.settings import Settings
 
 
 @click.command("connect")
 @click.argument("client", type=click.Choice(CLIENTS))
 @click.option("--remove", is_flag=True, help="Take rag's entry out again.")
-@click.option(
-    "--project", is_flag=True, help="The configuration of the current folder, not the person's own."
-)
+@click.option("--project", is_flag=True, help="The configuration of the current folder, not the person's own.")
 @click.option(
     "--url",
     default="",
@@ -77,9 +76,7 @@ def connect_command(
 def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
     click.echo(change.diff, err=as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            f"{change.path} is not changed without a yes", "look at the change above, and add --yes"
-        )
+        raise InputError(f"{change.path} is not changed without a yes", "look at the change above, and add --yes")
     if not yes:
         click.confirm(f"Write {change.path}?", abort=True)
     return write(change)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.errors import AbsentError, RagError
 from rag.models.registry import embedder_path, reader_path
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import filter_option, print_json, shared
+from rag.cli.options import filter_option, shared
 from rag.cli.progress import progress
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
@@ -20,6 +20,7 @@ from rag.ingestion.ingest import Report
 from rag.parsing.load import Found
 from rag.parsing.pool import Job
 from rag.protocols import Store
+from rag.render.json import print_json
 from rag.render.sanitize import flat
 from rag.render.terminal import clean
 from rag.settings import Settings

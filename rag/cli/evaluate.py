@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rag.cli.gold_claims import check_claims
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
 
@@ -77,6 +78,7 @@ def eval_command(
 def _run(
     gold: Path, corpus: Path | None, index: Path | None, out: Path, limit: int | None, baseline: Path | None
 ) -> tuple[Result, Comparison | None]:
+    from rag import build
     from rag.evaluation.compare import compare
     from rag.evaluation.corpus import opened
     from rag.evaluation.formats import load
@@ -87,7 +89,7 @@ def _run(
     questions = load(gold)
     before = Result.load(baseline) if baseline else None
     measure([])  # so that a library that is not installed is missed now, and not at the end
-    with opened(Settings.load(index=index), questions, corpus, index) as searcher:
+    with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
         result = run(questions, searcher, out, limit)
     return result, compare(before, result) if before else None
 

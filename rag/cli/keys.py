@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import print_json, shared_by_all
+from rag.cli.options import shared_by_all
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings

@@ -31,7 +31,7 @@ def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str
     if page and not page.startswith(("http://", "https://")):
         raise InputError(f"--page {page} is not an address", "write it as http://127.0.0.1:8000/")
     try:
-        from rag.mcp.local import run
+        from rag.server.mcp.local import run
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("mcp", "mcp_types"):
             raise

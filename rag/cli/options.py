@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -51,24 +48,3 @@ filter_option = click.option(
     metavar="CONDITION",
     help="Only documents of which this holds, as type=pdf, year>=2024, source:reports; repeat for more.",
 )
-
-
-def print_json(value: Any) -> None:
-    """A dataclass, or what is made of them, under its own field names."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=not takes_all(sys.stdout), indent=2)
-    sys.stdout.write("\n")
-
-
-def takes_all(out: TextIO) -> bool:
-    """Whether its encoding has every character. Where it has not, JSON is escaped, so that nothing is lost."""
-    return (out.encoding or "utf-8").lower().startswith("utf")
-
-
-def plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value if isinstance(value, (str, int, float, type(None))) else str(value)

@@ -8,7 +8,8 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
+from rag.render.json import print_json
 from rag.settings import Settings
 
 

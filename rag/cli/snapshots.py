@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.cli.progress import progress
 from rag.errors import BusyError, InputError, NotFoundError, RagError
 from rag.ingestion.sync import Changes
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
 

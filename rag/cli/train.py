@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import print_json
 from rag.errors import InputError
+from rag.render.json import print_json
 from rag.settings import Settings
 
 _DATA = click.Path(exists=True, path_type=Path)

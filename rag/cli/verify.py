@@ -12,9 +12,10 @@ import click
 from rag import build
 from rag.answering import provenance
 from rag.answering.verification import Verdict, citations, verify
-from rag.cli.options import plain, print_json, shared
+from rag.cli.options import shared
 from rag.errors import InputError
 from rag.render import terminal
+from rag.render.json import plain, print_json
 from rag.settings import Settings
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -54,7 +55,7 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
     RECEIPT is a file (or stdin) with what `rag ask --json` printed, or its field receipt. Exits with 1 if the answer differs.
     """
     old = provenance.load(_read_json(file))
-    done = provenance.replay(build.engine(settings), old)
+    done = provenance.replay(build.engine(settings).ask, old)
     if as_json:
         print_json({"same": done.same, "changed": list(done.changed), "answer": done.answer})
     else:

@@ -7,8 +7,9 @@ import sys
 import click
 
 from rag import build
-from rag.cli.options import print_json, shared
+from rag.cli.options import shared
 from rag.ingestion.uploads import Done, State, Upload, put_upload
+from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.options import plain, print_json
 from rag.render import terminal
+from rag.render.json import plain, print_json
 
 if TYPE_CHECKING:
     from rag.claims.writer import Written

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from tqdm import tqdm
 
-from rag import build
-from rag.engine import Searcher
+from rag.engine import Engine, Searcher
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.chunking import split
@@ -25,8 +25,20 @@ from rag.types import Document
 _BATCH = 256
 
 
+class Build(Protocol):
+    """What `rag.build` offers to open or make an index."""
+
+    def embedder(self, settings: Settings) -> Embedder: ...
+
+    def store(self, settings: Settings, embedder: Embedder | None = None, create: bool = False) -> Store: ...
+
+    def searcher(self, settings: Settings) -> Searcher: ...
+
+    def engine(self, settings: Settings) -> Engine: ...
+
+
 @contextmanager
-def opened(settings: Settings, gold: Gold, corpus: Path | None, index: Path | None) -> Iterator[Searcher]:
+def opened(build: Build, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None) -> Iterator[Searcher]:
     """An engine, or a searcher where only retrieval is asked.
 
     Over `corpus`, a folder or file, or over the gold set's documents: both in an index that is thrown away, unless `index`
@@ -38,9 +50,9 @@ def opened(settings: Settings, gold: Gold, corpus: Path | None, index: Path | No
         if index is None and (corpus or gold.documents):
             settings = replace(settings, index=Path(folder), store="local")
         if corpus:
-            _ingest(settings, corpus)
+            _ingest(build, settings, corpus)
         elif gold.documents and not (settings.index / "rag.sqlite").exists():
-            _make(settings, gold.documents)
+            _make(build, settings, gold.documents)
         searcher = build.searcher(settings) if gold.retrieval_only else build.engine(settings)
         try:
             yield searcher
@@ -48,7 +60,7 @@ def opened(settings: Settings, gold: Gold, corpus: Path | None, index: Path | No
             searcher.store.close()
 
 
-def _ingest(settings: Settings, corpus: Path) -> None:
+def _ingest(build: Build, settings: Settings, corpus: Path) -> None:
     files = list(find([corpus]))
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
@@ -59,7 +71,7 @@ def _ingest(settings: Settings, corpus: Path) -> None:
         store.close()
 
 
-def _make(settings: Settings, documents: Sequence[Document]) -> None:
+def _make(build: Build, settings: Settings, documents: Sequence[Document]) -> None:
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
     try:

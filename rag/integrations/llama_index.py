@@ -22,9 +22,7 @@ try:
     from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
     from llama_index.core.tools import FunctionTool
 except ModuleNotFoundError as error:
-    raise InputError(
-        "this needs llama-index-core, which is not installed", "run: pip install 'rag[llama-index]'"
-    ) from error
+    raise InputError("this needs llama-index-core, which is not installed", "run: pip install 'rag[llama-index]'") from error
 
 TOOL = "ask_documents"
 ABOUT = (

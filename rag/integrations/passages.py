@@ -73,9 +73,7 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
     ]
 
 
-def answered(
-    source: Client | Engine, question: str, filters: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
+def answered(source: Client | Engine, question: str, filters: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """(the answer with [n] and quotes, or that the documents do not say; the same as fields)."""
     if isinstance(source, Client):
         found = source.ask(question, filters)

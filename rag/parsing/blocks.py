@@ -72,11 +72,7 @@ def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
             and len(block.text) <= _LEADING
             and block.text.strip()[-1] not in ".!?"
         )
-        deeper = (
-            leads
-            and len(after.context) > len(block.context)
-            and after.context[: len(block.context)] == block.context
-        )
+        deeper = leads and len(after.context) > len(block.context) and after.context[: len(block.context)] == block.context
         yield replace(block, context=after.context) if deeper else block
 
 

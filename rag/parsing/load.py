@@ -17,7 +17,7 @@ from rag.parsing.base import Parsed, Part
 from rag.parsing.base import Unreadable as Unreadable  # who reads files catches it
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.formats import FURNISHED, Kind, kind_of
-from rag.store.local.manifest import OWN_FILES, is_index
+from rag.settings import OWN_FILES, is_index
 from rag.types import INSIDE, Document
 
 MOST_BYTES = 100_000_000

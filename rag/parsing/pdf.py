@@ -176,8 +176,7 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
 
 
 def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
-    """Left, top, right, bottom as they are when the page is turned so that the text stands upright.
-    """
+    """Left, top, right, bottom as they are when the page is turned so that the text stands upright."""
     west, south, east, north = sheet
     if turn == 0:
         return box.left - west, north - box.top, box.right - west, north - box.bottom

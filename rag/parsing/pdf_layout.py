@@ -138,8 +138,7 @@ def _rows(lines: Region) -> Iterator[list[Line]]:
 
 
 def paragraphs(region: Region, before: Columns | None = None) -> Iterator[Paragraph]:
-    """The paragraphs of a column, and its tables. `before` are the columns of the last table above.
-    """
+    """The paragraphs of a column, and its tables. `before` are the columns of the last table above."""
     rows = list(_rows(region))
     at = 0
     for table in tables([_cells(row) for row in rows], before):

@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from rag.models.threads import available_cores
 from rag.parsing.load import MOST_BYTES, Found, Loaded, Unreadable, load
 from rag.parsing.worker import loaded_from, too_much_memory
+from rag.threads import available_cores
 
 _AHEAD = 3
 """Files for each process that are read before the first of them is asked for."""

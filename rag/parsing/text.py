@@ -11,7 +11,9 @@ _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
 _LONGEST_TITLE = 120
 _WRAPPED = 60
 """A first line of more characters, with the next right below, begins a wrapped paragraph."""
-_NO_TITLE = re.compile(r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}")
+_NO_TITLE = re.compile(
+    r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
+)
 """The item of a list, a field such as "From: …", a line without letters, a row of a table, code."""
 _LONG = 120
 """No one wraps prose at more characters."""

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
-from rag.cli.options import plain, takes_all
 from rag.errors import InputError
+from rag.render.json import plain, takes_all
 from rag.render.sanitize import clean, flat
 from rag.repl.session import Session
 from rag.types import Answer

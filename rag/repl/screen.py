@@ -16,8 +16,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.text import Text
 
-from rag.cli.options import plain
 from rag.errors import RagError
+from rag.render.json import plain
 from rag.render.sanitize import clean
 from rag.repl.session import BESIDE
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value

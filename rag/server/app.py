@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from rag import __version__, build
+from rag import __version__
 from rag.server import openapi, problems
 from rag.server.auth import Access
 from rag.server.collection_host import CollectionHost
@@ -21,7 +21,7 @@ from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import Bounds, Guard
 from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions
 from rag.server.routes import collections as collection_routes
-from rag.server.state import Backend, Service
+from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import spans_to
 from rag.settings import Settings
 
@@ -35,7 +35,7 @@ def _ignore(_: BaseException) -> None:
 
 def create_app(
     settings: Settings,
-    open_backend: Callable[[Settings], Backend] = build.backend,
+    backend: Callable[[Settings], Backend] = open_backend,
     on_failure: Callable[[BaseException], object] = _ignore,
     token: str = "",
 ) -> FastAPI:
@@ -44,7 +44,7 @@ def create_app(
     `on_failure` is told if they cannot be. `token` is asked for while there are no keys; "": none is. Raises StoreError if
     uploads cannot be kept in the index's folder.
     """
-    service = Service(settings, lambda: open_backend(settings), on_failure)
+    service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
     threads = settings.queue + _SPARE_THREADS

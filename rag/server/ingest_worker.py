@@ -17,13 +17,13 @@ import numpy as np
 
 from rag.errors import BusyError, InputError, RagError, StoreError
 from rag.ingestion import uploads as jobs
-from rag.ingestion.ingest import UPLOADED, check_free
+from rag.ingestion.ingest import check_free
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.metrics import Metrics
 from rag.server.model_worker import ModelThread
 from rag.server.schemas import WireFile
-from rag.server.uploads import FOLDER, Jobs, Upload
+from rag.server.uploads import Jobs, Upload, file_of
 
 if TYPE_CHECKING:
     from rag.server.uploads_postgres import SharedJobs
@@ -154,12 +154,6 @@ class IngestThread:
         except Exception:
             _log.exception("an upload could not be read")
             return WireFile(name=name, outcome="rejected", detail="it could not be read")
-
-
-def file_of(upload: Upload) -> jobs.Upload:
-    """As it is kept: named under `uploads/`, so that it is told apart from files."""
-    name, content = upload
-    return jobs.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rag.engine import check_question
 from rag.server.conversation import Exchanged, in_context
-from rag.server.middleware import Hangup
+from rag.server.disconnect import ClientDisconnect
 from rag.server.schemas import Form, Options
 from rag.server.state import Service, wait
 from rag.types import Answer, Hit
@@ -34,7 +34,7 @@ class ServiceLibrary:
     """The index of a service, asked by one client; its questions end when `hangup` happens."""
 
     service: Service
-    hangup: Hangup
+    hangup: ClientDisconnect
 
     def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered:
         """Raises InputError, StoreError, ServiceError."""

@@ -11,11 +11,10 @@ import asyncio
 import json
 import logging
 import re
-import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +29,7 @@ from rag.server.auth import Access, changes, is_open
 from rag.server.bodies import Body, BytesInFlight, announced, receive_body
 from rag.server.collection_paths import split
 from rag.server.cors import Cors, cors_headers
+from rag.server.disconnect import ClientDisconnect
 from rag.server.metrics import Metrics
 from rag.settings import DEFAULT_COLLECTION
 
@@ -52,33 +52,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
-
-
-class Hangup:
-    """That the client is gone: what is to be done then, told by any thread. And who the client is: `caller`, an id of a key
-    or "", and `charge`, which takes from its rate and raises ServiceError."""
-
-    def __init__(self) -> None:
-        self.caller = ""
-        self.works: list[Any] = []
-        """The questions that the client has asked, as `rag.server.model_worker` has them."""
-        self.charge: Callable[[int], object] = lambda passages: None
-        self._lock = threading.Lock()
-        self._then: list[Callable[[], object]] = []
-        self.happened = False
-
-    def then(self, call: Callable[[], object]) -> None:
-        with self._lock:
-            self._then.append(call)
-            happened = self.happened
-        if happened:
-            call()
-
-    def happen(self) -> None:
-        with self._lock:
-            self.happened, calls = True, list(self._then)
-        for call in calls:
-            call()
 
 
 @dataclass(slots=True)
@@ -132,7 +105,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope["method"], _request_id(scope))
-        scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=Hangup())
+        scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect())
         sender = _sender(send, exchange, self._access)
         if exchange.method == "HEAD":  # all that GET would say but the body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -161,7 +134,7 @@ class Guard:
         if key:
             exchange.key = key.id
             self._access.admit(key, method, path, await self._id(name, key))
-            hangup: Hangup = scope["state"]["hangup"]
+            hangup: ClientDisconnect = scope["state"]["hangup"]
             hangup.caller, hangup.charge = key.id, partial(self._access.charge, key)
         if path != whole:
             scope.update(path=path, raw_path=path.encode())
@@ -233,7 +206,7 @@ class Guard:
             self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
 
 
-def _timings(hangup: Hangup) -> list[Mapping[str, float]]:
+def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
     """Seconds of the stages of each batch that answered the client; questions of one batch share them."""
     done = (work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled())
     answers = [future.result() for future in done if future.exception() is None]

@@ -18,13 +18,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from rag import build
 from rag.errors import InputError
 from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
 from rag.server.connections import LimitedProtocol, limits, most_files
-from rag.server.state import Backend
+from rag.server.state import Backend, open_backend
 from rag.settings import Settings
 
 _DRAIN_SECONDS = 30
@@ -38,7 +37,7 @@ def check_binding(settings: Settings) -> None:
 
 
 def run(
-    settings: Settings, json_log: bool, open_backend: Callable[[Settings], Backend] = build.backend, token: str = ""
+    settings: Settings, json_log: bool, backend: Callable[[Settings], Backend] = open_backend, token: str = ""
 ) -> BaseException | None:
     """Serve until a signal; what was asked before it is answered. A second signal ends the process at once.
 
@@ -52,7 +51,7 @@ def run(
         server.should_exit = True
 
     _log_to_stderr(json_log)
-    app = create_app(settings, open_backend, fail, token)
+    app = create_app(settings, backend, fail, token)
     server = server_of(app, settings)
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]

@@ -14,7 +14,7 @@ from fastapi import Request
 
 from rag import build, filters
 from rag.engine import Asked, Engine, check_question
-from rag.errors import InputError, RagError
+from rag.errors import AbsentError, InputError, RagError
 from rag.models.remembered import RememberingEmbedder
 from rag.parsing.pool import Limits as FileLimits
 from rag.parsing.pool import Pool
@@ -22,9 +22,9 @@ from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
 from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
+from rag.server.disconnect import ClientDisconnect
 from rag.server.ingest_worker import IngestThread
 from rag.server.metrics import Metrics
-from rag.server.middleware import Hangup
 from rag.server.model_worker import Limits, ModelThread, Work
 from rag.server.schemas import Options
 from rag.server.uploads import Jobs
@@ -51,6 +51,17 @@ class Backend:
 
     engine: Engine
     embedder: Embedder
+
+
+def open_backend(settings: Settings) -> Backend:
+    """What the HTTP service runs on; an index that is absent is made."""
+    try:
+        store = build.store(settings)  # what is wrong with it is said before any model loads
+        embedder = build.embedder(settings)
+    except AbsentError:
+        embedder = build.embedder(settings)
+        store = build.store(settings, embedder, create=True)
+    return Backend(build.assemble(settings, store, embedder, build.reader(settings)), embedder)
 
 
 class Service:
@@ -135,7 +146,7 @@ class Service:
         """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
-    def works(self, questions: list[str], options: Options, hangup: Hangup, search: bool = False) -> list[Work]:
+    def works(self, questions: list[str], options: Options, hangup: ClientDisconnect, search: bool = False) -> list[Work]:
         """The questions, in the queue. Raises InputError, ServiceError."""
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
@@ -231,6 +242,6 @@ def service_of(request: Request) -> Service:
     return found
 
 
-def hangup_of(request: Request) -> Hangup:
-    found: Hangup = request.state.hangup
+def hangup_of(request: Request) -> ClientDisconnect:
+    found: ClientDisconnect = request.state.hangup
     return found

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import StoreError
+from rag.ingestion import uploads
+from rag.ingestion.ingest import UPLOADED
 from rag.server import problems
 from rag.server.schemas import Job, WireFile
 
@@ -56,6 +58,12 @@ class Remains:
     @property
     def clean(self) -> bool:
         return not (self.waiting or self.log_bytes)
+
+
+def file_of(upload: Upload) -> uploads.Upload:
+    """As it is kept: named under `uploads/`, so that it is told apart from files."""
+    name, content = upload
+    return uploads.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
 
 
 class Jobs:

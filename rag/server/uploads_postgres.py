@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from rag.ingestion import uploads as jobs
 from rag.server import problems
-from rag.server.ingest_worker import file_of
 from rag.server.schemas import Job, WireFile
-from rag.server.uploads import FOLDER, Remains, Upload
+from rag.server.uploads import FOLDER, Remains, Upload, file_of
 
 _LOOK = 0.2
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -23,10 +23,10 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from rag.errors import InputError
-from rag.fusion import fuse
 from rag.models.precision import native_bf16
 from rag.models.registry import start_path
 from rag.protocols import Vectors
+from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, question_set

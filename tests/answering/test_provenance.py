@@ -7,12 +7,12 @@ import pytest
 
 from rag import build
 from rag.answering.provenance import load, model_digest, replay
-from rag.cli.options import plain
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import parse
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
+from rag.render.json import plain
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Document, Receipt
@@ -49,7 +49,7 @@ def test_a_receipt_names_what_the_answer_was_made_from_and_survives_json(engine:
 
 
 def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
-    done = replay(engine, ask(engine, filter=parse(["topic=deal"])))
+    done = replay(engine.ask, ask(engine, filter=parse(["topic=deal"])))
     assert (done.same, done.changed) == (True, ())
     assert done.answer.text == "2018"
 
@@ -57,22 +57,22 @@ def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
 def test_a_replay_names_what_changed(engine: Engine) -> None:
     old = ask(engine)
     put(engine, dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64), document("New.", "new"))
-    done = replay(engine, old)
+    done = replay(engine.ask, old)
     assert not done.same
     assert "document deal: changed since" in done.changed
     assert "document new: read now, not then" in done.changed
     assert any(line.startswith("index: generation") for line in done.changed)
     engine.store.delete("deal")
-    assert "document deal: read then, not now" in replay(engine, old).changed
+    assert "document deal: read then, not now" in replay(engine.ask, old).changed
     other = dataclasses.replace(old, reader="f" * 64, settings={**old.settings, "alpha": "0.5"})
-    assert any(line.startswith("reader: ffffffffffff") for line in replay(engine, other).changed)
-    assert "setting alpha: 0.5 then, 0.7 now" in replay(engine, other).changed
+    assert any(line.startswith("reader: ffffffffffff") for line in replay(engine.ask, other).changed)
+    assert "setting alpha: 0.5 then, 0.7 now" in replay(engine.ask, other).changed
 
 
 def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
     old = ask(engine)
     strict = build.assemble(dataclasses.replace(engine.settings, threshold=1.0), engine.store, BagOfWordsEmbedder(), NameReader())
-    done = replay(strict, old)
+    done = replay(strict.ask, old)
     assert (done.same, done.answer.text) == (False, None)
     assert "setting threshold: 0.0 then, 1.0 now" in done.changed
 

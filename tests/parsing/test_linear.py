@@ -45,15 +45,9 @@ def seconds(kind: str, source: str) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "part"), [(kind, part) for kind, parts in CASES.items() for part in parts]
-)
+@pytest.mark.parametrize(("kind", "part"), [(kind, part) for kind, parts in CASES.items() for part in parts])
 def test_twice_the_source_takes_about_twice_the_time(kind: str, part: str) -> None:
     count = SIZE // len(part)
-    once, twice = (
-        seconds(kind, HEADS.get(kind, "") + part * times) for times in (count, 2 * count)
-    )
-    assert twice < max(1.0, 3.2 * once), (
-        f"{once:.2f} s for {SIZE} bytes, {twice:.2f} s for twice as many"
-    )
+    once, twice = (seconds(kind, HEADS.get(kind, "") + part * times) for times in (count, 2 * count))
+    assert twice < max(1.0, 3.2 * once), f"{once:.2f} s for {SIZE} bytes, {twice:.2f} s for twice as many"
     assert twice < 15.0

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from rag import filters
 from rag.claims.check import Checked, Checker, Evidence, Report
 from rag.server import problems
-from rag.server.middleware import Hangup
+from rag.server.disconnect import ClientDisconnect
 from rag.server.openapi import described
 from rag.server.schemas import Line, Strict
 from rag.server.state import Service, hangup_of, service_of
@@ -38,15 +38,9 @@ class Check(Strict):
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
-    sources: list[CheckSource] = Field(
-        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
-    )
-    filters: list[Line] = Field(
-        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
-    )
-    deadline_ms: int | None = Field(
-        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
-    )
+    sources: list[CheckSource] = Field(default=[], max_length=200, description="What [n] marks cite, unless the text lists it.")
+    filters: list[Line] = Field(default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`.")
+    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503.")
 
 
 class WireEvidence(BaseModel):
@@ -109,7 +103,7 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
 
 def check_text(
     service: Service,
-    hangup: Hangup,
+    hangup: ClientDisconnect,
     text: str,
     conditions: Sequence[str],
     sources: Mapping[int, str],

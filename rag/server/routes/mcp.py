@@ -1,4 +1,4 @@
-"""`/mcp`: the tools of `rag.mcp` over streamable HTTP, stateless, for clients of both protocol eras.
+"""`/mcp`: the tools of `rag.server.mcp` over streamable HTTP, stateless, for clients of both protocol eras.
 
 Keys, Host, Origin and the size of bodies are checked before, as for every request. The SDK is imported
 when the first request comes, so that a service that no agent asks starts as fast as ever.
@@ -68,15 +68,11 @@ class ServedLibrary(ServiceLibrary):
             return "waiting", [], "it is kept and will be put in"
         (file,) = job.files
         if file.outcome == "rejected":
-            raise InputError(
-                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
-            )
+            raise InputError(f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md")
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        return self.document(document_id) is not None and bool(
-            deletion.delete(self.service.engine.store, [document_id])
-        )
+        return self.document(document_id) is not None and bool(deletion.delete(self.service.engine.store, [document_id]))
 
 
 class McpEndpoint:
@@ -129,16 +125,12 @@ class McpEndpoint:
         try:
             from mcp.server.transport_security import TransportSecuritySettings
 
-            from rag.mcp.server import make_server
+            from rag.server.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError(
-                "MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'"
-            ) from error
+            raise NotFoundError("MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'") from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        server.streamable_http_app(
-            stateless_http=True, json_response=True, transport_security=checked_before
-        )
+        server.streamable_http_app(stateless_http=True, json_response=True, transport_security=checked_before)
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
@@ -163,8 +155,6 @@ async def _refusal(request: Request) -> Response | None:
     return None
 
 
-def _error(
-    status: int, code: int, message: str, headers: dict[str, str] | None = None
-) -> JSONResponse:
+def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     return JSONResponse(body, status, headers)

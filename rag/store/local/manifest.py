@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
-OWN_FILES = frozenset({NAME, "keys.json", "stamps.json", "snapshots.jsonl"})
-"""Files of an index's folder that look like documents."""
 _FORMAT = "4"
 
 
@@ -40,13 +37,6 @@ class Manifest:
             if digest(folder / name) != known:
                 return f"{name} is not as it was written"
         return ""
-
-
-def is_index(folder: str | Path) -> bool:
-    """Whether this is the folder of an index: its database, and not a copy of that alone."""
-    return os.path.isfile(os.path.join(folder, "rag.sqlite")) and any(
-        os.path.isfile(os.path.join(folder, name)) for name in (NAME, "lock")
-    )
 
 
 def read(folder: Path, store: str) -> Manifest:

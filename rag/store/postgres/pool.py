@@ -15,7 +15,7 @@ from psycopg import Connection, conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import AbsentError, BusyError, InputError, StoreError
-from rag.place import shown
+from rag.settings import shown
 
 T = TypeVar("T")
 Work = Callable[[Connection[Any]], T]

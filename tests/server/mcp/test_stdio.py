@@ -18,7 +18,7 @@ pytest.importorskip("mcp")
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
 
 

@@ -18,9 +18,9 @@ from pydantic import Field
 
 from rag import __version__
 from rag.errors import RagError
-from rag.mcp import schemas, tools
-from rag.mcp.library import Library
-from rag.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
+from rag.server.mcp import schemas, tools
+from rag.server.mcp.library import Library
+from rag.server.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
 from rag.server.problems import printable
 from rag.server.schemas import Form
 
@@ -121,9 +121,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
     @server.tool(annotations=_reads("Check claims"))
     def check_claims(
         context: Context[Any, Any],
-        text: Annotated[
-            str, Field(min_length=1, max_length=50_000, description="Any text: a draft, an answer.")
-        ],
+        text: Annotated[str, Field(min_length=1, max_length=50_000, description="Any text: a draft, an answer.")],
         filters: Filters = [],  # noqa: B006
     ) -> Annotated[CallToolResult, schemas.CheckedClaims]:
         """Check a text against the documents, sentence by sentence: supported, contradicted, or not in them."""

@@ -6,9 +6,9 @@ can pass for the text around it.
 
 from __future__ import annotations
 
-from rag.mcp import schemas
-from rag.mcp.schemas import NOTICE
 from rag.render.cited import shortened
+from rag.server.mcp import schemas
+from rag.server.mcp.schemas import NOTICE
 
 _NUMBER_WIDTH = 6
 

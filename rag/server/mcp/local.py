@@ -6,16 +6,16 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.ingestion import uploads
 from rag.claims.check import Checker, Report
 from rag.engine import check_question
 from rag.filters import parse
-from rag.mcp.server import make_server
+from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
 from rag.repl.session_engine import Service
 from rag.server.conversation import Exchanged, in_context
-from rag.server.library import Answered
 from rag.server.ingest_worker import file_of, safe_name
+from rag.server.library import Answered
+from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
 from rag.settings import Settings
 from rag.types import Document, Hit
@@ -32,9 +32,7 @@ class LocalLibrary:
         self._one = threading.Lock()
         self._index.start()
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered:
+    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered:
         chosen = options or Options()
         most = self._settings.max_question
         with self._one:
@@ -47,9 +45,7 @@ class LocalLibrary:
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         chosen = options or Options()
         with self._one:
-            return self._index.engine().search(
-                question, chosen.k or 10, parse(chosen.filters) or None
-            )
+            return self._index.engine().search(question, chosen.k or 10, parse(chosen.filters) or None)
 
     def _evidence(self, question: str) -> str:
         hits = self._index.engine().search(question)
@@ -69,19 +65,13 @@ class LocalLibrary:
         return self._index.store().stats().documents
 
     def link(self, document_id: str, start: int, end: int) -> str:
-        return (
-            page_link(self._page, document_id, start, end)
-            if self._page
-            else resource_link(document_id, start, end)
-        )
+        return page_link(self._page, document_id, start, end) if self._page else resource_link(document_id, start, end)
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         upload = file_of((safe_name(name), text.encode()))
         with self._one, build.pool(self._settings) as pool:
             embedder = self._index.embedder
-            done = uploads.put_upload(
-                self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data
-            )
+            done = uploads.put_upload(self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data)
         return done.outcome, list(done.documents), done.detail
 
     def delete(self, document_id: str) -> bool:

@@ -179,9 +179,7 @@ class CheckedClaim(BaseModel):
     start: int
     end: int
     text: str
-    verdict: str = Field(
-        description="supported, contradicted, partly, not_in_documents, not_a_claim or not_checkable."
-    )
+    verdict: str = Field(description="supported, contradicted, partly, not_in_documents, not_a_claim or not_checkable.")
     confidence: float
     reason: str
     wrong_citation: bool
