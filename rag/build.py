@@ -272,7 +272,7 @@ def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Pa
 def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
     from rag.retrieval import HybridRetriever
 
-    return HybridRetriever(store, embedder, settings.candidates, settings.alpha)
+    return HybridRetriever(store, embedder, settings.first_stage_k, settings.alpha)
 
 
 def _speller(store: Store, embedder: Embedder) -> Speller:

@@ -118,7 +118,7 @@ class Searcher:
         """Questions with the same `k` and filter go together."""
         groups: dict[tuple[int, str], list[int]] = {}
         for row, one in enumerate(asked):
-            groups.setdefault((one.k or self.settings.read, repr(one.filter)), []).append(row)
+            groups.setdefault((one.k or self.settings.top_k, repr(one.filter)), []).append(row)
         hits: dict[int, list[Hit]] = {}
         for (k, _), rows in groups.items():
             found = self.retriever.retrieve([asked[row].question for row in rows], k, asked[rows[0]].filter)
@@ -146,7 +146,7 @@ class Engine(Searcher):
         self.reader = reader
         self._forms = forms
         self._embedder = embedder
-        self._rounds = Rounds(reader, self._is_enough if settings.enough < 1 else None)
+        self._rounds = Rounds(reader, self._is_enough if settings.early_exit < 1 else None)
         self.confidence = confidence
 
     def ask(
@@ -194,7 +194,7 @@ class Engine(Searcher):
         sides = comparing.named(one.question) if form == "comparison" else ()
         if not sides:
             return [one]
-        k = max(2, (one.k or self.settings.read) // 2)
+        k = max(2, (one.k or self.settings.top_k) // 2)
         return [replace(one, k=k), *(replace(one, question=asked, k=k) for asked in comparing.asked_of(one.question, sides))]
 
     def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
@@ -243,7 +243,7 @@ class Engine(Searcher):
     def _is_enough(self, question: str, spans: Sequence[Span]) -> bool:
         asked = About.of(question)
         ranked = self.confidence.rank(asked, spans)
-        return bool(ranked) and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.enough
+        return bool(ranked) and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.early_exit
 
     def _compose(self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]) -> Answer:
         """From the documents as they were when the passages were found, so that an answer never mixes two states."""
@@ -259,7 +259,7 @@ class Engine(Searcher):
         understood = found.question if found.question != typed else None
         answer = replace(answer, question=typed, understood=understood, read=reading.read if _is_read(found) else None)
         documents = self._behind(answer, found)
-        k = reading.read if answer.partial else asked.k or self.settings.read  # so that it can be made again
+        k = reading.read if answer.partial else asked.k or self.settings.top_k  # so that it can be made again
         filter, digest = asked.filter or (), self.confidence.digest
         made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, asked.form)
         return replace(answer, receipt=made)

@@ -15,6 +15,8 @@ from typing import Any, Self
 from rag.errors import InputError
 
 CONFIG_FILE = "rag.toml"
+_RENAMED = {"read": "top_k", "enough": "early_exit", "candidates": "first_stage_k"}
+"""Settings by the names that they had before 0.1.0."""
 OWN_FILES = frozenset({"derived.json", "keys.json", "stamps.json", "snapshots.jsonl"})
 """Files of an index's folder that look like documents."""
 SCHEMES = ("postgresql://", "postgres://")
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One value a field; `RAG_READ` sets `read`, and so on. `RAG_CONFIG` names the file, by default ./rag.toml."""
+    """One value a field; `RAG_TOP_K` sets `top_k`, and so on. `RAG_CONFIG` names the file, by default ./rag.toml."""
 
     index: Path = Path("index")
     """Folder of the index."""
@@ -46,13 +48,13 @@ class Settings:
     """A shipped reader, "accurate" (12 layers) or "fast" (6), a folder, or a hub id of a model with a span head."""
     passage_tokens: int = 160
     """Most word-pieces in a passage; fixed when an index is made."""
-    candidates: int = 100
+    first_stage_k: int = 100
     """Passages that each search leg brings to the fusion."""
     alpha: float = 0.7
     """Weight of the dense leg in the fusion, from 0 (words only) to 1 (vectors only)."""
-    read: int = 8
+    top_k: int = 8
     """Passages that the reader reads for a question."""
-    enough: float = 1.0
+    early_exit: float = 1.0
     """Confidence, after three passages, from which on the others are left unread; 1: all are read."""
     alternatives: int = 3
     """Most other answers shown."""
@@ -167,9 +169,9 @@ class Settings:
         limits = {
             "alpha": (0, 1),
             "threshold": (-1, 1),
-            "enough": (0, 1),
-            "read": (1, 200),
-            "candidates": (1, 10_000),
+            "early_exit": (0, 1),
+            "top_k": (1, 200),
+            "first_stage_k": (1, 10_000),
             "passage_tokens": (16, 480),
         }
         limits |= {"writer_seconds": (1, 600)}
@@ -219,6 +221,10 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        message = f"the setting {name!r} in {source} is now called {new!r}"
+        raise InputError(message, f"write {new} in its place; in the environment: RAG_{new.upper()}")
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
@@ -226,7 +232,7 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
     kind = kinds[name]
     wrong = InputError(f"{name} = {value!r} in {source} is not of kind {kind.__name__}", f"give {name} a {kind.__name__}")
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Path)) or (kind is int and isinstance(value, float)):
-        raise wrong  # a TOML file's 8.7 is no 8, as RAG_READ=8.7 is none
+        raise wrong  # a TOML file's 8.7 is no 8, as RAG_TOP_K=8.7 is none
     if issubclass(kind, Path) and not str(value).strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     try:

@@ -282,7 +282,7 @@ class Answer:
     candidate is right, also when it was not given. `timings` are seconds by stage.
 
     `documents` is how many of the read documents say it: copies, and those with the very same sentence, count once.
-    `dissent` are answers that contradict it and would have been given without it; `parts`, where the question asks for several
+    `conflicts` are answers that contradict it and would have been given without it; `parts`, where the question asks for several
     things, are the others that were found, each with its citations.
 
     `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
@@ -301,7 +301,7 @@ class Answer:
     hits: tuple[Hit, ...]
     reason: str | None
     timings: Mapping[str, float]
-    dissent: tuple[Alternative, ...] = ()
+    conflicts: tuple[Alternative, ...] = ()
     value: Value | None = None
     receipt: Receipt | None = None
     documents: int = 0

@@ -121,7 +121,7 @@ def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empt
     embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in many])
 
     def read_with(enough: float) -> int | None:
-        settings = replace(empty.settings, enough=enough)
+        settings = replace(empty.settings, early_exit=enough)
         return Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence).ask("Who led the talks?").read
 
     sure = empty.ask("Who led the talks?", read=3).confidence

@@ -9,9 +9,9 @@ from rag.settings import Settings
 def test_what_the_caller_gives_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
     file = tmp_path / "rag.toml"
     file.write_text('read = 3\nalpha = 0.5\nindex = "from-file"\n')
-    environment = {"RAG_CONFIG": str(file), "RAG_READ": "4", "RAG_ALPHA": "0.6"}
-    settings = Settings.load(environment, read=5, index=None)
-    assert (settings.read, settings.alpha, settings.index) == (5, 0.6, Path("from-file"))
+    environment = {"RAG_CONFIG": str(file), "RAG_TOP_K": "4", "RAG_ALPHA": "0.6"}
+    settings = Settings.load(environment, top_k=5, index=None)
+    assert (settings.top_k, settings.alpha, settings.index) == (5, 0.6, Path("from-file"))
 
 
 def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,9 +29,10 @@ def test_rag_toml_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pyt
     ("environment", "said"),
     [
         ({"RAG_REED": "3"}, "unknown setting 'reed' in the environment\n  did you mean read?"),
-        ({"RAG_READ": "many"}, "read = 'many' in the environment is not of kind int"),
+        ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not of kind int"),
         ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
-        ({"RAG_READ": "0"}, "read = 0 in the environment is not between 1 and 200"),
+        ({"RAG_READ": "4"}, "the setting 'read' in the environment is now called 'top_k'"),
+        ({"RAG_TOP_K": "0"}, "top_k = 0 in the environment is not between 1 and 200"),
         ({"RAG_INDEX": ""}, "index in the environment is empty"),
         ({"RAG_CONFIG": "/no/such.toml"}, "settings file /no/such.toml: No such file"),
     ],

@@ -155,7 +155,7 @@ def _share(gflop: float, seconds: Sequence[float], rates: Sequence[float]) -> di
 def asked_of(searcher: Searcher, questions: int) -> list[tuple[str, Sequence[Hit]]]:
     gold = load(GOLD).questions
     texts = [question.text for question in gold[:: max(1, len(gold) // questions)]][:questions]
-    return [(text, searcher.search(text, searcher.settings.read)) for text in texts]
+    return [(text, searcher.search(text, searcher.settings.top_k)) for text in texts]
 
 
 def passages_of(searcher: Searcher) -> list[str]:

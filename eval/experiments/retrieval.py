@@ -54,7 +54,7 @@ def examine(gold: Gold, embedder: Embedder, settings: Settings) -> dict[str, Any
         fill(gold.documents, store, embedder, settings.passage_tokens)
         took, passages = time.perf_counter() - begun, store.stats().passages
         legs = (("hybrid", settings.alpha), ("dense", 1.0), ("lexical", 0.0))
-        found = {name: measure(HybridRetriever(store, embedder, settings.candidates, alpha), gold) for name, alpha in legs}
+        found = {name: measure(HybridRetriever(store, embedder, settings.first_stage_k, alpha), gold) for name, alpha in legs}
         store.close()
     sizes = {"documents": len(gold.documents), "passages": passages, "queries": sum(1 for q in gold.questions if q.relevant)}
     return {**sizes, "passages_per_second": round(passages / took, 1), **found}

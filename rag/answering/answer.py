@@ -52,12 +52,12 @@ def compose(
         reason = f'the likeliest answer, "{best.text}", reaches a confidence of {best.confidence:.2f}, below {rule.threshold:.2f}'
         return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
     answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
-    dissent, parts = (
+    conflicts, parts = (
         tuple(_alternative(_cite(c, document), sure) for c, sure in found)
         for found in beside(asked, ranked, lambda c, others: rule.confidence(features(asked, c, others)), rule.threshold)
     )
     typed = typed_value(asked, ranked[0].spans[0], document)
-    return replace(answer, documents=best.documents, dissent=dissent, parts=parts, value=typed)
+    return replace(answer, documents=best.documents, conflicts=conflicts, parts=parts, value=typed)
 
 
 def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:

@@ -165,7 +165,7 @@ def given(spans: Answer, form: str, pieces: Sequence[Piece], confidence: float, 
         pieces=tuple(pieces),
         more=more,
         documents=documents,
-        dissent=(),
+        conflicts=(),
         parts=(),
         value=_value(form, pieces, lead),
     )
@@ -186,7 +186,7 @@ def refused(spans: Answer, form: str, reason: str, confidence: float | None = No
         form=form,
         pieces=(),
         documents=0,
-        dissent=(),
+        conflicts=(),
         parts=(),
         value=None,
     )

@@ -43,7 +43,7 @@ def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: flo
     """
     best, *rest = ranked
     many = several(asked.text)
-    dissent, parts = _told(asked, ranked, sure), Others()
+    conflicts, parts = _told(asked, ranked, sure), Others()
     for candidate in rest[:_LOOK_AT]:
         how = relation(best.meaning, candidate.meaning)
         same_type = (best.meaning.quantity is None) == (candidate.meaning.quantity is None)
@@ -56,9 +56,9 @@ def beside(asked: Asked, ranked: Sequence[Candidate], sure: Sure, threshold: flo
             c for c in ranked if c is candidate or (c.score < candidate.score and relation(c.meaning, best.meaning) in _APART)
         ]
         confidence = sure(candidate, alone)
-        if confidence >= threshold and all(other is not candidate for other, _ in dissent):
-            (parts if is_part else dissent).append((candidate, confidence))
-    return dissent, parts
+        if confidence >= threshold and all(other is not candidate for other, _ in conflicts):
+            (parts if is_part else conflicts).append((candidate, confidence))
+    return conflicts, parts
 
 
 def _of_the_list(asked: Asked, best: Candidate, other: Candidate) -> bool:

@@ -80,11 +80,11 @@ def _agreement(answer: Answer) -> Iterator[str]:
         yield f"{answer.documents} of the {read} documents read say so."
     elif answer.documents == 1:
         yield f"One of the {_documents(read)} read says so."
-    for side in answer.dissent:
+    for side in answer.conflicts:
         yield f"Against it: {_side(side)}."
     for part in answer.parts:
         yield f"Beside it: {_side(part)}."
-    others = [o for o in answer.alternatives if all(o.text != s.text for s in (*answer.dissent, *answer.parts))]
+    others = [o for o in answer.alternatives if all(o.text != s.text for s in (*answer.conflicts, *answer.parts))]
     if others:
         following, place = others[0], others[0].citations[0].document_id
         yield f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'

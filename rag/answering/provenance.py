@@ -16,7 +16,7 @@ from rag.models.registry import MINILM_SHA256, shipped_reader
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
 
-_BEARING = ("candidates", "alpha", "passage_tokens", "threshold", "enough", "spelling")
+_BEARING = ("first_stage_k", "alpha", "passage_tokens", "threshold", "early_exit", "spelling")
 """Settings that bear on which answer is given; those that choose models stand as digests."""
 
 

@@ -22,7 +22,7 @@ as_typed = click.option("--as-typed", "as_typed", is_flag=True, help="Do not cor
 
 @click.command("ask")
 @click.argument("question", nargs=-1, required=True)
-@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
+@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_TOP_K, or 8.")
 @click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
 @as_typed
 @click.option("--why", is_flag=True, help="Say in plain words how the answer, or none, came about.")

@@ -12,7 +12,7 @@ from rag.settings import Settings
 
 
 @click.command("repl")
-@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_READ, or 8.")
+@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_TOP_K, or 8.")
 @click.option("--plain", is_flag=True, help="Words alone, without colours and moving parts: for screen readers.")
 @click.option("--no-follow-ups", is_flag=True, help='Take each question as it is: "it" and "and where?" refer to nothing.')
 @filter_option

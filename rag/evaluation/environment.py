@@ -20,7 +20,7 @@ from rag.settings import Settings
 from rag.threads import available_cores
 
 _PROJECT = Path(__file__).parents[2]
-_SETTINGS = ("embedder", "reader", "passage_tokens", "candidates", "alpha", "read", "enough", "threshold", "calibration")
+_SETTINGS = ("embedder", "reader", "passage_tokens", "first_stage_k", "alpha", "top_k", "early_exit", "threshold", "calibration")
 """Those that bear on an answer."""
 
 

@@ -23,9 +23,9 @@ STAGES = {
     for name, *words in (
         ("ingest", "not ingested", "no evidence stands in any document of the index", "rag ingest PATH; rag list"),
         ("chunking", "split across passages", "no one passage holds the evidence whole", "an index with more RAG_PASSAGE_TOKENS"),
-        ("legs", "outside both legs", "neither leg ranked the evidence high enough to be read", "a higher RAG_READ"),
-        ("dense", "outside dense top n", "words found the evidence, meaning did not", "a lower RAG_ALPHA, or a higher RAG_READ"),
-        ("lexical", "outside lexical top n", "meaning found the evidence, words did not", "a higher RAG_ALPHA or RAG_READ"),
+        ("legs", "outside both legs", "neither leg ranked the evidence high enough to be read", "a higher RAG_TOP_K"),
+        ("dense", "outside dense top n", "words found the evidence, meaning did not", "a lower RAG_ALPHA, or a higher RAG_TOP_K"),
+        ("lexical", "outside lexical top n", "meaning found the evidence, words did not", "a higher RAG_ALPHA or RAG_TOP_K"),
         ("fusion", "lost in fusion", "both legs found the evidence, together they ranked it too low", "another RAG_ALPHA"),
         ("reader", "reader chose another span", "the evidence was read, other words were chosen", "another RAG_READER"),
         ("passage", "wrong passage won", "the answer was a candidate, one from elsewhere beat it", "another RAG_READER"),

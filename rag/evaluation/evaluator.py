@@ -67,14 +67,14 @@ class Examiner:
             row = replace(row, rank=top[0], dense_rank=top[1].dense_rank, lexical_rank=top[1].lexical_rank)
         if not missed:
             return row
-        trace = Trace(question.answers, places, hits, len(answer.hits) or self._settings.read, answer, self._passages)
+        trace = Trace(question.answers, places, hits, len(answer.hits) or self._settings.top_k, answer, self._passages)
         stage, detail = blame(trace)
         document, sentence = _sought(question, places, top[2] if top else None)
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
     def _search(self, question: str) -> list[Hit]:
         """All that fusion ranked, with ranks as they were for the answer: more would change what a leg brings."""
-        return self._searcher.search(question, self._settings.candidates)
+        return self._searcher.search(question, self._settings.first_stage_k)
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""

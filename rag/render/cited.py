@@ -65,7 +65,7 @@ def cited(answer: Answer) -> CitedText:
     for other in answer.parts[:_BESIDE]:
         writer.text += "\n\nAlso: "
         writer.quote(other.text, other.citations[0])
-    for other in answer.dissent[:_BESIDE]:
+    for other in answer.conflicts[:_BESIDE]:
         writer.text += "\n\nAnother document says otherwise: "
         writer.quote(other.text, other.citations[0])
     body = len(writer.text)

@@ -37,7 +37,7 @@ def _given(found: Answer) -> str:
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
     lines += _beside(found)
-    told = {other.text for other in (*found.dissent, *found.parts)}
+    told = {other.text for other in (*found.conflicts, *found.parts)}
     others = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN and other.text not in told]
     if others:
         lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]
@@ -103,11 +103,11 @@ def _beside(found: Answer) -> list[str]:
         lines.append(f"Read as {clean(said)}")
     if found.parts:
         lines.append("Also: " + "; ".join(_alternative(part) for part in found.parts))
-    if found.dissent:
-        sides = [(found.text or "", found.documents), *((side.text, side.documents) for side in found.dissent)]
+    if found.conflicts:
+        sides = [(found.text or "", found.documents), *((side.text, side.documents) for side in found.conflicts)]
         counts = "; ".join(f"{clean(text)} in {count} document{'' if count == 1 else 's'}" for text, count in sides)
         lines.append(click.style("The documents disagree: ", bold=True) + counts)
-        for side in found.dissent:
+        for side in found.conflicts:
             lines += _citation(side.text, side.citations[0])
     return ["", *lines] if lines else []
 

@@ -139,7 +139,7 @@ def _filter(desk: Desk, text: str) -> None:
 def _k(desk: Desk, number: str) -> None:
     if number:
         desk.session.read = _number(number, 1, 200, "/k 8")
-    desk.screen.note(f"{desk.session.read or desk.session.service.settings.read} passages are read for a question")
+    desk.screen.note(f"{desk.session.read or desk.session.service.settings.top_k} passages are read for a question")
 
 
 def _json(desk: Desk, _: str) -> None:

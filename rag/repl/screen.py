@@ -75,8 +75,8 @@ class Screen:
             self.gap()
             self._citation(number, citation)
         number = self._beside("together with", found.parts, len(found.citations))
-        self._beside("but others say", found.dissent, number)
-        told = {beside.text for beside in (*found.parts, *found.dissent)}
+        self._beside("but others say", found.conflicts, number)
+        told = {beside.text for beside in (*found.parts, *found.conflicts)}
         self._others([other for other in found.alternatives if other.text not in told])
 
     def _head(self, found: Answer) -> None:

@@ -101,7 +101,7 @@ def cited(answer: Answer) -> list[Citation]:
     """Every citation that is shown with a number, in order."""
     if answer.text is None:
         return [answer.alternatives[0].citations[0]] if answer.alternatives else []
-    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.dissent[:BESIDE]))]
+    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.conflicts[:BESIDE]))]
 
 
 def _place(citation: Citation) -> Place:

@@ -44,7 +44,7 @@ def _given(answer: Answer) -> list[str]:
     lines = [f"**{_escaped(answer.text or '')}** (confidence {answer.confidence:.0%})", ""]
     for number, citation in enumerate(answer.citations, 1):
         lines += _citation(str(number), citation)
-    for word, others in (("Together with", answer.parts), ("But", answer.dissent)):
+    for word, others in (("Together with", answer.parts), ("But", answer.conflicts)):
         for other in others:
             lines += _beside(word, other)
     return lines

@@ -158,7 +158,7 @@ class WireAnswer(BaseModel):
     more: int = Field(default=0, description="How many further items of a list are not shown.")
     citations: list[WireCitation]
     alternatives: list[WireAlternative] = Field(description="Other answers that were considered.")
-    dissent: list[WireAlternative] = Field(default=[], description="Answers of other sources that contradict this one.")
+    conflicts: list[WireAlternative] = Field(default=[], description="Answers of other sources that contradict this one.")
     parts: list[WireAlternative] = Field(default=[], description="Further answers to a question that asks for several.")
     value: WireValue | None = Field(default=None, description="The answer as a date, number, and so on, where it is one.")
     documents: int = Field(default=0, description="How many of the documents that were read say so.")
@@ -166,7 +166,8 @@ class WireAnswer(BaseModel):
     nearest: list[WireHit] = Field(description="The passages that were found, best first.")
     passages_found: int = Field(description="How many passages were found.", examples=[8])
     passages_read: int = Field(
-        description="How many of them, the best, were read; fewer if the deadline came or RAG_ENOUGH was reached.", examples=[8]
+        description="How many of them, the best, were read; fewer if the deadline came or RAG_EARLY_EXIT was reached.",
+        examples=[8],
     )
     receipt: dict[str, Any] | None = Field(default=None, description="What the answer was made from.")
     generation: int = Field(description="The state of the index that all of this comes from.", examples=[61])

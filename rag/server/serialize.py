@@ -24,7 +24,7 @@ def answer(made: Answer, found: Found) -> schemas.WireAnswer:
         more=made.more,
         citations=_citations(made.citations, made.hits, made.text or ""),
         alternatives=[_alternative(other, made.hits) for other in made.alternatives],
-        dissent=[_alternative(other, made.hits) for other in made.dissent],
+        conflicts=[_alternative(other, made.hits) for other in made.conflicts],
         parts=[_alternative(other, made.hits) for other in made.parts],
         value=schemas.WireValue.model_validate(made.value, from_attributes=True) if made.value else None,
         documents=made.documents,

@@ -152,7 +152,7 @@ class Service:
         default = self.settings.deadline_ms
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         most = self.engine.settings.max_question
-        k = options.k or (10 if search else self.settings.read)
+        k = options.k or (10 if search else self.settings.top_k)
         passages = 0 if search else k * len(questions)
         if passages > self.settings.request_passages:
             message = f"{len(questions):,} questions of {k} passages are more than {self.settings.request_passages:,} passages"

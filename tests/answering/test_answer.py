@@ -118,18 +118,18 @@ D = document("The exit was in 2016.", "d")
 def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
     found = answer("When was the exit?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
     assert (found.text, found.documents) == ("2018", 1)
-    assert [(side.text, side.documents, side.citations[0].document_id) for side in found.dissent] == [("2016", 1, "d")]
+    assert [(side.text, side.documents, side.citations[0].document_id) for side in found.conflicts] == [("2016", 1, "d")]
     full = document("On 8 May 2018 the exit was made.", "f")
     again = answer(
         "When was the exit?", [C, D, full], [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
     )
     assert (again.text, again.documents) == ("2018", 2)
-    assert [(side.text, side.documents) for side in again.dissent] == [("2016", 1)]
+    assert [(side.text, side.documents) for side in again.conflicts] == [("2016", 1)]
 
 
-def test_another_date_of_another_thing_is_no_dissent() -> None:
+def test_another_date_of_another_thing_is_no_conflict() -> None:
     found = answer("When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)])
-    assert (found.text, found.dissent) == ("2018", ())
+    assert (found.text, found.conflicts) == ("2018", ())
 
 
 @pytest.mark.parametrize(
@@ -154,44 +154,44 @@ def test_another_date_of_another_thing_is_no_dissent() -> None:
         ),
     ],
 )
-def test_what_is_told_of_another_year_or_thing_is_no_dissent(
+def test_what_is_told_of_another_year_or_thing_is_no_conflict(
     question: str, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
     first, second = document("".join(one), "one"), document("".join(other), "other")
     found = answer(question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)])
-    assert (found.text, found.dissent) == (one[1], ())
+    assert (found.text, found.conflicts) == (one[1], ())
 
 
 def test_one_sentence_dissents_with_itself_only_where_it_says_so() -> None:
     some = document("Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h")
     both = [span(some, "11 October 1955", 3.0), span(some, "13 October 1954", 2.5)]
-    assert [side.text for side in answer("When was he born?", [some], both).dissent] == ["13 October 1954"]
+    assert [side.text for side in answer("When was he born?", [some], both).conflicts] == ["13 October 1954"]
     life = document("He was born on 11 October 1955 and died on 13 October 1994.", "l")
     told = [span(life, "11 October 1955", 3.0), span(life, "13 October 1994", 2.5)]
-    assert answer("When was he born?", [life], told).dissent == ()
+    assert answer("When was he born?", [life], told).conflicts == ()
 
 
-def test_a_denial_is_dissent() -> None:
+def test_a_denial_is_a_conflict() -> None:
     said, denied = document("The exit was in 2018.", "s"), document("The exit was not in 2018.", "n")
     found = answer("When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)])
-    assert (found.documents, [(side.text, side.citations[0].document_id) for side in found.dissent]) == (1, [("2018", "n")])
+    assert (found.documents, [(side.text, side.citations[0].document_id) for side in found.conflicts]) == (1, [("2018", "n")])
 
 
-def test_what_is_more_exact_or_of_another_kind_is_no_dissent() -> None:
+def test_what_is_more_exact_or_of_another_kind_is_no_conflict() -> None:
     full = document("On 14 July 2015 in Vienna.", "f")
     found = answer("When was it?", [A, full], [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)])
-    assert (found.text, found.documents, found.dissent) == ("2015", 2, ())
+    assert (found.text, found.documents, found.conflicts) == ("2015", 2, ())
     assert found.value is not None
     assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
 
 
-def test_several_things_asked_for_are_parts_and_no_dissent() -> None:
+def test_several_things_asked_for_are_parts_and_no_conflict() -> None:
     one, other = document("Oman mediated there.", "o"), document("Qatar mediated there.", "q")
     found = answer("Which countries mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
-    assert (found.text, found.dissent) == ("Oman", ())
+    assert (found.text, found.conflicts) == ("Oman", ())
     assert [(part.text, part.citations[0].document_id) for part in found.parts] == [("Qatar", "q")]
     single = answer("Who mediated there?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
-    assert [side.text for side in single.dissent] == ["Qatar"]
+    assert [side.text for side in single.conflicts] == ["Qatar"]
     assert single.parts == ()
 
 

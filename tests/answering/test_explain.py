@@ -11,8 +11,8 @@ ANSWER = Answer("When did the US leave?", "2018", 0.88, (CITATION,), (), HITS, N
 
 
 def test_an_answer_is_explained_in_plain_words() -> None:
-    dissent = (Alternative("2019", 0.6, (OTHER,), 1),)
-    assert explain(replace(ANSWER, dissent=dissent, value=Value("date", "2018", iso="2018", precision="year"))) == [
+    conflicts = (Alternative("2019", 0.6, (OTHER,), 1),)
+    assert explain(replace(ANSWER, conflicts=conflicts, value=Value("date", "2018", iso="2018", precision="year"))) == [
         '"2018" is right with a probability of 88%.',
         "The question asks for a date; words of that kind are preferred.",
         "It stands in docs/deal.md, the 2nd passage found (3rd by meaning, 1st by words): score 0.90, cosine 0.70, BM25 5.0.",

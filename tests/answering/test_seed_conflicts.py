@@ -122,7 +122,7 @@ def test_deliberate_disagreements(question: str, said: list[Said], given: tuple[
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
     answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
     assert (answer.text, answer.documents) == given
-    assert {side.text: side.documents for side in answer.dissent} == sides
+    assert {side.text: side.documents for side in answer.conflicts} == sides
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_what_is_told_of_other_things_is_no_disagreement(question: str, said: li
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
     answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
     assert answer.text == said[0][2]
-    assert answer.dissent == ()
+    assert answer.conflicts == ()

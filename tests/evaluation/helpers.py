@@ -57,7 +57,7 @@ def store(folder: Path, cut: Cut = whole, kind: type[LocalStore] = LocalStore, d
 
 
 def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engine:
-    kept = Settings(**{"threshold": 0.0, "read": 2, **settings})
+    kept = Settings(**{"threshold": 0.0, "top_k": 2, **settings})
     return build.assemble(kept, opened, BagOfWordsEmbedder(dim=1024), reader or NameReader())
 
 

@@ -53,7 +53,7 @@ def test_every_question_has_a_row_in_its_order(result: Result) -> None:
     assert result.summary.counts == {"questions": 9, "answerable": 8, "unanswerable": 1, "documents": 9, "missed": 1}
     assert result.summary.stages == {"unsupported": 1}
     assert result.facts["index"]["documents"] == 8
-    assert result.facts["settings"]["read"] == "2"
+    assert result.facts["settings"]["top_k"] == "2"
 
 
 def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_hits_of_the_answer_are_the_first_of_those_whose_ranks_are_told(tmp_path
     """Ranks are searched for beside the answer; both must see the same retrieval."""
     asked = engine(store(tmp_path))
     for question in QUESTIONS:
-        assert list(asked.ask(question.text).hits) == asked.search(question.text, asked.settings.candidates)[:2]
+        assert list(asked.ask(question.text).hits) == asked.search(question.text, asked.settings.first_stage_k)[:2]
 
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:

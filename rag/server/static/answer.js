@@ -61,10 +61,10 @@ function refused(answer) {
 function renderAnswer(answer, open) {
   const found = answer.answer !== null;
   const others = answer.alternatives.filter(other => other.confidence >= 0.05 || !found).map(other => alternativeCard(other, open)).filter(Boolean);
-  const dissent = answer.dissent.map(other => alternativeCard(other, open)).filter(Boolean);
+  const conflicts = answer.conflicts.map(other => alternativeCard(other, open)).filter(Boolean);
   const parts = [found ? given(answer, open) : refused(answer)];
   if (answer.understood) parts.unshift(el('p', { class: 'reason' }, `Understood as: ${answer.understood}`));
-  if (dissent.length) parts.push(el('div', { class: 'dissent' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards' }, dissent)));
+  if (conflicts.length) parts.push(el('div', { class: 'conflicts' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards' }, conflicts)));
   parts.push(...cards('Also', answer.parts.map(other => alternativeCard(other, open)).filter(Boolean)));
   parts.push(...cards('Where it stands', answer.citations.map(citation => citationCard(citation, open))));
   parts.push(...cards(found ? 'Other candidates' : 'What came nearest', others));

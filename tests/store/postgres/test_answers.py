@@ -24,7 +24,7 @@ def pair(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_every_gold_question_finds_the_same_passages_in_the_same_order(pair: tuple[Engine, Engine]) -> None:
-    here, there = (engine.retriever.retrieve(QUESTIONS, engine.settings.read) for engine in pair)
+    here, there = (engine.retriever.retrieve(QUESTIONS, engine.settings.top_k) for engine in pair)
     assert len(here) == len(QUESTIONS) > 400
     for ours, theirs in zip(here, there, strict=True):
         assert [hit.passage for hit in ours] == [hit.passage for hit in theirs]
