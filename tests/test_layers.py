@@ -152,3 +152,10 @@ def test_the_prompt_is_there_before_anything_heavy() -> None:
     code = f"import sys, rag.cli.repl, rag.repl.run, rag.repl.terminal\nprint(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_service_and_a_question_do_without_the_extras() -> None:
+    extras = {"mcp", "httpx", "openai", "langchain_core", "llama_index"}
+    code = f"import sys, rag.server.app, rag.cli.ask, rag.build\nprint(sorted({extras!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -270,3 +270,10 @@ def test_the_page_is_whole_and_names_no_other_place() -> None:
     assert "innerHTML" not in PAGE.script
     here = Path(PAGE.__class__.__module__.replace(".", "/"))
     assert set(SCRIPTS) == {path.name for path in (Path(__file__).parents[2] / here).glob("*.js")}
+
+
+def test_a_link_opens_a_document_at_the_quoted_words(watched: Watched, client: httpx.Client) -> None:
+    asked = {"model": "rag", "messages": [{"role": "user", "content": BURNS}]}
+    message = client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]
+    watched.page.goto(message["annotations"][0]["url_citation"]["url"])
+    expect(watched.page.locator("#side mark")).to_have_text("William Burns")

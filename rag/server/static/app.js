@@ -96,6 +96,14 @@ function follow() {
   shown = null;
   say('');
   showRecent();
+  if (link.get('document')) openPlace(link);
+}
+
+// A link of an agent's or a chat front end's citation: a document, opened at a place.
+function openPlace(link) {
+  const [start, end] = ['start', 'end'].map(name => Math.max(0, Number.parseInt(link.get(name), 10) || 0));
+  const place = { start_char_index: start, end_char_index: Math.max(start, end) };
+  openCitation({ document_id: link.get('document'), title: link.get('document'), ...place, highlight: place }, null);
 }
 
 function grow() {

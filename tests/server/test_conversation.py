@@ -1,0 +1,71 @@
+"""A conversation over HTTP is understood as at the prompt, turn for turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from rag.engine import Engine
+from rag.repl.session import Session
+from rag.repl.session_engine import Service
+from rag.server.conversation import Exchanged, in_context
+from rag.settings import Settings
+from tests.server.fake_server import open_backend, put_text, serving
+
+OMAN = "The secret talks in Oman were led by William Burns. William Burns visited Muscat in March 2013."
+LEASE = "The lease of Ada Lovelace ends in May 2027. Ada Lovelace pays 900 euros."
+TURNS = [
+    "Who led the secret talks in Oman?",
+    "Which city did he visit?",
+    "And when?",
+    "When does the lease of Ada Lovelace end?",
+    "And how much does she pay?",
+]
+
+
+class Opened:
+    """An engine that is there already, as a prompt's."""
+
+    loading = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def engine(self) -> Engine:
+        return self._engine
+
+
+def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "oman.txt", OMAN)
+        put_text(client, "lease.txt", LEASE)
+        engine = open_backend(Settings(index=tmp_path, threshold=0.15)).engine
+        prompt = Session(cast(Service, Opened(engine)))
+        said: list[dict[str, Any]] = []
+        understood = []
+        for turn in TURNS:
+            meant = prompt.understand(turn).question
+            answer = prompt.ask(turn, meant)
+            said.append({"role": "user", "content": turn})
+            response = client.post("/v1/responses", json={"model": "rag", "input": said}).json()
+            searched, message = response["output"]
+            chat = client.post(
+                "/v1/chat/completions", json={"model": "rag", "messages": said}
+            ).json()
+            content = chat["choices"][0]["message"]["content"]
+            understood += searched["queries"]
+            assert searched["queries"] == [meant]
+            assert content == message["content"][0]["text"]
+            assert content.startswith(answer.text or "Not found in the documents")
+            said.append({"role": "assistant", "content": content})
+    assert understood[1] == "Which city did William Burns visit?"
+    assert understood[3] == TURNS[3]
+
+
+def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
+    turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
+    assert (
+        in_context("When was she born?", turns, lambda _: "", 1000).question
+        == "When was Ada Lovelace born?"
+    )
+    assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"
