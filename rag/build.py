@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rag.store.local.snapshots import Snapshot
     from rag.store.migrate import Moved
     from rag.training.evaluate import Measured
+    from rag.training.forms import Trained as TrainedForms
 
 
 def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
@@ -228,10 +229,12 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
 
 
 def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
-    """What chooses the form of an answer; None for another embedder than the one that it was trained with."""
+    """What chooses the form of an answer; None where that is off. The shipped one is for the default embedder alone."""
     from rag.answering.forms import SHIPPED, FormClassifier
 
-    return FormClassifier.load(embedder) if settings.embedder == "minilm" and SHIPPED.is_file() else None
+    if settings.forms == "off" or (settings.forms == "default" and settings.embedder != "minilm"):
+        return None
+    return FormClassifier.load(embedder, SHIPPED if settings.forms == "default" else Path(settings.forms))
 
 
 def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
@@ -265,6 +268,17 @@ def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Pa
 
     def run(data: Path, out: Path, init: str | None, recipe_file: Path | None) -> None:
         tune(load_recipe(EmbedderRecipe, recipe_file).model_copy(update={"init": init} if init else {}), data, out)
+
+    return run
+
+
+def form_trainer(settings: Settings) -> Callable[[Path, Path | None, Path], TrainedForms]:
+    """(labelled questions, folder of public sets, out): a classifier of forms in the file `out`, and how often it is right."""
+    from rag.training.forms import public, read_labelled, train
+
+    def run(data: Path, sets: Path | None, out: Path) -> TrainedForms:
+        labelled = read_labelled(data) + (public(sets) if sets else [])
+        return train(labelled, embedder(settings), out)
 
     return run
 

@@ -25,6 +25,8 @@ from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 
+_RAISED = 0.05
+"""What the documents of the answer before are worth to a follow-up, in combined score."""
 _TRIES = 20
 """A change takes milliseconds, as does a retrieval; where changes come without a pause, what no longer stands is left out."""
 
@@ -43,6 +45,8 @@ class Asked:
     deadline: float | None = None
     form: str = ""
     as_typed: bool = False
+    preferred: tuple[str, ...] = ()
+    """Ids of documents that a follow-up prefers: those of the answer before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +160,14 @@ class Engine(Searcher):
         filter: Filter | None = None,
         deadline: float | None = None,
         form: str = "",
+        preferred: Sequence[str] = (),
     ) -> Answer:
-        """The answer that stands in the documents, or why there is none. `read`: how many passages are read; `form` as in `Asked`.
+        """The answer that the documents give, or why there is none. `read`: how many passages are read; `form` as in `Asked`.
 
         After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so far, the best one at least;
         `Answer.read` says how many they were. Raises as `search` does.
         """
-        return self.ask_many([Asked(question, read, filter, deadline, form)])[0]
+        return self.ask_many([Asked(question, read, filter, deadline, form, tuple(preferred))])[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
         """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
@@ -178,6 +183,7 @@ class Engine(Searcher):
         searches = [self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)]
         found = iter(super().find_many([search for group in searches for search in group]))
         made = [_merged([next(found) for _ in group]) for group in searches]
+        made = [self._preferring(one, at) for one, at in zip(asked, made, strict=True)]
         return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
 
     def _choose(self, asked: Sequence[Asked]) -> list[Choice]:
@@ -193,9 +199,18 @@ class Engine(Searcher):
         """The question and, of a comparison, one for each side; together they read about half as much again."""
         sides = comparing.named(one.question) if form == "comparison" else ()
         if not sides:
-            return [one]
+            return [replace(one, k=2 * (one.k or self.settings.top_k)) if one.preferred else one]
         k = max(2, (one.k or self.settings.top_k) // 2)
         return [replace(one, k=k), *(replace(one, question=asked, k=k) for asked in comparing.asked_of(one.question, sides))]
+
+    def _preferring(self, one: Asked, found: Found) -> Found:
+        """Of twice as many passages the best, those of the answer before a little raised."""
+        if not one.preferred:
+            return found
+        k = one.k or self.settings.top_k
+        bonus = dict.fromkeys(one.preferred, _RAISED)
+        raised = sorted(found.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0))
+        return replace(found, hits=raised[:k])
 
     def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
         """With what answers a question about documents, from the same generation; where that is nothing, the form is another."""
@@ -261,7 +276,8 @@ class Engine(Searcher):
         documents = self._behind(answer, found)
         k = reading.read if answer.partial else asked.k or self.settings.top_k  # so that it can be made again
         filter, digest = asked.filter or (), self.confidence.digest
-        made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, asked.form)
+        how = asked.form, asked.preferred
+        made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, *how)
         return replace(answer, receipt=made)
 
     def _behind(self, answer: Answer, found: Found) -> list[Document]:

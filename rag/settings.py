@@ -64,6 +64,9 @@ class Settings:
     """"default" (that of the reader), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
     spelling: int = 1
     """1: words that the index does not know are corrected to words that it does; 0: questions are taken as typed."""
+    forms: str = "default"
+    """What chooses the form of an answer: "default" (the shipped classifier), "off" (always the span), or a file that
+    `rag train --forms` wrote."""
     max_question: int = 1000
     """Most characters in a question."""
     precision: str = "auto"

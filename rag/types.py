@@ -271,6 +271,8 @@ class Receipt:
     answer: str
     form: str = ""
     """The form that was asked for; "": none was, the classifier chose."""
+    preferred: tuple[str, ...] = ()
+    """The documents of the answer before, which a follow-up prefers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, list_at
 from rag.answering.pieces import joined, quoted
-from rag.answering.selection import Sentence, around_span, chosen, is_next, sentences_of
+from rag.answering.selection import Sentence, around, chosen, is_next, sentences_of
 from rag.english.text import normalize
 from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
 
@@ -36,8 +36,11 @@ class Read:
     sides: tuple[str, ...] = ()
 
 
-def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]) -> Answer:
-    """The answer in the form that is wanted, or in the nearest one that what was read allows; or why there is none."""
+def answer(
+    read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]
+) -> Answer:
+    """The answer in the form that is wanted, or in the nearest one that what was read allows; or
+    why there is none."""
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
     if read.form == NEEDS_ALL:
         return refused(spans, "span", ALL_NEEDED)
@@ -45,7 +48,9 @@ def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping
     return made or replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
 
 
-def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+def _in_form(
+    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+) -> Answer | None:
     """None where only the span is left."""
     if read.form == "comparison" and len(read.sides) == 2:
         return _comparison(read, spans, rule)
@@ -54,15 +59,19 @@ def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormCon
     return _quoted(read, spans, rule, models)
 
 
-def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+def _quoted(
+    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+) -> Answer | None:
     """Sentences, or the list around them."""
     found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
     if not found:
-        found = [s for s in around_span(read.output, spans.confidence) if _stands(s, read.documents)]
+        found = _around_best(spans, read, spans.confidence)
         confidence, least = spans.confidence, rule.threshold
     else:
         model = models.get(read.form) or models["sentences"]
-        confidence = model(form_confidence.of_sentences(read.question, found, spans.confidence, read.hits))
+        confidence = model(
+            form_confidence.of_sentences(read.question, found, spans.confidence, read.hits)
+        )
         least = model.threshold if rule.calibrated else rule.threshold
     if not found:
         return None
@@ -89,7 +98,8 @@ def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> 
 
 
 def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
-    """The items of the list that holds the best sentence, and of others whose sentences are nearly as good, each once."""
+    """The items of the list that holds the best sentence, and of others whose sentences are nearly
+    as good, each once."""
     seen: set[str] = set()
     pieces: list[Piece] = []
     for one in found[:MOST]:
@@ -106,10 +116,13 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
 
 
 def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer:
-    """From the verdict of the passage that is surest of one, with the sentence there that says so."""
+    """From the verdict of the passage that is surest of one, with the sentence there that says so.
+    """
     verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
     model = models["yes_no"]
-    confidence = model(form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence))
+    confidence = model(
+        form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence)
+    )
     least = model.threshold if rule.calibrated else rule.threshold
     pieces = _said_by(read, verdict)
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
@@ -119,22 +132,26 @@ def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConf
 
 
 def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
-    """The best sentences of the verdict's passage, one or two: with what it is bound to, if that is a sentence of its own."""
+    """The best sentences of the verdict's passage, one or two: with what it is bound to, if that is
+    a sentence of its own."""
     passage = verdict.hit.passage
-    found = [s for s in sentences_of(read.output) if s.hit.passage == passage] or [
-        s for s in around_span(_only(read.output, verdict.hit), 1.0)[:1]
-    ]
+    found = [s for s in sentences_of(read.output) if s.hit.passage == passage]
     taken = chosen([s for s in found if _stands(s, read.documents)], read.documents)
     return _sentences(taken[:2], read.documents)
 
 
-def _only(output: ReaderOutput, hit: Hit) -> ReaderOutput:
-    return replace(output, spans=[span for span in output.spans if span.hit == hit])
+def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
+    """What surrounds the best span, given or not."""
+    best = spans.citations or (spans.alternatives[0].citations if spans.alternatives else ())
+    found = around(best[0], read.hits, score) if best else []
+    return [s for s in found if _stands(s, read.documents)]
 
 
 def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
     """One piece for each side, from what speaks of it."""
-    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)] or comparing.from_spans(read.output)
+    found = [
+        s for s in sentences_of(read.output) if _stands(s, read.documents)
+    ] or comparing.from_spans(read.output)
     sides = comparing.sides(found, read.sides, read.documents)
     if not any(sides):
         return None
@@ -146,12 +163,23 @@ def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
     ]
     confidence = min((one.score for one in sides if one), default=0.0)
     if missing or confidence < rule.threshold / 2:
-        what = f'nothing was found on "{missing[0]}"' if missing else _unsure(pieces[0].text, confidence, rule.threshold / 2)
+        what = (
+            f'nothing was found on "{missing[0]}"'
+            if missing
+            else _unsure(pieces[0].text, confidence, rule.threshold / 2)
+        )
         return refused(spans, "comparison", what, confidence, pieces)
     return given(spans, "comparison", pieces, confidence)
 
 
-def given(spans: Answer, form: str, pieces: Sequence[Piece], confidence: float, lead: str = "", more: int = 0) -> Answer:
+def given(
+    spans: Answer,
+    form: str,
+    pieces: Sequence[Piece],
+    confidence: float,
+    lead: str = "",
+    more: int = 0,
+) -> Answer:
     """The pieces as an answer; `spans`, the answer as a span, has the rest."""
     citations = tuple(piece.citation for piece in pieces)
     documents = len({citation.document_id for citation in citations})
@@ -171,11 +199,21 @@ def given(spans: Answer, form: str, pieces: Sequence[Piece], confidence: float, 
     )
 
 
-def refused(spans: Answer, form: str, reason: str, confidence: float | None = None, nearest: Sequence[Piece] = ()) -> Answer:
+def refused(
+    spans: Answer,
+    form: str,
+    reason: str,
+    confidence: float | None = None,
+    nearest: Sequence[Piece] = (),
+) -> Answer:
     """No answer in this form; what came `nearest` is an alternative."""
     sure = spans.confidence if confidence is None else confidence
     near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
-    best = (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),) if spans.text else ()
+    best = (
+        (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),)
+        if spans.text
+        else ()
+    )
     return replace(
         spans,
         text=None,
@@ -198,7 +236,9 @@ def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
     if form == "overview":
         return made
     labels = [piece.label for piece in about.pieces]
-    return replace(made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more)
+    return replace(
+        made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more
+    )
 
 
 def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:

@@ -1,4 +1,5 @@
-"""Questions about the documents themselves: which there are, how many, which mention something, who wrote one and when."""
+"""Questions about the documents themselves: which there are, how many, which mention something, who
+wrote one and when."""
 
 from __future__ import annotations
 
@@ -19,13 +20,16 @@ _CANDIDATES = 2000
 """Passages in which what is mentioned is looked for."""
 _DOCUMENTS = r"(?:documents?|files?|papers?|notes?|pages?|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
 _MENTION = re.compile(
-    rf"\b{_DOCUMENTS}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|refer(?:s|ring)? to|talks? about|"
-    rf"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|say(?:s)? (?:something|anything) (?:on|about)|include(?:s)?|name(?:s)?)\b"
+    rf"\b{_DOCUMENTS}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|"
+    r"refer(?:s|ring)? to|talks? about|"
+    r"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|"
+    r"includes?|names?)\b"
     r"\s+(?P<what>[^?]+)",
     re.IGNORECASE,
 )
 _WHERE = re.compile(
-    r"\bwhere (?:is|are|do(?:es)?)\s+(?P<what>[^?]+?)\s+(?:mentioned|described|discussed|covered)\b", re.IGNORECASE
+    r"\bwhere (?:is|are|do(?:es)?)\s+(?P<what>[^?]+?)\s+(?:mentioned|described|discussed|covered)\b",
+    re.IGNORECASE,
 )
 _PASSIVE = re.compile(
     rf"\b{_DOCUMENTS}\b\s+(?:is|are|was|were)\s+(?P<what>[^?]+?)\s+(?:mentioned|described|discussed|covered|named)\b",
@@ -33,10 +37,12 @@ _PASSIVE = re.compile(
 )
 _COUNT = re.compile(r"\b(?:how many|number of|count)\b", re.IGNORECASE)
 _AUTHOR = re.compile(
-    r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor of\b|\bwritten by whom\b", re.IGNORECASE
+    r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor of\b|\bwritten by whom\b",
+    re.IGNORECASE,
 )
 _DATED = re.compile(
-    r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|modified)\b|\bdate of\b", re.IGNORECASE
+    r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|modified)\b|\bdate of\b",
+    re.IGNORECASE,
 )
 _QUOTES = re.compile(r"[\"“](.+?)[\"”]")
 _AUTHOR_KEYS = ("author", "from", "creator", "sender")
@@ -57,17 +63,19 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogued:
-    """`said` is what is known without quoting, a count or a value of metadata, or ""; `pieces` have one a document that is named,
-    its title as the label; `more` counts those that are not named."""
+    """`said` is what is known without quoting, a count or a value of metadata, or ""; `pieces` have
+    one a document that is named, its title as the label; `more` counts those that are not named."""
 
     said: str
     pieces: list[Piece] = field(default_factory=list)
     more: int = 0
 
 
-def catalogue(question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]) -> Catalogued | None:
-    """What titles, metadata and counts say; None if they do not, or if it is not certain what is asked. `listed`: the documents
-    that the filter leaves, without their text."""
+def catalogue(
+    question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
+) -> Catalogued | None:
+    """What titles, metadata and counts say; None if they do not, or if it is not certain what is
+    asked. `listed`: the documents that the filter leaves, without their text."""
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
         if pattern.search(question):
             return _metadata(question, library, listed, hits, keys)
@@ -82,24 +90,48 @@ def catalogue(question: str, library: Library, listed: Sequence[Document], hits:
 def _bare(what: str) -> str:
     quoted_words = _QUOTES.search(what)
     what = quoted_words[1] if quoted_words else what
-    what = re.sub(r"^(?:the |an? |any |word |term |name |topic |subject )+", "", what.strip(" .,!?'\""), flags=re.IGNORECASE)
-    what = re.sub(r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents|index|collection|library|files|archive)\s*$", "", what)
-    if re.fullmatch(r"(?:there|here|file|hand|disk|record|index|it|them|this|that)?", what.strip(), re.IGNORECASE):
+    what = re.sub(
+        r"^(?:the |an? |any |word |term |name |topic |subject )+",
+        "",
+        what.strip(" .,!?'\""),
+        flags=re.IGNORECASE,
+    )
+    what = re.sub(
+        r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents|index|collection|library|files|archive)\s*$",
+        "",
+        what,
+    )
+    if re.fullmatch(
+        r"(?:there|here|file|hand|disk|record|index|it|them|this|that)?",
+        what.strip(),
+        re.IGNORECASE,
+    ):
         return ""
     return what.strip(" .,!?'\"")
 
 
 def _metadata(
-    question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit], keys: Sequence[str]
+    question: str,
+    library: Library,
+    listed: Sequence[Document],
+    hits: Sequence[Hit],
+    keys: Sequence[str],
 ) -> Catalogued | None:
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
-    value = next((document.metadata[key] for key in keys if document.metadata.get(key)), "") if document else ""
+    value = (
+        next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
+        if document
+        else ""
+    )
     return Catalogued(value, [_first(document)]) if document and value else None
 
 
-def _mentioning(what: str, count: bool, library: Library, listed: Sequence[Document]) -> Catalogued | None:
-    """The documents that hold the words, the phrase first; each with its first sentence that does."""
+def _mentioning(
+    what: str, count: bool, library: Library, listed: Sequence[Document]
+) -> Catalogued | None:
+    """The documents that hold the words, the phrase first; each with its first sentence that does.
+    """
     allowed = {document.id for document in listed}
     ids = [number for number, _ in library.lexical(what, _CANDIDATES)]
     passages = library.passages(ids)
@@ -108,10 +140,16 @@ def _mentioning(what: str, count: bool, library: Library, listed: Sequence[Docum
         passage = passages.get(number)
         if passage and passage.document_id in allowed:
             by_document.setdefault(passage.document_id, []).append(passage)
-    pieces = [piece for name, held in by_document.items() if (piece := _mention(what, library.document(name), held))]
+    pieces = [
+        piece
+        for name, held in by_document.items()
+        if (piece := _mention(what, library.document(name), held))
+    ]
     if not pieces:
         return None
-    return Catalogued(_counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST))
+    return Catalogued(
+        _counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST)
+    )
 
 
 def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Piece | None:
@@ -120,13 +158,18 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
     phrase = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
         begin = max(0, phrase.start() - 1000)
-        start, end = enclosing_sentence(document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin)
+        start, end = enclosing_sentence(
+            document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
+        )
         return Piece(quoted(document, begin + start, begin + end), label=document.title)
     wanted = content_words(what)
     for passage in passages:
         for start, end in split_sentences(passage.text):
             if wanted and wanted <= content_words(f"{passage.context} {passage.text[start:end]}"):
-                return Piece(quoted(document, passage.start + start, passage.start + end), label=document.title)
+                return Piece(
+                    quoted(document, passage.start + start, passage.start + end),
+                    label=document.title,
+                )
     return None
 
 
@@ -134,7 +177,9 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Catalogue
     found = [document for one in listed[:MOST] if (document := library.document(one.id))]
     if not found:
         return None
-    return Catalogued(_counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST))
+    return Catalogued(
+        _counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST)
+    )
 
 
 def _counted(number: int) -> str:

@@ -11,19 +11,30 @@ from rag.english.text import content_words, coverage
 from rag.types import Document, ReaderOutput
 
 _END = r"(?=[?.!,]|$)"
-_SIDE = r"(?P<{}>[^?,]+?)"
-_TWO = f"{_SIDE.format('one')} {{}} {_SIDE.format('other')}"
+
+
+def _two(between: str) -> str:
+    """A pattern of two sides with words between them."""
+    return rf"(?P<one>[^?,]+?) (?:{between}) (?P<other>[^?,]+?)"
+
+
+_NOUNS = r"differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison"
+_DIFFER = r"differ(?:s|ent)?(?: from)?|compare(?:d|s)? (?:to|with)|and"
+_LED = r"(?:^|[,:] ?|\bthan |\bof )(?:is |are |does |do |should i use |should i take )?"
+_OTHERS = r"or|vs[.]?|versus|compared (?:to|with)|rather than|instead of"
 _PATTERNS = [
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern + _END, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison) (?:is there )?(?:between )?{_TWO.format('(?:and|from|or)')}{_END}",
-        rf"\bcompare {_TWO.format('(?:and|to|with|against)')}{_END}",
-        rf"\bhow (?:do|does|did|is|are|was|were) {_TWO.format('(?:differ(?:s|ent)?(?: from)?|compare(?:d|s)? (?:to|with)|and)')}(?: differ(?:ent)?| compare)?{_END}",
-        rf"(?:^|[,:] ?|\bthan |\bof )(?:is |are |does |do |should i use |should i take )?{_TWO.format('(?:or|vs[.]?|versus)')}{_END}",
-        rf"\b{_TWO.format('(?:or|vs[.]?|versus|compared (?:to|with)|rather than|instead of)')}{_END}",
+        rf"\b(?:{_NOUNS}) (?:is there )?(?:between )?{_two('and|from|or')}",
+        rf"\bcompare {_two('and|to|with|against')}",
+        rf"\bhow (?:do|does|did|is|are|was|were) {_two(_DIFFER)}(?: differ(?:ent)?| compare)?",
+        rf"{_LED}{_two('or|vs[.]?|versus')}",
+        rf"\b{_two(_OTHERS)}",
     )
 ]
-_ASKS = re.compile(r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE)
+_ASKS = re.compile(
+    r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
+)
 _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
 
@@ -34,7 +45,11 @@ def named(question: str) -> tuple[str, ...]:
         match = pattern.search(question.strip())
         if match:
             one, other = (_bare(match[name]) for name in ("one", "other"))
-            if content_words(one) and content_words(other) and content_words(one) != content_words(other):
+            if (
+                content_words(one)
+                and content_words(other)
+                and content_words(one) != content_words(other)
+            ):
                 return one, other
     return ()
 
@@ -48,7 +63,11 @@ def asked_of(question: str, sides: Sequence[str]) -> list[str]:
     made = []
     for number, side in enumerate(sides):
         rest = question.replace(sides[1 - number], " ")
-        rest = re.sub(r"\b(?:or|and|vs|versus|than|between|compared?|differences?|to|with)\b", " ", rest.replace(side, " "))
+        rest = re.sub(
+            r"\b(?:or|and|vs|versus|than|between|compared?|differences?|to|with)\b",
+            " ",
+            rest.replace(side, " "),
+        )
         made.append(" ".join(f"{side} {rest}".replace("?", " ").split()))
     return made
 
@@ -56,8 +75,8 @@ def asked_of(question: str, sides: Sequence[str]) -> list[str]:
 def sides(
     found: Sequence[Sentence], names: Sequence[str], documents: Mapping[str, Document]
 ) -> tuple[Sentence | None, Sentence | None]:
-    """The best sentence on each side: one that holds more of the side's own words than of the other's, itself or by its title and
-    heading."""
+    """The best sentence on each side: one that holds more of the side's own words than of the
+    other's, itself or by its title and heading."""
     first, second = (content_words(name) for name in names)
     own = first - second, second - first
     chosen: list[Sentence | None] = []
@@ -68,7 +87,9 @@ def sides(
     return chosen[0], chosen[1]
 
 
-def _fit(one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]) -> float:
+def _fit(
+    one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]
+) -> float:
     document = documents.get(one.document_id)
     if document is None:
         return 0.0
@@ -79,7 +100,8 @@ def _fit(one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents:
 
 
 def from_spans(output: ReaderOutput) -> list[Sentence]:
-    """The sentences of all spans, for readers that score no sentences; the best span's is as good as sure."""
+    """The sentences of all spans, for readers that score no sentences; the best span's is as good
+    as sure."""
     if not output.spans:
         return []
     top = output.spans[0].score
@@ -90,6 +112,8 @@ def from_spans(output: ReaderOutput) -> list[Sentence]:
         score = 1 / (1 + 2.0 ** ((top - span.score) / 2))
         found.setdefault(
             (passage.document_id, passage.start + start),
-            Sentence(passage.document_id, passage.start + start, passage.start + end, score, span.hit),
+            Sentence(
+                passage.document_id, passage.start + start, passage.start + end, score, span.hit
+            ),
         )
     return list(found.values())

@@ -19,6 +19,15 @@ _KINDS = {
     "manner": "a way",
     "polar": "yes or no",
 }
+_FORMS = {
+    "yes_no": "yes or no, with the sentence that says so",
+    "sentences": "the sentences that answer",
+    "steps": "the steps as the document lists them",
+    "list": "the list as the document has it",
+    "comparison": "one piece for each side",
+    "overview": "headings and central sentences",
+    "catalogue": "what titles, metadata and counts say",
+}
 
 
 def explain(answer: Answer) -> list[str]:
@@ -32,16 +41,37 @@ def _outcome(answer: Answer) -> Iterator[str]:
         yield f"Not answered: {answer.reason}."
     else:
         least = f"; from {needed:.0%} on an answer is given" if needed is not None else ""
-        yield f'"{answer.text}" is right with a probability of {answer.confidence:.0%}{least}.'
+        yield f'"{_short(answer.text)}" is right with a probability of {answer.confidence:.0%}{least}.'
+    if answer.form != "span":
+        asked = " as was asked for" if answer.receipt and answer.receipt.form else ""
+        yield f"The answer is given as {_FORMS[answer.form]}{asked}: {_made_of(answer)}."
+        return
     kind = _KINDS.get(wanted(answer.question))
     if kind:
         more = ", of which there may be several" if several(answer.question) else ""
         yield f"The question asks for {kind}{more}; words of that kind are preferred."
 
 
+def _short(text: str) -> str:
+    """One line of it."""
+    line = " ".join(text.split())
+    return line if len(line) <= 120 else line[:119] + "…"
+
+
+def _made_of(answer: Answer) -> str:
+    """How many pieces there are, and from how many documents."""
+    count = len(answer.pieces)
+    if not count:
+        return "nothing reached the confidence that this form needs"
+    documents = len({piece.citation.document_id for piece in answer.pieces})
+    more = f", {answer.more} more are not shown" if answer.more else ""
+    return f"{count} piece{'' if count == 1 else 's'} of {_documents(documents)}{more}"
+
+
 def _threshold(answer: Answer) -> float | None:
     """The threshold that applied, if the receipt says it."""
-    given = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt else -1.0
+    own = answer.receipt is not None and answer.form == "span"
+    given = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt and own else -1.0
     return given if given >= 0 else None
 
 
@@ -76,6 +106,8 @@ def _agreement(answer: Answer) -> Iterator[str]:
     if answer.text is None:
         return
     read = len({hit.passage.document_id for hit in answer.hits_read})
+    if answer.form in ("overview", "catalogue"):
+        return
     if answer.documents > 1:
         yield f"{answer.documents} of the {read} documents read say so."
     elif answer.documents == 1:
@@ -119,8 +151,9 @@ def _search(answer: Answer) -> Iterator[str]:
     documents = len({hit.passage.document_id for hit in answer.hits_read})
     best = answer.hits[0]
     count = f"{answer.read} of the {len(answer.hits)}" if answer.partial else f"{len(answer.hits)}"
+    verb = "found, none of them read" if answer.form in ("overview", "catalogue") else "read"
     yield (
-        f"{count} passages of {_documents(documents)} were read; the best by search is in {best.passage.document_id} "
+        f"{count} passages of {_documents(documents)} were {verb}; the best by search is in {best.passage.document_id} "
         f"(score {best.score:.2f})."
     )
 

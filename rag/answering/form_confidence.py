@@ -1,4 +1,5 @@
-"""How likely an answer in a form other than the span is right: a logistic model a form, over a few plain features."""
+"""How likely an answer in a form other than the span is right: a logistic model a form, over a few
+plain features."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FEATURES = ("top", "total", "second", "span", "dense", "lexical", "coverage", "a
 
 @dataclass(frozen=True, slots=True)
 class FormConfidence:
-    """`weights` by feature, `bias`, the `threshold` below which nothing is said, and the `risk` that was measured there."""
+    """`weights` by feature, `bias`, the `threshold` below which nothing is said, and the `risk`
+    that was measured there."""
 
     weights: Mapping[str, float]
     bias: float
@@ -45,10 +47,13 @@ PLAIN = {
 """Where no calibration says more: the reader's own probability."""
 
 
-def of_sentences(question: str, found: Sequence[Sentence], span: float, hits: Sequence[Hit]) -> dict[str, float]:
-    """Of the `found` sentences, best first. `top`: the log-odds of the first; `total`: the sum of the four best scores; `second`:
-    the second's; `span`: the log-odds of the best span's confidence; `dense`, `lexical`: the passage's cosine, and its BM25 over
-    the best one's; `coverage`: the share of the question's words in the sentence and its context; `against`: 0."""
+def of_sentences(
+    question: str, found: Sequence[Sentence], span: float, hits: Sequence[Hit]
+) -> dict[str, float]:
+    """Of the `found` sentences, best first. `top`: the log-odds of the first; `total`: the sum of
+    the four best scores; `second`: the second's; `span`: the log-odds of the best span's
+    confidence; `dense`, `lexical`: the passage's cosine, and its BM25 over the best one's;
+    `coverage`: the share of the question's words in the sentence and its context; `against`: 0."""
     best = found[0]
     passage = best.hit.passage
     sentence = passage.text[max(0, best.start - passage.start) : best.end - passage.start]
@@ -63,9 +68,12 @@ def of_sentences(question: str, found: Sequence[Sentence], span: float, hits: Se
     }
 
 
-def of_verdict(question: str, verdict: Verdict, verdicts: Sequence[Verdict], span: float) -> dict[str, float]:
-    """Of the surest verdict: `top`, the log-odds of what it says; `total` and `second`, the sum and the next best of the same
-    said by others; `against`: the best probability of the contrary, negative; the rest as `of_sentences`."""
+def of_verdict(
+    question: str, verdict: Verdict, verdicts: Sequence[Verdict], span: float
+) -> dict[str, float]:
+    """Of the surest verdict: `top`, the log-odds of what it says; `total` and `second`, the sum and
+    the next best of the same said by others; `against`: the best probability of the contrary,
+    negative; the rest as `of_sentences`."""
     says_yes = verdict.yes > verdict.no
     same = sorted((v.yes if says_yes else v.no for v in verdicts), reverse=True)
     passage = verdict.hit.passage
@@ -76,7 +84,9 @@ def of_verdict(question: str, verdict: Verdict, verdicts: Sequence[Verdict], spa
         "second": same[1] if len(same) > 1 else 0.0,
         "span": logit(span),
         **_retrieval(verdict.hit, [v.hit for v in verdicts]),
-        "coverage": coverage(content_words(question), f"{passage.context} {passage.text[first:last]}"),
+        "coverage": coverage(
+            content_words(question), f"{passage.context} {passage.text[first:last]}"
+        ),
         "against": -max(v.no if says_yes else v.yes for v in verdicts),
     }
 

@@ -16,27 +16,32 @@ from rag.errors import ModelError
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
 """What an answer can look like; rag/answering/FORMS_CARD.md says how the choice is learned."""
 NEEDS_ALL = "needs_all"
-"""The class of questions that only all passages together answer; they are refused with that reason."""
+"""The class of questions that only all passages together answer; they are refused with that reason.
+"""
 CLASSES = (*FORMS, NEEDS_ALL)
 SHIPPED = Path(__file__).with_name("forms.safetensors")
 _WORD = re.compile(r"[a-z']+")
 _CUES = tuple(
     (
-        "who whom whose what which when where why how is are was were do does did has have had can could may might must should "
-        "would will shall am much many long often far old big list name all every each any or versus vs between compare "
-        "compared comparison difference differ different better cheaper than steps step need needed required requirements "
-        "about summary summarise summarize overview outline gist main points document documents file files page pages note "
-        "notes paper papers report reports mention mentions mentioned mentioning contain contains wrote written author total "
-        "sum altogether average mean most least highest lowest largest smallest longest combined overall across number count "
-        "kinds types options ways reasons set up install change make get use mean means meaning definition explain describe "
-        "happens happen if purpose cause causes the a an i you we it to of for in with there"
+        "who whom whose what which when where why how is are was were do does did has have had "
+        "can could may might must should would will shall am much many long often far old big "
+        "list name all every each any or versus vs between compare compared comparison "
+        "difference differ different better cheaper than steps step need needed required "
+        "requirements about summary summarise summarize overview outline gist main points "
+        "document documents file files page pages note notes paper papers report reports "
+        "mention mentions mentioned mentioning contain contains wrote written author total sum "
+        "altogether average mean most least highest lowest largest smallest longest combined "
+        "overall across number count kinds types options ways reasons set up install change "
+        "make get use mean means meaning definition explain describe happens happen if purpose "
+        "cause causes the a an i you we it to of for in with there"
     ).split()
 )
 _PLACE = {word: place for place, word in enumerate(_CUES)}
 _FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4}
 """Least probability of forms that a wrong choice costs the whole answer."""
-_NEAR = 0.6
-"""The span is taken where its probability reaches this share of the likeliest form's, as it is shown in its sentence."""
+_NEAR = 0.85
+"""The span is taken where its probability reaches this share of the likeliest form's, as it is
+shown in its sentence."""
 
 
 class Embeds(Protocol):
@@ -45,14 +50,16 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The form of an answer, and how likely each class is, by name; () where a person named the form."""
+    """The form of an answer, and how likely each class is, by name; () where a person named the
+    form."""
 
     form: str
     likely: Mapping[str, float]
 
 
 def cues(question: str) -> NDArray[np.float32]:
-    """Which of the words that ask are in a question, (2 * len(_CUES),): anywhere, and among its first three words."""
+    """Which of the words that ask are in a question, (2 * len(_CUES),): anywhere, and among its
+    first three words."""
     words = _WORD.findall(question.lower().replace("\u2019", "'"))
     found = np.zeros(2 * len(_CUES), dtype=np.float32)
     for number, word in enumerate(words):
@@ -64,14 +71,22 @@ def cues(question: str) -> NDArray[np.float32]:
 
 
 def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the classifier sees of each question, (n, dim + 2 * len(_CUES)); `vectors` are the embeddings, (n, dim)."""
-    return np.hstack([vectors * np.sqrt(vectors.shape[1]) / 8, np.stack([cues(question) for question in questions])])
+    """What the classifier sees of each question, (n, dim + 2 * len(_CUES)); `vectors` are the
+    embeddings, (n, dim)."""
+    return np.hstack(
+        [
+            vectors * np.sqrt(vectors.shape[1]) / 8,
+            np.stack([cues(question) for question in questions]),
+        ]
+    )
 
 
 class FormClassifier:
     """A logistic regression over all classes."""
 
-    def __init__(self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds) -> None:
+    def __init__(
+        self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds
+    ) -> None:
         """`weights`: (classes, dim + 2 * cues); `bias`: (classes,)."""
         self._weights = weights
         self._bias = bias
@@ -80,16 +95,21 @@ class FormClassifier:
     @classmethod
     def load(cls, embedder: Embeds, path: Path = SHIPPED) -> Self:
         """Raises ModelError if the file cannot be read or was fitted to other classes."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         try:
             found = load_file(path)
             weights, bias = (found[name].astype(np.float32) for name in ("weights", "bias"))
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"form classifier {path} cannot be read: {error}", "train it again: rag train --forms") from error
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise ModelError(
+                f"form classifier {path} cannot be read: {error}",
+                "train it again: rag train --forms",
+            ) from error
         if len(bias) != len(CLASSES) or len(weights) != len(CLASSES):
             raise ModelError(
-                f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}", "train it again: rag train --forms"
+                f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}",
+                "train it again: rag train --forms",
             )
         return cls(weights, bias, embedder)
 

@@ -1,4 +1,5 @@
-"""Lists and steps as a document has them: the whole list around a place, item by item, with its own numbering."""
+"""Lists and steps as a document has them: the whole list around a place, item by item, with its own
+numbering."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from rag.english.sentences import Offsets
 
 MOST = 20
 """Items that are shown of one list."""
-_ITEM = re.compile(r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+)\S")
+_ITEM = re.compile(
+    r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+)\S"
+)
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
 _TAB = 8
@@ -30,8 +33,9 @@ class _Line:
 
 
 def list_at(text: str, start: int, end: int) -> list[Offsets]:
-    """The items, each with its marker and with what belongs to it, of the list in which `text[start:end]` stands, or that a
-    sentence there introduces with a colon; [] if there is no list of two items or more.
+    """The items, each with its marker and with what belongs to it, of the list in which
+    `text[start:end]` stands, or that a sentence there introduces with a colon; [] if there is no
+    list of two items or more.
 
     An item that holds the place as a part of a list inside it is the item of the inner list.
     """
@@ -41,7 +45,11 @@ def list_at(text: str, start: int, end: int) -> list[Offsets]:
         return []
     home = _item_of(lines, at)
     if home is None:
-        home = _introduced(text, lines, next(n for n, line in enumerate(lines) if end <= line.end or n == len(lines) - 1))
+        home = _introduced(
+            text,
+            lines,
+            next(n for n, line in enumerate(lines) if end <= line.end or n == len(lines) - 1),
+        )
     if home is None:
         return []
     found = _siblings(lines, home)
@@ -58,12 +66,15 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
         indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
         kind = "item" if item else "text" if line.strip() else "blank"
         content = at + len(line) - len(line.lstrip())
-        yield _Line(at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–")
+        yield _Line(
+            at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–"
+        )
         at = end + 1
 
 
 def _item_of(lines: Sequence[_Line], at: int) -> int | None:
-    """The line that begins the item to which the line `at` belongs: itself, or one above that it goes on from."""
+    """The line that begins the item to which the line `at` belongs: itself, or one above that it
+    goes on from."""
     here = lines[at]
     if here.kind == "item":
         return at
@@ -107,11 +118,16 @@ def _siblings(lines: Sequence[_Line], home: int) -> list[Offsets]:
 
 def _is_beside(lines: Sequence[_Line], number: int, home: int) -> bool:
     line = lines[number]
-    return line.kind == "item" and line.indent == lines[home].indent and line.ordered == lines[home].ordered
+    return (
+        line.kind == "item"
+        and line.indent == lines[home].indent
+        and line.ordered == lines[home].ordered
+    )
 
 
 def _ends(lines: Sequence[_Line], number: int, home: int) -> bool:
-    """Whether a line is outside of the list: text that goes on with no item, or an item further out."""
+    """Whether a line is outside of the list: text that goes on with no item, or an item further
+    out."""
     line = lines[number]
     if line.kind == "blank":
         return False

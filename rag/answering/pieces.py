@@ -10,7 +10,9 @@ from rag.english.sentences import Offsets, enclosing_sentence
 from rag.types import Citation, Document, Piece
 
 GAP = " […] "
-_TOKEN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+")
+_TOKEN = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+"
+)
 """What is one word to a person: an address, a path, a name with hyphens or dots."""
 _UNIT = re.compile(
     r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred|thousand|million|billion|trillion|dozen)\b"
@@ -53,12 +55,16 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         said = "\n".join(piece.text for piece in pieces)
     else:
-        said = "".join((GAP if piece.gap else " " if number else "") + piece.text for number, piece in enumerate(pieces))
+        said = "".join(
+            (GAP if piece.gap else " " if number else "") + piece.text
+            for number, piece in enumerate(pieces)
+        )
     return f"{lead} {said}" if lead else said
 
 
 def whole(text: str, start: int, end: int) -> Offsets:
-    """`text[start:end]` made longer where it cuts an address, a bracket, or a number from its unit; inside its sentence."""
+    """`text[start:end]` made longer where it cuts an address, a bracket, or a number from its unit;
+    inside its sentence."""
     first, last = enclosing_sentence(text, start, end)
     for token in _TOKEN.finditer(text, first, last):
         if token.start() < end and start < token.end():

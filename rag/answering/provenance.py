@@ -19,6 +19,9 @@ from rag.types import Answer, Citation, Document, Receipt
 _BEARING = ("first_stage_k", "alpha", "passage_tokens", "threshold", "early_exit", "spelling")
 """Settings that bear on which answer is given; those that choose models stand as digests."""
 
+_SINCE = ("form", "preferred")
+"""Fields that receipts of earlier versions do not have."""
+
 
 def receipt(
     settings: Settings,
@@ -30,6 +33,7 @@ def receipt(
     documents: Iterable[Document],
     answer: Answer,
     form: str = "",
+    preferred: Sequence[str] = (),
 ) -> Receipt:
     """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the confidence model."""
     return Receipt(
@@ -44,6 +48,7 @@ def receipt(
         settings={name: str(getattr(settings, name)) for name in _BEARING},
         answer=answer_digest(answer.text, answer.citations),
         form=form,
+        preferred=tuple(preferred),
     )
 
 
@@ -85,7 +90,7 @@ class Replay:
 
 def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
     """Asks the receipt's question again, as it was asked then; `ask` is `Engine.ask`."""
-    answer = ask(old.question, old.read, parse(old.filter) or None, form=old.form)
+    answer = ask(old.question, old.read, parse(old.filter) or None, form=old.form, preferred=old.preferred)
     new = answer.receipt
     if new is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")
@@ -116,8 +121,9 @@ def load(found: Any) -> Receipt:
     if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
         found = found["receipt"]
     try:
-        values = {name: found[name] for name in Receipt.__dataclass_fields__ if name != "form" or name in found}
-        made = Receipt(**(values | {"filter": tuple(map(str, values["filter"]))}))
+        values = {name: found[name] for name in Receipt.__dataclass_fields__ if name not in _SINCE or name in found}
+        lists = {name: tuple(map(str, values.get(name, ()))) for name in ("filter", "preferred")}
+        made = Receipt(**(values | lists))
         texts = (made.question, made.embedder, made.reader, made.calibration, made.answer, made.form)
         if not all(isinstance(text, str) for text in texts) or type(made.read) is not int or made.read < 1:
             raise TypeError("a field is of the wrong kind")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.english.sentences import Offsets, split_sentences
-from rag.types import Document, Hit, ReaderOutput
+from rag.types import Citation, Document, Hit, ReaderOutput
 
 MOST = 4
 """Sentences of one answer."""
@@ -15,14 +15,17 @@ _SHARE = 0.5
 """A sentence is taken from so much of the best one's score on."""
 _LEAST = 0.25
 """And from this score on."""
-_DANGLING = re.compile(r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b")
+_DANGLING = re.compile(
+    r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b"
+)
 """Begins a sentence that cannot be understood without the one before."""
 _AROUND = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a document, `document.text[start:end]`, the best hit that holds it, and its score, in [0, 1]."""
+    """A sentence of a document, `document.text[start:end]`, the best hit that holds it, and its
+    score, in [0, 1]."""
 
     document_id: str
     start: int
@@ -36,41 +39,64 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
     found: dict[tuple[str, int], Sentence] = {}
     for one in output.sentences:
         passage = one.hit.passage
-        made = Sentence(passage.document_id, passage.start + one.start, passage.start + one.end, one.score, one.hit)
+        made = Sentence(
+            passage.document_id,
+            passage.start + one.start,
+            passage.start + one.end,
+            one.score,
+            one.hit,
+        )
         known = found.get((made.document_id, made.start))
         if known is None or known.score < made.score:
             found[made.document_id, made.start] = made
     return sorted(found.values(), key=lambda s: (-s.score, s.document_id, s.start))
 
 
-def around_span(output: ReaderOutput, score: float) -> list[Sentence]:
-    """The sentence of the best span and the one after it, for readers that score no sentences."""
-    if not output.spans:
+def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:
+    """The sentence of a citation and the one after it in its passage, for readers that score no
+    sentences; `score` is the first one's, the second has half of it."""
+    name, start, end = citation.document_id, citation.start, citation.end
+    holding = (
+        hit
+        for hit in hits
+        if hit.passage.document_id == name and hit.passage.start <= start and end <= hit.passage.end
+    )
+    hit = next(holding, None)
+    if hit is None:
         return []
-    span = output.spans[0]
-    passage = span.hit.passage
-    places = split_sentences(passage.text)
-    at = next((n for n, (_, end) in enumerate(places) if span.start < end), len(places) - 1)
+    places = split_sentences(hit.passage.text)
+    at = next((n for n, (_, last) in enumerate(places) if start - hit.passage.start < last), 0)
     return [
-        Sentence(passage.document_id, passage.start + start, passage.start + end, score / (1 + number), span.hit)
-        for number, (start, end) in enumerate(places[at : at + 2])
+        Sentence(name, hit.passage.start + first, hit.passage.start + last, score / (1 + n), hit)
+        for n, (first, last) in enumerate(places[at : at + 2])
     ]
 
 
 def chosen(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
-    """One to four sentences of the best one's document, in its order; a first one that points back brings what it points to."""
+    """One to four sentences of the best one's document, in its order; a first one that points back
+    brings what it points to."""
     if not found:
         return []
     best = found[0]
     least = max(_LEAST, _SHARE * best.score)
-    near = [s for s in found if s.document_id == best.document_id and s.score >= least and abs(s.start - best.start) < _AROUND]
+    near = [
+        s
+        for s in found
+        if s.document_id == best.document_id
+        and s.score >= least
+        and abs(s.start - best.start) < _AROUND
+    ]
     taken = sorted([best, *(s for s in near if s is not best)][:MOST], key=lambda s: s.start)
     return list(_with_antecedent(taken, documents[best.document_id].text))
 
 
 def _with_antecedent(taken: Sequence[Sentence], text: str) -> Iterator[Sentence]:
     first = taken[0]
-    if len(taken) < MOST and _DANGLING.match(text, first.start) and (before := _before(text, first.start)):
+    if (
+        len(taken) < MOST
+        and _DANGLING.match(text, first.start)
+        and (before := _before(text, first.start))
+    ):
         yield Sentence(first.document_id, *before, first.score, first.hit)
     yield from taken
 

@@ -25,11 +25,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--init", help="What to start from: a reader, folder or hub id; by default what the recipe says.")
 @click.option("--recipe", type=_FILE, help="TOML file; by default recipes/finetune.toml, or recipes/reader.toml for a folder.")
 @click.option("--embedder", "tune", is_flag=True, help="Tune an embedder (recipes/embedder.toml) on a recipe's folder.")
+@click.option("--forms", is_flag=True, help="Train what chooses the form of an answer, on JSON lines of question and form.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train_command(
-    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None, tune: bool, as_json: bool
+    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None, tune: bool, forms: bool, as_json: bool
 ) -> None:
-    """Train a reader, or an embedder.
+    """Train a reader, an embedder, or the classifier of forms.
 
     With your own questions: go on from the shipped reader, and see what it bought on a part held out.
 
@@ -40,6 +41,9 @@ def train_command(
         _tune(data, corpus, out, init, recipe)
         print_json({"embedder": str(out)}) if as_json else click.echo(f"{out}: use it with RAG_EMBEDDER={out}")
         return
+    if forms:
+        _forms(data, corpus, out, as_json)
+        return
     measured = build.trainer(Settings.load())(data, corpus, out, init, recipe)
     if as_json:
         print_json({"reader": str(out), **{name: dataclasses.asdict(value) for name, value in measured.items()}})
@@ -48,6 +52,20 @@ def train_command(
         asked = f"{value.answerable + value.unanswerable} questions held out"
         click.echo(f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  with refusals at best F1 {value.best_f1:5.1f}  ({asked})")
     click.echo(f"{out}: use it with RAG_READER={out}")
+
+
+def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
+    """`corpus`: a folder with public question sets, which are learned from beside the labelled questions."""
+    if data.is_dir():
+        raise InputError(f"--forms learns from a file of labelled questions, not from {data}", "name the file: --data")
+    done = build.form_trainer(Settings.load())(data, corpus, out)
+    if as_json:
+        print_json({"forms": str(out), **dataclasses.asdict(done)})
+        return
+    click.echo(f"{done.accuracy:.0%} of {done.own} labelled questions right when left out of the fit")
+    for name, share in done.by_form.items():
+        click.echo(f"  {name:11} {share:.0%}")
+    click.echo(f"{out}: use it with RAG_FORMS={out}")
 
 
 def _tune(data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None) -> None:

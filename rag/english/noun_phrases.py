@@ -21,9 +21,16 @@ PREPOSITIONS = frozenset(
     ).split()
 )
 QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
+SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" is the US, too
+"""Who asks and who is asked: nothing later refers to them by "it" or "they"."""
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
 _STOPS = (
-    AUXILIARIES | PREPOSITIONS | QUESTION_WORDS | PRONOUNS | frozenset("and or but not the a an that this these those".split())
+    AUXILIARIES
+    | PREPOSITIONS
+    | QUESTION_WORDS
+    | PRONOUNS
+    | SPEAKERS
+    | frozenset("and or but not the a an that this these those".split())
 )
 _INSIDE_NAMES = frozenset("of for on".split())
 _PARTICIPLES = frozenset(

@@ -16,6 +16,7 @@ from rag.evaluation.gold import Question
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
+from rag.evaluation.usefulness import Shown, judge, shown
 from rag.filters import Condition
 from rag.types import Answer, Citation, Hit, Passage
 
@@ -43,7 +44,9 @@ class Examiner:
 
     def examine(self, question: Question) -> Row:
         """Raises as `Engine.ask` does."""
-        row = Row(question.id, question.text, question.group, "retrieval", question.answers)
+        row = Row(
+            question.id, question.text, question.group, "retrieval", question.answers, form=question.form, asked_as=question.kind
+        )
         if not isinstance(self._searcher, Engine):
             begun = time.perf_counter()
             hits = self._search(question.text)
@@ -104,7 +107,8 @@ class Examiner:
                 yield from answers_in(document.id, document.text, answers)
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
-        cited = [*answer.citations, *(citation for other in answer.alternatives for citation in other.citations)]
+        beside = (citation for other in answer.alternatives for citation in other.citations)
+        cited = [*answer.citations, *(piece.citation for piece in answer.pieces), *beside]
         texts = {name: self._store.document(name) for name in dict.fromkeys(citation.document_id for citation in cited)}
         sound = [_stands(citation, document.text) for citation in cited if (document := texts[citation.document_id])]
         return {"sound": sum(sound), "checked": len(cited)}
@@ -132,9 +136,20 @@ def _scored(question: Question, answer: Answer) -> dict[str, Any]:
         "confidence": round(answer.confidence, 6),
         "em": exact(answer.text, question.answers),
         "f1": round(f1(answer.text, question.answers), 6),
-        "right": is_right(said, question.answers),
+        "right": _is_right(question, answer, said),
+        "given": answer.form,
+        "judgement": judge(question, shown(answer)),
         "ms": {stage: round(1000 * seconds, 2) for stage, seconds in answer.timings.items()},
     }
+
+
+def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
+    """Of a span, whether its words are accepted; of another form, given or not, whether it is useful."""
+    if answer.form == "span" and question.form == "span":
+        return is_right(said, question.answers)
+    nearest = answer.alternatives[0].citations[0].quote if answer.text is None and answer.alternatives else None
+    what = Shown(nearest, (nearest,)) if nearest else shown(answer)
+    return bool(question.answers) and judge(question, what) in ("useful", "partial" if answer.text is None else "useful")
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:

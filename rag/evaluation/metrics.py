@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation import ranking
+from rag.evaluation.gold import FORMS
 from rag.evaluation.records import Row
 
 Column = NDArray[np.float64]
@@ -33,6 +34,9 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "confidence": [row.confidence for row in rows],
         "answerable": answerable,
     }
+    asked_of = {name: np.array([row.form == name for row in rows], dtype=bool) for name in FORMS}
+    judged = asked & np.array([bool(row.judgement) for row in rows], dtype=bool)
+    useful = np.array([row.judgement == "useful" for row in rows], dtype=float)
     cited = {
         "cited_document": [row.cited_document for row in rows],
         "cited_precision": [row.cited_right / max(row.citations, 1) for row in rows],
@@ -40,11 +44,21 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
     }
     columns = {name: np.where(asked, np.array(values, dtype=float), np.nan) for name, values in plain.items()}
     columns |= {name: np.where(answerable & known, np.array(values, dtype=float), np.nan) for name, values in cited.items()}
+    columns["useful"] = np.where(judged & answerable, useful, np.nan)
+    columns["wrong"] = np.where(judged, np.array([row.judgement == "wrong" for row in rows], dtype=float), np.nan)
+    columns["form_right"] = np.where(judged & answerable, np.array([_fits(row) for row in rows], dtype=float), np.nan)
+    columns |= {f"useful_{name}": np.where(judged & answerable & of, useful, np.nan) for name, of in asked_of.items()}
     rank = np.array([row.rank or np.inf for row in rows], dtype=float)
     columns["rank"] = np.where(answerable, rank, np.nan)
     columns["sound"] = np.array([row.sound for row in rows], dtype=float)
     columns["checked"] = np.array([row.checked for row in rows], dtype=float)
     return columns | {name: np.array(values, dtype=float) for name, values in ranking.measure(rows).items()}
+
+
+def _fits(row: Row) -> bool:
+    """Whether the answer has the form that the question wants, steps and lists being one; a refusal has none."""
+    same = {"steps": "list"}
+    return row.judgement != "refused" and same.get(row.given, row.given) == same.get(row.form, row.form)
 
 
 def mean(values: Column) -> float:
@@ -78,6 +92,32 @@ def f1_answerable(table: Table) -> float:
 def f1_unanswerable(table: Table) -> float:
     """The share of the questions without an answer that were refused (SQuAD 2.0's NoAns_f1, which equals NoAns_exact)."""
     return mean(table["f1"][table["answerable"] == 0])
+
+
+def useful(table: Table) -> float:
+    """The share of answerable questions whose answer, as a person is shown it, is useful: the right words in a sentence that
+    answers, the right yes or no, most of the sentences or items that the gold set names; a refusal scores 0."""
+    return mean(table["useful"])
+
+
+def wrong(table: Table) -> float:
+    """The share of all questions, answerable or not, whose answer is wrong: not useful even in part. Lower is better."""
+    return mean(table["wrong"])
+
+
+def form_right(table: Table) -> float:
+    """The share of answerable questions whose answer has the form that the gold set wants; a refusal scores 0."""
+    return mean(table["form_right"])
+
+
+def useful_form(form: str) -> Callable[[Table], float]:
+    """The metric that says how often answers to questions that want a form are useful."""
+
+    def share(table: Table) -> float:
+        return mean(table[f"useful_{form}"])
+
+    share.__doc__ = f"""The share of answerable questions that want the form "{form}" whose answer is useful."""
+    return share
 
 
 def citation_document(table: Table) -> float:
@@ -237,6 +277,10 @@ _ALL = [
     Metric("em_answerable", "Exact match, answerable", "Answers", em_answerable),
     Metric("f1_answerable", "F1, answerable", "Answers", f1_answerable),
     Metric("f1_unanswerable", "Refused, unanswerable", "Answers", f1_unanswerable),
+    Metric("useful", "Useful answers", "Forms", useful),
+    Metric("wrong", "Wrong answers, of all questions", "Forms", wrong, "lower"),
+    Metric("form_right", "In the form that is wanted", "Forms", form_right),
+    *(Metric(f"useful_{name}", f"Useful, {name.replace('_', ' ')}", "Forms", useful_form(name)) for name in FORMS),
     Metric("citation_document@1", "First citation in a right document", "Citations", citation_document),
     Metric("citation_precision", "Citation sentence precision", "Citations", citation_precision),
     Metric("citation_precision_right", "Citation sentence precision, right answers", "Citations", citation_precision_right),

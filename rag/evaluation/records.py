@@ -22,6 +22,8 @@ class Row:
     `citations` are those of the answer, `cited_right` those of them that stand in evidence, `cited_evidence` the evidence
     sentences they stand in, of `evidence`; `cited_document`: whether the first is of a relevant document. `sound` of
     `checked` citations, alternatives' too, stand word for word where they say. `ms` are milliseconds by stage.
+    `form` is what the question wants and `asked_as` how it is put (why, how_to, …); `given` is the form of the answer, and
+    `judgement` what the answer is to a person: "useful", "partial", "wrong" or "refused" (`rag.evaluation.usefulness`).
     `stage` is what lost it (`rag.evaluation.error_analysis.STAGES`), None if nothing did; `document` and
     `sentence` what was sought.
     """
@@ -54,6 +56,10 @@ class Row:
     detail: str = ""
     document: str = ""
     sentence: str = ""
+    form: str = "span"
+    asked_as: str = ""
+    given: str = ""
+    judgement: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

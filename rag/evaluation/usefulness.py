@@ -14,6 +14,7 @@ from typing import Literal
 
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import is_right, normalize
+from rag.types import Answer
 
 Judgement = Literal["useful", "partial", "wrong", "refused"]
 
@@ -34,6 +35,17 @@ class Shown:
     def whole(self) -> str:
         """Everything that is read as the answer."""
         return "\n".join((self.text or "", *self.quotes))
+
+
+def shown(answer: Answer) -> Shown:
+    """What a person sees of an answer, on every face: a span in its sentence, the pieces of all other forms."""
+    if answer.text is None:
+        return Shown(None)
+    says = answer.value.yes if answer.value else None
+    verdict = None if says is None else "yes" if says else "no"
+    if answer.form == "span":
+        return Shown(answer.text, tuple(citation.sentence for citation in answer.citations[:1]), verdict)
+    return Shown(answer.text, tuple(piece.text for piece in answer.pieces), verdict)
 
 
 def judge(question: Question, shown: Shown) -> Judgement:

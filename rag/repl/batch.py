@@ -37,7 +37,7 @@ def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
     except InputError as error:
         return 2, _wrong(asked, error, escaped) if session.as_json else f"error\t\t{clean(error.message)}"
     del session.exchanges[:-1]  # of a long input only the last turn is of use
-    said = json.dumps(plain(answer), ensure_ascii=escaped) if session.as_json else _line(answer)
+    said = json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped) if session.as_json else _line(answer)
     return int(answer.text is None), said
 
 

@@ -19,15 +19,13 @@ from rich.text import Text
 from rag.errors import RagError
 from rag.render.json import plain
 from rag.render.sanitize import clean
-from rag.repl.session import BESIDE
-from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
+from rag.repl.session import BESIDE, LEAST_SHOWN, NEAREST
+from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
 PATIENCE = 0.3
 """Seconds before it is said that something takes time."""
 WIDEST = 100
 """Longer lines are hard to read, however wide the terminal."""
-LEAST_SHOWN = 0.05
-"""Alternatives below this confidence are noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,9 @@ class Screen:
         self._given(found) if found.text is not None else self._refused(found)
 
     def _given(self, found: Answer) -> None:
+        if found.form != "span":
+            self._formed(found)
+            return
         self._head(found)
         for number, citation in enumerate(found.citations, 1):
             self.gap()
@@ -78,6 +79,63 @@ class Screen:
         self._beside("but others say", found.conflicts, number)
         told = {beside.text for beside in (*found.parts, *found.conflicts)}
         self._others([other for other in found.alternatives if other.text not in told])
+
+    def _formed(self, found: Answer) -> None:
+        """An answer in another form than the span: its pieces, numbered, and below them where each is."""
+        lead = (("Yes." if found.value.yes else "No.") if found.value and found.value.yes is not None else "") or _counted(found)
+        self._lead(lead, found)
+        running = Text()
+        for number, piece in enumerate(found.pieces, 1):
+            mark = "" if piece.heading or found.form == "catalogue" else f" [{number}]"
+            if piece.heading or found.form in ("steps", "list", "comparison", "overview", "catalogue"):
+                self._piece(piece, found.form, mark)
+            else:
+                gap = " [\u2026] " if piece.gap else " " if running else ""
+                running.append(gap, "dim").append(clean(piece.text)).append(mark, "dim")
+        if running:
+            self.wrapped(running, 0 if self.plain else 2)
+        if found.more:
+            self._aside(f"and {found.more} more")
+        self._sources(found.pieces)
+
+    def _lead(self, lead: str, found: Answer) -> None:
+        """What comes before the pieces, and how sure the answer is."""
+        if self.plain:
+            self.line(f"Answer: {lead} Confidence {found.confidence:.0%}." if lead else f"Confidence {found.confidence:.0%}.")
+            return
+        head, tail = Text("  ").append(lead, "bold"), self._sureness(found)
+        self.line(head + Text(" " * max(2, self.width - head.cell_len - tail.cell_len)) + tail)
+
+    def _piece(self, piece: Piece, form: str, mark: str) -> None:
+        indent = 0 if self.plain else 2
+        if piece.heading:
+            self.gap()
+            self.wrapped(Text(clean(piece.text), "bold"), indent)
+            return
+        if piece.label and form in ("comparison", "catalogue"):
+            self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), indent)
+        lines = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
+        for number, line in enumerate(lines, 1):
+            deeper = len(line) - len(line.lstrip())
+            self.wrapped(Text(clean(line)).append(mark if number == len(lines) else "", "dim"), indent + 2 + min(deeper, 12))
+
+    def _sources(self, pieces: Sequence[Piece]) -> None:
+        """Where pieces are; neighbours from one place share a line."""
+        shared: list[tuple[_Where, list[int]]] = []
+        for number, piece in enumerate(pieces, 1):
+            where = _Where.of(piece.citation)
+            if not piece.heading and shared and shared[-1][0] == where:
+                shared[-1][1].append(number)
+            elif not piece.heading:
+                shared.append((where, [number]))
+        self.gap()
+        for where, numbers in shared:
+            mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+            place = clean(self._into.join(where.parts)) + where.page
+            if self.plain:
+                self.line(f"Source {mark}: {clean(where.document_id)}, {place}.")
+            else:
+                self.wrapped(Text(place, "cyan").append(f"  {clean(where.document_id)}", "dim"), 5, Text(f"  {mark:<3}", "cyan"))
 
     def _head(self, found: Answer) -> None:
         text = " ".join(clean(found.text or "").split())
@@ -105,12 +163,13 @@ class Screen:
             self.line(f"Not found: {reason}.")
         else:
             self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
-        if found.alternatives:
+        near = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN][:NEAREST]
+        if near or found.hits:
             self._label("nearest")
-            self._citation(1, found.alternatives[0].citations[0])
-        elif found.hits:
-            self._label("nearest")
-            self._hit(1, found.hits[0], scores=False)
+        for number, other in enumerate(near, 1):
+            self._citation(number, other.citations[0])
+        for number, hit in enumerate(() if near else found.hits[:NEAREST], 1):
+            self._hit(number, hit, scores=False)
 
     def _beside(self, word: str, others: Sequence[Alternative], number: int) -> int:
         """Answers beside the first, each with its best citation. The number of the last one among the sources."""
@@ -273,6 +332,12 @@ def _single(text: Text) -> Text:
     for at in kept:
         joined.append(text[at] if not text.plain[at].isspace() else Text(" "))
     return joined
+
+
+def _counted(found: Answer) -> str:
+    """What a catalogue says beside the titles: a count, or a value of metadata."""
+    titles = "\n".join(piece.label for piece in found.pieces)
+    return "" if found.form != "catalogue" or found.text == titles else found.text or ""
 
 
 def _typed(value: Value | None) -> str:

@@ -18,6 +18,12 @@ BESIDE = 3
 """Most parts, and most contradicting answers, that are shown."""
 
 
+NEAREST = 3
+"""Most candidates, or passages, that are shown where nothing is answered."""
+LEAST_SHOWN = 0.1
+"""Candidates below this confidence are not shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A question as it was typed, and its answer. `seconds` from one to the other."""
@@ -67,10 +73,16 @@ class Session:
         """The answer to `question`, remembered as what `asked` meant. Raises RagError; then nothing is remembered."""
         begun = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
-            answer = self.service.engine().ask(question, self.read, self.filter)
+            answer = self.service.engine().ask(question, self.read, self.filter, preferred=self._preferred(asked, question))
         self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - begun))
-        self.places = [_place(citation) for citation in cited(answer)] or [_passage(hit) for hit in answer.hits[:1]]
+        self.places = [_place(citation) for citation in cited(answer)] or [_passage(hit) for hit in answer.hits[:NEAREST]]
         return answer
+
+    def _preferred(self, asked: str, question: str) -> list[str]:
+        """The documents of the last answer, where the question was filled in from it."""
+        if question == asked.strip() or not self.exchanges:
+            return []
+        return [citation.document_id for citation in self.exchanges[-1].answer.citations]
 
     def search(self, words: str, k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
@@ -100,7 +112,8 @@ class Session:
 def cited(answer: Answer) -> list[Citation]:
     """Every citation that is shown with a number, in order."""
     if answer.text is None:
-        return [answer.alternatives[0].citations[0]] if answer.alternatives else []
+        near = [other for other in answer.alternatives if other.confidence >= LEAST_SHOWN]
+        return [other.citations[0] for other in near[:NEAREST]]
     return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.conflicts[:BESIDE]))]
 
 

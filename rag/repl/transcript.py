@@ -41,13 +41,21 @@ def _exchange(exchange: Exchange) -> list[str]:
 
 
 def _given(answer: Answer) -> list[str]:
-    lines = [f"**{_escaped(answer.text or '')}** (confidence {answer.confidence:.0%})", ""]
+    lines = _said(answer)
     for number, citation in enumerate(answer.citations, 1):
         lines += _citation(str(number), citation)
     for word, others in (("Together with", answer.parts), ("But", answer.conflicts)):
         for other in others:
             lines += _beside(word, other)
     return lines
+
+
+def _said(answer: Answer) -> list[str]:
+    """The answer's text; items of a list and headings keep their lines."""
+    sure = f"(confidence {answer.confidence:.0%})"
+    if answer.form in ("span", "sentences", "yes_no"):
+        return [f"**{_escaped(answer.text or '')}** {sure}", ""]
+    return [sure, "", *(f"> {_escaped(line)}  " for line in (answer.text or "").splitlines()), ""]
 
 
 def _beside(word: str, other: Alternative) -> list[str]:

@@ -38,9 +38,22 @@ class Options(Strict):
 Form = Literal["span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"]
 
 
+class Turn(Strict):
+    """A question that was asked before, and its answer, as `/v1/ask` gave it."""
+
+    question: str = Field(min_length=1, max_length=100_000)
+    answer: str | None = Field(default=None, max_length=100_000)
+    documents: list[Line] = Field(default=[], max_length=50, description="The ids of the documents that it cites.")
+
+
 class Ask(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
     form: Form | None = Field(default=None, description="Form of the answer; by default the one that the question wants.")
+    conversation: list[Turn] = Field(
+        default=[],
+        max_length=50,
+        description="The turns before, oldest first: what the question leaves out is filled in from them.",
+    )
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
 
@@ -149,6 +162,8 @@ class WireAnswer(BaseModel):
     question: str = Field(examples=[_QUESTION])
     understood: str | None = Field(default=None, description="The question as it was read, where its spelling was corrected.")
     answer: str | None = Field(examples=["2015"])
+    asked: str = Field(default="", description="The question as it was typed, where `question` says how it was understood.")
+    note: str = Field(default="", description="What a follow-up left open.")
     confidence: float = Field(ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88])
     reason: str | None = Field(default=None, description="Why nothing is answered.")
     form: str = Field(

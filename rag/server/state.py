@@ -146,7 +146,14 @@ class Service:
         """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
-    def works(self, questions: list[str], options: Options, hangup: ClientDisconnect, search: bool = False) -> list[Work]:
+    def works(
+        self,
+        questions: list[str],
+        options: Options,
+        hangup: ClientDisconnect,
+        search: bool = False,
+        preferred: tuple[str, ...] = (),
+    ) -> list[Work]:
         """The questions, in the queue. Raises InputError, ServiceError."""
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
@@ -160,7 +167,8 @@ class Service:
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
         checked = [check_question(question, most) for question in questions]
-        asked = [Asked(question, k, filter, form=form, as_typed=options.as_typed) for question in checked]
+        how = {"form": form, "as_typed": options.as_typed, "preferred": preferred}
+        asked = [Asked(question, k, filter, **how) for question in checked]
         hasty = options.deadline_ms is not None
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
         made = [Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked]

@@ -19,7 +19,11 @@ def items(text: str, quote: str) -> list[str]:
 
 
 def test_a_list_comes_whole_with_its_numbers_and_what_belongs_to_each_item() -> None:
-    wanted = ["1. Unpack the printer.", "2. Plug it in:\n   - first the cable,\n   - then the power.", "3. Print a page."]
+    wanted = [
+        "1. Unpack the printer.",
+        "2. Plug it in:\n   - first the cable,\n   - then the power.",
+        "3. Print a page.",
+    ]
     assert items(STEPS, "Unpack") == wanted
     assert items(STEPS, "Print a page") == wanted
 
@@ -40,7 +44,11 @@ def test_text_around_a_list_is_no_list() -> None:
 
 def test_hard_wrapped_items_and_blank_lines_between_items_are_of_one_list() -> None:
     text = "You need\n\n* a passport that is\n  still valid,\n\n* two photos\nof the same size,\n\n* the form.\n\nBring all."
-    assert items(text, "two photos") == ["* a passport that is\n  still valid,", "* two photos\nof the same size,", "* the form."]
+    assert items(text, "two photos") == [
+        "* a passport that is\n  still valid,",
+        "* two photos\nof the same size,",
+        "* the form.",
+    ]
 
 
 def test_bullets_and_numbers_side_by_side_are_two_lists() -> None:

@@ -12,11 +12,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from rag.answering.verification import Cited, verify
+from rag.engine import check_question
+from rag.english.followups import Understood
 from rag.errors import RagError
 from rag.server import problems, serialize
+from rag.server.conversation import Exchanged, in_context
 from rag.server.model_worker import Work
 from rag.server.openapi import EVENTS, described
-from rag.server.schemas import Ask, AskBatch, Claim, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
+from rag.server.schemas import Ask, AskBatch, Claim, Options, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
 from rag.server.state import Service, hangup_of, service_of, wait
 
 _log = logging.getLogger(__name__)
@@ -32,11 +35,15 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     `final_answer`, `done`; or `error`.
     """
     _note(request, service, [body.question])
-    (work,) = service.works([body.question], body, hangup_of(request))
+    meant = _understood(body, request, service)
+    preferred = body.conversation[-1].documents if meant.question != body.question.strip() else []
+    (work,) = service.works([meant.question], body, hangup_of(request), preferred=tuple(preferred))
+    context = {"asked": body.question if body.conversation else "", "note": meant.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(work, request.state.request_id), media_type="text/event-stream", headers=headers)
-    return _answer(work)
+        events = _events(work, request.state.request_id, context)
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return _answer(work).model_copy(update=context)
 
 
 @router.post("/ask/batch", responses=described(409, 503))
@@ -69,6 +76,22 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     return serialize.verdict(verify(service, cited))
 
 
+def _understood(body: Ask, request: Request, service: Service) -> Understood:
+    """The question with what it leaves out filled in from the turns before."""
+    most = service.engine.settings.max_question
+    question = check_question(body.question, most)
+    if not body.conversation:
+        return Understood(question)
+    turns = [Exchanged(turn.question, turn.answer) for turn in body.conversation]
+    hangup = hangup_of(request)
+
+    def evidence(asked: str) -> str:
+        (work,) = service.works([asked], Options(filters=body.filters), hangup, search=True)
+        return "\n".join(hit.passage.in_context for hit in wait(work, work.found).hits)
+
+    return in_context(question, turns, evidence, most)
+
+
 def _answer(work: Work) -> WireAnswer:
     answer = wait(work, work.answer)
     return serialize.answer(answer, work.found.result())
@@ -80,12 +103,12 @@ def _note(request: Request, service: Service, questions: list[str]) -> None:
     notes["questions"] = questions if service.settings.log_questions else len(questions)
 
 
-def _events(work: Work, request_id: str) -> Iterator[str]:
+def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[str]:
     """Its last one is `done`, or `error` with the problem that a plain request would get."""
     try:
         found = wait(work, work.found)
         yield _event("search_results", {"hits": [serialize.hit(hit).model_dump() for hit in found.hits]})
-        answer = _answer(work)
+        answer = _answer(work).model_copy(update=context)
         for citation in answer.citations:
             yield _event("citation", citation)
         yield _event("final_answer", answer)

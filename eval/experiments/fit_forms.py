@@ -1,0 +1,238 @@
+"""Fit the confidence of forms other than the span, and say what it is worth on each kind of text.
+
+python -m eval.experiments.fit_forms --index forms=INDEX --index technical=INDEX [--reader accurate]
+[--into confidence.json]
+
+Each NAME is a gold set of eval/gold, each INDEX the index that it is asked on. Every question is
+asked in the form that it wants, without a threshold; the features of the answer and whether it was
+useful make the examples. Folds keep a document's questions together. Writes
+eval/results/forms-confidence.json and, with --into, the fitted models into a calibration file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.experiments.kept_reads import KeptReads
+from rag import build
+from rag.answering.form_confidence import FEATURES, FormConfidence
+from rag.answering.provenance import model_digest
+from rag.engine import Asked, Engine
+from rag.evaluation.calibration import Table, auroc, bought, ece, risk_coverage, threshold
+from rag.evaluation.calibration import _logistic as logistic
+from rag.evaluation.gold import Question, read_jsonl
+from rag.evaluation.usefulness import judge, shown
+from rag.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FOLDS = 5
+_FITTED = {"sentences": ("sentences", "steps", "list"), "yes_no": ("yes_no",)}
+"""Each model, and the forms of the questions that it is fitted on."""
+Rows = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Recording:
+    """Stands for a model: keeps what it is asked about and lets everything through."""
+
+    threshold: float = 0.0
+    seen: list[Mapping[str, float]] = field(default_factory=list)
+
+    def __call__(self, features: Mapping[str, float]) -> float:
+        self.seen.append(features)
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question asked in the form `model` weighs: the features, and whether the answer was useful.
+    """
+
+    set: str
+    model: str
+    features: Mapping[str, float]
+    right: bool
+    answerable: bool
+    group: str
+
+
+def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[Example]:
+    """Unanswerable questions are asked in each form, by turns, as a person may put them in any."""
+    made = []
+    for number, question in enumerate(questions):
+        form = question.form if question.answers else ("sentences", "yes_no")[number % 2]
+        model = next((model for model, forms in _FITTED.items() if form in forms), None)
+        if model is None:
+            continue
+        recording = Recording()
+        engine.confidence = replace(
+            engine.confidence, forms={"sentences": recording, "yes_no": recording}
+        )  # type: ignore[dict-item]
+        (answer,) = engine.ask_many([Asked(question.text, form=form)])
+        if recording.seen:
+            right = bool(question.answers) and judge(question, shown(answer)) == "useful"
+            made.append(
+                Example(
+                    name, model, recording.seen[0], right, bool(question.answers), question.group
+                )
+            )
+    return made
+
+
+def table(found: Sequence[Example]) -> Table:
+    names = {
+        group: number for number, group in enumerate(dict.fromkeys(one.group for one in found))
+    }
+    return Table(
+        np.array([[one.features[name] for name in FEATURES] for one in found]),
+        np.array([one.right for one in found]),
+        np.array([one.answerable for one in found]),
+        np.ones(len(found)),
+        np.array([names[one.group] for one in found]),
+    )
+
+
+def fit(data: Table) -> FormConfidence:
+    scale = data.rows.std(axis=0) + 1e-6
+    mean = data.rows.mean(axis=0)
+    start = np.zeros(len(FEATURES))
+    weights, bias = logistic((data.rows - mean) / scale, data.right, data.weight, start, 0.0)
+    plain = weights / scale
+    kept = {name: round(float(w), 4) for name, w in zip(FEATURES, plain, strict=True) if w > 1e-4}
+    return FormConfidence(kept, round(float(bias - mean @ plain), 4), 0.5)
+
+
+def sure(model: FormConfidence, rows: Rows) -> Rows:
+    return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
+
+
+def held_back(data: Table) -> Rows:
+    """The confidence for every row by a model that was fitted without its group."""
+    found = np.zeros(len(data.right))
+    for fold in range(FOLDS):
+        out = data.groups % FOLDS == fold
+        rest = Table(
+            data.rows[~out],
+            data.right[~out],
+            data.answerable[~out],
+            data.weight[~out],
+            data.groups[~out],
+        )
+        found[out] = sure(fit(rest), data.rows[out])
+    return found
+
+
+def measured(found: Sequence[Example], data: Table, confidence: Rows, at: float) -> dict[str, Any]:
+    """By kind of text and together."""
+    made = {}
+    for name in ("all", *dict.fromkeys(one.set for one in found)):
+        rows = np.array([name in ("all", one.set) for one in found])
+        part = Table(
+            data.rows[rows],
+            data.right[rows],
+            data.answerable[rows],
+            data.weight[rows],
+            data.groups[rows],
+        )
+        sure_of = confidence[rows]
+        made[name] = {
+            **bought(sure_of, part, at),
+            "ece": ece(sure_of, part.right, part.weight),
+            "auroc of answerable": auroc(sure_of[part.answerable], sure_of[~part.answerable]),
+            "right, shown at 70 % or more": _at(sure_of, part.right, 0.7),
+            "risk by coverage": risk_coverage(sure_of, part),
+        }
+    return made
+
+
+def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]:
+    """The share right, and how many there are."""
+    shown_at = confidence >= least
+    return [round(float(right[shown_at].mean()), 4) if shown_at.any() else 0.0, int(shown_at.sum())]
+
+
+@click.command()
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    required=True,
+    help="NAME=INDEX, a gold set of eval/gold and its index.",
+)
+@click.option("--reader", default="accurate", show_default=True)
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=Path("reads.jsonl"),
+    show_default=True,
+    help="What was read.",
+)
+@click.option(
+    "--risk",
+    type=float,
+    help="Largest share of wrong answers; by default as many are refused as have no answer.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, exists=True),
+    help="Calibration file that gets the fitted models.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/forms-confidence.json"
+)
+def main(
+    indexes: tuple[str, ...],
+    reader: str,
+    cache: Path,
+    risk: float | None,
+    into: Path | None,
+    out: Path,
+) -> None:
+    """Fit the confidence of forms."""
+    found: list[Example] = []
+    for one in indexes:
+        name, _, index = one.partition("=")
+        settings = Settings.load(index=Path(index), reader=reader, forms="off", threshold=0.0)
+        embedder = build.embedder(settings)
+        kept = KeptReads(build.reader(settings), model_digest(reader), cache)
+        engine = build.assemble(
+            replace(settings, threshold=-1.0), build.store(settings, embedder), embedder, kept
+        )
+        found += examples(name, engine, read_jsonl(ROOT / f"eval/gold/{name}.jsonl"))
+        click.echo(f"{name}: {kept.read_new} questions read", err=True)
+    report: dict[str, Any] = {}
+    fitted: dict[str, Any] = {}
+    for model in _FITTED:
+        own = [one for one in found if one.model == model]
+        data = table(own)
+        confidence = held_back(data)
+        at = threshold(confidence, data, risk)
+        report[model] = measured(own, data, confidence, at)
+        made = fit(data)
+        stated = report[model]["all"]["wrong, of answered"]
+        fitted[model] = {
+            "weights": dict(made.weights),
+            "bias": made.bias,
+            "threshold": at,
+            "risk": stated,
+        }
+    out.write_text(
+        json.dumps({"reader": reader, "fitted": fitted, "held back": report}, indent=1) + "\n",
+        encoding="utf-8",
+    )
+    if into:
+        whole = json.loads(into.read_text(encoding="utf-8")) | {"forms": fitted}
+        into.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    click.echo(json.dumps(fitted, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.answering.forms import CLASSES, FORMS, FormClassifier, cues
+from rag.errors import InputError, ModelError
+from rag.training.forms import public, read_labelled, train
+from tests.fakes import BagOfWordsEmbedder
+
+QUESTIONS = Path("eval/gold/questions-forms.jsonl")
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
+    out = tmp_path_factory.mktemp("forms") / "forms.safetensors"
+    done = train(read_labelled(QUESTIONS), BagOfWordsEmbedder(), out)
+    assert done.accuracy > 0.6
+    return FormClassifier.load(BagOfWordsEmbedder(), out)
+
+
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [
+        ("Is the gate locked at night?", "yes_no"),
+        ("Why was the gate moved?", "sentences"),
+        ("What is the difference between the gate and the door?", "comparison"),
+        ("Summarise the handbook.", "overview"),
+        ("Which documents mention the gate?", "catalogue"),
+        ("When was the gate built?", "span"),
+    ],
+)
+def test_the_words_that_ask_say_which_form_is_wanted(
+    classifier: FormClassifier, question: str, form: str
+) -> None:
+    (choice,) = classifier.classify([question])
+    assert choice.form == form
+    assert sum(choice.likely.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_every_form_has_labelled_questions_of_its_own() -> None:
+    labels = [one.form for one in read_labelled(QUESTIONS)]
+    assert all(labels.count(form) >= 40 for form in (*FORMS, "needs_all"))
+
+
+def test_labelled_questions_are_not_those_of_the_gold_sets() -> None:
+    asked = {one.question for one in read_labelled(QUESTIONS)}
+    for name in ("forms", "technical", "seeds"):
+        rows = (
+            json.loads(line)
+            for line in Path(f"eval/gold/{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
+        assert not asked & {row["question"] for row in rows}
+
+
+def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "a?", "form": "span"}\n{"question": "b?", "form": "poem"}\n')
+    with pytest.raises(InputError, match="line 2: unknown form 'poem'"):
+        read_labelled(path)
+    path.write_text("{")
+    with pytest.raises(InputError, match="line 1"):
+        read_labelled(path)
+
+
+def test_a_classifier_that_is_none_is_an_error_and_one_of_another_embedder_says_span(
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "x.safetensors"
+    broken.write_bytes(b"no")
+    with pytest.raises(ModelError, match="cannot be read"):
+        FormClassifier.load(BagOfWordsEmbedder(), broken)
+    other = FormClassifier(
+        np.zeros((len(CLASSES), 7)), np.zeros(len(CLASSES)), BagOfWordsEmbedder()
+    )
+    assert other.classify(["Why?"])[0].form == "span"
+
+
+def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:
+    first, last = cues("Why so?"), cues("So that is the reason why?")
+    assert first.sum() == 2
+    assert 0 < last.sum() <= 6
+
+
+def test_public_sets_that_are_absent_give_nothing(tmp_path: Path) -> None:
+    assert public(tmp_path) == []
