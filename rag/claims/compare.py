@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.english.dates import Dated, agree, contrary, dates, only_date
+from rag.english.dates import Dated, agree, contrary, dates, includes, only_date
 from rag.english.number_words import CODE, NUMBER, SIGN, digits
 from rag.english.quantities import Quantity, bound_before, quantity
 from rag.english.text import content_words
@@ -35,7 +35,11 @@ _NOT_NAMES = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may "
     "june july august september october november december mr mrs ms dr".split()
 )
-_DENIALS = frozenset("not never no nor neither without cannot none nobody nothing denied denies refused failed lacks".split())
+_DENIALS = frozenset(
+    "not never no nor neither without cannot nobody nothing denied denies refused failed "
+    "lacks".split()
+)
+_PRONOUNS = frozenset("he she it they his her its their".split())
 _DENIAL_WORD = re.compile(r"n['’]t\b|\b[a-z]+\b")
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
 _LONGEST = 400
@@ -86,6 +90,8 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
     known = _words(f"{evidence} {context}")
     named = names(claim)
     unnamed = [name for name in named if not _is_named(name, known, evidence)]
+    if unnamed and claim.removeprefix("The ").startswith(unnamed[0]) and _PRONOUNS & known:
+        unnamed = unnamed[1:]  # the evidence may mean it
     ours, theirs = _ordered(claim), _ordered(evidence)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     kept = sum(block.size for block in matcher.get_matching_blocks())
@@ -171,13 +177,20 @@ def _unit_words(after: str, said: Quantity | None) -> str:
 
 def matches(one: Figure, other: Figure) -> bool:
     """Whether the second says what the first does, or more precisely."""
-    if one.date and other.date and agree(_unbound(one.date), _unbound(other.date)):
-        return _bounds_agree(one.date, other.date)
+    if one.date and other.date:
+        return _is_same_date(one.date, other.date) and _bounds_agree(one.date, other.date)
     if one.quantity and other.quantity:
         return _same_amount(one.quantity, other.quantity)
-    if one.date and other.date:
-        return False
     return bool(one.numbers) and len(one.numbers) == 1 and one.numbers == other.numbers
+
+
+def _is_same_date(claimed: Dated, told: Dated) -> bool:
+    """Whether `told` is the date that is claimed, or within it; a day without a year may be of
+    any."""
+    mine, other = _unbound(claimed), _unbound(told)
+    if "--" in (mine.iso[:2], other.iso[:2]):
+        return agree(mine, other)
+    return mine.isos == other.isos or includes(mine, other)
 
 
 def _unbound(date: Dated) -> Dated:
@@ -226,10 +239,10 @@ def _close(one: float, other: float, first: Quantity, second: Quantity) -> bool:
 
 
 def _bounded(one: Quantity, low: float, other: Quantity, low_other: float) -> bool:
-    """Whether a claim of "more than 100" holds of 150."""
-    if one.bound in _UP:
-        return low_other > low and other.bound not in _DOWN
-    return one.bound in _DOWN and low_other < low and other.bound not in _UP
+    """Whether a claim of "more than 100" holds of 150; two bounds must be the same."""
+    if other.bound in _UP | _DOWN:
+        return False
+    return (one.bound in _UP and low_other > low) or (one.bound in _DOWN and low_other < low)
 
 
 def _contrary(one: Figure, given: Sequence[Figure], told: Sequence[Figure]) -> tuple[str, str] | None:
@@ -264,7 +277,7 @@ def names(text: str) -> list[str]:
         word = match[0]
         if not _NAME_WORD.fullmatch(word) or word.lower() in _NOT_NAMES:
             continue
-        if found and text[ended : match.start()].strip() in ("", "&", "of", "of the", "for", "and the") and ended >= 0:
+        if found and text[ended : match.start()].strip() in ("", "&") and ended >= 0:
             found[-1].append(word)
         else:
             found.append([word])

@@ -20,17 +20,8 @@ from rag.claims.compare import Comparison
 from rag.errors import InputError
 
 SHIPPED = Path(__file__).parent / "weighing.json"
-COMPARED = (
-    "coverage",
-    "likeness",
-    "quoted",
-    "no_values",
-    "missing",
-    "differs",
-    "unnamed",
-    "denied",
-)
-READ = ("yes", "no", "yes_differs", "yes_missing", "yes_unnamed")
+COMPARED = ("coverage", "likeness", "quoted", "missing", "differs", "unnamed", "denied", "altered")
+READ = ("yes", "no")
 FEATURES = COMPARED + READ
 _MOST = 7.0
 """Log-odds beyond which a reader's verdict counts no further."""
@@ -46,7 +37,8 @@ class Probabilities:
 
 
 def features(found: Comparison, said: Probabilities | None) -> dict[str, float]:
-    """What the models weigh, by name.
+    """What the models weigh, by name. "altered" is how alike a claim is whose value or name is
+    another.
 
     "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict its
     features are left out.
@@ -57,23 +49,15 @@ def features(found: Comparison, said: Probabilities | None) -> dict[str, float]:
         "coverage": found.coverage,
         "likeness": found.likeness,
         "quoted": float(found.likeness > 0.999),
-        "no_values": float(found.values == 0),
         "missing": missing,
         "differs": float(bool(found.differs)),
         "unnamed": unnamed,
-        "denied": float(found.denied) * found.likeness,
+        "denied": found.likeness if found.denied else 0.0,
+        "altered": found.likeness if found.missing or found.unnamed else 0.0,
     }
     if said is None:
         return made
-    yes, no = _log_odds(said.yes), _log_odds(said.no)
-    sure = max(0.0, yes) / _MOST
-    return made | {
-        "yes": yes,
-        "no": no,
-        "yes_differs": sure * float(bool(found.differs)),
-        "yes_missing": sure * missing,
-        "yes_unnamed": sure * unnamed,
-    }
+    return made | {"yes": _log_odds(said.yes), "no": _log_odds(said.no)}
 
 
 def _log_odds(probability: float) -> float:
@@ -90,7 +74,9 @@ class Logistic:
 
     def __call__(self, found: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        total = self.bias + sum(weight * found.get(name, 0.0) for name, weight in self.weights.items())
+        total = self.bias + sum(
+            weight * found.get(name, 0.0) for name, weight in self.weights.items()
+        )
         return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
 
 
@@ -106,8 +92,13 @@ class Weighing:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        models = [Logistic(dict(found[name]["weights"]), float(found[name]["bias"])) for name in ("supported", "contradicted")]
-        return cls(models[0], models[1], float(found["support_from"]), float(found["contradict_from"]))
+        models = [
+            Logistic(dict(found[name]["weights"]), float(found[name]["bias"]))
+            for name in ("supported", "contradicted")
+        ]
+        return cls(
+            models[0], models[1], float(found["support_from"]), float(found["contradict_from"])
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """What `of` reads."""
