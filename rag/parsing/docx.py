@@ -1,10 +1,13 @@
-"""DOCX, through python-docx: headings by style, lists, tables, footnotes, and the pages that the writing program noted."""
+"""DOCX, through python-docx: headings by style, lists, tables, footnotes, and the pages that the
+writing program noted.
+"""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import docx
@@ -61,6 +64,8 @@ def _rejoined(first: str, second: str) -> str | None:
 
 def _body(document: Any) -> Iterator[Block]:
     items: list[str] = []
+    caption = ""
+    """Right above."""
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
         element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
         if isinstance(element, Paragraph) and _is_item(element):
@@ -69,12 +74,20 @@ def _body(document: Any) -> Iterator[Block]:
         if items:
             yield Block("\n".join(items))
             items = []
-        yield _table(element) if isinstance(element, Table) else _paragraph(element)
+        if isinstance(element, Table):
+            yield replace(_table(element), context=(caption,) if caption else ())
+            caption = ""
+            continue
+        block = _paragraph(element)
+        caption = block.text if _is_caption(element) else ""
+        yield replace(block, context=(caption,) if caption else ())
     yield Block("\n".join(items))
 
 
 def _children(element: Any, *tags: str) -> Iterator[Any]:
-    """What is called so in an element, and in the content controls of it; a table of contents is left out."""
+    """What is called so in an element, and in the content controls of it; a table of contents is
+    left out.
+    """
     stack = list(element)[::-1]
     while stack:
         node = stack.pop()
@@ -82,6 +95,10 @@ def _children(element: Any, *tags: str) -> Iterator[Any]:
             yield node
         elif node.tag in _CONTROLS and not any(g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)):
             stack += list(node)[::-1]
+
+
+def _is_caption(paragraph: Paragraph) -> bool:
+    return ((paragraph.style.name if paragraph.style else "") or "").lower() == "caption"
 
 
 def _paragraph(paragraph: Paragraph) -> Block:
@@ -113,7 +130,9 @@ def _item(paragraph: Paragraph) -> str:
 
 
 def _table(table: Table) -> Block:
-    """A line for each row; a cell that spans several stands once. A first row that is marked to be repeated names the columns."""
+    """A line for each row; a cell that spans several stands once. A first row that is marked to be
+    repeated names the columns.
+    """
     found = list(_children(table._tbl, qn("w:tr")))
     rows = [[" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found]
     headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None

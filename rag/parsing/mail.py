@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from email import policy
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from email.policy import EmailPolicy
+from typing import Any
 
 from rag.parsing.base import Parsed, Part, Unreadable
 from rag.parsing.blocks import Block, join
@@ -15,6 +16,11 @@ from rag.parsing.html import fragment
 
 _FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+_HEADERS, _QUOTED, _SIGNATURE = "message headers", "quoted text", "signature"
+"""The sections of a message that are not what its sender wrote."""
+_ALL_BELOW = re.compile(r"-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:", re.I)
+_QUOTES_BELOW = re.compile(rf"(?:On|Am|Le) .{{6,200}}(?:wrote|schrieb.{{0,100}}|écrit) ?:\s*\Z|{_ALL_BELOW.pattern}", re.I)
+_LONGEST_HEADER = 4000
 _SHOWN = ("From", "To", "Cc", "Date")
 _METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
 
@@ -29,6 +35,13 @@ def parts(content: bytes) -> Iterator[Part]:
         yield Part(f"{number:05}.eml", _Message(content[begin:end]))
 
 
+class _Bounded(EmailPolicy):
+    """Long headers are as they stand: the library takes quadratic time for their grammar."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        return value if len(value) > _LONGEST_HEADER else super().header_fetch_parse(name, value)
+
+
 class _Message:
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -38,12 +51,14 @@ class _Message:
 
 
 def parse(content: bytes) -> Parsed:
-    """Subject, headers and body as text; the plain body if there is one. Raises Unreadable if it is no message."""
-    message = BytesParser(policy=policy.default).parsebytes(content)
+    """Subject, headers and body as text; the plain body if there is one. Raises Unreadable if it is
+    no message.
+    """
+    message: Any = BytesParser(policy=_Bounded()).parsebytes(content)
     headers = _headers(message)
     if not any(headers.values()):
         raise Unreadable("is not a message: it has no headers")
-    blocks = [Block(headers["Subject"], 1), Block(_lines(headers, _SHOWN)), *_body(message)]
+    blocks = [Block(headers["Subject"], 1), Block(_lines(headers, _SHOWN), context=(_HEADERS,)), *_body(message)]
     attached = [name for part in message.walk() if (name := _name(part))]
     blocks.append(Block(f"Attachments: {', '.join(attached)}" if attached else ""))
     metadata = {key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]}
@@ -93,7 +108,27 @@ def _body(message: EmailMessage) -> Iterator[Block]:
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
-            yield from fragment(text) if kind == "text/html" else [Block(text)]
+            yield from fragment(text) if kind == "text/html" else _plain(text)
+
+
+def _plain(text: str) -> Iterator[Block]:
+    """What the sender wrote, and apart from it what is quoted and the signature."""
+    part: list[str] = []
+    context: tuple[str, ...] = ()
+    for line in text.split("\n"):
+        here = context
+        if line.startswith(">") or _QUOTES_BELOW.match(line):
+            here = (_QUOTED,)
+        elif line in ("-- ", "--") or (context == (_SIGNATURE,) and line.strip()):
+            here = (_SIGNATURE,)
+        elif line.strip() and context == (_QUOTED,) and not _ALL_BELOW.match(line):
+            here = (_QUOTED,) if part and _ALL_BELOW.match(part[0]) else ()
+        if here != context and part:
+            yield Block("\n".join(part), context=context)
+            part = []
+        context = here
+        part.append(line)
+    yield Block("\n".join(part), context=context)
 
 
 def _text(part: Message) -> str:

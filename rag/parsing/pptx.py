@@ -1,4 +1,6 @@
-"""PPTX, through python-pptx: a slide is a page under its title; its notes stand below what it shows."""
+"""PPTX, through python-pptx: a slide is a page under its title; its notes stand below what it
+shows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from pptx import Presentation
 from rag.parsing.base import Parsed, of_pages
 from rag.parsing.blocks import DEEPEST_INDENT, Block
 from rag.parsing.office import core_metadata
+from rag.parsing.tables import lines
 
 
 def parse(content: bytes) -> Parsed:
@@ -45,7 +48,8 @@ def _flat(shapes: Any) -> Iterator[Any]:
 def _shape(shape: Any) -> Block:
     if getattr(shape, "has_table", False) and shape.has_table:
         rows = ([cell for cell in row.cells if not cell.is_spanned] for row in shape.table.rows)
-        return Block("\n".join(" | ".join(" ".join(cell.text_frame.text.split()) for cell in row) for row in rows))
+        texts = [[" ".join(cell.text_frame.text.split()) for cell in row] for row in rows]
+        return Block(lines(texts, bool(shape.table.first_row)))
     if not shape.has_text_frame:
         return Block("")
     filled = [(p.text.replace("\v", "\n").strip(), p.level) for p in shape.text_frame.paragraphs if p.text.strip()]

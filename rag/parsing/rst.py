@@ -1,12 +1,15 @@
-"""reStructuredText as documentation has it: headings, lists, tables, literal blocks and the text of directives.
+"""reStructuredText as documentation has it: headings, lists, tables, literal blocks and the text of
+directives.
 
-Read line by line rather than through docutils, which knows no Sphinx, stops at its first error and takes seconds for a long file.
+Read line by line rather than through docutils, which knows no Sphinx, stops at its first error and
+takes seconds for a long file.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rag.parsing.blocks import Block, join
 from rag.parsing.tables import lines as rows_as_lines
@@ -30,12 +33,20 @@ _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()
 )
 _LITERAL = frozenset("code code-block sourcecode parsed-literal literalinclude prompt productionlist doctest".split())
+_OBJECTS = frozenset(
+    (
+        "option cmdoption confval envvar setting function method class attribute data exception macro type var "
+        "property decorator describe object classmethod staticmethod command directive role member enumerator struct"
+    ).split()
+)
+"""Directives whose argument is the name of what their body is about."""
 _METADATA = frozenset("author authors date language".split())
 _DEEPEST = 20
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text."""
+    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text.
+    """
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
     text, sections = join(reader.blocks(lines, 0))
@@ -63,6 +74,10 @@ class _Reader:
             elif lines[at].startswith("..") and (lines[at] == ".." or lines[at][2:3].isspace()):
                 after = _body_end(lines, at + 1)
                 yield from self._explicit(lines[at], lines[at + 1 : after], depth)
+                at = after
+            elif _is_term(lines, at):
+                after = _body_end(lines, at + 1)
+                yield from self._defined(_inline(lines[at]), _dedent(lines[at + 1 : after]), depth)
                 at = after
             else:
                 after = _paragraph_end(lines, at)
@@ -96,11 +111,20 @@ class _Reader:
         elif name in ("image", "figure", "graphviz", "kernel-figure", "kernel-image"):
             yield from self._nested(body, depth)
         elif name in ("list-table", "flat-table"):
-            yield Block(_inline(argument))
-            yield Block(rows_as_lines([*_list_table(body)], headed))
+            caption = (_inline(argument),) if argument else ()
+            yield Block(_inline(argument), context=caption)
+            yield Block(rows_as_lines([*_list_table(body)], headed), context=caption)
+        elif name in _OBJECTS and argument:
+            yield from self._defined(argument, body, depth)
         else:
             apart = [""] if below and not below[0] else []
             yield from self._nested([argument, *apart, *body], depth)
+
+    def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Block]:
+        """A term or an object, and what is said of it with its name as context."""
+        yield Block(term, context=(term,))
+        for block in self._nested(body, depth):
+            yield replace(block, context=(term, *block.context))
 
     def _nested(self, body: list[str], depth: int) -> Iterator[Block]:
         if depth < _DEEPEST:
@@ -135,6 +159,15 @@ def _heading(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
     if over and over.group(1) != rule.group(1):
         return None
     return lines[text].strip(), rule.group(1) * (2 if over else 1), under + 1
+
+
+def _is_term(lines: Sequence[str], at: int) -> bool:
+    """Whether a line at the margin is defined by the lines below it, which are indented."""
+    if at + 1 >= len(lines) or lines[at][0].isspace() or not lines[at + 1][:1].isspace():
+        return False
+    line = lines[at]
+    marks = (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
+    return not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
 
 
 def _body_end(lines: Sequence[str], at: int) -> int:
@@ -209,7 +242,9 @@ def _grid(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a simple table, by the columns of its first rule; a row whose first cell is empty goes on."""
+    """The rows of a simple table, by the columns of its first rule; a row whose first cell is empty
+    goes on.
+    """
     starts = [match.start() for match in re.finditer(r"=+", lines[0])]
     row: list[str] = []
     for line in lines:

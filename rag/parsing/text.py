@@ -1,10 +1,13 @@
-"""Plain text: kept to the character, but for blank lines between paragraphs of one line; a short first line is its title."""
+"""Plain text: kept to the character, but for blank lines between paragraphs of one line; a short
+first line is its title.
+"""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
+from rag.parsing.text_outline import outline
 from rag.types import Section
 
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
@@ -22,7 +25,9 @@ _LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, no sections, metadata): lines such as "Date: 2026-02-10" right below the title are metadata too."""
+    """(text, sections, metadata): lines such as "Date: 2026-02-10" right below the title are
+    metadata too.
+    """
     lines = [line.strip() for line in source.splitlines()[:8]]
     filled = [line for line in lines if line]
     headers = [match for line in filled[:4] if (match := _HEADER.fullmatch(line))]
@@ -30,13 +35,16 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     wrapped = len(lines) > 1 and lines[0] != "" and lines[1] != "" and len(lines[0]) > _WRAPPED and not headers
     if _is_title(filled[:2]) and not wrapped:
         metadata["title"] = filled[0]
-    return _apart(source) if _has_lines_as_paragraphs(source) else source, (), metadata
+    text = _apart(source) if _has_lines_as_paragraphs(source) else source
+    return text, outline(text), metadata
 
 
 def _has_lines_as_paragraphs(source: str) -> bool:
-    """Whether most of the text stands in lines that are too long to be wrapped, and the lines after them begin anew.
+    """Whether most of the text stands in lines that are too long to be wrapped, and the lines after
+    them begin anew.
 
-    Then a line end is all that parts a headline from the first sentence. Lines wrapped at any width go on in lower case.
+    Then a line end is all that parts a headline from the first sentence. Lines wrapped at any width
+    go on in lower case.
     """
     lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
     long = [line for line in lines if len(line) > _LONG]

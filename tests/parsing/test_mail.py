@@ -25,7 +25,8 @@ def test_a_message() -> None:
     (document,) = load_bytes("a.eml", made.as_bytes())
     head = "From: Ada Bell <ada@example.org>\nTo: bo@example.org\nDate: Fri, 13 Feb 2026 10:00:00 +0000"
     assert document.text == "\n\n".join(["Über den Fisch", head, "It was signed.", "Attachments: terms.pdf"])
-    assert [s.heading for s in document.sections] == ["Über den Fisch"]
+    headings = ["Über den Fisch", "Über den Fisch > message headers", "Über den Fisch"]
+    assert [s.heading for s in document.sections] == headings
     assert document.title == "Über den Fisch"
     assert document.metadata["author"] == "Ada Bell <ada@example.org>"
     assert (document.metadata["date"], document.metadata["year"]) == ("2026-02-13", "2026")
@@ -79,3 +80,28 @@ def test_where_the_plain_alternative_is_blank_the_other_is_read() -> None:
     made = message(body=" \n")
     made.add_alternative("<p>The lease ends on 31 May 2027.</p>", subtype="html")
     assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("The lease ends on 31 May 2027.")
+
+
+def test_what_is_quoted_and_the_signature_are_sections_of_their_own() -> None:
+    body = """It rises to 900.
+
+On Fri, 13 Feb 2026, Bo <bo@example.org> wrote:
+> How much is it?
+> Bo
+
+I hope that helps.
+--\x20
+Ada Bell
+Mill Lane 4
+"""
+    (document,) = load_bytes("a.eml", message("The rent", body).as_bytes())
+    said = [
+        (document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:])
+        for s in document.sections
+    ]
+    assert said[2:] == [
+        ("It rises to 900.", []),
+        ("On Fri, 13 Feb 2026, Bo <bo@example.org> wrote:", ["quoted text"]),
+        ("I hope that helps.", []),
+        ("--", ["signature"]),
+    ]

@@ -98,7 +98,8 @@ def test_a_source() -> None:
         "Ships",
         "[1] A note.",
     ]
-    headings = ["The sea", "The sea > Ports", "The sea > Ports > Small", "The sea > Ships"]
+    headings = ["The sea", "The sea > Ports", "The sea > Ports > Small"]
+    headings += ["The sea > Ports > Small > Catch", "The sea > Ships"]
     assert [section.heading for section in sections] == headings
     assert metadata == {"author": "Ada Bell", "date": "5 March 2024", "title": "The sea"}
 
@@ -162,3 +163,16 @@ def test_any_text_is_read(source: str) -> None:
 @given(st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=40), st.sampled_from([" ", "\n", "\n\n", "\n- "]))
 def test_every_word_of_prose_survives(words: list[str], between: str) -> None:
     assert parse(between.join(words))[0].replace("- ", "").split() == words
+
+
+def test_a_term_is_in_the_context_of_what_defines_it() -> None:
+    source = "A\n===\n\nretries\n   How often.\n\n   The default is three.\n\n"
+    source += ".. confval:: timeout\n\n   Seconds.\n\nAfter it all."
+    text, sections, _ = parse(source)
+    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [
+        ("A", "A"),
+        ("retries", "A > retries"),
+        ("timeout", "A > timeout"),
+        ("After it all.", "A"),
+    ]
+    assert text == "A\n\nretries\n\nHow often.\n\nThe default is three.\n\ntimeout\n\nSeconds.\n\nAfter it all."

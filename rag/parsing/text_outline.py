@@ -1,0 +1,165 @@
+"""Headings and terms of plain text, by how it is laid out: underlined, numbered and capital
+headings, indented definitions.
+
+Nothing is changed in the text: sections are offsets into it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.parsing.blocks import name_of
+from rag.types import Section
+
+_RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
+_NUMBERED = re.compile(
+    r"(?:(?:chapter|section|article|appendix|part|\u00a7) ?)?(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})",
+    re.I,
+)
+_CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
+_OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")
+_BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|[|+]")
+_LONGEST = 100
+_DEEPEST = 16
+"""Spaces before a term: what stands further right is centred."""
+_UNDERLINED, _CAPITAL = 10, 30
+"""Ranks of headings; those with numbers are as deep as these."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    text: str
+
+    @property
+    def indent(self) -> int:
+        return len(self.text) - len(self.text.lstrip())
+
+
+def outline(text: str) -> tuple[Section, ...]:
+    """The sections that the headings and terms of a plain text open."""
+    lines = _lines(text)
+    headings = dict(_headings(lines))
+    terms = _terms(lines, headings)
+    sections: list[Section] = []
+    path: list[tuple[int, str]] = []
+    open_terms: list[tuple[int, str]] = []
+    for at, line in enumerate(lines):
+        if not line.text.strip():
+            continue
+        before = list(open_terms)
+        if at in headings:
+            rank, name = headings[at]
+            path = [(other, heading) for other, heading in path if other < rank] + [(rank, name)]
+            open_terms = []
+        open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
+        if at in terms:
+            open_terms.append((line.indent, terms[at]))
+        if at in headings or open_terms != before:
+            names = [name for _, name in path] + [term for _, term in open_terms]
+            sections.append(Section(line.start, " > ".join(names)))
+    return tuple(sections)
+
+
+def _lines(text: str) -> list[_Line]:
+    lines: list[_Line] = []
+    start = 0
+    for raw in text.splitlines(keepends=True):
+        lines.append(_Line(start, raw.rstrip().expandtabs()))
+        start += len(raw)
+    return lines
+
+
+def _headings(lines: Sequence[_Line]) -> Iterator[tuple[int, tuple[int, str]]]:
+    """Numbers of lines with (rank, name) of the heading there."""
+    marks: list[str] = []
+    capitals = {at for at, line in enumerate(lines) if _is_capital(lines, at)}
+    numbered = {at for at, line in enumerate(lines) if _is_numbered(lines, at)}
+    for at, line in enumerate(lines):
+        rule = _RULE.fullmatch(lines[at + 1].text.strip()) if at + 1 < len(lines) else None
+        if rule and _is_underlined(lines, at):
+            mark = rule.group(1)
+            marks += [] if mark in marks else [mark]
+            depth = _number(line.text).count(".") if _number(line.text) else marks.index(mark)
+            yield at, (_UNDERLINED + depth, name_of(line.text))
+        elif at in numbered and ("." in _number(line.text) or not _is_item(lines, at)):
+            yield at, (_UNDERLINED + _number(line.text).count("."), name_of(line.text))
+        elif at in capitals and len(capitals) > 1:
+            yield at, (_CAPITAL, name_of(line.text))
+
+
+def _is_underlined(lines: Sequence[_Line], at: int) -> bool:
+    text, rule = lines[at].text.strip(), lines[at + 1].text.strip()
+    if (
+        not any(map(str.isalnum, text))
+        or len(text) > _LONGEST
+        or (_BULLET.match(text)
+        and not _number(text))
+    ):
+        return False
+    is_apart = (
+        at == 0
+        or not lines[at - 1].text.strip()
+        or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
+    )
+    return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40 and "  " not in text.strip()
+
+
+def _number(text: str) -> str:
+    found = _NUMBERED.fullmatch(text.strip())
+    return found.group(1) if found else ""
+
+
+def _is_numbered(lines: Sequence[_Line], at: int) -> bool:
+    """A short line by itself that begins with a number and then a capital."""
+    found = _NUMBERED.fullmatch(lines[at].text.strip())
+    if (
+        not found
+        or not found.group(2)[0].isupper()
+        or lines[at].text[-1] in ".,;:"
+        or not _is_alone(lines, at)
+    ):
+        return False
+    return lines[at].indent < 8
+
+
+def _is_alone(lines: Sequence[_Line], at: int) -> bool:
+    above = at == 0 or not lines[at - 1].text.strip()
+    return above and at + 1 < len(lines) and not lines[at + 1].text.strip()
+
+
+def _is_item(lines: Sequence[_Line], at: int) -> bool:
+    """Whether the next or the last line with text is numbered too: items of a list, not headings.
+    """
+    around = (range(at + 1, min(at + 6, len(lines))), range(at - 1, max(at - 6, -1), -1))
+    near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
+    return any(map(_number, near))
+
+
+def _is_capital(lines: Sequence[_Line], at: int) -> bool:
+    """A line in capitals as manual pages have them: alone, or above what is indented."""
+    line = lines[at]
+    if not _CAPITALS.fullmatch(line.text) or at + 1 >= len(lines):
+        return False
+    above = at == 0 or not lines[at - 1].text.strip()
+    return above and (not lines[at + 1].text.strip() or lines[at + 1].indent > 1)
+
+
+def _terms(lines: Sequence[_Line], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
+    """Names of lines that the lines below, which are indented deeper, define."""
+    found: dict[int, str] = {}
+    for at, line in enumerate(lines[:-1]):
+        text = line.text.strip()
+        below = lines[at + 1]
+        is_above = below.text.strip() and line.indent + 2 <= below.indent <= line.indent + 24
+        if not text or at in headings or not is_above or line.indent > _DEEPEST:
+            continue
+        above = at == 0 or not lines[at - 1].text.strip() or at - 1 in headings
+        option = _OPTION.match(text)
+        if option and (above or line.indent > 0):
+            found[at] = name_of(option.group(1))
+        elif above and not _BULLET.match(text) and len(text) <= 80 and text[-1] not in ".,;!?({[":
+            found[at] = name_of(text.rstrip(":"))
+    return found
