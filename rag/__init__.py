@@ -1,9 +1,28 @@
-"""rag: ask a folder of documents, get answers that stand in them, with the sentence to prove it."""
+"""Ask questions of a folder of documents: quoted answers with their sources, or "not found"."""
 
 import os as _os
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from rag import threads as _threads
 
 __version__ = "0.1.0"
 
 _threads.prepare(_os.environ)  # before anything imports torch, whose OpenMP reads the variables once
+
+if _TYPE_CHECKING:
+    from rag.errors import RagError
+    from rag.library import Index, open
+    from rag.settings import Settings
+    from rag.types import Answer, Citation, Document, Hit, Passage
+
+__all__ = ["Answer", "Citation", "Document", "Hit", "Index", "Passage", "RagError", "Settings", "open"]
+_HOMES = {"RagError": "rag.errors", "Index": "rag.library", "open": "rag.library", "Settings": "rag.settings"}
+
+
+def __getattr__(name: str) -> _Any:
+    """Names are imported when they are used: `rag --help` and `import rag` load nothing heavy."""
+    if name not in __all__:
+        raise AttributeError(f"module 'rag' has no attribute {name!r}")
+    return getattr(_import_module(_HOMES.get(name, "rag.types")), name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.confidence import Confidence
 from rag.engine import Engine, Searcher
-from rag.errors import AbsentError, InputError, OldError
+from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.ingestion.chunking import split
 from rag.models.registry import calibration_path, embedder_path
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
@@ -324,7 +324,7 @@ def _extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{what} needs {error.name}, which is not installed", f"run: pip install 'rag[{name}]'") from error
+        raise InputError(f"{what} needs {error.name}, which is not installed", f"run: {install_line(name)}") from error
 
 
 def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:

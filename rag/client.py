@@ -6,7 +6,7 @@
         answer = rag.ask("When was the JCPOA signed?")
         print(answer.answer, [citation.uri for citation in answer.citations])
 
-`AsyncClient` has the same methods, to await. Needs httpx: pip install 'rag[client]'.
+`AsyncClient` has the same methods, to await. Needs httpx, which the extra `client` brings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote
 
-from rag.errors import InputError, RagError
+from rag.errors import InputError, RagError, install_line
 from rag.server.schemas import (
     Claim,
     Deleted,
@@ -41,7 +41,7 @@ from rag.server.schemas import (
 try:
     import httpx
 except ModuleNotFoundError as error:
-    raise InputError("rag.client needs httpx, which is not installed", "run: pip install 'rag[client]'") from error
+    raise InputError("rag.client needs httpx, which is not installed", f"run: {install_line('client')}") from error
 
 T = TypeVar("T")
 _AGAIN = (429, 503)

@@ -16,6 +16,11 @@ Exit 0 is success, and exit 1 is a command's own "no", as grep has it: `rag ask`
 
 from __future__ import annotations
 
+from pathlib import Path
+
+DISTRIBUTION = "quoterag"
+"""What the package is called where packages are installed from."""
+
 
 class RagError(Exception):
     """`message` names the value and the cause; `hint` is what to do next."""
@@ -70,3 +75,29 @@ class ModelError(RagError):
 class BusyError(RagError):
     exit_code = 5
     status = 503
+
+
+def install_line(extra: str = "") -> str:
+    """The command that installs this package with an extra, from where it was installed the first time."""
+    wanted = f"[{extra}]" if extra else ""
+    root = Path(__file__).resolve().parents[1]
+    if (root / "pyproject.toml").is_file():  # runs from its sources
+        return f"pip install -e '{root}{wanted}'"
+    address = _installed_from()
+    if address.startswith("file://"):
+        return f"pip install '{address.removeprefix('file://')}{wanted}'"
+    return f"pip install '{DISTRIBUTION}{wanted}{f' @ {address}' if address else ''}'"
+
+
+def _installed_from() -> str:
+    """The address that pip noted (PEP 610); "" if it took the package from an index, or was not asked."""
+    import json
+    from importlib import metadata
+
+    try:
+        noted = json.loads(metadata.distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
+    address = str(noted.get("url", ""))
+    vcs = noted.get("vcs_info", {}).get("vcs", "")
+    return f"{vcs}+{address}" if vcs else address

@@ -8,7 +8,7 @@ from rag.settings import Settings
 
 def test_what_the_caller_gives_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
     file = tmp_path / "rag.toml"
-    file.write_text('read = 3\nalpha = 0.5\nindex = "from-file"\n')
+    file.write_text('top_k = 3\nalpha = 0.5\nindex = "from-file"\n')
     environment = {"RAG_CONFIG": str(file), "RAG_TOP_K": "4", "RAG_ALPHA": "0.6"}
     settings = Settings.load(environment, top_k=5, index=None)
     assert (settings.top_k, settings.alpha, settings.index) == (5, 0.6, Path("from-file"))
@@ -28,7 +28,7 @@ def test_rag_toml_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"RAG_REED": "3"}, "unknown setting 'reed' in the environment\n  did you mean read?"),
+        ({"RAG_TOP_H": "3"}, "unknown setting 'top_h' in the environment\n  did you mean top_k?"),
         ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not of kind int"),
         ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
         ({"RAG_READ": "4"}, "the setting 'read' in the environment is now called 'top_k'"),
@@ -63,10 +63,10 @@ def test_who_names_a_folder_means_the_folder() -> None:
     ("content", "said"),
     [
         ("index = 5", "index = 5"),
-        ("read = inf", "read = inf"),
-        ("read = nan", "read = nan"),
-        ("read = 8.7", "read = 8.7"),
-        ("read = 8.0", "read = 8.0"),
+        ("top_k = inf", "top_k = inf"),
+        ("top_k = nan", "top_k = nan"),
+        ("top_k = 8.7", "top_k = 8.7"),
+        ("top_k = 8.0", "top_k = 8.0"),
         (f"alpha = 1{'0' * 400}", "alpha = 1000"),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "content", [b"read = [1]", b"read = true", b"reader", b"nothing = 1", b"\xff\xfe", b"x = " + b"[" * 9999]
+    "content", [b"top_k = [1]", b"top_k = true", b"reader", b"nothing = 1", b"\xff\xfe", b"x = " + b"[" * 9999]
 )
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rag.toml"

@@ -36,9 +36,7 @@ class Read:
     sides: tuple[str, ...] = ()
 
 
-def answer(
-    read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]
-) -> Answer:
+def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]) -> Answer:
     """The answer in the form that is wanted, or in the nearest one that what was read allows; or
     why there is none."""
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
@@ -48,9 +46,7 @@ def answer(
     return made or replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
 
 
-def _in_form(
-    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
-) -> Answer | None:
+def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
     """None where only the span is left."""
     if read.form == "comparison" and len(read.sides) == 2:
         return _comparison(read, spans, rule)
@@ -59,9 +55,7 @@ def _in_form(
     return _quoted(read, spans, rule, models)
 
 
-def _quoted(
-    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
-) -> Answer | None:
+def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
     """Sentences, or the list around them."""
     found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
     if not found:
@@ -69,9 +63,7 @@ def _quoted(
         confidence, least = spans.confidence, rule.threshold
     else:
         model = models.get(read.form) or models["sentences"]
-        confidence = model(
-            form_confidence.of_sentences(read.question, found, spans.confidence, read.hits)
-        )
+        confidence = model(form_confidence.of_sentences(read.question, found, spans.confidence, read.hits))
         least = model.threshold if rule.calibrated else rule.threshold
     if not found:
         return None
@@ -116,13 +108,10 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
 
 
 def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer:
-    """From the verdict of the passage that is surest of one, with the sentence there that says so.
-    """
+    """From the verdict of the passage that is surest of one, with the sentence there that says so."""
     verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
     model = models["yes_no"]
-    confidence = model(
-        form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence)
-    )
+    confidence = model(form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence))
     least = model.threshold if rule.calibrated else rule.threshold
     pieces = _said_by(read, verdict)
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
@@ -149,9 +138,7 @@ def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
 
 def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
     """One piece for each side, from what speaks of it."""
-    found = [
-        s for s in sentences_of(read.output) if _stands(s, read.documents)
-    ] or comparing.from_spans(read.output)
+    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)] or comparing.from_spans(read.output)
     sides = comparing.sides(found, read.sides, read.documents)
     if not any(sides):
         return None
@@ -163,11 +150,7 @@ def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
     ]
     confidence = min((one.score for one in sides if one), default=0.0)
     if missing or confidence < rule.threshold / 2:
-        what = (
-            f'nothing was found on "{missing[0]}"'
-            if missing
-            else _unsure(pieces[0].text, confidence, rule.threshold / 2)
-        )
+        what = f'nothing was found on "{missing[0]}"' if missing else _unsure(pieces[0].text, confidence, rule.threshold / 2)
         return refused(spans, "comparison", what, confidence, pieces)
     return given(spans, "comparison", pieces, confidence)
 
@@ -209,11 +192,7 @@ def refused(
     """No answer in this form; what came `nearest` is an alternative."""
     sure = spans.confidence if confidence is None else confidence
     near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
-    best = (
-        (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),)
-        if spans.text
-        else ()
-    )
+    best = (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),) if spans.text else ()
     return replace(
         spans,
         text=None,
@@ -236,9 +215,7 @@ def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
     if form == "overview":
         return made
     labels = [piece.label for piece in about.pieces]
-    return replace(
-        made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more
-    )
+    return replace(made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more)
 
 
 def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:

@@ -71,9 +71,7 @@ class Catalogued:
     more: int = 0
 
 
-def catalogue(
-    question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
-) -> Catalogued | None:
+def catalogue(question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]) -> Catalogued | None:
     """What titles, metadata and counts say; None if they do not, or if it is not certain what is
     asked. `listed`: the documents that the filter leaves, without their text."""
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
@@ -119,19 +117,12 @@ def _metadata(
 ) -> Catalogued | None:
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
-    value = (
-        next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
-        if document
-        else ""
-    )
+    value = next((document.metadata[key] for key in keys if document.metadata.get(key)), "") if document else ""
     return Catalogued(value, [_first(document)]) if document and value else None
 
 
-def _mentioning(
-    what: str, count: bool, library: Library, listed: Sequence[Document]
-) -> Catalogued | None:
-    """The documents that hold the words, the phrase first; each with its first sentence that does.
-    """
+def _mentioning(what: str, count: bool, library: Library, listed: Sequence[Document]) -> Catalogued | None:
+    """The documents that hold the words, the phrase first; each with its first sentence that does."""
     allowed = {document.id for document in listed}
     ids = [number for number, _ in library.lexical(what, _CANDIDATES)]
     passages = library.passages(ids)
@@ -140,16 +131,10 @@ def _mentioning(
         passage = passages.get(number)
         if passage and passage.document_id in allowed:
             by_document.setdefault(passage.document_id, []).append(passage)
-    pieces = [
-        piece
-        for name, held in by_document.items()
-        if (piece := _mention(what, library.document(name), held))
-    ]
+    pieces = [piece for name, held in by_document.items() if (piece := _mention(what, library.document(name), held))]
     if not pieces:
         return None
-    return Catalogued(
-        _counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST)
-    )
+    return Catalogued(_counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST))
 
 
 def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Piece | None:
@@ -158,9 +143,7 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
     phrase = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
         begin = max(0, phrase.start() - 1000)
-        start, end = enclosing_sentence(
-            document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
-        )
+        start, end = enclosing_sentence(document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin)
         return Piece(quoted(document, begin + start, begin + end), label=document.title)
     wanted = content_words(what)
     for passage in passages:
@@ -177,9 +160,7 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Catalogue
     found = [document for one in listed[:MOST] if (document := library.document(one.id))]
     if not found:
         return None
-    return Catalogued(
-        _counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST)
-    )
+    return Catalogued(_counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST))
 
 
 def _counted(number: int) -> str:

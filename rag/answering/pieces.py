@@ -10,9 +10,7 @@ from rag.english.sentences import Offsets, enclosing_sentence
 from rag.types import Citation, Document, Piece
 
 GAP = " […] "
-_TOKEN = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+"
-)
+_TOKEN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+")
 """What is one word to a person: an address, a path, a name with hyphens or dots."""
 _UNIT = re.compile(
     r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred|thousand|million|billion|trillion|dozen)\b"
@@ -55,10 +53,7 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         said = "\n".join(piece.text for piece in pieces)
     else:
-        said = "".join(
-            (GAP if piece.gap else " " if number else "") + piece.text
-            for number, piece in enumerate(pieces)
-        )
+        said = "".join((GAP if piece.gap else " " if number else "") + piece.text for number, piece in enumerate(pieces))
     return f"{lead} {said}" if lead else said
 
 

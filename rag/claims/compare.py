@@ -35,10 +35,7 @@ _NOT_NAMES = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may "
     "june july august september october november december mr mrs ms dr".split()
 )
-_DENIALS = frozenset(
-    "not never no nor neither without cannot nobody nothing denied denies refused failed "
-    "lacks".split()
-)
+_DENIALS = frozenset("not never no nor neither without cannot nobody nothing denied denies refused failed lacks".split())
 _PRONOUNS = frozenset("he she it they his her its their".split())
 _DENIAL_WORD = re.compile(r"n['’]t\b|\b[a-z]+\b")
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))

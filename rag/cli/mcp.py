@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rag.cli.options import shared
-from rag.errors import InputError
+from rag.errors import InputError, install_line
 from rag.settings import Settings
 
 
@@ -22,7 +22,7 @@ def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str
     """Serve the documents to an agent over stdin and stdout (MCP).
 
     The agent's program starts it; rag connect writes the configuration for that. rag serve has the
-    same tools at /mcp. Needs: pip install 'rag[mcp]'.
+    same tools at /mcp. Needs the extra `mcp`: pip install '.[mcp]'.
 
     \b
     rag mcp --index notes/index
@@ -35,5 +35,5 @@ def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("mcp", "mcp_types"):
             raise
-        raise InputError("MCP needs mcp, which is not installed", "run: pip install 'rag[mcp]'") from error
+        raise InputError("MCP needs mcp, which is not installed", f"run: {install_line('mcp')}") from error
     run(settings, allow_writes, page if not page or page.endswith("/") else f"{page}/")

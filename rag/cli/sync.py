@@ -12,7 +12,7 @@ import click
 from rag import build
 from rag.cli.options import shared
 from rag.cli.progress import progress
-from rag.errors import BusyError, InputError, NotFoundError, RagError
+from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
 from rag.ingestion.sync import Changes
 from rag.render.json import print_json
 from rag.render.terminal import clean
@@ -61,7 +61,7 @@ def _follow(root: Path, index: Path, once: Callable[[], Changes], say: Callable[
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError as error:
-        raise InputError("--watch needs the package watchfiles", "pip install 'rag[watch]'") from error
+        raise InputError("--watch needs the package watchfiles", f"run: {install_line('watch')}") from error
     first = True
     busy = False
     # Watching begins before the first sync, so that what changes meanwhile is not missed.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.errors import InputError
 from rag.evaluation.records import Row
 
 DEPTH = 20
@@ -42,8 +41,6 @@ def _as_run(row: Row) -> tuple[dict[str, int], dict[str, float]]:
 
 
 def _library() -> Any:
-    try:
-        import ir_measures
-    except ImportError as error:
-        raise InputError("ranking measures need ir-measures, which is not installed", "pip install 'rag[eval]'") from error
+    import ir_measures  # late: it takes a while
+
     return ir_measures

@@ -6,7 +6,7 @@
     retriever = RagRetriever(source=Client("http://127.0.0.1:8000"), k=8)
     agent = create_agent(model, [answer_tool(Client("http://127.0.0.1:8000"))])
 
-Needs langchain-core: pip install 'rag[langchain]'.
+Needs langchain-core, which the extra `langchain` brings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from rag.client import Client
 from rag.engine import Engine
-from rag.errors import InputError
+from rag.errors import InputError, install_line
 from rag.integrations.passages import answered, passages
 
 try:
@@ -25,7 +25,7 @@ try:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.tools import StructuredTool
 except ModuleNotFoundError as error:
-    raise InputError("this needs langchain-core, which is not installed", "run: pip install 'rag[langchain]'") from error
+    raise InputError("this needs langchain-core, which is not installed", f"run: {install_line('langchain')}") from error
 
 TOOL = "ask_documents"
 ABOUT = (

@@ -5,7 +5,7 @@
 
     nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
 
-Needs llama-index-core: pip install 'rag[llama-index]'.
+Needs llama-index-core, which the extra `llama-index` brings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from rag.client import Client
 from rag.engine import Engine
-from rag.errors import InputError
+from rag.errors import InputError, install_line
 from rag.integrations.passages import Passage, Source, answered, passages
 
 try:
@@ -22,7 +22,7 @@ try:
     from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
     from llama_index.core.tools import FunctionTool
 except ModuleNotFoundError as error:
-    raise InputError("this needs llama-index-core, which is not installed", "run: pip install 'rag[llama-index]'") from error
+    raise InputError("this needs llama-index-core, which is not installed", f"run: {install_line('llama-index')}") from error
 
 TOOL = "ask_documents"
 ABOUT = (

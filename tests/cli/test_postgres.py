@@ -102,5 +102,5 @@ def test_without_the_extra_the_command_to_install_it_is_named(shared: Run, monke
     assert shared("list") == (
         2,
         "",
-        "rag: a PostgreSQL store needs psycopg, which is not installed\n  run: pip install 'rag[postgres]'\n",
+        f"rag: a PostgreSQL store needs psycopg, which is not installed\n  run: {install_line('postgres')}\n",
     )

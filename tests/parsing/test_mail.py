@@ -95,10 +95,7 @@ Ada Bell
 Mill Lane 4
 """
     (document,) = load_bytes("a.eml", message("The rent", body).as_bytes())
-    said = [
-        (document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:])
-        for s in document.sections
-    ]
+    said = [(document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:]) for s in document.sections]
     assert said[2:] == [
         ("It rises to 900.", []),
         ("On Fri, 13 Feb 2026, Bo <bo@example.org> wrote:", ["quoted text"]),

@@ -49,9 +49,7 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
             said.append({"role": "user", "content": turn})
             response = client.post("/v1/responses", json={"model": "rag", "input": said}).json()
             searched, message = response["output"]
-            chat = client.post(
-                "/v1/chat/completions", json={"model": "rag", "messages": said}
-            ).json()
+            chat = client.post("/v1/chat/completions", json={"model": "rag", "messages": said}).json()
             content = chat["choices"][0]["message"]["content"]
             understood += searched["queries"]
             assert searched["queries"] == [meant]
@@ -64,8 +62,5 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
 
 def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
-    assert (
-        in_context("When was she born?", turns, lambda _: "", 1000).question
-        == "When was Ada Lovelace born?"
-    )
+    assert in_context("When was she born?", turns, lambda _: "", 1000).question == "When was Ada Lovelace born?"
     assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.check import Report
-from rag.errors import InputError, NotFoundError
+from rag.errors import InputError, NotFoundError, install_line
 from rag.ingestion import deletion
 from rag.render.links import page_link
 from rag.server.api_keys import WRITE
@@ -127,7 +127,7 @@ class McpEndpoint:
 
             from rag.server.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError("MCP needs mcp, which is not installed here", "run: pip install 'rag[mcp]'") from error
+            raise NotFoundError("MCP needs mcp, which is not installed here", f"run: {install_line('mcp')}") from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         server.streamable_http_app(stateless_http=True, json_response=True, transport_security=checked_before)

@@ -1,0 +1,25 @@
+"""What an error tells a person to type can be typed."""
+
+import shlex
+import tomllib
+from pathlib import Path
+
+from rag.errors import DISTRIBUTION, install_line
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_distribution_has_one_name() -> None:
+    assert PROJECT["name"] == DISTRIBUTION
+
+
+def test_the_line_that_installs_an_extra_names_where_this_package_is() -> None:
+    assert shlex.split(install_line("office")) == ["pip", "install", "-e", f"{ROOT}[office]"]
+    assert shlex.split(install_line()) == ["pip", "install", "-e", str(ROOT)]
+
+
+def test_no_message_names_the_package_index_s_rag() -> None:
+    for path in [*(ROOT / "rag").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert "install 'rag" not in path.read_text(encoding="utf-8"), path
+        assert "install rag" not in path.read_text(encoding="utf-8"), path

@@ -1,0 +1,48 @@
+"""What the package offers to programs, with small models in the places of the real ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rag
+from rag import build
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
+    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "mill.txt").write_text("The mill in Leiden was built by Anna Visser.")
+    return tmp_path
+
+
+def test_the_public_names() -> None:
+    assert rag.__all__ == sorted(rag.__all__, key=lambda name: (name.islower(), name))
+    assert all(getattr(rag, name) for name in rag.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        rag.opne  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
+    with rag.open(folder / "index", threshold=0.0) as index:
+        assert index.ingest(folder / "texts").added == ["texts/mill.txt"]
+        assert [document.id for document in index.documents()] == ["texts/mill.txt"]
+        assert index.search("mill", 1)[0].passage.document_id == "texts/mill.txt"
+        answer = index.ask("Who built the mill?", filter=["type=txt"])
+        cited = answer.citations[0]
+        assert index.documents()[0].text[cited.start : cited.end] == cited.quote
+
+
+def test_an_index_that_is_not_there_is_an_error_of_the_package(folder: Path) -> None:
+    with pytest.raises(rag.RagError, match="nothing"):
+        rag.open(folder / "nothing").ask("Who?")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, rag; rag.Settings, rag.Answer; print({'torch', 'numpy', 'faiss'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
