@@ -47,8 +47,12 @@ def sync_command(
             files = build.files(settings, [root], name)
             if dry_run:
                 return sync.preview(root, files)
-            with progress(len(files)) as seen:
-                return sync.run(root, files, many, seen)
+            try:
+                with progress(len(files)) as seen:
+                    return sync.run(root, files, many, seen)
+            except KeyboardInterrupt:
+                click.echo("rag: stopped; what was stored stays in the index; run it again to go on", err=True)
+                sys.exit(130)
 
         if watch:
             _follow(root, settings.index, once, lambda changes: _say(changes, settings.place, as_json))

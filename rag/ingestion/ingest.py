@@ -194,11 +194,11 @@ class Ingest:
         """Parts that are as they were in a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
         if stamps := {document.id: digest for document in documents if document.stamp not in ("", digest)}:
-            _patiently(lambda: self._store.restamp(stamps))
+            patiently(lambda: self._store.restamp(stamps))
 
     def _drop(self, found: Found, held: Collection[str]) -> None:
         for document in self._by_file.get(str(found.path), []):
-            if document.source not in held and _patiently(functools.partial(self._store.delete, document.id)):
+            if document.source not in held and patiently(functools.partial(self._store.delete, document.id)):
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
@@ -229,7 +229,7 @@ class Ingest:
         """Embed, then store under the lock."""
         if batch.documents:  # no model loads for nothing
             vectors = embed(self._embedder, batch.documents)
-            _patiently(lambda: self._store_batch(batch.documents, vectors))
+            patiently(lambda: self._store_batch(batch.documents, vectors))
         for _ in range(batch.files):
             seen()
 
@@ -269,7 +269,7 @@ class Ingest:
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
 
 
-def _patiently(change: Callable[[], T]) -> T:
+def patiently(change: Callable[[], T]) -> T:
     """Make a change for which another writer may have to be waited for. Raises BusyError if that takes too long."""
     until = time.monotonic() + _PATIENCE
     while True:

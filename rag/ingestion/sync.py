@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, note_link
+from rag.ingestion.ingest import Ingest, note_link, patiently
 from rag.parsing.load import Found, Unreadable, is_in_index, load, no_file
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
@@ -52,6 +52,8 @@ class _Plan:
     """What could not be read before, of files that have not changed."""
     under: int = 0
     """Documents of the folder before."""
+    known: set[str] = field(default_factory=set)
+    """Ids of all documents before."""
 
 
 class Sync:
@@ -76,20 +78,28 @@ class Sync:
             plan = self._plan(root, files)
             if not many:
                 _guard(plan, root)
-            changes = self._apply(plan, seen)
-            self._stamps.keep({document.file for document in self._store.documents()})
-        self._stamps.save()
+            changes = self._make_room(plan)
+        try:
+            self._read(plan, changes, seen)  # in batches, between which the index is free for others
+            patiently(lambda: self._clear_up(plan, changes))
+        finally:
+            self._stamps.save()
         return changes
 
     def preview(self, root: Path, files: Iterable[Found]) -> Changes:
         """What `run` would do. A file that turns out not to be readable is among the added here."""
         plan = self._plan(root, files)
-        known = {document.file for document in self._store.documents()}
-        changes = _done_without_reading(plan)
-        for found in plan.to_read:
-            (changes.updated if str(found.path) in known else changes.added).append(found.document_id)
-        changes.dry_run = True
-        return changes
+        renamed = [(document.id, found.document_id) for old, found in plan.renamed for document in old]
+        read = [found.document_id for found in plan.to_read]
+        return Changes(
+            added=[name for name in read if name not in plan.known],
+            updated=[name for name in read if name in plan.known],
+            renamed=renamed,
+            removed=[document.id for document in plan.gone if document.id not in read],
+            unchanged=[document.id for document in plan.unchanged],
+            skipped=list(plan.skipped),
+            dry_run=True,
+        )
 
     def _plan(self, root: Path, files: Iterable[Found]) -> _Plan:
         by_file: dict[str, list[Document]] = {}
@@ -106,7 +116,7 @@ class Sync:
             note_link(self._stamps, one, by_file.get(str(path), []))
         gone = {file: here for file, here in by_file.items() if file not in found and self._has_left(file, root)}
         by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
-        plan = _Plan(skipped=nowhere, under=sum(len(here) for file, here in by_file.items() if self._is_of(file, root)))
+        plan = _Plan(skipped=nowhere)
         for file, one in found.items():
             known = by_file.get(file, [])
             digest = self._stamps.digest(one.path) if known or by_digest else ""
@@ -119,8 +129,40 @@ class Sync:
                 plan.skipped += skipped
             else:
                 plan.to_read.append(one)
-        plan.gone = [document for file, here in gone.items() if self._is_of(file, root) for document in here]
+        moved = self._moved(plan)
+        ours = [file for file in by_file if self._is_of(file, root) or any(is_under(file, old) for old in moved)]
+        plan.under = sum(len(by_file[file]) for file in ours)
+        plan.gone = [document for file in ours if file in gone for document in gone[file]]
+        plan.known = {document.id for here in by_file.values() for document in here}
+        self._check_names(plan, by_file, root)
         return plan
+
+    def _moved(self, plan: _Plan) -> list[Path]:
+        """Folders that are gone, of which files have come here under their own names: these folders are this one now."""
+        roots = (_root(document) for old, found in plan.renamed for document in old if document.id == found.document_id)
+        return [root for root in dict.fromkeys(roots) if root and _is_gone(str(root))]
+
+    def _check_names(self, plan: _Plan, by_file: Mapping[str, Sequence[Document]], root: Path) -> None:
+        """Files whose names documents have that stay are skipped. Raises InputError if nothing else is left of the folder."""
+        going = {document.id for old, _ in plan.renamed for document in old} | {document.id for document in plan.gone}
+        owners = {document.id: document for here in by_file.values() for document in here if document.id not in going}
+        free, taken = list[Found](), list[tuple[str, str]]()
+        for one in plan.to_read:
+            owner = owners.get(one.document_id)
+            if owner is None or owner.file == str(one.path) or self._is_moved(owner, one):
+                free.append(one)
+            else:
+                gone = ", which is gone" if _is_gone(owner.file) else ""
+                reason = f"its name {owner.id} is taken by {owner.source}{gone}; give the folder another with --name"
+                taken.append((str(one.path), reason))
+        plan.to_read = free
+        plan.skipped += taken
+        if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
+            path, reason = taken[0]
+            raise InputError(f"nothing of {root} can be taken in: {path}: {reason}", f"rag sync {root} --name ANOTHER")
+
+    def _is_moved(self, owner: Document, one: Found) -> bool:
+        return _is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
 
     def _may_take(self, file: str, gone: Mapping[str, Sequence[Document]], one: Found, root: Path) -> bool:
         """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here under its own name."""
@@ -136,22 +178,31 @@ class Sync:
         unlinked = is_under(link, root) and (_is_gone(link) or os.path.realpath(link) != file)
         return unlinked or _is_gone(file) or is_in_index(file, root)
 
-    def _apply(self, plan: _Plan, seen: Callable[[], object]) -> Changes:
-        changes, to_read, gone = _done_without_reading(plan), list(plan.to_read), list(plan.gone)
-        changes.renamed, changes.removed = [], []
+    def _make_room(self, plan: _Plan) -> Changes:
+        """Rename, and take out what must be gone before files are read: what stands elsewhere, and whose name is wanted."""
+        changes = Changes(unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped))
         for old, found in plan.renamed:
             if new := self._rename(old, found):
                 changes.renamed += [(a.id, b.id) for a, b in zip(old, new, strict=True)]
             else:
-                to_read.append(found)
-                gone += old
-        # What stands elsewhere goes first: as long as it is there, no other file may have its name.
-        left = {document.id for document in gone if not _is_gone(document.file) and self._store.delete(document.id)}
-        self._read(to_read, changes, seen)
-        put = {*changes.added, *changes.updated}  # a name that went to another file
-        unnamed = [document.id for document in gone if document.id not in put]
-        changes.removed += [document_id for document_id in unnamed if document_id in left or self._store.delete(document_id)]
+                plan.to_read.append(found)
+                plan.gone += old
+        wanted = {found.document_id for found in plan.to_read}
+        for document in plan.gone:
+            if (not _is_gone(document.file) or document.id in wanted) and self._store.delete(document.id):
+                changes.removed.append(document.id)
         return changes
+
+    def _clear_up(self, plan: _Plan, changes: Changes) -> None:
+        """Take out the rest of what is gone, but what another file has the name of now."""
+        put = {*changes.added, *changes.updated}
+        with self._store.writing():
+            first = set(changes.removed)
+            rest = [d.id for d in plan.gone if d.id not in put and d.id not in first and self._store.delete(d.id)]
+            self._stamps.keep({document.file for document in self._store.documents()})
+        gone = {document.id for document in plan.gone}
+        kept = [name for name in changes.removed if name not in put or name not in gone]
+        changes.removed = [*kept, *rest]
 
     def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
         """The documents under their new names, with the passages and vectors that they had; none if that cannot be."""
@@ -174,26 +225,23 @@ class Sync:
         free = taken is None or _is_gone(taken.file)
         return free and before is not None and (before.text, before.sections) == (new.text, new.sections)
 
-    def _read(self, files: Sequence[Found], changes: Changes, seen: Callable[[], object]) -> None:
-        if not files:
+    def _read(self, plan: _Plan, changes: Changes, seen: Callable[[], object]) -> None:
+        if not plan.to_read:
             return
         ingest = Ingest(self._store, self._embedder, self._passage_tokens, self._stamps, self._loader)
         try:
-            ingest.run(files, seen)
+            ingest.run(plan.to_read, seen)
         except InputError:
             if not ingest.report.skipped:
                 raise
         report = ingest.report
-        changes.added, changes.updated, changes.removed = report.added, report.updated, report.removed
+        put = [*report.added, *report.updated]
+        changes.added = [name for name in put if name not in plan.known]
+        changes.updated = [name for name in put if name in plan.known]
+        changes.removed += report.removed
         changes.unchanged += report.unchanged
         changes.skipped += report.skipped
         changes.passages = report.passages
-
-
-def _done_without_reading(plan: _Plan) -> Changes:
-    renamed = [(document.id, found.document_id) for old, found in plan.renamed for document in old]
-    removed, unchanged = [d.id for d in plan.gone], [d.id for d in plan.unchanged]
-    return Changes(renamed=renamed, removed=removed, unchanged=unchanged, skipped=list(plan.skipped))
 
 
 def _guard(plan: _Plan, root: Path) -> None:
@@ -201,6 +249,13 @@ def _guard(plan: _Plan, root: Path) -> None:
     if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
         message = f"{gone} of the {plan.under} documents of {root} are gone; nothing was changed"
         raise InputError(message, "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run")
+
+
+def _root(document: Document) -> Path | None:
+    """The folder that a document was ingested with; None for a part of a file, and for a file with another name than its id's."""
+    inside = document.id.partition("/")[2]
+    file = document.source
+    return Path(file[: -len(inside) - 1]) if inside and file.endswith(f"/{inside}") else None
 
 
 def is_under(source: str, root: Path) -> bool:

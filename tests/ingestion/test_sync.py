@@ -228,7 +228,7 @@ def test_a_link_whose_file_is_gone_takes_its_document_along(store: LocalStore, d
 def test_a_link_that_leads_elsewhere_now_is_followed(store: LocalStore, docs: Path, linked: Path, tmp_path: Path) -> None:
     linked.unlink()
     linked.symlink_to(fill(tmp_path / "elsewhere", "other.txt") / "other.txt")
-    assert done(sync(store, docs)) == {"added": ["docs/real.txt"]}
+    assert done(sync(store, docs)) == {"updated": ["docs/real.txt"]}
     assert stored(store)["docs/real.txt"].source == f"{tmp_path}/elsewhere/other.txt"
     assert set(stored(store)) == {*ALL, "docs/real.txt"}
 
@@ -315,6 +315,32 @@ def test_a_moved_folder_takes_its_documents_along(store: LocalStore, docs: Path,
     assert done(sync(store, moved)) == {"renamed": [(id, id) for id in ALL]}
     assert EMBEDDER.embedded == 0
     assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
+
+
+def test_after_a_move_nothing_is_left_of_where_it_was(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    (tmp_path / "new").mkdir()
+    moved = docs.rename(tmp_path / "new" / "docs")
+    (moved / "a.txt").unlink()
+    (moved / "b.md").write_text("Herrings, now.\n")
+    planned = preview(store, moved)
+    changes = sync(store, moved)
+    assert done(planned) == done(changes)
+    assert done(changes) == {"renamed": [(ALL[2], ALL[2])], "updated": [ALL[1]], "removed": [ALL[0]]}
+    assert state(store) == fresh(moved, tmp_path)
+
+
+def test_a_copied_folder_takes_no_names(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+    sync(store, docs)
+    copied = Path(shutil.copytree(docs, tmp_path / "copy" / "docs"))
+    for run in (preview, sync):
+        with pytest.raises(InputError, match="taken by"):
+            run(store, copied)
+    fill(copied, "d.txt")
+    planned, changes = preview(store, copied), sync(store, copied)
+    assert done(planned) == done(changes) == {"added": ["docs/d.txt"]}
+    assert planned.skipped == changes.skipped
+    assert len(changes.skipped) == 3
 
 
 def test_an_unreadable_kind_of_rename_is_read_again(store: LocalStore, docs: Path) -> None:
