@@ -192,7 +192,7 @@ def nearest(name: str, ids: Sequence[str]) -> list[str]:
     wanted = name.casefold()
     ends = [i for i in ids if i.casefold().endswith(f"/{wanted}") or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")]
     holds = [i for i in ids if wanted in i.casefold()]
-    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR))[:_NEAR]
+    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]
 
 
 def _without_text(document: Document) -> dict[str, object]:
