@@ -63,9 +63,9 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
         metadata = _metadata(document)
         titles = pdf_outline.read(document)
         pages = [_read(document, number) for number in range(len(document))]
-    whole, left_out = pages, 0
+    whole, names, left_out = pages, list[str](), 0
     if not keep_furniture:
-        pages, left_out = without_furniture(pages)
+        pages, names, left_out = without_furniture(pages)
         if not any(page.lines for page in pages):
             pages, left_out = whole, 0
     laid_out = _laid_out(pages)
@@ -74,6 +74,9 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
     if title := _title(blocks):
         metadata.setdefault("title", title)
+    missing = [name for name in names if name not in metadata.get("title", name)]
+    if missing:  # what each page is marked with names the document
+        metadata["title"] = f"{metadata['title']} ({', '.join(missing)})"
     blocks = pdf_outline.apply(blocks, titles) or blocks
     parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
     return replace(parsed, left_out=left_out)
