@@ -19,7 +19,7 @@ from rag.server.connections import AcceptErrors
 from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import Bounds, Guard
-from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions
+from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions, workplace
 from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import spans_to
@@ -73,7 +73,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
     )
     app.state.service, app.state.collections = service, collections
-    for module in (questions, documents, operations, check, openai, dify, collection_routes, feedback):
+    for module in (questions, documents, workplace, operations, check, openai, dify, collection_routes, feedback):
         app.include_router(module.router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)

@@ -9,7 +9,17 @@ from functools import cached_property
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SCRIPTS = ("dom.js", "text.js", "answer.js", "viewer.js", "documents.js", "app.js")
+SCRIPTS = (
+    "dom.js",
+    "text.js",
+    "threads.js",
+    "answer.js",
+    "render.js",
+    "viewer.js",
+    "sources.js",
+    "check.js",
+    "app.js",
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Page:
                 f"script-src {_digest(self.script)}",
                 f"style-src {_digest(self.style)}",
                 "connect-src 'self'",
-                "img-src data:",
+                "img-src data: blob:",
                 "base-uri 'none'",
                 "form-action 'none'",
                 "frame-ancestors 'none'",

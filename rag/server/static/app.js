@@ -1,17 +1,17 @@
-// The page: asking, what was asked before, links, keys of the keyboard.
+// The page: asking and following up, searching, links, keys of the keyboard.
 
 let asking = null;
-let shown = null;
+let mode = 'ask';
 
 // `heard` words are for screen readers alone: eyes see what they say.
 function say(words, { busy = false, heard = false } = {}) {
-  $('status').textContent = words;
+  $('status').textContent = upright(words);
   $('status').classList.toggle('busy', busy);
   $('status').classList.toggle('heard', heard);
 }
 
 // A comma parts two conditions only where the next one begins: "title=oil, gas, year>=2024" are two.
-const conditions = () => $('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean);
+const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...ticked()];
 
 function linkTo(question, filters) {
   const link = new URLSearchParams({ q: question });
@@ -19,91 +19,235 @@ function linkTo(question, filters) {
   return `#${link}`;
 }
 
-async function ask(question, filters) {
+function working(on) {
+  $('stop').hidden = !on;
+  $('submit').hidden = on;
+}
+
+function stop() {
+  if ($('stop').hidden) return false;
+  asking?.abort();
+  return true;
+}
+
+// Asks, and fills the turn's place in the thread as passages and the answer come.
+async function ask(turn) {
   asking?.abort();
   const mine = asking = new AbortController();
+  const before = conversation().filter((_, i) => thread.turns.filter(one => one.answer)[i] !== turn);
   document.body.classList.add('asked');
-  document.title = `${question} · rag`;
-  $('recent').hidden = true;
-  $('result').hidden = true;
+  document.title = `${turn.question} · rag`;
+  Object.assign(turn, { answer: null, problem: '', hits: [], error: null });
+  if (!thread.turns.includes(turn)) thread.turns.push(turn);
+  showThread();
   say('Searching', { busy: true });
+  working(true);
   const begun = performance.now();
   try {
-    const response = await postJson('/v1/ask', { question, filters, stream: true }, mine.signal);
+    const body = { question: turn.question, filters: turn.filters, stream: true };
+    if (before.length && me.features.includes('conversation')) body.conversation = before;
+    if (turn.form && me.features.includes('form')) body.form = turn.form;
+    const response = await postJson('/v1/ask', body, mine.signal);
     for await (const [name, data] of eventsOf(response)) {
-      if (name === 'search_results') say(`Reading ${count(data.hits.length, 'passage')}`, { busy: true });
+      if (name === 'search_results') {
+        turn.hits = data.hits;
+        say(`Reading ${count(data.hits.length, 'passage')}`, { busy: true });
+        redraw(turn);
+      }
       if (name === 'error') throw new Problem(data);
-      if (name === 'final_answer') show(data, filters, performance.now() - begun);
+      if (name === 'final_answer') {
+        turn.answer = slim(data);
+        turn.ms = performance.now() - begun;
+      }
     }
-    remember(question, filters);
+    say(turn.answer.answer === null ? 'Not found.' : `Answered. ${inWords(turn.answer.confidence)}, ${count(turn.answer.citations.length, 'citation')}.`, { heard: true });
   } catch (error) {
-    if (error.name === 'AbortError') return;
-    say('');
-    $('result').replaceChildren(problemBox(error));
-    $('result').hidden = false;
+    if (asking !== mine) return;
+    turn.problem = error.name === 'AbortError' ? 'Stopped' : error.message;
+    turn.error = error.name === 'AbortError' ? null : error;
+    say(turn.error ? '' : 'Stopped.');
     if (error.status === 409) countDocuments().catch(() => {});
   }
+  if (asking !== mine) return;
+  working(false);
+  turn.hits = [];
+  keepTurn(turn);
+  redraw(turn);
 }
 
 const read = ({ passages_read, passages_found }) =>
   passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage');
 
-function show(answer, filters, ms) {
-  shown = answer;
-  const time = ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-  const copy = button('Copy link', async () => {
-    await navigator.clipboard?.writeText(location.href).catch(() => {});
-    copy.textContent = 'Copied';
-    setTimeout(() => { copy.textContent = 'Copy link'; }, 1500);
-  }, { class: 'quiet small' });
-  $('result').replaceChildren(...renderAnswer(answer, openCitation),
-    el('p', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), copy));
-  $('result').hidden = false;
-  say(answer.answer === null ? 'Not found.' : `Answered. ${inWords(answer.confidence)}, ${count(answer.citations.length, 'citation')}.`, { heard: true });
+function actionsOf(turn) {
+  const { answer } = turn;
+  const time = turn.ms < 1000 ? `${Math.round(turn.ms)} ms` : `${(turn.ms / 1000).toFixed(1)} s`;
+  const copying = (label, what) => { const made = button(label, () => toClipboard(what(), made, label), { class: 'quiet small' }); return made; };
+  return el('div', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), el('span', { class: 'actions' },
+    thumbs(turn), copying('Copy', () => quotedPlain(answer)), copying('Copy as Markdown', () => quotedMarkdown(answer)),
+    copying('Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkTo(answer.question, turn.filters)}`)));
 }
 
-// What was asked before
+// A thumb becomes a gold question of rag eval; to a wrong answer the right one can be added.
+function thumbs(turn) {
+  if (!me.features.includes('feedback')) return null;
+  const { answer } = turn;
+  const give = async (right, correction) => {
+    const verdict = !right ? 'wrong' : answer.answer === null ? 'not_in_the_documents' : 'right';
+    const evidence = right ? answer.citations.slice(0, 20).map(({ document_id, cited_text }) => ({ document: document_id, sentence: cited_text })) : [];
+    try {
+      await postJson('/v1/feedback', { question: answer.question, verdict, answer: answer.answer, evidence, ...(correction ? { correction } : {}) });
+      Object.assign(turn, { thumb: right, corrected: correction || turn.corrected });
+      saveThreads();
+      redraw(turn);
+      say('Thank you: it is kept as a question for rag eval.', { heard: true });
+    } catch (error) { say(error.message); }
+  };
+  const one = (right, sign, label) => button(sign, () => give(right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
+  return [one(true, '\u{1F44D}', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, '\u{1F44E}', 'This answer is wrong'),
+    turn.thumb === false ? correction(turn, give) : null];
+}
 
-const recent = () => { try { return JSON.parse(localStorage.getItem('recent')) || []; } catch { return []; } };
+function correction(turn, give) {
+  if (turn.corrected) return el('span', { class: 'small soft' }, `Right would be: ${turn.corrected}`);
+  const words = el('input', { type: 'text', class: 'correction', placeholder: 'What is right?', 'aria-label': 'The right answer', on: { change: () => words.value.trim() && give(false, words.value.trim()) } });
+  return words;
+}
 
-function remember(question, filters) {
-  const others = recent().filter(one => one.question !== question || String(one.filters) !== String(filters));
-  try { localStorage.setItem('recent', JSON.stringify([{ question, filters }, ...others].slice(0, 12))); } catch { /* no storage */ }
+function turnView(turn) {
+  const cited = turn.answer ? piecesOf(turn.answer).map(piece => piece.citation).filter(Boolean) : [];
+  const open = (citation, from) => openCitation(citation, from, cited.includes(citation) ? cited : turn.answer ? turn.answer.citations : []);
+  const inside = turn.answer ? [...renderAnswer(turn.answer, open), actionsOf(turn)]
+    : turn.error ? [problemBox(turn.error, () => ask(turn))] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
+      : turn.hits?.length ? [el('div', { class: 'while' }, el('h3', {}, 'Passages found'), el('ol', { class: 'cards' }, turn.hits.slice(0, 4).map(hit => hitCard(hit, open, turn.question))))] : [];
+  const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' },
+    button('Edit', () => edit(turn), { class: 'quiet small', 'aria-label': `Edit the question ${turn.question}` }),
+    button('Ask again', () => ask(turn), { class: 'quiet small', 'aria-label': `Ask again: ${turn.question}` }),
+    button('Delete', () => removeTurn(turn), { class: 'quiet small', 'aria-label': `Delete the question ${turn.question}` })));
+  const narrowed = turn.filters.length ? el('p', { class: 'soft small' }, `Only where ${turn.filters.join(', ')}`) : null;
+  return el('article', { class: 'turn', 'data-turn': turn.id, 'aria-label': turn.question }, head, narrowed, inside);
+}
+
+function redraw(turn) {
+  $('thread').querySelector(`[data-turn="${turn.id}"]`)?.replaceWith(turnView(turn));
+  if (thread.turns.length > 1) $('thread').querySelector(`[data-turn="${turn.id}"]`)?.scrollIntoView({ block: 'start' });
+}
+
+function edit(turn) {
+  const box = el('textarea', { rows: '2', 'aria-label': 'Edit the question' });
+  box.value = turn.question;
+  const done = keep => { if (keep && box.value.trim()) { turn.question = box.value.trim(); ask(turn); } else redraw(turn); };
+  box.addEventListener('keydown', event => {
+    if (event.key === 'Enter' && !event.shiftKey) { event.preventDefault(); done(true); }
+    if (event.key === 'Escape') { event.stopPropagation(); done(false); }
+  });
+  $('thread').querySelector(`[data-turn="${turn.id}"] .asked-head`).replaceChildren(box,
+    el('span', { class: 'actions' }, button('Ask', () => done(true), { class: 'primary small' }), button('Cancel', () => done(false), { class: 'quiet small' })));
+  box.focus();
+}
+
+function removeTurn(turn) {
+  thread.turns = thread.turns.filter(one => one !== turn);
+  saveThreads();
+  if (thread.turns.length) showThread(); else leaveThread();
+  $('question').focus();
+}
+
+function showThread() {
+  $('recent').hidden = $('found').hidden = $('check').hidden = $('welcome').hidden = true;
+  $('thread').hidden = false;
+  $('title').textContent = upright(thread.title || thread.turns[0]?.question || '');
+  $('question-label').textContent = 'Ask a follow-up';
+  $('thread').replaceChildren(threadHead(), ...thread.turns.map(turnView));
+  if (thread.turns.length > 1) $('thread').lastChild.scrollIntoView({ block: 'start' });
+}
+
+function threadHead() {
+  const name = el('input', { type: 'text', 'aria-label': 'Name of the thread', maxlength: '200', on: { change: () => { thread.title = name.value.trim() || thread.turns[0].question; saveThreads(); $('title').textContent = upright(thread.title); } } });
+  name.value = thread.title || thread.turns[0]?.question || '';
+  return el('div', { class: 'thread-head' }, name, el('span', { class: 'actions' },
+    button('New thread', () => { leaveThread(); $('question').focus(); }, { class: 'quiet small' }),
+    el('details', { class: 'menu' }, el('summary', { class: 'quiet small' }, 'More'), el('span', { class: 'menu-items' },
+      button('Save as Markdown', () => download('thread.md', threadMarkdown(thread)), { class: 'quiet small' }),
+      button('Save as JSON', () => download('thread.json', JSON.stringify(thread, null, 2)), { class: 'quiet small' }),
+      button('Delete thread', () => { deleteThread(thread.id); leaveThread(); $('question').focus(); }, { class: 'danger small' })))));
+}
+
+function leaveThread() {
+  asking?.abort();
+  asking = null;
+  working(false);
+  newThread();
+  if (location.hash) history.replaceState(history.state, '', location.pathname);
+  goHome();
+}
+
+function goHome() {
+  document.body.classList.remove('asked');
+  document.title = 'rag';
+  $('title').textContent = { ask: 'What do your documents say?', search: 'Search the passages', check: 'Check a text against your documents' }[mode];
+  $('question-label').textContent = mode === 'search' ? 'Words or a question' : 'Your question';
+  $('thread').hidden = true;
+  $('ask').hidden = mode === 'check';
+  $('check').hidden = mode !== 'check';
+  $('found').hidden = mode !== 'search' || !$('found').firstChild;
+  $('submit').textContent = mode === 'search' ? 'Search' : 'Ask';
+  say('');
+  showRecent();
 }
 
 function showRecent() {
-  const before = recent();
-  $('recent').hidden = !before.length;
-  $('recent-list').replaceChildren(...before.map(({ question, filters }) =>
-    el('li', {}, button(question, () => { location.hash = linkTo(question, filters); }))));
+  $('recent').hidden = mode !== 'ask' || !threads.length;
+  $('recent-list').replaceChildren(...threads.map(one => el('li', {}, button(one.title, () => openThread(one), { class: 'thread-name' }), el('span', { class: 'soft small' }, count(one.turns.length, 'question')))));
 }
 
-// The address says what is asked, so that a link reproduces it. It stays in the browser: what follows # is sent nowhere.
+function openThread(one) {
+  thread = one;
+  document.body.classList.add('asked');
+  showThread();
+  $('thread').querySelector('h2').focus({ preventScroll: true });
+}
+
+function setMode(wanted) {
+  mode = wanted;
+  for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
+  if (mode === 'check') showCheck();
+  if (mode === 'ask' && thread.turns.length) { goHome(); document.body.classList.add('asked'); showThread(); } else goHome();
+  (mode === 'check' ? $('claims') : $('question')).focus();
+}
+
+async function search(question) {
+  say('Searching', { busy: true });
+  try {
+    const { hits } = await (await postJson('/v1/search', { question, filters: conditions(), k: 20 })).json();
+    $('found').replaceChildren(el('h2', {}, count(hits.length, 'passage')), el('ol', { class: 'cards' }, hits.map(hit => hitCard(hit, (citation, from) => openCitation(citation, from, []), question))));
+    say(`${count(hits.length, 'passage')} found.`, { heard: true });
+  } catch (error) {
+    say('');
+    $('found').replaceChildren(problemBox(error, () => search(question)));
+  }
+  $('found').hidden = false;
+  $('recent').hidden = true;
+}
+
+// The address says what is asked first, or which place of a document is looked at, so that a link reproduces it. It stays in
+// the browser: what follows # is sent nowhere.
 
 function follow() {
   const link = new URLSearchParams(location.hash.slice(1));
-  const question = link.get('q') || '';
-  const filters = link.getAll('f');
-  $('question').value = question;
-  $('filters').value = filters.join(', ');
-  if (filters.length) $('narrow').open = true;
-  grow();
-  if (question) { ask(question, filters); return; }
-  asking?.abort();
-  document.body.classList.remove('asked');
-  document.title = 'rag';
-  $('result').hidden = true;
-  shown = null;
-  say('');
-  showRecent();
-  if (link.get('document')) openPlace(link);
-}
-
-// A link of an agent's or a chat front end's citation: a document, opened at a place.
-function openPlace(link) {
-  const [start, end] = ['start', 'end'].map(name => Math.max(0, Number.parseInt(link.get(name), 10) || 0));
-  const place = { start_char_index: start, end_char_index: Math.max(start, end) };
-  openCitation({ document_id: link.get('document'), title: link.get('document'), ...place, highlight: place }, null);
+  const question = link.get('q');
+  if (question) {
+    newThread();
+    ask({ id: fresh(), question, filters: link.getAll('f'), form: '' });
+  } else if (!thread) {
+    newThread();
+    goHome();
+  }
+  const id = link.get('document');
+  if (id) {
+    const [start, end] = [link.get('start'), link.get('end')].map(Number);
+    const at = link.has('start') && start <= end ? { start_char_index: start, end_char_index: end, highlight: { start_char_index: start, end_char_index: end } } : {};
+    openCitation({ document_id: id, title: id, ...at, page: Number(link.get('page')) || undefined }, null, []);
+  }
 }
 
 function grow() {
@@ -115,38 +259,54 @@ function submit(event) {
   event.preventDefault();
   const question = $('question').value.trim();
   if (!question) return;
-  const link = linkTo(question, conditions());
-  if (location.hash === link) ask(question, conditions());
-  else location.hash = link;
+  if (mode === 'search') { search(question); return; }
+  const turn = { id: fresh(), question, filters: conditions(), form: $('form').value };
+  $('question').value = '';
+  grow();
+  if (!thread.turns.length) history.replaceState(history.state, '', linkTo(question, turn.filters));
+  ask(turn);
 }
 
-const typing = target => target instanceof HTMLElement && (target.matches('input, textarea') || target.closest('dialog'));
+const typing = target => target instanceof HTMLElement && (target.matches('input, textarea, select') || target.closest('dialog'));
 
 function press(event) {
-  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && closeSide()) { event.preventDefault(); return; }
+  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && (stop() || closePane('side') || closePane('sources'))) { event.preventDefault(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  const citation = shown && /^[1-9]$/.test(event.key) ? $('result').querySelector(`[data-citation="${event.key}"]`) : null;
-  const does = { '/': () => { $('question').focus(); $('question').select(); }, d: () => toggleDocuments(), '?': () => $('help').showModal() }[event.key] || (citation && (() => citation.click()));
+  const cardOf = number => $('thread').lastElementChild?.querySelector(`[data-citation="${number}"]`);
+  const citation = !$('thread').hidden && /^[1-9]$/.test(event.key) ? cardOf(event.key) : null;
+  const does = {
+    '/': () => { $('question').focus(); $('question').select(); }, d: toggleSources, '?': () => $('help').showModal(),
+    n: turning.citations.length ? () => turn(1) : null, p: turning.citations.length ? () => turn(-1) : null,
+  }[event.key] || (citation && (() => citation.click()));
   if (does) { event.preventDefault(); does(); }
 }
 
-function toggleDocuments() {
-  if ($('show-documents').getAttribute('aria-expanded') === 'true') closeSide();
-  else showDocuments($('show-documents'));
+function toggleSources() {
+  if (!$('sources').hidden) closePane('sources');
+  else showSources($('show-sources'));
 }
 
-function watchDrops() {
-  const files = event => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
-  const over = on => { $('drop').hidden = !on; };
-  addEventListener('dragover', event => { if (files(event)) { event.preventDefault(); over(true); } });
-  addEventListener('dragleave', event => { if (!event.relatedTarget) over(false); });
-  addEventListener('drop', event => { if (files(event)) { event.preventDefault(); over(false); add([...event.dataTransfer.files]); } });
+async function whoAmI() {
+  me = await getJson('/v1/me');
+  $('mode-check').hidden = !me.features.includes('check');
+  $('form-field').hidden = !me.features.includes('form');
+  $('show-account').hidden = !me.key;
+  $('show-account').textContent = upright(me.key || '') + (me.may_write ? '' : ' (read only)');
+  $('account-text').textContent = upright(`The key “${me.key}” may ask, search and look at documents${me.may_write ? ', and add and delete them' : '; it may not add or delete any'}.`);
+}
+
+async function whichCollections() {
+  const { collections } = await getJson('/v1/collections').catch(() => ({ collections: [] }));
+  $('collection').hidden = collections.length < 2;
+  $('collection').replaceChildren(...collections.map(({ name }, i) => el('option', { value: i ? name : '' }, name)));
+  $('collection').value = collection;
 }
 
 async function waitUntilReady() {
   for (;;) {
-    try { await countDocuments(); say(''); return; } catch (error) {
-      if (error.status !== 503) { say(''); $('result').replaceChildren(problemBox(error)); $('result').hidden = false; return; }
+    try { await whoAmI(); await countDocuments(); say(''); whichCollections(); return; } catch (error) {
+      if (error.status === 404 && collection) { useCollection(''); return; }
+      if (error.status !== 503) { say(''); $('found').replaceChildren(problemBox(error, () => location.reload())); $('found').hidden = false; return; }
       say(error.message[0].toUpperCase() + error.message.slice(1), { busy: true });
       await pause(800);
     }
@@ -156,14 +316,19 @@ async function waitUntilReady() {
 $('ask').addEventListener('submit', submit);
 $('question').addEventListener('input', grow);
 $('question').addEventListener('keydown', event => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); $('ask').requestSubmit(); }
+  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); if ($('stop').hidden) $('ask').requestSubmit(); }
 });
-$('show-documents').addEventListener('click', toggleDocuments);
-$('welcome-add').addEventListener('click', () => showDocuments($('welcome-add')));
+$('stop').addEventListener('click', stop);
+for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).addEventListener('click', () => setMode(name));
+$('show-sources').addEventListener('click', toggleSources);
+$('welcome-add').addEventListener('click', () => showSources($('welcome-add')));
 $('show-help').addEventListener('click', () => $('help').showModal());
+$('show-account').addEventListener('click', () => $('account').showModal());
+$('collection').addEventListener('change', () => useCollection($('collection').value));
+$('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
-$('home').addEventListener('click', event => { event.preventDefault(); closeSide(); location.hash = ''; $('question').focus(); });
-$('forget').addEventListener('click', () => { localStorage.removeItem('recent'); showRecent(); $('question').focus(); });
+$('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });
+$('forget').addEventListener('click', () => { threads = []; saveThreads(); showRecent(); $('question').focus(); });
 addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 watchDrops();

@@ -14,7 +14,7 @@ function el(tag, properties = {}, ...children) {
     else if (name === 'hidden' || name === 'disabled') made[name] = value;
     else made.setAttribute(name, value);
   }
-  const wanted = children.flat().filter(child => child !== null && child !== undefined && child !== '');
+  const wanted = children.flat(3).filter(child => child !== null && child !== undefined && child !== '');
   made.append(...wanted.map(child => typeof child === 'string' ? upright(child) : child));
   return made;
 }
@@ -45,9 +45,18 @@ function headers(more = {}) {
   return key ? { ...more, Authorization: `Bearer ${key}` } : more;
 }
 
+// What is under /v1/ is there for each collection too; the tab keeps which one is asked.
+const collection = sessionStorage.getItem('collection') || '';
+const within = path => collection && !path.startsWith('/v1/collections') ? path.replace('/v1/', `/v1/collections/${encodeURIComponent(collection)}/`) : path;
+
+function useCollection(name) {
+  name ? sessionStorage.setItem('collection', name) : sessionStorage.removeItem('collection');
+  location.assign(location.pathname);
+}
+
 // A request; where a key is needed it is asked for, and the request made again.
 async function request(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: headers(options.headers) }).catch(error => {
+  const response = await fetch(within(path), { ...options, headers: headers(options.headers) }).catch(error => {
     if (error.name === 'AbortError') throw error;
     throw new Problem({ detail: 'The service cannot be reached', hint: 'Is rag serve still running?' });
   });
@@ -78,6 +87,30 @@ function askForKey(why) {
     }, { once: true });
   });
   return keyAsked;
+}
+
+function problemBox(error, again) {
+  return el('div', { class: 'problem', role: 'alert' }, el('b', {}, error.message),
+    error.hint ? el('p', { class: 'soft' }, error.hint) : null,
+    again ? button('Try again', again, { class: 'small more' }) : null);
+}
+
+// Kept in this browser alone; without storage (a private window may have none) things last as long as the tab.
+const kept = {
+  get(name, otherwise) { try { return JSON.parse(localStorage.getItem(name)) ?? otherwise; } catch { return otherwise; } },
+  set(name, value) { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch { return false; } },
+};
+
+async function toClipboard(text, from, label) {
+  const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  from.textContent = done ? 'Copied' : 'Not allowed here';
+  setTimeout(() => { from.textContent = label; }, 1500);
+}
+
+function download(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+  el('a', { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
 // Server-sent events of a response, each as [name, data].

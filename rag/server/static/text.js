@@ -21,7 +21,7 @@ function marked(text, ranges, from = 0, to = text.length) {
   return cuts.slice(1).map((end, i) => {
     const start = cuts[i];
     const around = inside.filter(([a, b]) => a <= start && end <= b);
-    return around.reduceRight((node, [, , tag, name]) => el(tag, name ? { class: name } : {}, node), document.createTextNode(text.slice(start, end)));
+    return around.reduceRight((node, [, , tag, name]) => el(tag, name ? { class: name } : {}, node), document.createTextNode(upright(text.slice(start, end))));
   });
 }
 
@@ -30,6 +30,17 @@ function sentenceOf(citation) {
   const text = citation.cited_text;
   const [start, end] = units(text, [citation.highlight.start_char_index - at, citation.highlight.end_char_index - at]);
   return marked(text, [[start, end, 'mark']]);
+}
+
+// A text with the words of a question marked, endings apart: "led" marks "led", "signing" marks "signed".
+const SMALL = new Set('the and for are was were did does how what when who why which with from this that may can you your our its has have had not'.split(' '));
+function wordsMarked(text, question) {
+  const stems = [...new Set(question.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) || [])].filter(word => !SMALL.has(word)).map(word => word.slice(0, Math.max(3, word.length - 2)));
+  const ranges = [];
+  for (const match of text.matchAll(/[\p{L}\p{N}]+/gu)) {
+    if (stems.some(stem => match[0].toLowerCase().startsWith(stem))) ranges.push([match.index, match.index + match[0].length, 'mark', 'word']);
+  }
+  return marked(text, ranges);
 }
 
 const percent = share => `${Math.round(share * 100)}%`;

@@ -1,96 +1,186 @@
-// The side pane: one document, opened where it is cited.
+// The panes beside the thread, and in the right one a document, opened where it is cited.
 
-const AROUND = 20000;
-let cameFrom = null;
+const AROUND = 12000;
+const narrowScreen = matchMedia('(max-width: 56rem)');
+const cameFrom = {};
 
-function openSide(label, from, ...children) {
-  if (from) cameFrom = from;
-  $('side').replaceChildren(...children);
-  $('side').setAttribute('aria-label', label);
-  $('side').hidden = false;
-  document.querySelector('.layout').classList.add('split');
+const openPanes = () => ['side', 'sources'].filter(id => !$(id).hidden);
+
+// On a narrow screen a pane covers the page: it is a dialog, what is behind cannot be reached, and Back closes it.
+function becomeDialogs() {
+  const top = narrowScreen.matches ? openPanes()[0] : null;
+  for (const id of ['side', 'sources']) {
+    const dialog = id === top;
+    dialog ? $(id).setAttribute('role', 'dialog') : $(id).removeAttribute('role');
+    dialog ? $(id).setAttribute('aria-modal', 'true') : $(id).removeAttribute('aria-modal');
+    $(id).inert = !!top && id !== top;
+  }
+  for (const id of ['bar', 'main', 'skip']) $(id).inert = !!top;
+  document.body.classList.toggle('covered', !!top);
 }
 
-function closeSide() {
-  if ($('side').hidden) return false;
-  $('side').hidden = true;
-  $('side').replaceChildren();
-  document.querySelector('.layout').classList.remove('split');
-  $('show-documents').setAttribute('aria-expanded', 'false');
-  document.querySelectorAll('.card[aria-current]').forEach(card => card.removeAttribute('aria-current'));
-  (cameFrom && cameFrom.isConnected ? cameFrom : $('question')).focus();
-  cameFrom = null;
+function openPane(id, label, from, ...children) {
+  if (from && !$(id).contains(from)) cameFrom[id] = from;
+  const opened = $(id).hidden;
+  $(id).replaceChildren(...children);
+  $(id).setAttribute('aria-label', label);
+  $(id).hidden = false;
+  document.body.classList.add(`with-${id}`);
+  if (opened && narrowScreen.matches) history.pushState({ pane: id }, '');
+  becomeDialogs();
+}
+
+function closePane(id, back = true) {
+  if ($(id).hidden) return false;
+  $(id).hidden = true;
+  $(id).replaceChildren();
+  document.body.classList.remove(`with-${id}`);
+  becomeDialogs();
+  if (id === 'sources') $('show-sources').setAttribute('aria-expanded', 'false');
+  else document.querySelectorAll('.card[aria-current]').forEach(card => card.removeAttribute('aria-current'));
+  (cameFrom[id] && cameFrom[id].isConnected ? cameFrom[id] : $('question')).focus();
+  delete cameFrom[id];
+  if (back && history.state?.pane === id) history.back();
   return true;
 }
 
-function sideHead(title, under) {
+addEventListener('popstate', event => {
+  const wanted = event.state?.pane;
+  for (const id of openPanes()) if (narrowScreen.matches && id !== wanted) closePane(id, false);
+});
+narrowScreen.addEventListener('change', becomeDialogs);
+
+function paneHead(id, title, under, ...more) {
   const heading = el('h2', { tabindex: '-1' }, title);
-  const head = el('div', { class: 'side-head' }, el('div', {}, heading, el('p', { class: 'small soft' }, under)),
-    button('×', closeSide, { class: 'quiet close', 'aria-label': 'Close', title: 'Close (Esc)' }));
+  const head = el('div', { class: 'pane-head' }, el('div', {}, heading, under ? el('p', { class: 'small soft' }, under) : null), more,
+    button('×', () => closePane(id), { class: 'quiet close', 'aria-label': 'Close', title: 'Close (Esc)' }));
   return [head, heading];
 }
 
 const addressOf = id => `/v1/documents/${id.split('/').map(encodeURIComponent).join('/')}`;
 
-async function openCitation(citation, from) {
+let turning = { citations: [], at: -1 };  // what "next citation" goes through
+
+function turn(by) {
+  const { citations, at } = turning;
+  const next = citations[(at + by + citations.length) % citations.length];
+  if (next) openCitation(next, null, citations);
+}
+
+async function openCitation(citation, from, citations = turning.citations) {
   document.querySelectorAll('.card[aria-current]').forEach(card => card.removeAttribute('aria-current'));
   if (from && from.classList.contains('card')) from.setAttribute('aria-current', 'true');
-  const [head, heading] = sideHead(citation.title, citation.document_id);
-  const body = el('div', { class: 'side-body', tabindex: '0', role: 'region', 'aria-label': `Text of ${citation.title}` }, el('p', { class: 'soft' }, 'Opening…'));
-  openSide(citation.title, from, head, body);
+  turning = { citations, at: citations.indexOf(citation) };
+  const several = citations.length > 1 && turning.at >= 0;
+  const [head, heading] = paneHead('side', citation.title || citation.document_id, citation.document_id,
+    several ? button('‹', () => turn(-1), { class: 'quiet', 'aria-label': 'Previous citation', title: 'Previous citation (p)' }) : null,
+    several ? button('›', () => turn(1), { class: 'quiet', 'aria-label': 'Next citation', title: 'Next citation (n)' }) : null);
+  const scroller = el('div', { class: 'pane-body', tabindex: '0', role: 'region', 'aria-label': `Text of ${citation.title || citation.document_id}` }, el('p', { class: 'soft' }, 'Opening…'));
+  openPane('side', citation.title || 'Document', from, head, scroller);
   heading.focus({ preventScroll: true });
   try {
     const address = addressOf(citation.document_id);
     const [detail, bytes] = await Promise.all([getJson(address), request(`${address}/text`).then(response => response.arrayBuffer())]);
+    if (!head.isConnected) return;
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-    body.replaceChildren(...documentView(text, detail, citation, body));
-    const found = body.querySelector('mark') || body.querySelector('.sentence');
-    if (found) found.scrollIntoView({ block: 'center' });
+    heading.textContent = upright(detail.title);
+    head.querySelector('p').textContent = upright([citation.document_id, detail.metadata.date, `${detail.characters.toLocaleString('en')} characters`].filter(Boolean).join(' · '));
+    const show = view => { scroller.replaceChildren(...view); (scroller.querySelector('mark') || scroller.querySelector('.sentence'))?.scrollIntoView({ block: 'center' }); };
+    const textView = () => documentView(text, detail, citation, scroller);
+    if (detail.metadata.type === 'pdf') head.after(viewSwitch(show, textView, () => pageView(citation, detail, scroller), citation));
+    else show(textView());
   } catch (error) {
-    body.replaceChildren(problemBox(error));
+    scroller.replaceChildren(problemBox(error, () => openCitation(citation, from, citations)));
   }
+}
+
+// Of a PDF the page as it was printed comes first, where the service can draw it; its text otherwise.
+function viewSwitch(show, textView, pagesView, citation) {
+  const tabs = ['Page', 'Text'].map(name => button(name, () => choose(name), { class: 'mode', 'aria-pressed': 'false' }));
+  const choose = async name => {
+    tabs.forEach(tab => tab.setAttribute('aria-pressed', String(tab.textContent === name)));
+    if (name === 'Text') { show(textView()); return; }
+    show([el('p', { class: 'soft' }, 'Drawing…')]);
+    try { show(await pagesView()); } catch (error) { choose('Text'); tabs[0].hidden = error.status === 404; }
+  };
+  choose('Page');
+  return el('div', { class: 'modes tabs', role: 'group', 'aria-label': 'Show as' }, tabs);
+}
+
+async function pageView(citation, detail, scroller) {
+  const at = citation.highlight || citation;
+  const page = citation.page || 1;
+  const asked = new URLSearchParams({ document: citation.document_id, page });
+  const spans = new URLSearchParams(asked);
+  if (at.start_char_index !== undefined) { spans.set('start', at.start_char_index); spans.set('end', at.end_char_index); }
+  const [{ boxes, pages }, picture] = await Promise.all([getJson(`/v1/pages?${spans}`), request(`/v1/pages/picture?${asked}&width=1100`).then(response => response.blob())]);
+  const address = URL.createObjectURL(picture);
+  const image = el('img', { src: address, alt: `Page ${page} of ${detail.title}`, on: { load: () => { URL.revokeObjectURL(address); sheet.querySelector('.box-on-page')?.scrollIntoView({ block: 'center' }); } } });
+  const sheet = el('div', { class: 'sheet' }, image, boxes.map(([left, top, right, bottom]) => {
+    const box = el('span', { class: 'box-on-page' });
+    Object.assign(box.style, { left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%` });
+    return box;
+  }));
+  const go = number => pageView({ document_id: citation.document_id, page: number }, detail, scroller).then(view => scroller.replaceChildren(...view));
+  return [el('p', { class: 'row small' }, button('‹ Page before', () => go(page - 1), { class: 'quiet small', disabled: page <= 1 }),
+    el('span', {}, `Page ${page} of ${pages}`), button('Next page ›', () => go(page + 1), { class: 'quiet small', disabled: page >= pages })), sheet];
 }
 
 // The document's text, of a long one the part around what is cited.
-function documentView(text, detail, citation, body) {
-  const ranges = rangesOf(text, detail, citation);
-  const at = ranges.focus;
+function documentView(text, detail, citation, scroller) {
+  const headings = headingsOf(text, detail);
+  const { all, focus } = rangesOf(text, citation);
   const view = el('div', { class: 'document', dir: 'auto' });
-  let from = Math.max(0, at - AROUND), to = Math.min(text.length, at + AROUND);
-  const before = button('Show what comes before', () => show(Math.max(0, from - 10 * AROUND), to), { class: 'more' });
-  const after = button('Show what comes after', () => show(from, Math.min(text.length, to + 10 * AROUND)), { class: 'more' });
+  // A line's begin or end, if it is near: one line may be a megabyte.
+  const start = index => { const found = index <= 0 ? 0 : text.lastIndexOf('\n', index) + 1; return index - found > AROUND ? index : found; };
+  const end = index => { const found = index >= text.length ? text.length : text.indexOf('\n', index); return found < 0 ? (text.length - index > AROUND ? index : text.length) : found - index > AROUND ? index : found; };
+  let from = start(focus - AROUND), to = end(focus + AROUND);
+  const before = button('Show what comes before', () => show(start(from - 3 * AROUND), to), { class: 'more' });
+  const after = button('Show what comes after', () => show(from, end(to + 3 * AROUND)), { class: 'more' });
   const whole = index => index > 0 && index < text.length && /[\udc00-\udfff]/.test(text[index]) ? index + 1 : index;
   function show(a, b) {
-    const height = body.scrollHeight - body.scrollTop;
+    const height = scroller.scrollHeight - scroller.scrollTop;
     const moved = a < from;
     from = whole(a);
     to = whole(b);
-    view.replaceChildren(...marked(text, ranges.all, from, to));
+    view.replaceChildren(...rendered(text, all, headings, detail.metadata.type, from, to));
     before.hidden = from === 0;
     after.hidden = to === text.length;
-    if (moved) body.scrollTop = body.scrollHeight - height;
+    if (moved) scroller.scrollTop = scroller.scrollHeight - height;
   }
   show(from, to);
-  return [before, view, after];
+  const goTo = at => {
+    if (at < from || at > to) show(start(at - AROUND), end(at + AROUND));
+    const wanted = text.slice(at, end(at)).split('\n')[0].trim();
+    [...view.querySelectorAll('.heading')].find(one => one.textContent.trim() === wanted)?.scrollIntoView({ block: 'start' });
+  };
+  return [outlineOf(text, detail, headings, goTo), before, view, after].filter(Boolean);
 }
 
-function rangesOf(text, detail, citation) {
-  const all = [];
+function headingsOf(text, detail) {
   const starts = units(text, detail.sections.map(section => section.start));
-  detail.sections.forEach((section, i) => {
-    const end = text.indexOf('\n', starts[i]);
-    if (section.headings.length) all.push([starts[i], end < 0 ? text.length : end, 'span', 'heading']);
-  });
-  if (citation.start_char_index === undefined) return { all, focus: 0 };
+  return new Map(detail.sections.map((section, i) => [starts[i], section.headings.length]).filter(([, level]) => level));
+}
+
+function outlineOf(text, detail, headings, goTo) {
+  const named = detail.sections.filter(section => section.headings.length);
+  if (named.length < 3) return null;
+  const starts = [...headings.keys()];
+  return el('details', { class: 'outline' }, el('summary', {}, `Outline (${count(named.length, 'heading')})`),
+    el('ul', { class: 'plain' }, named.slice(0, 500).map((section, i) => {
+      const row = el('li', {}, button(section.headings.at(-1), () => goTo(starts[i]), { class: 'link' }));
+      row.style.paddingLeft = `${section.headings.length - 1}em`;
+      return row;
+    })));
+}
+
+function rangesOf(text, citation) {
+  if (citation.start_char_index === undefined) return { all: [], focus: 0 };
   const [first, last] = units(text, [citation.start_char_index, citation.end_char_index]);
-  all.push([first, last, 'span', 'sentence']);
+  const all = [[first, last, 'span', 'sentence']];
   if (citation.highlight) {
     const [start, end] = units(text, [citation.highlight.start_char_index, citation.highlight.end_char_index]);
     all.push([start, end, 'mark', '']);
   }
   return { all, focus: first };
-}
-
-function problemBox(error) {
-  return el('div', { class: 'problem', role: 'alert' }, el('b', {}, error.message), error.hint ? el('p', { class: 'soft' }, error.hint) : null);
 }

@@ -1,0 +1,132 @@
+"""Pages of a PDF as pictures, and where on a page some words are.
+
+PDFium is run in a process of its own for each page: a broken file can crash or fill that process and not the service.
+
+    python -m rag.server.pdf_pages FILE PAGE WIDTH      writes a PNG to stdout
+    python -m rag.server.pdf_pages FILE PAGE            reads words from stdin, writes their boxes as JSON
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rag.errors import InputError
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as shares of the page's width and height, from its left top corner."""
+_SECONDS = 20
+_MEMORY = 2 << 30
+
+
+def picture(file: Path, page: int, width: int) -> bytes:
+    """The page (from 1) as a PNG, `width` pixels wide. Raises InputError if it cannot be drawn."""
+    return _run(file, str(page), str(width))
+
+
+def boxes(file: Path, page: int, words: str) -> list[Box]:
+    """Where the words are on the page, one box a line; () where the page does not have them. Raises InputError."""
+    return [tuple(box) for box in json.loads(_run(file, str(page), given=words))]
+
+
+def _run(file: Path, *arguments: str, given: str = "") -> bytes:
+    command = [sys.executable, "-m", __name__, str(file), *arguments]
+    try:
+        ran = subprocess.run(command, input=given.encode("utf-8", "replace"), capture_output=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"page {arguments[0]} took longer than {_SECONDS} seconds to draw", "look at its text") from error
+    if ran.returncode:
+        raise InputError(f"page {arguments[0]} of {file.name} cannot be drawn", "look at its text")
+    return ran.stdout
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+def _draw(page: Any, width: int) -> bytes:
+    scale = width / page.get_width()
+    if page.get_height() * scale > 4 * width:  # a receipt roll: as high as four pages are wide
+        scale = 4 * width / page.get_height()
+    bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
+    pixels = bytes(bitmap.buffer)
+    length, starts = bitmap.width * bitmap.n_channels, range(0, bitmap.height * bitmap.stride, bitmap.stride)
+    return _png(bitmap.width, bitmap.height, [pixels[at : at + length] for at in starts], bitmap.n_channels)
+
+
+def _png(width: int, height: int, rows: Sequence[bytes], channels: int) -> bytes:
+    """A PNG of rows of 8-bit samples: grey, RGB or RGBA (ISO/IEC 15948)."""
+    kind = {1: 0, 3: 2, 4: 6}[channels]
+    raw = b"".join(b"\0" + row for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _find(page: Any, words: str) -> Iterator[Box]:
+    """The document's text differs from the page's in spaces, line ends and hyphens: letters and digits alone are compared."""
+    with closing(page.get_textpage()) as text:
+        count = text.count_chars()
+        characters = [(at, character) for at, character in enumerate(text.get_text_range(0, count)) if character.isalnum()]
+        wanted = "".join(filter(str.isalnum, words))
+        first = "".join(character for _, character in characters).find(wanted) if wanted else -1
+        if first < 0:
+            return
+        placed = [at for at, _ in characters[first : first + len(wanted)]]
+        left, bottom, right, top = page.get_bbox()
+        for box in _by_line([text.get_charbox(at, loose=True) for at in placed]):
+            yield (
+                (box[0] - left) / (right - left),
+                (top - box[3]) / (top - bottom),
+                (box[2] - left) / (right - left),
+                (top - box[1]) / (top - bottom),
+            )
+
+
+def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
+    """Boxes of characters (left, bottom, right, top) joined where one follows the other on a line."""
+    line: Box | None = None
+    for box in placed:
+        if line and _same_line(line, box):
+            line = (min(line[0], box[0]), min(line[1], box[1]), max(line[2], box[2]), max(line[3], box[3]))
+        else:
+            if line:
+                yield line
+            line = box
+    if line:
+        yield line
+
+
+def _same_line(line: Box, box: Box) -> bool:
+    middle = (box[1] + box[3]) / 2
+    return line[1] <= middle <= line[3] and box[0] >= line[0]
+
+
+def main(arguments: Sequence[str]) -> None:
+    import pypdfium2
+
+    _limit_memory()
+    file, number, *width = arguments
+    words = "" if width else sys.stdin.buffer.read().decode("utf-8", "replace")
+    with closing(pypdfium2.PdfDocument(file)) as document, closing(document[int(number) - 1]) as page:
+        made = _draw(page, int(width[0])) if width else json.dumps(list(_find(page, words))).encode()
+    sys.stdout.buffer.write(made)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

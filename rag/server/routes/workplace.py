@@ -1,0 +1,144 @@
+"""What the page asks beside questions: who one is, what there is to ask, and pages of PDFs as pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+from weakref import WeakKeyDictionary
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from rag.errors import InputError, NotFoundError
+from rag.server import pdf_pages
+from rag.server.api_keys import WRITE
+from rag.server.openapi import described
+from rag.server.schemas import Ask
+from rag.server.sources import Listings, find
+from rag.server.state import Service, service_of
+from rag.types import Document
+
+router = APIRouter(prefix="/v1", tags=["documents"])
+Shared = Annotated[Service, Depends(service_of)]
+Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
+PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
+_listings: WeakKeyDictionary[Service, Listings] = WeakKeyDictionary()
+
+
+class Me(BaseModel):
+    """Who asks, and what they may do here."""
+
+    key: str | None = Field(description="The name of the key; null where none is needed.")
+    may_write: bool = Field(description="Whether documents may be put in and taken out.")
+    features: list[str] = Field(description="What this service can do beyond asking and searching.", examples=[["check"]])
+
+
+class WireCount(BaseModel):
+    name: str
+    count: int
+
+
+class WireSource(BaseModel):
+    id: str
+    title: str
+    type: str
+    date: str
+    pages: int = Field(description="How many pages it has; 0 where it has none.")
+
+
+class WireSources(BaseModel):
+    total: int
+    matching: int = Field(description="How many documents the name finds.")
+    folders: list[WireCount]
+    types: list[WireCount]
+    documents: list[WireSource] = Field(description="Those that the name finds, by id, from `offset` on.")
+
+
+class WirePage(BaseModel):
+    """A page of a PDF and where the quoted words are on it, as shares of its width and height from the left top corner."""
+
+    page: int
+    pages: int
+    boxes: list[tuple[float, float, float, float]] = Field(description="Left, top, right, bottom; one a line.")
+
+
+@router.get("/me", name="get_me")
+def me(request: Request, service: Shared) -> Me:
+    """Whether a key is needed and what it may do."""
+    key_id = request.state.exchange.key
+    key = next((one for one in service.keys.all() if one.id == key_id), None)
+    paths = {getattr(route, "path", "") for route in request.app.routes}
+    features = [name for name in ("check", "feedback") if f"/v1/{name}" in paths]
+    features += [name for name in ("conversation", "form") if name in Ask.model_fields]
+    return Me(key=key.name if key else None, may_write=key is None or key.scope == WRITE, features=features)
+
+
+@router.get("/sources", name="list_sources", responses=described(503))
+def sources(
+    service: Shared,
+    name: Annotated[str, Query(max_length=200, description="Words of a title or an id.")] = "",
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> WireSources:
+    """Folders and types with counts, and the documents whose title or id has the words."""
+    listing = _listings.setdefault(service, Listings()).of(service.engine.store)
+    found = find(listing.sources, name)
+    return WireSources(
+        total=len(listing.sources),
+        matching=len(found),
+        folders=[WireCount(name=folder, count=count) for folder, count in listing.folders],
+        types=[WireCount(name=kind, count=count) for kind, count in listing.types],
+        documents=[
+            WireSource(id=one.id, title=one.title, type=one.type, date=one.date, pages=one.pages)
+            for one in found[offset : offset + limit]
+        ],
+    )
+
+
+@router.get("/pages", name="get_page", responses=described(404, 503))
+def page(
+    service: Shared,
+    document: Identifier,
+    page: PageNumber,
+    start: Annotated[int, Query(ge=0, description="Where the quoted words begin in the document's text.")] = 0,
+    end: Annotated[int, Query(ge=0, description="Where they end.")] = 0,
+) -> WirePage:
+    """Where `text[start:end]` is on a page of a PDF; of words that go over to the next page, the part on this one."""
+    found, file = _pdf(service, document, page)
+    first = found.pages[page - 1]
+    last = found.pages[page] if page < len(found.pages) else len(found.text)
+    words = found.text[max(start, first) : min(end, last)]
+    boxes = pdf_pages.boxes(file, page, words) if words.strip() else []
+    return WirePage(page=page, pages=len(found.pages), boxes=boxes)
+
+
+@router.get(
+    "/pages/picture",
+    name="get_page_picture",
+    response_class=Response,
+    responses={**described(404, 503), 200: {"content": {"image/png": {}}}},
+)
+def picture(
+    service: Shared, document: Identifier, page: PageNumber, width: Annotated[int, Query(ge=100, le=2400)] = 1000
+) -> Response:
+    """A page of a PDF as a PNG."""
+    found, file = _pdf(service, document, page)
+    drawn = pdf_pages.picture(file, page, width)
+    headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{found.sha256}-{page}-{width}"'}
+    return Response(drawn, media_type="image/png", headers=headers)
+
+
+def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, Path]:
+    """The document and its file, as it was read. Raises NotFoundError if it is not a PDF that is still there."""
+    found = service.document(document_id)
+    if found is None:
+        raise NotFoundError(f"no document {document_id[:200]} in the index", "see what there is: GET /v1/documents")
+    file = Path(found.source)
+    if found.metadata.get("type") != "pdf" or not file.is_file():
+        raise NotFoundError(f"{document_id[:200]} has no pages that can be drawn", "look at its text: GET /v1/documents/ID/text")
+    if page > len(found.pages):
+        raise InputError(f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}", "ask for one of these")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != found.sha256:
+        raise NotFoundError(f"{document_id[:200]} has changed on disk since it was read", "ingest it again: rag sync")
+    return found, file

@@ -1,0 +1,82 @@
+"""What the page shows of a collection: its folders and types with counts, and the documents that a name finds."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.protocols import Store
+from rag.types import Document
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One document in a list: nothing of its text. `folder` is the first part of its id, "" where it has only one."""
+
+    id: str
+    title: str
+    folder: str
+    type: str
+    date: str
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All sources by id, and how many each folder and type has, by name."""
+
+    sources: tuple[Source, ...]
+    folders: tuple[tuple[str, int], ...]
+    types: tuple[tuple[str, int], ...]
+
+
+class Listings:
+    """The listing of a store, made anew when the index has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: tuple[int, Listing] | None = None
+
+    def of(self, store: Store) -> Listing:
+        generation = store.stats().generation
+        with self._lock:
+            if self._made is None or self._made[0] != generation:
+                self._made = generation, _listing(_all(store))
+            return self._made[1]
+
+
+def find(sources: Sequence[Source], name: str) -> list[Source]:
+    """Those whose title or id has every word of `name`, without regard to case."""
+    words = name.casefold().split()
+    return [source for source in sources if all(word in f"{source.title}\n{source.id}".casefold() for word in words)]
+
+
+def _listing(documents: Iterator[Document]) -> Listing:
+    sources = tuple(map(_source, documents))
+    folders = Counter(source.folder for source in sources if source.folder)
+    types = Counter(source.type for source in sources if source.type)
+    return Listing(sources, tuple(sorted(folders.items())), tuple(sorted(types.items())))
+
+
+def _source(document: Document) -> Source:
+    folder, slash, _ = document.id.partition("/")
+    known = document.metadata
+    return Source(
+        document.id,
+        document.title,
+        folder if slash else "",
+        known.get("type", ""),
+        known.get("date", "")[:10],
+        len(document.pages),
+    )
+
+
+def _all(store: Store) -> Iterator[Document]:
+    after = ""
+    while page := store.documents(after, _BATCH):
+        yield from page
+        after = page[-1].id

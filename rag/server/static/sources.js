@@ -1,0 +1,210 @@
+// Sources: what there is, which of it is asked, adding and deleting.
+
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
+let me = { key: null, may_write: true, features: [] };
+let known = { folders: [], types: [] };
+const left = { folders: new Set(), types: new Set() };  // what is not asked
+const uploads = [];
+
+async function countDocuments() {
+  const found = await getJson('/v1/sources?limit=1');
+  known = found;
+  $('document-count').textContent = found.total.toLocaleString('en');
+  $('welcome').hidden = found.total > 0 || thread?.turns.length > 0;
+  $('welcome-add').hidden = !me.may_write;
+  return found.total;
+}
+
+// The ticks as conditions: "source=a" where one is asked, "source!=b" for each that is not where several are.
+function ticked() {
+  const conditions = [];
+  for (const [kind, key] of [['folders', 'source'], ['types', 'type']]) {
+    const names = known[kind].map(one => one.name);
+    const out = names.filter(name => left[kind].has(name));
+    if (!out.length || out.length === names.length) continue;
+    conditions.push(...(names.length - out.length === 1 ? names.filter(name => !left[kind].has(name)).map(name => `${key}=${name}`) : out.map(name => `${key}!=${name}`)));
+  }
+  return conditions;
+}
+
+function showTicked() {
+  const asked = kind => known[kind].filter(one => !left[kind].has(one.name)).map(one => one.name);
+  const narrowed = ['folders', 'types'].filter(kind => left[kind].size && asked(kind).length);
+  $('chosen').hidden = !narrowed.length;
+  $('chosen').replaceChildren(el('span', {}, `Only ${narrowed.map(kind => asked(kind).join(', ')).join('; ')}`),
+    button('Ask all', () => { left.folders.clear(); left.types.clear(); showTicked(); if (!$('sources').hidden) showSources(null); }, { class: 'quiet small' }));
+}
+
+function ticks(kind, title) {
+  if (known[kind].length < 2) return null;
+  return el('fieldset', {}, el('legend', {}, title), known[kind].map(({ name, count: number }) => {
+    const box = el('input', { type: 'checkbox', on: { change: () => { box.checked ? left[kind].delete(name) : left[kind].add(name); showTicked(); } } });
+    box.checked = !left[kind].has(name);
+    return el('label', { class: 'tick' }, box, el('span', { class: 'grow' }, name), el('span', { class: 'count' }, number.toLocaleString('en')));
+  }));
+}
+
+async function showSources(from) {
+  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Untick what is not to be asked. Drop files anywhere to add them.' : 'Untick what is not to be asked.');
+  const list = el('ul', { class: 'plain documents', 'aria-label': 'Documents' });
+  const found = el('p', { class: 'small soft', role: 'status' });
+  const search = el('input', { type: 'search', placeholder: 'Find by name', 'aria-label': 'Find documents by name', on: { input: () => later(() => fill(list, found, search.value)) } });
+  const narrowing = el('div', { class: 'ticks' });
+  openPane('sources', 'Sources', from, head, el('div', { class: 'pane-body' }, me.may_write ? adding() : null,
+    el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box)), narrowing, search, found, list));
+  $('show-sources').setAttribute('aria-expanded', 'true');
+  heading.focus({ preventScroll: true });
+  await fill(list, found, '');
+  narrowing.append(...[ticks('folders', 'Folders'), ticks('types', 'Types')].filter(Boolean));
+}
+
+let waiting = 0;
+function later(what) {
+  clearTimeout(waiting);
+  waiting = setTimeout(what, 150);
+}
+
+function adding() {
+  const pick = (more, name) => {
+    const input = el('input', { type: 'file', multiple: '', hidden: true, ...more, 'aria-label': name, on: { change: () => { add([...input.files]); input.value = ''; } } });
+    return [button(name, () => input.click(), { class: more.id === 'file' ? 'primary small' : 'quiet small', id: `choose-${more.id}` }), input];
+  };
+  return el('div', { class: 'dropzone' }, el('p', {}, 'PDF, Word, Markdown, HTML, mail, tables, text'), pick({ id: 'file' }, 'Choose files'), pick({ id: 'folder', webkitdirectory: '' }, 'Choose a folder'));
+}
+
+let filled = 0;
+async function fill(list, found, name, offset = 0) {
+  const mine = ++filled;
+  try {
+    const page = await getJson(`/v1/sources?limit=100&offset=${offset}&name=${encodeURIComponent(name)}`);
+    if (mine !== filled) return;
+    known = page;
+    if (!offset) list.replaceChildren();
+    list.querySelector('.rest')?.remove();
+    list.append(...page.documents.map(documentRow));
+    found.textContent = name ? `${count(page.matching, 'document')} of ${page.total.toLocaleString('en')}` : '';
+    const shown = offset + page.documents.length;
+    if (shown < page.matching) list.append(el('li', { class: 'rest' }, button(`Show more (${(page.matching - shown).toLocaleString('en')})`, () => fill(list, found, name, shown), { class: 'more' })));
+    if (!page.total) list.append(el('li', { class: 'soft' }, 'There are none yet.'));
+  } catch (error) {
+    list.append(el('li', {}, problemBox(error, () => fill(list, found, name, offset))));
+  }
+}
+
+function documentRow(found) {
+  const row = el('li', { 'data-document': found.id });
+  const about = [found.id, found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
+  row.append(el('button', { type: 'button', class: 'open', on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), el('span', {}, about)));
+  if (me.may_write) row.append(button('Delete', () => confirmDelete(row, found), { class: 'quiet small', 'aria-label': `Delete ${found.title}` }));
+  return row;
+}
+
+function confirmDelete(row, found) {
+  const before = [...row.children];
+  const yes = button('Delete it', () => remove(row, found), { class: 'danger small' });
+  row.replaceChildren(el('span', { class: 'grow' }, `Delete ${found.title}?`), yes, button('Keep', () => { row.replaceChildren(...before); before[1].focus(); }, { class: 'quiet small' }));
+  yes.focus();
+}
+
+async function remove(row, found) {
+  try {
+    await request(addressOf(found.id), { method: 'DELETE' });
+    const next = row.nextElementSibling || row.previousElementSibling;
+    row.remove();
+    say(`${found.title} is deleted`);
+    ((next && next.querySelector('button')) || $('choose-file')).focus();
+    await countDocuments();
+  } catch (error) {
+    row.replaceChildren(problemBox(error));
+  }
+}
+
+async function add(files) {
+  if (!files.length || !me.may_write) return;
+  if ($('sources').hidden) await showSources(null);
+  for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(addOne));
+  await countDocuments();
+  const list = $('sources').querySelector('.documents');
+  if (list) await fill(list, list.previousElementSibling, $('sources').querySelector('input[type=search]').value);
+}
+
+async function addOne(file) {
+  const bar = el('progress', { max: '1', value: '0', 'aria-label': `Adding ${file.name}` });
+  const words = el('span', {}, `Sending ${file.name}`);
+  const box = el('div', { class: 'upload' }, words, bar);
+  uploads.unshift({ box });
+  uploads.splice(50);
+  $('uploads')?.prepend(box);
+  const failed = why => {
+    box.classList.add('failed');
+    words.textContent = upright(`${file.name}: ${why}`);
+    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${file.name}` }));
+  };
+  try {
+    let job = await send(file, share => {
+      bar.value = share;
+      if (share === 1) { bar.removeAttribute('value'); words.textContent = upright(`Reading ${file.name}`); }
+    });
+    while (job.state !== 'done') { await pause(700); job = await getJson(`/v1/jobs/${job.id}`); }
+    const rejected = job.files.find(one => one.outcome === 'rejected');
+    const { outcome, detail } = job.files[0];
+    if (rejected) failed(rejected.detail);
+    else words.textContent = upright(`${file.name}: ${outcome}${detail && ` (${detail})`}`);
+  } catch (error) {
+    failed(error.message);
+  }
+  bar.remove();
+}
+
+// With XMLHttpRequest, as fetch does not say how much of a body is sent.
+function send(file, progress) {
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest();
+    sending.open('POST', within('/v1/documents'));
+    for (const [name, value] of Object.entries(headers())) sending.setRequestHeader(name, value);
+    sending.upload.onprogress = event => progress(event.loaded / event.total);
+    sending.onerror = () => reject(new Problem({ detail: 'the connection broke' }));
+    sending.onload = async () => {
+      if (sending.status === 401) return askForKey('').then(() => send(file, progress)).then(resolve, reject);
+      let answer = { title: sending.statusText || 'It did not work', status: sending.status };
+      try { answer = JSON.parse(sending.responseText); } catch { if (sending.status < 300) return reject(new Problem(answer)); } // a proxy's words
+      return sending.status < 300 ? resolve(answer) : reject(new Problem(answer));
+    };
+    const form = new FormData();
+    form.append('file', file);
+    sending.send(form);
+  });
+}
+
+// The files of what is dropped, those in folders too.
+async function filesOf(items) {
+  const found = [];
+  const walk = async entry => {
+    if (entry.isFile) found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    else {
+      const reader = entry.createReader();
+      for (;;) {
+        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!some.length) break;
+        for (const one of some) if (!one.name.startsWith('.')) await walk(one);
+      }
+    }
+  };
+  for (const entry of items.map(item => item.webkitGetAsEntry?.()).filter(Boolean)) await walk(entry);
+  return found;
+}
+
+function watchDrops() {
+  const files = event => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
+  const over = on => { $('drop').hidden = !on; };
+  addEventListener('dragover', event => { if (files(event)) { event.preventDefault(); over(me.may_write); } });
+  addEventListener('dragleave', event => { if (!event.relatedTarget) over(false); });
+  addEventListener('drop', async event => {
+    if (!files(event)) return;
+    event.preventDefault();
+    over(false);
+    const plain = [...event.dataTransfer.files];
+    const found = await filesOf([...event.dataTransfer.items]).catch(() => []);
+    add(found.length ? found : plain);
+  });
+}
