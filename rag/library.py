@@ -60,8 +60,12 @@ class Index:
         return ingest.report
 
     def documents(self) -> list[Document]:
-        """All documents, by id."""
+        """All documents, by id, without their texts."""
         return list(build.store(self.settings, any_embedder=True).documents())
+
+    def document(self, document_id: str) -> Document | None:
+        """A document with the text that the offsets of citations count in; None if there is none of this id."""
+        return build.store(self.settings, any_embedder=True).document(document_id)
 
     def close(self) -> None:
         if "engine" in self.__dict__:

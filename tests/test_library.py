@@ -34,7 +34,15 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         assert index.search("mill", 1)[0].passage.document_id == "texts/mill.txt"
         answer = index.ask("Who built the mill?", filter=["type=txt"])
         cited = answer.citations[0]
-        assert index.documents()[0].text[cited.start : cited.end] == cited.quote
+        document = index.document(cited.document_id)
+        assert document and document.text[cited.start : cited.end] == cited.quote
+
+
+def test_the_example_of_the_documentation_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "texts").rename(folder / "notes")
+    monkeypatch.chdir(folder)
+    text = (Path(__file__).parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
+    exec(text.partition("```python\n")[2].partition("```")[0], {})
 
 
 def test_an_index_that_is_not_there_is_an_error_of_the_package(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.features import FEATURES, Asked, repeats, span_features
 from rag.answering.form_confidence import PLAIN, FormConfidence
-from rag.errors import ModelError
+from rag.errors import ModelError, install_line
 from rag.models.registry import SHIPPED
 from rag.types import Span
 
@@ -41,7 +41,7 @@ class Confidence:
     def load(cls, path: Path) -> Self:
         """A fitted model. Raises ModelError if the file is not one."""
         shipped = path.is_relative_to(SHIPPED)
-        again = "pip install --force-reinstall rag" if shipped else "fit it again: rag calibrate GOLD"
+        again = f"{install_line()} --force-reinstall" if shipped else "fit it again: rag calibrate GOLD"
         try:
             content = path.read_bytes()
             found: dict[str, Any] = json.loads(content)

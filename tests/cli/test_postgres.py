@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.errors import install_line
 from tests.cli.test_cli import DEAL, Run, run
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn

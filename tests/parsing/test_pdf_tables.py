@@ -136,10 +136,7 @@ def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(rows: list[list[tuple[s
 
 
 def test_what_each_page_is_marked_with_is_in_the_title() -> None:
-    pages = [
-        [Put(50, 700, f"It landed on day {n}."), Put(450, 30, f"Page {n} of 3 DFW08CA051", 8)]
-        for n in range(1, 4)
-    ]
+    pages = [[Put(50, 700, f"It landed on day {n}."), Put(450, 30, f"Page {n} of 3 DFW08CA051", 8)] for n in range(1, 4)]
     parsed = parse(pdf(pages, Title="Accident report"))
     assert parsed.metadata["title"] == "Accident report (DFW08CA051)"
     assert "DFW08CA051" not in parsed.text

@@ -1,0 +1,63 @@
+"""docs/settings.md is made from `Settings`: ACCEPT_DOCS=1 pytest tests/test_docs.py writes it anew."""
+
+import ast
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from rag import settings
+from rag.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "settings.md"
+HEAD = """# Settings
+
+Defaults, then `rag.toml` in the working folder (or the file that `RAG_CONFIG` names), then `RAG_*` variables, then options. Unknown
+names are errors. In the file a setting is written without `RAG_`, in lower case: `top_k = 3`.
+
+| setting | default | |
+|---|---|---|
+"""
+
+
+def explained() -> dict[str, str]:
+    """What the source says below each field."""
+    (made,) = [
+        n for n in ast.parse(Path(settings.__file__).read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings"
+    ]
+    texts, name = {}, ""
+    for node in made.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name = node.target.id
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
+            texts[name] = " ".join(str(node.value.value).split())
+    return texts
+
+
+def page() -> str:
+    texts = explained()
+    rows = [
+        f"| `RAG_{f.name.upper()}` | `{getattr(Settings(), f.name)}` | {texts[f.name].replace('|', '/')} |"
+        for f in fields(Settings)
+    ]
+    return HEAD + "\n".join(rows).replace("``", "none") + "\n"
+
+
+def test_the_page_of_the_settings_is_what_the_settings_are() -> None:
+    if os.environ.get("ACCEPT_DOCS"):
+        PAGE.write_text(page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_files_that_the_documentation_names_exist() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (path.parent / target).exists(), (path.name, target)
+        for named in re.findall(r"`((?:rag|eval|docs|tests)/[\w./-]+\.\w+)`", text):
+            assert (ROOT / named).exists(), (path.name, named)
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
