@@ -1,0 +1,67 @@
+"""What the image installs, with hashes: python -m eval.lock --out docs/scale-out/requirements.lock
+
+Asks pip to resolve `rag[office,postgres]` for this Python and system, and writes every distribution with its version and the
+SHA-256 of the file that was chosen. `pip install --require-hashes -r requirements.lock` then takes these files and no others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from eval.sbom import normalised
+
+_ROOT = Path(__file__).parents[1]
+
+
+def resolved(extras: str) -> list[dict[str, Any]]:
+    """pip's report of what it would install."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+        ]
+        subprocess.run([*command, "--report", str(report), f"{_ROOT}[{extras}]"], check=True)
+        found: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
+    return found
+
+
+def lines(installed: list[dict[str, Any]]) -> list[str]:
+    """A requirement each, but for the project itself."""
+    made = []
+    for one in installed:
+        name, version = normalised(one["metadata"]["name"]), one["metadata"]["version"]
+        if name != "rag":
+            digest = one["download_info"]["archive_info"]["hashes"]["sha256"]
+            made.append(f"{name}=={version} --hash=sha256:{digest}")
+    return sorted(made)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--extras", default="office,postgres")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    found = lines(resolved(arguments.extras))
+    major, minor, _ = platform.python_version_tuple()
+    system = f"Python {major}.{minor}, {platform.system()} {platform.machine()}"
+    head = [f"# rag[{arguments.extras}] on {system}; written by: python -m eval.lock"]
+    arguments.out.write_text("\n".join(head + found) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
