@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rag.ingestion.ingest import Ingest
     from rag.ingestion.sync import Sync
     from rag.ingestion.uploads import Queue
+    from rag.ingestion.web import WebIngest
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
     from rag.store.local.check import Finding
@@ -140,6 +141,15 @@ def ingest(settings: Settings, loader: Loader) -> Ingest:
 
     opened, lazy = _to_write(settings)
     return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader)
+
+
+def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
+    """What puts pages of the web into an index, which is made if it is absent."""
+    from rag.ingestion.web import WebIngest
+
+    opened, lazy = _to_write(settings)
+    most_bytes = settings.file_mb * 1_000_000
+    return WebIngest(opened, lazy, settings.passage_tokens, reader.load_data, most_bytes, allow_private)
 
 
 def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:

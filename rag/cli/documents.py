@@ -7,6 +7,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,36 +27,58 @@ from rag.render.terminal import clean
 from rag.settings import Settings
 from rag.types import INSIDE, Document
 
+if TYPE_CHECKING:
+    from rag.ingestion.ingest import Ingest
+    from rag.ingestion.web import WebIngest
+
 _SHOWN = 20
 """Skipped files that are named one by one."""
 _NEAR = 3
 
 
 @click.command("ingest")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
 @click.option("--enqueue", is_flag=True, help="Leave the work to rag worker; for an index in PostgreSQL.")
+@click.option("--allow-private", is_flag=True, help="Also read pages of this machine and of the local network.")
 @shared
-def ingest_command(settings: Settings, as_json: bool, paths: tuple[Path, ...], name: str | None, enqueue: bool) -> None:
+def ingest_command(
+    settings: Settings, as_json: bool, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
+) -> None:
     """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
 
     A changed file replaces what was there; an unchanged one is left alone. One that cannot be read, or not within the limits
     on time and memory, is named at the end and stops nothing. Hidden files and folders of an index are left out.
+
+    Instead of paths there may be addresses of pages, or of a sitemap whose pages are read: https://example.org/sitemap.xml
     """
-    files = build.files(settings, paths, name)
+    if all(path.startswith(("http://", "https://")) for path in paths):
+        if name or enqueue:
+            raise InputError("--name and --enqueue are for files, not for pages of the web", "leave them out")
+        _run_web(settings, as_json, paths, allow_private)
+        return
+    files = build.files(settings, [Path(path) for path in paths], name)
     if enqueue:
         _enqueue(settings, as_json, files)
         return
     with build.pool(settings) as pool:
-        ingest = build.ingest(settings, pool)
-        try:
-            with progress(len(files)) as seen:
-                ingest.run(files, seen)
-        except KeyboardInterrupt:
-            stopped(len(ingest.report.added) + len(ingest.report.updated), settings.place)
-            print_json(ingest.report) if as_json else None
-            sys.exit(130)
-    print_json(ingest.report) if as_json else click.echo(_report(ingest.report, settings.place))
+        _run(settings, as_json, build.ingest(settings, pool), files, len(files), "file")
+
+
+def _run_web(settings: Settings, as_json: bool, urls: Sequence[str], allow_private: bool) -> None:
+    with build.pool(settings) as pool:
+        _run(settings, as_json, build.web(settings, pool, allow_private), urls, 0, "page")
+
+
+def _run(settings: Settings, as_json: bool, run: Ingest | WebIngest, items: Sequence[Any], total: int, unit: str) -> None:
+    try:
+        with progress(total, unit) as seen:
+            run.run(items, seen)
+    except KeyboardInterrupt:
+        stopped(len(run.report.added) + len(run.report.updated), settings.place)
+        print_json(run.report) if as_json else None
+        sys.exit(130)
+    print_json(run.report) if as_json else click.echo(_report(run.report, settings.place))
 
 
 def stopped(documents: int, index: str) -> None:

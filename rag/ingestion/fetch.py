@@ -1,0 +1,164 @@
+"""One page of the web: bounded in size, time and redirects, on one host, as its robots.txt allows.
+
+The address that is checked is the one that is connected to, so that a name cannot lead elsewhere the second time it is asked
+for. Nothing is sent but the request: no cookies, no credentials, no proxy.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+from urllib.robotparser import RobotFileParser
+
+from rag import __version__
+from rag.errors import InputError
+from rag.parsing.base import Unreadable
+
+AGENT = f"rag/{__version__}"
+_SECONDS = 30.0
+"""For one page, its redirects included."""
+_REDIRECTS = 5
+_MOVED = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What an address answered. `url` is where the last redirect led; `body` is empty if it has not changed."""
+
+    url: str
+    body: bytes
+    kind: str
+    validators: Mapping[str, str]
+    """Of ETag and Last-Modified those that were sent, to ask next time whether it has changed."""
+    changed: bool = True
+
+
+class Fetcher:
+    """Fetches pages of one host."""
+
+    def __init__(self, host: str, most_bytes: int, allow_private: bool = False) -> None:
+        """`host` as in a URL, with the port. With `allow_private` it may be this machine, or one of the local network."""
+        self._host = host
+        self._most = most_bytes
+        self._allow_private = allow_private
+        self._robots: dict[str, RobotFileParser] = {}
+
+    def get(self, url: str, validators: Mapping[str, str] | None = None) -> Page:
+        """Raises Unreadable if it cannot be had, or must not be."""
+        self._check_host(url)
+        if not self._may_fetch(url):
+            raise Unreadable("is not to be fetched: the site's robots.txt says so")
+        return self._get(url, validators or {})
+
+    def _check_host(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.netloc != self._host:
+            raise Unreadable(f"leads to {url}, which is not on {self._host}")
+
+    def pause(self) -> float:
+        """Seconds to wait between pages."""
+        delays = [float(delay) for robots in self._robots.values() if (delay := robots.crawl_delay(AGENT))]
+        return min([*delays, 10.0]) if delays else 0.1
+
+    def _may_fetch(self, url: str) -> bool:
+        parts = urlsplit(url)
+        root = f"{parts.scheme}://{parts.netloc}"
+        if root not in self._robots:
+            self._robots[root] = robots = RobotFileParser()
+            try:
+                robots.parse(self._get(f"{root}/robots.txt", {}).body.decode("utf-8", "replace").splitlines())
+            except _Absent:
+                robots.parse([])  # RFC 9309: what is absent forbids nothing, what cannot be had forbids all
+            except Unreadable:
+                robots.parse(["User-agent: *", "Disallow: /"])
+        return self._robots[root].can_fetch(AGENT, url)
+
+    def _get(self, url: str, validators: Mapping[str, str]) -> Page:
+        until = time.monotonic() + _SECONDS
+        for _ in range(_REDIRECTS + 1):
+            status, headers, body = self._request(url, validators, until)
+            if status in _MOVED and headers.get("Location"):
+                url = urljoin(url, headers["Location"])
+                continue
+            if status == 304 and validators:
+                return Page(url, b"", "", validators, changed=False)
+            if 400 <= status < 500:
+                raise _Absent(f"is not there: the server answers {status}")
+            if status != 200:
+                raise Unreadable(f"cannot be had: the server answers {status}", passing=True)
+            found = {name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))}
+            return Page(url, body, headers.get_content_type(), found)
+        raise Unreadable(f"is redirected more than {_REDIRECTS} times")
+
+    def _request(self, url: str, validators: Mapping[str, str], until: float) -> tuple[int, http.client.HTTPMessage, bytes]:
+        self._check_host(url)
+        parts = urlsplit(url)
+        asked = {"If-None-Match": validators.get("ETag", ""), "If-Modified-Since": validators.get("Last-Modified", "")}
+        sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **{name: value for name, value in asked.items() if value}}
+        try:
+            connection = self._connect(url, until)
+            try:
+                connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=sent)
+                response = connection.getresponse()
+                return response.status, response.headers, self._body(response, until)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unreadable(f"cannot be had: {error or type(error).__name__}", passing=True) from error
+
+    def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
+        """In pieces, since a server may send a byte a second for ever."""
+        body = bytearray()
+        while piece := response.read1(1 << 16):
+            body += piece
+            if len(body) > self._most:
+                raise Unreadable(f"is larger than {self._most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
+            if time.monotonic() > until:
+                raise Unreadable(f"takes more than {_SECONDS:.0f} s", passing=True)
+        return bytes(body)
+
+    def _connect(self, url: str, until: float) -> http.client.HTTPConnection:
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        timeout = max(0.1, until - time.monotonic())
+        sock = socket.create_connection((self._address(host, port), port), timeout)
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+        return connection
+
+    def _address(self, host: str, port: int) -> str:
+        """An address of the host, which is connected to. Raises Unreadable if one of its addresses is not of the public net."""
+        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        private = [address for address in found if not _is_public(address)]
+        if private and not self._allow_private:
+            raise Unreadable(f"is at {private[0]}, which is not a public address; --allow-private reads it all the same")
+        return found[0]
+
+
+class _Absent(Unreadable):
+    """The server says that there is nothing."""
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return bool(mapped.is_global) and not mapped.is_multicast
+
+
+def host_of(url: str) -> str:
+    """The host of an address, with its port. Raises InputError for what is no address of a page."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError for one that is no number
+    except ValueError as error:
+        raise InputError(f"{url} is not an address: {error}", "give one such as https://example.org/page.html") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise InputError(f"{url} is not an address of a page", "give one such as https://example.org/page.html")
+    return parts.netloc

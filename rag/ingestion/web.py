@@ -1,0 +1,132 @@
+"""Pages of the web in: one address, or those that a sitemap lists. A page that has not changed is left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from rag.errors import ConflictError, InputError
+from rag.ingestion.chunking import split
+from rag.ingestion.fetch import Fetcher, Page, host_of
+from rag.ingestion.ingest import Report, check_free, embed, patiently, put_embedded
+from rag.parsing.base import Unreadable
+from rag.parsing.load import Loaded
+from rag.protocols import Embedder, Store
+from rag.types import Document
+
+MOST_PAGES = 1000
+"""Of one sitemap, with those that it leads to."""
+_LOCATION = re.compile(rb"<loc>\s*([^<\s]{1,2000})\s*</loc>")
+_SUFFIXES = {"text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/markdown": ".md"}
+_SUFFIXES |= {"text/plain": ".txt", "application/epub+zip": ".epub", "text/csv": ".csv"}
+_VALIDATORS = ("ETag", "Last-Modified")
+
+
+class WebIngest:
+    """One run over addresses; `report` fills as it goes, with addresses in place of paths."""
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        passage_tokens: int,
+        read: Callable[[str, bytes], Loaded],
+        most_bytes: int,
+        allow_private: bool = False,
+    ) -> None:
+        """`read` makes documents of bytes, as `rag.parsing.load.load_data` does."""
+        self._store = store
+        self._embedder = embedder
+        self._passage_tokens = passage_tokens
+        self._read = read
+        self._most_bytes = most_bytes
+        self._allow_private = allow_private
+        self.report = Report()
+
+    def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> Report:
+        """Each page is stored before the next is fetched. Raises InputError if not one could be read."""
+        known = {document.source: document for document in self._store.documents()}
+        for url in urls:
+            fetcher = Fetcher(host_of(url), self._most_bytes, self._allow_private)
+            for page in self._pages(fetcher, urldefrag(url).url, known):
+                self._take(page, known)
+                seen()
+        report = self.report
+        if report.skipped and not (report.added or report.updated or report.unchanged):
+            raise InputError("{} {}".format(*report.skipped[0]), "check the address")
+        return report
+
+    def _pages(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Iterator[Page]:
+        """The page, or those of a sitemap."""
+        waiting, met = [url], {url}
+        while waiting:
+            here = waiting.pop(0)
+            if page := self._fetch(fetcher, here, known):
+                if not page.changed or not _is_sitemap(page):
+                    yield page
+                    continue
+                found = [html.unescape(one.decode("utf-8", "replace")) for one in _LOCATION.findall(page.body)]
+                new = [one for one in dict.fromkeys(found) if one not in met][: MOST_PAGES - len(met)]
+                met |= set(new)
+                waiting += new
+                if len(met) >= MOST_PAGES:
+                    self.report.skipped.append((here, f"lists more than {MOST_PAGES} pages; the others are left out"))
+
+    def _fetch(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Page | None:
+        document = known.get(url)
+        validators = {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata} if document else {}
+        try:
+            page = fetcher.get(url, validators)
+        except Unreadable as error:
+            self.report.skipped.append((url, str(error)))
+            return None
+        time.sleep(fetcher.pause())
+        return replace(page, url=url)
+
+    def _take(self, page: Page, known: dict[str, Document]) -> None:
+        before = known.get(page.url)
+        if before and (not page.changed or before.sha256 == hashlib.sha256(page.body).hexdigest()):
+            self.report.unchanged.append(before.id)
+            return
+        try:
+            document = self._document(page)
+            passages = split(document, self._embedder.count_tokens, self._passage_tokens)
+            vectors = embed(self._embedder, [(document, passages)])
+            check_free(document.id, document.source, self._store.document(document.id))
+            patiently(lambda: put_embedded(self._store, [(document, passages)], vectors))
+        except (Unreadable, ConflictError) as error:
+            self.report.skipped.append((page.url, str(error)))
+            return
+        self.report.passages += len(passages)
+        (self.report.updated if before else self.report.added).append(document.id)
+
+    def _document(self, page: Page) -> Document:
+        loaded = self._read(_name(page), page.body)
+        if len(loaded.documents) != 1:
+            raise Unreadable("holds no document, or several")
+        (document,) = loaded.documents
+        title = document.title if document.metadata.get("title") or document.sections else page.url
+        metadata = {**document.metadata, **page.validators}
+        return replace(document, id=_id(page.url), source=page.url, title=title, metadata=metadata)
+
+
+def _id(url: str) -> str:
+    """Host and path: "example.org/docs/a.html"."""
+    parts = urlsplit(url)
+    path = unquote(parts.path, errors="replace").strip("/") or "index"
+    return f"{parts.netloc}/{path}" + (f"?{parts.query}" if parts.query else "")
+
+
+def _name(page: Page) -> str:
+    """A name with the suffix of what the server says it is."""
+    path = urlsplit(page.url).path
+    return path if page.kind not in _SUFFIXES else f"{path.rstrip('/') or '/index'}{_SUFFIXES[page.kind]}"
+
+
+def _is_sitemap(page: Page) -> bool:
+    return b"<urlset" in page.body[:2000] or b"<sitemapindex" in page.body[:2000]

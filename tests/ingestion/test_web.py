@@ -1,0 +1,168 @@
+"""Pages come from a real server on the loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from rag.errors import InputError
+from rag.ingestion.fetch import Fetcher, host_of
+from rag.ingestion.ingest import Report
+from rag.ingestion.web import WebIngest
+from rag.parsing.base import Unreadable
+from rag.parsing.load import load_data
+from rag.store.local.store import LocalStore
+from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import local
+
+PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Sardines swim near {0}.</p></body></html>"
+
+
+class Site(ThreadingHTTPServer):
+    """Serves `pages`: path to (type, body, headers), or a number for a status; remembers what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pages: dict[str, tuple[str, bytes, dict[str, str]] | int] = {}
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def page(self, path: str, body: str | bytes, kind: str = "text/html", **headers: str) -> None:
+        self.pages[path] = (kind, body.encode() if isinstance(body, str) else body, headers)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        found = self.server.pages.get(self.path, 404)
+        if isinstance(found, int):
+            self.send_error(found)
+            return
+        kind, body, headers = found
+        if "ETag" in headers and self.headers.get("If-None-Match") == headers["ETag"]:
+            self.send_response(304)
+            self.end_headers()
+            return
+        self.send_response(302 if "Location" in headers else 200)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return local(tmp_path / "index")
+
+
+def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = True) -> Report:
+    return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, most, private).run(urls)
+
+
+def test_a_page_becomes_a_document_whose_source_is_its_address(store: LocalStore, site: Site) -> None:
+    site.page("/docs/fish", PAGE.format("Muscat"))
+    report = take(store, f"{site.url}/docs/fish#part")
+    host = site.url.removeprefix("http://")
+    assert report.added == [f"{host}/docs/fish"]
+    document = store.document(report.added[0])
+    assert document is not None
+    assert (document.source, document.title) == (f"{site.url}/docs/fish", "Muscat")
+    assert "Sardines swim near Muscat." in document.text
+
+
+def test_a_page_that_has_not_changed_is_left_alone(store: LocalStore, site: Site) -> None:
+    site.page("/a", PAGE.format("A"), ETag='"1"')
+    site.page("/b", PAGE.format("B"))
+    both = (f"{site.url}/a", f"{site.url}/b")
+    assert len(take(store, *both).added) == 2
+    generation = store.stats().generation
+    assert len(take(store, *both).unchanged) == 2
+    assert store.stats().generation == generation
+    site.page("/a", PAGE.format("Another"), ETag='"2"')
+    assert len(take(store, *both).updated) == 1
+
+
+def test_the_pages_of_a_sitemap_are_read_those_of_its_host(store: LocalStore, site: Site) -> None:
+    places = [f"{site.url}/a", f"{site.url}/b?x=1&amp;y=2", "http://other.invalid/c", f"{site.url}/gone"]
+    site.page("/a", PAGE.format("A"))
+    site.page("/b?x=1&y=2", PAGE.format("B"))
+    site.page("/inner.xml", f"<urlset>{''.join(f'<url><loc>{place}</loc></url>' for place in places)}</urlset>", "text/xml")
+    site.page("/sitemap.xml", f"<sitemapindex><sitemap><loc>{site.url}/inner.xml</loc></sitemap></sitemapindex>", "text/xml")
+    report = take(store, f"{site.url}/sitemap.xml")
+    assert [name.partition("/")[2] for name in report.added] == ["a", "b?x=1&y=2"]
+    reasons = dict(report.skipped)
+    assert "not on" in reasons["http://other.invalid/c"]
+    assert "404" in reasons[f"{site.url}/gone"]
+
+
+def test_robots_txt_is_respected(store: LocalStore, site: Site) -> None:
+    site.page("/robots.txt", "User-agent: *\nDisallow: /private/\n", "text/plain")
+    site.page("/private/a", PAGE.format("A"))
+    site.page("/b", PAGE.format("B"))
+    report = take(store, f"{site.url}/private/a", f"{site.url}/b")
+    assert (len(report.added), len(report.skipped)) == (1, 1)
+    assert "robots.txt" in report.skipped[0][1]
+    assert "/private/a" not in site.asked
+
+
+def test_a_robots_txt_that_cannot_be_had_forbids(store: LocalStore, site: Site) -> None:
+    site.pages["/robots.txt"] = 503
+    site.page("/b", PAGE.format("B"))
+    with pytest.raises(InputError, match=r"robots\.txt"):
+        take(store, f"{site.url}/b")
+
+
+def test_this_machine_is_not_read_unasked(store: LocalStore, site: Site) -> None:
+    site.page("/a", PAGE.format("A"))
+    with pytest.raises(InputError):
+        take(store, f"{site.url}/a", private=False)
+    assert site.asked == []
+    fetcher = Fetcher(host_of("http://localhost:1/"), 1000)
+    with pytest.raises(Unreadable, match="not to be fetched"):
+        fetcher.get("http://localhost:1/")
+
+
+def test_redirects_stay_on_the_host_and_are_few(store: LocalStore, site: Site) -> None:
+    site.page("/old", "", Location="/new")
+    site.page("/new", PAGE.format("New"))
+    site.page("/away", "", Location="http://169.254.169.254/latest/meta-data")
+    site.page("/loop", "", Location="/loop")
+    report = take(store, f"{site.url}/old", f"{site.url}/away", f"{site.url}/loop")
+    assert len(report.added) == 1
+    reasons = [reason for _, reason in report.skipped]
+    assert "not on" in reasons[0]
+    assert "redirected" in reasons[1]
+
+
+def test_a_page_that_is_too_large_is_named(store: LocalStore, site: Site) -> None:
+    site.page("/big", "x" * 5000, "text/plain")
+    with pytest.raises(InputError, match="larger"):
+        take(store, f"{site.url}/big", most=1000)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/a", "https://", "https://user:secret@example.org/", "http://a:port/"])
+def test_what_is_no_address_of_a_page(url: str) -> None:
+    with pytest.raises(InputError):
+        host_of(url)
