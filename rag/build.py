@@ -356,7 +356,7 @@ def queue(settings: Settings) -> Queue:
     """The queue of the index of the settings. Raises InputError where that is in a folder."""
     if settings.store == "local":
         hint = "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: rag ingest PATH"
-        raise InputError(f"the index {settings.place} is in a folder, and has no queue", hint)
+        raise InputError(f"the index {settings.place} is a local index; queues need PostgreSQL", hint)
     with _extra("postgres", "a queue"):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)

@@ -327,7 +327,7 @@ def check_question(question: str, most: int) -> str:
     if not question:
         raise InputError("the question is empty", 'ask one: rag ask "When was the JCPOA signed?"')
     if len(question) > most:
-        message = f"the question has {len(question):,} characters, at most {most:,} are read"
+        message = f"question too long: {len(question):,} characters, limit {most:,}"
         raise InputError(message, "shorten it, or raise RAG_MAX_QUESTION")
     try:
         question.encode()

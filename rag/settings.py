@@ -61,7 +61,7 @@ class Settings:
     threshold: float = -1.0
     """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
     calibration: str = "default"
-    """"default" (that of the reader), or a file that `rag calibrate` wrote: how sure is sure, and from where on to answer."""
+    """"default" (that of the reader), or a file that `rag calibrate` wrote: confidence and threshold."""
     spelling: int = 1
     """1: words that the index does not know are corrected to words that it does; 0: questions are taken as typed."""
     forms: str = "default"

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
-Defaults, then `rag.toml` in the working folder (or the file that `RAG_CONFIG` names), then `RAG_*` variables, then options. Unknown
-names are errors. In the file a setting is written without `RAG_`, in lower case: `top_k = 3`.
+Defaults, then `rag.toml` in the working folder (or the file that `RAG_CONFIG` names), then `RAG_*`
+variables, then options. Unknown names are errors. In the file a setting is written without `RAG_`, in lower case: `top_k = 3`.
 
 | setting | default | |
 |---|---|---|

@@ -35,7 +35,8 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         answer = index.ask("Who built the mill?", filter=["type=txt"])
         cited = answer.citations[0]
         document = index.document(cited.document_id)
-        assert document and document.text[cited.start : cited.end] == cited.quote
+        assert document
+        assert document.text[cited.start : cited.end] == cited.quote
 
 
 def test_the_example_of_the_documentation_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

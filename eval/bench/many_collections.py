@@ -19,10 +19,7 @@ import httpx
 from rag.store.collections import Collections
 from tests.server.fake_server import serving
 
-_TEXT = (
-    "The lease of house {0} ends in May 2027. The tenant is Ada Lovelace, who pays 1,{0:03} euros a month. "
-    * 20
-)
+_TEXT = "The lease of house {0} ends in May 2027. The tenant is Ada Lovelace, who pays 1,{0:03} euros a month. " * 20
 
 
 def resident_mib() -> float:
@@ -41,9 +38,7 @@ def fill(client: httpx.Client, name: str, number: int) -> None:
 
 def ask(client: httpx.Client, name: str) -> float:
     begun = time.perf_counter()
-    client.post(
-        f"/v1/collections/{name}/search", json={"question": "When does the lease end?"}
-    ).raise_for_status()
+    client.post(f"/v1/collections/{name}/search", json={"question": "When does the lease end?"}).raise_for_status()
     return 1000 * (time.perf_counter() - begun)
 
 
@@ -75,9 +70,7 @@ def measure(count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--collections", type=int, default=200)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

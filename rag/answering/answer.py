@@ -43,7 +43,7 @@ def compose(
     asked = Asked.of(question)
     ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
     if not ranked:
-        return Answer(question, None, 0.0, (), (), tuple(hits), "no passage of the index has anything to say to this", timings)
+        return Answer(question, None, 0.0, (), (), tuple(hits), "no passage in the index is relevant", timings)
     given = [
         _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
     ]

@@ -41,7 +41,7 @@ def _outcome(answer: Answer) -> Iterator[str]:
         yield f"Not answered: {answer.reason}."
     else:
         least = f"; from {needed:.0%} on an answer is given" if needed is not None else ""
-        yield f'"{_short(answer.text)}" is right with a probability of {answer.confidence:.0%}{least}.'
+        yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{least}.'
     if answer.form != "span":
         asked = " as was asked for" if answer.receipt and answer.receipt.form else ""
         yield f"The answer is given as {_FORMS[answer.form]}{asked}: {_made_of(answer)}."
@@ -113,9 +113,9 @@ def _agreement(answer: Answer) -> Iterator[str]:
     elif answer.documents == 1:
         yield f"One of the {_documents(read)} read says so."
     for side in answer.conflicts:
-        yield f"Against it: {_side(side)}."
+        yield f"Conflicts with: {_side(side)}."
     for part in answer.parts:
-        yield f"Beside it: {_side(part)}."
+        yield f"Also found: {_side(part)}."
     others = [o for o in answer.alternatives if all(o.text != s.text for s in (*answer.conflicts, *answer.parts))]
     if others:
         following, place = others[0], others[0].citations[0].document_id

@@ -130,5 +130,5 @@ def load(found: Any) -> Receipt:
         dict(made.documents), dict(made.settings)
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the JSON of `rag ask --json`, or its field receipt"
-        raise InputError(f"this is no receipt: {error}", hint) from error
+        raise InputError(f"not a receipt: {error}", hint) from error
     return made

@@ -174,4 +174,4 @@ def _cited(found: Any) -> Cited:
         return Cited(document_id, start, end, quote, str(found.get("sha256") or ""), str(found.get("sentence") or ""))
     except (KeyError, TypeError, AttributeError) as error:
         hint = "give the JSON of `rag ask --json`, or citations with document_id, start, end and quote"
-        raise InputError(f"this is no citation: {str(found)[:80]!r} ({error})", hint) from error
+        raise InputError(f"not a citation: {str(found)[:80]!r} ({error})", hint) from error

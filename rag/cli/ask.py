@@ -25,7 +25,7 @@ as_typed = click.option("--as-typed", "as_typed", is_flag=True, help="Do not cor
 @click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_TOP_K, or 8.")
 @click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
 @as_typed
-@click.option("--why", is_flag=True, help="Say in plain words how the answer, or none, came about.")
+@click.option("--why", is_flag=True, help="Explain how the answer was chosen, or why there is none.")
 @click.option("--write", is_flag=True, help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.")
 @click.option("--struck", is_flag=True, help="With --write, show the sentences that were struck, and why.")
 @filter_option
@@ -42,7 +42,7 @@ def ask_command(
     struck: bool,
     as_typed: bool,
 ) -> None:
-    """Answer QUESTION from the documents. Exits with 1 if they do not say."""
+    """Answer QUESTION from the documents. Exits with 1 if no answer is found."""
     asked = check_question(" ".join(question), settings.max_question)
     engine = build.engine(settings)
     writer = build.writer(settings, engine) if write else None  # what it lacks is said before anything is asked

@@ -47,8 +47,8 @@ def ingest_command(
 ) -> None:
     """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
 
-    A changed file replaces what was there; an unchanged one is left alone. One that cannot be read, or not within the limits
-    on time and memory, is named at the end and stops nothing. Hidden files and folders of an index are left out.
+    A changed file replaces what was there; an unchanged one is left alone. Files that fail to parse
+    or exceed the limits are listed at the end; the rest are ingested. Hidden files and index folders are skipped.
 
     Instead of paths there may be addresses of pages, or of a sitemap whose pages are read: https://example.org/sitemap.xml
     """

@@ -146,7 +146,7 @@ def clean_lines(text: str) -> str:
 def why_command(
     settings: Settings, as_json: bool, question: tuple[str, ...], answers: tuple[str, ...], document: str | None
 ) -> None:
-    """Say at which stage QUESTION lost the answer that is right, with the evidence and its ranks.
+    """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
 
     Exits with 1 if it was lost.
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group("keys")
 def keys_command() -> None:
-    """API keys of the HTTP service. Once there is one, nobody asks without."""
+    """API keys of the HTTP service. Once a key exists, every request needs one."""
 
 
 @keys_command.command("add")

@@ -46,5 +46,5 @@ filter_option = click.option(
     multiple=True,
     callback=lambda _, __, values: parse(values),
     metavar="CONDITION",
-    help="Only documents of which this holds, as type=pdf, year>=2024, source:reports; repeat for more.",
+    help="Only search documents that match, e.g. type=pdf, year>=2024, source:reports. Repeatable; all must match.",
 )

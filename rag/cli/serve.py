@@ -34,7 +34,7 @@ def serve_command(
 
     Until a key is made with rag keys add, the printed address holds a token for this run; programs send it as
     Authorization: Bearer TOKEN.
-    --json makes the log, on stderr, lines of JSON. Exits with 1 if something unforeseen keeps it from opening.
+    --json logs JSON lines to stderr. Exits with 1 if something unforeseen keeps it from opening.
     """
     chosen = settings.with_values("the command line", {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile})
     from rag.server.run import new_token, run

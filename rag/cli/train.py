@@ -32,7 +32,7 @@ def train_command(
 ) -> None:
     """Train a reader, an embedder, or the classifier of forms.
 
-    With your own questions: go on from the shipped reader, and see what it bought on a part held out.
+    With your own questions: fine-tune the shipped reader and report held-out scores before and after.
 
     Started again after a kill, it goes on from its checkpoint with the same result.
     """

@@ -31,7 +31,7 @@ def verify_command(settings: Settings, as_json: bool, file: str) -> None:
     """
     cited = citations(_read_json(file))
     if not cited:
-        raise InputError("there is no citation in it: nothing was answered", "ask something that is: rag ask QUESTION --json")
+        raise InputError('the answer has no citations (it was "not found")', "verify one that was found: rag ask QUESTION --json")
     store = build.store(settings, any_embedder=True)
     verdicts = [verify(store, citation) for citation in cited]
     print_json(verdicts) if as_json else _print_verdicts(verdicts)
@@ -75,7 +75,7 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default="calibration.json", show_default=True, help="File to write.")
 @shared
 def calibrate_command(settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path) -> None:
-    """Fit how sure is sure on the questions in GOLD, and the threshold to a stated risk; writes a file for RAG_CALIBRATION.
+    """Calibrate confidence on the questions in GOLD, and the threshold to a stated risk; writes a file for RAG_CALIBRATION.
 
     GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the documents do not say), and
     perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval. Without --risk, as many questions are refused as

@@ -58,7 +58,7 @@ def understand(question: str, last: Turn | None) -> Understood:
     if filled:
         return Understood(filled)
     if _ALONE.match(core.rstrip(" ?.!")):
-        return Understood(question, "what was asked before cannot be asked so; asked as typed")
+        return Understood(question, "can't apply that to the last question; sent unchanged")
     if core != question and not {word.lower().strip("?,.") for word in core.split()} & (AUXILIARIES | QUESTION_WORDS):
         return Understood(question, "what it asks of them is not certain; asked as typed")
     return _with_names(question, core, last)

@@ -1,4 +1,4 @@
-"""Fit how sure is sure, and from where on to answer, on questions whose answers are known.
+"""Calibrate confidence and threshold on questions whose answers are known.
 
 Every question is asked through the engine. A logistic regression learns from the features of the best candidate whether it is
 right; its weights are at least 0, as every feature speaks for an answer, and are drawn towards those of the model in use, so that

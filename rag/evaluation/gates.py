@@ -57,7 +57,7 @@ def _parse(text: str, least: bool) -> Gate:
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, 1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
-        raise InputError(f"no figure is called {name!r}", hint)
+        raise InputError(f"unknown metric {name!r}", hint)
     if least == (name in _LOWER):
         right = "over" if least else "under"
         raise InputError(f"of {name} {'less' if least else 'more'} is better", f"give --fail-{right} {text}")

@@ -178,7 +178,7 @@ class _Worker:
             return f"takes more than {self._limits.seconds} seconds; set RAG_FILE_SECONDS to read it all the same"
         if code in (-signal.SIGABRT, -signal.SIGKILL):  # libraries that do not get what they ask for; the system's own limit
             return too_much_memory(self._limits.memory)
-        return f"made its reader fail ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+        return f"crashed the parser ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
 
     def kill(self) -> None:
         self.ended = True

@@ -166,5 +166,5 @@ def safe_name(name: str) -> str:
     """The last part of a name that a client gave: it becomes part of a document's id, and never a path. Raises InputError."""
     last = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
-        raise InputError(f"{name[:80]!r} is no name of a file", f"send one of at most {_LONGEST_NAME} printable characters")
+        raise InputError(f"invalid file name {name[:80]!r}", f"send one of at most {_LONGEST_NAME} printable characters")
     return last

@@ -44,7 +44,7 @@ class ServiceError(RagError):
 
 
 def overloaded(retry_after: int) -> ServiceError:
-    return ServiceError(503, "overloaded", "more is asked than can be answered now", "try again later", retry_after)
+    return ServiceError(503, "overloaded", "server overloaded", "try again later", retry_after)
 
 
 def late() -> ServiceError:
@@ -161,7 +161,7 @@ def _place(location: Any) -> str:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    words = {404: "there is nothing at this address", 405: "this address does not take this method"}
+    words = {404: "not found", 405: "method not allowed"}
     hint = "see /openapi.json" if error.status_code in words else ""
     found = _problem(error.status_code, "http", words.get(error.status_code, str(error.detail)), hint)
     return response(found, _id(request), dict(error.headers or {}))

@@ -13,11 +13,11 @@ ANSWER = Answer("When did the US leave?", "2018", 0.88, (CITATION,), (), HITS, N
 def test_an_answer_is_explained_in_plain_words() -> None:
     conflicts = (Alternative("2019", 0.6, (OTHER,), 1),)
     assert explain(replace(ANSWER, conflicts=conflicts, value=Value("date", "2018", iso="2018", precision="year"))) == [
-        '"2018" is right with a probability of 88%.',
+        '"2018": confidence 88%.',
         "The question asks for a date; words of that kind are preferred.",
         "It stands in docs/deal.md, the 2nd passage found (3rd by meaning, 1st by words): score 0.90, cosine 0.70, BM25 5.0.",
         "2 of the 2 documents read say so.",
-        'Against it: "2019" in 1 document (docs/other.md).',
+        'Conflicts with: "2019" in 1 document (docs/other.md).',
         "Read as date 2018.",
         "2 passages of 2 documents were read; the best by search is in docs/x.md (score 0.95).",
     ]
@@ -30,7 +30,7 @@ def test_a_refusal_is_explained_too() -> None:
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
     assert lines[2].startswith('"2018" stands in docs/deal.md, the 2nd passage found')
     assert not any("say so" in line for line in lines)
-    empty = Answer("x?", None, 0.0, (), (), (), "no passage of the index has anything to say to this", {})
+    empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
     assert explain(empty)[-1] == "The search found no passage."
 
 

@@ -74,7 +74,7 @@ def test_a_folder_has_no_queue(run: Run) -> None:
     for command in (["worker", "--once"], ["ingest", "--enqueue", "docs"]):
         code, _, err = run(*command)
         assert code == 2
-        assert err.startswith("rag: the index index is in a folder, and has no queue\n  set RAG_STORE=postgresql://")
+        assert err.startswith("rag: the index index is a local index; queues need PostgreSQL\n  set RAG_STORE=postgresql://")
 
 
 def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> None:

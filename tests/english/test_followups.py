@@ -62,7 +62,7 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
         ),
         (Turn("What is Imogen Tran's salary?"), "When is it paid?", '"it" refers to nothing that is certain; asked as typed'),
         (LEADER, "And cats?", "what it asks of them is not certain; asked as typed"),
-        (LEADER, "and when?", "what was asked before cannot be asked so; asked as typed"),
+        (LEADER, "and when?", "can't apply that to the last question; sent unchanged"),
     ],
 )
 def test_what_has_several_readings_is_left_and_said_to_be(last: Turn, typed: str, could: str) -> None:

@@ -90,7 +90,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
         list(pool(jobs(path)))
         os.kill(pool._all[0]._process.pid, signal.SIGSEGV)
         time.sleep(0.1)
-        assert "made its reader fail (SIGSEGV)" in reason(pool, path)
+        assert "crashed the parser (SIGSEGV)" in reason(pool, path)
         ((_, result),) = pool(jobs(path))
         assert isinstance(result, Loaded)
 

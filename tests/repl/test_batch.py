@@ -58,7 +58,7 @@ def test_a_line_that_cannot_be_asked_has_its_line_too(
     given = b"x" * 2000 + b"\nWas it \xff?\n" + QUESTIONS.encode()
     assert run(monkeypatch, given) == 2
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == "error\t\tthe question has 2,000 characters, at most 1,000 are read"
+    assert out[0] == "error\t\tquestion too long: 2,000 characters, limit 1,000"
     assert out[1] == "error\t\tthe question is not valid UTF-8"
     assert out[2].startswith("2015\t")
     assert run(monkeypatch, given, "--json") == 2

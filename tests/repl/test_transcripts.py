@@ -143,7 +143,7 @@ def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> Non
 def test_why_explains_in_words_and_shows_ranks_and_scores(filled: Settings) -> None:
     shown = Talk(filled, width=80, in_words=False)("When did the US leave the deal?", "/why").partition("/why\n")[2]
     words, _, numbers = shown.partition("\n\n")
-    assert '"2018" is right with a probability of 65%' in words
+    assert '"2018": confidence 65%' in words
     lines = numbers.splitlines()
     assert lines[0].split() == ["rank", "score", "meaning", "words", "passage"]
     assert lines[1].split()[0] == "1"

@@ -108,7 +108,7 @@ function given(answer, open) {
 }
 
 const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
-  el('p', { class: 'reason' }, `Your documents do not say, or not clearly enough: ${answer.reason}`));
+  el('p', { class: 'reason' }, `No confident answer: ${answer.reason}`));
 
 function renderAnswer(answer, open) {
   const found = answer.answer !== null;
