@@ -167,7 +167,7 @@ class Engine(Searcher):
         After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so far, the best one at least;
         `Answer.read` says how many they were. Raises as `search` does.
         """
-        return self.ask_many([Asked(question, read, filter, deadline, form, tuple(preferred))])[0]
+        return self.ask_many([Asked(question, read, filter, deadline, form, preferred=tuple(preferred))])[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
         """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
