@@ -34,6 +34,7 @@ Shape = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 def shape_of(path: str) -> Shape | None:
     """What makes (status, body) of a problem for clients of this path; None where it stays as it is."""
+    _, path = split(path)
     if path.startswith(OPENAI):
         return openai_error
     return dify_error if path.startswith(DIFY) else None

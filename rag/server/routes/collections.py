@@ -81,7 +81,7 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
     names = list(dict.fromkeys(body.collections))
     hangup = hangup_of(request)
     with ExitStack() as stack:
-        services = {name: _entered(stack, request, host, name) for name in names}
+        services = {name: entered(stack, request, host, name) for name in names}
         works = {name: service.works([body.question], body, hangup)[0] for name, service in services.items()}
         answers = [
             CollectionAnswer(collection=name, answer=serialize.answer(wait(work, work.answer), work.found.result()))
@@ -103,7 +103,7 @@ def delete_collection(name: str, host: Host) -> WireCollection:
     return _shown(host.delete(name))
 
 
-def _entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
+def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
     """Raises ServiceError with 403 for one that the key may not use, alike for those that are not there."""
     key: Key | None = request.state.key
     found = host.registry.get(name)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
 
 import numpy as np
@@ -48,8 +49,10 @@ from rag.server.openai_shapes import (
 )
 from rag.server.openapi import described
 from rag.server.problems import ServiceError
+from rag.server.routes.collections import collections_of, entered, list_collections
 from rag.server.schemas import Options
 from rag.server.state import Service, hangup_of, service_of
+from rag.types import Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -60,16 +63,18 @@ _MOST_TEXTS = 512
 
 
 @router.get("/models", responses=described(503))
-def list_models() -> dict[str, Any]:
-    """What may be named as `model`."""
-    return {"object": "list", "data": [_model(MODEL)]}
+def list_models(request: Request) -> dict[str, Any]:
+    """What may be named as `model`: `rag`, and `rag:NAME` for each collection."""
+    names = _names(request)
+    models = [_model(MODEL if name == DEFAULT else f"{MODEL}:{name}") for name in names]
+    return {"object": "list", "data": models}
 
 
 @router.get("/models/{model}", responses=described(404, 503))
-def get_model(model: str) -> dict[str, Any]:
+def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
     """One of them."""
-    _only_default(collection_of_model(model))
-    return _model(model)
+    with _of(collection_of_model(model), request, service):
+        return _model(model)
 
 
 def _model(name: str) -> Json:
@@ -86,8 +91,8 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 
     The text carries [n] and the quotes below; `annotations` says the same in fields.
     """
-    _only_default(collection_of_model(body.model))
-    answered = _answer(chat_question(body), request, service, _options(body.rag))
+    with _of(collection_of_model(body.model), request, service) as asked:
+        answered = _answer(chat_question(body), request, asked, _options(body.rag))
     reply = _reply(answered, body.model, request)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -98,12 +103,13 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 @router.post("/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
     """As chat completions, in the shape of the Responses API: the search and its results, then the message."""
-    _only_default(collection_of_model(body.model))
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
-    for store in (tool.vector_store_ids or []) if tool else []:
-        _only_default(store)
-    options = _options(body.rag, tool)
-    answered = _answer(responses_question(body), request, service, options)
+    stores = (tool.vector_store_ids or []) if tool else []
+    if len(stores) > 1:
+        raise InputError(f"{len(stores)} vector stores are more than one", "ask one, or POST /v1/collections/ask")
+    collection = stores[0] if stores else collection_of_model(body.model)
+    with _of(collection, request, service) as asked:
+        answered = _answer(responses_question(body), request, asked, _options(body.rag, tool))
     reply = _reply(answered, body.model, request)
     return _stream(response_stream(reply, body.metadata)) if body.stream else response(reply, body.metadata)
 
@@ -136,35 +142,32 @@ def _stream(events: Iterator[str]) -> StreamingResponse:
 
 
 @router.get("/vector_stores", responses=described(503))
-def list_vector_stores(service: Shared) -> dict[str, Any]:
-    """The collections."""
-    found = [_vector_store(DEFAULT, service)]
-    return {
-        "object": "list",
-        "data": found,
-        "first_id": DEFAULT,
-        "last_id": DEFAULT,
-        "has_more": False,
-    }
+def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
+    """The collections; how many files one has, it says itself."""
+    names = _names(request)
+    data = [_vector_store(DEFAULT, service), *(_vector_store(name) for name in names[1:])]
+    ends = {"first_id": names[0], "last_id": names[-1], "has_more": False}
+    return {"object": "list", "data": data, **ends}
 
 
 @router.get("/vector_stores/{vector_store}", responses=described(404, 503))
-def get_vector_store(vector_store: str, service: Shared) -> dict[str, Any]:
+def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
     """One of them."""
-    _only_default(vector_store)
-    return _vector_store(vector_store, service)
+    with _of(vector_store, request, service) as asked:
+        return _vector_store(vector_store, asked)
 
 
-def _vector_store(name: str, service: Service) -> Json:
-    total = service.engine.store.stats().documents
+def _vector_store(name: str, service: Service | None = None) -> Json:
+    total = service.engine.store.stats().documents if service else 0
     counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
+    known = {"file_counts": counts} if service else {}
     return {
         "id": name,
         "object": "vector_store",
         "created_at": 0,
         "name": name,
         "usage_bytes": 0,
-        "file_counts": counts,
+        **known,
         "status": "completed",
         "last_active_at": 0,
         "metadata": {},
@@ -174,21 +177,16 @@ def _vector_store(name: str, service: Service) -> Json:
 @router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
 def search_vector_store(vector_store: str, body: VectorSearch, request: Request, service: Shared) -> dict[str, Any]:
     """The passages nearest to a query, best first; of several queries, each passage with its best score."""
-    _only_default(vector_store)
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(f"{len(queries)} queries are not between 1 and 8", "send fewer in one request")
     options = options_of(filters_of(body.filters), body.max_num_results)
-    library = ServiceLibrary(service, hangup_of(request))
-    best: dict[tuple[str, int], Any] = {}
-    for query in queries:
-        for hit in library.search(query, options):
-            key = (hit.passage.document_id, hit.passage.start)
-            best[key] = max(best.get(key, hit), hit, key=lambda one: one.score)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    hits = sorted((hit for hit in best.values() if hit.score >= threshold), key=lambda one: -one.score)
     base = str(request.base_url)
-    data = [search_result(hit, base, service.document(hit.passage.document_id)) for hit in hits[: body.max_num_results]]
+    with _of(vector_store, request, service) as asked:
+        hits = _best(ServiceLibrary(asked, hangup_of(request)), queries, options)
+        kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
+        data = [search_result(hit, base, asked.document(hit.passage.document_id)) for hit in kept]
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -196,6 +194,16 @@ def search_vector_store(vector_store: str, body: VectorSearch, request: Request,
         "has_more": False,
         "next_page": None,
     }
+
+
+def _best(library: ServiceLibrary, queries: Sequence[str], options: Options) -> list[Hit]:
+    """The hits of all queries, best first, each passage with its best score."""
+    best: dict[tuple[str, int], Hit] = {}
+    for query in queries:
+        for hit in library.search(query, options):
+            key = (hit.passage.document_id, hit.passage.start)
+            best[key] = max(best.get(key, hit), hit, key=lambda one: one.score)
+    return sorted(best.values(), key=lambda one: -one.score)
 
 
 @router.post("/embeddings", responses=described(503))
@@ -231,7 +239,19 @@ def _base64(vector: Any) -> str:
     return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
 
 
-def _only_default(collection: str) -> None:
-    if collection != DEFAULT:
-        message = f"there is no collection {collection[:100]!r} here"
-        raise ServiceError(404, "collection_not_found", message, "see GET /v1/models")
+@contextmanager
+def _of(collection: str, request: Request, service: Service) -> Iterator[Service]:
+    """The service of the collection that is named; `default` is the one of the request's own path."""
+    if collection in (DEFAULT, request.state.collection):
+        yield service
+        return
+    with ExitStack() as stack:
+        yield entered(stack, request, collections_of(request), collection)
+
+
+def _names(request: Request) -> list[str]:
+    """Which collections may be named, the request's own first."""
+    if request.state.collection != DEFAULT:
+        return [DEFAULT]
+    found = list_collections(request, collections_of(request)).collections
+    return [DEFAULT, *(one.name for one in found if one.name != DEFAULT)]

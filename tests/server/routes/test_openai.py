@@ -130,7 +130,7 @@ def test_a_response_obeys_its_file_search_tool(api: Any) -> None:
     }
     made = api.responses.create(model="rag", input="Who led the talks?", tools=[tool])
     assert {result.file_id for result in made.output[0].results} == {"uploads/lease.md"}
-    with pytest.raises(openai.NotFoundError, match="no collection 'other'"):
+    with pytest.raises(openai.NotFoundError, match="no collection other"):
         api.responses.create(model="rag", input="Who?", tools=[{**tool, "vector_store_ids": ["other"]}])
 
 
@@ -235,6 +235,30 @@ def test_without_a_key_there_is_no_entry(tmp_path: Path) -> None:
             known = openai.OpenAI(base_url=url, api_key=token, max_retries=0, http_client=http)
             with pytest.raises(openai.ConflictError, match="the index is empty"):
                 known.chat.completions.create(model="rag", messages=ASKED)
+
+
+def test_a_collection_is_a_model_and_a_vector_store(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+        lease = {"name": "lease.txt", "text": "The lease of Ada Lovelace ends in May 2027."}
+        client.post("/v1/collections/contracts/documents", json=lease).raise_for_status()
+        with httpx_free() as http:
+            own = openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="x", max_retries=0, http_client=http)
+            assert [model.id for model in own.models.list()] == ["rag", "rag:contracts"]
+            assert [store.id for store in own.vector_stores.list()] == ["default", "contracts"]
+            asked: Any = [{"role": "user", "content": "When does the lease end?"}]
+            done = own.chat.completions.create(model="rag:contracts", messages=asked).choices[0].message
+            assert "lease.txt" in done.content
+            found = own.vector_stores.search("contracts", query="lease")
+            assert [one.filename for one in found] == ["lease.txt"]
+            with pytest.raises(openai.ConflictError, match="empty"):
+                own.chat.completions.create(model="rag", messages=asked)
+            below = openai.OpenAI(
+                base_url=f"{client.base_url}/v1/collections/contracts", api_key="x", max_retries=0, http_client=http
+            )
+            assert below.chat.completions.create(model="rag", messages=asked).choices[0].message == done
+            with pytest.raises(openai.NotFoundError, match="no collection gone"):
+                below.vector_stores.search("gone", query="lease")
 
 
 def test_langchain_reads_both_apis(client: httpx.Client) -> None:
