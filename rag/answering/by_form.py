@@ -12,7 +12,7 @@ from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, list_at
 from rag.answering.pieces import joined, quoted
-from rag.answering.selection import Sentence, around, chosen, is_next, sentences_of
+from rag.answering.selection import Sentence, around, chosen, is_next, said, sentences_of
 from rag.english.text import normalize
 from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
 
@@ -20,6 +20,10 @@ _ANOTHER_LIST = 0.8
 """A second list is shown with the first where its sentence has so much of the first's score."""
 _DECIDED = 0.5
 """Least probability of yes or no, against what is not said."""
+_COMPARED = 0.15
+"""Least mean score of the sentences on both sides of a comparison, each of which names its side."""
+_BOUND = 0.5
+"""Least score of the sentence after the one that says yes or no, which may bind it."""
 UNSAID = "the documents do not say yes or no to it"
 ALL_NEEDED = "it takes all passages to answer this, a sum, a count or a comparison over everything, and only the nearest are read"
 
@@ -49,7 +53,7 @@ def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping
 def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
     """None where only the span is left."""
     if read.form == "comparison" and len(read.sides) == 2:
-        return _comparison(read, spans, rule)
+        return _comparison(read, spans)
     if read.form == "yes_no" and read.output.verdicts:
         return _yes_no(read, spans, rule, models)
     return _quoted(read, spans, rule, models)
@@ -57,7 +61,7 @@ def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormCon
 
 def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
     """Sentences, or the list around them."""
-    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
+    found = _scored(read)
     if not found:
         found = _around_best(spans, read, spans.confidence)
         confidence, least = spans.confidence, rule.threshold
@@ -73,6 +77,12 @@ def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConf
     if confidence < least:
         return refused(spans, form, _unsure(pieces[0].text, confidence, least), confidence, pieces)
     return given(spans, form, pieces, confidence, more=max(0, len(listed) - MOST))
+
+
+def _scored(read: Read) -> list[Sentence]:
+    """The sentences that the reader scored, best first, without headings."""
+    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
+    return said(found, read.documents)
 
 
 def _stands(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
@@ -124,9 +134,13 @@ def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
     """The best sentences of the verdict's passage, one or two: with what it is bound to, if that is
     a sentence of its own."""
     passage = verdict.hit.passage
-    found = [s for s in sentences_of(read.output) if s.hit.passage == passage]
-    taken = chosen([s for s in found if _stands(s, read.documents)], read.documents)
-    return _sentences(taken[:2], read.documents)
+    found = [s for s in _scored(read) if s.hit.passage == passage]
+    found = [s for s in found if _stands(s, read.documents)]
+    if not found:
+        return []
+    text = read.documents[found[0].document_id].text
+    after = [s for s in found[1:] if is_next(text, found[0].end, s.start) and s.score >= _BOUND]
+    return _sentences([found[0], *after[:1]], read.documents)
 
 
 def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
@@ -136,9 +150,9 @@ def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
     return [s for s in found if _stands(s, read.documents)]
 
 
-def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
+def _comparison(read: Read, spans: Answer) -> Answer | None:
     """One piece for each side, from what speaks of it."""
-    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)] or comparing.from_spans(read.output)
+    found = _scored(read) or comparing.from_spans(read.output)
     sides = comparing.sides(found, read.sides, read.documents)
     if not any(sides):
         return None
@@ -148,9 +162,11 @@ def _comparison(read: Read, spans: Answer, rule: Rule) -> Answer | None:
         for name, one in zip(read.sides, sides, strict=True)
         if one
     ]
-    confidence = min((one.score for one in sides if one), default=0.0)
-    if missing or confidence < rule.threshold / 2:
-        what = f'nothing was found on "{missing[0]}"' if missing else _unsure(pieces[0].text, confidence, rule.threshold / 2)
+    scores = [one.score for one in sides if one]
+    confidence = sum(scores) / len(scores)
+    if missing or confidence < _COMPARED:
+        unsure = _unsure(pieces[0].text, confidence, _COMPARED)
+        what = f'nothing was found on "{missing[0]}"' if missing else unsure
         return refused(spans, "comparison", what, confidence, pieces)
     return given(spans, "comparison", pieces, confidence)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rag.answering.pieces import heading_at
 from rag.english.sentences import Offsets, split_sentences
 from rag.types import Citation, Document, Hit, ReaderOutput
 
@@ -18,6 +19,9 @@ _LEAST = 0.25
 _DANGLING = re.compile(r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b")
 """Begins a sentence that cannot be understood without the one before."""
 _AROUND = 2000
+_RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
+_UNDERLINE = re.compile(r"([-=~*_])\1{2,}")
+"""Below a line: it is underlined, as headings of plain text are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,40 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
         if known is None or known.score < made.score:
             found[made.document_id, made.start] = made
     return sorted(found.values(), key=lambda s: (-s.score, s.document_id, s.start))
+
+
+def said(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
+    """Without headings, rules and other lines that say nothing by themselves; the sentence that
+    follows such a line is as good as the line was."""
+    inherited: dict[tuple[str, int], float] = {}
+    by_place = sorted(found, key=lambda s: (s.document_id, s.start))
+    kept: list[Sentence] = []
+    carried = 0.0
+    for number, one in enumerate(by_place):
+        if number and by_place[number - 1].document_id != one.document_id:
+            carried = 0.0
+        if _is_heading(one, documents[one.document_id]):
+            carried = max(carried, one.score)
+            continue
+        if carried > one.score:
+            inherited[one.document_id, one.start] = carried
+        carried = 0.0
+        kept.append(one)
+    raised = [replace(s, score=inherited.get((s.document_id, s.start), s.score)) for s in kept]
+    return sorted(raised, key=lambda s: (-s.score, s.document_id, s.start))
+
+
+def _is_heading(one: Sentence, document: Document) -> bool:
+    text = document.text[one.start : one.end]
+    if not re.search(r"\w", text):
+        return True
+    heading = heading_at(document, one.start).split(" > ")[-1]
+    if " ".join(text.split()) in (heading, document.title):
+        return True
+    _, line_break, under = text.partition("\n")
+    if line_break:
+        return bool(_UNDERLINE.fullmatch(under.strip()))
+    return bool(_RULED.match(document.text, one.end))
 
 
 def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:

@@ -110,3 +110,9 @@ def test_what_needs_all_passages_is_refused_with_that_reason() -> None:
 def test_a_span_is_the_one_piece_of_its_answer() -> None:
     given = read("span", LEASE, [0.9] * 5)
     assert [piece.text for piece in given.pieces] == [given.text]
+
+
+def test_a_heading_is_no_answer_but_what_follows_it_is() -> None:
+    found = document("Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g")
+    given = read("sentences", found, [0.9, 0.2, 0.1])
+    assert given.text == "Staff may be sent home on full pay."
