@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,23 @@ from eval.sbom import normalised
 _ROOT = Path(__file__).parents[1]
 
 
+def wanted(extras: str) -> list[str]:
+    """The project's requirements, as pyproject.toml has them; an extra of its own stands for what that needs."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found: list[str] = list(project["dependencies"])
+    for extra in extras.split(","):
+        for one in project["optional-dependencies"][extra]:
+            own = re.fullmatch(r"rag\[(.*)\]", one)
+            found += wanted(own[1])[len(project["dependencies"]) :] if own else [one]
+    return found
+
+
 def resolved(extras: str) -> list[dict[str, Any]]:
     """pip's report of what it would install."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--dry-run",
-            "--ignore-installed",
-        ]
-        subprocess.run([*command, "--report", str(report), f"{_ROOT}[{extras}]"], check=True)
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        subprocess.run([*command, "--report", str(report), *wanted(extras)], check=True)
         found: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
     return found
 

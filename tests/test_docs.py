@@ -15,6 +15,8 @@ HEAD = """# Settings
 
 Defaults, then `rag.toml` in the working folder (or the file that `RAG_CONFIG` names), then `RAG_*`
 variables, then options. Unknown names are errors. In the file a setting is written without `RAG_`, in lower case: `top_k = 3`.
+A file that merely lies in the working folder may not say where models, stores, hosts and files
+are: name it in `RAG_CONFIG` if you trust it.
 
 | setting | default | |
 |---|---|---|
