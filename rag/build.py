@@ -13,7 +13,7 @@ from rag.answering.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.ingestion.chunking import split
-from rag.models.registry import calibration_path, embedder_path
+from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
 from rag.settings import SCHEMES, Settings
 from rag.threads import model_threads
@@ -188,8 +188,12 @@ def embedder(settings: Settings) -> Embedder:
 def reader(settings: Settings) -> Reader:
     _prepare(settings)
     from rag.models.reader import ExtractiveReader
+    from rag.models.two_readers import TwoReaders
 
-    return ExtractiveReader(settings.reader, bf16=_bf16(settings))
+    found = ExtractiveReader(settings.reader, bf16=_bf16(settings))
+    if found.has_heads or shipped_reader(settings.reader) is None:
+        return found
+    return TwoReaders(found, ExtractiveReader(HEADS, bf16=_bf16(settings)))
 
 
 def engine(settings: Settings) -> Engine:

@@ -43,6 +43,8 @@ class HeadOutput:
 class Head(Protocol):
     tokenizer: Any
     """Of tokenizers, or of transformers."""
+    has_more: bool
+    """Whether there are heads for sentences and verdicts, too."""
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         """One for each window."""
@@ -75,6 +77,7 @@ class BertHead:
         self._sentence = self._linear(SENTENCE) if SENTENCE in found else None
         verdict = {VERDICT, VERDICT_DENSE} <= found
         self._verdict = (self._linear(VERDICT_DENSE), self._linear(VERDICT)) if verdict else None
+        self.has_more = bool(self._sentence and self._verdict)
 
     def _linear(self, name: str) -> Linear:
         return Linear(self._bert.others[f"{name}.weight"], self._bert.others[f"{name}.bias"])
@@ -113,6 +116,7 @@ class TransformersHead:
             model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
         without_padding(model.base_model)
         self._model = model.eval()
+        self.has_more = False
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         inputs = {name: torch.as_tensor(value) for name, value in encode(self.tokenizer, batch).inputs.items()}

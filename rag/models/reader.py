@@ -33,6 +33,11 @@ class ExtractiveReader:
         self._max_answer_tokens = max_answer_tokens
 
     @property
+    def has_heads(self) -> bool:
+        """Whether it scores sentences and gives verdicts, too."""
+        return self._head.has_more
+
+    @property
     def tokenizer(self) -> Any:
         """The model's, of tokenizers or of transformers."""
         return self._head.tokenizer

@@ -11,6 +11,8 @@ from rag.errors import ModelError, install_line
 
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast")
+HEADS = "heads"
+"""The shipped reader that scores sentences and gives verdicts, beside one of the others, which finds spans."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
@@ -43,12 +45,12 @@ def reader_path(setting: str) -> tuple[str, bool]:
 
 def shipped_reader(setting: str) -> Path | None:
     """The folder of a reader that ships with the package, "accurate" or "fast"; None for any other."""
-    return SHIPPED / setting if setting in READERS else None
+    return SHIPPED / setting if setting in (*READERS, HEADS) else None
 
 
 def calibration_path(setting: str, reader: str) -> Path:
     """The file of a calibration setting; "default" is what was fitted to the shipped reader, or else to the accurate one."""
-    return (shipped_reader(reader) or SHIPPED / READERS[0]) / "confidence.json" if setting == "default" else Path(setting)
+    return ((reader in READERS and shipped_reader(reader)) or SHIPPED / READERS[0]) / "confidence.json" if setting == "default" else Path(setting)
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
