@@ -34,7 +34,7 @@ function stop() {
 async function ask(turn) {
   asking?.abort();
   const mine = asking = new AbortController();
-  const before = conversation().filter((_, i) => thread.turns.filter(one => one.answer)[i] !== turn);
+  const before = conversation(turn);
   document.body.classList.add('asked');
   document.title = `${turn.question} · rag`;
   Object.assign(turn, { answer: null, problem: '', hits: [], error: null });
@@ -238,10 +238,7 @@ function follow() {
   if (question) {
     newThread();
     ask({ id: fresh(), question, filters: link.getAll('f'), form: '' });
-  } else if (!thread) {
-    newThread();
-    goHome();
-  }
+  } else if (!thread.turns.length) goHome();  // one may have asked before the service was ready
   const id = link.get('document');
   if (id) {
     const [start, end] = [link.get('start'), link.get('end')].map(Number);

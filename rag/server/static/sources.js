@@ -10,7 +10,7 @@ async function countDocuments() {
   const found = await getJson('/v1/sources?limit=1');
   known = found;
   $('document-count').textContent = found.total.toLocaleString('en');
-  $('welcome').hidden = found.total > 0 || thread?.turns.length > 0;
+  $('welcome').hidden = found.total > 0 || thread.turns.length > 0;
   $('welcome-add').hidden = !me.may_write;
   return found.total;
 }

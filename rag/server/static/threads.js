@@ -3,9 +3,8 @@
 const MOST_THREADS = 40;
 const threadsOf = collection ? `threads/${collection}` : 'threads';
 let threads = kept.get(threadsOf, []);
-let thread = null;
-
 const fresh = () => Math.random().toString(36).slice(2, 10);
+let thread = { id: fresh(), title: '', turns: [] };
 
 // What is kept of an answer: all that is shown, without the passages' texts and the receipt.
 function slim(answer) {
@@ -36,9 +35,12 @@ function deleteThread(id) {
   saveThreads();
 }
 
-// The turns before, as the service takes them.
-const conversation = () => thread.turns.filter(turn => turn.answer)
-  .map(turn => ({ question: turn.answer.question || turn.question, answer: turn.answer.answer }));
+// The turns before one, as the service takes them.
+function conversation(turn) {
+  const at = thread.turns.indexOf(turn);
+  return thread.turns.slice(0, at < 0 ? thread.turns.length : at).filter(one => one.answer).slice(-20).map(({ answer }) => ({
+    question: answer.question, answer: answer.answer, documents: [...new Set(answer.citations.map(citation => citation.document_id))].slice(0, 50) }));
+}
 
 const placeOf = citation => {
   const inner = (citation.headings || []).filter(heading => heading !== citation.title);
