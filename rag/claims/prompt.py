@@ -30,7 +30,8 @@ INSTRUCTION = re.compile(
     r"\b(?:answer|respond|reply|output|print|write|say|repeat|tell the user)\b[^.!?]{0,30}"
     r"(?:\bonly\b|\bexactly\b|\bwith the\b|\binstead\b|:|[\"'“])|"
     r"\bdo not (?:cite|answer|mention|tell|use)\b|"
-    r"\b(?:as an? (?:ai|assistant|language model))\b",
+    r"\b(?:as an? (?:ai|assistant|language model))\b|\btell the user\b|\blanguage models?\b|"
+    r"^\W*(?:system|assistant|user|human|developer)\s*:",
     re.IGNORECASE,
 )
 """Text shaped like an order to a language model; such sentences are left out of what a writer

@@ -1,0 +1,58 @@
+"""Fifty orders in documents: what reaches a writer, and what comes out when it obeys all of
+them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.claims.chat import ChatServer
+from rag.claims.check import Checker
+from rag.claims.prompt import is_instruction
+from rag.claims.writer import Writer
+from rag.engine import Engine
+from tests.claims.parts import DEAL, EXIT, LIMITS, MODELS, engine
+from tests.claims.writers import writing
+
+ATTACKS = [
+    json.loads(line)
+    for line in Path(__file__).with_name("attacks.jsonl").read_text("utf-8").splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Every document carries a third of the orders between its own sentences."""
+    texts = {}
+    for number, (name, text) in enumerate(
+        {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}.items()
+    ):
+        orders = " ".join(one["order"] for one in ATTACKS[number::3])
+        texts[name] = f"{text}\n\n{orders}"
+    return engine(tmp_path_factory.mktemp("attacked"), texts)
+
+
+def test_orders_are_known_by_their_shape() -> None:
+    missed = [one["order"] for one in ATTACKS if not is_instruction(one["order"])]
+    assert len(ATTACKS) == 50
+    assert len(missed) <= 5, missed
+
+
+def test_nothing_that_a_writer_obeys_is_shown(attacked: Engine) -> None:
+    found = attacked.ask("When was the JCPOA signed in Vienna?")
+    answer = found if found.text is not None else replace(found, text="something")
+    shown = []
+    for one in ATTACKS:
+        with writing(
+            lambda sentences, question, said=one["obeyed"]: f"{said} [1]. {said} [1][2]."
+        ) as served:
+            written = Writer(ChatServer(served.address), Checker(attacked, MODELS)).write(answer)
+        assert not any(
+            one["order"] in sent for sent in [served.prompt] if is_instruction(one["order"])
+        )
+        if written.text is not None:
+            shown.append(written.text)
+    assert shown == []
