@@ -135,3 +135,14 @@ def free_port() -> int:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
+
+
+def test_the_lock_names_all_that_the_image_needs_with_hashes() -> None:
+    from eval.lock import wanted
+    from eval.sbom import normalised
+
+    lines = (DOCS / "scale-out/requirements.lock").read_text().splitlines()[1:]
+    assert all(re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    locked = {line.partition("==")[0] for line in lines}
+    needed = {normalised(re.split(r"[^A-Za-z0-9._-]", one)[0]) for one in wanted("office,postgres")}
+    assert needed <= locked
