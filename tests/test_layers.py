@@ -30,7 +30,7 @@ HOMES = {
     "sentence_transformers": {"models/embedders.py", "training/embedder.py"},
     "faiss": {"store/local/faiss_index.py"},
     "tantivy": {"store/local/tantivy_index.py"},
-    "pypdfium2": {"parsing/pdf.py"},
+    "pypdfium2": {"parsing/pdf.py", "server/pdf_pages.py"},
     "docx": {"parsing/docx.py"},
     "pptx": {"parsing/pptx.py"},
     "openpyxl": {"parsing/xlsx.py"},
@@ -42,7 +42,7 @@ HOMES = {
         f"server/{name}.py"
         for name in ("app", "openapi", "problems", "run", "state", "routes/questions", "routes/documents", "routes/operations")
     }
-    | {f"server/routes/{name}.py" for name in ("check", "collections", "dify", "feedback", "openai")},
+    | {f"server/routes/{name}.py" for name in ("check", "collections", "dify", "feedback", "openai", "workplace")},
     "mcp": {"server/mcp/server.py", "server/mcp/tools.py", "server/routes/mcp.py"},
     "uvicorn": {"server/run.py", "server/connections.py"},
     "prometheus_client": {"server/metrics.py"},
