@@ -43,7 +43,7 @@ def test_everything_there_is_to_do(url: str, tmp_path: Path) -> None:
         text = rag.text(citation.document_id)
         assert text == OMAN
         assert text[place.start_char_index : place.end_char_index] == place.text == "William Burns"
-        assert rag.answering.verification(citation).status == "ok"
+        assert rag.verify(citation).status == "ok"
         assert [one.answer for one in rag.ask_many(["Who led the talks?", "zebra okapi"])] == [
             "William Burns",
             None,
@@ -63,7 +63,7 @@ def test_the_same_to_await(url: str) -> None:
             assert (await rag.put("oman.txt", OMAN)).state == "done"
             both = await asyncio.gather(rag.ask("Who led the talks?"), rag.search("talks"))
             assert both[0].answer == "William Burns"
-            assert (await rag.answering.verification(both[0].citations[0])).status == "ok"
+            assert (await rag.verify(both[0].citations[0])).status == "ok"
             assert "uploads/oman.txt" in [one.id async for one in rag.documents()]
             assert await rag.text("uploads/oman.txt") == OMAN
             assert [event.name async for event in rag.stream("Who led the talks?")][-1] == "done"
