@@ -11,13 +11,19 @@ import pytest
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.server.api_keys import keys_of
+from rag.server.schemas import Ask
 from rag.settings import Settings
 from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import open_backend, serving
 
 
 def test_who_asks_and_what_they_may_do(client: httpx.Client, tmp_path: Path) -> None:
-    assert client.get("/v1/me").json()["may_write"] is True
+    mine = client.get("/v1/me").json()
+    assert mine["may_write"] is True
+    assert {f"/v1/{name}" for name in ("check", "feedback") if name in mine["features"]} <= set(
+        client.get("/openapi.json").json()["paths"]
+    )
+    assert set(mine["features"]) - {"check", "feedback"} <= set(Ask.model_fields)
     _, token = keys_of(Settings(index=tmp_path)).add("ada", "read")
     with serving(tmp_path, key=token) as other:
         me = other.get("/v1/me").json()

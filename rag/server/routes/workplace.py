@@ -14,7 +14,6 @@ from rag.errors import InputError, NotFoundError
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.openapi import described
-from rag.server.schemas import Ask
 from rag.server.sources import Listings, find
 from rag.server.state import Service, service_of
 from rag.types import Document
@@ -23,6 +22,7 @@ router = APIRouter(prefix="/v1", tags=["documents"])
 Shared = Annotated[Service, Depends(service_of)]
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
+FEATURES = ["check", "feedback", "conversation", "form"]
 _listings: WeakKeyDictionary[Service, Listings] = WeakKeyDictionary()
 
 
@@ -68,10 +68,7 @@ def me(request: Request, service: Shared) -> Me:
     """Whether a key is needed and what it may do."""
     key_id = request.state.exchange.key
     key = next((one for one in service.keys.all() if one.id == key_id), None)
-    paths = {getattr(route, "path", "") for route in request.app.routes}
-    features = [name for name in ("check", "feedback") if f"/v1/{name}" in paths]
-    features += [name for name in ("conversation", "form") if name in Ask.model_fields]
-    return Me(key=key.name if key else None, may_write=key is None or key.scope == WRITE, features=features)
+    return Me(key=key.name if key else None, may_write=key is None or key.scope == WRITE, features=FEATURES)
 
 
 @router.get("/sources", name="list_sources", responses=described(503))

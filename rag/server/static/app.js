@@ -44,6 +44,8 @@ async function ask(turn) {
   working(true);
   const begun = performance.now();
   try {
+    await isReady;
+    if (mine.signal.aborted) throw new DOMException('', 'AbortError');
     const body = { question: turn.question, filters: turn.filters, stream: true };
     if (before.length && me.features.includes('conversation')) body.conversation = before;
     if (turn.form && me.features.includes('form')) body.form = turn.form;
@@ -238,7 +240,7 @@ function follow() {
   if (question) {
     newThread();
     ask({ id: fresh(), question, filters: link.getAll('f'), form: '' });
-  } else if (!thread.turns.length) goHome();  // one may have asked before the service was ready
+  } else if (!thread.turns.length) goHome();
   const id = link.get('document');
   if (id) {
     const [start, end] = [link.get('start'), link.get('end')].map(Number);
@@ -330,4 +332,5 @@ addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 watchDrops();
 $('question').focus({ preventScroll: true });
-waitUntilReady().then(follow);
+const isReady = waitUntilReady();
+isReady.then(() => { if (!thread.turns.length) follow(); });  // one may have asked before
