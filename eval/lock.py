@@ -1,7 +1,8 @@
 """What the image installs, with hashes: python -m eval.lock --out docs/scale-out/requirements.lock
 
-Asks pip to resolve `rag[office,postgres]` for this Python and system, and writes every distribution with its version and the
-SHA-256 of the file that was chosen. `pip install --require-hashes -r requirements.lock` then takes these files and no others.
+Asks pip to resolve `rag[office,postgres]` for this Python and system, and writes every distribution
+with its version and the SHA-256 of the file that was chosen. `pip install --require-hashes -r
+requirements.lock` then takes these files and no others.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _ROOT = Path(__file__).parents[1]
 
 
 def wanted(extras: str) -> list[str]:
-    """The project's requirements, as pyproject.toml has them; an extra of its own stands for what that needs."""
+    """The project's requirements, as pyproject.toml has them; an extra of its own stands for what
+    that needs.
+    """
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: list[str] = list(project["dependencies"])
     for extra in extras.split(","):
@@ -37,7 +40,15 @@ def resolved(extras: str) -> list[dict[str, Any]]:
     """pip's report of what it would install."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+        ]
         subprocess.run([*command, "--report", str(report), *wanted(extras)], check=True)
         found: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
     return found
@@ -55,7 +66,9 @@ def lines(installed: list[dict[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--extras", default="office,postgres")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

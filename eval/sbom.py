@@ -1,7 +1,8 @@
 """What an installation is made of, as CycloneDX 1.6 JSON: python -m eval.sbom [--out sbom.json]
 
-Lists every distribution that `rag` needs, with the extras that are installed, as they are in this environment: name, version,
-license, package URL; and the weights that ship with it, with their SHA-256. It reads the environment and asks nobody.
+Lists every distribution that `rag` needs, with the extras that are installed, as they are in this
+environment: name, version, license, package URL; and the weights that ship with it, with their
+SHA-256. It reads the environment and asks nobody.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """By normalised name: the distribution and all that it needs and that is installed, extras included."""
+    """By normalised name: the distribution and all that it needs and that is installed, extras
+    included.
+    """
     found: dict[str, Distribution] = {}
     left = [name]
     while left:
@@ -33,7 +36,9 @@ def closure(name: str) -> dict[str, Distribution]:
             found[one] = distribution(one)
         except PackageNotFoundError:  # of an extra, or for another system
             continue
-        left += [match[1] for text in found[one].requires or [] if (match := _REQUIREMENT.match(text))]
+        left += [
+            match[1] for text in found[one].requires or [] if (match := _REQUIREMENT.match(text))
+        ]
     return found
 
 
@@ -51,7 +56,9 @@ def component(found: Distribution) -> dict[str, Any]:
 
 
 def _classified(found: Distribution) -> str:
-    kinds = [text for text in found.metadata.get_all("Classifier") or [] if text.startswith("License ::")]
+    kinds = [
+        text for text in found.metadata.get_all("Classifier") or [] if text.startswith("License ::")
+    ]
     return ", ".join(text.rsplit(" :: ", 1)[-1] for text in kinds)
 
 
@@ -72,7 +79,13 @@ def bill() -> dict[str, Any]:
     needs = [
         {
             "ref": "rag" if name == "rag" else f"pkg:pypi/{name}@{one.version}",
-            "dependsOn": sorted({f"pkg:pypi/{n}@{found[n].version}" for n in _needed(one) if n in found and n != name}),
+            "dependsOn": sorted(
+                {
+                    f"pkg:pypi/{n}@{found[n].version}"
+                    for n in _needed(one)
+                    if n in found and n != name
+                }
+            ),
         }
         for name, one in sorted(found.items())
     ]
@@ -87,11 +100,15 @@ def bill() -> dict[str, Any]:
 
 
 def _needed(one: Distribution) -> list[str]:
-    return [normalised(match[1]) for text in one.requires or [] if (match := _REQUIREMENT.match(text))]
+    return [
+        normalised(match[1]) for text in one.requires or [] if (match := _REQUIREMENT.match(text))
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, help="by default it is printed")
     arguments = parser.parse_args()
     text = json.dumps(bill(), indent=1) + "\n"

@@ -9,7 +9,9 @@ from rag import threads as _threads
 
 __version__ = "0.1.0"
 
-_threads.prepare(_os.environ)  # before anything imports torch, whose OpenMP reads the variables once
+_threads.prepare(
+    _os.environ
+)  # before anything imports torch, whose OpenMP reads the variables once
 
 if _TYPE_CHECKING:
     from rag.errors import RagError
@@ -17,8 +19,23 @@ if _TYPE_CHECKING:
     from rag.settings import Settings
     from rag.types import Answer, Citation, Document, Hit, Passage
 
-__all__ = ["Answer", "Citation", "Document", "Hit", "Index", "Passage", "RagError", "Settings", "open"]
-_HOMES = {"RagError": "rag.errors", "Index": "rag.library", "open": "rag.library", "Settings": "rag.settings"}
+__all__ = [
+    "Answer",
+    "Citation",
+    "Document",
+    "Hit",
+    "Index",
+    "Passage",
+    "RagError",
+    "Settings",
+    "open",
+]
+_HOMES = {
+    "RagError": "rag.errors",
+    "Index": "rag.library",
+    "open": "rag.library",
+    "Settings": "rag.settings",
+}
 
 
 def __getattr__(name: str) -> _Any:

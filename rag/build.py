@@ -1,4 +1,6 @@
-"""The composition root: the one place that names the concrete classes. Heavy imports happen when a part is built."""
+"""The composition root: the one place that names the concrete classes. Heavy imports happen when a
+part is built.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,20 @@ if TYPE_CHECKING:
     from rag.training.forms import Trained as TrainedForms
 
 
-def store(settings: Settings, embedder: Embedder | None = None, create: bool = False, any_embedder: bool = False) -> Store:
-    """The index of the settings. To create it the embedder is needed; with `any_embedder` it may have been made with another."""
-    expect = {} if any_embedder else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
+def store(
+    settings: Settings,
+    embedder: Embedder | None = None,
+    create: bool = False,
+    any_embedder: bool = False,
+) -> Store:
+    """The index of the settings. To create it the embedder is needed; with `any_embedder` it may
+    have been made with another.
+    """
+    expect = (
+        {}
+        if any_embedder
+        else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
+    )
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
     return _open(settings, expect, create)
@@ -66,14 +79,18 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 
     if only_check:
         return snapshots.check(source)
-    _only_local(settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…")
+    _only_local(
+        settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…"
+    )
     restored = snapshots.restore(settings.index, source, replace, wait=5)
     store(settings, any_embedder=True).close()
     return restored
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """What must hold in the index of the settings; nothing for a database whose server looks after itself."""
+    """What must hold in the index of the settings; nothing for a database whose server looks after
+    itself.
+    """
     from rag.store.local.check import examine as look
 
     return look(settings.index) if settings.store == "local" else []
@@ -86,19 +103,29 @@ def repair(settings: Settings, documents: Sequence[str]) -> int:
     model = embedder(settings)
     opened = store(settings, model)
     with opened.writing():
-        found = [document for document_id in documents if (document := opened.document(document_id))]
+        found = [
+            document for document_id in documents if (document := opened.document(document_id))
+        ]
         for document in found:
-            embed_and_put(opened, model, [(document, split(document, model.count_tokens, settings.passage_tokens))])
+            embed_and_put(
+                opened,
+                model,
+                [(document, split(document, model.count_tokens, settings.passage_tokens))],
+            )
     return len(found)
 
 
-def rebuild(settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
+def rebuild(
+    settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]
+) -> Rebuilt:
     """The index of the settings made anew with them, its search indexes included."""
     from rag.store.local.rebuild import Rebuild
 
     _only_local(settings, "rag rebuild", "make a new index in another database")
     store(settings, any_embedder=True).close()  # what is wrong is said before a model loads
-    made = Rebuild(settings.index, embedder(settings), settings.embedder, settings.passage_tokens).run(begun, seen)
+    made = Rebuild(
+        settings.index, embedder(settings), settings.embedder, settings.passage_tokens
+    ).run(begun, seen)
     store(settings).close()
     return made
 
@@ -114,12 +141,19 @@ def pool(settings: Settings) -> Pool:
     """Processes that read files; a context manager that ends them."""
     from rag.parsing.pool import Limits, Pool
 
-    limits = Limits(settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture))
+    limits = Limits(
+        settings.file_mb * 1_000_000,
+        settings.file_seconds,
+        settings.file_memory_mb,
+        bool(settings.keep_furniture),
+    )
     return Pool(settings.workers, limits)
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
-    """The files under the paths, without those of the index of the settings. Raises as `find` does."""
+    """The files under the paths, without those of the index of the settings. Raises as
+    `find` does.
+    """
     from rag.parsing.load import find
 
     kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
@@ -136,7 +170,9 @@ def stamps(settings: Settings) -> Stamps:
 
 
 def ingest(settings: Settings, loader: Loader) -> Ingest:
-    """What puts files into an index, which is made if it is absent; the model loads as for `sync`."""
+    """What puts files into an index, which is made if it is absent; the model loads as for
+    `sync`.
+    """
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings)
@@ -149,11 +185,15 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
 
     opened, lazy = _to_write(settings)
     most_bytes = settings.file_mb * 1_000_000
-    return WebIngest(opened, lazy, settings.passage_tokens, reader.load_data, most_bytes, allow_private)
+    return WebIngest(
+        opened, lazy, settings.passage_tokens, reader.load_data, most_bytes, allow_private
+    )
 
 
 def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
-    """What makes an index equal to a folder; no model loads before there is something to embed, or an index to make."""
+    """What makes an index equal to a folder; no model loads before there is something to embed, or
+    an index to make.
+    """
     from rag.ingestion.sync import Sync
 
     opened, lazy = _to_write(settings, create)
@@ -218,7 +258,9 @@ def writer(settings: Settings, engine: Engine) -> Writer:
     if not settings.writer:
         message = "no writer is named: a written answer needs an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
-    server = ChatServer(settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds)
+    server = ChatServer(
+        settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds
+    )
     return Writer(server, Checker(engine))
 
 
@@ -243,32 +285,46 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
 
 
 def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
-    """What chooses the form of an answer; None where that is off. The shipped one is for the default embedder alone."""
+    """What chooses the form of an answer; None where that is off. The shipped one is for the
+    default embedder alone.
+    """
     from rag.answering.forms import SHIPPED, FormClassifier
 
     if settings.forms == "off" or (settings.forms == "default" and settings.embedder != "minilm"):
         return None
-    return FormClassifier.load(embedder, SHIPPED if settings.forms == "default" else Path(settings.forms))
+    return FormClassifier.load(
+        embedder, SHIPPED if settings.forms == "default" else Path(settings.forms)
+    )
 
 
 def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
-    """An engine over another index, which is made if it is absent, with models that are loaded already."""
+    """An engine over another index, which is made if it is absent, with models that are loaded
+    already.
+    """
     return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
 
 
-def trainer(settings: Settings) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
-    """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after, for a user's own data."""
+def trainer(
+    settings: Settings,
+) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
+    """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after,
+    for a user's own data.
+    """
     _prepare(settings)
     from rag.training.reader import fine_tune, train
     from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
 
-    def run(data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None) -> Mapping[str, Measured]:
+    def run(
+        data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None
+    ) -> Mapping[str, Measured]:
         given = {"init": init} if init else {}
         if data.is_dir():
             train(load_recipe(SetsRecipe, recipe_file).model_copy(update=given), data, out)
             return {}
         own = load_recipe(OwnRecipe, recipe_file).model_copy(update=given)
-        before, after = fine_tune(own, data, corpus, out, lambda name: reader(replace(settings, reader=name)))
+        before, after = fine_tune(
+            own, data, corpus, out, lambda name: reader(replace(settings, reader=name))
+        )
         return {"before": before, "after": after} if before else {"after": after}
 
     return run
@@ -281,13 +337,21 @@ def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Pa
     from rag.training.recipe import EmbedderRecipe, load_recipe
 
     def run(data: Path, out: Path, init: str | None, recipe_file: Path | None) -> None:
-        tune(load_recipe(EmbedderRecipe, recipe_file).model_copy(update={"init": init} if init else {}), data, out)
+        tune(
+            load_recipe(EmbedderRecipe, recipe_file).model_copy(
+                update={"init": init} if init else {}
+            ),
+            data,
+            out,
+        )
 
     return run
 
 
 def form_trainer(settings: Settings) -> Callable[[Path, Path | None, Path], TrainedForms]:
-    """(labelled questions, folder of public sets, out): a classifier of forms in the file `out`, and how often it is right."""
+    """(labelled questions, folder of public sets, out): a classifier of forms in the file `out`,
+    and how often it is right.
+    """
     from rag.training.forms import public, read_labelled, train
 
     def run(data: Path, sets: Path | None, out: Path) -> TrainedForms:
@@ -310,7 +374,9 @@ def _speller(store: Store, embedder: Embedder) -> Speller:
 
 
 def _prepare(settings: Settings) -> None:
-    """Threads, once for the process; and no word to the hub from libraries that would look for news."""
+    """Threads, once for the process; and no word to the hub from libraries that would look for
+    news.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -338,29 +404,46 @@ def _extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{what} needs {error.name}, which is not installed", f"run: {install_line(name)}") from error
+        raise InputError(
+            f"{what} needs {error.name}, which is not installed", f"run: {install_line(name)}"
+        ) from error
 
 
 def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
-    """(documents, what moves them) from the index `source` to the index `target`, each a folder or a PostgreSQL address."""
+    """(documents, what moves them) from the index `source` to the index `target`, each a folder or
+    a PostgreSQL address.
+    """
     from rag.store.migrate import migrate
 
     old = _open(_settings_at(source), {}, create=False)
     stats = old.stats()
-    expect = {"embedder": stats.embedder, "dim": str(stats.dim), "passage_tokens": str(stats.passage_tokens)}
+    expect = {
+        "embedder": stats.embedder,
+        "dim": str(stats.dim),
+        "passage_tokens": str(stats.passage_tokens),
+    }
     new = _open(_settings_at(target), expect, create=True)
     return stats.documents, lambda seen: migrate(old, new, seen)
 
 
 def _settings_at(place: str) -> Settings:
-    return Settings.load(store=place) if place.startswith(SCHEMES) else Settings.load(index=Path(place))
+    return (
+        Settings.load(store=place)
+        if place.startswith(SCHEMES)
+        else Settings.load(index=Path(place))
+    )
 
 
 def queue(settings: Settings) -> Queue:
     """The queue of the index of the settings. Raises InputError where that is in a folder."""
     if settings.store == "local":
-        hint = "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: rag ingest PATH"
-        raise InputError(f"the index {settings.place} is a local index; queues need PostgreSQL", hint)
+        hint = (
+            "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: "
+            "rag ingest PATH"
+        )
+        raise InputError(
+            f"the index {settings.place} is a local index; queues need PostgreSQL", hint
+        )
     with _extra("postgres", "a queue"):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)
@@ -369,4 +452,6 @@ def queue(settings: Settings) -> Queue:
 def _only_local(settings: Settings, command: str, instead: str) -> None:
     """Raises InputError where the index is in a database, which has its own tools."""
     if settings.store != "local":
-        raise InputError(f"{command} is for an index in a folder, not for {settings.place}", instead)
+        raise InputError(
+            f"{command} is for an index in a folder, not for {settings.place}", instead
+        )

@@ -1,4 +1,5 @@
-"""A client of a running `rag serve`, for programs: typed answers, errors with hints, retries, streams.
+"""A client of a running `rag serve`, for programs: typed answers, errors with hints, retries,
+streams.
 
     from rag.client import Client
 
@@ -41,7 +42,9 @@ from rag.server.schemas import (
 try:
     import httpx
 except ModuleNotFoundError as error:
-    raise InputError("rag.client needs httpx, which is not installed", f"run: {install_line('client')}") from error
+    raise InputError(
+        "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
+    ) from error
 
 T = TypeVar("T")
 _AGAIN = (429, 503)
@@ -66,7 +69,9 @@ class Unreachable(RagError):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One of a streamed answer: `name` is search_results, citation, final_answer or done; `data` its fields."""
+    """One of a streamed answer: `name` is search_results, citation, final_answer or done; `data`
+    its fields.
+    """
 
     name: str
     data: dict[str, Any]
@@ -82,17 +87,25 @@ class _Call(Generic[T]):
     send: dict[str, Any] = field(default_factory=dict)
 
 
-def _options(filters: Sequence[str], k: int | None, deadline_ms: int | None = None) -> dict[str, Any]:
+def _options(
+    filters: Sequence[str], k: int | None, deadline_ms: int | None = None
+) -> dict[str, Any]:
     given = {"filters": list(filters), "k": k, "deadline_ms": deadline_ms}
     return {name: value for name, value in given.items() if value}
 
 
-def _ask(question: str, filters: Sequence[str], k: int | None, deadline_ms: int | None) -> _Call[WireAnswer]:
+def _ask(
+    question: str, filters: Sequence[str], k: int | None, deadline_ms: int | None
+) -> _Call[WireAnswer]:
     body = {"question": question, **_options(filters, k, deadline_ms)}
-    return _Call("POST", "/v1/ask", lambda r: WireAnswer.model_validate_json(r.content), {"json": body})
+    return _Call(
+        "POST", "/v1/ask", lambda r: WireAnswer.model_validate_json(r.content), {"json": body}
+    )
 
 
-def _ask_many(questions: Sequence[str], filters: Sequence[str], k: int | None) -> _Call[list[WireAnswer]]:
+def _ask_many(
+    questions: Sequence[str], filters: Sequence[str], k: int | None
+) -> _Call[list[WireAnswer]]:
     body = {"questions": list(questions), **_options(filters, k)}
     return _Call(
         "POST",
@@ -104,7 +117,9 @@ def _ask_many(questions: Sequence[str], filters: Sequence[str], k: int | None) -
 
 def _search(question: str, filters: Sequence[str], k: int) -> _Call[list[WireHit]]:
     body = {"question": question, **_options(filters, k)}
-    return _Call("POST", "/v1/search", lambda r: WireHits.model_validate_json(r.content).hits, {"json": body})
+    return _Call(
+        "POST", "/v1/search", lambda r: WireHits.model_validate_json(r.content).hits, {"json": body}
+    )
 
 
 def _page(after: str, limit: int) -> _Call[WireDocuments]:
@@ -122,7 +137,9 @@ def _address(document_id: str) -> str:
 
 
 def _document(document_id: str) -> _Call[WireDocumentDetail]:
-    return _Call("GET", _address(document_id), lambda r: WireDocumentDetail.model_validate_json(r.content))
+    return _Call(
+        "GET", _address(document_id), lambda r: WireDocumentDetail.model_validate_json(r.content)
+    )
 
 
 def _text(document_id: str) -> _Call[str]:
@@ -144,7 +161,9 @@ def _put(name: str, content: str | bytes) -> _Call[Job]:
 
 
 def _job(job_id: str) -> _Call[Job]:
-    return _Call("GET", f"/v1/jobs/{quote(job_id, safe='')}", lambda r: Job.model_validate_json(r.content))
+    return _Call(
+        "GET", f"/v1/jobs/{quote(job_id, safe='')}", lambda r: Job.model_validate_json(r.content)
+    )
 
 
 def _verify(citation: WireCitation) -> _Call[WireVerdict]:
@@ -188,14 +207,18 @@ class _Shared:
 
 
 def _problem(response: httpx.Response) -> ServiceProblem:
-    """What the service says of a request that failed; a proxy before it may say it in other words."""
+    """What the service says of a request that failed; a proxy before it may say it in other
+    words.
+    """
     try:
         problem = response.json()
         detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         problem, detail, hint = {}, f"HTTP {response.status_code}: {response.text[:200]}", ""
     request_id = response.headers.get("X-Request-ID", "")
-    return ServiceProblem(response.status_code, str(problem.get("type", "")), detail, hint, request_id)
+    return ServiceProblem(
+        response.status_code, str(problem.get("type", "")), detail, hint, request_id
+    )
 
 
 class _Events:
@@ -223,7 +246,8 @@ class _Events:
 
 
 class Client(_Shared):
-    """`key` is by default RAG_KEY of the environment. Raises ServiceProblem and Unreachable, both RagErrors.
+    """`key` is by default RAG_KEY of the environment. Raises ServiceProblem and Unreachable, both
+    RagErrors.
 
     A request that the service has refused for the moment is sent again up to `retries` times.
     """
@@ -258,16 +282,22 @@ class Client(_Shared):
         """The answer, or `answer` None with the `reason`."""
         return self._send(_ask(question, filters, k, deadline_ms))
 
-    def ask_many(self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None) -> list[WireAnswer]:
+    def ask_many(
+        self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
+    ) -> list[WireAnswer]:
         """Up to 64 questions, read together; in their order."""
         return self._send(_ask_many(questions, filters, k))
 
-    def stream(self, question: str, filters: Sequence[str] = (), k: int | None = None) -> Iterator[Event]:
+    def stream(
+        self, question: str, filters: Sequence[str] = (), k: int | None = None
+    ) -> Iterator[Event]:
         """The passages as soon as they are found, then citations and the answer."""
         body = {"question": question, "stream": True, **_options(filters, k)}
         events = _Events()
         try:
-            with self._http.stream("POST", f"{self._url}/v1/ask", json=body, headers=self._headers) as response:
+            with self._http.stream(
+                "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
+            ) as response:
                 if not response.is_success:
                     response.read()
                     raise _problem(response)
@@ -297,7 +327,9 @@ class Client(_Shared):
         return self._send(_text(document_id))
 
     def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Put a file in, in place of one under the same name; with `wait` the job is done on return."""
+        """Put a file in, in place of one under the same name; with `wait` the job is done on
+        return.
+        """
         job = self._send(_put(name, content))
         while wait and job.state != "done":
             time.sleep(_PAUSE)
@@ -319,7 +351,9 @@ class Client(_Shared):
         while True:
             response, failed = None, httpx.ConnectError("")
             try:
-                response = self._http.request(call.method, f"{self._url}{call.path}", headers=self._headers, **call.send)
+                response = self._http.request(
+                    call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
+                )
             except httpx.ConnectError as error:
                 failed = error
             except httpx.TransportError as error:
@@ -366,16 +400,22 @@ class AsyncClient(_Shared):
         """The answer, or `answer` None with the `reason`."""
         return await self._send(_ask(question, filters, k, deadline_ms))
 
-    async def ask_many(self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None) -> list[WireAnswer]:
+    async def ask_many(
+        self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
+    ) -> list[WireAnswer]:
         """Up to 64 questions, read together; in their order."""
         return await self._send(_ask_many(questions, filters, k))
 
-    async def stream(self, question: str, filters: Sequence[str] = (), k: int | None = None) -> AsyncIterator[Event]:
+    async def stream(
+        self, question: str, filters: Sequence[str] = (), k: int | None = None
+    ) -> AsyncIterator[Event]:
         """The passages as soon as they are found, then citations and the answer."""
         body = {"question": question, "stream": True, **_options(filters, k)}
         events = _Events()
         try:
-            async with self._http.stream("POST", f"{self._url}/v1/ask", json=body, headers=self._headers) as response:
+            async with self._http.stream(
+                "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
+            ) as response:
                 if not response.is_success:
                     await response.aread()
                     raise _problem(response)
@@ -385,7 +425,9 @@ class AsyncClient(_Shared):
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    async def search(self, question: str, filters: Sequence[str] = (), k: int = 10) -> list[WireHit]:
+    async def search(
+        self, question: str, filters: Sequence[str] = (), k: int = 10
+    ) -> list[WireHit]:
         """The passages nearest to a question, best first."""
         return await self._send(_search(question, filters, k))
 
@@ -406,7 +448,9 @@ class AsyncClient(_Shared):
         return await self._send(_text(document_id))
 
     async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Put a file in, in place of one under the same name; with `wait` the job is done on return."""
+        """Put a file in, in place of one under the same name; with `wait` the job is done on
+        return.
+        """
         job = await self._send(_put(name, content))
         while wait and job.state != "done":
             await asyncio.sleep(_PAUSE)
@@ -428,7 +472,9 @@ class AsyncClient(_Shared):
         while True:
             response, failed = None, httpx.ConnectError("")
             try:
-                response = await self._http.request(call.method, f"{self._url}{call.path}", headers=self._headers, **call.send)
+                response = await self._http.request(
+                    call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
+                )
             except httpx.ConnectError as error:
                 failed = error
             except httpx.TransportError as error:

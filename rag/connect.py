@@ -77,7 +77,11 @@ def config_path(client: str, project: bool, environ: Mapping[str, str] | None = 
     if client == "cursor":
         return home / ".cursor" / "mcp.json"
     data = _application_data(home, environ)
-    return data / "Code/User/mcp.json" if client == "vscode" else data / "Claude/claude_desktop_config.json"
+    return (
+        data / "Code/User/mcp.json"
+        if client == "vscode"
+        else data / "Claude/claude_desktop_config.json"
+    )
 
 
 def _application_data(home: Path, environ: Mapping[str, str]) -> Path:
@@ -106,7 +110,11 @@ def entry(client: str, server: Server) -> Entry:
     if client == "claude-desktop":
         message = "Claude Desktop's file has only programs that it starts, no addresses"
         raise InputError(message, "leave out --url")
-    made: Entry = {"url": server.url} if client in ("codex", "cursor") else {"type": "http", "url": server.url}
+    made: Entry = (
+        {"url": server.url}
+        if client in ("codex", "cursor")
+        else {"type": "http", "url": server.url}
+    )
     if server.key_env and client == "codex":
         return made | {"bearer_token_env_var": server.key_env}
     if server.key_env:
@@ -137,7 +145,9 @@ def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | 
         raise _by_hand(path, "JSON", json.dumps({key: {name: made}}, indent=2)) from error
     if made is None:
         if not known:
-            raise NotFoundError(f"{path} has no entry {name}", "see what it has, or name it with --name")
+            raise NotFoundError(
+                f"{path} has no entry {name}", "see what it has, or name it with --name"
+            )
         del servers[name]
     else:
         servers[name] = made
@@ -169,9 +179,15 @@ def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | 
     except (ValueError, RecursionError, TypeError) as error:
         raise _by_hand(path, "TOML", table) from error
     if made is None and not known:
-        raise NotFoundError(f"{path} has no entry {name}", "see what it has, or name it with --name")
+        raise NotFoundError(
+            f"{path} has no entry {name}", "see what it has, or name it with --name"
+        )
     rest = _without_table(before, name) if known else before
-    after = rest.rstrip("\n") + ("\n\n" if rest.strip() and table else "\n" if rest.strip() else "") + table
+    after = (
+        rest.rstrip("\n")
+        + ("\n\n" if rest.strip() and table else "\n" if rest.strip() else "")
+        + table
+    )
     try:
         found = tomllib.loads(after).get("mcp_servers", {}).get(name)
     except ValueError as error:
@@ -183,7 +199,9 @@ def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | 
 
 def _without_table(text: str, name: str) -> str:
     """Without the lines of `[mcp_servers.NAME]` and the tables below it."""
-    header = re.compile(rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?")
+    header = re.compile(
+        rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
+    )
     kept, inside = [], False
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith("["):
@@ -200,7 +218,9 @@ def _toml_table(name: str, made: Entry) -> str:
 
 
 def _by_hand(path: Path, kind: str, snippet: str) -> InputError:
-    return InputError(f"{path} is not {kind}, and stays as it is", f"put this in by hand:\n{snippet}")
+    return InputError(
+        f"{path} is not {kind}, and stays as it is", f"put this in by hand:\n{snippet}"
+    )
 
 
 def write(change: Change) -> Path | None:
@@ -214,7 +234,9 @@ def write(change: Change) -> Path | None:
             _put(backup, change.before or "", mode)
         _put(path, change.after, mode)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}", "see whose file it is") from error
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "see whose file it is"
+        ) from error
     return backup
 
 

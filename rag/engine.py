@@ -28,15 +28,19 @@ from rag.types import Answer, Document, Hit, Span
 _RAISED = 0.05
 """What the documents of the answer before are worth to a follow-up, in combined score."""
 _TRIES = 20
-"""A change takes milliseconds, as does a retrieval; where changes come without a pause, what no longer stands is left out."""
+"""A change takes milliseconds, as does a retrieval; where changes come without a pause, what no
+longer stands is left out.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say are read.
+    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say
+    are read.
 
-    `deadline`: a moment of `time.monotonic` after which no further passage is read. `form`: the form that the answer is to have,
-    one of `rag.answering.forms.FORMS`; "": the one that the question wants. `as_typed`: its spelling is left alone.
+    `deadline`: a moment of `time.monotonic` after which no further passage is read. `form`: the
+    form that the answer is to have, one of `rag.answering.forms.FORMS`; "": the one that the
+    question wants. `as_typed`: its spelling is left alone.
     """
 
     question: str
@@ -51,10 +55,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one generation of the index holds for a question: the best hits and, by id, the documents they stand in.
+    """What one generation of the index holds for a question: the best hits and, by id, the
+    documents they stand in.
 
-    `question` is the question as it was understood: its misspelt words corrected. `form` is the form that the answer will have,
-    `sides` the two sides of a comparison. `about` is what answers a question about documents, which is not read.
+    `question` is the question as it was understood: its misspelt words corrected. `form` is the
+    form that the answer will have, `sides` the two sides of a comparison. `about` is what answers a
+    question about documents, which is not read.
     """
 
     question: str
@@ -69,8 +75,12 @@ class Found:
 class Searcher:
     """Finds passages."""
 
-    def __init__(self, settings: Settings, store: Store, retriever: Retriever, speller: Speller | None = None) -> None:
-        """With a `speller` words are corrected, unless the settings or the question say otherwise."""
+    def __init__(
+        self, settings: Settings, store: Store, retriever: Retriever, speller: Speller | None = None
+    ) -> None:
+        """With a `speller` words are corrected, unless the settings or the question say
+        otherwise.
+        """
         self.settings = settings
         self.store = store
         self.retriever = retriever
@@ -79,12 +89,15 @@ class Searcher:
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
 
-        Raises InputError for a question that is empty or too long, EmptyError if there is nothing to ask.
+        Raises InputError for a question that is empty or too long, EmptyError if there is nothing
+        to ask.
         """
         return self.find_many([Asked(question, k, filter, form="span")])[0].hits
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
-        """As `search` for each, embedded together. Each from one generation, whatever is written meanwhile."""
+        """As `search` for each, embedded together. Each from one generation, whatever is written
+        meanwhile.
+        """
         checked = [self._understood(one) for one in asked]
         return self._find(checked) or [self._find_patiently(one) for one in checked]
 
@@ -102,7 +115,9 @@ class Searcher:
         return self._find([one], changing=True)[0]
 
     def _find(self, asked: Sequence[Asked], changing: bool = False) -> list[Found]:
-        """Nothing if the index has changed meanwhile; or, with `changing`, what stands in it all the same."""
+        """Nothing if the index has changed meanwhile; or, with `changing`, what stands in it all
+        the same.
+        """
         before = self.store.stats()
         if not before.passages:
             raise EmptyError("the index is empty", "put documents in: rag ingest PATH")
@@ -125,7 +140,9 @@ class Searcher:
             groups.setdefault((one.k or self.settings.top_k, repr(one.filter)), []).append(row)
         hits: dict[int, list[Hit]] = {}
         for (k, _), rows in groups.items():
-            found = self.retriever.retrieve([asked[row].question for row in rows], k, asked[rows[0]].filter)
+            found = self.retriever.retrieve(
+                [asked[row].question for row in rows], k, asked[rows[0]].filter
+            )
             hits |= zip(rows, found, strict=True)
         return [hits[row] for row in range(len(asked))]
 
@@ -144,8 +161,8 @@ class Engine(Searcher):
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
     ) -> None:
-        """`forms` chooses the form of an answer; without it that is the span, unless one is asked for. `embedder` is needed for
-        overviews."""
+        """`forms` chooses the form of an answer; without it that is the span, unless one is asked
+        for. `embedder` is needed for overviews."""
         super().__init__(settings, store, retriever, speller)
         self.reader = reader
         self._forms = forms
@@ -162,25 +179,34 @@ class Engine(Searcher):
         form: str = "",
         preferred: Sequence[str] = (),
     ) -> Answer:
-        """The answer that the documents give, or why there is none. `read`: how many passages are read; `form` as in `Asked`.
+        """The answer that the documents give, or why there is none. `read`: how many passages are
+        read; `form` as in `Asked`.
 
-        After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so far, the best one at least;
-        `Answer.read` says how many they were. Raises as `search` does.
+        After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so
+        far, the best one at least; `Answer.read` says how many they were. Raises as `search` does.
         """
-        return self.ask_many([Asked(question, read, filter, deadline, form, preferred=tuple(preferred))])[0]
+        return self.ask_many(
+            [Asked(question, read, filter, deadline, form, preferred=tuple(preferred))]
+        )[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
-        """As `ask` for each, embedded and read in common batches; `timings` are those of the batch."""
+        """As `ask` for each, embedded and read in common batches; `timings` are those of the
+        batch.
+        """
         timings: dict[str, float] = {}
         with _timed(timings, "retrieve"):
             found = self.find_many(asked)
         return self.answer_many(asked, found, timings)
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
-        """As `Searcher.find_many`, with the form that each answer will have and all that this form needs."""
+        """As `Searcher.find_many`, with the form that each answer will have and all that this form
+        needs.
+        """
         asked = [self._understood(one) for one in asked]
         choices = self._choose(asked)
-        searches = [self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)]
+        searches = [
+            self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)
+        ]
         found = iter(super().find_many([search for group in searches for search in group]))
         made = [_merged([next(found) for _ in group]) for group in searches]
         made = [self._preferring(one, at) for one, at in zip(asked, made, strict=True)]
@@ -190,18 +216,31 @@ class Engine(Searcher):
         """Raises InputError for a form that is none."""
         for one in asked:
             if one.form and one.form not in CLASSES:
-                raise InputError(f"unknown form {one.form!r}", f"choose one of: {', '.join(CLASSES[:-1])}")
+                raise InputError(
+                    f"unknown form {one.form!r}", f"choose one of: {', '.join(CLASSES[:-1])}"
+                )
         open_ones = [one.question for one in asked if not one.form] if self._forms else []
         chosen = iter(self._forms.classify(open_ones) if self._forms and open_ones else [])
-        return [Choice(one.form or "span", {}) if one.form or not self._forms else next(chosen) for one in asked]
+        return [
+            Choice(one.form or "span", {}) if one.form or not self._forms else next(chosen)
+            for one in asked
+        ]
 
     def _searches(self, one: Asked, form: str) -> list[Asked]:
-        """The question and, of a comparison, one for each side; together they read about half as much again."""
+        """The question and, of a comparison, one for each side; together they read about half as
+        much again.
+        """
         sides = comparing.named(one.question) if form == "comparison" else ()
         if not sides:
             return [replace(one, k=2 * (one.k or self.settings.top_k)) if one.preferred else one]
         k = max(2, (one.k or self.settings.top_k) // 2)
-        return [replace(one, k=k), *(replace(one, question=asked, k=k) for asked in comparing.asked_of(one.question, sides))]
+        return [
+            replace(one, k=k),
+            *(
+                replace(one, question=asked, k=k)
+                for asked in comparing.asked_of(one.question, sides)
+            ),
+        ]
 
     def _preferring(self, one: Asked, found: Found) -> Found:
         """Of twice as many passages the best, those of the answer before a little raised."""
@@ -209,17 +248,25 @@ class Engine(Searcher):
             return found
         k = one.k or self.settings.top_k
         bonus = dict.fromkeys(one.preferred, _RAISED)
-        raised = sorted(found.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0))
+        raised = sorted(
+            found.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0)
+        )
         return replace(found, hits=raised[:k])
 
     def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
-        """With what answers a question about documents, from the same generation; where that is nothing, the form is another."""
+        """With what answers a question about documents, from the same generation; where that is
+        nothing, the form is another.
+        """
         if choice.form not in ("overview", "catalogue"):
             sides = comparing.named(one.question) if choice.form == "comparison" else ()
             return replace(found, form=choice.form, sides=sides)
         for _ in range(_TRIES):
-            listed = [d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)]
-            about = (self._overview if choice.form == "overview" else self._catalogue)(one, listed, found)
+            listed = [
+                d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)
+            ]
+            about = (self._overview if choice.form == "overview" else self._catalogue)(
+                one, listed, found
+            )
             if self.store.stats().generation == found.generation:
                 break
             found = super().find_many([one])[0]
@@ -244,27 +291,41 @@ class Engine(Searcher):
         timings: Mapping[str, float],
         seen: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
-        """The answers from what was found for each; `timings`: what the search took. `seen` is called with a question's number
-        when passages of it have been read."""
+        """The answers from what was found for each; `timings`: what the search took. `seen` is
+        called with a question's number when passages of it have been read."""
         timings = dict(timings)
         readings = [
-            Reading(at.question, at.hits if _is_read(at) else (), one.deadline) for one, at in zip(asked, found, strict=True)
+            Reading(at.question, at.hits if _is_read(at) else (), one.deadline)
+            for one, at in zip(asked, found, strict=True)
         ]
         with _timed(timings, "read"):
             self._rounds.run(readings, seen)
         with _timed(timings, "compose"):
-            return [self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)]
+            return [
+                self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)
+            ]
 
     def _is_enough(self, question: str, spans: Sequence[Span]) -> bool:
         asked = About.of(question)
         ranked = self.confidence.rank(asked, spans)
-        return bool(ranked) and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.early_exit
+        return (
+            bool(ranked)
+            and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.early_exit
+        )
 
-    def _compose(self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]) -> Answer:
-        """From the documents as they were when the passages were found, so that an answer never mixes two states."""
+    def _compose(
+        self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]
+    ) -> Answer:
+        """From the documents as they were when the passages were found, so that an answer never
+        mixes two states.
+        """
         used = replace(self.settings, threshold=self.threshold)
-        rule = Rule(self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0)
-        read = Read(reading.question, found.form, found.hits, reading.output, found.documents, found.sides)
+        rule = Rule(
+            self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0
+        )
+        read = Read(
+            reading.question, found.form, found.hits, reading.output, found.documents, found.sides
+        )
         answer = by_form.answer(read, rule, timings, self.confidence.forms)
         if found.about:
             answer = by_form.of_documents(answer, found.form, found.about)
@@ -272,9 +333,16 @@ class Engine(Searcher):
             answer = replace(answer, reason=f"no document matches {shown(asked.filter)}")
         typed = asked.question.strip()
         understood = found.question if found.question != typed else None
-        answer = replace(answer, question=typed, understood=understood, read=reading.read if _is_read(found) else None)
+        answer = replace(
+            answer,
+            question=typed,
+            understood=understood,
+            read=reading.read if _is_read(found) else None,
+        )
         documents = self._behind(answer, found)
-        k = reading.read if answer.partial else asked.k or self.settings.top_k  # so that it can be made again
+        k = (
+            reading.read if answer.partial else asked.k or self.settings.top_k
+        )  # so that it can be made again
         filter, digest = asked.filter or (), self.confidence.digest
         how = asked.form, asked.preferred
         made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, *how)
@@ -282,25 +350,38 @@ class Engine(Searcher):
 
     def _behind(self, answer: Answer, found: Found) -> list[Document]:
         """The documents that were read, and those that are cited."""
-        names = {hit.passage.document_id for hit in answer.hits_read} | {c.document_id for c in answer.citations}
-        known = {name: found.documents.get(name) or self.store.document(name) for name in sorted(names)}
+        names = {hit.passage.document_id for hit in answer.hits_read} | {
+            c.document_id for c in answer.citations
+        }
+        known = {
+            name: found.documents.get(name) or self.store.document(name) for name in sorted(names)
+        }
         return [document for document in known.values() if document]
 
     @property
     def threshold(self) -> float:
-        """The least confidence at which an answer is given: the setting's or, where it is negative, the calibration's."""
-        return self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
+        """The least confidence at which an answer is given: the setting's or, where it is negative,
+        the calibration's.
+        """
+        return (
+            self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
+        )
 
 
 def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
-    """Those whose text is in its document; without their copies, which nobody has looked at, if the index has changed since."""
+    """Those whose text is in its document; without their copies, which nobody has looked at, if the
+    index has changed since.
+    """
     standing = [hit for hit in hits if _stands(hit, documents)]
     return [replace(hit, copies=()) for hit in standing] if changed else standing
 
 
 def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
     document = documents.get(hit.passage.document_id)
-    return document is not None and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
+    return (
+        document is not None
+        and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
+    )
 
 
 def _is_read(found: Found) -> bool:
@@ -322,7 +403,9 @@ def _merged(found: Sequence[Found]) -> Found:
 
 
 def check_question(question: str, most: int) -> str:
-    """The question without space around it. Raises InputError if nothing is left, it is too long, or it is not text."""
+    """The question without space around it. Raises InputError if nothing is left, it is too long,
+    or it is not text.
+    """
     question = question.strip()
     if not question:
         raise InputError("the question is empty", 'ask one: rag ask "When was the JCPOA signed?"')
@@ -332,7 +415,9 @@ def check_question(question: str, most: int) -> str:
     try:
         question.encode()
     except UnicodeEncodeError as error:
-        raise InputError("the question is not valid UTF-8", "check the terminal's encoding") from error
+        raise InputError(
+            "the question is not valid UTF-8", "check the terminal's encoding"
+        ) from error
     return question
 
 

@@ -11,7 +11,8 @@
     ├── ModelError      a model is absent, altered or of the wrong kind    exit 4   HTTP 503
     └── BusyError       another process is writing the index               exit 5   HTTP 503
 
-Exit 0 is success, and exit 1 is a command's own "no", as grep has it: `rag ask` did not find it, `rag verify` found it changed.
+Exit 0 is success, and exit 1 is a command's own "no", as grep has it: `rag ask` did not find it,
+`rag verify` found it changed.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class BusyError(RagError):
 
 
 def install_line(extra: str = "") -> str:
-    """The command that installs this package with an extra, from where it was installed the first time."""
+    """The command that installs this package with an extra, from where it was installed the first
+    time.
+    """
     wanted = f"[{extra}]" if extra else ""
     root = Path(__file__).resolve().parents[1]
     if (root / "pyproject.toml").is_file():  # runs from its sources
@@ -90,7 +93,9 @@ def install_line(extra: str = "") -> str:
 
 
 def _installed_from() -> str:
-    """The address that pip noted (PEP 610); "" if it took the package from an index, or was not asked."""
+    """The address that pip noted (PEP 610); "" if it took the package from an index, or was not
+    asked.
+    """
     import json
     from importlib import metadata
 

@@ -2,10 +2,10 @@
 
     type=pdf   author!=Ada   year>=2024   date<2024-06   source:reports/2024   document=seeds/jcpoa.md
 
-The keys "document" (its id), "title" and "source" are a document's own, "page" (page=3, page>=2) is of its passages: those with
-text on such a page. Every other key is one of its metadata. `matches` says what a filter means; stores answer it in their own
-language, and tests hold them to it.
-"""
+The keys "document" (its id), "title" and "source" are a document's own, "page" (page=3, page>=2) is
+of its passages: those with text on such a page. Every other key is one of its metadata. `matches`
+says what a filter means; stores answer it in their own language, and tests hold them to it.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or
 class Condition:
     """What `key` must be; `op` is one of = != < <= > >=.
 
-    `=` holds for the whole value, and for one of several that are joined by ", "; for "source" also for a folder above it,
-    as a path or as it begins the document's id. `!=` is its opposite: it holds where the key is absent. The others compare
-    numbers, or dates (YYYY, YYYY-MM, YYYY-MM-DD…) by the part that both have; they never hold between other values.
+    `=` holds for the whole value, and for one of several that are joined by ", "; for "source" also
+    for a folder above it, as a path or as it begins the document's id. `!=` is its opposite: it
+    holds where the key is absent. The others compare numbers, or dates (YYYY, YYYY-MM, YYYY-MM-DD…)
+    by the part that both have; they never hold between other values.
     """
 
     key: str
@@ -45,7 +46,8 @@ class Condition:
             raise InputError(f"{self.op!r} is not an operator of filters", _HINT)
         if self.key == PAGE and (self.op == "!=" or not _PAGE.fullmatch(self.value)):
             raise InputError(
-                f"page{self.op}{self.value} is not a filter of pages", "write page=3, page>=2 or page<10, with a number"
+                f"page{self.op}{self.value} is not a filter of pages",
+                "write page=3, page>=2 or page<10, with a number",
             )
 
 
@@ -62,7 +64,10 @@ def _condition(text: str) -> Condition:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"the filter {text.encode('utf-8', 'backslashreplace').decode()} is not valid UTF-8", _HINT) from error
+        raise InputError(
+            f"the filter {text.encode('utf-8', 'backslashreplace').decode()} is not valid UTF-8",
+            _HINT,
+        ) from error
     match = _CONDITION.fullmatch(text)
     if not match or not match.group(1).strip():
         raise InputError(f"{text!r} is not a filter", _HINT)
@@ -72,7 +77,9 @@ def _condition(text: str) -> Condition:
         match.group(3).strip(),
     )
     if op not in ("=", "!=") and not (is_number(value) or is_date(value)):
-        raise InputError(f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30", _HINT)
+        raise InputError(
+            f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30", _HINT
+        )
     return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)
 
 
@@ -119,7 +126,10 @@ def _holds(condition: Condition, document: Document) -> bool:
     if condition.op != "=":
         return _compares(value, condition.op, condition.value)
     if condition.key == "source":
-        return any(f"{place}/".startswith(f"{condition.value.rstrip('/')}/") for place in (document.id, document.source))
+        return any(
+            f"{place}/".startswith(f"{condition.value.rstrip('/')}/")
+            for place in (document.id, document.source)
+        )
     if condition.key in own:
         return value == condition.value
     return f", {condition.value}, " in f", {value}, "

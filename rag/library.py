@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """An index in a folder or a PostgreSQL database. Models are loaded at the first question, and once.
+    """An index in a folder or a PostgreSQL database. Models are loaded at the first question, and
+    once.
 
     Every method raises `rag.RagError`, whose `message` and `hint` are meant for people.
     """
@@ -42,8 +43,8 @@ class Index:
     def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
         """The answer, quoted from the documents; its `text` is None if they do not say.
 
-        `top_k`: how many passages are read, 8 by default. `filter`: conditions such as "type=pdf" or "year>=2024", which must
-        all hold of a document.
+        `top_k`: how many passages are read, 8 by default. `filter`: conditions such as "type=pdf"
+        or "year>=2024", which must all hold of a document.
         """
         return self.engine.ask(question, top_k, parse(list(filter)) or None)
 
@@ -52,7 +53,9 @@ class Index:
         return self.engine.search(question, k, parse(list(filter)) or None)
 
     def ingest(self, *paths: str | Path) -> Report:
-        """Index files and folders; unchanged files are left alone. The report names what was skipped, and why."""
+        """Index files and folders; unchanged files are left alone. The report names what was
+        skipped, and why.
+        """
         files = build.files(self.settings, [Path(path) for path in paths], None)
         with build.pool(self.settings) as pool:
             ingest = build.ingest(self.settings, pool)
@@ -64,7 +67,9 @@ class Index:
         return list(build.store(self.settings, any_embedder=True).documents())
 
     def document(self, document_id: str) -> Document | None:
-        """A document with the text that the offsets of citations count in; None if there is none of this id."""
+        """A document with the text that the offsets of citations count in; None if there is none of
+        this id.
+        """
         return build.store(self.settings, any_embedder=True).document(document_id)
 
     def close(self) -> None:
@@ -82,8 +87,8 @@ class Index:
 def open(index: str | Path = "index", **settings: Any) -> Index:
     """The index in a folder, or at a PostgreSQL address; it is made when something is ingested.
 
-    `settings` are those of `rag.Settings`, such as `reader="fast"`; those that are not given come from rag.toml and the
-    environment. Raises InputError for a wrong one.
+    `settings` are those of `rag.Settings`, such as `reader="fast"`; those that are not given come
+    from rag.toml and the environment. Raises InputError for a wrong one.
     """
     if isinstance(index, str) and index.startswith(("postgresql://", "postgres://")):
         return Index(Settings.load(store=index, **settings))

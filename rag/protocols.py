@@ -34,8 +34,9 @@ class Stats:
 class Trace:
     """How much of one document each part of an index holds.
 
-    `numbers` are the ids of its passages. `unmerged` counts deleted passages of any document whose words still stand in the
-    full text's files, where no search sees them. `snapshots` are the files that hold the document.
+    `numbers` are the ids of its passages. `unmerged` counts deleted passages of any document whose
+    words still stand in the full text's files, where no search sees them. `snapshots` are the files
+    that hold the document.
     """
 
     documents: int
@@ -67,26 +68,43 @@ class Embedder(Protocol):
 class Store(Protocol):
     """Documents, passages, vectors and both search legs behind one transaction boundary.
 
-    Passage ids are positive integers, never used twice. Searches return (id, score), best first, higher is better.
+    Passage ids are positive integers, never used twice. Searches return (id, score), best first,
+    higher is better.
     """
 
     def writing(self) -> AbstractContextManager[None]:
-        """Hold the write lock for several changes; searches see them at the latest when it ends. BusyError if taken."""
+        """Hold the write lock for several changes; searches see them at the latest when it ends.
+        BusyError if taken.
+        """
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
-        """Add the document or replace the one with its id, whole or not at all; the one called `instead_of` goes with that."""
+    def put(
+        self,
+        document: Document,
+        passages: Sequence[Passage],
+        vectors: Vectors,
+        instead_of: str | None = None,
+    ) -> None:
+        """Add the document or replace the one with its id, whole or not at all; the one called
+        `instead_of` goes with that.
+        """
 
     def delete(self, document_id: str) -> bool:
         """Whether there was such a document."""
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def dense(
+        self, vector: Vectors, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         """By cosine to `vector`, (dim,)."""
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def lexical(
+        self, question: str, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         """By BM25."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
-        """About how many passages have each of these stems, as `rag.store.lexical.analyze` makes them; without those in none."""
+        """About how many passages have each of these stems, as `rag.store.lexical.analyze` makes
+        them; without those in none.
+        """
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """The cosine of `vector` to each of these passages that is still there."""
@@ -95,7 +113,9 @@ class Store(Protocol):
         """Those that are still there."""
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        """The document's passages in order, and their vectors, (n, dim); none if it is not there."""
+        """The document's passages in order, and their vectors, (n, dim); none if it is not
+        there.
+        """
 
     def document(self, document_id: str) -> Document | None: ...
 
@@ -103,15 +123,21 @@ class Store(Protocol):
         """By id, without their text: all, or up to `most` of those after the id `after`."""
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
-        """Note new stamps of documents, by id: they are as they were in files that have changed. No new generation."""
+        """Note new stamps of documents, by id: they are as they were in files that have changed. No
+        new generation.
+        """
 
     def stats(self) -> Stats: ...
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
-        """What there is of a document, or of the passages `numbers` that it had before it was deleted."""
+        """What there is of a document, or of the passages `numbers` that it had before it was
+        deleted.
+        """
 
     def purge(self) -> None:
-        """Take what was deleted out of logs, free space and the files of the search indexes, as far as that is quick."""
+        """Take what was deleted out of logs, free space and the files of the search indexes, as far
+        as that is quick.
+        """
 
     def close(self) -> None: ...
 
@@ -122,7 +148,9 @@ class Speller(Protocol):
 
 
 class Retriever(Protocol):
-    def retrieve(self, questions: Sequence[str], k: int, filter: Filter | None = None) -> list[list[Hit]]:
+    def retrieve(
+        self, questions: Sequence[str], k: int, filter: Filter | None = None
+    ) -> list[list[Hit]]:
         """The `k` best hits of each question, best first."""
 
 

@@ -12,34 +12,48 @@ from rag.types import Hit, Passage
 _ALWAYS = 2
 """How many of each retriever's best are among the hits, whatever the fusion makes of them."""
 _DEEPER = 4
-"""How many times as many candidates are taken where copies of one text fill the places of others."""
+"""How many times as many candidates are taken where copies of one text fill the places of
+others.
+"""
 
 _NAMED = 0.5
-"""What is left of the distance to the best score for passages of a document that the question names."""
+"""What is left of the distance to the best score for passages of a document that the question
+names.
+"""
 _FEW, _SEARCHED = 12, 3
 """Documents that a question may name, and those of them in which it is searched by itself."""
 _OPENING = 2000
 """Characters in which a letter, a report or minutes say of which day they are."""
 
 _TELLING = 200
-"""Characters from which a text says by itself what it is about; a shorter one may mean another thing under another heading."""
+"""Characters from which a text says by itself what it is about; a shorter one may mean another
+thing under another heading.
+"""
 _CLOSE, _MANY = 0.6, 20
-"""Of so many candidates' cosines or more all-MiniLM-L6-v2's reach below this, e5's do not (eval/results/retrieval.md)."""
+"""Of so many candidates' cosines or more all-MiniLM-L6-v2's reach below this, e5's do not
+(eval/results/retrieval.md).
+"""
 
 
 class HybridRetriever:
     """The candidates of both legs, each with both scores, fused."""
 
-    def __init__(self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._candidates = candidates
         self._alpha = alpha
 
-    def retrieve(self, questions: Sequence[str], k: int, filter: Filter | None = None) -> list[list[Hit]]:
+    def retrieve(
+        self, questions: Sequence[str], k: int, filter: Filter | None = None
+    ) -> list[list[Hit]]:
         """The `k` best hits of each question, best first."""
         vectors = self._embedder.embed_queries(questions)
-        return [self._one(q, vector, k, filter) for q, vector in zip(questions, vectors, strict=True)]
+        return [
+            self._one(q, vector, k, filter) for q, vector in zip(questions, vectors, strict=True)
+        ]
 
     def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         depth = max(k, self._candidates)
@@ -50,9 +64,17 @@ class HybridRetriever:
         return hits
 
     def _fused(
-        self, question: str, vector: Vectors, k: int, depth: int, filter: Filter | None, named: Sequence[str]
+        self,
+        question: str,
+        vector: Vectors,
+        k: int,
+        depth: int,
+        filter: Filter | None,
+        named: Sequence[str],
     ) -> tuple[list[Hit], bool]:
-        """The hits of `depth` candidates of each retriever, and whether there may be more candidates than these."""
+        """The hits of `depth` candidates of each retriever, and whether there may be more
+        candidates than these.
+        """
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
@@ -63,32 +85,44 @@ class HybridRetriever:
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         passages = self._store.passages(list(scores))
-        scores |= {i: 1 - (1 - scores[i]) * _NAMED for i, p in passages.items() if p.document_id in named}
+        scores |= {
+            i: 1 - (1 - scores[i]) * _NAMED for i, p in passages.items() if p.document_id in named
+        }
         order = sorted(scores, key=lambda i: (-scores[i], i))
         always = min(_ALWAYS, k // 4)  # of fewer passages the fused order is the better judge
-        firsts = {i for ranks in (by_dense, by_lexical) for i, rank in ranks.items() if rank <= always}
+        firsts = {
+            i for ranks in (by_dense, by_lexical) for i, rank in ranks.items() if rank <= always
+        }
         hits = []
         for best, *copies in choose(fold(order, passages), firsts, k):
             same = tuple(passages[i] for i in copies)
             ranks = by_dense.get(best), by_lexical.get(best)
-            hits.append(Hit(passages[best], scores[best], dense[best], lexical.get(best, 0.0), *ranks, same))
+            hits.append(
+                Hit(passages[best], scores[best], dense[best], lexical.get(best, 0.0), *ranks, same)
+            )
         return hits, max(len(by_dense), len(by_lexical)) == depth
 
     def _named(self, question: str, filter: Filter | None) -> list[str]:
-        """Ids of the documents that the question names by an identifier, a quarter, or the day with which they open; none if
-        they are many, which tells them from nothing."""
+        """Ids of the documents that the question names by an identifier, a quarter, or the day with
+        which they open; none if they are many, which tells them from nothing."""
         asked, dated = names.identifiers(question), names.days(question)
         found = set[str]()
         for words in asked:
             passages = self._words(words, filter)
-            found |= {p.document_id for p in passages if asked & names.called(p.document_id, p.title)}
+            found |= {
+                p.document_id for p in passages if asked & names.called(p.document_id, p.title)
+            }
         for day in dated:
             passages = self._words(names.day_in_words(day), filter)
-            found |= {p.document_id for p in passages if p.start < _OPENING and day in names.days(p.text)}
+            found |= {
+                p.document_id for p in passages if p.start < _OPENING and day in names.days(p.text)
+            }
         return sorted(found) if len(found) <= _FEW else []
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
-        return self._store.passages([i for i, _ in self._store.lexical(words, self._candidates, filter)]).values()
+        return self._store.passages(
+            [i for i, _ in self._store.lexical(words, self._candidates, filter)]
+        ).values()
 
 
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:
@@ -96,23 +130,32 @@ def _ranks(found: Mapping[int, float]) -> dict[int, int]:
     return {passage: rank for rank, passage in enumerate(found, 1)}
 
 
-def fuse(dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float) -> dict[int, float]:
-    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no word.
+def fuse(
+    dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float
+) -> dict[int, float]:
+    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no
+    word.
 
-    alpha * dense + (1 - alpha) * lexical, each leg scaled from its theoretical least score (cosine -1, BM25 0) to the best score
-    it found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion functions"). Where the cosines of many lie close
-    together, as those of the e5 models do, the least of them takes the place of -1.
+    alpha * dense + (1 - alpha) * lexical, each leg scaled from its theoretical least score (cosine
+    -1, BM25 0) to the best score it found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion
+    functions"). Where the cosines of many lie close together, as those of the e5 models do, the
+    least of them takes the place of -1.
     """
     least = min(dense.values(), default=-1.0)
     floor = least if least > _CLOSE and len(dense) >= _MANY else -1.0
     top_dense = max((score - floor for score in dense.values()), default=0) or 1
     top_lexical = max(lexical.values(), default=0) or 1
-    scaled = {i: (max(0, score - floor) / top_dense, lexical.get(i, 0) / top_lexical) for i, score in dense.items()}
+    scaled = {
+        i: (max(0, score - floor) / top_dense, lexical.get(i, 0) / top_lexical)
+        for i, score in dense.items()
+    }
     return {i: alpha * meaning + (1 - alpha) * words for i, (meaning, words) in scaled.items()}
 
 
 def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int]]:
-    """Ids of passages in groups of the same text, by the best of each; those that are not in `passages` are left out."""
+    """Ids of passages in groups of the same text, by the best of each; those that are not in
+    `passages` are left out.
+    """
     groups: dict[tuple[str, str], list[int]] = {}
     for number in order:
         if number in passages:
@@ -126,13 +169,17 @@ def _same(passage: Passage) -> tuple[str, str]:
 
 
 def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
-    """The first `k` groups; one that holds an id of `firsts` takes the place of the last that holds none."""
+    """The first `k` groups; one that holds an id of `firsts` takes the place of the last that holds
+    none.
+    """
     chosen = list(groups[:k])
     wanted = set(firsts)
     for group in groups[k:]:
         if wanted.isdisjoint(group):
             continue
-        last = next((at for at in reversed(range(len(chosen))) if wanted.isdisjoint(chosen[at])), None)
+        last = next(
+            (at for at in reversed(range(len(chosen))) if wanted.isdisjoint(chosen[at])), None
+        )
         if last is None:
             break
         chosen[last : last + 1] = []

@@ -1,11 +1,14 @@
-"""Threads of the models: how many the machine really gives, and that they do not burn a core while they wait.
+"""Threads of the models: how many the machine really gives, and that they do not burn a core while
+they wait.
 
-Two things go wrong by default. OpenMP threads spin for milliseconds at the end of each parallel region; where a core is
-busy with something else, a thread spins until its partner is scheduled again, and one question costs several times the
-CPU time. And `sched_getaffinity` does not see a container's CPU quota, so 64 threads share two cores.
+Two things go wrong by default. OpenMP threads spin for milliseconds at the end of each parallel
+region; where a core is busy with something else, a thread spins until its partner is scheduled
+again, and one question costs several times the CPU time. And `sched_getaffinity` does not see a
+container's CPU quota, so 64 threads share two cores.
 
-GNU's OpenMP (torch's and FAISS's on Linux) reads its variables once, when it is loaded: `prepare` must run before torch
-is imported, and `rag/__init__.py` does that. Measured by `python -m eval.bench.busy`, results in eval/results/busy.json.
+GNU's OpenMP (torch's and FAISS's on Linux) reads its variables once, when it is loaded: `prepare`
+must run before torch is imported, and `rag/__init__.py` does that. Measured by `python -m
+eval.bench.busy`, results in eval/results/busy.json.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ _ROOT = Path("/")
 
 
 def prepare(environ: MutableMapping[str, str], root: Path = _ROOT) -> None:
-    """Set the OpenMP variables that are not set yet. Harmless, and without effect, once torch has been imported."""
+    """Set the OpenMP variables that are not set yet. Harmless, and without effect, once torch has
+    been imported.
+    """
     if not any(environ.get(name) for name in WAITING):
         environ["OMP_WAIT_POLICY"] = "PASSIVE"
     # libgomp counts affinity itself; only a quota is news to it
@@ -31,7 +36,8 @@ def prepare(environ: MutableMapping[str, str], root: Path = _ROOT) -> None:
 
 
 def available_cores(root: Path = _ROOT) -> int:
-    """Cores that this process may use at once, at least 1: by affinity, and by CPU quota (cgroup v1 and v2).
+    """Cores that this process may use at once, at least 1: by affinity, and by CPU quota (cgroup v1
+    and v2).
 
     A quota of 1.5 cores counts as 2, as in Go and Java: the threads together use all of it.
     """
@@ -39,13 +45,18 @@ def available_cores(root: Path = _ROOT) -> int:
 
 
 def model_threads(wanted: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
-    """Threads for torch: `wanted` unless 0, else OMP_NUM_THREADS where a person set it, else all available cores."""
+    """Threads for torch: `wanted` unless 0, else OMP_NUM_THREADS where a person set it, else all
+    available cores.
+    """
     set_by_person = environ.get(COUNT, "")
-    return wanted or (int(set_by_person) if set_by_person.isdecimal() else 0) or available_cores(root)
+    return (
+        wanted or (int(set_by_person) if set_by_person.isdecimal() else 0) or available_cores(root)
+    )
 
 
 def quota(root: Path = _ROOT) -> float:
-    """Cores' worth of CPU time that the control groups of this process allow; `math.inf` without a limit.
+    """Cores' worth of CPU time that the control groups of this process allow; `math.inf` without a
+    limit.
 
     `root` is where /proc and /sys are found. A limit of any group above counts too.
     """
@@ -68,7 +79,9 @@ def _allowed() -> int:
 
 
 def _groups(root: Path) -> Iterator[tuple[str, str]]:
-    """(controllers, path) of each hierarchy; v2 has no controllers here. See cgroups(7), /proc/PID/cgroup."""
+    """(controllers, path) of each hierarchy; v2 has no controllers here. See cgroups(7),
+    /proc/PID/cgroup.
+    """
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -76,7 +89,9 @@ def _groups(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """The group's folder and all above it to the mount. Inside a container the path may not exist: then the mount is it."""
+    """The group's folder and all above it to the mount. Inside a container the path may not exist:
+    then the mount is it.
+    """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:count])

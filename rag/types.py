@@ -29,11 +29,12 @@ class Section:
 class Document:
     """A text that can be cited.
 
-    `id` is chosen by where the document comes from (folder and path, or URI) and stays when its content changes.
-    `source` is the absolute path or URI. `sha256` is the digest of the bytes that were loaded, in hex.
-    `pages` are the offsets at which pages start, page n at index n - 1; () where there are none.
-    Of a document that is a part of a file, of an archive or a mailbox, `source` is the file's and INSIDE and the part's name,
-    and `stamp` is the digest of the whole file.
+    `id` is chosen by where the document comes from (folder and path, or URI) and stays when its
+    content changes. `source` is the absolute path or URI. `sha256` is the digest of the bytes that
+    were loaded, in hex. `pages` are the offsets at which pages start, page n at index n - 1; ()
+    where there are none. Of a document that is a part of a file, of an archive or a mailbox,
+    `source` is the file's and INSIDE and the part's name, and `stamp` is the digest of the whole
+    file.
     """
 
     id: str
@@ -58,7 +59,9 @@ class Document:
         return self.stamp or self.sha256
 
     def page(self, offset: int) -> int | None:
-        """The number, from 1, of the page that holds the character at `offset`; None where there are no pages."""
+        """The number, from 1, of the page that holds the character at `offset`; None where there
+        are no pages.
+        """
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
@@ -75,7 +78,9 @@ class Passage:
 
     @property
     def context(self) -> str:
-        """Title and heading: what the text is about. Embedded, searched and read with it, but not part of it."""
+        """Title and heading: what the text is about. Embedded, searched and read with it, but not
+        part of it.
+        """
         own_title = self.heading == self.title or self.heading.startswith(self.title + " > ")
         parts = [self.heading] if own_title else [self.title, self.heading]
         return " > ".join(part for part in parts if part)
@@ -90,9 +95,10 @@ class Passage:
 class Hit:
     """A passage that retrieval found. Higher is better.
 
-    `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25 score, at least 0.
-    `dense_rank` and `lexical_rank` are the places, from 1, that each leg gave it before fusion; None: not among its candidates.
-    `copies` are passages with the same text elsewhere, which are not read again.
+    `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25
+    score, at least 0. `dense_rank` and `lexical_rank` are the places, from 1, that each leg gave it
+    before fusion; None: not among its candidates. `copies` are passages with the same text
+    elsewhere, which are not read again.
     """
 
     passage: Passage
@@ -108,7 +114,8 @@ class Hit:
 class Span:
     """A candidate answer: `hit.passage.text[start:end]`.
 
-    `score` is the reader's log-odds of this span against "no answer here"; it compares across passages.
+    `score` is the reader's log-odds of this span against "no answer here"; it compares across
+    passages.
     """
 
     hit: Hit
@@ -123,7 +130,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Another place with a citation's words, in a passage of the same text: `document.text[start:end]` is the quote."""
+    """Another place with a citation's words, in a passage of the same text:
+    `document.text[start:end]` is the quote.
+    """
 
     document_id: str
     title: str
@@ -152,7 +161,8 @@ class SentenceScore:
 class Verdict:
     """What one passage says to a yes/no question, or to a claim in the question's place.
 
-    Probabilities that add up to 1: of a claim, `yes` means supported, `no` contradicted, `unsaid` neither.
+    Probabilities that add up to 1: of a claim, `yes` means supported, `no` contradicted, `unsaid`
+    neither.
     """
 
     hit: Hit
@@ -165,8 +175,8 @@ class Verdict:
 class ReaderOutput:
     """What a reader found in a question's passages.
 
-    `spans` are the best first. `sentences` come by passage, in the order given, then by place; `verdicts` are one a passage.
-    Both are empty where the reader's model has no such head.
+    `spans` are the best first. `sentences` come by passage, in the order given, then by place;
+    `verdicts` are one a passage. Both are empty where the reader's model has no such head.
     """
 
     spans: list[Span]
@@ -176,10 +186,11 @@ class ReaderOutput:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence `[sentence_start, sentence_end)`.
+    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence
+    `[sentence_start, sentence_end)`.
 
-    `page` is the number, from 1, of the page where the quote starts; None in a document without pages.
-    `copies` are the other places of a passage that the index holds more than once.
+    `page` is the number, from 1, of the page where the quote starts; None in a document without
+    pages. `copies` are the other places of a passage that the index holds more than once.
     """
 
     document_id: str
@@ -201,8 +212,9 @@ class Citation:
 class Piece:
     """A part of an answer in a document's own words, `citation.quote`.
 
-    `gap`: words of the document were left out between the piece before and this one. `heading`: the words are a heading.
-    `label` names what the piece is about where that is not in its words: a side of a comparison, a document's title.
+    `gap`: words of the document were left out between the piece before and this one. `heading`: the
+    words are a heading. `label` names what the piece is about where that is not in its words: a
+    side of a comparison, a document's title.
     """
 
     citation: Citation
@@ -219,11 +231,13 @@ class Piece:
 class Value:
     """What an answer says, typed; beside its words, never instead of them.
 
-    `kind` is "date", "duration", "number", "quantity", "money", "percentage" or "boolean"; `text` the words it was read from.
-    A date has `iso` (ISO 8601, as long as it is known: "2015", "2015-07", "2015-07-14") and its `precision` ("day", "month",
-    "year"); a duration `iso` too ("P12D"). Numbers have `number`, a range also `upper`, with the `unit` ("kilogram", "USD",
-    "percent", "day", or what is counted). `bound` is how exact it is said to be: "", "about", "more than", "at least",
-    "less than" or "at most". `yes` answers a polar question. `resolved` says, for a relative date, from what it was resolved.
+    `kind` is "date", "duration", "number", "quantity", "money", "percentage" or "boolean"; `text`
+    the words it was read from. A date has `iso` (ISO 8601, as long as it is known: "2015",
+    "2015-07", "2015-07-14") and its `precision` ("day", "month", "year"); a duration `iso` too
+    ("P12D"). Numbers have `number`, a range also `upper`, with the `unit` ("kilogram", "USD",
+    "percent", "day", or what is counted). `bound` is how exact it is said to be: "", "about", "more
+    than", "at least", "less than" or "at most". `yes` answers a polar question. `resolved` says,
+    for a relative date, from what it was resolved.
     """
 
     kind: str
@@ -242,7 +256,8 @@ class Value:
 class Alternative:
     """Another answer that was considered, with the same guarantees as the first.
 
-    `documents` is how many of the read documents say it, independent of each other; `citations` names the best of them.
+    `documents` is how many of the read documents say it, independent of each other; `citations`
+    names the best of them.
     """
 
     text: str
@@ -255,8 +270,9 @@ class Alternative:
 class Receipt:
     """What an answer was made from, so that it can be made again; every digest is a sha256 in hex.
 
-    `documents` holds the digest of every document that was read; `settings` those that bear on an answer; `answer` is the
-    digest of the answer's text and citations. `read` and `filter` are what the question was asked with.
+    `documents` holds the digest of every document that was read; `settings` those that bear on an
+    answer; `answer` is the digest of the answer's text and citations. `read` and `filter` are what
+    the question was asked with.
     """
 
     question: str
@@ -279,20 +295,23 @@ class Receipt:
 class Answer:
     """What the documents say, or why nothing is said.
 
-    `text` is None if and only if the service abstains; then `reason` says why and there are no citations.
-    Otherwise there is at least one citation. `confidence` is the estimated probability, in [0, 1], that the best
-    candidate is right, also when it was not given. `timings` are seconds by stage.
+    `text` is None if and only if the service abstains; then `reason` says why and there are no
+    citations. Otherwise there is at least one citation. `confidence` is the estimated probability,
+    in [0, 1], that the best candidate is right, also when it was not given. `timings` are seconds
+    by stage.
 
-    `documents` is how many of the read documents say it: copies, and those with the very same sentence, count once.
-    `conflicts` are answers that contradict it and would have been given without it; `parts`, where the question asks for several
-    things, are the others that were found, each with its citations.
+    `documents` is how many of the read documents say it: copies, and those with the very same
+    sentence, count once. `conflicts` are answers that contradict it and would have been given
+    without it; `parts`, where the question asks for several things, are the others that were found,
+    each with its citations.
 
-    `hits` are the passages that were found, best first; `read` is how many of them were read, None: all.
-    `understood` is the question as it was searched and read, where its spelling was corrected; None: as typed.
+    `hits` are the passages that were found, best first; `read` is how many of them were read, None:
+    all. `understood` is the question as it was searched and read, where its spelling was corrected;
+    None: as typed.
 
-    `form` is the shape of the answer (`rag.answering.forms.FORMS`); `pieces` are its quotes in the order in which they are shown,
-    and `text` is made of them: only "Yes." or "No.", and of a catalogue a count, come besides. `more` counts the items of a list
-    that are not shown.
+    `form` is the shape of the answer (`rag.answering.forms.FORMS`); `pieces` are its quotes in the
+    order in which they are shown, and `text` is made of them: only "Yes." or "No.", and of a
+    catalogue a count, come besides. `more` counts the items of a list that are not shown.
     """
 
     question: str

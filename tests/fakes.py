@@ -1,4 +1,6 @@
-"""Small real parts that need no model, so that a test can say which passage must win and which words must be the answer."""
+"""Small real parts that need no model, so that a test can say which passage must win and which
+words must be the answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
 
 
 class BagOfWordsEmbedder:
-    """Each word counts in one of `dim` places, chosen by its checksum: texts with the same words have the same vector."""
+    """Each word counts in one of `dim` places, chosen by its checksum: texts with the same words
+    have the same vector.
+    """
 
     def __init__(self, name: str = "bag-of-words", dim: int = 64) -> None:
         self.name = name
@@ -40,7 +44,9 @@ class BagOfWordsEmbedder:
 
 
 class NameReader:
-    """Answers with the names and numbers that the question does not hold, from the sentences that share most of its words."""
+    """Answers with the names and numbers that the question does not hold, from the sentences that
+    share most of its words.
+    """
 
     name = "names"
 
@@ -65,4 +71,11 @@ class NameReader:
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
     """A document with this text."""
-    return Document(id, text, title, f"/{id}", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), metadata)
+    return Document(
+        id,
+        text,
+        title,
+        f"/{id}",
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        metadata,
+    )

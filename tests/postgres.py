@@ -1,4 +1,6 @@
-"""A real PostgreSQL for tests: an own cluster on loopback, in a temporary folder, run by an unprivileged user."""
+"""A real PostgreSQL for tests: an own cluster on loopback, in a temporary folder, run by an
+unprivileged user.
+"""
 
 from __future__ import annotations
 
@@ -69,19 +71,56 @@ class Cluster:
             shutil.chown(self.folder, self.user)
         self._process: subprocess.Popen[bytes] | None = None
         if primary is None:
-            self._run("initdb", "-D", self.data, "-U", "rag", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+            self._run(
+                "initdb",
+                "-D",
+                self.data,
+                "-U",
+                "rag",
+                "--auth=trust",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C",
+            )
         else:
             source = f"host=127.0.0.1 port={primary.port} user=rag"
-            self._run("pg_basebackup", "-D", self.data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-d", source)
+            self._run(
+                "pg_basebackup",
+                "-D",
+                self.data,
+                "-R",
+                "-X",
+                "stream",
+                "--checkpoint=fast",
+                "--no-sync",
+                "-d",
+                source,
+            )
 
     def start(self, **settings: str) -> Cluster:
         """With `settings` of the server over those of all tests."""
-        options = [part for name, value in {**_SETTINGS, **settings}.items() for part in ("-c", f"{name}={value}")]
-        command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
+        options = [
+            part
+            for name, value in {**_SETTINGS, **settings}.items()
+            for part in ("-c", f"{name}={value}")
+        ]
+        command = [
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.data),
+            "-p",
+            str(self.port),
+            *options,
+        ]
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True, **self._as_user()
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                **self._as_user(),
             )
         for _ in range(200):
             with contextlib.suppress(psycopg.OperationalError):
@@ -128,7 +167,10 @@ class Cluster:
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                if self._process and int(stat.read_text().rsplit(")", 1)[1].split()[1]) == self._process.pid:
+                if (
+                    self._process
+                    and int(stat.read_text().rsplit(")", 1)[1].split()[1]) == self._process.pid
+                ):
                     found.append(int(stat.parent.name))
         return found
 
@@ -137,7 +179,11 @@ class Cluster:
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._as_user())
 
     def _as_user(self) -> dict[str, Any]:
-        return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        return (
+            {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+            if os.geteuid() == 0
+            else {}
+        )
 
 
 def _unprivileged() -> str:

@@ -47,7 +47,10 @@ def found(client: str, path: Path, name: str = "rag") -> Any:
 
 def test_a_toml_file_keeps_its_comments_and_its_other_tables(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    before = '# mine\nmodel = "x"\n\n[mcp_servers.rag] # old\ncommand = "a"\n[mcp_servers.rag.env]\nA = "b"\n\n[tools]\nx = 1\n'
+    before = (
+        '# mine\nmodel = "x"\n\n[mcp_servers.rag] # old\ncommand = '
+        '"a"\n[mcp_servers.rag.env]\nA = "b"\n\n[tools]\nx = 1\n'
+    )
     path.write_text(before)
     after = connected("codex", path, STARTED).after
     assert after.startswith('# mine\nmodel = "x"\n')
@@ -69,7 +72,9 @@ def test_a_toml_file_keeps_its_comments_and_its_other_tables(tmp_path: Path) -> 
         ("codex", 'mcp_servers = { rag = { command = "x" } }\n'),
     ],
 )
-def test_a_file_that_is_not_understood_stays_and_the_error_says_what_to_put_in(client: str, text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_understood_stays_and_the_error_says_what_to_put_in(
+    client: str, text: str, tmp_path: Path
+) -> None:
     path = tmp_path / "file"
     path.write_text(text)
     with pytest.raises(InputError, match="by hand") as caught:
@@ -118,7 +123,9 @@ def test_where_the_files_are() -> None:
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rag", "connect", *arguments]
     environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
-    return subprocess.run(command, capture_output=True, text=True, cwd=home, env=environ, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=home, env=environ, check=False
+    )
 
 
 def test_the_command_shows_the_change_asks_and_undoes(tmp_path: Path) -> None:

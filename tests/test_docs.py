@@ -1,4 +1,6 @@
-"""docs/settings.md is made from `Settings`: ACCEPT_DOCS=1 pytest tests/test_docs.py writes it anew."""
+"""docs/settings.md is made from `Settings`: ACCEPT_DOCS=1 pytest tests/test_docs.py writes
+it anew.
+"""
 
 import ast
 import os
@@ -20,13 +22,15 @@ are: name it in `RAG_CONFIG` if you trust it.
 
 | setting | default | |
 |---|---|---|
-"""
+"""  # noqa: E501
 
 
 def explained() -> dict[str, str]:
     """What the source says below each field."""
     (made,) = [
-        n for n in ast.parse(Path(settings.__file__).read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings"
+        n
+        for n in ast.parse(Path(settings.__file__).read_text()).body
+        if isinstance(n, ast.ClassDef) and n.name == "Settings"
     ]
     texts, name = {}, ""
     for node in made.body:
@@ -40,7 +44,8 @@ def explained() -> dict[str, str]:
 def page() -> str:
     texts = explained()
     rows = [
-        f"| `RAG_{f.name.upper()}` | `{getattr(Settings(), f.name)}` | {texts[f.name].replace('|', '/')} |"
+        f"| `RAG_{f.name.upper()}` | `{getattr(Settings(), f.name)}` | "
+        f"{texts[f.name].replace('|', '/')} |"
         for f in fields(Settings)
     ]
     return HEAD + "\n".join(rows).replace("``", "none") + "\n"

@@ -55,7 +55,10 @@ def gold() -> Iterator[dict[str, Any]]:
 
 def check_citations(engine: Engine, answer: Any) -> None:
     assert (answer.text is None) == (not answer.citations) == (answer.reason is not None)
-    for citation in [*answer.citations, *(c for other in answer.alternatives for c in other.citations)]:
+    for citation in [
+        *answer.citations,
+        *(c for other in answer.alternatives for c in other.citations),
+    ]:
         document = engine.store.document(citation.document_id)
         assert document is not None
         assert document.sha256 == citation.sha256
@@ -76,7 +79,10 @@ def test_ingesting_again_changes_nothing(index: Path) -> None:
     before = json.loads(rag("info", "--json", "--index", str(index)).stdout)
     done = rag("ingest", "seeds", "--index", str(index))
     assert done.stdout == f"{index}: 60 unchanged; the index has not changed\n"
-    assert json.loads(rag("info", "--json", "--index", str(index)).stdout)["generation"] == before["generation"]
+    assert (
+        json.loads(rag("info", "--json", "--index", str(index)).stdout)["generation"]
+        == before["generation"]
+    )
 
 
 def test_every_citation_of_every_gold_question_stands(engine: Engine) -> None:
@@ -111,7 +117,10 @@ def test_the_users_article_alone(tmp_path: Path) -> None:
             assert expected[question] in answer.citations[0].sentence
     right = [question for question, wanted in expected.items() if found[question].text == wanted]
     assert len(right) >= 5, {question: answer.text for question, answer in found.items()}
-    for question in ("What is the capital of Mongolia?", "How many centrifuges are installed at Fordow?"):
+    for question in (
+        "What is the capital of Mongolia?",
+        "How many centrifuges are installed at Fordow?",
+    ):
         assert engine.ask(question).text is None
 
 
@@ -124,11 +133,19 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 from rag.cli.main import main
 main()
-"""
+"""  # noqa: E501
 
 
 def test_asking_opens_no_connection(index: Path) -> None:
-    command = [sys.executable, "-c", NO_SOCKETS, "ask", "When was the JCPOA signed?", "--index", str(index)]
+    command = [
+        sys.executable,
+        "-c",
+        NO_SOCKETS,
+        "ask",
+        "When was the JCPOA signed?",
+        "--index",
+        str(index),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert "2015" in done.stdout
     assert "NETWORK" not in done.stderr
@@ -137,7 +154,9 @@ def test_asking_opens_no_connection(index: Path) -> None:
 def test_no_socket_is_made_once_the_engine_stands(engine: Engine) -> None:
     made: list[str] = []
     watching = True
-    sys.addaudithook(lambda event, _: made.append(event) if watching and event.startswith("socket.") else None)
+    sys.addaudithook(
+        lambda event, _: made.append(event) if watching and event.startswith("socket.") else None
+    )
     assert engine.ask("When was the JCPOA signed?").text is not None
     watching = False
     assert made == []
@@ -148,7 +167,17 @@ def test_it_runs_with_the_network_cut_off(index: Path) -> None:
     probe = [unshare or "", "-rn", "true"]
     if unshare is None or subprocess.run(probe, capture_output=True).returncode:
         pytest.skip("this system lets no one cut off the network")
-    command = [unshare, "-rn", sys.executable, "-m", "rag", "ask", "When was the JCPOA signed?", "--index", str(index)]
+    command = [
+        unshare,
+        "-rn",
+        sys.executable,
+        "-m",
+        "rag",
+        "ask",
+        "When was the JCPOA signed?",
+        "--index",
+        str(index),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2015" in done.stdout.splitlines()[0]
@@ -163,7 +192,12 @@ def test_doctor_is_content(index: Path) -> None:
 def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
     folder = str(tmp_path / "index")
     command = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", folder]
-    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
     results = [(process.communicate(timeout=600), process.returncode) for process in both]
     codes = sorted(code for _, code in results)
     assert codes in ([0, 0], [0, 5])

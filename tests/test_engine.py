@@ -24,7 +24,9 @@ TEXTS = {
 @pytest.fixture
 def empty(tmp_path: Path) -> Engine:
     embedder = BagOfWordsEmbedder()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
     return build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
 
 
@@ -51,7 +53,11 @@ def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
     strict = Settings(threshold=1.0)
     refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.confidence)
     found = document(TEXTS["deal"])
-    embed_and_put(empty.store, BagOfWordsEmbedder(), [(found, split(found, BagOfWordsEmbedder().count_tokens))])
+    embed_and_put(
+        empty.store,
+        BagOfWordsEmbedder(),
+        [(found, split(found, BagOfWordsEmbedder().count_tokens))],
+    )
     answer = refusing.ask("When did the US leave the deal?")
     assert answer.text is None
     assert answer.citations == ()
@@ -96,7 +102,11 @@ def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
     together = engine.ask_many(asked)
     for one, answer in zip(asked, together, strict=True):
         alone = engine.ask(one.question, one.k, one.filter)
-        assert (answer.text, answer.citations, answer.hits) == (alone.text, alone.citations, alone.hits)
+        assert (answer.text, answer.citations, answer.hits) == (
+            alone.text,
+            alone.citations,
+            alone.hits,
+        )
     assert len(together[1].hits) == 1
     assert engine.ask_many([]) == []
 
@@ -117,19 +127,28 @@ def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None
 
 def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empty: Engine) -> None:
     embedder = BagOfWordsEmbedder()
-    many = [document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}") for n in range(6)]
+    many = [
+        document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}")
+        for n in range(6)
+    ]
     embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in many])
 
     def read_with(enough: float) -> int | None:
         settings = replace(empty.settings, early_exit=enough)
-        return Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence).ask("Who led the talks?").read
+        return (
+            Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence)
+            .ask("Who led the talks?")
+            .read
+        )
 
     sure = empty.ask("Who led the talks?", read=3).confidence
     assert [read_with(enough) for enough in (1.0, sure + 0.001, sure - 0.001)] == [6, 6, 3]
 
 
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:
-    """A writer counts up in both documents, one after the other: in no generation are they more than one apart."""
+    """A writer counts up in both documents, one after the other: in no generation are they more
+    than one apart.
+    """
     embedder = BagOfWordsEmbedder()
     stop = threading.Event()
 
@@ -148,7 +167,11 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
     try:
         while len(seen) < 5 and time.monotonic() < until:
             hits = engine.ask("When did the US leave the deal?").hits
-            numbers = [int(hit.passage.text[-5:-1]) for hit in hits if hit.passage.text.startswith("The US left the deal in 1")]
+            numbers = [
+                int(hit.passage.text[-5:-1])
+                for hit in hits
+                if hit.passage.text.startswith("The US left the deal in 1")
+            ]
             assert max(numbers, default=0) - min(numbers, default=0) <= 1
             seen |= set(numbers)
     finally:

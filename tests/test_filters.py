@@ -100,7 +100,10 @@ def test_what_is_no_page_is_said(text: str) -> None:
 
 def test_a_document_has_a_page_or_not() -> None:
     known = replace(document("One two three."), pages=(0, 4, 8))
-    assert [matches(parse([text]), known) for text in ("page=3", "page>=3", "page<2", "page=4", "page>3", "page<1")] == [
+    assert [
+        matches(parse([text]), known)
+        for text in ("page=3", "page>=3", "page<2", "page=4", "page>3", "page<1")
+    ] == [
         *[True] * 3,
         *[False] * 3,
     ]

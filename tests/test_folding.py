@@ -9,13 +9,21 @@ def passage(text: str, document: str, heading: str = "") -> Passage:
 
 
 def test_equal_texts_are_one_group_at_the_place_of_the_best() -> None:
-    passages = {1: passage("one", "a"), 2: passage("two", "a"), 3: passage("one", "b"), 4: passage("one", "c")}
+    passages = {
+        1: passage("one", "a"),
+        2: passage("two", "a"),
+        3: passage("one", "b"),
+        4: passage("one", "c"),
+    }
     assert fold([3, 2, 1, 4, 9], passages) == [[3, 1, 4], [2]]
 
 
 def test_a_short_text_under_another_heading_says_another_thing() -> None:
     default = "The default is three."
-    passages = {1: passage(default, "a", "Options > --depth"), 2: passage(default, "a", "Options > --width")}
+    passages = {
+        1: passage(default, "a", "Options > --depth"),
+        2: passage(default, "a", "Options > --width"),
+    }
     assert fold([1, 2], passages) == [[1], [2]]
 
 

@@ -1,4 +1,6 @@
-"""Which module may import what: heavy libraries only where they run, concrete classes only in the composition root."""
+"""Which module may import what: heavy libraries only where they run, concrete classes only in the
+composition root.
+"""
 
 import ast
 import subprocess
@@ -35,14 +37,31 @@ HOMES = {
     "pptx": {"parsing/pptx.py"},
     "openpyxl": {"parsing/xlsx.py"},
     "psycopg": {"store/postgres/writes.py", "store/postgres/pool.py", "store/postgres/schema.py"}
-    | {"store/postgres/queue.py", "store/postgres/search.py", "store/postgres/store.py", "store/postgres/maintenance.py"},
+    | {
+        "store/postgres/queue.py",
+        "store/postgres/search.py",
+        "store/postgres/store.py",
+        "store/postgres/maintenance.py",
+    },
     "procrastinate": {"store/postgres/queue.py"},
     "pgvector": {"store/postgres/pool.py", "store/postgres/sparse_bm25.py"},
     "fastapi": {
         f"server/{name}.py"
-        for name in ("app", "openapi", "problems", "run", "state", "routes/questions", "routes/documents", "routes/operations")
+        for name in (
+            "app",
+            "openapi",
+            "problems",
+            "run",
+            "state",
+            "routes/questions",
+            "routes/documents",
+            "routes/operations",
+        )
     }
-    | {f"server/routes/{name}.py" for name in ("check", "collections", "dify", "feedback", "openai", "workplace")},
+    | {
+        f"server/routes/{name}.py"
+        for name in ("check", "collections", "dify", "feedback", "openai", "workplace")
+    },
     "mcp": {"server/mcp/server.py", "server/mcp/tools.py", "server/routes/mcp.py"},
     "uvicorn": {"server/run.py", "server/connections.py"},
     "prometheus_client": {"server/metrics.py"},
@@ -71,23 +90,33 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-MODULES = {path.relative_to(PACKAGE).as_posix(): imports(path) for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {
+    path.relative_to(PACKAGE).as_posix(): imports(path) for path in sorted(PACKAGE.rglob("*.py"))
+}
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
-    users = {name for name, found in MODULES.items() if any(i.split(".")[0] == library for i in found)}
+    users = {
+        name for name, found in MODULES.items() if any(i.split(".")[0] == library for i in found)
+    }
     assert users
     assert users <= HOMES[library]
 
 
 ORDER = (
-    "types errors threads | english | filters settings | parsing | protocols | models ingestion retrieval"
-    " | answering store | spelling | engine render | claims | evaluation | training | build | library | repl | server"
+    "types errors threads | english | filters settings | parsing | protocols | models ingestion "
+    "retrieval"
+    " | answering store | spelling | engine render | claims | evaluation | training | build | "
+    "library | repl | server"
     " | client | integrations | connect | cli"
 )
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
-TOP = {path.stem for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "__init__.py", "__main__.py")}
+TOP = {
+    path.stem
+    for path in PACKAGE.iterdir()
+    if path.name not in ("__pycache__", "__init__.py", "__main__.py")
+}
 
 
 def top(name: str) -> str:
@@ -111,13 +140,18 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
         for found in all_found
         if found.startswith("rag.") and found.split(".")[1] in RANK
     }
-    upward = {(name, other) for name, other in used if other != package and RANK[other] >= RANK[package]}
+    upward = {
+        (name, other) for name, other in used if other != package and RANK[other] >= RANK[package]
+    }
     assert not upward
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     files = {dotted(name): name for name in MODULES}
-    graph = {name: {files[found] for found in all_found if found in files} for name, all_found in MODULES.items()}
+    graph = {
+        name: {files[found] for found in all_found if found in files}
+        for name, all_found in MODULES.items()
+    }
     while leaves := {name for name, others in graph.items() if not others & graph.keys()}:
         graph = {name: others for name, others in graph.items() if name not in leaves}
     assert not graph
@@ -141,7 +175,8 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("command", sorted(_COMMANDS))
 def test_the_help_of_every_command_is_light_too(command: str) -> None:
     code = (
-        f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], standalone_mode=False)\n"
+        f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], "
+        f"standalone_mode=False)\n"
         f"print(sorted({HEAVY - {'numpy'}!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -149,13 +184,19 @@ def test_the_help_of_every_command_is_light_too(command: str) -> None:
 
 
 def test_the_prompt_is_there_before_anything_heavy() -> None:
-    code = f"import sys, rag.cli.repl, rag.repl.run, rag.repl.terminal\nprint(sorted({HEAVY!r} & set(sys.modules)))"
+    code = (
+        f"import sys, rag.cli.repl, rag.repl.run, rag.repl.terminal\nprint(sorted({HEAVY!r} & "
+        f"set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_a_service_and_a_question_do_without_the_extras() -> None:
     extras = {"mcp", "httpx", "openai", "langchain_core", "llama_index"}
-    code = f"import sys, rag.server.app, rag.cli.ask, rag.build\nprint(sorted({extras!r} & set(sys.modules)))"
+    code = (
+        f"import sys, rag.server.app, rag.cli.ask, rag.build\nprint(sorted({extras!r} & "
+        f"set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -39,7 +39,9 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         assert document.text[cited.start : cited.end] == cited.quote
 
 
-def test_the_example_of_the_documentation_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_the_documentation_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "texts").rename(folder / "notes")
     monkeypatch.chdir(folder)
     text = (Path(__file__).parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
@@ -52,6 +54,9 @@ def test_an_index_that_is_not_there_is_an_error_of_the_package(folder: Path) -> 
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, rag; rag.Settings, rag.Answer; print({'torch', 'numpy', 'faiss'} & set(sys.modules))"
+    code = (
+        "import sys, rag; rag.Settings, rag.Answer; print({'torch', 'numpy', 'faiss'} & "
+        "set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

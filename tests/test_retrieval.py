@@ -22,8 +22,13 @@ TEXTS = {
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     embedder = BagOfWordsEmbedder()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
-    documents = [document(text, key, key, topic="sea" if key == "fish" else "talks") for key, text in TEXTS.items()]
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
+    documents = [
+        document(text, key, key, topic="sea" if key == "fish" else "talks")
+        for key, text in TEXTS.items()
+    ]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
     return store
 
@@ -46,22 +51,32 @@ def test_questions_are_answered_in_their_order(store: LocalStore) -> None:
 
 
 def test_scores_fall_and_lie_in_range(store: LocalStore) -> None:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(["the deal of the United States"], 4)
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(
+        ["the deal of the United States"], 4
+    )
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
-    assert all(0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 and hit.lexical >= 0 for hit in hits)
+    assert all(
+        0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 and hit.lexical >= 0 for hit in hits
+    )
 
 
 def test_a_hit_says_its_place_in_each_leg_before_fusion(store: LocalStore) -> None:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder(), candidates=3).retrieve(["sardines off the coast"], 3)
+    (hits,) = HybridRetriever(store, BagOfWordsEmbedder(), candidates=3).retrieve(
+        ["sardines off the coast"], 3
+    )
     (vector,) = BagOfWordsEmbedder().embed_queries(["sardines off the coast"])
     by_dense = [store.passages([i])[i] for i, _ in store.dense(vector, 3)]
     by_lexical = [store.passages([i])[i] for i, _ in store.lexical("sardines off the coast", 3)]
     assert hits[0].passage.document_id == "fish"
     assert (hits[0].dense_rank, hits[0].lexical_rank) == (1, 1)
     for hit in hits:
-        assert hit.dense_rank == (by_dense.index(hit.passage) + 1 if hit.passage in by_dense else None)
-        assert hit.lexical_rank == (by_lexical.index(hit.passage) + 1 if hit.passage in by_lexical else None)
+        assert hit.dense_rank == (
+            by_dense.index(hit.passage) + 1 if hit.passage in by_dense else None
+        )
+        assert hit.lexical_rank == (
+            by_lexical.index(hit.passage) + 1 if hit.passage in by_lexical else None
+        )
     assert any(hit.lexical_rank is None for hit in hits)
 
 
@@ -76,11 +91,15 @@ def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
     assert "deal" not in found(store, "where was the deal signed", 4)
 
 
-def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(store: LocalStore) -> None:
+def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(
+    store: LocalStore,
+) -> None:
     embedder = BagOfWordsEmbedder()
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
-    (hits,) = HybridRetriever(store, embedder).retrieve(["who hosted the secret talks in Muscat"], 3)
+    (hits,) = HybridRetriever(store, embedder).retrieve(
+        ["who hosted the secret talks in Muscat"], 3
+    )
     assert [hit.passage.text for hit in hits].count(TEXTS["oman"]) == 1
     assert len({hit.passage.text for hit in hits}) == 3
     places = {hits[0].passage.document_id, *(copy.document_id for copy in hits[0].copies)}
@@ -91,7 +110,9 @@ def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
     embedder = BagOfWordsEmbedder()
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
-    (hits,) = HybridRetriever(store, embedder, candidates=3).retrieve(["who hosted the secret talks in Muscat"], 3)
+    (hits,) = HybridRetriever(store, embedder, candidates=3).retrieve(
+        ["who hosted the secret talks in Muscat"], 3
+    )
     assert len({hit.passage.text for hit in hits}) == 3
 
 
@@ -103,8 +124,12 @@ def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: 
             return self.embed_passages(["sardine"] * len(texts))
 
     embedder = Backwards()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
-    texts = ["sardine sardine", "sardine coast"] + [f"sardine deal treaty vienna {n}" for n in "abcdefghij"]
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
+    texts = ["sardine sardine", "sardine coast"] + [
+        f"sardine deal treaty vienna {n}" for n in "abcdefghij"
+    ]
     documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
     (hits,) = HybridRetriever(store, embedder, alpha=0.0).retrieve(["deal treaty vienna"], 8)
@@ -120,17 +145,28 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
     text = "Net sales of services were {} million dollars in the quarter."
     reports = [
         document(text.format(n), f"reports/{year} Q{quarter} ACME.pdf", "Form 10-Q")
-        for n, (year, quarter) in enumerate((year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3))
+        for n, (year, quarter) in enumerate(
+            (year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3)
+        )
     ]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
     for asked in ("in Q2 2017", "in the second quarter of 2017"):
-        assert found(store, f"What were the net sales of services {asked}?")[0] == "reports/2017 Q2 ACME.pdf"
+        assert (
+            found(store, f"What were the net sales of services {asked}?")[0]
+            == "reports/2017 Q2 ACME.pdf"
+        )
 
 
 def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) -> None:
     embedder = BagOfWordsEmbedder()
-    text = "Report for the quarter ended July 1, {}. In the quarter ended July 1, {} net sales of services were {} million."
-    reports = [document(text.format(year, year - 1, year), f"{year}", "Report") for year in range(2001, 2020)]
+    text = (
+        "Report for the quarter ended July 1, {}. In the quarter ended July 1, {} net sales of "
+        "services were {} million."
+    )
+    reports = [
+        document(text.format(year, year - 1, year), f"{year}", "Report")
+        for year in range(2001, 2020)
+    ]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
     first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
     assert "2010" in first[:2]

@@ -50,9 +50,16 @@ def test_the_probes_are_paths_of_the_service() -> None:
     from rag.server.routes import operations
 
     paths = {getattr(route, "path", "") for route in operations.router.routes}
-    (server,) = [found for found in kubernetes() if (found["kind"], found["metadata"]["name"]) == ("Deployment", "rag-server")]
+    (server,) = [
+        found
+        for found in kubernetes()
+        if (found["kind"], found["metadata"]["name"]) == ("Deployment", "rag-server")
+    ]
     container = server["spec"]["template"]["spec"]["containers"][0]
-    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} <= paths
+    assert {
+        container[probe]["httpGet"]["path"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    } <= paths
 
 
 def kubernetes() -> list[dict[str, Any]]:
@@ -63,7 +70,9 @@ def test_what_the_compose_file_names_is_in_it() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
     for service in compose["services"].values():
         assert set(service.get("depends_on", [])) <= set(compose["services"])
-        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(compose["volumes"])
+        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(
+            compose["volumes"]
+        )
 
 
 def test_what_the_manifest_names_is_in_it() -> None:
@@ -84,7 +93,9 @@ def test_what_runs_in_the_cluster_may_do_nothing_that_it_need_not() -> None:
     resources = kubernetes()
     deployments = [found for found in resources if found["kind"] == "Deployment"]
     policies = {
-        tuple(found["spec"]["podSelector"]["matchLabels"].items()) for found in resources if found["kind"] == "NetworkPolicy"
+        tuple(found["spec"]["podSelector"]["matchLabels"].items())
+        for found in resources
+        if found["kind"] == "NetworkPolicy"
     }
     for found in deployments:
         pod = found["spec"]["template"]["spec"]
@@ -103,16 +114,29 @@ def test_what_runs_in_the_cluster_may_do_nothing_that_it_need_not() -> None:
         assert not any("subPath" in mount for mount in container["volumeMounts"])
 
 
-def test_nginx_takes_its_configuration_and_the_service_asks_for_a_key_behind_it(tmp_path: Path) -> None:
+def test_nginx_takes_its_configuration_and_the_service_asks_for_a_key_behind_it(
+    tmp_path: Path,
+) -> None:
     if shutil.which("nginx") is None:
         pytest.skip("there is no nginx")
     with serving(tmp_path / "index") as client:
-        own = (DOCS / "deployment/nginx.conf").read_text().replace("listen 443 ssl", f"listen 127.0.0.1:{free_port()}")
-        own = re.sub(r"\n.*ssl_certificate.*", "", own).replace("127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}")
+        own = (
+            (DOCS / "deployment/nginx.conf")
+            .read_text()
+            .replace("listen 443 ssl", f"listen 127.0.0.1:{free_port()}")
+        )
+        own = re.sub(r"\n.*ssl_certificate.*", "", own).replace(
+            "127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}"
+        )
         port = int(re.findall(r"listen 127.0.0.1:(\d+)", own)[0])
-        main = f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ access_log off;\n{own}}}"
+        main = (
+            f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ "
+            f"access_log off;\n{own}}}"
+        )
         (tmp_path / "nginx.conf").write_text(main)
-        started = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off;"])
+        started = subprocess.Popen(
+            ["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off;"]
+        )
         try:
             until = time.monotonic() + 30
             while time.monotonic() < until:
@@ -124,7 +148,12 @@ def test_nginx_takes_its_configuration_and_the_service_asks_for_a_key_behind_it(
             assert found.status_code == 421
             _, key = keys_of(Settings(index=tmp_path / "index")).add("a", "read")
             headers = {"Authorization": f"Bearer {key}"}
-            assert httpx.get(f"http://127.0.0.1:{port}/v1/documents", headers=headers, trust_env=False).status_code == 200
+            assert (
+                httpx.get(
+                    f"http://127.0.0.1:{port}/v1/documents", headers=headers, trust_env=False
+                ).status_code
+                == 200
+            )
         finally:
             started.terminate()
             started.wait()

@@ -1,4 +1,6 @@
-"""The corpus that ships and its gold questions: every answer stands in its evidence, every sentence in its document."""
+"""The corpus that ships and its gold questions: every answer stands in its evidence, every sentence
+in its document.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,12 @@ from rag.parsing.load import find, read
 from rag.types import Document
 
 ROOT = Path(__file__).parent.parent
-GOLD: list[dict[str, Any]] = [json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
-DOCUMENTS: dict[str, Document] = {found.document_id: read(found) for found in find([ROOT / "seeds"])}
+GOLD: list[dict[str, Any]] = [
+    json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()
+]
+DOCUMENTS: dict[str, Document] = {
+    found.document_id: read(found) for found in find([ROOT / "seeds"])
+}
 ANSWERABLE = [question for question in GOLD if question["answers"]]
 
 
@@ -27,17 +33,25 @@ def test_the_corpus_is_as_large_as_promised() -> None:
 def test_every_document_has_title_date_and_sources(document: Document) -> None:
     assert document.title != Path(document.id).stem
     assert len(document.metadata["date"]) == 10
-    assert "draws_on" in document.metadata or document.metadata["description"].startswith("Draws on")
+    assert "draws_on" in document.metadata or document.metadata["description"].startswith(
+        "Draws on"
+    )
 
 
 def test_there_are_enough_questions_and_near_misses() -> None:
     assert len(GOLD) >= 200
     assert len(GOLD) - len(ANSWERABLE) >= 60
-    assert len({question["id"] for question in GOLD}) == len({question["question"] for question in GOLD}) == len(GOLD)
+    assert (
+        len({question["id"] for question in GOLD})
+        == len({question["question"] for question in GOLD})
+        == len(GOLD)
+    )
 
 
 @pytest.mark.parametrize("question", ANSWERABLE, ids=lambda question: question["id"])
-def test_answers_stand_in_their_evidence_and_evidence_in_its_document(question: dict[str, Any]) -> None:
+def test_answers_stand_in_their_evidence_and_evidence_in_its_document(
+    question: dict[str, Any],
+) -> None:
     sentences = [evidence["sentence"] for evidence in question["evidence"]]
     for evidence in question["evidence"]:
         assert evidence["sentence"] in DOCUMENTS[evidence["document"]].text

@@ -19,7 +19,9 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Settings.load({}) == Settings()
 
 
-def test_rag_toml_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rag_toml_in_the_working_folder_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "rag.toml").write_text("threshold = 0.9\n")
     monkeypatch.chdir(tmp_path)
     assert Settings.load({}).threshold == 0.9
@@ -70,7 +72,9 @@ def test_who_names_a_folder_means_the_folder() -> None:
         (f"alpha = 1{'0' * 400}", "alpha = 1000"),
     ],
 )
-def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(tmp_path: Path, content: str, said: str) -> None:
+def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(
+    tmp_path: Path, content: str, said: str
+) -> None:
     file = tmp_path / "rag.toml"
     file.write_text(content)
     with pytest.raises(InputError, match="is not of kind") as error:
@@ -79,7 +83,15 @@ def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "content", [b"top_k = [1]", b"top_k = true", b"reader", b"nothing = 1", b"\xff\xfe", b"x = " + b"[" * 9999]
+    "content",
+    [
+        b"top_k = [1]",
+        b"top_k = true",
+        b"reader",
+        b"nothing = 1",
+        b"\xff\xfe",
+        b"x = " + b"[" * 9999,
+    ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rag.toml"

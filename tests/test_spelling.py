@@ -13,8 +13,13 @@ from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 TEXTS = {
-    "lease": "The insurance of the building is paid by the tenant. The tenant, Martin Weber, renewed the contract in 2018.",
-    "manual": "Retrieval of the boiler's log takes a minute. The contract with the installer ended.",
+    "lease": (
+        "The insurance of the building is paid by the tenant. The tenant, Martin Weber, "
+        "renewed the contract in 2018."
+    ),
+    "manual": (
+        "Retrieval of the boiler's log takes a minute. The contract with the installer ended."
+    ),
 }
 COMMON = {"tenant", "paid", "hire", "fire", "contracts", "when", "what", "does", "cost"}
 
@@ -29,8 +34,17 @@ class Pieces(BagOfWordsEmbedder):
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     embedder = Pieces()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in (document(t, k, k) for k, t in TEXTS.items())])
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
+    embed_and_put(
+        store,
+        embedder,
+        [
+            (d, split(d, embedder.count_tokens))
+            for d in (document(t, k, k) for k, t in TEXTS.items())
+        ],
+    )
     return store
 
 
@@ -48,7 +62,10 @@ def speller(store: LocalStore) -> WordSpeller:
         ("who is the tenent?", "who is the tenant?"),  # another
         ("when was the contrct renewd?", "when was the contract renewed?"),
         ("when did Marttin renew it?", "when did Martin renew it?"),  # a longer name
-        ("the contrcts of 2018", "the contracts of 2018"),  # a form that the index has not, but the language
+        (
+            "the contrcts of 2018",
+            "the contracts of 2018",
+        ),  # a form that the index has not, but the language
     ],
 )
 def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, meant: str) -> None:
@@ -77,15 +94,22 @@ def test_a_question_of_another_language_is_left_alone(speller: WordSpeller) -> N
     assert speller.correct(typed) == typed
 
 
-def test_the_words_of_a_deleted_document_are_not_suggested(store: LocalStore, speller: WordSpeller) -> None:
+def test_the_words_of_a_deleted_document_are_not_suggested(
+    store: LocalStore, speller: WordSpeller
+) -> None:
     store.delete("lease")
     assert speller.correct("who pays the insurnce?") == "who pays the insurnce?"
 
 
-def test_the_question_as_understood_is_answered_and_shown(store: LocalStore, tmp_path: Path) -> None:
+def test_the_question_as_understood_is_answered_and_shown(
+    store: LocalStore, tmp_path: Path
+) -> None:
     engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
     answer = engine.ask("When was the contrct renewed?")
-    assert (answer.question, answer.understood) == ("When was the contrct renewed?", "When was the contract renewed?")
+    assert (answer.question, answer.understood) == (
+        "When was the contrct renewed?",
+        "When was the contract renewed?",
+    )
     assert answer.receipt is not None
     assert answer.receipt.question == "When was the contrct renewed?"
     assert engine.ask("When was the contract renewed?").understood is None
@@ -95,6 +119,8 @@ def test_it_can_be_switched_off(store: LocalStore, tmp_path: Path) -> None:
     engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
     (answer,) = engine.ask_many([Asked("When was the contrct renewed?", as_typed=True)])
     assert answer.understood is None
-    off = build.assemble(Settings(index=tmp_path, threshold=0.0, spelling=0), store, Pieces(), NameReader())
+    off = build.assemble(
+        Settings(index=tmp_path, threshold=0.0, spelling=0), store, Pieces(), NameReader()
+    )
     assert isinstance(off, Engine)
     assert off.ask("When was the contrct renewed?").understood is None

@@ -26,7 +26,11 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 def v2(root: Path, group: str, **limits: str) -> Path:
     """`limits`: of the mount ("top"), and of groups by name."""
-    files = {f"sys/fs/cgroup/{name.replace('__', '/')}/cpu.max": text for name, text in limits.items() if name != "top"}
+    files = {
+        f"sys/fs/cgroup/{name.replace('__', '/')}/cpu.max": text
+        for name, text in limits.items()
+        if name != "top"
+    }
     files |= {"sys/fs/cgroup/cpu.max": limits["top"]} if "top" in limits else {}
     return tree(root, {"proc/self/cgroup": f"0::{group}\n", **files})
 
@@ -57,7 +61,10 @@ def test_a_quota_of_cgroup_v1_is_read(tmp_path: Path, mount: str, group: str) ->
 
 
 def test_no_quota_of_cgroup_v1_is_no_limit(tmp_path: Path) -> None:
-    files = {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"}
+    files = {
+        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
+        "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+    }
     assert quota(tree(tmp_path, {"proc/self/cgroup": "1:cpu:/\n", **files})) == math.inf
 
 
@@ -96,18 +103,27 @@ def test_what_a_person_set_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["rag.cli.main", "rag.parsing.worker", "rag.build"])
 def test_threads_yield_from_the_first_import_on(module: str) -> None:
     """Also in the processes that read files, and before torch, which reads the variables once."""
-    code = f"import json, os, sys, {module}\nprint(json.dumps([os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules]))"
+    code = (
+        f"import json, os, sys, {module}\nprint(json.dumps([os.environ.get('OMP_WAIT_POLICY'), "
+        f"'torch' in sys.modules]))"
+    )
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == ["PASSIVE", False]
 
 
 @pytest.mark.slow
 def test_openmp_does_as_it_is_told() -> None:
-    """GNU's OpenMP prints what it took from the variables when it is loaded: by torch, after rag."""
+    """GNU's OpenMP prints what it took from the variables when it is loaded: by torch, after
+    rag.
+    """
     code = "import rag, torch"
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environ = {**clean, "OMP_DISPLAY_ENV": "VERBOSE"}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
     assert "GOMP_SPINCOUNT = '0'" in done.stderr

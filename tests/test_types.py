@@ -16,7 +16,9 @@ from rag.types import Document, Passage
         ("", "", ""),
     ],
 )
-def test_context_is_title_and_heading_without_repeating_the_title(title: str, heading: str, context: str) -> None:
+def test_context_is_title_and_heading_without_repeating_the_title(
+    title: str, heading: str, context: str
+) -> None:
     assert Passage("d", 0, 1, "x", title, heading).context == context
 
 

@@ -1,4 +1,6 @@
-"""Tiny models with a span head, made on the spot: untrained, so their answers are arbitrary but theirs alone."""
+"""Tiny models with a span head, made on the spot: untrained, so their answers are arbitrary but
+theirs alone.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
 
 
 def bert(folder: Path, head: bool = True) -> Path:
-    """BERT's shape: WordPiece of single letters, token types. Without `head` there is no span head."""
+    """BERT's shape: WordPiece of single letters, token types. Without `head` there is no
+    span head.
+    """
     torch.manual_seed(7)
     config = BertConfig(
         vocab_size=96,
@@ -45,7 +49,8 @@ def embedder(folder: Path) -> Path:
     bert(folder, head=False)
     parts = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
     modules = [
-        {"idx": n, "name": f"{n}", "path": at, "type": f"sentence_transformers.models.{t}"} for n, (t, at) in enumerate(parts)
+        {"idx": n, "name": f"{n}", "path": at, "type": f"sentence_transformers.models.{t}"}
+        for n, (t, at) in enumerate(parts)
     ]
     written = {
         "modules.json": modules,
@@ -61,9 +66,13 @@ def embedder(folder: Path) -> Path:
 
 
 def distilbert(folder: Path) -> Path:
-    """DistilBERT's shape: no token types, and its own names for what others call hidden_size or hidden_dropout_prob."""
+    """DistilBERT's shape: no token types, and its own names for what others call hidden_size or
+    hidden_dropout_prob.
+    """
     torch.manual_seed(7)
-    config = DistilBertConfig(vocab_size=96, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=512)
+    config = DistilBertConfig(
+        vocab_size=96, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=512
+    )
     DistilBertForQuestionAnswering(config).save_pretrained(folder)
     tokenizer = wordpiece_tokenizer()
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
@@ -74,22 +83,35 @@ def distilbert(folder: Path) -> Path:
 def spaced(folder: Path) -> Path:
     """BERT's shape with tokens that hold the space before their word, as SentencePiece's do."""
     bert(folder)
-    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(
+        models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]")
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(folder)
     return folder
 
 
 def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {token: i for i, token in enumerate([*special, *_LETTERS, *("##" + letter for letter in _LETTERS)])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    vocabulary = {
+        token: i
+        for i, token in enumerate([*special, *_LETTERS, *("##" + letter for letter in _LETTERS)])
+    }
+    tokenizer = Tokenizer(
+        models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)
+    )
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
     )
 
 
@@ -101,7 +123,9 @@ def roberta(folder: Path) -> Path:
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+    )
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -126,7 +150,9 @@ def roberta(folder: Path) -> Path:
 
 
 def mpnet(folder: Path) -> Path:
-    """MPNet's shape: biases for distances, positions that begin behind the padding's; a span head."""
+    """MPNet's shape: biases for distances, positions that begin behind the padding's; a span
+    head.
+    """
     torch.manual_seed(7)
     config = MPNetConfig(
         vocab_size=96,

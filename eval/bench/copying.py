@@ -1,4 +1,6 @@
-"""Copies of texts with other words in them, to make a small collection a large one that is not the same thing twice."""
+"""Copies of texts with other words in them, to make a small collection a large one that is not the
+same thing twice.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ _ONE_IN = 20
 
 
 def copy_with_other_words(files: Sequence[Path], target: Path, until: int) -> None:
-    """Copies of the texts among `files` in `target`, round after round, until they and `files` have `until` bytes.
+    """Copies of the texts among `files` in `target`, round after round, until they and `files` have
+    `until` bytes.
 
     In each round another twentieth of the long words takes a suffix. A copy of a .gz is not packed.
     """

@@ -1,11 +1,13 @@
-"""Passages to fill an index of any size with: real text with its real vectors as far as they go, then perturbed copies.
+"""Passages to fill an index of any size with: real text with its real vectors as far as they go,
+then perturbed copies.
 
     python -m eval.bench.corpus CACHE FOLDER… --seconds 300
 
-reads the folders' documents in a random order, splits and embeds them as `rag ingest` does until the time is over, and keeps in
-CACHE what it made, with questions: a sentence of a passage, embedded as a question. A copy of a document has one word in
-`_WORDS` exchanged for another of the corpus; its vectors are moved towards those of other passages and by noise, to a cosine of
-about .87 with the original's.
+reads the folders' documents in a random order, splits and embeds them as `rag ingest` does until
+the time is over, and keeps in CACHE what it made, with questions: a sentence of a passage, embedded
+as a question. A copy of a document has one word in `_WORDS` exchanged for another of the corpus;
+its vectors are moved towards those of other passages and by noise, to a cosine of about .87 with
+the original's.
 """
 
 from __future__ import annotations
@@ -47,7 +49,10 @@ class Text:
 
     def document(self) -> tuple[Document, list[Passage]]:
         made = Document(self.id, self.text, self.title, self.id, "0" * 64)
-        return made, [Passage(self.id, a, b, self.text[a:b], self.title, heading) for a, b, heading in self.passages]
+        return made, [
+            Passage(self.id, a, b, self.text[a:b], self.title, heading)
+            for a, b, heading in self.passages
+        ]
 
 
 class Corpus:
@@ -60,7 +65,9 @@ class Corpus:
         self.questions: list[str] = json.loads((cache / "questions.json").read_text())
         self.question_vectors: Vectors = np.load(cache / "questions.npy")
 
-    def documents(self, count: int, seed: int = 0) -> Iterator[tuple[Document, list[Passage], Vectors]]:
+    def documents(
+        self, count: int, seed: int = 0
+    ) -> Iterator[tuple[Document, list[Passage], Vectors]]:
         """Documents with `count` passages together: the real ones, then copies."""
         done = 0
         for made, passages, vectors in self._real():
@@ -85,7 +92,11 @@ class Corpus:
 
 class _Copies:
     def __init__(self, corpus: Corpus, seed: int) -> None:
-        self._corpus, self._chance, self._random = corpus, random.Random(seed), np.random.default_rng(seed)
+        self._corpus, self._chance, self._random = (
+            corpus,
+            random.Random(seed),
+            np.random.default_rng(seed),
+        )
         self._words = [word for text in corpus.texts for word in text.text.split()[:500]]
         self._starts = np.cumsum([0, *(len(text.passages) for text in corpus.texts)]).tolist()
         self._number = 0
@@ -100,7 +111,10 @@ class _Copies:
             parts += [(self._exchanged(text.text[a:b]), heading) for a, b, heading in text.passages]
             rows += range(self._starts[chosen], self._starts[chosen + 1])
         starts = np.cumsum([0, *(len(part) + 1 for part, _ in parts)]).tolist()
-        passages = [Passage(name, at, at + len(p), p, name, h) for at, (p, h) in zip(starts, parts, strict=False)]
+        passages = [
+            Passage(name, at, at + len(p), p, name, h)
+            for at, (p, h) in zip(starts, parts, strict=False)
+        ]
         made = Document(name, "\n".join(part for part, _ in parts), name, name, "0" * 64)
         return made, passages, self._moved(self._corpus.vectors[rows])
 
@@ -111,8 +125,12 @@ class _Copies:
         return " ".join(parts)
 
     def _moved(self, rows: Vectors) -> Vectors:
-        others = self._corpus.vectors[self._random.integers(len(self._corpus.vectors), size=len(rows))]
-        noise = self._random.standard_normal(rows.shape, dtype=np.float32) / np.float32(np.sqrt(rows.shape[1]))
+        others = self._corpus.vectors[
+            self._random.integers(len(self._corpus.vectors), size=len(rows))
+        ]
+        noise = self._random.standard_normal(rows.shape, dtype=np.float32) / np.float32(
+            np.sqrt(rows.shape[1])
+        )
         return unit(rows + np.float32(_TOWARDS) * others + np.float32(_NOISE) * noise)
 
 
@@ -136,13 +154,23 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
         for document in documents:
             passages = split(document, model.count_tokens, settings.passage_tokens)
             if passages:
-                texts.append(Text(document.id, document.title, document.text, [(p.start, p.end, p.heading) for p in passages]))
+                texts.append(
+                    Text(
+                        document.id,
+                        document.title,
+                        document.text,
+                        [(p.start, p.end, p.heading) for p in passages],
+                    )
+                )
                 vectors.append(model.embed_passages([p.in_context for p in passages]))
         if time.monotonic() > ends:
             break
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "documents.jsonl").open("w") as out:
-        out.writelines(json.dumps({name: getattr(text, name) for name in Text.__slots__}) + "\n" for text in texts)
+        out.writelines(
+            json.dumps({name: getattr(text, name) for name in Text.__slots__}) + "\n"
+            for text in texts
+        )
     np.save(cache / "vectors.npy", np.concatenate(vectors))
     _ask(cache, texts, model, chance)
     return sum(len(text.passages) for text in texts)
@@ -154,7 +182,9 @@ def _ask(cache: Path, texts: Sequence[Text], model: Embedder, chance: random.Ran
     for text in chance.sample(texts, len(texts)):
         start, end, _ = chance.choice(text.passages)
         part = text.text[start:end]
-        sentences = [part[a:b] for a, b in split_sentences(part) if 5 <= len(part[a:b].split()) <= 20]
+        sentences = [
+            part[a:b] for a, b in split_sentences(part) if 5 <= len(part[a:b].split()) <= 20
+        ]
         asked += [" ".join(chance.choice(sentences).split())] if sentences else []
     asked = asked[:_QUESTIONS]
     (cache / "questions.json").write_text(json.dumps(asked))

@@ -1,9 +1,12 @@
-"""How near reader and embedder come to the machine's limit: python -m eval.bench.floor --out eval/results/floor.json
+"""How near reader and embedder come to the machine's limit: python -m eval.bench.floor --out
+eval/results/floor.json
 
-Counts the floating-point operations of questions (embedding, reading) and of ingest (embedding) from the models' configurations
-and the numbers of tokens, of real tokens and as a padded batch would have them; measures the rate of matrix products at the
-models' shapes and precision, and times the work itself, in the same run. With one thread time is that of the processor, which
-other programs hardly disturb; with more it is the clock's. The plain loop is `SentenceTransformer.encode`, fp32, as it comes.
+Counts the floating-point operations of questions (embedding, reading) and of ingest (embedding)
+from the models' configurations and the numbers of tokens, of real tokens and as a padded batch
+would have them; measures the rate of matrix products at the models' shapes and precision, and times
+the work itself, in the same run. With one thread time is that of the processor, which other
+programs hardly disturb; with more it is the clock's. The plain loop is
+`SentenceTransformer.encode`, fp32, as it comes.
 """
 
 from __future__ import annotations
@@ -54,13 +57,17 @@ class Shape:
         return cls(config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"])
 
     def operations(self, tokens: int) -> int:
-        """Of one text: the four projections and the two steps between, then scores and sums of attention."""
+        """Of one text: the four projections and the two steps between, then scores and sums of
+        attention.
+        """
         linear = 2 * tokens * (4 * self.hidden**2 + 2 * self.hidden * self.between)
         return self.layers * (linear + 4 * tokens**2 * self.hidden)
 
 
 def counted(shape: Shape, batches: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Tokens and operations (10⁹) of texts in batches, as they are and padded to the longest of each batch."""
+    """Tokens and operations (10⁹) of texts in batches, as they are and padded to the longest of
+    each batch.
+    """
     return {
         "texts": sum(map(len, batches)),
         "tokens": sum(map(sum, batches)),
@@ -82,11 +89,18 @@ class Clock:
         return self.now() - begun
 
 
-def matmul_rate(shape: Shape, rows: int, dtype: torch.dtype, clock: Clock, repeats: int = 5) -> float:
-    """10⁹ operations a second in the linear layers of one block over `rows` tokens, the best of some tries."""
+def matmul_rate(
+    shape: Shape, rows: int, dtype: torch.dtype, clock: Clock, repeats: int = 5
+) -> float:
+    """10⁹ operations a second in the linear layers of one block over `rows` tokens, the best of
+    some tries.
+    """
     h, i = shape.hidden, shape.between
     layers = [(h, h)] * 4 + [(h, i), (i, h)]
-    work = [(torch.randn(rows, a).to(dtype), torch.randn(b, a).to(dtype), torch.randn(b).to(dtype)) for a, b in layers]
+    work = [
+        (torch.randn(rows, a).to(dtype), torch.randn(b, a).to(dtype), torch.randn(b).to(dtype))
+        for a, b in layers
+    ]
 
     def block() -> None:
         for states, weights, bias in work:
@@ -94,15 +108,26 @@ def matmul_rate(shape: Shape, rows: int, dtype: torch.dtype, clock: Clock, repea
 
     with torch.inference_mode():
         block()
-        return 2 * rows * sum(a * b for a, b in layers) / min(clock.of(block) for _ in range(repeats)) / 1e9
+        return (
+            2
+            * rows
+            * sum(a * b for a, b in layers)
+            / min(clock.of(block) for _ in range(repeats))
+            / 1e9
+        )
 
 
-def reading(name: str, asked: Sequence[tuple[str, Sequence[Hit]]], bf16: bool, clock: Clock, rounds: int) -> dict[str, Any]:
+def reading(
+    name: str, asked: Sequence[tuple[str, Sequence[Hit]]], bf16: bool, clock: Clock, rounds: int
+) -> dict[str, Any]:
     """What reading each question alone costs, against the limit."""
     path = reader_path(name)[0]
     shape, tokenizer = Shape.of(path), Tokenizer.from_file(str(Path(path, "tokenizer.json")))
     reader = ExtractiveReader(name, bf16=bf16)
-    made = [windows_of(tokenizer, question, [(h.passage.context, h.passage.text) for h in hits]) for question, hits in asked]
+    made = [
+        windows_of(tokenizer, question, [(h.passage.context, h.passage.text) for h in hits])
+        for question, hits in asked
+    ]
     batches = [[window.tokens for each in windows for window in each] for windows in made]
     work = counted(shape, batches)
     rows = round(work["tokens"] / len(asked))
@@ -111,10 +136,16 @@ def reading(name: str, asked: Sequence[tuple[str, Sequence[Hit]]], bf16: bool, c
     for _ in range(rounds):
         rates.append(matmul_rate(shape, rows, torch.bfloat16 if bf16 else torch.float32, clock))
         seconds.append(clock.of(lambda: [reader.read(question, hits) for question, hits in asked]))
-    return work | _share(work["gflop"], seconds, rates) | {"ms_a_question": 1000 * statistics.median(seconds) / len(asked)}
+    return (
+        work
+        | _share(work["gflop"], seconds, rates)
+        | {"ms_a_question": 1000 * statistics.median(seconds) / len(asked)}
+    )
 
 
-def embedding(texts: Sequence[str], ours: Embedder, bf16: bool, clock: Clock, rounds: int) -> dict[str, Any]:
+def embedding(
+    texts: Sequence[str], ours: Embedder, bf16: bool, clock: Clock, rounds: int
+) -> dict[str, Any]:
     """Embedding the texts, against the limit and against the plain loop, in turns."""
     path = embedder_path("minilm")[0]
     plain = SentenceTransformer(path, device="cpu")
@@ -126,9 +157,15 @@ def embedding(texts: Sequence[str], ours: Embedder, bf16: bool, clock: Clock, ro
         rates.append(matmul_rate(shape, 4096, torch.bfloat16 if bf16 else torch.float32, clock))
         seconds.append(clock.of(lambda: ours.embed_passages(texts)))
         plainly.append(clock.of(lambda: plain.encode(list(texts), show_progress_bar=False)))
-    cosines = (ours.embed_passages(texts) * plain.encode(list(texts), show_progress_bar=False)).sum(1)
+    cosines = (ours.embed_passages(texts) * plain.encode(list(texts), show_progress_bar=False)).sum(
+        1
+    )
     times = statistics.median(there / here for there, here in zip(plainly, seconds, strict=True))
-    found = {"plain_seconds": statistics.median(plainly), "times_plain": times, "least_cosine": float(cosines.min())}
+    found = {
+        "plain_seconds": statistics.median(plainly),
+        "times_plain": times,
+        "least_cosine": float(cosines.min()),
+    }
     return work | _share(work["gflop"], seconds, rates) | found
 
 
@@ -165,7 +202,11 @@ def passages_of(searcher: Searcher) -> list[str]:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    settings, clock, bf16 = Settings(threads=arguments.threads), Clock(arguments.threads), native_bf16()
+    settings, clock, bf16 = (
+        Settings(threads=arguments.threads),
+        Clock(arguments.threads),
+        native_bf16(),
+    )
     made: dict[str, Any] = {
         "threads": arguments.threads,
         "time": "of the processor" if arguments.threads == 1 else "of the wall",
@@ -177,10 +218,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         asked, texts = asked_of(searcher, arguments.questions), passages_of(searcher)
     shape = Shape.of(embedder_path("minilm")[0])
     lengths = embedder.count_tokens([question for question, _ in asked])
-    made["embedding_a_question_gflop"] = sum(shape.operations(n + 2) for n in lengths) / len(lengths) / 1e9
+    made["embedding_a_question_gflop"] = (
+        sum(shape.operations(n + 2) for n in lengths) / len(lengths) / 1e9
+    )
     for name in arguments.readers:
         made[f"reading_{name}"] = reading(name, asked, bf16, clock, arguments.rounds)
-    made["embedding"] = embedding(texts[:: arguments.every], embedder, bf16, clock, arguments.rounds)
+    made["embedding"] = embedding(
+        texts[:: arguments.every], embedder, bf16, clock, arguments.rounds
+    )
     made["ingest"] = ingest(settings, embedder, clock)
     made["ingest"] |= _whole(made["ingest"], made["embedding"])
     return made | {"load_after": os.getloadavg()[0]}
@@ -196,19 +241,28 @@ def _whole(whole: dict[str, float], embedded: dict[str, float]) -> dict[str, flo
 
 
 def text(made: dict[str, Any]) -> str:
-    lines = [f"{made['precision']}, {made['threads']} thread(s), time {made['time']}, load {made['load_before']:.0f}"]
+    lines = [
+        f"{made['precision']}, {made['threads']} thread(s), time {made['time']}, load "
+        f"{made['load_before']:.0f}"
+    ]
     for name, part in made.items():
         if isinstance(part, dict):
-            lines.append(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in part.items()))
+            lines.append(
+                f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in part.items())
+            )
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--questions", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--every", type=int, default=4, help="embed one passage of so many; ingest takes all")
+    parser.add_argument(
+        "--every", type=int, default=4, help="embed one passage of so many; ingest takes all"
+    )
     parser.add_argument("--readers", nargs="*", default=["accurate", "fast"])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

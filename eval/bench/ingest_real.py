@@ -1,12 +1,14 @@
-"""Ingest folders of real files and report what became of them: counts, skips with reasons, rate, memory over time.
+"""Ingest folders of real files and report what became of them: counts, skips with reasons, rate,
+memory over time.
 
     python -m eval.bench.ingest_real OUT.md FOLDER... [--index FOLDER] [--megabytes N] [--plot OUT.svg] [--dim N]
 
-Vectors are hashed bags of words, so that what is measured is finding, reading, splitting and storing; `rag ingest` itself spends
-most of its time in the embedder. Memory is the resident set of the ingesting process, and of its readers together, each second.
-With `--index` the index stays, and a run that was ended goes on. With `--megabytes` the folders' texts are copied with other
-words, in a temporary folder, until all is that large.
-"""
+Vectors are hashed bags of words, so that what is measured is finding, reading, splitting and
+storing; `rag ingest` itself spends most of its time in the embedder. Memory is the resident set of
+the ingesting process, and of its readers together, each second. With `--index` the index stays, and
+a run that was ended goes on. With `--megabytes` the folders' texts are copied with other words, in
+a temporary folder, until all is that large.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--index", type=Path, help="keep the index here")
-    parser.add_argument("--megabytes", type=float, default=0, help="add copies until all is this large")
+    parser.add_argument(
+        "--megabytes", type=float, default=0, help="add copies until all is this large"
+    )
     parser.add_argument("--plot", type=Path, help="memory over time, SVG")
     parser.add_argument("--dim", type=int, default=_DIM)
     asked = parser.parse_args(arguments)
@@ -72,9 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         files, copies = list(find(asked.folders)), list[Found]()
         if asked.megabytes:
             folder = Path(made, "copies")
-            copy_with_other_words([found.path for found in files], folder, round(1e6 * asked.megabytes))
+            copy_with_other_words(
+                [found.path for found in files], folder, round(1e6 * asked.megabytes)
+            )
             copies = list(find([folder]))
-        text, memory = _measure(asked.folders, files, copies, asked.index or Path(made, "index"), asked.dim)
+        text, memory = _measure(
+            asked.folders, files, copies, asked.index or Path(made, "index"), asked.dim
+        )
     asked.out.write_text(text)
     if asked.plot:
         asked.plot.write_text(memory.svg())
@@ -90,12 +98,18 @@ def _measure(
     with Pool(limits=Limits()) as pool:
         store = LocalStore(index, expect, create=True)
         ingest = Ingest(store, HashedWords(dim), 160, Stamps(index), pool)
-        report = ingest.run([*files, *copies], _progress(len(files), len(files) + len(copies), memory))
+        report = ingest.run(
+            [*files, *copies], _progress(len(files), len(files) + len(copies), memory)
+        )
         kinds = Counter(document.metadata.get("type", "") for document in store.documents())
         store.close()
     memory.stop()
-    text = _text(folders, len(files) + len(copies), size, report, kinds, memory, time.perf_counter() - begun)
-    return text + (f"{len(copies):,} of the files were copies with other words.\n" if copies else ""), memory
+    text = _text(
+        folders, len(files) + len(copies), size, report, kinds, memory, time.perf_counter() - begun
+    )
+    return text + (
+        f"{len(copies):,} of the files were copies with other words.\n" if copies else ""
+    ), memory
 
 
 def _progress(real: int, total: int, memory: Memory) -> Callable[[], None]:
@@ -113,17 +127,27 @@ def _progress(real: int, total: int, memory: Memory) -> Callable[[], None]:
 
 
 def _text(
-    folders: Sequence[Path], files: int, size: int, report: Report, kinds: Counter[str], memory: Memory, seconds: float
+    folders: Sequence[Path],
+    files: int,
+    size: int,
+    report: Report,
+    kinds: Counter[str],
+    memory: Memory,
+    seconds: float,
 ) -> str:
     reasons = Counter(re.sub(r"^/\S+: ", "", reason) for _, reason in report.skipped)
     documents = len(report.added) + len(report.updated) + len(report.unchanged)
     lines = [
         f"Folders: {', '.join(map(str, folders))}.",
         "",
-        f"{files:,} files, {size / 1e6:,.0f} MB: {documents:,} documents, {report.passages:,} passages,"
-        f" {len(report.skipped):,} skipped, {seconds:,.0f} s: {files / seconds:,.0f} files/s, {size / 1e6 / seconds:.1f} MB/s.",
+        f"{files:,} files, {size / 1e6:,.0f} MB: {documents:,} documents, {report.passages:,} "
+        f"passages,"
+        f" {len(report.skipped):,} skipped, {seconds:,.0f} s: {files / seconds:,.0f} files/s, "
+        f"{size / 1e6 / seconds:.1f} MB/s.",
         "",
-        "Documents by kind: " + ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common()) + ".",
+        "Documents by kind: "
+        + ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common())
+        + ".",
         "",
         "| skipped | reason |",
         "|---|---|",

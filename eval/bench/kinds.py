@@ -2,9 +2,10 @@
 
     python -m eval.bench.kinds ROOT CACHE --out FILE
 
-For each kind and number of lists looked through: seconds to build, bytes in memory as saved, milliseconds for the 200 nearest of
-one question, and recall@10 against comparing all vectors, before and after the candidates are scored by the stored vectors.
-`--saved` looks at the index in ROOT as it is, which spares building one.
+For each kind and number of lists looked through: seconds to build, bytes in memory as saved,
+milliseconds for the 200 nearest of one question, and recall@10 against comparing all vectors,
+before and after the candidates are scored by the stored vectors. `--saved` looks at the index in
+ROOT as it is, which spares building one.
 """
 
 from __future__ import annotations
@@ -33,15 +34,23 @@ def ivf(lists: int, quantizer: str) -> Callable[[int], Any]:
     def make(dim: int) -> Any:
         kinds = {"sq8": faiss.ScalarQuantizer.QT_8bit, "fp16": faiss.ScalarQuantizer.QT_fp16}
         inner = faiss.METRIC_INNER_PRODUCT
-        index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatIP(dim), dim, lists, kinds[quantizer], inner)
-        index.cp.niter, index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 8, 1, 64
+        index = faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(dim), dim, lists, kinds[quantizer], inner
+        )
+        index.cp.niter, index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = (
+            8,
+            1,
+            64,
+        )
         return index
 
     return make
 
 
 def hnsw(dim: int) -> Any:
-    index: Any = faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_8bit, 32, faiss.METRIC_INNER_PRODUCT)  # type: ignore[arg-type]
+    index: Any = faiss.IndexHNSWSQ(
+        dim, faiss.ScalarQuantizer.QT_8bit, 32, faiss.METRIC_INNER_PRODUCT
+    )  # type: ignore[arg-type]
     index.hnsw.efConstruction = 80
     return index
 
@@ -64,17 +73,34 @@ def parameters(index: Any) -> Tried:
 
 
 def tried(
-    name: str, index: Any, first: int, rows: Vectors, questions: Vectors, right: list[set[int]], built: float
+    name: str,
+    index: Any,
+    first: int,
+    rows: Vectors,
+    questions: Vectors,
+    right: list[set[int]],
+    built: float,
 ) -> Iterator[dict[str, object]]:
     """`first` is the id of the first row in `index`."""
     size = faiss.serialize_index(index).nbytes
     for value, given in parameters(index):
         begun = time.perf_counter()
-        found = [index.search(question[None, :], _DEPTH, params=given)[1][0] + (1 - first) for question in questions]
+        found = [
+            index.search(question[None, :], _DEPTH, params=given)[1][0] + (1 - first)
+            for question in questions
+        ]
         took = 1000 * (time.perf_counter() - begun) / len(questions)
-        scored = [_scored(ids, rows, question) for ids, question in zip(found, questions, strict=True)]
+        scored = [
+            _scored(ids, rows, question) for ids, question in zip(found, questions, strict=True)
+        ]
         raw = recall([set(ids[:_K].tolist()) for ids in found], right)
-        facts = {"kind": name, "looked": value, "build_s": round(built, 1), "mib": size >> 20, "ms": round(took, 2)}
+        facts = {
+            "kind": name,
+            "looked": value,
+            "build_s": round(built, 1),
+            "mib": size >> 20,
+            "ms": round(took, 2),
+        }
         yield facts | {"recall@10 as proposed": raw, "recall@10": recall(scored, right)}
 
 
@@ -87,7 +113,9 @@ def _scored(ids: Any, rows: Vectors, question: Vectors) -> set[int]:
 def build(make: Callable[[int], Any], rows: Vectors) -> tuple[Any, float]:
     begun = time.perf_counter()
     index = make(rows.shape[1])
-    index.train(rows[np.random.default_rng(0).permutation(len(rows))[: 64 * getattr(index, "nlist", 1000)]])
+    index.train(
+        rows[np.random.default_rng(0).permutation(len(rows))[: 64 * getattr(index, "nlist", 1000)]]
+    )
     index.add(rows)
     return index, time.perf_counter() - begun
 
@@ -99,7 +127,10 @@ def main() -> None:
     parser.add_argument("--saved", action="store_true")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    rows, questions = np.load(asked.root / "rows.npy", mmap_mode="r"), Corpus(asked.cache).question_vectors
+    rows, questions = (
+        np.load(asked.root / "rows.npy", mmap_mode="r"),
+        Corpus(asked.cache).question_vectors,
+    )
     right, results = exact(rows, questions, _K), list[dict[str, object]]()
     if asked.saved:
         index: Any = faiss.read_index(str(asked.root / "index" / "vectors.faiss"))

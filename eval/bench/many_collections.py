@@ -1,7 +1,9 @@
-"""What a collection costs a service: python -m eval.bench.many_collections --out eval/results/many_collections.json
+"""What a collection costs a service: python -m eval.bench.many_collections --out
+eval/results/many_collections.json
 
-Makes --collections small collections in a service on the tests' small models, opens all, and reports the resident memory that
-each takes beyond the first, how long the first question to a closed one takes, and what is left when all are closed again.
+Makes --collections small collections in a service on the tests' small models, opens all, and
+reports the resident memory that each takes beyond the first, how long the first question to a
+closed one takes, and what is left when all are closed again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ import httpx
 from rag.store.collections import Collections
 from tests.server.fake_server import serving
 
-_TEXT = "The lease of house {0} ends in May 2027. The tenant is Ada Lovelace, who pays 1,{0:03} euros a month. " * 20
+_TEXT = (
+    "The lease of house {0} ends in May 2027. The tenant is Ada Lovelace, who pays 1,{0:03} euros "
+    "a month. " * 20
+)
 
 
 def resident_mib() -> float:
@@ -38,7 +43,9 @@ def fill(client: httpx.Client, name: str, number: int) -> None:
 
 def ask(client: httpx.Client, name: str) -> float:
     begun = time.perf_counter()
-    client.post(f"/v1/collections/{name}/search", json={"question": "When does the lease end?"}).raise_for_status()
+    client.post(
+        f"/v1/collections/{name}/search", json={"question": "When does the lease end?"}
+    ).raise_for_status()
     return 1000 * (time.perf_counter() - begun)
 
 
@@ -70,7 +77,9 @@ def measure(count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--collections", type=int, default=200)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

@@ -13,7 +13,9 @@ _MOST_POINTS = 700
 
 
 class Memory(threading.Thread):
-    """Megabytes resident in this process (`own`) and in its children together (`readers`), each second until `stop`."""
+    """Megabytes resident in this process (`own`) and in its children together (`readers`), each
+    second until `stop`.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -26,7 +28,9 @@ class Memory(threading.Thread):
         while not self._done.wait(1.0):
             self.own.append(_resident(os.getpid()))
             children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-            self.readers.append(sum(_resident(int(pid)) for path in children for pid in _read(path).split()))
+            self.readers.append(
+                sum(_resident(int(pid)) for path in children for pid in _read(path).split())
+            )
 
     def mark(self, what: str) -> None:
         self.marks.append((len(self.own), what))
@@ -47,24 +51,44 @@ class Memory(threading.Thread):
             return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - 20) * megabytes / top
 
         shown = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+            f'font-family="sans-serif" font-size="11">',
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         ]
         for value in range(0, top + 1, top // 4):
             shown.append(f'<path d="M{_LEFT} {y(value):.1f}H{_WIDTH - 10}" stroke="#ddd"/>')
-            shown.append(f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:,} MB</text>')
+            shown.append(
+                f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:,} '
+                f"MB</text>"
+            )
         for value in (seconds * n // 4 for n in range(5)):
-            shown.append(f'<text x="{x(value):.1f}" y="{_HEIGHT - 22}" text-anchor="middle">{value:,} s</text>')
+            shown.append(
+                f'<text x="{x(value):.1f}" y="{_HEIGHT - 22}" text-anchor="middle">{value:,} '
+                f"s</text>"
+            )
         for second, what in self.marks:
-            shown.append(f'<path d="M{x(second):.1f} 20V{_HEIGHT - _BOTTOM}" stroke="#888" stroke-dasharray="3"/>')
-            shown.append(f'<text x="{x(second) - 4:.1f}" y="16" text-anchor="end" fill="#555">{what}</text>')
+            shown.append(
+                f'<path d="M{x(second):.1f} 20V{_HEIGHT - _BOTTOM}" stroke="#888" '
+                f'stroke-dasharray="3"/>'
+            )
+            shown.append(
+                f'<text x="{x(second) - 4:.1f}" y="16" text-anchor="end" fill="#555">{what}</text>'
+            )
         for n, (name, colour, values) in enumerate(
-            (("ingesting process", "#1f5fa8", self.own), ("readers together", "#c0561f", self.readers))
+            (
+                ("ingesting process", "#1f5fa8", self.own),
+                ("readers together", "#c0561f", self.readers),
+            )
         ):
             step = max(1, len(values) // _MOST_POINTS)
-            points = " ".join(f"{x(at):.1f},{y(max(values[at : at + step])):.1f}" for at in range(0, len(values), step))
+            points = " ".join(
+                f"{x(at):.1f},{y(max(values[at : at + step])):.1f}"
+                for at in range(0, len(values), step)
+            )
             shown.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
-            shown.append(f'<text x="{_LEFT + 130 * n}" y="{_HEIGHT - 6}" fill="{colour}">{name}</text>')
+            shown.append(
+                f'<text x="{_LEFT + 130 * n}" y="{_HEIGHT - 6}" fill="{colour}">{name}</text>'
+            )
         return "\n".join([*shown, "</svg>", ""])
 
 
@@ -85,7 +109,13 @@ def bars(values: Sequence[int], width: int = 60) -> str:
     """A line of bars from 0, each the most of its stretch of time."""
     if not values:
         return "(too short)"
-    stretches = [values[len(values) * n // width : len(values) * (n + 1) // width] for n in range(width)]
+    stretches = [
+        values[len(values) * n // width : len(values) * (n + 1) // width] for n in range(width)
+    ]
     most = max(values)
-    drawn = "".join(_BARS[-(-max(stretch) * (len(_BARS) - 1) // max(most, 1))] for stretch in stretches if stretch)
+    drawn = "".join(
+        _BARS[-(-max(stretch) * (len(_BARS) - 1) // max(most, 1))]
+        for stretch in stretches
+        if stretch
+    )
     return f"{drawn}  most {most:,}, at the end {values[-1]:,}"

@@ -1,7 +1,8 @@
 """How fast an index opens and searches: python eval/bench/open.py [PASSAGES]
 
-Builds a local store of random texts and random unit vectors of 384 dimensions in a temporary folder, opens it again, and
-prints JSON: seconds to open, milliseconds of the first search (both legs, top 100) and the median of 200 more.
+Builds a local store of random texts and random unit vectors of 384 dimensions in a temporary
+folder, opens it again, and prints JSON: seconds to open, milliseconds of the first search (both
+legs, top 100) and the median of 200 more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def fill(folder: Path, passages: int, random: np.random.Generator) -> None:
     store = LocalStore(folder, EXPECT, create=True)
     with store.writing():
         for start in range(0, passages, PASSAGES_PER_DOCUMENT):
-            texts = [words(random, WORDS) for _ in range(min(PASSAGES_PER_DOCUMENT, passages - start))]
+            texts = [
+                words(random, WORDS) for _ in range(min(PASSAGES_PER_DOCUMENT, passages - start))
+            ]
             put(store, f"random/{start}", texts, unit(random, len(texts)))
     store.close()
 
@@ -39,7 +42,10 @@ def fill(folder: Path, passages: int, random: np.random.Generator) -> None:
 def put(store: LocalStore, document_id: str, texts: list[str], vectors: Vectors) -> None:
     text = "\n".join(texts)
     starts = np.cumsum([0, *(len(t) + 1 for t in texts)]).tolist()
-    passages = [Passage(document_id, at, at + len(t), t, "", "") for at, t in zip(starts, texts, strict=False)]
+    passages = [
+        Passage(document_id, at, at + len(t), t, "", "")
+        for at, t in zip(starts, texts, strict=False)
+    ]
     store.put(Document(document_id, text, "", f"/{document_id}", ""), passages, vectors)
 
 
@@ -61,7 +67,10 @@ def measure(folder: Path, random: np.random.Generator) -> dict[str, float]:
     first, *others = (_search(store, question, vector) for question, vector in asked)
     facts = {"passages": store.stats().passages, "open_seconds": round(opened, 3)}
     store.close()
-    return facts | {"first_search_ms": round(first, 2), "median_search_ms": round(statistics.median(others), 2)}
+    return facts | {
+        "first_search_ms": round(first, 2),
+        "median_search_ms": round(statistics.median(others), 2),
+    }
 
 
 def _search(store: LocalStore, question: str, vector: Vectors) -> float:

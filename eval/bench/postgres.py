@@ -1,10 +1,13 @@
-"""How fast an index in PostgreSQL loads and searches: python -m eval.bench.postgres postgresql://… [PASSAGES]
+"""How fast an index in PostgreSQL loads and searches: python -m eval.bench.postgres postgresql://…
+[PASSAGES]
 
-Fills an empty database with random texts (words by Zipf's law) and clustered unit vectors of 384 dimensions, 200 passages a
-document, one document in a hundred with `rare=yes`, and prints JSON: seconds to load and to build the vector index, milliseconds
-(p10, p50, p95) of each leg and of a whole retrieval (both legs, fusion, texts), without a filter and with one of 1 % selectivity,
-and how much of the exact answer was found. A database that holds as many passages already is only measured. With --alone what is
-timed goes before everything else on one core, for some seconds: what an idle machine would show, on one that is busy.
+Fills an empty database with random texts (words by Zipf's law) and clustered unit vectors of 384
+dimensions, 200 passages a document, one document in a hundred with `rare=yes`, and prints JSON:
+seconds to load and to build the vector index, milliseconds (p10, p50, p95) of each leg and of a
+whole retrieval (both legs, fusion, texts), without a filter and with one of 1 % selectivity, and
+how much of the exact answer was found. A database that holds as many passages already is only
+measured. With --alone what is timed goes before everything else on one core, for some seconds: what
+an idle machine would show, on one that is busy.
 """
 
 from __future__ import annotations
@@ -30,14 +33,18 @@ from rag.types import Document, Passage
 
 DIM, WORDS, PER_DOCUMENT, QUESTIONS, K, READ, CLUSTERS = 384, 110, 200, 100, 100, 8, 2000
 EXPECT = {"embedder": "minilm", "dim": str(DIM), "passage_tokens": "160"}
-"""As the default settings have it, so that `eval.bench.servers` can ask this index too; the vectors are random."""
+"""As the default settings have it, so that `eval.bench.servers` can ask this index too; the vectors
+are random.
+"""
 COMPARED = 40
 """Questions of which the exact answer is looked up too."""
 FILTERS: dict[str, Filter] = {"all": (), "1 %": parse(["rare=yes"])}
 
 
 class Source:
-    """Random passages. Real vectors lie in clusters, the same for every `seed`; uniform ones have no neighbours to be found."""
+    """Random passages. Real vectors lie in clusters, the same for every `seed`; uniform ones have
+    no neighbours to be found.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self._random = np.random.default_rng(0)
@@ -57,7 +64,9 @@ class Source:
 
 
 class Given:
-    """An embedder that was told the vector of each question: a retrieval without the time that a model takes."""
+    """An embedder that was told the vector of each question: a retrieval without the time that a
+    model takes.
+    """
 
     name, dim = EXPECT["embedder"], DIM
 
@@ -93,30 +102,48 @@ def build(store: PostgresStore) -> float:
 def put(store: PostgresStore, number: int, texts: list[str], vectors: Vectors) -> None:
     starts = np.cumsum([0, *(len(t) + 1 for t in texts)]).tolist()
     name = f"random/{number}"
-    passages = [Passage(name, at, at + len(t), t, "", "") for at, t in zip(starts, texts, strict=False)]
+    passages = [
+        Passage(name, at, at + len(t), t, "", "") for at, t in zip(starts, texts, strict=False)
+    ]
     metadata = {"rare": "yes"} if number % 100 == 0 else {}
     store.put(Document(name, "\n".join(texts), "", f"/{name}", "", metadata), passages, vectors)
 
 
-def measure(store: PostgresStore, exact: PostgresStore, dsn: str, filter: Filter, alone: bool = False) -> dict[str, object]:
-    """`exact` compares every passage. "computing" is what both legs take of a core, here and in the database, on the mean."""
+def measure(
+    store: PostgresStore, exact: PostgresStore, dsn: str, filter: Filter, alone: bool = False
+) -> dict[str, object]:
+    """`exact` compares every passage. "computing" is what both legs take of a core, here and in the
+    database, on the mean.
+    """
     source, times = Source(1), {part: list[float]() for part in ("dense", "lexical", "retrieval")}
-    asked = list(zip(source.vectors(QUESTIONS), [source.text(8) for _ in range(QUESTIONS)], strict=True))
+    asked = list(
+        zip(source.vectors(QUESTIONS), [source.text(8) for _ in range(QUESTIONS)], strict=True)
+    )
     retriever, near = HybridRetriever(store, Given(asked), K), []
     for _, question in asked:
         retriever.retrieve([question], READ, filter)  # into the database's memory
     before = {"database": database_seconds(dsn), "here": time.process_time()}
     with first_on_a_core(dsn) if alone else nullcontext():
         for vector, question in asked:
-            near.append({i for i, _ in timed(times["dense"], lambda: store.dense(vector, K, filter))})  # noqa: B023  # run at once
+            near.append(
+                {i for i, _ in timed(times["dense"], lambda: store.dense(vector, K, filter))}
+            )  # run at once
             timed(times["lexical"], lambda: store.lexical(question, K, filter))  # noqa: B023
             timed(times["retrieval"], lambda: retriever.retrieve([question], READ, filter))  # noqa: B023
             time.sleep(0.02)
     after = {"database": database_seconds(dsn), "here": time.process_time()}
     right = [{i for i, _ in exact.dense(vector, K, filter)} for vector, _ in asked[:COMPARED]]
-    recall = statistics.mean(len(found & wanted) / len(wanted) for found, wanted in zip(near, right, strict=False))
-    computing = {f"{name}_ms": round(1000 * (after[name] - before[name]) / (2 * QUESTIONS), 2) for name in before}
-    spread = {part: {f"p{percent}_ms": percentile(of, percent) for percent in (10, 50, 95)} for part, of in times.items()}
+    recall = statistics.mean(
+        len(found & wanted) / len(wanted) for found, wanted in zip(near, right, strict=False)
+    )
+    computing = {
+        f"{name}_ms": round(1000 * (after[name] - before[name]) / (2 * QUESTIONS), 2)
+        for name in before
+    }
+    spread = {
+        part: {f"p{percent}_ms": percentile(of, percent) for percent in (10, 50, 95)}
+        for part, of in times.items()
+    }
     return {**spread, "computing": computing, f"recall@{K}": round(recall, 4)}
 
 
@@ -151,7 +178,9 @@ def main(dsn: str, passages: int, alone: bool, out: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dsn")
     parser.add_argument("passages", type=int, nargs="?", default=20_000)
     parser.add_argument("--alone", action="store_true")

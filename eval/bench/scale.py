@@ -1,13 +1,16 @@
-"""How an index behaves as it grows: python -m eval.bench.scale --sizes 1000 10000 100000 --corpus CACHE --out FILE
+"""How an index behaves as it grows: python -m eval.bench.scale --sizes 1000 10000 100000 --corpus
+CACHE --out FILE
 
-Passages are those of `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed copies. Without --corpus they are
-synthetic: vectors of topics on a manifold of 64 dimensions in 384, texts of words by Zipf's law, questions perturbed passages.
+Passages are those of `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed
+copies. Without --corpus they are synthetic: vectors of topics on a manifold of 64 dimensions in
+384, texts of words by Zipf's law, questions perturbed passages.
 
-For each size, in a process that did not fill it: seconds to open; resident memory after the searches, own and of mapped files;
-milliseconds (median, 95th percentile) of the dense leg, of the lexical leg and of the hybrid retriever at a depth of 100, the
-embedding of the question not counted; recall@10 of the dense leg against comparing all vectors; milliseconds until one document
-of 20 passages that was added, or deleted, is found, or not found any more, by both legs; with --ask those of whole answers, by
-stage. An index that stands in --keep is not filled again.
+For each size, in a process that did not fill it: seconds to open; resident memory after the
+searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense leg, of the
+lexical leg and of the hybrid retriever at a depth of 100, the embedding of the question not
+counted; recall@10 of the dense leg against comparing all vectors; milliseconds until one document
+of 20 passages that was added, or deleted, is found, or not found any more, by both legs; with --ask
+those of whole answers, by stage. An index that stands in --keep is not filled again.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ class Space:
     def __init__(self, count: int, seed: int = 0) -> None:
         self._random = np.random.default_rng(seed)
         self._lift = self._random.standard_normal((LATENT, DIM)).astype(np.float32) / np.sqrt(DIM)
-        self._topics = self._random.standard_normal((max(4, count // TOPIC), LATENT)).astype(np.float32)
+        self._topics = self._random.standard_normal((max(4, count // TOPIC), LATENT)).astype(
+            np.float32
+        )
 
     def passages(self, count: int) -> Vectors:
         topics = self._topics[self._random.integers(len(self._topics), size=count)]
@@ -71,7 +76,9 @@ class Synthetic:
     def __init__(self, count: int) -> None:
         self._space, random = Space(count), np.random.default_rng(4)
         some = np.concatenate([rows for *_, rows in self.documents(min(count, 20_000))])
-        self.question_vectors = self._space.around(some[random.integers(len(some), size=_QUESTIONS)], 0.6)
+        self.question_vectors = self._space.around(
+            some[random.integers(len(some), size=_QUESTIONS)], 0.6
+        )
         self.questions = [words(random, 8) for _ in range(_QUESTIONS)]
 
     def documents(self, count: int, seed: int = 0) -> Iterator[Item]:
@@ -84,14 +91,20 @@ class Synthetic:
 
 def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
-    passages = [Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)]
+    passages = [
+        Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)
+    ]
     return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
 
 
 def expected() -> dict[str, str]:
     """As the settings make an index, so that `rag ask` reads it too."""
     settings = Settings.load()
-    return {"embedder": settings.embedder, "dim": str(DIM), "passage_tokens": str(settings.passage_tokens)}
+    return {
+        "embedder": settings.embedder,
+        "dim": str(DIM),
+        "passage_tokens": str(settings.passage_tokens),
+    }
 
 
 def source(cache: Path | None, count: int) -> Corpus | Synthetic:
@@ -99,7 +112,9 @@ def source(cache: Path | None, count: int) -> Corpus | Synthetic:
 
 
 def fill(root: Path, cache: Path | None, count: int) -> None:
-    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passages' ids, and how long it took."""
+    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passages' ids,
+    and how long it took.
+    """
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
     made, begun, done = source(cache, count), time.perf_counter(), 0
@@ -110,7 +125,11 @@ def fill(root: Path, cache: Path | None, count: int) -> None:
             rows[done : done + len(passages)] = vectors
             done += len(passages)
             if number % 500 == 0:
-                print(f"{done} passages, {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+                print(
+                    f"{done} passages, {time.perf_counter() - begun:.0f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
         put = time.perf_counter() - begun
     store.close()
     rows.flush()
@@ -143,7 +162,10 @@ def timed(do: Callable[[Any], object], asked: Sequence[Any]) -> dict[str, float]
         begun = time.perf_counter()
         do(one)
         taken.append(1000 * (time.perf_counter() - begun))
-    return {name: round(float(np.percentile(taken, share)), 2) for name, share in (("p50", 50), ("p95", 95), ("max", 100))}
+    return {
+        name: round(float(np.percentile(taken, share)), 2)
+        for name, share in (("p50", 50), ("p95", 95), ("max", 100))
+    }
 
 
 def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
@@ -153,25 +175,34 @@ def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
     for start in range(0, len(rows), _CHUNK):
         scores = questions @ np.asarray(rows[start : start + _CHUNK]).T
         both = np.concatenate([best, scores], axis=1)
-        numbers = np.concatenate([ids, np.broadcast_to(np.arange(scores.shape[1]) + start + 1, scores.shape)], axis=1)
+        numbers = np.concatenate(
+            [ids, np.broadcast_to(np.arange(scores.shape[1]) + start + 1, scores.shape)], axis=1
+        )
         order = np.argpartition(-both, k - 1, axis=1)[:, :k]
-        best, ids = np.take_along_axis(both, order, axis=1), np.take_along_axis(numbers, order, axis=1)
+        best, ids = (
+            np.take_along_axis(both, order, axis=1),
+            np.take_along_axis(numbers, order, axis=1),
+        )
     return [set(row.tolist()) for row in ids]
 
 
 def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
-    return round(sum(len(a & b) for a, b in zip(found, right, strict=True)) / sum(map(len, right)), 4)
+    return round(
+        sum(len(a & b) for a, b in zip(found, right, strict=True)) / sum(map(len, right)), 4
+    )
 
 
 def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, float]]:
     """One document at a time, each until both legs show it."""
-    items = [document(f"new/{n}", [f"{p.text} new{n}" for p in passages][:EACH], rows[:EACH]) for n, (_, passages, rows) in
+    items = [document(f"new/{n}", [f"{p.text} new{n}" for p in passages][:EACH], rows[:EACH]) for n, (_, passages, rows) in  # noqa: E501
              zip(range(_CHANGES), made.documents(10**9, seed=9), strict=False)]  # fmt: skip
 
     def shown(number: int) -> tuple[bool, bool]:
         one, _, rows = items[number]
         found = [store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)]
-        dense, lexical = ({p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in found)
+        dense, lexical = (
+            {p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in found
+        )
         return one.id in dense, one.id in lexical
 
     def add(number: int) -> None:
@@ -198,7 +229,11 @@ def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, obj
     texts, questions = made.questions[:_QUESTIONS], made.question_vectors[:_QUESTIONS]
     retriever = HybridRetriever(store, Known(made.questions, made.question_vectors), _DEPTH)
     state = {"kind": store.stats().dense, "open_s": round(opened, 2), "cores": os.cpu_count()}
-    facts: dict[str, object] = {"passages": count, **json.loads((root / "filled.json").read_text()), **state}
+    facts: dict[str, object] = {
+        "passages": count,
+        **json.loads((root / "filled.json").read_text()),
+        **state,
+    }
     facts |= {"load": round(os.getloadavg()[0], 1), "bytes": sizes(root / "index")}
     before = memory()
     facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
@@ -206,7 +241,9 @@ def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, obj
     facts["retrieval_ms"] = timed(lambda t: retriever.retrieve([t], _SHOWN), texts)
     facts["resident_mib"] = {"opened": before, "searched": memory()}
     found = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
-    facts["recall@10"] = recall(found, exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN))
+    facts["recall@10"] = recall(
+        found, exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
+    )
     facts |= change(store, made)
     if ask:
         facts["ask_ms"] = answers(store, texts[:_ASKED])
@@ -214,35 +251,54 @@ def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, obj
 
 
 def answers(store: LocalStore, questions: Sequence[str]) -> dict[str, object]:
-    """Whole answers with the models of the settings, one of them before the clock runs; by stage the medians."""
+    """Whole answers with the models of the settings, one of them before the clock runs; by stage
+    the medians.
+    """
     settings = Settings.load()
     engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
     engine.ask(questions[0])
     given = list[dict[str, float]]()
     whole = timed(lambda q: given.append(dict(engine.ask(q).timings)), questions)
-    stages = {name: round(1000 * float(np.median([one[name] for one in given])), 1) for name in given[0]}
+    stages = {
+        name: round(1000 * float(np.median([one[name] for one in given])), 1) for name in given[0]
+    }
     return {"n": len(questions), **whole, "stages": stages, "resident_mib": memory()}
 
 
 def sizes(folder: Path) -> dict[str, int]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     names = {"sqlite": "rag.sqlite", "vectors": "vectors.faiss", "lexical": "lexical/"}
-    found = {k: sum(f.stat().st_size for f in files if str(f.relative_to(folder)).startswith(v)) for k, v in names.items()}
+    found = {
+        k: sum(f.stat().st_size for f in files if str(f.relative_to(folder)).startswith(v))
+        for k, v in names.items()
+    }
     return found | {"all": sum(path.stat().st_size for path in files)}
 
 
 def memory() -> dict[str, int]:
     """MiB: own, and pages of mapped files, which the system takes back when it needs them."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return {name: int(status[key].split()[0]) // 1024 for name, key in (("own", "RssAnon"), ("mapped", "RssFile"))}
+    status = dict(
+        line.split(":", 1)
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if ":" in line
+    )
+    return {
+        name: int(status[key].split()[0]) // 1024
+        for name, key in (("own", "RssAnon"), ("mapped", "RssFile"))
+    }
 
 
 def measure(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
     if not (root / "filled.json").exists():
         fill(root, cache, count)
     given = f"Path({str(root)!r}), {f'Path({str(cache)!r})' if cache else None}, {count}, {ask}"
-    code = f"import json; from pathlib import Path; from eval.bench.scale import look; print(json.dumps(look({given})))"
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    code = (
+        f"import json; from pathlib import Path; from eval.bench.scale import look; "
+        f"print(json.dumps(look({given})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+    )
     facts: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return facts
 
@@ -251,12 +307,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--corpus", type=Path, help="what eval.bench.corpus made")
-    parser.add_argument("--keep", type=Path, help="keep each index, in a folder named by its size in here")
+    parser.add_argument(
+        "--keep", type=Path, help="keep each index, in a folder named by its size in here"
+    )
     parser.add_argument("--fill", action="store_true", help="only fill, into --keep")
     parser.add_argument("--ask", action="store_true", help="whole answers too")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    results = {one["passages"]: one for one in json.loads(asked.out.read_text())} if asked.out and asked.out.exists() else {}
+    results = (
+        {one["passages"]: one for one in json.loads(asked.out.read_text())}
+        if asked.out and asked.out.exists()
+        else {}
+    )
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
         for size in asked.sizes:
             root = (asked.keep or Path(temporary)) / str(size)
@@ -266,7 +328,9 @@ def main() -> None:
             results[size] = measure(root, asked.corpus, size, asked.ask)
             print(json.dumps(results[size]), flush=True)
             if asked.out:
-                asked.out.write_text(json.dumps([results[key] for key in sorted(results)], indent=1) + "\n")
+                asked.out.write_text(
+                    json.dumps([results[key] for key in sorted(results)], indent=1) + "\n"
+                )
 
 
 if __name__ == "__main__":

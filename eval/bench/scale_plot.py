@@ -22,7 +22,9 @@ def _legs(name: str) -> Callable[[Row], str]:
 
 
 def _bytes(row: Row) -> str:
-    return " + ".join(f"{row['bytes'][part] / _MIB:,.0f}" for part in ("sqlite", "vectors", "lexical"))
+    return " + ".join(
+        f"{row['bytes'][part] / _MIB:,.0f}" for part in ("sqlite", "vectors", "lexical")
+    )
 
 
 def _ask(row: Row) -> str:
@@ -35,7 +37,9 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "dense index": lambda row: row["kind"],
     "filled, s": lambda row: f"{row['fill_s']:,.0f}",
     "open, s": lambda row: f"{row['open_s']:.2f}",
-    "resident, own + mapped, MiB": lambda row: " + ".join(str(row["resident_mib"]["searched"][p]) for p in ("own", "mapped")),
+    "resident, own + mapped, MiB": lambda row: " + ".join(
+        str(row["resident_mib"]["searched"][p]) for p in ("own", "mapped")
+    ),
     "dense, ms p50 / p95": _legs("dense_ms"),
     "lexical": _legs("lexical_ms"),
     "retrieval": _legs("retrieval_ms"),
@@ -67,7 +71,10 @@ def plot(rows: Sequence[Row], out: Path) -> None:
     try:
         import matplotlib.pyplot as pyplot
     except ModuleNotFoundError as error:
-        raise InputError("the plot needs matplotlib, which is not installed", "run: pip install 'matplotlib>=3.9'") from error
+        raise InputError(
+            "the plot needs matplotlib, which is not installed",
+            "run: pip install 'matplotlib>=3.9'",
+        ) from error
     figure, axes = pyplot.subplots(figsize=(8, 5))
     for name, key in LINES.items():
         there = [row for row in rows if key in row]

@@ -3,10 +3,12 @@
     python -m eval.bench.servers postgresql://… --out eval/results/servers.json       the index of seeds/, and its gold questions
     python -m eval.bench.servers postgresql://… --random …                            the index that eval.bench.postgres made
 
-Starts as many `rag serve` as the largest of --servers, each on one thread of one core, and asks the first 1, 2, … of them from
+Starts as many `rag serve` as the largest of --servers, each on one thread of one core, and asks the
+first 1, 2, … of them from
 --clients connections each, --seconds long, without reading (/v1/search) and with it (/v1/ask). Beside throughput and latency it
-says what computed meanwhile, in cores: the servers, the database, the asking, and everything else on this machine.
-"""
+says what computed meanwhile, in cores: the servers, the database, the asking, and everything else
+on this machine.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -49,19 +51,32 @@ def clocks(servers: Sequence[Program], dsn: str) -> dict[str, float]:
     idle = ticks[3] + ticks[4]
     everything = (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK")
     computed = sum(one.cpu_seconds for one in servers)
-    return {"servers": computed, "database": database_seconds(dsn), "asking": cpu_seconds(os.getpid()), "all": everything}
+    return {
+        "servers": computed,
+        "database": database_seconds(dsn),
+        "asking": cpu_seconds(os.getpid()),
+        "all": everything,
+    }
 
 
 class Asking:
-    """Clients that ask one question after another, each its own server, until they are told to stop."""
+    """Clients that ask one question after another, each its own server, until they are told to
+    stop.
+    """
 
-    def __init__(self, servers: Sequence[Program], clients: int, path: str, asked: Iterator[str]) -> None:
+    def __init__(
+        self, servers: Sequence[Program], clients: int, path: str, asked: Iterator[str]
+    ) -> None:
         self._path, self._asked, self._lock = path, asked, threading.Lock()
         self.times: list[float] = []
         self.failed = 0
         self.counting = False
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(one,)) for one in servers for _ in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(one,))
+            for one in servers
+            for _ in range(clients)
+        ]
 
     def _run(self, one: Program) -> None:
         with httpx.Client(base_url=one.url, timeout=120, trust_env=False) as client:
@@ -87,7 +102,12 @@ class Asking:
 
 
 def measure(
-    servers: Sequence[Program], dsn: str, clients: int, seconds: float, path: str, asked: Iterator[str]
+    servers: Sequence[Program],
+    dsn: str,
+    clients: int,
+    seconds: float,
+    path: str,
+    asked: Iterator[str],
 ) -> dict[str, Any]:
     with Asking(servers, clients, path, asked) as asking:
         time.sleep(seconds / 5)
@@ -100,7 +120,10 @@ def measure(
     cores = {name: (after[name] - before[name]) / lasted for name in before}
     cores["others"] = cores["all"] - cores["servers"] - cores["database"] - cores["asking"]
     answered = len(times) - asking.failed
-    milliseconds = {name: round(1000 * cores[name] * lasted / max(1, answered), 2) for name in ("servers", "database", "asking")}
+    milliseconds = {
+        name: round(1000 * cores[name] * lasted / max(1, answered), 2)
+        for name in ("servers", "database", "asking")
+    }
     return {
         "servers": len(servers),
         "per_second": round(answered / lasted, 2),
@@ -149,15 +172,24 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args(given)
     turning = itertools.cycle(questions(asked.random))
-    found: dict[str, Any] = {"cores": os.cpu_count(), "clients_a_server": asked.clients, "threads_a_server": 1}
+    found: dict[str, Any] = {
+        "cores": os.cpu_count(),
+        "clients_a_server": asked.clients,
+        "threads_a_server": 1,
+    }
     with running(asked.dsn, max(asked.servers)) as servers:
         if not httpx.get(f"{servers[0].url}/v1/documents?limit=1", trust_env=False).json()["total"]:
-            sys.exit(f"no documents in the index at {shown(asked.dsn)}\n  put some in: RAG_STORE=… rag ingest PATH")
+            sys.exit(
+                f"no documents in the index at {shown(asked.dsn)}\n  put some in: RAG_STORE=… rag "
+                f"ingest PATH"
+            )
         for kind in asked.kinds:
             found[kind] = []
             for count in asked.servers:
                 some = servers[:count]
-                found[kind].append(measure(some, asked.dsn, asked.clients, asked.seconds, KINDS[kind], turning))
+                found[kind].append(
+                    measure(some, asked.dsn, asked.clients, asked.seconds, KINDS[kind], turning)
+                )
                 print(kind, json.dumps(found[kind][-1]), file=sys.stderr, flush=True)
     text = json.dumps(found, indent=2) + "\n"
     asked.out.write_text(text) if asked.out else print(text, end="")

@@ -1,13 +1,16 @@
-"""Servers and workers on one database, for some minutes, while one or another is killed; nothing acknowledged may be lost.
+"""Servers and workers on one database, for some minutes, while one or another is killed; nothing
+acknowledged may be lost.
 
     python -m eval.chaos.cluster postgresql://… --minutes 6 --out eval/results/cluster.json  rag serve and rag worker, real models
     python -m eval.chaos.cluster postgresql://… --minutes 0.3 --fake                         the tests' small ones, as CI runs it
 
-Two servers and two workers run as processes; one that is killed is started again, as any supervisor does. Meanwhile writers
-upload stories to either server, askers ask either one and turn to the other when it is gone, and a poller looks into the
-database whether every document is whole. A worker is killed while it has a document in hand, a server while it has a question.
-In the end every upload that was acknowledged is there, whole, the same from both servers. Exit code 1 if anything was wrong.
-"""
+Two servers and two workers run as processes; one that is killed is started again, as any supervisor
+does. Meanwhile writers upload stories to either server, askers ask either one and turn to the other
+when it is gone, and a poller looks into the database whether every document is whole. A worker is
+killed while it has a document in hand, a server while it has a question. In the end every upload
+that was acknowledged is there, whole, the same from both servers. Exit code 1 if anything was
+wrong.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -44,8 +47,12 @@ _CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
 
 
 def story(number: int) -> str:
-    """The same number in every sentence, over several passages: a document that is half there, or half old, would show."""
-    return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(_SENTENCES))
+    """The same number in every sentence, over several passages: a document that is half there, or
+    half old, would show.
+    """
+    return " ".join(
+        f"Sentence {i} of story {number} names Code{number}." for i in range(_SENTENCES)
+    )
 
 
 def number_of(text: str) -> int:
@@ -77,7 +84,13 @@ class Traffic:
         self.asking = Counter[int]()
         self._store = PostgresStore(dsn, {})
         self._stop = threading.Event()
-        parts = [(self._write, 0), (self._write, 1), (self._ask, 0), (self._ask, 1), (self._poll, 0)]
+        parts = [
+            (self._write, 0),
+            (self._write, 1),
+            (self._ask, 0),
+            (self._ask, 1),
+            (self._poll, 0),
+        ]
         self._threads = [threading.Thread(target=self._guarded, args=part) for part in parts]
 
     def start(self) -> None:
@@ -102,7 +115,9 @@ class Traffic:
             place = at % len(self.servers)
             self.asking[place] += path == "/v1/ask"
             try:
-                response = httpx.request(method, self.servers[place].url + path, timeout=120, trust_env=False, **body)
+                response = httpx.request(
+                    method, self.servers[place].url + path, timeout=120, trust_env=False, **body
+                )
                 if response.status_code != 503:
                     return response
                 self.seen.counts["not ready"] += 1
@@ -120,7 +135,9 @@ class Traffic:
         turn = 0
         while not self._stop.is_set():
             turn += 1
-            numbers = {f"story{writer}-{i}.txt": 2 * (turn * _NAMES + i) + writer for i in range(_NAMES)}
+            numbers = {
+                f"story{writer}-{i}.txt": 2 * (turn * _NAMES + i) + writer for i in range(_NAMES)
+            }
             for name, number in numbers.items():
                 self.seen.sent.setdefault(name, set()).add(number)
             files = [("file", (name, story(number).encode())) for name, number in numbers.items()]
@@ -137,7 +154,10 @@ class Traffic:
         while not self._stop.is_set():
             at += 1
             name = random.choice(sorted(self.seen.acknowledged) or [""])
-            body = {"question": "Which code does the story name?", "filters": [f"document=uploads/{name}"]}
+            body = {
+                "question": "Which code does the story name?",
+                "filters": [f"document=uploads/{name}"],
+            }
             response = self._send(at, "POST", "/v1/ask", json=body)
             if response.status_code == 409 and not self.seen.acknowledged:
                 continue  # the index is empty yet
@@ -151,7 +171,9 @@ class Traffic:
 
     def _check_answer(self, name: str, answer: dict[str, Any]) -> None:
         """All that was read and cited is of one story, that was sent under this name."""
-        texts = [hit["text"] for hit in answer["nearest"]] + [citation["cited_text"] for citation in answer["citations"]]
+        texts = [hit["text"] for hit in answer["nearest"]] + [
+            citation["cited_text"] for citation in answer["citations"]
+        ]
         numbers = {int(number) for text in texts for _, _, number in _CODE.findall(text)}
         self.seen.counts["citations"] += len(answer["citations"])
         if len(numbers) > 1 or not numbers <= self.seen.sent.get(name, set()):
@@ -169,20 +191,30 @@ class Traffic:
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")
         self.seen.counts["polls"] += 1
-        found = [(int(i), int(n)) for passage in passages for i, _, n in _CODE.findall(passage.text)]
+        found = [
+            (int(i), int(n)) for passage in passages for i, _, n in _CODE.findall(passage.text)
+        ]
         whole = {i for i, _ in found} == set(range(_SENTENCES)) and len({n for _, n in found}) == 1
         if document and number_of(document.text) not in self.seen.sent[name]:
             self.seen.wrong.append(f"{name} is {document.text[:80]}…")
         if passages and not (whole and len(vectors) == len(passages)):
             self.seen.wrong.append(f"{name} has passages of {sorted({n for _, n in found})}")
-        if not trace.passages == trace.vectors == trace.words or trace.documents != (trace.passages > 0):
+        if not trace.passages == trace.vectors == trace.words or trace.documents != (
+            trace.passages > 0
+        ):
             self.seen.wrong.append(f"{name} is torn: {trace}")
 
 
 class Killer:
     """Kills a worker and a server in turn, each at work, and starts it again."""
 
-    def __init__(self, servers: Sequence[Program], workers: Sequence[Program], traffic: Traffic, queue: PostgresQueue) -> None:
+    def __init__(
+        self,
+        servers: Sequence[Program],
+        workers: Sequence[Program],
+        traffic: Traffic,
+        queue: PostgresQueue,
+    ) -> None:
         self._servers, self._workers, self._traffic, self._queue = servers, workers, traffic, queue
         self.kills = Counter[str]()
 
@@ -194,12 +226,20 @@ class Killer:
             time.sleep(pause)
             place = random.randrange(2)
             if turn % 2:
-                self._kill(self._servers[place], "servers", lambda place=place: self._other_answers(place))  # type: ignore[misc]
+                self._kill(
+                    self._servers[place], "servers", lambda place=place: self._other_answers(place)
+                )  # type: ignore[misc]
             else:
-                self._kill(self._workers[place], "workers", lambda: self._queue.state().count("working") >= len(self._workers))
+                self._kill(
+                    self._workers[place],
+                    "workers",
+                    lambda: self._queue.state().count("working") >= len(self._workers),
+                )
 
     def _other_answers(self, place: int) -> bool:
-        """With a question in hand, while the other one could take it: with none left there is nothing to see."""
+        """With a question in hand, while the other one could take it: with none left there is
+        nothing to see.
+        """
         return self._traffic.asking[place] > 0 and self._servers[1 - place].is_ready
 
     def _kill(self, program: Program, kind: str, at_work: Callable[[], bool]) -> None:
@@ -222,11 +262,17 @@ def eventually(done: Callable[[], bool], seconds: float) -> bool:
 
 def counted(dsn: str) -> list[tuple[str, int, int]]:
     """(what, the number that the index has noted, the number there is)."""
-    words = "(SELECT coalesce(sum(passages), 0) FROM rag_terms), (SELECT coalesce(sum(cardinality(terms)), 0) FROM rag_words)"
+    words = (
+        "(SELECT coalesce(sum(passages), 0) FROM rag_terms), (SELECT "
+        "coalesce(sum(cardinality(terms)), 0) FROM rag_words)"
+    )
     asked = (
-        "SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics UNION ALL"
-        " SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics UNION ALL"
-        " SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words) FROM rag_statistics UNION ALL"
+        "SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics "
+        "UNION ALL"
+        " SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics "
+        "UNION ALL"
+        " SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words) FROM "
+        "rag_statistics UNION ALL"
         f" SELECT 'words of passages', {words}"
     )
     with psycopg.connect(dsn) as connection:
@@ -234,18 +280,29 @@ def counted(dsn: str) -> list[tuple[str, int, int]]:
 
 
 def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) -> None:
-    """After the last job: what was acknowledged is there, or something later, whole, and the same from every server."""
+    """After the last job: what was acknowledged is there, or something later, whole, and the same
+    from every server.
+    """
     seen.wrong += [f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs]
     for name, last in seen.acknowledged.items():
-        texts = {httpx.get(f"{one.url}/v1/documents/uploads/{name}/text", trust_env=False).text for one in servers}
+        texts = {
+            httpx.get(f"{one.url}/v1/documents/uploads/{name}/text", trust_env=False).text
+            for one in servers
+        }
         numbers = {number_of(text) for text in texts}
         if len(numbers) != 1 or not numbers <= {n for n in seen.sent[name] if n >= last}:
             seen.wrong.append(f"{name} should be story {last} and is {sorted(numbers)}")
     for job in seen.jobs:
         found = httpx.get(f"{servers[0].url}/v1/jobs/{job}", trust_env=False).json()
-        if found["state"] != "done" or any(file["outcome"] == "rejected" for file in found["files"]):
+        if found["state"] != "done" or any(
+            file["outcome"] == "rejected" for file in found["files"]
+        ):
             seen.wrong.append(f"job {found}")
-    seen.wrong += [f"{noted} {name} are noted, and {there} there" for name, noted, there in counted(dsn) if noted != there]
+    seen.wrong += [
+        f"{noted} {name} are noted, and {there} there"
+        for name, noted, there in counted(dsn)
+        if noted != there
+    ]
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
@@ -273,7 +330,12 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         for program in programs:
             program.kill()
     seen = traffic.seen
-    facts = {"models": "fakes" if fake else "real", "cores": os.cpu_count(), "seconds": round(lasted), "kills": killer.kills}
+    facts = {
+        "models": "fakes" if fake else "real",
+        "cores": os.cpu_count(),
+        "seconds": round(lasted),
+        "kills": killer.kills,
+    }
     counts = {
         "acknowledged_uploads": len(seen.jobs),
         "longest_without_an_answer_s": round(seen.silence, 1),

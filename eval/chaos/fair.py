@@ -1,9 +1,10 @@
 """What a flood of one key costs another: python -m eval.chaos.fair --out eval/results/fair.json
 
-A service in a process of its own, on the tests' small models (a reader that takes --slow seconds a batch), or with --real on
-the shipped ones; only this machine is asked. A quiet key searches once in a while, first alone, then beside --clients
-clients of a key that floods with searches, questions, batches and uploads. Reports the quiet key's p50 and p95 in both
-cases, how fast refusals come, and how many questions were answered a second by one client and by the flood.
+A service in a process of its own, on the tests' small models (a reader that takes --slow seconds a
+batch), or with --real on the shipped ones; only this machine is asked. A quiet key searches once in
+a while, first alone, then beside --clients clients of a key that floods with searches, questions,
+batches and uploads. Reports the quiet key's p50 and p95 in both cases, how fast refusals come, and
+how many questions were answered a second by one client and by the flood.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def flood(client: httpx.Client, seen: Seen, chance: random.Random) -> None:
     kinds: list[Callable[[], float]] = [
         lambda: ask(client, seen, "/v1/search", {"question": question}, 0),
         lambda: ask(client, seen, "/v1/ask", {"question": question}, 1),
-        lambda: ask(client, seen, "/v1/ask/batch", {"questions": [f"{question} {n}" for n in range(8)]}, 8),
+        lambda: ask(
+            client, seen, "/v1/ask/batch", {"questions": [f"{question} {n}" for n in range(8)]}, 8
+        ),
         lambda: ask(
             client,
             seen,
@@ -80,7 +83,9 @@ def quiet(client: httpx.Client, seconds: float, pause: float) -> list[float]:
     seen, until, found = Seen(), time.monotonic() + seconds, []
     while time.monotonic() < until:
         number = len(found)
-        found.append(ask(client, seen, "/v1/search", {"question": f"Where is the safe of room {number}?"}, 0))
+        found.append(
+            ask(client, seen, "/v1/search", {"question": f"Where is the safe of room {number}?"}, 0)
+        )
         time.sleep(pause)
     if set(seen.statuses) != {200}:
         raise RuntimeError(f"the quiet key met {dict(seen.statuses)}")
@@ -121,7 +126,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def flooded(clients: list[httpx.Client], seconds: float, meanwhile: Callable[[], list[float]] = list) -> tuple[Seen, list[float]]:
+def flooded(
+    clients: list[httpx.Client], seconds: float, meanwhile: Callable[[], list[float]] = list
+) -> tuple[Seen, list[float]]:
     """What the flood met in so many seconds, and what was measured meanwhile."""
     seen, stop = [Seen() for _ in clients], threading.Event()
 
@@ -131,7 +138,8 @@ def flooded(clients: list[httpx.Client], seconds: float, meanwhile: Callable[[],
             flood(client, own, chance)
 
     threads = [
-        threading.Thread(target=run, args=(client, own, n)) for n, (client, own) in enumerate(zip(clients, seen, strict=True))
+        threading.Thread(target=run, args=(client, own, n))
+        for n, (client, own) in enumerate(zip(clients, seen, strict=True))
     ]
     for thread in threads:
         thread.start()
@@ -157,16 +165,24 @@ def client_of(client: httpx.Client, key: str) -> httpx.Client:
 def percentiles(values: list[float]) -> dict[str, float]:
     if not values:
         return {"p50": 0.0, "p95": 0.0}
-    cuts = statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
+    cuts = (
+        statistics.quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
+    )
     return {"p50": round(cuts[9], 1), "p95": round(cuts[18], 1)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--pause", type=float, default=0.2, help="seconds between searches of the quiet key")
-    parser.add_argument("--slow", type=float, default=0.1, help="seconds that the small reader takes for a batch")
+    parser.add_argument(
+        "--pause", type=float, default=0.2, help="seconds between searches of the quiet key"
+    )
+    parser.add_argument(
+        "--slow", type=float, default=0.1, help="seconds that the small reader takes for a batch"
+    )
     parser.add_argument("--real", action="store_true", help="the shipped models")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

@@ -1,13 +1,15 @@
-"""Whatever can be sent is sent to the service; it must answer with no 5xx but 503, and be as well afterwards as before.
+"""Whatever can be sent is sent to the service; it must answer with no 5xx but 503, and be as well
+afterwards as before.
 
     python -m eval.chaos.fuzz --requests 100000 --out eval/results/serve_fuzz.json
     python -m eval.chaos.fuzz --requests 500                                            as CI runs it
 
-Some of the requests are what the OpenAPI schema allows, made by schemathesis; as many break it, made by hypothesis: wrong
-types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers, broken forms, and now and then a body that does not
-come. The rest are both of these with bytes changed, lost, doubled and swapped. The service runs on the tests' small models, over
-an index that fills and empties as documents are put and deleted. Loopback only.
-"""
+Some of the requests are what the OpenAPI schema allows, made by schemathesis; as many break it,
+made by hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers,
+broken forms, and now and then a body that does not come. The rest are both of these with bytes
+changed, lost, doubled and swapped. The service runs on the tests' small models, over an index that
+fills and empties as documents are put and deleted. Loopback only.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -41,10 +43,18 @@ _ANY = hypothesis.settings(
     phases=[hypothesis.Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-_TEXT = strategies.text(max_size=60) | strategies.text(strategies.characters(categories=["Cs", "Cf", "Cc", "So"]), max_size=20)
-_SCALAR = strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | _TEXT
+_TEXT = strategies.text(max_size=60) | strategies.text(
+    strategies.characters(categories=["Cs", "Cf", "Cc", "So"]), max_size=20
+)
+_SCALAR = (
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | _TEXT
+)
 _JSON = strategies.recursive(
-    _SCALAR, lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(_TEXT, inner, max_size=4), max_leaves=20
+    _SCALAR,
+    lambda inner: (
+        strategies.lists(inner, max_size=4) | strategies.dictionaries(_TEXT, inner, max_size=4)
+    ),
+    max_leaves=20,
 )
 _FIELDS = [
     "highlight",
@@ -60,12 +70,37 @@ _FIELDS = [
     "after",
     "limit",
 ]
-_PATHS = ["/v1/ask", "/v1/ask", "/v1/ask", "/v1/ask/batch", "/v1/search", "/v1/verify", "/v1/documents", "/v1/documents"]
+_PATHS = [
+    "/v1/ask",
+    "/v1/ask",
+    "/v1/ask",
+    "/v1/ask/batch",
+    "/v1/search",
+    "/v1/verify",
+    "/v1/documents",
+    "/v1/documents",
+]
 _PATHS += ["/mcp", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/dify/retrieval"]
 _PATHS += ["/v1/vector_stores/default/search"]
 _PATHS = _PATHS * 3 + ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
 _METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
-_PIECES = [b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\0", b"\xff", b"\xed\xa0\x80", b"\\ud800", b"1e999", b"-0", b"NaN"]
+_PIECES = [
+    b"",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\0",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"\\ud800",
+    b"1e999",
+    b"-0",
+    b"NaN",
+]
 _PIECES += [
     b"null",
     b"true",
@@ -107,9 +142,34 @@ _ODD += [
     ["Who?"] * 70,
     "a.md",
 ]
-_TOOLS = ["ask", "search", "why", "fetch", "read_document", "outline", "list_documents", "verify", "ingest", "delete", ""]
-_MCP_METHODS = ["tools/call"] * 12 + ["tools/list", "resources/read", "resources/templates/list", "initialize", "ping"]
-_MCP_METHODS += ["server/discover", "notifications/initialized", "prompts/list", "subscriptions/listen", "nonsense", ""]
+_TOOLS = [
+    "ask",
+    "search",
+    "why",
+    "fetch",
+    "read_document",
+    "outline",
+    "list_documents",
+    "verify",
+    "ingest",
+    "delete",
+    "",
+]
+_MCP_METHODS = ["tools/call"] * 12 + [
+    "tools/list",
+    "resources/read",
+    "resources/templates/list",
+    "initialize",
+    "ping",
+]
+_MCP_METHODS += [
+    "server/discover",
+    "notifications/initialized",
+    "prompts/list",
+    "subscriptions/listen",
+    "nonsense",
+    "",
+]
 _MCP_MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -133,31 +193,69 @@ Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
 def _body() -> strategies.SearchStrategy[bytes]:
     almost = strategies.dictionaries(strategies.sampled_from(_FIELDS), _JSON, max_size=5)
     form = strategies.binary(max_size=200).map(
-        lambda inside: b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + inside + b"\r\n--x--\r\n"
+        lambda inside: (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+            + inside
+            + b"\r\n--x--\r\n"
+        )
     )
     deep = strategies.integers(1, 100_000).map(lambda depth: b"[" * depth)
-    large = strategies.integers(1, 2_000_000).map(lambda size: b'{"question": "' + b"x" * size + b'"}')
+    large = strategies.integers(1, 2_000_000).map(
+        lambda size: b'{"question": "' + b"x" * size + b'"}'
+    )
     as_json = (almost | _JSON).map(lambda value: json.dumps(value).encode())
-    return as_json | as_json | as_json | form | strategies.binary(max_size=300) | strategies.one_of(deep, large)
+    return (
+        as_json
+        | as_json
+        | as_json
+        | form
+        | strategies.binary(max_size=300)
+        | strategies.one_of(deep, large)
+    )
 
 
 def _wild() -> strategies.SearchStrategy[Wild]:
-    path = strategies.sampled_from(_PATHS) | _TEXT.map(lambda text: "/v1/documents/" + quote(text.encode("utf-8", "replace")))
+    path = strategies.sampled_from(_PATHS) | _TEXT.map(
+        lambda text: "/v1/documents/" + quote(text.encode("utf-8", "replace"))
+    )
     header = strategies.dictionaries(
-        strategies.sampled_from([b"authorization", b"x-request-id", b"accept", b"range", b"origin", b"expect", b"if-none-match"]),
+        strategies.sampled_from(
+            [
+                b"authorization",
+                b"x-request-id",
+                b"accept",
+                b"range",
+                b"origin",
+                b"expect",
+                b"if-none-match",
+            ]
+        ),
         strategies.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13}),
         max_size=2,
     )
     return strategies.tuples(
-        strategies.sampled_from(_METHODS), path, strategies.sampled_from(_TYPES), header, strategies.just(b"") | _body()
+        strategies.sampled_from(_METHODS),
+        path,
+        strategies.sampled_from(_TYPES),
+        header,
+        strategies.just(b"") | _body(),
     )
 
 
 def _mcp() -> strategies.SearchStrategy[Wild]:
     """Messages to /mcp, of both eras of the protocol: right ones, almost right ones, and others."""
-    words = strategies.sampled_from(["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]) | _TEXT
-    names = strategies.sampled_from(["question", "query", "id", "document_id", "quote", "section", "name", *_FIELDS])
-    numbers = strategies.sampled_from(["start", "end", "limit", "lines", "start_line", "offset", "length", "passages"])
+    words = (
+        strategies.sampled_from(
+            ["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]
+        )
+        | _TEXT
+    )
+    names = strategies.sampled_from(
+        ["question", "query", "id", "document_id", "quote", "section", "name", *_FIELDS]
+    )
+    numbers = strategies.sampled_from(
+        ["start", "end", "limit", "lines", "start_line", "offset", "length", "passages"]
+    )
     arguments = strategies.dictionaries(names, words | _JSON, max_size=4) | strategies.dictionaries(
         names | numbers, words | strategies.integers(0, 10**10), max_size=6
     )
@@ -174,7 +272,12 @@ def _mcp() -> strategies.SearchStrategy[Wild]:
 def _message(method: str, tool: str, arguments: Any, number: Any, version: str) -> Wild:
     modern = version == "2026-07-28"
     params = {"name": tool, "arguments": arguments, "uri": f"rag://document/{arguments}"[:300]}
-    body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params | ({"_meta": _MCP_MODERN} if modern else {})}
+    body = {
+        "jsonrpc": "2.0",
+        "id": number,
+        "method": method,
+        "params": params | ({"_meta": _MCP_MODERN} if modern else {}),
+    }
     headers = {b"accept": b"application/json, text/event-stream"}
     if version:
         headers[b"mcp-protocol-version"] = version.encode()
@@ -183,7 +286,9 @@ def _message(method: str, tool: str, arguments: Any, number: Any, version: str) 
     return "POST", "/mcp", "application/json", headers, json.dumps(body).encode()
 
 
-def _many(strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]) -> None:
+def _many(
+    strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]
+) -> None:
     """Calls `do` with so many values, in runs that hypothesis forgets in between."""
     done = 0
     while done < number:
@@ -200,11 +305,17 @@ def _many(strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: 
 
 
 def _changed(body: bytes, chance: random.Random) -> bytes:
-    """The body with another value in one place, or with a few bytes changed, lost, doubled, or two parts swapped."""
+    """The body with another value in one place, or with a few bytes changed, lost, doubled, or two
+    parts swapped.
+    """
     if chance.random() < 0.6:
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(body)
-            if isinstance(found, dict) and isinstance(found.get("params"), dict) and chance.random() < 0.8:
+            if (
+                isinstance(found, dict)
+                and isinstance(found.get("params"), dict)
+                and chance.random() < 0.8
+            ):
                 params = found["params"]
                 inside = params.get("arguments")
                 part = inside if isinstance(inside, dict) and chance.random() < 0.7 else params
@@ -212,7 +323,9 @@ def _changed(body: bytes, chance: random.Random) -> bytes:
                 return json.dumps(found).encode()
             if isinstance(found, dict):
                 name = chance.choice([*found, *_FIELDS])
-                return json.dumps({"question": "Who led the talks?", **found, name: chance.choice(_ODD)}).encode()
+                return json.dumps(
+                    {"question": "Who led the talks?", **found, name: chance.choice(_ODD)}
+                ).encode()
     made = bytearray(body[:5000] or b"{}")
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(made) + 1)
@@ -230,7 +343,9 @@ class _Raw:
 
     def send(self, request: Wild) -> int:
         method, path, kind, headers, body = request
-        given = {"Content-Type": kind} | {name.decode(): value.decode("latin-1") for name, value in headers.items()}
+        given = {"Content-Type": kind} | {
+            name.decode(): value.decode("latin-1") for name, value in headers.items()
+        }
         self._connection.request(method, path, body, given)
         response = self._connection.getresponse()
         response.read()
@@ -243,13 +358,19 @@ class _Raw:
 def _slow(url: str) -> None:
     """A body that is announced and does not come."""
     place = urlsplit(url)
-    with socket.create_connection((place.hostname or "", place.port or 80), timeout=5) as connection:
-        connection.sendall(b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
+    with socket.create_connection(
+        (place.hostname or "", place.port or 80), timeout=5
+    ) as connection:
+        connection.sendall(
+            b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+        )
         time.sleep(0.01)
 
 
 def fuzz(url: str, number: int, seed: int) -> Counter[str]:
-    """So many requests from one process; how often each status came, and each request that broke the rule."""
+    """So many requests from one process; how often each status came, and each request that broke
+    the rule.
+    """
     warnings.simplefilter("ignore")
     found: Counter[str] = Counter()
     chance = random.Random(seed)
@@ -272,13 +393,26 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
                 found["slow body"] += 1
 
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
-        operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+        operations = [
+            result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)
+        ]
         each = max(1, number // (2 + 2 * _CHANGED) // len(operations))
 
         def allowed(case: Any) -> None:
-            note(case.call(base_url=url, timeout=60).status_code, lambda: f"{case.method} {case.path} {case.body!r}")
+            note(
+                case.call(base_url=url, timeout=60).status_code,
+                lambda: f"{case.method} {case.path} {case.body!r}",
+            )
             if case.method == "POST":
-                change(("POST", case.path, "application/json", {}, json.dumps(case.body, default=str).encode()))
+                change(
+                    (
+                        "POST",
+                        case.path,
+                        "application/json",
+                        {},
+                        json.dumps(case.body, default=str).encode(),
+                    )
+                )
 
         def change(request: Wild) -> None:
             if request[0] == "POST":
@@ -303,8 +437,14 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
 def _well(service: Served) -> dict[str, Any]:
     """How the service is: it answers a question, nothing waits, and so many threads it has."""
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
-        put = client.post("/v1/documents", json={"name": "well.txt", "text": "The talks were led by William Burns."})
-        answer = client.post("/v1/ask", json={"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]})
+        put = client.post(
+            "/v1/documents",
+            json={"name": "well.txt", "text": "The talks were led by William Burns."},
+        )
+        answer = client.post(
+            "/v1/ask",
+            json={"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]},
+        )
         ready = client.get("/ready").json()
     waiting = ready.get("waiting_questions"), ready.get("waiting_files")
     return {
@@ -334,7 +474,9 @@ def run(arguments: argparse.Namespace) -> None:
     ):
         before = _well(service)
         each = arguments.requests // arguments.processes
-        work = [(service.url, each, arguments.seed + number) for number in range(arguments.processes)]
+        work = [
+            (service.url, each, arguments.seed + number) for number in range(arguments.processes)
+        ]
         with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
             found = sum(pool.starmap(fuzz, work), Counter[str]())
         after = _well(service)

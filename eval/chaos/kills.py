@@ -1,11 +1,13 @@
-"""SIGKILL at random moments of ingest, sync, delete, rebuild, snapshot and restore; after each, the index must be whole.
+"""SIGKILL at random moments of ingest, sync, delete, rebuild, snapshot and restore; after each, the
+index must be whole.
 
     python -m eval.chaos.kills --kills 1000 --out eval/results/kills.json
 
-Each run is a process of its own on a small index with a small embedder. It says on a pipe what it is about to change and what
-the store has acknowledged. After it is killed, another process opens the index as any user would and looks: every acknowledged
-change is there and whole, every other is there whole or not at all, both search legs find what the database holds, and
-`rag doctor`'s checks find nothing. Stops with exit code 1 at the first violation and leaves the folder to look at.
+Each run is a process of its own on a small index with a small embedder. It says on a pipe what it
+is about to change and what the store has acknowledged. After it is killed, another process opens
+the index as any user would and looks: every acknowledged change is there and whole, every other is
+there whole or not at all, both search legs find what the database holds, and `rag doctor`'s checks
+find nothing. Stops with exit code 1 at the first violation and leaves the folder to look at.
 """
 
 from __future__ import annotations
@@ -55,7 +57,13 @@ class Announcing(LocalStore):
         super().__init__(folder, {}, wait=30)
         self._say = say
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+    def put(
+        self,
+        document: Document,
+        passages: Sequence[Passage],
+        vectors: Vectors,
+        instead_of: str | None = None,
+    ) -> None:
         change = {document.id: text_digest(document.text)}
         gone = [instead_of] if instead_of and instead_of != document.id else []
         self._say("begin", change, gone)
@@ -82,7 +90,11 @@ class World:
     snapshot: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.docs, self.index, self.snapshot = self.root / "docs", self.root / "index", self.root / "a.ragsnap"
+        self.docs, self.index, self.snapshot = (
+            self.root / "docs",
+            self.root / "index",
+            self.root / "a.ragsnap",
+        )
 
 
 def _ingest(world: World, chance: random.Random, say: Say) -> None:
@@ -104,7 +116,9 @@ def _delete(world: World, chance: random.Random, say: Say) -> None:
 
 def _rebuild(world: World, chance: random.Random, say: Say) -> None:
     tokens = chance.choice([12, 12, 20])
-    Rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30).run(lambda *_: None, lambda _: None)
+    Rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30).run(
+        lambda *_: None, lambda _: None
+    )
     LocalStore(world.index, {}).close()
 
 
@@ -132,7 +146,9 @@ _WEIGHTS = [4, 4, 2, 3, 2, 1]
 
 
 def _fork(work: Callable[[Say], None]) -> tuple[int, int]:
-    """(process, pipe that it speaks on). Forked, not started anew: it spares a second of imports for each kill."""
+    """(process, pipe that it speaks on). Forked, not started anew: it spares a second of imports
+    for each kill.
+    """
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)
@@ -171,10 +187,20 @@ def _look(world: World, say: Say) -> None:
     state = {document.id: text_digest(document.text) for document in documents if document}
     vector = _EMBEDDER.embed_queries(["herring"])[0]
     legs = [store.dense(vector, 10_000), store.lexical("herring", 10_000)]
-    found = [sorted({p.document_id for p in store.passages([i for i, _ in leg]).values()}) for leg in legs]
+    found = [
+        sorted({p.document_id for p in store.passages([i for i, _ in leg]).values()})
+        for leg in legs
+    ]
     store.close()
-    findings = [f"{finding.name}: {finding.detail}" for finding in examine(world.index) if not finding.ok]
-    say(state, found, findings, snapshots.check(world.snapshot).path if world.snapshot.exists() else "")
+    findings = [
+        f"{finding.name}: {finding.detail}" for finding in examine(world.index) if not finding.ok
+    ]
+    say(
+        state,
+        found,
+        findings,
+        snapshots.check(world.snapshot).path if world.snapshot.exists() else "",
+    )
 
 
 class Run:
@@ -205,7 +231,9 @@ class Run:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         took = time.monotonic() - begun
-        self._takes[name] = max(0.02, 0.8 * self._takes[name] + 0.2 * took * (1.5 if killed else 0.8))
+        self._takes[name] = max(
+            0.02, 0.8 * self._takes[name] + 0.2 * took * (1.5 if killed else 0.8)
+        )
         (self.kills if killed else self.completed)[name] += 1
         return self._check(name, _said(pipe))
 
@@ -215,7 +243,10 @@ class Run:
             path = self.world.docs / f"{self.chance.randrange(_FILES):02}.txt"
             deed = self.chance.random()
             if deed < 0.6 or not path.exists():
-                lines = (f"Herring {self.chance.randrange(10**9)} in the cold sea." for _ in range(self.chance.randint(1, 12)))
+                lines = (
+                    f"Herring {self.chance.randrange(10**9)} in the cold sea."
+                    for _ in range(self.chance.randint(1, 12))
+                )
                 path.write_text("\n".join(lines))
             elif deed < 0.8:
                 path.rename(self.world.docs / f"{self.chance.randrange(_FILES):02}.txt")
@@ -223,7 +254,11 @@ class Run:
                 path.unlink()
 
     def _check(self, name: str, said: list[list[Any]]) -> list[str]:
-        wrong = [f"{name} failed: {what[1]}" for what in said if what[0] == "error" and "no files there" not in what[1]]
+        wrong = [
+            f"{name} failed: {what[1]}"
+            for what in said
+            if what[0] == "error" and "no files there" not in what[1]
+        ]
         child, pipe = _fork(lambda say: _look(self.world, say))
         os.waitpid(child, 0)
         seen = _said(pipe)
@@ -231,13 +266,19 @@ class Run:
             return [*wrong, f"after {name} it does not open: {seen}"]
         state, found, findings, _ = seen[0]
         wrong += [f"doctor after {name}: {finding}" for finding in findings]
-        wrong += [f"after {name} a leg finds {leg}, the database holds {sorted(state)}" for leg in found if leg != sorted(state)]
+        wrong += [
+            f"after {name} a leg finds {leg}, the database holds {sorted(state)}"
+            for leg in found
+            if leg != sorted(state)
+        ]
         wrong += self._compare(name, said, state)
         self._remember(name, said, state)
         return wrong
 
     def _compare(self, name: str, said: list[list[Any]], state: State) -> list[str]:
-        """Whether the index holds what was acknowledged; of the last change that was begun, all or nothing."""
+        """Whether the index holds what was acknowledged; of the last change that was begun, all or
+        nothing.
+        """
         states = self.at_snapshot if name == "restore" else []
         if name == "restore" and state in states:
             return []
@@ -250,17 +291,23 @@ class Run:
         if name == "restore" and any(what[0] == "restored" for what in said):
             return [f"after restore it holds {state}, not what was in a snapshot"]
         if state == sure:
-            self.outcome["unacknowledged change absent" if maybe is not None else "all acknowledged"] += 1
+            self.outcome[
+                "unacknowledged change absent" if maybe is not None else "all acknowledged"
+            ] += 1
             return []
         if maybe is not None and state == maybe:
             self.outcome["unacknowledged change whole"] += 1
             return []
-        return [f"after {name} it holds {_difference(state, sure)} other than what was acknowledged"]
+        return [
+            f"after {name} it holds {_difference(state, sure)} other than what was acknowledged"
+        ]
 
     def _remember(self, name: str, said: list[list[Any]], state: State) -> None:
         self.before = state
         if name == "snapshot":  # if killed, the older one may have stayed
-            self.at_snapshot = [state] if said and said[-1][0] == "snapshot" else [*self.at_snapshot, state]
+            self.at_snapshot = (
+                [state] if said and said[-1][0] == "snapshot" else [*self.at_snapshot, state]
+            )
 
 
 def _changed(state: State, what: list[Any]) -> State:

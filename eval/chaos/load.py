@@ -1,8 +1,9 @@
-"""How much the service answers, how fast, and what it does when too much is asked. Loopback only; it ends by itself.
+"""How much the service answers, how fast, and what it does when too much is asked. Loopback only;
+it ends by itself.
 
 python -m eval.chaos.load INDEX --out eval/results/serve_load.json      real models
 python -m eval.chaos.load --fake --memory 2000 --requests 200           fakes: the service alone, as CI runs it
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -29,12 +30,16 @@ def questions() -> list[str]:
     return [json.loads(line)["question"] for line in GOLD.read_text().splitlines()]
 
 
-async def ask_all(url: str, asked: list[str], concurrency: int) -> tuple[list[tuple[int, float]], float]:
+async def ask_all(
+    url: str, asked: list[str], concurrency: int
+) -> tuple[list[tuple[int, float]], float]:
     """((status, seconds) of each, seconds of all)."""
     waiting = iter(asked)
     found: list[tuple[int, float]] = []
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=url, timeout=120, limits=limits, trust_env=False
+    ) as client:
 
         async def one() -> None:
             for question in waiting:
@@ -49,9 +54,24 @@ async def ask_all(url: str, asked: list[str], concurrency: int) -> tuple[list[tu
 
 def summary(found: list[tuple[int, float]], seconds: float) -> dict[str, Any]:
     times = sorted(took for status, took in found if status == 200)
-    statuses = {str(status): sum(status == one for one, _ in found) for status in sorted({status for status, _ in found})}
-    at = {name: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 1) for name, share in _SHARES} if times else {}
-    return {"requests": len(found), "statuses": statuses, "per_second": round(len(times) / seconds, 2), "ms": at}
+    statuses = {
+        str(status): sum(status == one for one, _ in found)
+        for status in sorted({status for status, _ in found})
+    }
+    at = (
+        {
+            name: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 1)
+            for name, share in _SHARES
+        }
+        if times
+        else {}
+    )
+    return {
+        "requests": len(found),
+        "statuses": statuses,
+        "per_second": round(len(times) / seconds, 2),
+        "ms": at,
+    }
 
 
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -87,18 +107,29 @@ def memory(service: Served, number: int) -> dict[str, Any]:
 
 
 def overload(service: Served) -> dict[str, Any]:
-    """More at once than the queue takes: how quickly the rest is refused, and whether the next is answered."""
+    """More at once than the queue takes: how quickly the rest is refused, and whether the next is
+    answered.
+    """
     found, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
     refused = sorted(took for status, took in found if status == 503)
     after, _ = asyncio.run(ask_all(service.url, ["When was the JCPOA signed?"], 1))
     quick = round(1000 * refused[len(refused) // 2], 1) if refused else None
     statuses = sorted({status for status, _ in found})
-    return {"at_once": 300, "refused": len(refused), "refused_ms_p50": quick, "statuses": statuses, "after": after[0][0]}
+    return {
+        "at_once": 300,
+        "refused": len(refused),
+        "refused_ms_p50": quick,
+        "statuses": statuses,
+        "after": after[0][0],
+    }
 
 
 def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     extra = {"TEST_SLOW": "0.1", "RAG_THRESHOLD": "0.15"} if arguments.fake else {}
-    result: dict[str, Any] = {"models": "fakes; each batch takes 100 ms more" if arguments.fake else "real", "cpu": _cpu()}
+    result: dict[str, Any] = {
+        "models": "fakes; each batch takes 100 ms more" if arguments.fake else "real",
+        "cpu": _cpu(),
+    }
     with served(index, arguments.fake, **extra, **ALONE) as service:
         _fill(service)
         result["one_question_a_batch"] = throughput(service, arguments.requests, [32])
@@ -109,7 +140,9 @@ def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     with served(index, arguments.fake, **extra, RAG_QUEUE="32") as service:
         result["overload"] = overload(service)
     if arguments.memory:
-        with served(index, arguments.fake, **(extra | {"TEST_SLOW": "0"} if arguments.fake else {})) as service:
+        with served(
+            index, arguments.fake, **(extra | {"TEST_SLOW": "0"} if arguments.fake else {})
+        ) as service:
             result["memory"] = memory(service, arguments.memory)
     return result
 
@@ -118,7 +151,10 @@ def _fill(service: Served) -> None:
     """An index that is empty gets a few documents."""
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
         if not client.get("/v1/documents?limit=1").json()["total"]:
-            files = [("file", (path.name, path.read_bytes())) for path in sorted((GOLD.parents[2] / "seeds").glob("*.md"))[:20]]
+            files = [
+                ("file", (path.name, path.read_bytes()))
+                for path in sorted((GOLD.parents[2] / "seeds").glob("*.md"))[:20]
+            ]
             client.post("/v1/documents", files=files).raise_for_status()
 
 
@@ -130,7 +166,9 @@ def _cpu() -> str:
 def options(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("index", type=Path, nargs="?")
-    parser.add_argument("--fake", action="store_true", help="the tests' small models: what the service itself costs")
+    parser.add_argument(
+        "--fake", action="store_true", help="the tests' small models: what the service itself costs"
+    )
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--memory", type=int, default=10_000)
     parser.add_argument("--out", type=Path)

@@ -1,4 +1,6 @@
-"""Servers and workers over one database as processes that can be killed and started again at the same address."""
+"""Servers and workers over one database as processes that can be killed and started again at the
+same address.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,13 @@ class Program:
         with self.log.open("ab") as log:
             env, nothing = {**os.environ, **self.environment}, subprocess.DEVNULL
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=env, stdout=log, stderr=log, stdin=nothing, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=env,
+                stdout=log,
+                stderr=log,
+                stdin=nothing,
+                start_new_session=True,
             )
 
     def kill(self) -> None:
@@ -74,14 +82,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 def database_seconds(dsn: str) -> float:
-    """That the processes which serve the index in a database on this machine have computed for so far."""
+    """That the processes which serve the index in a database on this machine have computed for so
+    far.
+    """
     return sum(cpu_seconds(pid) for pid in backends(dsn))
 
 
 def backends(dsn: str) -> list[int]:
     """The processes of a database on this machine that serve an index's connections."""
     asked = (
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'rag'"
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name "
+        "= 'rag'"
         " AND pid <> pg_backend_pid() AND query NOT LIKE 'CREATE INDEX%'"
     )
     with psycopg.connect(dsn) as connection:
@@ -91,8 +102,14 @@ def backends(dsn: str) -> list[int]:
 
 @contextmanager
 def first_on_a_core(dsn: str) -> Iterator[None]:
-    """This process and the database's before all others on one core, as if the machine were idle. Linux, as root; be short."""
-    pids, core, everywhere = [0, *backends(dsn)], {max(os.sched_getaffinity(0))}, os.sched_getaffinity(0)
+    """This process and the database's before all others on one core, as if the machine were idle.
+    Linux, as root; be short.
+    """
+    pids, core, everywhere = (
+        [0, *backends(dsn)],
+        {max(os.sched_getaffinity(0))},
+        os.sched_getaffinity(0),
+    )
     try:
         for pid in pids:
             os.sched_setaffinity(pid, core)
@@ -107,7 +124,13 @@ def first_on_a_core(dsn: str) -> Iterator[None]:
 def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:
     """`rag serve`, or the same on the tests' small models."""
     port = str(free_port())
-    env = {**(FAKES if fake else {}), "RAG_STORE": dsn, "RAG_INDEX": str(folder), "RAG_PORT": port, **environment}
+    env = {
+        **(FAKES if fake else {}),
+        "RAG_STORE": dsn,
+        "RAG_INDEX": str(folder),
+        "RAG_PORT": port,
+        **environment,
+    }
     module, arguments = ("tests.server.fake_server", ()) if fake else ("rag", ("serve", "--no-key"))
     return Program(module, arguments, env, folder / "log", f"http://127.0.0.1:{port}")
 
@@ -116,6 +139,14 @@ def worker(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Pr
     """`rag worker`, or one on the tests' small models."""
     if fake:
         return Program(
-            "tests.store.postgres.queue_worker", (dsn, _FAKE_SECONDS, FAKES["RAG_PASSAGE_TOKENS"]), environment, folder / "log"
+            "tests.store.postgres.queue_worker",
+            (dsn, _FAKE_SECONDS, FAKES["RAG_PASSAGE_TOKENS"]),
+            environment,
+            folder / "log",
         )
-    return Program("rag", ("worker",), {"RAG_STORE": dsn, "RAG_INDEX": str(folder), **environment}, folder / "log")
+    return Program(
+        "rag",
+        ("worker",),
+        {"RAG_STORE": dsn, "RAG_INDEX": str(folder), **environment},
+        folder / "log",
+    )

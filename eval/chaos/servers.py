@@ -1,4 +1,6 @@
-"""A service in a process of its own, for measuring and fuzzing: loopback only, and stopped at the end."""
+"""A service in a process of its own, for measuring and fuzzing: loopback only, and stopped at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +41,19 @@ class Served:
 
 @contextlib.contextmanager
 def served(index: Path, fake: bool, **environment: str) -> Iterator[Served]:
-    """`rag serve` over `index`; with `fake` on the tests' small models. Its log goes to a file that is thrown away."""
+    """`rag serve` over `index`; with `fake` on the tests' small models. Its log goes to a file that
+    is thrown away.
+    """
     command = (
-        ["-m", "tests.server.fake_server", str(index)] if fake else ["-m", "rag", "serve", "--no-key", "--index", str(index)]
+        ["-m", "tests.server.fake_server", str(index)]
+        if fake
+        else ["-m", "rag", "serve", "--no-key", "--index", str(index)]
     )
     env = {**os.environ, "RAG_PORT": "0", **environment}
     with tempfile.NamedTemporaryFile("w+") as log:
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stderr=log, stdout=log)
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=env, stderr=log, stdout=log
+        )
         try:
             yield Served(_address(Path(log.name), process), process.pid)
         finally:

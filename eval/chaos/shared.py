@@ -1,10 +1,12 @@
-"""Writers and readers of one index, each a process of its own, for some time; nothing may be half, wrong or refused.
+"""Writers and readers of one index, each a process of its own, for some time; nothing may be half,
+wrong or refused.
 
     python -m eval.chaos.shared --minutes 10 --writers 2 --readers 8 --out eval/results/shared.json
 
-Writers sync folders of their own, whose files change, move and go, and delete documents. Readers ask, and hold every citation
-against the text that its document had in that version, which the version's number in it lets them write again; and they look
-whether documents are whole. Exit code 1 if anything was wrong.
+Writers sync folders of their own, whose files change, move and go, and delete documents. Readers
+ask, and hold every citation against the text that its document had in that version, which the
+version's number in it lets them write again; and they look whether documents are whole. Exit code 1
+if anything was wrong.
 """
 
 from __future__ import annotations
@@ -49,7 +51,13 @@ _PAUSE = 0.02
 
 def text_of(name: str, version: int) -> str:
     """Each sentence names the file and the version; the number of sentences goes by the version."""
-    return " ".join(f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(1 + version % 13)) + "\n"
+    return (
+        " ".join(
+            f"Herring {n} of {name} was seen near Oslo in version {version}."
+            for n in range(1 + version % 13)
+        )
+        + "\n"
+    )
 
 
 def digest_of(name: str, version: int) -> str:
@@ -64,12 +72,20 @@ def write(index: Path, docs: Path, until: float, chance: random.Random, said: Co
     while time.time() < until:
         _change_files(docs, chance)
         if chance.random() < 0.15:
-            mine = [document.id for document in store.documents() if document.id.startswith(f"{docs.name}/")]
+            mine = [
+                document.id
+                for document in store.documents()
+                if document.id.startswith(f"{docs.name}/")
+            ]
             receipts = delete(store, chance.sample(mine, min(2, len(mine))))
             said["deleted"] += len(receipts)
             said["wrong"] += sum(not receipt.complete for receipt in receipts)
-        changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(docs, find([docs]), many=True)
-        said["changes"] += len(changes.added) + len(changes.updated) + len(changes.renamed) + len(changes.removed)
+        changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(
+            docs, find([docs]), many=True
+        )
+        said["changes"] += (
+            len(changes.added) + len(changes.updated) + len(changes.renamed) + len(changes.removed)
+        )
 
 
 def _change_files(docs: Path, chance: random.Random) -> None:
@@ -131,13 +147,18 @@ def _whole(store: LocalStore, chance: random.Random, said: Counter[str]) -> None
         said["changed_meanwhile"] += 1
         return
     said["documents"] += 1
-    whole = _is_of_one_version(document) and passages == split(document, _EMBEDDER.count_tokens, _TOKENS)
+    whole = _is_of_one_version(document) and passages == split(
+        document, _EMBEDDER.count_tokens, _TOKENS
+    )
     said["wrong"] += not (whole and len(vectors) == len(passages))
 
 
 def _is_of_one_version(document: Document) -> bool:
     versions = {int(version) for version in _VERSION.findall(document.text)}
-    return len(versions) == 1 and document.text.strip() == text_of(Path(document.id).stem, versions.pop()).strip()
+    return (
+        len(versions) == 1
+        and document.text.strip() == text_of(Path(document.id).stem, versions.pop()).strip()
+    )
 
 
 # All of them
@@ -170,7 +191,9 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
         (index / folder.name).mkdir()  # a place for each writer's stamps
         (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
     parts = [(write, folder) for folder in folders] + [(read, folders[0])] * readers
-    children = [_fork(part, index, folder, until, seed + n) for n, (part, folder) in enumerate(parts)]
+    children = [
+        _fork(part, index, folder, until, seed + n) for n, (part, folder) in enumerate(parts)
+    ]
     totals, errors = Counter[str](), list[str]()
     for child, pipe in children:
         with os.fdopen(pipe, "rb") as file:
@@ -182,10 +205,24 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
     findings = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
     milliseconds = totals.pop("milliseconds", 0) / max(1, totals["asked"])
     counts = {
-        name: totals[name] for name in ("wrong", "asked", "citations", "documents", "changes", "deleted", "changed_meanwhile")
+        name: totals[name]
+        for name in (
+            "wrong",
+            "asked",
+            "citations",
+            "documents",
+            "changes",
+            "deleted",
+            "changed_meanwhile",
+        )
     }
     made = {"seconds": round(seconds), "writers": writers, "readers": readers, **counts}
-    return made | {"mean_milliseconds": round(milliseconds, 1), "errors": errors, "doctor": findings, "seed": seed}
+    return made | {
+        "mean_milliseconds": round(milliseconds, 1),
+        "errors": errors,
+        "doctor": findings,
+        "seed": seed,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -201,7 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = json.dumps(result, indent=1) + "\n"
     asked.out.write_text(text) if asked.out else print(text, end="")
     if result["wrong"] or result["errors"] or result["doctor"]:
-        print(f"left to look at: {root}", *result["errors"], *result["doctor"], sep="\n", file=sys.stderr)  # type: ignore[misc]
+        print(
+            f"left to look at: {root}",
+            *result["errors"],
+            *result["doctor"],
+            sep="\n",
+            file=sys.stderr,
+        )  # type: ignore[misc]
         return 1
     shutil.rmtree(root)
     return 0

@@ -1,9 +1,10 @@
 """Whether both stores answer alike: python -m eval.chaos.stores postgresql://… [OUT.json] [EVERY]
 
-Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both every question of
-eval/gold/seeds.jsonl (or one in EVERY), and prints JSON: how many questions found the same passages in the same order, and got
-the same answer, citations, alternatives and reason. Where both found the same passages they are read once. RAG_* variables set
-the reader and the rest. Exits with 1 if less than 99 % did.
+Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both
+every question of eval/gold/seeds.jsonl (or one in EVERY), and prints JSON: how many questions found
+the same passages in the same order, and got the same answer, citations, alternatives and reason.
+Where both found the same passages they are read once. RAG_* variables set the reader and the rest.
+Exits with 1 if less than 99 % did.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from rag.store.migrate import migrate
 from rag.types import Answer, Hit, Passage, ReaderOutput, Span
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS = [json.loads(line)["question"] for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
+QUESTIONS = [
+    json.loads(line)["question"]
+    for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()
+]
 LEAST = 0.99
 _AT_ONCE = 8
 
@@ -47,22 +51,35 @@ class Once:
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         keys = [(question, tuple(hit.passage for hit in hits)) for question, hits in asked]
         new = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in self._known}
-        for (key, (_, hits)), read in zip(new.items(), self._reader.read_many(list(new.values())), strict=True):
+        for (key, (_, hits)), read in zip(
+            new.items(), self._reader.read_many(list(new.values())), strict=True
+        ):
             self._known[key] = [(hits.index(span.hit), span) for span in read.spans]
         found = zip(keys, asked, strict=True)
-        return [ReaderOutput([replace(span, hit=hits[place]) for place, span in self._known[key]]) for key, (_, hits) in found]
+        return [
+            ReaderOutput([replace(span, hit=hits[place]) for place, span in self._known[key]])
+            for key, (_, hits) in found
+        ]
 
 
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
-    """Over seeds/ in `folder`, and over the same index moved to the database; the models are shared."""
+    """Over seeds/ in `folder`, and over the same index moved to the database; the models are
+    shared.
+    """
     here, there = Settings.load(index=folder), Settings.load(store=dsn)
     embedder, reader = build.embedder(here), Once(build.reader(here))
-    local, shared = build.store(here, embedder, create=True), build.store(there, embedder, create=True)
+    local, shared = (
+        build.store(here, embedder, create=True),
+        build.store(there, embedder, create=True),
+    )
     Ingest(local, embedder, here.passage_tokens).run(find([ROOT / "seeds"]))
     migrate(local, shared)
     try:
-        yield build.assemble(here, local, embedder, reader), build.assemble(there, shared, embedder, reader)
+        yield (
+            build.assemble(here, local, embedder, reader),
+            build.assemble(there, shared, embedder, reader),
+        )
     finally:
         shared.close()
         local.close()
@@ -77,15 +94,28 @@ def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
 def said(answer: Answer) -> dict[str, object]:
     """What a person gets."""
     others = [(other.text, other.citations) for other in answer.alternatives]
-    return {"answer": answer.text, "citations": answer.citations, "alternatives": others, "reason": answer.reason}
+    return {
+        "answer": answer.text,
+        "citations": answer.citations,
+        "alternatives": others,
+        "reason": answer.reason,
+    }
 
 
 def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, Any]:
-    """Counts of what is the same, the largest difference of confidence, and the questions that differ."""
-    same = dict.fromkeys(["passages", "answer", "citations", "alternatives", "reason", "everything"], 0)
+    """Counts of what is the same, the largest difference of confidence, and the questions that
+    differ.
+    """
+    same = dict.fromkeys(
+        ["passages", "answer", "citations", "alternatives", "reason", "everything"], 0
+    )
     furthest, answered, different = 0.0, 0, []
-    for number, (ours, theirs) in enumerate(zip(*(answers(engine, questions) for engine in pair), strict=True)):
-        one, other = ({"passages": [hit.passage for hit in a.hits], **said(a)} for a in (ours, theirs))
+    for number, (ours, theirs) in enumerate(
+        zip(*(answers(engine, questions) for engine in pair), strict=True)
+    ):
+        one, other = (
+            {"passages": [hit.passage for hit in a.hits], **said(a)} for a in (ours, theirs)
+        )
         for name, value in one.items():
             same[name] += value == other[name]
         same["everything"] += one == other
@@ -95,13 +125,22 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
         if number % 50 == 49:
             print(number + 1, same, file=sys.stderr, flush=True)
     asked = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
-    return {**asked, "same": same, "largest_difference_of_confidence": round(furthest, 6), "different": different}
+    return {
+        **asked,
+        "same": same,
+        "largest_difference_of_confidence": round(furthest, 6),
+        "different": different,
+    }
 
 
 def main(dsn: str, out: str | None = None, every: str = "1") -> int:
     with tempfile.TemporaryDirectory() as folder, engines(Path(folder), dsn) as pair:
         stats = pair[1].store.stats()
-        found = {"documents": stats.documents, "passages": stats.passages, **compare(pair, QUESTIONS[:: int(every)])}
+        found = {
+            "documents": stats.documents,
+            "passages": stats.passages,
+            **compare(pair, QUESTIONS[:: int(every)]),
+        }
     print(text := json.dumps(found, indent=2))
     if out:
         Path(out).write_text(text + "\n")

@@ -48,8 +48,12 @@ def _rules(engine: Engine) -> dict[str, list[Patch]]:
     found: dict[str, list[Patch]] = {
         "type weight": [(engine, "confidence", plain)],
         "retrieval weight": [(engine, "confidence", replace(engine.confidence, retrieval=0.0))],
-        "whole addresses, brackets, units": [(compose, "whole", lambda text, start, end: (start, end))],
-        "the sentence before a pronoun": [(selection, "_with_antecedent", lambda taken, text: taken)],
+        "whole addresses, brackets, units": [
+            (compose, "whole", lambda text, start, end: (start, end))
+        ],
+        "the sentence before a pronoun": [
+            (selection, "_with_antecedent", lambda taken, text: taken)
+        ],
         "a second list": [(by_form, "_ANOTHER_LIST", 2.0)],
         "lists around sentences": [(by_form, "list_at", lambda text, start, end: [])],
         "span where forms are near": [(forms, "_NEAR", 2.0)],
@@ -91,13 +95,21 @@ def left_out(patches: Sequence[Patch]) -> Iterator[None]:
 def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> Figures:
     """Shares of all questions: exact match, F1, useful answers or right refusals, wrong answers;
     and the best candidate's."""
-    judged = [judge(question, shown(answer)) for question, answer in zip(questions, answers, strict=True)]
-    best = [answer.text or (answer.alternatives[0].text if answer.alternatives else None) for answer in answers]
+    judged = [
+        judge(question, shown(answer)) for question, answer in zip(questions, answers, strict=True)
+    ]
+    best = [
+        answer.text or (answer.alternatives[0].text if answer.alternatives else None)
+        for answer in answers
+    ]
     count = len(questions)
-    good = sum(j == ("useful" if q.answers else "refused") for j, q in zip(judged, questions, strict=True))
+    good = sum(
+        j == ("useful" if q.answers else "refused") for j, q in zip(judged, questions, strict=True)
+    )
     answerable = [(b, q) for b, q in zip(best, questions, strict=True) if q.answers]
     return {
-        "em": sum(exact(a.text, q.answers) for a, q in zip(answers, questions, strict=True)) / count,
+        "em": sum(exact(a.text, q.answers) for a, q in zip(answers, questions, strict=True))
+        / count,
         "f1": sum(f1(a.text, q.answers) for a, q in zip(answers, questions, strict=True)) / count,
         "good": good / count,
         "wrong": sum(j == "wrong" for j in judged) / count,
@@ -105,7 +117,9 @@ def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> Figures
     }
 
 
-def ablate(engine: Engine, questions: Sequence[Question], say: Callable[[str], object]) -> dict[str, Any]:
+def ablate(
+    engine: Engine, questions: Sequence[Question], say: Callable[[str], object]
+) -> dict[str, Any]:
     """The figures as shipped and, by rule, what leaving it out adds to each, in points of a
     hundred."""
     shipped = _answers(engine, questions)
@@ -119,12 +133,18 @@ def ablate(engine: Engine, questions: Sequence[Question], say: Callable[[str], o
         with left_out(patches):
             answers = _answers(engine, questions)
         after = figures(questions, answers)
-        changed = sum((a.text, a.citations) != (b.text, b.citations) for a, b in zip(shipped, answers, strict=True))
+        changed = sum(
+            (a.text, a.citations) != (b.text, b.citations)
+            for a, b in zip(shipped, answers, strict=True)
+        )
         made["left out"][name] = {
             "changed": changed,
             **{k: round(100 * (after[k] - base[k]), 2) for k in base},
         }
-        say(f"  {name:34} changed {changed:4}  " + "  ".join(f"{k} {100 * (after[k] - base[k]):+.2f}" for k in base))
+        say(
+            f"  {name:34} changed {changed:4}  "
+            + "  ".join(f"{k} {100 * (after[k] - base[k]):+.2f}" for k in base)
+        )
     return made
 
 
@@ -160,7 +180,9 @@ def _engine(settings: Settings, reader: str, cache: Path) -> Engine:
     show_default=True,
     help="What was read.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/ablations.json")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/ablations.json"
+)
 def main(
     indexes: tuple[str, ...],
     squad: Path | None,
@@ -176,7 +198,9 @@ def main(
         settings = Settings.load(index=Path(index), reader=reader)
         questions = sample(read_jsonl(ROOT / f"eval/gold/{name}.jsonl"), limit)
         click.echo(f"{name}: {len(questions)} questions", err=True)
-        made[name] = ablate(_engine(settings, reader, cache), questions, lambda line: click.echo(line, err=True))
+        made[name] = ablate(
+            _engine(settings, reader, cache), questions, lambda line: click.echo(line, err=True)
+        )
     if squad and squad.is_file():
         made[squad.name.split(".")[0]] = _squad(load(squad), reader, limit, cache)
     out.write_text(json.dumps({"reader": reader, "sets": made}, indent=1) + "\n", encoding="utf-8")
@@ -188,7 +212,9 @@ def _squad(gold: Gold, reader: str, limit: int | None, cache: Path) -> dict[str,
         fill(settings, gold.documents)
         questions = sample(gold.questions, limit)
         click.echo(f"{gold.name}: {len(questions)} questions", err=True)
-        return ablate(_engine(settings, reader, cache), questions, lambda line: click.echo(line, err=True))
+        return ablate(
+            _engine(settings, reader, cache), questions, lambda line: click.echo(line, err=True)
+        )
 
 
 if __name__ == "__main__":

@@ -62,13 +62,21 @@ class Example:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--support", type=Path, default=Path("../shared/data/claims/support.jsonl.gz"))
+    parser.add_argument(
+        "--support", type=Path, default=Path("../shared/data/claims/support.jsonl.gz")
+    )
     parser.add_argument("--gold", type=Path, default=Path("eval/gold/seeds.jsonl"))
-    parser.add_argument("--index", type=Path, default=Path("index"), help="index of the gold questions' documents")
+    parser.add_argument(
+        "--index", type=Path, default=Path("index"), help="index of the gold questions' documents"
+    )
     parser.add_argument("--per-set", type=int, default=160, help="public claims of a set")
     parser.add_argument("--made", type=int, default=500, help="claims made from gold questions")
-    parser.add_argument("--rows", type=Path, default=Path("claims-rows.jsonl"), help="what was read; not read again")
-    parser.add_argument("--compared", action="store_true", help="read nothing: for readers without verdicts")
+    parser.add_argument(
+        "--rows", type=Path, default=Path("claims-rows.jsonl"), help="what was read; not read again"
+    )
+    parser.add_argument(
+        "--compared", action="store_true", help="read nothing: for readers without verdicts"
+    )
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--report", type=Path, default=Path("eval/results/claims.json"))
     given = parser.parse_args()
@@ -126,7 +134,9 @@ def _observe(given: argparse.Namespace) -> None:
                 file.flush()
 
 
-def _public(given: argparse.Namespace, checker: Checker, embedder: Embedder) -> Iterator[dict[str, Any]]:
+def _public(
+    given: argparse.Namespace, checker: Checker, embedder: Embedder
+) -> Iterator[dict[str, Any]]:
     rows = held_out(given.support, given.per_set)
     rows += unrelated(rows)
     for at in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
@@ -159,7 +169,9 @@ def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     made = []
     for row, other in zip(rows, rows[3:], strict=False):
         if row["set"] == other["set"] and row["evidence"] != other["evidence"]:
-            made.append({**row, "evidence": other["evidence"], "label": "not_enough", "set": "unrelated"})
+            made.append(
+                {**row, "evidence": other["evidence"], "label": "not_enough", "set": "unrelated"}
+            )
     return made[::4]
 
 
@@ -245,12 +257,19 @@ _AGAINST_SIGNS = {"coverage": 1, "likeness": 1, "quoted": -1, "yes": -1, "unname
 other way about. 0: either way."""
 
 
-def _logistic(part: Sequence[Example], right: Sequence[bool], names: Sequence[str], by: str) -> Logistic:
+def _logistic(
+    part: Sequence[Example], right: Sequence[bool], names: Sequence[str], by: str
+) -> Logistic:
     """Every set and label weighs the same; of several stretches the one that speaks loudest counts.
 
     Weights keep their signs and are drawn towards the reader's own verdict.
     """
-    signs = {name: (_SUPPORT_SIGNS if by == "yes" else _AGAINST_SIGNS).get(name, -1 if by == "yes" else 1) for name in names}
+    signs = {
+        name: (_SUPPORT_SIGNS if by == "yes" else _AGAINST_SIGNS).get(
+            name, -1 if by == "yes" else 1
+        )
+        for name in names
+    }
     start = np.array([1.0 if name == by else 0.0 for name in names])
     by = by if by in names else "coverage"
     rows = [max(one.seen, key=lambda seen: seen[by]) for one in part]
@@ -267,8 +286,14 @@ def _logistic(part: Sequence[Example], right: Sequence[bool], names: Sequence[st
         return float((weight * np.logaddexp(0, -margin)).sum()) + pull
 
     bounds = [{1: (0, None), -1: (None, 0), 0: (None, None)}[signs[name]] for name in names]
-    found = minimize(loss, np.append(start * scale, 0.0), method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
-    weights = {name: round(float(w), 4) for name, w in zip(names, found[:-1] / scale, strict=True) if abs(w) > 1e-4}
+    found = minimize(
+        loss, np.append(start * scale, 0.0), method="L-BFGS-B", bounds=[*bounds, (None, None)]
+    ).x
+    weights = {
+        name: round(float(w), 4)
+        for name, w in zip(names, found[:-1] / scale, strict=True)
+        if abs(w) > 1e-4
+    }
     return Logistic(weights, round(float(found[-1]), 4))
 
 
@@ -280,7 +305,9 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
     close = np.array([one.set in KEPT_TRUE for one in part])
     group = np.array([one.set if one.set not in MADE else "made" for one in part])
     grid = np.arange(0.2, 0.86, 0.01)
-    allowed = [at for at in grid if not close.any() or (sure[close] < at).mean() <= _STRUCK] or [grid[0]]
+    allowed = [at for at in grid if not close.any() or (sure[close] < at).mean() <= _STRUCK] or [
+        grid[0]
+    ]
 
     sets = sorted({name for name in set(group) if len(set(right[group == name])) == 2})
 
@@ -289,13 +316,17 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
 
     worth = {at: value(at) for at in allowed}
     near = [at for at in allowed if worth[at] >= max(worth.values()) - 0.015]
-    return round(float(near[len(near) // 2]), 2)  # the middle of what is as good: few claims are noise
+    return round(
+        float(near[len(near) // 2]), 2
+    )  # the middle of what is as good: few claims are noise
 
 
 def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
     sure = np.array([_contradicted(one, model) for one in part])
     right = np.array([bool(one.contradicted) for one in part])
-    return round(float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(sure >= at, right))), 2)
+    return round(
+        float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(sure >= at, right))), 2
+    )
 
 
 def _contradicted(one: Example, model: Weighing) -> float:
@@ -307,7 +338,11 @@ MADE = ("quoted", "paraphrased", "value", "negated", "name")
 
 
 def _balanced(said: Any, right: Any) -> float:
-    rates = [float((said == right)[right == side].mean()) for side in (True, False) if (right == side).any()]
+    rates = [
+        float((said == right)[right == side].mean())
+        for side in (True, False)
+        if (right == side).any()
+    ]
     return sum(rates) / len(rates)
 
 
@@ -323,8 +358,14 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
         chosen = [one for one in part if one.set == name or (name == "made" and one.set in MADE)]
         if chosen:
             found[name] = _figures(chosen, model)
-    public = [row["balanced accuracy"] for name, row in found.items() if name not in (*MADE, "made")]
-    summary = {"balanced accuracy, mean of public sets": round(float(np.mean(public)), 4)} if public else {}
+    public = [
+        row["balanced accuracy"] for name, row in found.items() if name not in (*MADE, "made")
+    ]
+    summary = (
+        {"balanced accuracy, mean of public sets": round(float(np.mean(public)), 4)}
+        if public
+        else {}
+    )
     return {
         **summary,
         "support_from": model.support_from,
@@ -336,7 +377,9 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
 def _figures(chosen: Sequence[Example], model: Weighing) -> dict[str, Any]:
     support = np.array([max(model.supported(seen) for seen in one.seen) for one in chosen])
     against = np.array([_contradicted(one, model) for one in chosen])
-    said = (support >= model.support_from) & ((support >= against) | (against < model.contradict_from))
+    said = (support >= model.support_from) & (
+        (support >= against) | (against < model.contradict_from)
+    )
     right = np.array([one.supported for one in chosen])
     refuted = np.array([bool(one.contradicted) for one in chosen])
     seen = ~said & (against >= model.contradict_from)

@@ -1,15 +1,19 @@
 """Fit the confidence model: python -m eval.experiments.fit_confidence DATA OUT [RISK]
 
-DATA holds `squad-dev-36.json.gz`, and perhaps `covidqa.json.gz`. An index is made of whole articles: those of squad-dev-36 that
-the reader's recipe holds out, and some of the others to make finding hard. Questions on the held-out ones are asked as they are
-(SQuAD 2.0's unanswerable ones are near misses), and others with their own article filtered out of the corpus. The weight of
-retrieval and of the answer's type in ranking are those that put most right answers first, but for chance. The model is that of
-`rag.evaluation.calibration`. Its threshold: with RISK, the least confidence above which no larger share of the answers is wrong;
-otherwise the one that refuses as many questions as have no answer, so that precision and recall of refusing are equal. By weight
-28 % of the questions have no answer, and more of those are near misses, which people complain of, than absent.
+DATA holds `squad-dev-36.json.gz`, and perhaps `covidqa.json.gz`. An index is made of whole
+articles: those of squad-dev-36 that the reader's recipe holds out, and some of the others to make
+finding hard. Questions on the held-out ones are asked as they are (SQuAD 2.0's unanswerable ones
+are near misses), and others with their own article filtered out of the corpus. The weight of
+retrieval and of the answer's type in ranking are those that put most right answers first, but for
+chance. The model is that of `rag.evaluation.calibration`. Its threshold: with RISK, the least
+confidence above which no larger share of the answers is wrong; otherwise the one that refuses as
+many questions as have no answer, so that precision and recall of refusing are equal. By weight 28 %
+of the questions have no answer, and more of those are near misses, which people complain of, than
+absent.
 
-The report is of questions that the model was not fitted on: in domain by article (each article's by a model of the others);
-covidqa and the gold questions on seeds/ by the whole model, as sets unlike the fit. Prints and writes JSON.
+The report is of questions that the model was not fitted on: in domain by article (each article's by
+a model of the others); covidqa and the gold questions on seeds/ by the whole model, as sets unlike
+the fit. Prints and writes JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +35,18 @@ from rag.answering.confidence import Confidence
 from rag.answering.features import Asked
 from rag.engine import Asked as Question
 from rag.engine import Engine
-from rag.evaluation.calibration import Example, Table, auroc, bought, fit, held_back, risk_coverage, sure, table, threshold
+from rag.evaluation.calibration import (
+    Example,
+    Table,
+    auroc,
+    bought,
+    fit,
+    held_back,
+    risk_coverage,
+    sure,
+    table,
+    threshold,
+)
 from rag.evaluation.corpus import fill
 from rag.evaluation.squad import is_right
 from rag.filters import Condition
@@ -66,8 +81,12 @@ def documents(articles: Articles, prefix: str) -> list[Document]:
     return made
 
 
-def questions(articles: Articles, prefix: str, most: dict[str, int], rng: random.Random) -> Iterator[tuple[str, Example]]:
-    """(document, question without spans) of each kind, as many of every article as of the others, none asked twice."""
+def questions(
+    articles: Articles, prefix: str, most: dict[str, int], rng: random.Random
+) -> Iterator[tuple[str, Example]]:
+    """(document, question without spans) of each kind, as many of every article as of the others,
+    none asked twice.
+    """
     for number, article in enumerate(articles):
         asked = [qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
         rng.shuffle(asked)
@@ -81,22 +100,42 @@ def questions(articles: Articles, prefix: str, most: dict[str, int], rng: random
         ):
             for qa in chosen:
                 answers = tuple(answer["text"] for answer in qa["answers"]) if kind == "own" else ()
-                yield f"{prefix}{number}", Example(qa["question"].strip(), answers, (), f"{prefix}{number}", kind)
+                yield (
+                    f"{prefix}{number}",
+                    Example(qa["question"].strip(), answers, (), f"{prefix}{number}", kind),
+                )
 
 
 def ask(engine: Engine, asked: Sequence[tuple[str, Example]]) -> list[Example]:
-    """The questions with what the reader says to them; those whose document is to be absent with it filtered out."""
+    """The questions with what the reader says to them; those whose document is to be absent with it
+    filtered out.
+    """
     done: list[Example] = []
     for start in tqdm(range(0, len(asked), BATCH), unit="batch", disable=None):
         batch = asked[start : start + BATCH]
-        apart = [(Condition("document", "!=", name),) if example.kind == "absent" else None for name, example in batch]
-        found = engine.find_many([Question(example.question, None, f) for (_, example), f in zip(batch, apart, strict=True)])
-        read = engine.reader.read_many([(e.question, one.hits) for (_, e), one in zip(batch, found, strict=True)])
-        done += [dataclasses.replace(e, spans=tuple(r.spans)) for (_, e), r in zip(batch, read, strict=True)]
+        apart = [
+            (Condition("document", "!=", name),) if example.kind == "absent" else None
+            for name, example in batch
+        ]
+        found = engine.find_many(
+            [
+                Question(example.question, None, f)
+                for (_, example), f in zip(batch, apart, strict=True)
+            ]
+        )
+        read = engine.reader.read_many(
+            [(e.question, one.hits) for (_, e), one in zip(batch, found, strict=True)]
+        )
+        done += [
+            dataclasses.replace(e, spans=tuple(r.spans))
+            for (_, e), r in zip(batch, read, strict=True)
+        ]
     return done
 
 
-def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, reader: Reader) -> Engine:
+def engine_over(
+    found: Sequence[Document], folder: str, embedder: Embedder, reader: Reader
+) -> Engine:
     settings = Settings.load(index=Path(folder))
     store = build.store(settings, embedder, create=True)
     fill(found, store, embedder, settings.passage_tokens)
@@ -106,7 +145,9 @@ def engine_over(found: Sequence[Document], folder: str, embedder: Embedder, read
 def in_domain(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) -> list[Example]:
     seen, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     with tempfile.TemporaryDirectory() as folder:
-        corpus = documents(held_out, "own/") + documents(rng.sample(seen, min(DISTRACTORS, len(seen))), "other/")
+        corpus = documents(held_out, "own/") + documents(
+            rng.sample(seen, min(DISTRACTORS, len(seen))), "other/"
+        )
         engine = engine_over(corpus, folder, embedder, reader)
         found = ask(engine, list(questions(held_out, "own/", ASKED, rng)))
         engine.store.close()
@@ -117,7 +158,9 @@ def covid(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) ->
     articles = rng.sample(read_squad(data / "covidqa.json.gz"), 24)
     with tempfile.TemporaryDirectory() as folder:
         engine = engine_over(documents(articles, "covid/"), folder, embedder, reader)
-        found = ask(engine, list(questions(articles, "covid/", {"own": 72, "near": 0, "absent": 48}, rng)))
+        found = ask(
+            engine, list(questions(articles, "covid/", {"own": 72, "near": 0, "absent": 48}, rng))
+        )
         engine.store.close()
     return found
 
@@ -126,24 +169,38 @@ def seeds(embedder: Embedder, reader: Reader) -> list[Example]:
     """The gold questions on the shipped corpus; those without an answer are near misses."""
     gold = [json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
     gold = random.Random(0).sample(gold, min(GOLD_QUESTIONS, len(gold)))
-    made = [Example(g["question"], tuple(g["answers"]), (), g["id"], "own" if g["answers"] else "near") for g in gold]
+    made = [
+        Example(g["question"], tuple(g["answers"]), (), g["id"], "own" if g["answers"] else "near")
+        for g in gold
+    ]
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.load(index=Path(folder))
         store = build.store(settings, embedder, create=True)
-        Ingest(store, embedder, settings.passage_tokens).run(list(find([ROOT / "seeds"])), lambda *_: None)
-        found = ask(build.assemble(settings, store, embedder, reader), [("", example) for example in made])
+        Ingest(store, embedder, settings.passage_tokens).run(
+            list(find([ROOT / "seeds"])), lambda *_: None
+        )
+        found = ask(
+            build.assemble(settings, store, embedder, reader), [("", example) for example in made]
+        )
         store.close()
     return found
 
 
 def ranking(examples: Sequence[Example]) -> Confidence:
-    """The weights of retrieval and type that put most right answers first. What differs by less than `_CHANCE` of the questions
-    is equal; of equals, those that mind the type most, as words of the wrong kind are what people find absurd."""
+    """The weights of retrieval and type that put most right answers first. What differs by less
+    than `_CHANCE` of the questions is equal; of equals, those that mind the type most, as words of
+    the wrong kind are what people find absurd."""
     own = [example for example in examples if example.kind == "own"]
     kinds, retrievals = (6.0, 4.0, 3.0, 2.0, 1.0), (20.0, 10.0, 30.0, 5.0)
-    tried = [Confidence({}, 0.0, 0.5, retrieval, kind) for kind in kinds for retrieval in retrievals]
+    tried = [
+        Confidence({}, 0.0, 0.5, retrieval, kind) for kind in kinds for retrieval in retrievals
+    ]
     right = [sum(_first_is_right(example, model) for example in own) for model in tried]
-    return next(model for model, count in zip(tried, right, strict=True) if count >= max(right) - _CHANCE * len(own))
+    return next(
+        model
+        for model, count in zip(tried, right, strict=True)
+        if count >= max(right) - _CHANCE * len(own)
+    )
 
 
 def _first_is_right(example: Example, model: Confidence) -> bool:
@@ -151,8 +208,12 @@ def _first_is_right(example: Example, model: Confidence) -> bool:
     return bool(ranked) and is_right(ranked[0].spans[0].text, example.answers)
 
 
-def measured(examples: Sequence[Example], data: Table, confidence: Any, at: float) -> dict[str, Any]:
-    """What the threshold buys, and how well confidence tells answerable questions from each kind of unanswerable ones."""
+def measured(
+    examples: Sequence[Example], data: Table, confidence: Any, at: float
+) -> dict[str, Any]:
+    """What the threshold buys, and how well confidence tells answerable questions from each kind of
+    unanswerable ones.
+    """
     kinds = np.array([example.kind for example in examples])
     told = {
         f"auroc of answerable, {kind}": auroc(confidence[kinds == "own"], confidence[kinds == kind])
@@ -171,8 +232,11 @@ def fitted(data: Path, embedder: Embedder, reader: Reader, risk: float | None) -
     confidence = held_back(own, None, int(own.groups.max()) + 1)
     at = threshold(confidence, own, risk)
     report: dict[str, Any] = {
-        "rule": "refuses as many as have no answer" if risk is None else f"at most {risk:.0%} of the answers wrong",
-        "in domain, by article": measured(examples, own, confidence, at) | {"risk by coverage": risk_coverage(confidence, own)},
+        "rule": "refuses as many as have no answer"
+        if risk is None
+        else f"at most {risk:.0%} of the answers wrong",
+        "in domain, by article": measured(examples, own, confidence, at)
+        | {"risk by coverage": risk_coverage(confidence, own)},
     }
     unlike = {"seeds": seeds(embedder, reader)}
     if (data / "covidqa.json.gz").exists():

@@ -53,7 +53,9 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question asked in the form `model` weighs: the features, and whether the answer was useful."""
+    """A question asked in the form `model` weighs: the features, and whether the answer was
+    useful.
+    """
 
     set: str
     model: str
@@ -72,16 +74,24 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
         if model is None:
             continue
         recording = Recording()
-        engine.confidence = replace(engine.confidence, forms={"sentences": recording, "yes_no": recording})  # type: ignore[dict-item]
+        engine.confidence = replace(
+            engine.confidence, forms={"sentences": recording, "yes_no": recording}
+        )  # type: ignore[dict-item]
         (answer,) = engine.ask_many([Asked(question.text, form=form)])
         if recording.seen:
             right = bool(question.answers) and judge(question, shown(answer)) == "useful"
-            made.append(Example(name, model, recording.seen[0], right, bool(question.answers), question.group))
+            made.append(
+                Example(
+                    name, model, recording.seen[0], right, bool(question.answers), question.group
+                )
+            )
     return made
 
 
 def table(found: Sequence[Example]) -> Table:
-    names = {group: number for number, group in enumerate(dict.fromkeys(one.group for one in found))}
+    names = {
+        group: number for number, group in enumerate(dict.fromkeys(one.group for one in found))
+    }
     return Table(
         np.array([[one.features[name] for name in FEATURES] for one in found]),
         np.array([one.right for one in found]),
@@ -176,7 +186,9 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
     type=click.Path(path_type=Path, exists=True),
     help="Calibration file that gets the fitted models.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/forms-confidence.json")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/forms-confidence.json"
+)
 def main(
     indexes: tuple[str, ...],
     reader: str,
@@ -192,7 +204,9 @@ def main(
         settings = Settings.load(index=Path(index), reader=reader, forms="off", threshold=0.0)
         embedder = build.embedder(settings)
         kept = KeptReads(build.reader(settings), model_digest(reader), cache)
-        engine = build.assemble(replace(settings, threshold=-1.0), build.store(settings, embedder), embedder, kept)
+        engine = build.assemble(
+            replace(settings, threshold=-1.0), build.store(settings, embedder), embedder, kept
+        )
         found += examples(name, engine, read_jsonl(ROOT / f"eval/gold/{name}.jsonl"))
         click.echo(f"{name}: {kept.read_new} questions read", err=True)
     report: dict[str, Any] = {}

@@ -2,14 +2,16 @@
 
 usage: python -m eval.experiments.heads READER DATA [MOST] [--json]
 
-READER is a setting such as "accurate", or a folder; DATA a folder with the sets in qa/ and claims/; MOST the questions of
-each part (default 200). Prints one line a part:
+READER is a setting such as "accurate", or a folder; DATA a folder with the sets in qa/ and claims/;
+MOST the questions of each part (default 200). Prints one line a part:
 
-- squad: the six held-out articles of squad-dev-36, gold passages: EM and F1 of the best span on answerable questions, best
+- squad: the six held-out articles of squad-dev-36, gold passages: EM and F1 of the best span on
+  answerable questions, best
   F1 over all questions and AUROC of the best span's score (SQuAD 2.0).
 - boolq: the share of boolq-dev where the likelier of yes and no is right.
 - claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
-- sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest is one of the answer's.
+- sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest
+  is one of the answer's.
 """
 
 from __future__ import annotations
@@ -148,7 +150,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _tokenizer(reader: Reader) -> Any:
     plain = reader.tokenizer  # type: ignore[attr-defined]
-    return lambda texts, **_: {"input_ids": [e.ids for e in plain.encode_batch(texts, add_special_tokens=False)]}
+    return lambda texts, **_: {
+        "input_ids": [e.ids for e in plain.encode_batch(texts, add_special_tokens=False)]
+    }
 
 
 if __name__ == "__main__":

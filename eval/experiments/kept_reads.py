@@ -43,19 +43,28 @@ class KeptReads:
                     self._known[key] = {"key": key, **_packed(output, hits)}
                     file.write(json.dumps(self._known[key]) + "\n")
             self.read_new += len(new)
-        return [_unpacked(self._known[key], hits) for key, (_, hits) in zip(keys, asked, strict=True)]
+        return [
+            _unpacked(self._known[key], hits) for key, (_, hits) in zip(keys, asked, strict=True)
+        ]
 
     def _key(self, question: str, hits: Sequence[Hit]) -> str:
         places = [(hit.passage.in_context, round(hit.score, 4)) for hit in hits]
-        return hashlib.sha256(json.dumps([self._digest, question, places]).encode()).hexdigest()[:24]
+        return hashlib.sha256(json.dumps([self._digest, question, places]).encode()).hexdigest()[
+            :24
+        ]
 
 
 def _packed(output: ReaderOutput, hits: Sequence[Hit]) -> dict[str, Any]:
     place = {id(hit): number for number, hit in enumerate(hits)}
     return {
         "spans": [(place[id(s.hit)], s.start, s.end, round(s.score, 4)) for s in output.spans],
-        "sentences": [(place[id(s.hit)], s.start, s.end, round(s.score, 5)) for s in output.sentences],
-        "verdicts": [(place[id(v.hit)], round(v.yes, 5), round(v.no, 5), round(v.unsaid, 5)) for v in output.verdicts],
+        "sentences": [
+            (place[id(s.hit)], s.start, s.end, round(s.score, 5)) for s in output.sentences
+        ],
+        "verdicts": [
+            (place[id(v.hit)], round(v.yes, 5), round(v.no, 5), round(v.unsaid, 5))
+            for v in output.verdicts
+        ],
     }
 
 

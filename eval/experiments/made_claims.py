@@ -17,8 +17,12 @@ from rag.evaluation.gold import Question
 
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 _NUMBER = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w,]|\.\d)")
-_MONTHS = "January February March April May June July August September October November December".split()
-_HELPS = re.compile(r"\b(is|are|was|were|has|have|had|will|would|can|could|may|must|should)\b(?! not)")
+_MONTHS = (
+    "January February March April May June July August September October November December".split()
+)
+_HELPS = re.compile(
+    r"\b(is|are|was|were|has|have|had|will|would|can|could|may|must|should)\b(?! not)"
+)
 _PASSIVE = re.compile(
     r"(?P<asks>When|Where|In which (?:year|city|month)|What year) (?P<helps>was|were|is|are) "
     r"(?P<subject>the [\w -]+?|[A-Z][\w -]+?) (?P<rest>\w+(?:ed|en|wn|ld|de|nt|ut)\b.*)\?"
@@ -49,7 +53,9 @@ def made_claims(questions: Sequence[Question], seed: int = 7) -> list[Made]:
     return list(found.values())
 
 
-def _of(question: Question, sentence: str, document: str, known: Sequence[str], rng: random.Random) -> Iterator[Made]:
+def _of(
+    question: Question, sentence: str, document: str, known: Sequence[str], rng: random.Random
+) -> Iterator[Made]:
     yield Made(sentence, "quoted", True, document)
     told = statement(question.text, question.answers[0]) if question.answers else None
     if told:
@@ -70,7 +76,11 @@ def statement(question: str, answer: str) -> str | None:
     """Question and answer as one sentence; None where no rule is sure."""
     asked = _PASSIVE.fullmatch(question)
     if asked and (asked["asks"] == "Where" or re.search(r"\d", answer)):
-        where = "in " if asked["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer) else "on "
+        where = (
+            "in "
+            if asked["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
+            else "on "
+        )
         where = "" if re.match(r"(?:in|on|at|from|by)\b", answer, re.IGNORECASE) else where
         subject = asked["subject"][:1].upper() + asked["subject"][1:]
         return f"{subject} {asked['helps']} {asked['rest']} {where}{answer}."
@@ -106,7 +116,9 @@ def _swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str |
     if not mine:
         return None
     name = rng.choice(mine)
-    others = [o for o in known if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3]
+    others = [
+        o for o in known if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3
+    ]
     return sentence.replace(name, rng.choice(others), 1) if others else None
 
 

@@ -1,4 +1,5 @@
-"""Office files that LibreOffice wrote, from the texts of `seeds/`: DOCX (also by way of ODT), PPTX, XLSX, PDF and EPUB.
+"""Office files that LibreOffice wrote, from the texts of `seeds/`: DOCX (also by way of ODT), PPTX,
+XLSX, PDF and EPUB.
 
     python -m eval.experiments.office OUT
 
@@ -22,7 +23,9 @@ _TO_WRITER = "--infilter=HTML (StarWriter)"
 
 
 def make(out: Path) -> None:
-    """The files in `out`: each of another text of `seeds/`, so that what is found in one is found in one."""
+    """The files in `out`: each of another text of `seeds/`, so that what is found in one is found
+    in one.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -39,7 +42,16 @@ def make(out: Path) -> None:
 
 
 def _convert(source: Path, out: Path, to: str, *options: str) -> Path:
-    command = ["soffice", "--headless", *options, "--convert-to", to, "--outdir", str(out), str(source)]
+    command = [
+        "soffice",
+        "--headless",
+        *options,
+        "--convert-to",
+        to,
+        "--outdir",
+        str(out),
+        str(source),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     made = out / f"{source.stem}.{to.split(':')[0]}"
     if not made.exists():
@@ -55,12 +67,18 @@ def _source(name: str) -> str:
 def _sections(name: str) -> list[tuple[str, list[str]]]:
     """(heading, sentences) of each section."""
     parts = re.split(r"^#+ (.*)$", _source(name), flags=re.MULTILINE)[1:]
-    return [(title, re.split(r"(?<=\.)\s+(?=[A-Z])", text.strip())) for title, text in zip(parts[::2], parts[1::2], strict=True)]
+    return [
+        (title, re.split(r"(?<=\.)\s+(?=[A-Z])", text.strip()))
+        for title, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 def _html(work: Path, name: str) -> Path:
     path = work / f"{name}.html"
-    path.write_text(f"<html><head><meta charset='utf-8'></head><body>{MarkdownIt().render(_source(name))}</body></html>")
+    path.write_text(
+        f"<html><head><meta "
+        f"charset='utf-8'></head><body>{MarkdownIt().render(_source(name))}</body></html>"
+    )
     return path
 
 
@@ -80,7 +98,9 @@ def _rows(work: Path, name: str) -> Path:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["Section", "Statement"])
-        writer.writerows([title, sentence] for title, sentences in _sections(name) for sentence in sentences)
+        writer.writerows(
+            [title, sentence] for title, sentences in _sections(name) for sentence in sentences
+        )
     return path
 
 

@@ -4,8 +4,9 @@
     python -m eval.gold.technical FOLDER sqlite3-doc_*.deb apache2-doc_*.deb python3.13-doc_*.deb
     rag eval eval/gold/technical.jsonl --corpus FOLDER
 
-FOLDER gets sqlite/, apache/ and python/ with about a hundred chosen pages, as they are in the packages (Debian 13). Their
-texts stay in the packages: the project holds questions and the sentences that answer them.
+FOLDER gets sqlite/, apache/ and python/ with about a hundred chosen pages, as they are in the
+packages (Debian 13). Their texts stay in the packages: the project holds questions and the
+sentences that answer them.
 """
 
 from __future__ import annotations
@@ -17,31 +18,44 @@ import sys
 import tempfile
 from pathlib import Path
 
-# The folder in the corpus: where the package keeps its pages, and which of them are taken (without ".html").
+# The folder in the corpus: where the package keeps its pages, and which of them are taken (without
+# ".html").
 PAGES = {
     "sqlite": (
         "usr/share/doc/sqlite3",
-        "about appfileformat autoinc backup cli csv datatype3 faq fasterthanfs foreignkeys gencol howtocorrupt inmemorydb "
-        "intern-v-extern-blob isolation lang_datefunc lang_transaction lang_upsert lang_vacuum limits mmap nulls pragma "
-        "quickstart quirks recovery rescode security serverless stricttables tempfiles threadsafe undoredo uri wal "
+        "about appfileformat autoinc backup cli csv datatype3 faq fasterthanfs foreignkeys gencol "
+        "howtocorrupt inmemorydb "
+        "intern-v-extern-blob isolation lang_datefunc lang_transaction lang_upsert lang_vacuum "
+        "limits mmap nulls pragma "
+        "quickstart quirks recovery rescode security serverless stricttables tempfiles threadsafe "
+        "undoredo uri wal "
         "whentouse whynotgit withoutrowid zeroconf",
     ),
     "apache": (
         "usr/share/doc/apache2-doc/manual/en",
         "configuring custom-error dns-caveats getting-started glossary logs sections server-wide "
-        "stopping suexec urlmapping howto/access howto/auth howto/cgi howto/htaccess howto/http2 howto/public_html "
-        "howto/reverse_proxy howto/ssi misc/password_encryptions misc/perf-tuning misc/security_tips mod/mod_deflate "
-        "mod/mod_dir mod/mod_expires mod/mod_status mod/mod_userdir programs/ab programs/apachectl programs/htcacheclean "
-        "programs/htpasswd programs/rotatelogs rewrite/avoid rewrite/flags rewrite/intro ssl/ssl_faq ssl/ssl_howto "
+        "stopping suexec urlmapping howto/access howto/auth howto/cgi howto/htaccess howto/http2 "
+        "howto/public_html "
+        "howto/reverse_proxy howto/ssi misc/password_encryptions misc/perf-tuning "
+        "misc/security_tips mod/mod_deflate "
+        "mod/mod_dir mod/mod_expires mod/mod_status mod/mod_userdir programs/ab "
+        "programs/apachectl programs/htcacheclean "
+        "programs/htpasswd programs/rotatelogs rewrite/avoid rewrite/flags rewrite/intro "
+        "ssl/ssl_faq ssl/ssl_howto "
         "vhosts/examples vhosts/fd-limits vhosts/ip-based vhosts/name-based",
     ),
     "python": (
         "usr/share/doc/python3.13/html",
-        "faq/design faq/general faq/gui faq/library faq/windows howto/sockets howto/sorting howto/unicode howto/urllib2 "
-        "library/base64 library/bisect library/configparser library/filecmp library/fnmatch library/getpass library/glob "
-        "library/graphlib library/heapq library/json library/queue library/sched library/secrets library/statistics "
-        "library/tempfile library/textwrap library/timeit library/tomllib library/uuid library/venv library/zipapp "
-        "tutorial/appetite tutorial/controlflow tutorial/datastructures tutorial/errors tutorial/floatingpoint "
+        "faq/design faq/general faq/gui faq/library faq/windows howto/sockets howto/sorting "
+        "howto/unicode howto/urllib2 "
+        "library/base64 library/bisect library/configparser library/filecmp library/fnmatch "
+        "library/getpass library/glob "
+        "library/graphlib library/heapq library/json library/queue library/sched library/secrets "
+        "library/statistics "
+        "library/tempfile library/textwrap library/timeit library/tomllib library/uuid "
+        "library/venv library/zipapp "
+        "tutorial/appetite tutorial/controlflow tutorial/datastructures tutorial/errors "
+        "tutorial/floatingpoint "
         "tutorial/inputoutput tutorial/interpreter tutorial/modules tutorial/stdlib tutorial/venv",
     ),
 }
@@ -54,7 +68,10 @@ def collect(root: Path, folder: Path) -> int:
         for page in pages.split():
             source = root / place / f"{page}.html"
             if not source.is_file():
-                raise SystemExit(f"{source.relative_to(root)} is missing; give all three packages, as Debian 13 has them")
+                raise SystemExit(
+                    f"{source.relative_to(root)} is missing; give all three packages, as Debian "
+                    f"13 has them"
+                )
             target = folder / name / f"{page}.html"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
@@ -63,16 +80,24 @@ def collect(root: Path, folder: Path) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the folder that technical.jsonl is asked on.")
+    parser = argparse.ArgumentParser(
+        description="Make the folder that technical.jsonl is asked on."
+    )
     parser.add_argument("folder", type=Path, help="made if it does not exist")
-    parser.add_argument("packages", nargs="+", type=Path, help="the .deb files of the three packages")
+    parser.add_argument(
+        "packages", nargs="+", type=Path, help="the .deb files of the three packages"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         for package in given.packages:
-            unpacked = subprocess.run(["dpkg-deb", "-x", package, root], capture_output=True, text=True)
+            unpacked = subprocess.run(
+                ["dpkg-deb", "-x", package, root], capture_output=True, text=True
+            )
             if unpacked.returncode:
                 raise SystemExit(f"{package} cannot be unpacked: {unpacked.stderr.strip()}")
-        print(f"{collect(Path(root), given.folder)} pages copied to {given.folder}", file=sys.stderr)
+        print(
+            f"{collect(Path(root), given.folder)} pages copied to {given.folder}", file=sys.stderr
+        )
 
 
 if __name__ == "__main__":

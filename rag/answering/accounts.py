@@ -1,4 +1,6 @@
-"""Accounts that a text itself sets side by side: "the ministry reported 627 dead, while the foundation gave 1,060"."""
+"""Accounts that a text itself sets side by side: "the ministry reported 627 dead, while the
+foundation gave 1,060".
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,16 @@ from rag.english.sentences import Offsets, split_sentences
 from rag.english.text import content_words
 
 DIFFER = re.compile(
-    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start)|"
-    r"some (?:profiles|sources|accounts|authors|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
+    r"\b(?:others?|differs?|disagrees?|disagreement|disputed|some (?:\w+ "
+    r")?(?:say|give|put|count|place|date|speak|start)|"
+    r"some (?:profiles|sources|accounts|authors|reports)"
+    r"|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
     re.IGNORECASE,
 )
 """Words by which a text says that accounts differ."""
 TELLS = re.compile(
-    r"\b(?:said|says|say|counted|counts?|(?<!\bbe )(?<!\bbeen )reported|reports?|claimed|claims?|estimated|estimates?|spoke of|"
+    r"\b(?:said|says|say|counted|counts?|(?<!\bbe )(?<!\bbeen "
+    r")reported|reports?|claimed|claims?|estimated|estimates?|spoke of|"
     r"speaks? of|gave|gives?|given|puts?|places?|dates|lists?|[Aa]ccording to|others?)\b"
 )
 """Words by which a sentence says whose account it gives."""
@@ -30,21 +35,25 @@ _BY_COUNT = re.compile(
 )
 _PLACED = re.compile(r"\b(?:[Ii]n|[Aa]t|[Ff]rom|[Nn]ear) (?:the )?(?P<name>[A-Z]\w+)")
 _MONTHS = frozenset(
-    "january february march april may june july august september october november december spring summer autumn winter".split()
+    "january february march april may june july august september october november december spring "
+    "summer autumn winter".split()
 )
 _FIGURE = re.compile(
-    r"(?<![\w.,])(?:US\$|[$€£])?\d+(?:[.,]\d+)*(?![\w])(?:\s(?:hundred|thousand|million|billion|trillion)\b)?"
+    r"(?<![\w.,])(?:US\$|[$€£])?\d+(?:[.,]\d+)*(?![\w])(?:\s(?:hundred"
+    r"|thousand|million|billion|trillion)\b)?"
     r"(?:\s?%|\s(?:per ?cent|(?:nautical |square |cubic )?[a-z]+)\b)?"
 )
 _NO_UNIT = re.compile(
-    r"\s(?:[a-z]{1,3}|from|with|into|were|have|that|when|than|also|over|while|after|before|since|during|until|under|dead|killed|"
+    r"\s(?:[a-z]{1,3}|from|with|into|were|have|that|when"
+    r"|than|also|over|while|after|before|since|during|until|under|dead|killed|"
     r"wounded|injured)$"
 )
 
 
 def told_beside(asked: Asked, text: str, start: int, end: int) -> list[Offsets]:
-    """Where the sentences around the answer `text[start:end]` tell what others say instead of it, for a question that wants a
-    date or a figure; nothing unless the answer is told as someone's account too, or the text says that accounts differ."""
+    """Where the sentences around the answer `text[start:end]` tell what others say instead of it,
+    for a question that wants a date or a figure; nothing unless the answer is told as someone's
+    account too, or the text says that accounts differ."""
     sentences = split_sentences(text)
     at = next((n for n, (_, last) in enumerate(sentences) if start < last), None)
     if at is None:
@@ -73,7 +82,9 @@ def _told(kind: str, text: str, sentence: Offsets) -> Iterator[Offsets]:
         until = min(told[number + 1] if number + 1 < len(told) else end, after + _REACH)
         yield from [value for value in values if after <= value[0] < until][:1]
     for match in _BY_COUNT.finditer(text, start, end):
-        yield from [value for value in values if match.start() - _REACH < value[1] <= match.start()][-1:]
+        yield from [
+            value for value in values if match.start() - _REACH < value[1] <= match.start()
+        ][-1:]
 
 
 def _values(kind: str, text: str, start: int, end: int) -> Iterator[Offsets]:
@@ -89,12 +100,15 @@ def _values(kind: str, text: str, start: int, end: int) -> Iterator[Offsets]:
                 yield match.start(), match.start() + len(words)
 
 
-_SUBJECT = re.compile(r"(?P<name>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*),? (?:was|were|is|are|has|had|became)\b")
+_SUBJECT = re.compile(
+    r"(?P<name>[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*),? (?:was|were|is|are|has|had|became)\b"
+)
 
 
 def of_another(asked: Asked, text: str, sentence: Offsets, first: str) -> bool:
-    """Whether a sentence of `text` tells something else than the sentence `first`: it names a place, but not the one asked about,
-    or its subject is someone whom neither the question nor `first` names."""
+    """Whether a sentence of `text` tells something else than the sentence `first`: it names a
+    place, but not the one asked about, or its subject is someone whom neither the question nor
+    `first` names."""
     told = text[slice(*sentence)]
     here, wanted = places(told), places(asked.text)
     if here and wanted and not here & wanted:
@@ -102,7 +116,9 @@ def of_another(asked: Asked, text: str, sentence: Offsets, first: str) -> bool:
     subject = _SUBJECT.match(told)
     if not subject or content_words(subject["name"]) & (asked.words | content_words(first)):
         return False
-    return " " in subject["name"] or bool(re.search(rf"[a-z,] {re.escape(subject['name'])}\b", text))
+    return " " in subject["name"] or bool(
+        re.search(rf"[a-z,] {re.escape(subject['name'])}\b", text)
+    )
 
 
 def places(sentence: str) -> set[str]:

@@ -1,4 +1,6 @@
-"""From spans to an answer: what says the same is one answer with several citations; below the threshold nothing is said."""
+"""From spans to an answer: what says the same is one answer with several citations; below the
+threshold nothing is said.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Rule:
     threshold: float
     alternatives: int
     calibrated: bool = True
-    """Whether the threshold is the calibration's, which has one for each form, or a person's, for all forms."""
+    """Whether the threshold is the calibration's, which has one for each form, or a person's, for
+    all forms.
+    """
 
 
 def compose(
@@ -39,22 +43,39 @@ def compose(
     rule: Rule,
     timings: Mapping[str, float],
 ) -> Answer:
-    """The best candidate if its confidence reaches the threshold; otherwise nothing, and why. `document` finds one by id."""
+    """The best candidate if its confidence reaches the threshold; otherwise nothing, and why.
+    `document` finds one by id.
+    """
     asked = Asked.of(question)
     ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
     if not ranked:
-        return Answer(question, None, 0.0, (), (), tuple(hits), "no passage in the index is relevant", timings)
+        return Answer(
+            question, None, 0.0, (), (), tuple(hits), "no passage in the index is relevant", timings
+        )
     given = [
-        _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked))) for c in ranked[: rule.alternatives + 1]
+        _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked)))
+        for c in ranked[: rule.alternatives + 1]
     ]
     best, rest = given[0], tuple(given[1:])
     if best.confidence < rule.threshold:
-        reason = f'the likeliest answer, "{best.text}", reaches a confidence of {best.confidence:.2f}, below {rule.threshold:.2f}'
-        return Answer(question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings)
-    answer = Answer(question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings)
+        reason = (
+            f'the likeliest answer, "{best.text}", reaches a confidence of '
+            f"{best.confidence:.2f}, below {rule.threshold:.2f}"
+        )
+        return Answer(
+            question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings
+        )
+    answer = Answer(
+        question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings
+    )
     conflicts, parts = (
         tuple(_alternative(_cite(c, document), sure) for c, sure in found)
-        for found in beside(asked, ranked, lambda c, others: rule.confidence(features(asked, c, others)), rule.threshold)
+        for found in beside(
+            asked,
+            ranked,
+            lambda c, others: rule.confidence(features(asked, c, others)),
+            rule.threshold,
+        )
     )
     typed = typed_value(asked, ranked[0].spans[0], document)
     return replace(answer, documents=best.documents, conflicts=conflicts, parts=parts, value=typed)
@@ -66,7 +87,9 @@ def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
     start, end = enclosing_sentence(text, span.start, span.end)
     found = document(span.hit.passage.document_id)
     day = document_date(found.metadata, found.text) if found else None
-    typed = value(asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day))
+    typed = value(
+        asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day)
+    )
     if asked.kind == "polar" and typed is None:
         yes = says_below(asked.text, text, span.hit.passage.context)
         typed = None if yes is None else Value("boolean", text[start:end], yes=yes)
@@ -78,7 +101,9 @@ def _alternative(citations: tuple[Citation, ...], sure: float) -> Alternative:
 
 
 def independent(citations: Sequence[Citation]) -> int:
-    """How many sources there are: a copy of a file, or another with the very same sentence, is not a second one."""
+    """How many sources there are: a copy of a file, or another with the very same sentence, is not
+    a second one.
+    """
     digests, sentences, count = set[str](), set[str](), 0
     for citation in citations:
         sentence = " ".join(citation.sentence.casefold().split())
@@ -89,7 +114,9 @@ def independent(citations: Sequence[Citation]) -> int:
 
 
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
-    """A citation a place, best first; a passage that no longer stands in its document is not cited."""
+    """A citation a place, best first; a passage that no longer stands in its document is not
+    cited.
+    """
     made: dict[tuple[str, int], Citation] = {}
     for span in candidate.supporting:
         found = document(span.hit.passage.document_id)
@@ -106,7 +133,9 @@ def cite(span: Span, document: Document) -> Citation | None:
     start, end = (passage.start + at for at in inside)
     if document.text[passage.start : passage.end] != passage.text:
         return None
-    first, last = (passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end))
+    first, last = (
+        passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
+    )
     return Citation(
         document.id,
         document.title,
@@ -120,5 +149,8 @@ def cite(span: Span, document: Document) -> Citation | None:
         last,
         document.text[first:last],
         document.page(start),
-        tuple(Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1]) for p in span.hit.copies),
+        tuple(
+            Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
+            for p in span.hit.copies
+        ),
     )

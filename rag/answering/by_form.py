@@ -25,7 +25,10 @@ _COMPARED = 0.15
 _BOUND = 0.5
 """Least score of the sentence after the one that says yes or no, which may bind it."""
 UNSAID = "the documents do not say yes or no to it"
-ALL_NEEDED = "it takes all passages to answer this, a sum, a count or a comparison over everything, and only the nearest are read"
+ALL_NEEDED = (
+    "it takes all passages to answer this, a sum, a count or a comparison over "
+    "everything, and only the nearest are read"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class Read:
     sides: tuple[str, ...] = ()
 
 
-def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]) -> Answer:
+def answer(
+    read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]
+) -> Answer:
     """The answer in the form that is wanted, or in the nearest one that what was read allows; or
     why there is none."""
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
@@ -50,7 +55,9 @@ def answer(read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping
     return made or replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
 
 
-def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+def _in_form(
+    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+) -> Answer | None:
     """None where only the span is left."""
     if read.form == "comparison" and len(read.sides) == 2:
         return _comparison(read, spans)
@@ -59,7 +66,9 @@ def _in_form(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormCon
     return _quoted(read, spans, rule, models)
 
 
-def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer | None:
+def _quoted(
+    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+) -> Answer | None:
     """Sentences, or the list around them."""
     found = _scored(read)
     if not found:
@@ -67,7 +76,9 @@ def _quoted(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConf
         confidence, least = spans.confidence, rule.threshold
     else:
         model = models.get(read.form) or models["sentences"]
-        confidence = model(form_confidence.of_sentences(read.question, found, spans.confidence, read.hits))
+        confidence = model(
+            form_confidence.of_sentences(read.question, found, spans.confidence, read.hits)
+        )
         least = model.threshold if rule.calibrated else rule.threshold
     if not found:
         return None
@@ -118,10 +129,14 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
 
 
 def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer:
-    """From the verdict of the passage that is surest of one, with the sentence there that says so."""
+    """From the verdict of the passage that is surest of one, with the sentence there that
+    says so.
+    """
     verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
     model = models["yes_no"]
-    confidence = model(form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence))
+    confidence = model(
+        form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence)
+    )
     least = model.threshold if rule.calibrated else rule.threshold
     pieces = _said_by(read, verdict)
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
@@ -208,7 +223,11 @@ def refused(
     """No answer in this form; what came `nearest` is an alternative."""
     sure = spans.confidence if confidence is None else confidence
     near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
-    best = (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),) if spans.text else ()
+    best = (
+        (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),)
+        if spans.text
+        else ()
+    )
     return replace(
         spans,
         text=None,
@@ -231,7 +250,9 @@ def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
     if form == "overview":
         return made
     labels = [piece.label for piece in about.pieces]
-    return replace(made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more)
+    return replace(
+        made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more
+    )
 
 
 def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:
@@ -240,4 +261,7 @@ def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:
 
 def _unsure(text: str, confidence: float, least: float) -> str:
     shown = text if len(text) <= 80 else text[:79] + "…"
-    return f'the likeliest answer, "{shown}", reaches a confidence of {confidence:.2f}, below {least:.2f}'
+    return (
+        f'the likeliest answer, "{shown}", reaches a confidence of {confidence:.2f}, below '
+        f"{least:.2f}"
+    )

@@ -18,7 +18,10 @@ MOST = 20
 """Documents that are named."""
 _CANDIDATES = 2000
 """Passages in which what is mentioned is looked for."""
-_DOCUMENTS = r"(?:documents?|files?|papers?|notes?|pages?|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
+_DOCUMENTS = (
+    r"(?:documents?|files?|papers?|notes?|pages?"
+    r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
+)
 _MENTION = re.compile(
     rf"\b{_DOCUMENTS}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|"
     r"refer(?:s|ring)? to|talks? about|"
@@ -28,20 +31,24 @@ _MENTION = re.compile(
     re.IGNORECASE,
 )
 _WHERE = re.compile(
-    r"\bwhere (?:is|are|do(?:es)?)\s+(?P<what>[^?]+?)\s+(?:mentioned|described|discussed|covered)\b",
+    r"\bwhere (?:is|are|do(?:es)?)\s+(?P<what>[^?]+?)\s+(?:mentioned"
+    r"|described|discussed|covered)\b",
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(
-    rf"\b{_DOCUMENTS}\b\s+(?:is|are|was|were)\s+(?P<what>[^?]+?)\s+(?:mentioned|described|discussed|covered|named)\b",
+    rf"\b{_DOCUMENTS}\b\s+(?:is|are|was|were)\s+(?P<what>[^?]+?)\s+(?:mentioned"
+    rf"|described|discussed|covered|named)\b",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\b(?:how many|number of|count)\b", re.IGNORECASE)
 _AUTHOR = re.compile(
-    r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor of\b|\bwritten by whom\b",
+    r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor "
+    r"of\b|\bwritten by whom\b",
     re.IGNORECASE,
 )
 _DATED = re.compile(
-    r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|modified)\b|\bdate of\b",
+    r"\bwhen (?:was|were)\b.*\b(?:written|published|created"
+    r"|sent|issued|dated|updated|modified)\b|\bdate of\b",
     re.IGNORECASE,
 )
 _QUOTES = re.compile(r"[\"“](.+?)[\"”]")
@@ -71,7 +78,9 @@ class Catalogued:
     more: int = 0
 
 
-def catalogue(question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]) -> Catalogued | None:
+def catalogue(
+    question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
+) -> Catalogued | None:
     """What titles, metadata and counts say; None if they do not, or if it is not certain what is
     asked. `listed`: the documents that the filter leaves, without their text."""
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
@@ -95,7 +104,8 @@ def _bare(what: str) -> str:
         flags=re.IGNORECASE,
     )
     what = re.sub(
-        r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents|index|collection|library|files|archive)\s*$",
+        r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents"
+        r"|index|collection|library|files|archive)\s*$",
         "",
         what,
     )
@@ -117,12 +127,20 @@ def _metadata(
 ) -> Catalogued | None:
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
-    value = next((document.metadata[key] for key in keys if document.metadata.get(key)), "") if document else ""
+    value = (
+        next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
+        if document
+        else ""
+    )
     return Catalogued(value, [_first(document)]) if document and value else None
 
 
-def _mentioning(what: str, count: bool, library: Library, listed: Sequence[Document]) -> Catalogued | None:
-    """The documents that hold the words, the phrase first; each with its first sentence that does."""
+def _mentioning(
+    what: str, count: bool, library: Library, listed: Sequence[Document]
+) -> Catalogued | None:
+    """The documents that hold the words, the phrase first; each with its first sentence that
+    does.
+    """
     allowed = {document.id for document in listed}
     ids = [number for number, _ in library.lexical(what, _CANDIDATES)]
     passages = library.passages(ids)
@@ -131,10 +149,16 @@ def _mentioning(what: str, count: bool, library: Library, listed: Sequence[Docum
         passage = passages.get(number)
         if passage and passage.document_id in allowed:
             by_document.setdefault(passage.document_id, []).append(passage)
-    pieces = [piece for name, held in by_document.items() if (piece := _mention(what, library.document(name), held))]
+    pieces = [
+        piece
+        for name, held in by_document.items()
+        if (piece := _mention(what, library.document(name), held))
+    ]
     if not pieces:
         return None
-    return Catalogued(_counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST))
+    return Catalogued(
+        _counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST)
+    )
 
 
 def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Piece | None:
@@ -143,7 +167,9 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
     phrase = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
         begin = max(0, phrase.start() - 1000)
-        start, end = enclosing_sentence(document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin)
+        start, end = enclosing_sentence(
+            document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
+        )
         return Piece(quoted(document, begin + start, begin + end), label=document.title)
     wanted = content_words(what)
     for passage in passages:
@@ -160,7 +186,9 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Catalogue
     found = [document for one in listed[:MOST] if (document := library.document(one.id))]
     if not found:
         return None
-    return Catalogued(_counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST))
+    return Catalogued(
+        _counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST)
+    )
 
 
 def _counted(number: int) -> str:

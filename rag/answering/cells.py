@@ -1,4 +1,6 @@
-"""Which cell of a table's row a question asks for, by the headers that stand in the row ("Service: Repair | Guest price: 32")."""
+"""Which cell of a table's row a question asks for, by the headers that stand in the row ("Service:
+Repair | Guest price: 32").
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,16 @@ class _Cell:
     value: frozenset[str]
 
     def is_named(self, asked: Set[str]) -> bool:
-        """Whether most of it is what the question knows of the row, "Repair" in "What does a repair cost guests?"."""
+        """Whether most of it is what the question knows of the row, "Repair" in "What does a repair
+        cost guests?".
+        """
         return bool(self.value) and 2 * len(self.value & asked) > len(self.value)
 
 
 def asked_for(asked: Set[str], row: str, start: int, end: int) -> float:
-    """1 if this cell, `row[start:end]`, has words of the question in its header that no other's header has; -1 if another cell
-    has and this one has not; 0 otherwise, as outside of tables. Cells whose value the question names are not asked for."""
+    """1 if this cell, `row[start:end]`, has words of the question in its header that no other's
+    header has; -1 if another cell has and this one has not; 0 otherwise, as outside of tables.
+    Cells whose value the question names are not asked for."""
     if _BAR not in row:
         return 0.0
     headed = [cell for cell in _cells(row) if cell.header]
@@ -42,5 +47,9 @@ def _cells(row: str) -> Iterator[_Cell]:
     at = 0
     for cell in row.split(_BAR):
         header, colon, value = cell.partition(_COLON)
-        yield _Cell((at, at + len(cell)), content_words(header if colon else ""), content_words(value if colon else cell))
+        yield _Cell(
+            (at, at + len(cell)),
+            content_words(header if colon else ""),
+            content_words(value if colon else cell),
+        )
         at += len(cell) + len(_BAR)

@@ -32,7 +32,9 @@ _PATTERNS = [
         rf"\b{_two(_OTHERS)}",
     )
 ]
-_ASKS = re.compile(r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE)
+_ASKS = re.compile(
+    r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
+)
 _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
 
@@ -43,7 +45,11 @@ def named(question: str) -> tuple[str, ...]:
         match = pattern.search(question.strip())
         if match:
             one, other = (_bare(match[name]) for name in ("one", "other"))
-            if content_words(one) and content_words(other) and content_words(one) != content_words(other):
+            if (
+                content_words(one)
+                and content_words(other)
+                and content_words(one) != content_words(other)
+            ):
                 return one, other
     return ()
 
@@ -81,7 +87,9 @@ def sides(
     return chosen[0], chosen[1]
 
 
-def _fit(one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]) -> float:
+def _fit(
+    one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]
+) -> float:
     document = documents.get(one.document_id)
     if document is None:
         return 0.0
@@ -104,6 +112,8 @@ def from_spans(output: ReaderOutput) -> list[Sentence]:
         score = 1 / (1 + 2.0 ** ((top - span.score) / 2))
         found.setdefault(
             (passage.document_id, passage.start + start),
-            Sentence(passage.document_id, passage.start + start, passage.start + end, score, span.hit),
+            Sentence(
+                passage.document_id, passage.start + start, passage.start + end, score, span.hit
+            ),
         )
     return list(found.values())

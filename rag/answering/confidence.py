@@ -1,4 +1,6 @@
-"""How likely an answer is right: a logistic model over what the reader, retrieval and the other candidates say."""
+"""How likely an answer is right: a logistic model over what the reader, retrieval and the other
+candidates say.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ from rag.types import Span
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is given.
+    """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is
+    given.
 
-    `retrieval` and `type` weigh a passage's score, and whether the words are of the kind wanted, beside the reader's log-odds in
-    ranking answers. `risk` is the share of given answers that are expected to be wrong at the threshold, as far as it was
-    measured; `digest` the sha256 of the file.
+    `retrieval` and `type` weigh a passage's score, and whether the words are of the kind wanted,
+    beside the reader's log-odds in ranking answers. `risk` is the share of given answers that are
+    expected to be wrong at the threshold, as far as it was measured; `digest` the sha256 of the
+    file.
     """
 
     weights: Mapping[str, float]
@@ -35,29 +39,47 @@ class Confidence:
     risk: float | None = None
     digest: str = ""
     forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
-    """Models of the forms other than the span, by name; "sentences" and "yes_no" are always there."""
+    """Models of the forms other than the span, by name; "sentences" and "yes_no" are always
+    there.
+    """
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """A fitted model. Raises ModelError if the file is not one."""
         shipped = path.is_relative_to(SHIPPED)
-        again = f"{install_line()} --force-reinstall" if shipped else "fit it again: rag calibrate GOLD"
+        again = (
+            f"{install_line()} --force-reinstall" if shipped else "fit it again: rag calibrate GOLD"
+        )
         try:
             content = path.read_bytes()
             found: dict[str, Any] = json.loads(content)
             numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
             numbers["type"] = float(found.get("type", 0.0))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
-            forms = PLAIN | {str(name): FormConfidence.of(model) for name, model in found.get("forms", {}).items()}
+            forms = PLAIN | {
+                str(name): FormConfidence.of(model)
+                for name, model in found.get("forms", {}).items()
+            }
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelError(f"confidence model {path} cannot be read: {error}", again) from error
         unknown = sorted(set(weights) - set(FEATURES))
         if unknown:
-            raise ModelError(f"confidence model {path} weighs what is not known here: {', '.join(unknown)}", again)
-        return cls(weights, **numbers, risk=found.get("risk"), digest=hashlib.sha256(content).hexdigest(), forms=forms)
+            raise ModelError(
+                f"confidence model {path} weighs what is not known here: {', '.join(unknown)}",
+                again,
+            )
+        return cls(
+            weights,
+            **numbers,
+            risk=found.get("risk"),
+            digest=hashlib.sha256(content).hexdigest(),
+            forms=forms,
+        )
 
     def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
-        """What the spans say, best first; without those that only repeat a question which the text asks, if there are others."""
+        """What the spans say, best first; without those that only repeat a question which the text
+        asks, if there are others.
+        """
         answers = [span for span in spans if not repeats(asked, span)] or spans
         return candidates(answers, asked.kind, lambda span: self._score(asked, span))
 

@@ -1,4 +1,6 @@
-"""Why this answer, or none: what was found, how it was ranked, who agrees, and how sure it is, in plain words."""
+"""Why this answer, or none: what was found, how it was ranked, who agrees, and how sure it is, in
+plain words.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ _FORMS = {
 
 def explain(answer: Answer) -> list[str]:
     """Lines of plain words, the most telling first."""
-    return [line for part in (_outcome, _evidence, _agreement, _typed, _search) for line in part(answer)]
+    return [
+        line for part in (_outcome, _evidence, _agreement, _typed, _search) for line in part(answer)
+    ]
 
 
 def _outcome(answer: Answer) -> Iterator[str]:
@@ -88,16 +92,26 @@ def _evidence(answer: Answer) -> Iterator[str]:
         yield f"{where}."
         return
     hit = answer.hits[place]
-    legs = [f"{_nth(rank)} by {leg}" for rank, leg in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words")) if rank]
+    legs = [
+        f"{_nth(rank)} by {leg}"
+        for rank, leg in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words"))
+        if rank
+    ]
     found = f" ({', '.join(legs)})" if legs else ""
     which = f"the {_nth(place + 1)} passage found{found}"
-    yield f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."
+    yield (
+        f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."
+    )
 
 
 def _place(hits: tuple[Hit, ...], citation: Citation) -> int | None:
     for number, hit in enumerate(hits):
         passage = hit.passage
-        if passage.document_id == citation.document_id and passage.start <= citation.start and citation.end <= passage.end:
+        if (
+            passage.document_id == citation.document_id
+            and passage.start <= citation.start
+            and citation.end <= passage.end
+        ):
             return number
     return None
 
@@ -116,10 +130,16 @@ def _agreement(answer: Answer) -> Iterator[str]:
         yield f"Conflicts with: {_side(side)}."
     for part in answer.parts:
         yield f"Also found: {_side(part)}."
-    others = [o for o in answer.alternatives if all(o.text != s.text for s in (*answer.conflicts, *answer.parts))]
+    others = [
+        o
+        for o in answer.alternatives
+        if all(o.text != s.text for s in (*answer.conflicts, *answer.parts))
+    ]
     if others:
         following, place = others[0], others[0].citations[0].document_id
-        yield f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
+        yield (
+            f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
+        )
 
 
 def _side(side: Alternative) -> str:
@@ -138,9 +158,17 @@ def in_words(value: Value) -> str:
         return f'{"yes" if value.yes else "no"}, as "{value.text}" says'
     if value.iso and value.number is None:
         bound = f" ({value.bound})" if value.bound else ""
-        return f"{value.kind} {value.iso}{bound}" + (f": {value.resolved}" if value.resolved else "")
+        return f"{value.kind} {value.iso}{bound}" + (
+            f": {value.resolved}" if value.resolved else ""
+        )
     bounds = [f"{number:,.12g}" for number in (value.number, value.upper) if number is not None]
-    parts = (value.kind, value.bound, " to ".join(bounds), value.unit or "", f"({value.iso})" if value.iso else "")
+    parts = (
+        value.kind,
+        value.bound,
+        " to ".join(bounds),
+        value.unit or "",
+        f"({value.iso})" if value.iso else "",
+    )
     return " ".join(part for part in parts if part)
 
 
@@ -153,7 +181,8 @@ def _search(answer: Answer) -> Iterator[str]:
     count = f"{answer.read} of the {len(answer.hits)}" if answer.partial else f"{len(answer.hits)}"
     verb = "found, none of them read" if answer.form in ("overview", "catalogue") else "read"
     yield (
-        f"{count} passages of {_documents(documents)} were {verb}; the best by search is in {best.passage.document_id} "
+        f"{count} passages of {_documents(documents)} were {verb}; the best by search is in "
+        f"{best.passage.document_id} "
         f"(score {best.score:.2f})."
     )
 
@@ -163,5 +192,7 @@ def _documents(count: int) -> str:
 
 
 def _nth(number: int) -> str:
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    ending = (
+        "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    )
     return f"{number}{ending}"

@@ -47,7 +47,9 @@ PLAIN = {
 """Where no calibration says more: the reader's own probability."""
 
 
-def of_sentences(question: str, found: Sequence[Sentence], span: float, hits: Sequence[Hit]) -> dict[str, float]:
+def of_sentences(
+    question: str, found: Sequence[Sentence], span: float, hits: Sequence[Hit]
+) -> dict[str, float]:
     """Of the `found` sentences, best first. `top`: the log-odds of the first; `total`: the sum of
     the four best scores; `second`: the second's; `span`: the log-odds of the best span's
     confidence; `dense`, `lexical`: the passage's cosine, and its BM25 over the best one's;
@@ -66,7 +68,9 @@ def of_sentences(question: str, found: Sequence[Sentence], span: float, hits: Se
     }
 
 
-def of_verdict(question: str, verdict: Verdict, verdicts: Sequence[Verdict], span: float) -> dict[str, float]:
+def of_verdict(
+    question: str, verdict: Verdict, verdicts: Sequence[Verdict], span: float
+) -> dict[str, float]:
     """Of the surest verdict: `top`, the log-odds of what it says; `total` and `second`, the sum and
     the next best of the same said by others; `against`: the best probability of the contrary,
     negative; the rest as `of_sentences`."""
@@ -80,7 +84,9 @@ def of_verdict(question: str, verdict: Verdict, verdicts: Sequence[Verdict], spa
         "second": same[1] if len(same) > 1 else 0.0,
         "span": logit(span),
         **_retrieval(verdict.hit, [v.hit for v in verdicts]),
-        "coverage": coverage(content_words(question), f"{passage.context} {passage.text[first:last]}"),
+        "coverage": coverage(
+            content_words(question), f"{passage.context} {passage.text[first:last]}"
+        ),
         "against": -max(v.no if says_yes else v.yes for v in verdicts),
     }
 

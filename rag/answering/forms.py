@@ -84,7 +84,9 @@ def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np
 class FormClassifier:
     """A logistic regression over all classes."""
 
-    def __init__(self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds) -> None:
+    def __init__(
+        self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds
+    ) -> None:
         """`weights`: (classes, dim + 2 * cues); `bias`: (classes,)."""
         self._weights = weights
         self._bias = bias

@@ -11,7 +11,10 @@ from rag.english.sentences import Offsets
 
 MOST = 20
 """Items that are shown of one list."""
-_ITEM = re.compile(r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+)\S")
+_ITEM = re.compile(
+    r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ "
+    r"\t]+)\S"
+)
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
 _TAB = 8
@@ -64,7 +67,9 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
         indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
         kind = "item" if item else "text" if line.strip() else "blank"
         content = at + len(line) - len(line.lstrip())
-        yield _Line(at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–")
+        yield _Line(
+            at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–"
+        )
         at = end + 1
 
 
@@ -114,7 +119,11 @@ def _siblings(lines: Sequence[_Line], home: int) -> list[Offsets]:
 
 def _is_beside(lines: Sequence[_Line], number: int, home: int) -> bool:
     line = lines[number]
-    return line.kind == "item" and line.indent == lines[home].indent and line.ordered == lines[home].ordered
+    return (
+        line.kind == "item"
+        and line.indent == lines[home].indent
+        and line.ordered == lines[home].ordered
+    )
 
 
 def _ends(lines: Sequence[_Line], number: int, home: int) -> bool:

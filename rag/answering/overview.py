@@ -26,7 +26,9 @@ _MAJORITY = 0.5
 it."""
 _SHORT, _LONG = 25, 400
 """Characters of a sentence that says something, and of one that is not too much."""
-_ABOUT_ANY = frozenset("summa overv main point topic gist outli docum file page about descr expla paper repor cover".split())
+_ABOUT_ANY = frozenset(
+    "summa overv main point topic gist outli docum file page about descr expla paper repor cover".split()  # noqa: E501
+)
 
 Vectors = NDArray[np.float32]
 
@@ -52,7 +54,11 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     lowered = question.lower()
     named = {d.id: _named(d, asked, lowered) for d in listed}
     best = max(named, key=lambda name: named[name], default=None)
-    if best is not None and named[best] >= _NAMED and sum(value == named[best] for value in named.values()) == 1:
+    if (
+        best is not None
+        and named[best] >= _NAMED
+        and sum(value == named[best] for value in named.values()) == 1
+    ):
         return best
     if len(listed) == 1:
         return listed[0].id
@@ -62,11 +68,17 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
 def _named(document: Document, asked: frozenset[str], question: str) -> float:
     """How fully a question names a document, from 0; a file name that stands in it counts most."""
     path = PurePath(document.id)
-    if path.name.lower() in question or (len(path.stem) > 3 and re.search(rf"\b{re.escape(path.stem.lower())}\b", question)):
+    if path.name.lower() in question or (
+        len(path.stem) > 3 and re.search(rf"\b{re.escape(path.stem.lower())}\b", question)
+    ):
         return 2.0
     title = content_words(document.title) - _ABOUT_ANY
     stem = content_words(re.sub(r"[_-]+", " ", path.stem)) - _ABOUT_ANY
-    shares = [len(words & asked) / len(words) + 0.01 * len(words & asked) for words in (title, stem) if words]
+    shares = [
+        len(words & asked) / len(words) + 0.01 * len(words & asked)
+        for words in (title, stem)
+        if words
+    ]
     return max(shares, default=0.0)
 
 
@@ -78,7 +90,9 @@ def _majority(hits: Sequence[Hit]) -> str | None:
     return best if best is not None and totals[best] >= _MAJORITY * sum(totals.values()) else None
 
 
-def overview(document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embeds) -> list[Piece]:
+def overview(
+    document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embeds
+) -> list[Piece]:
     """A heading, where there is one, and a sentence for each section, in the document's order.
     `vectors`: (n, dim), of the `passages`."""
     if not passages:
@@ -86,7 +100,11 @@ def overview(document: Document, passages: Sequence[Passage], vectors: Vectors, 
     middle = vectors.mean(axis=0)
     parts = _parts(document, passages)
     central = [_central(passages, vectors, rows, middle) for _, rows in parts]
-    sentences = [(place, number) for number, passage in enumerate(central) for place in _sentences(document, passage)]
+    sentences = [
+        (place, number)
+        for number, passage in enumerate(central)
+        for place in _sentences(document, passage)
+    ]
     if not sentences:
         return []
     embedded = embedder.embed_passages([document.text[start:end] for (start, end), _ in sentences])
@@ -115,7 +133,11 @@ def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, l
         parts = _by_heading(paths, 1)[:MOST_SECTIONS] if deepest else []
     if len(parts) > 1:
         return parts
-    return [("", [int(row) for row in rows]) for rows in np.array_split(np.arange(len(passages)), _UNNAMED_PARTS) if len(rows)]
+    return [
+        ("", [int(row) for row in rows])
+        for rows in np.array_split(np.arange(len(passages)), _UNNAMED_PARTS)
+        if len(rows)
+    ]
 
 
 def _by_heading(paths: Sequence[tuple[str, ...]], depth: int) -> list[tuple[str, list[int]]]:
@@ -129,7 +151,9 @@ def _path(passage: Passage) -> tuple[str, ...]:
     return path[1:] if path and path[0] == passage.title else path
 
 
-def _central(passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors) -> Passage:
+def _central(
+    passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors
+) -> Passage:
     """The passage of a section that is nearest to the section's and the document's mean."""
     mean = vectors[list(rows)].mean(axis=0) + 0.5 * middle
     return passages[max(rows, key=lambda row: float(vectors[row] @ mean))]
@@ -137,9 +161,15 @@ def _central(passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int],
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
     """Sentences that can stand alone: of some length, no questions, no headings."""
-    places = [(passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)]
+    places = [
+        (passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)
+    ]
     headings = {section.start for section in document.sections}
-    kept = [(s, e) for s, e in places if _SHORT <= e - s <= _LONG and s not in headings and document.text[e - 1] != "?"]
+    kept = [
+        (s, e)
+        for s, e in places
+        if _SHORT <= e - s <= _LONG and s not in headings and document.text[e - 1] != "?"
+    ]
     return kept or [(s, e) for s, e in places if s not in headings][:1]
 
 

@@ -10,10 +10,14 @@ from rag.english.sentences import Offsets, enclosing_sentence
 from rag.types import Citation, Document, Piece
 
 GAP = " […] "
-_TOKEN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+")
+_TOKEN = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+"
+    r"|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+"
+)
 """What is one word to a person: an address, a path, a name with hyphens or dots."""
 _UNIT = re.compile(
-    r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred|thousand|million|billion|trillion|dozen)\b"
+    r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred"
+    r"|thousand|million|billion|trillion|dozen)\b"
     r"|\s(?:kg|km|cm|mm|GB|MB|kB|TB|ms|kW|kWh|MHz|GHz|mph|km/h)\b"
 )
 _CURRENCY = re.compile(r"(?:US\$|[$€£¥])\s?$")
@@ -53,7 +57,10 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         said = "\n".join(piece.text for piece in pieces)
     else:
-        said = "".join((GAP if piece.gap else " " if number else "") + piece.text for number, piece in enumerate(pieces))
+        said = "".join(
+            (GAP if piece.gap else " " if number else "") + piece.text
+            for number, piece in enumerate(pieces)
+        )
     return f"{lead} {said}" if lead else said
 
 

@@ -35,7 +35,9 @@ def receipt(
     form: str = "",
     preferred: Sequence[str] = (),
 ) -> Receipt:
-    """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the confidence model."""
+    """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the
+    confidence model.
+    """
     return Receipt(
         question=question,
         read=read,
@@ -53,14 +55,18 @@ def receipt(
 
 
 def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
-    """The digest of what is said and where it stands; how sure it is and how long it took is left out."""
+    """The digest of what is said and where it stands; how sure it is and how long it took is left
+    out.
+    """
     places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
     return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()
 
 
 @functools.lru_cache(16)
 def model_digest(setting: str) -> str:
-    """The sha256 of a model's weights: the shipped ones' that were checked at load, a folder's own; of a hub model, its name."""
+    """The sha256 of a model's weights: the shipped ones' that were checked at load, a folder's own;
+    of a hub model, its name.
+    """
     if setting == "minilm":
         return MINILM_SHA256
     shipped = shipped_reader(setting)
@@ -70,7 +76,9 @@ def model_digest(setting: str) -> str:
         return stated.read_text(encoding="utf-8").strip()
     digest = hashlib.sha256(b"" if folder.is_dir() else setting.encode())
     try:
-        for path in sorted(p for p in folder.glob("*") if p.suffix in (".safetensors", ".bin", ".json")):
+        for path in sorted(
+            p for p in folder.glob("*") if p.suffix in (".safetensors", ".bin", ".json")
+        ):
             digest.update(path.name.encode())
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -81,7 +89,9 @@ def model_digest(setting: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Whether the answer came out the same, the answer of now, and what is not as it was, in words."""
+    """Whether the answer came out the same, the answer of now, and what is not as it was, in
+    words.
+    """
 
     same: bool
     answer: Answer
@@ -90,7 +100,9 @@ class Replay:
 
 def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
     """Asks the receipt's question again, as it was asked then; `ask` is `Engine.ask`."""
-    answer = ask(old.question, old.read, parse(old.filter) or None, form=old.form, preferred=old.preferred)
+    answer = ask(
+        old.question, old.read, parse(old.filter) or None, form=old.form, preferred=old.preferred
+    )
     new = answer.receipt
     if new is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")
@@ -104,7 +116,10 @@ def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
             yield f"{name}: {before[:12]}… then, {after[:12]}… now"
     for name in sorted(old.settings.keys() | new.settings.keys()):
         if old.settings.get(name) != new.settings.get(name):
-            yield f"setting {name}: {old.settings.get(name, 'unknown')} then, {new.settings.get(name, 'unknown')} now"
+            yield (
+                f"setting {name}: {old.settings.get(name, 'unknown')} then, "
+                f"{new.settings.get(name, 'unknown')} now"
+            )
     for name in sorted(old.documents.keys() | new.documents.keys()):
         if name not in new.documents:
             yield f"document {name}: read then, not now"
@@ -117,15 +132,32 @@ def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
 
 
 def load(found: Any) -> Receipt:
-    """A receipt from JSON: its own, or an answer's that holds one. Raises InputError for anything else."""
+    """A receipt from JSON: its own, or an answer's that holds one. Raises InputError for anything
+    else.
+    """
     if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
         found = found["receipt"]
     try:
-        values = {name: found[name] for name in Receipt.__dataclass_fields__ if name not in _SINCE or name in found}
+        values = {
+            name: found[name]
+            for name in Receipt.__dataclass_fields__
+            if name not in _SINCE or name in found
+        }
         lists = {name: tuple(map(str, values.get(name, ()))) for name in ("filter", "preferred")}
         made = Receipt(**(values | lists))
-        texts = (made.question, made.embedder, made.reader, made.calibration, made.answer, made.form)
-        if not all(isinstance(text, str) for text in texts) or type(made.read) is not int or made.read < 1:
+        texts = (
+            made.question,
+            made.embedder,
+            made.reader,
+            made.calibration,
+            made.answer,
+            made.form,
+        )
+        if (
+            not all(isinstance(text, str) for text in texts)
+            or type(made.read) is not int
+            or made.read < 1
+        ):
             raise TypeError("a field is of the wrong kind")
         dict(made.documents), dict(made.settings)
     except (KeyError, TypeError, ValueError) as error:

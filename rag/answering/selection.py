@@ -16,7 +16,9 @@ _SHARE = 0.5
 """A sentence is taken from so much of the best one's score on."""
 _LEAST = 0.25
 """And from this score on."""
-_DANGLING = re.compile(r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b")
+_DANGLING = re.compile(
+    r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b"
+)
 """Begins a sentence that cannot be understood without the one before."""
 _AROUND = 2000
 _RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
@@ -92,7 +94,11 @@ def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Senten
     """The sentence of a citation and the one after it in its passage, for readers that score no
     sentences; `score` is the first one's, the second has half of it."""
     name, start, end = citation.document_id, citation.start, citation.end
-    holding = (hit for hit in hits if hit.passage.document_id == name and hit.passage.start <= start and end <= hit.passage.end)
+    holding = (
+        hit
+        for hit in hits
+        if hit.passage.document_id == name and hit.passage.start <= start and end <= hit.passage.end
+    )
     hit = next(holding, None)
     if hit is None:
         return []
@@ -111,14 +117,24 @@ def chosen(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list
         return []
     best = found[0]
     least = max(_LEAST, _SHARE * best.score)
-    near = [s for s in found if s.document_id == best.document_id and s.score >= least and abs(s.start - best.start) < _AROUND]
+    near = [
+        s
+        for s in found
+        if s.document_id == best.document_id
+        and s.score >= least
+        and abs(s.start - best.start) < _AROUND
+    ]
     taken = sorted([best, *(s for s in near if s is not best)][:MOST], key=lambda s: s.start)
     return list(_with_antecedent(taken, documents[best.document_id].text))
 
 
 def _with_antecedent(taken: Sequence[Sentence], text: str) -> Iterator[Sentence]:
     first = taken[0]
-    if len(taken) < MOST and _DANGLING.match(text, first.start) and (before := _before(text, first.start)):
+    if (
+        len(taken) < MOST
+        and _DANGLING.match(text, first.start)
+        and (before := _before(text, first.start))
+    ):
         yield Sentence(first.document_id, *before, first.score, first.hit)
     yield from taken
 

@@ -1,4 +1,6 @@
-"""What an answer says as a date, number, duration, sum of money, percentage, or yes or no: beside its words, never instead."""
+"""What an answer says as a date, number, duration, sum of money, percentage, or yes or no: beside
+its words, never instead.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from rag.english.relative_dates import resolve
 from rag.english.yes_no import says
 from rag.types import Value
 
-_ANCHORED = re.compile(r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b")
+_ANCHORED = re.compile(
+    r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b"
+)
 """A time told from another, which is no length of time."""
 _YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
 """The rest of a date that an answer left out."""
@@ -21,7 +25,9 @@ _NUMERIC = frozenset(("number", "money", "percentage", "duration"))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Words where they stand: `sentence[start:end]`, in a document of `day`, where that is known."""
+    """Words where they stand: `sentence[start:end]`, in a document of `day`, where that is
+    known.
+    """
 
     sentence: str
     start: int
@@ -42,7 +48,9 @@ class Place:
 
 
 def value(kind: str, question: str, place: Place) -> Value | None:
-    """The typed answer to a question that wants a `kind` (`rag.english.answer_types.wanted`); None: the words are of no type."""
+    """The typed answer to a question that wants a `kind` (`rag.english.answer_types.wanted`); None:
+    the words are of no type.
+    """
     if kind == "polar":
         yes = says(question, place.sentence)
         return None if yes is None else Value("boolean", place.sentence, yes=yes)
@@ -61,7 +69,7 @@ def _date(place: Place) -> Value | None:
     resolved = resolve(place.text, place.before, place.day, place.after) if place.day else None
     if resolved:
         return Value(
-            "date", place.text, iso=resolved.iso, precision=resolved.precision, bound=resolved.bound, resolved=resolved.how
+            "date", place.text, iso=resolved.iso, precision=resolved.precision, bound=resolved.bound, resolved=resolved.how  # noqa: E501
         )  # fmt: skip
     found = dates(place.text)
     if len(found) != 1 or found[0].precision == "year":
@@ -72,8 +80,12 @@ def _date(place: Place) -> Value | None:
 
 def _number(place: Place) -> Value | None:
     found = quantity(place.text, place.after)
-    if found is None or (found.kind == "number" and dates(place.text)) or len(found.rest.split()) > 6:
+    if (
+        found is None
+        or (found.kind == "number" and dates(place.text))
+        or len(found.rest.split()) > 6
+    ):
         return None
     return Value(
-        found.kind, place.text, iso=found.iso, number=found.number, upper=found.upper, unit=found.unit, bound=found.bound
+        found.kind, place.text, iso=found.iso, number=found.number, upper=found.upper, unit=found.unit, bound=found.bound  # noqa: E501
     )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Whether a citation still stands: in the document as it is now, elsewhere in it, changed, or nowhere."""
+"""Whether a citation still stands: in the document as it is now, elsewhere in it, changed, or
+nowhere.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,10 @@ class Cited:
 class Verdict:
     """What became of a citation.
 
-    `status`: "ok" (the quote stands where it stood), "moved" (it stands at `[start, end)` now), "changed" (the document is there
-    but no longer says so; `now` is what came of the sentence, if that can be told), "missing" (the document is gone).
-    `edited`: the document's bytes are no longer those that were cited. `detail` says it in words.
+    `status`: "ok" (the quote stands where it stood), "moved" (it stands at `[start, end)` now),
+    "changed" (the document is there but no longer says so; `now` is what came of the sentence, if
+    that can be told), "missing" (the document is gone). `edited`: the document's bytes are no
+    longer those that were cited. `detail` says it in words.
     """
 
     status: str
@@ -64,29 +67,43 @@ def verify(store: Documents, citation: Citation | Cited) -> Verdict:
         detail = f"{citation.document_id} is not in the index any more"
         return Verdict("missing", citation.document_id, citation.quote, None, None, True, detail)
     edited = bool(citation.sha256) and citation.sha256 != document.sha256
-    if citation.quote and document.text[citation.start : citation.end] == citation.quote and _same_sentence(document, citation):
+    if (
+        citation.quote
+        and document.text[citation.start : citation.end] == citation.quote
+        and _same_sentence(document, citation)
+    ):
         since = "; the document has changed elsewhere" if edited else ""
         return _verdict("ok", citation, citation.start, edited, f"stands where it stood{since}")
     start = _found(document.text, citation)
     if start is not None:
-        return _verdict("moved", citation, start, edited, f"stands at {start} now, not at {citation.start}")
+        return _verdict(
+            "moved", citation, start, edited, f"stands at {start} now, not at {citation.start}"
+        )
     now = _became(document.text, citation)
-    detail = "the document no longer says so" if edited else "the document never said so at this place"
+    detail = (
+        "the document no longer says so" if edited else "the document never said so at this place"
+    )
     return Verdict("changed", citation.document_id, citation.quote, None, None, edited, detail, now)
 
 
-def _verdict(status: str, citation: Citation | Cited, start: int, edited: bool, detail: str) -> Verdict:
+def _verdict(
+    status: str, citation: Citation | Cited, start: int, edited: bool, detail: str
+) -> Verdict:
     end = start + len(citation.quote)
     return Verdict(status, citation.document_id, citation.quote, start, end, edited, detail)
 
 
 def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
-    """Whether the sentence around the quote is the one that was cited, if that is known: "2015" alone proves little."""
+    """Whether the sentence around the quote is the one that was cited, if that is known: "2015"
+    alone proves little.
+    """
     inside = citation.sentence.find(citation.quote)
     if not citation.sentence or inside < 0:
         return True
     starts = [citation.start - at for at in _places(citation.sentence, citation.quote)]
-    if citation.sha256 and citation.sha256 == document.sha256:  # the bytes that were cited: it may be half of a long sentence
+    if (
+        citation.sha256 and citation.sha256 == document.sha256
+    ):  # the bytes that were cited: it may be half of a long sentence
         return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
     return any(_stands(document.text, start, citation.sentence) for start in starts)
 
@@ -94,12 +111,17 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
 def _of_whole_words(text: str, start: int, part: str) -> bool:
     end = start + len(part)
     cut = re.match(r"\w\w", text[start - 1 : start + 1]) if start > 0 else None
-    return start >= 0 and text.startswith(part, start) and not cut and not re.match(r"\w\w", text[end - 1 : end + 1])
+    return (
+        start >= 0
+        and text.startswith(part, start)
+        and not cut
+        and not re.match(r"\w\w", text[end - 1 : end + 1])
+    )
 
 
 def _stands(text: str, start: int, sentence: str) -> bool:
-    """Whether the sentence stands there, and is no part of a longer one: "Rent: 1200" does not stand in "Rent: 12000". A very
-    long one may have been cut where its passage ended."""
+    """Whether the sentence stands there, and is no part of a longer one: "Rent: 1200" does not
+    stand in "Rent: 12000". A very long one may have been cut where its passage ended."""
     if start < 0 or not text.startswith(sentence, start):
         return False
     begin, end = max(0, start - _AROUND), start + len(sentence)
@@ -108,7 +130,9 @@ def _stands(text: str, start: int, sentence: str) -> bool:
 
 
 def _found(text: str, citation: Citation | Cited) -> int | None:
-    """Where the quote stands now: in its sentence, the nearest to the old place; without one, only if the quote is long."""
+    """Where the quote stands now: in its sentence, the nearest to the old place; without one, only
+    if the quote is long.
+    """
     if citation.sentence and citation.quote in citation.sentence:
         at = [
             place + inside
@@ -141,7 +165,8 @@ def _became(text: str, citation: Citation | Cited) -> str | None:
 
 
 def citations(found: Any) -> list[Cited]:
-    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` or the HTTP service gives them.
+    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` or
+    the HTTP service gives them.
 
     Raises InputError for anything else.
     """
@@ -169,9 +194,23 @@ def _cited(found: Any) -> Cited:
     try:
         names = ("document_id", "start", "end", "quote")
         document_id, start, end, quote = (found[name] for name in names)
-        if not (isinstance(document_id, str) and isinstance(quote, str) and type(start) is int and type(end) is int):
+        if not (
+            isinstance(document_id, str)
+            and isinstance(quote, str)
+            and type(start) is int
+            and type(end) is int
+        ):
             raise TypeError("document_id and quote are texts, start and end whole numbers")
-        return Cited(document_id, start, end, quote, str(found.get("sha256") or ""), str(found.get("sentence") or ""))
+        return Cited(
+            document_id,
+            start,
+            end,
+            quote,
+            str(found.get("sha256") or ""),
+            str(found.get("sentence") or ""),
+        )
     except (KeyError, TypeError, AttributeError) as error:
-        hint = "give the JSON of `rag ask --json`, or citations with document_id, start, end and quote"
+        hint = (
+            "give the JSON of `rag ask --json`, or citations with document_id, start, end and quote"
+        )
         raise InputError(f"not a citation: {str(found)[:80]!r} ({error})", hint) from error

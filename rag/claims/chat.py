@@ -54,18 +54,24 @@ class ChatServer:
                 status, content = self._post(data, deadline)
             except (OSError, http.client.HTTPException) as error:
                 if last or isinstance(error, TimeoutError):
-                    raise self._failed(f"cannot be reached: {error or type(error).__name__}") from error
+                    raise self._failed(
+                        f"cannot be reached: {error or type(error).__name__}"
+                    ) from error
             else:
                 if status == 200:
                     return self._text(content)
                 if last or status not in _AGAIN:
-                    raise self._failed(f"answered {status}: {content[:200].decode('utf-8', 'replace')}")
+                    raise self._failed(
+                        f"answered {status}: {content[:200].decode('utf-8', 'replace')}"
+                    )
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
         raise AssertionError("the last attempt returns or raises")
 
     def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
         parts = urlsplit(self.address)
-        connects = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connects = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self._failed("is not an http or https address")
         connection = connects(parts.hostname, parts.port, timeout=_left(deadline))

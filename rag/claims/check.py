@@ -115,12 +115,18 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         """How many sentences have each verdict, and how many a wrong citation."""
-        counted = {verdict: sum(one.verdict == verdict for one in self.sentences) for verdict in VERDICTS}
+        counted = {
+            verdict: sum(one.verdict == verdict for one in self.sentences) for verdict in VERDICTS
+        }
         return counted | {WRONG_CITATION: sum(one.wrong_citation for one in self.sentences)}
 
     def failures(self, kinds: Sequence[str]) -> list[Checked]:
         """The sentences that have one of these FAILURES."""
-        return [one for one in self.sentences if one.verdict in kinds or (WRONG_CITATION in kinds and one.wrong_citation)]
+        return [
+            one
+            for one in self.sentences
+            if one.verdict in kinds or (WRONG_CITATION in kinds and one.wrong_citation)
+        ]
 
 
 def _directly(function: Callable[[], T]) -> T:
@@ -170,7 +176,11 @@ class Checker:
             made = run(partial(self._batch, batch, known, filter))
             done |= {sentence.start: checked for sentence, checked in zip(batch, made, strict=True)}
             seen(min(at + _BATCH, len(todo)), len(todo))
-        sentences = tuple(done.get(one.start) or _skipped(one) for one in claims.sentences if one.skipped != "source")
+        sentences = tuple(
+            done.get(one.start) or _skipped(one)
+            for one in claims.sentences
+            if one.skipped != "source"
+        )
         return Report(text, sentences, self._engine.store.stats().generation, known)
 
     def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
@@ -180,7 +190,9 @@ class Checker:
         named = {number: named_document(line, documents) for number, line in listed.items()}
         return {number: found for number, found in named.items() if found}
 
-    def _batch(self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None) -> list[Checked]:
+    def _batch(
+        self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None
+    ) -> list[Checked]:
         asked = [
             (part, [sources[number] for number in sentence.cited if number in sources])
             for sentence in batch
@@ -189,9 +201,14 @@ class Checker:
         ]
         judged = self.judge([(part.text, cited) for part, cited in asked], filter)
         verdicts = {id(part): done for (part, _), done in zip(asked, judged, strict=True)}
-        return [_sentence(one, [verdicts.get(id(part)) or _unresolved(part) for part in one.parts]) for one in batch]
+        return [
+            _sentence(one, [verdicts.get(id(part)) or _unresolved(part) for part in one.parts])
+            for one in batch
+        ]
 
-    def judge(self, claims: Sequence[tuple[str, Sequence[str]]], filter: Filter | None = None) -> list[CheckedPart]:
+    def judge(
+        self, claims: Sequence[tuple[str, Sequence[str]]], filter: Filter | None = None
+    ) -> list[CheckedPart]:
         """Each (claim, ids of the documents that it cites) with its verdict."""
         if not claims:
             return []
@@ -233,22 +250,36 @@ class Checker:
             work.append(
                 (
                     claim,
-                    _distinct([*stretches(claim, own, _READ), *stretches(claim, general.hits, _READ)]),
+                    _distinct(
+                        [*stretches(claim, own, _READ), *stretches(claim, general.hits, _READ)]
+                    ),
                 )
             )
         return self.read(work), documents
 
     def read(self, work: Sequence[tuple[str, Sequence[Stretch]]]) -> list[list[Observation]]:
         """Each claim beside each of its stretches, compared and read."""
-        outputs = self._engine.reader.read_many([(claim, [one.hit for one in parts]) for claim, parts in work])
+        outputs = self._engine.reader.read_many(
+            [(claim, [one.hit for one in parts]) for claim, parts in work]
+        )
         found = []
         for (claim, parts), output in zip(work, outputs, strict=True):
-            said = {_place(one.hit): Probabilities(one.yes, one.no, one.unsaid) for one in output.verdicts}
+            said = {
+                _place(one.hit): Probabilities(one.yes, one.no, one.unsaid)
+                for one in output.verdicts
+            }
             kept = [part for part in parts if _place(part.hit) in said] if said else parts
-            found.append([Observation(part, closest(claim, part), said.get(_place(part.hit))) for part in kept])
+            found.append(
+                [
+                    Observation(part, closest(claim, part), said.get(_place(part.hit)))
+                    for part in kept
+                ]
+            )
         return found
 
-    def _verdicts(self, work: Sequence[tuple[str, Sequence[Stretch]]]) -> list[dict[tuple[str, int], Probabilities]]:
+    def _verdicts(
+        self, work: Sequence[tuple[str, Sequence[Stretch]]]
+    ) -> list[dict[tuple[str, int], Probabilities]]:
         """What the reader says of each claim, by place. One without a verdict head is asked
         once, and not again."""
         if not self._reads:
@@ -257,7 +288,10 @@ class Checker:
         outputs = self._engine.reader.read_many(asked)
         if any(hits for _, hits in asked):
             self._reads = any(output.verdicts for output in outputs)
-        return [{_place(v.hit): Probabilities(v.yes, v.no, v.unsaid) for v in output.verdicts} for output in outputs]
+        return [
+            {_place(v.hit): Probabilities(v.yes, v.no, v.unsaid) for v in output.verdicts}
+            for output in outputs
+        ]
 
 
 def _is_in(hit: Hit, documents: Mapping[str, Document]) -> bool:
@@ -317,7 +351,11 @@ def closest(claim: str, part: Stretch) -> Comparison:
     if not one.missing and not one.unnamed:
         return one
     whole = compare(claim, part.text, context)
-    return whole if len(whole.missing) + len(whole.unnamed) < len(one.missing) + len(one.unnamed) else one
+    return (
+        whole
+        if len(whole.missing) + len(whole.unnamed) < len(one.missing) + len(one.unnamed)
+        else one
+    )
 
 
 def _distinct(parts: Sequence[Stretch]) -> list[Stretch]:
@@ -344,19 +382,29 @@ def judge(
     worst = max(weighed, key=lambda one: one.contradicted)
     supported, contradicted = best.supported, worst.contradicted
     says_so = [one for one in weighed if one.supported >= model.support_from]
-    denies = [one for one in weighed if one.contradicted >= model.contradict_from and one not in says_so]
+    denies = [
+        one for one in weighed if one.contradicted >= model.contradict_from and one not in says_so
+    ]
     if says_so and (supported >= contradicted or not denies):
         verdict, confidence = (PARTLY if best.seen.comparison.missing else SUPPORTED), supported
     elif denies:
         verdict, confidence = CONTRADICTED, contradicted
     else:
         verdict, confidence = NOT_FOUND, 1 - max(supported, contradicted)
-    shown = [(one, "supports") for one in _surest(says_so, True)] + [(one, "contradicts") for one in _surest(denies, False)]
+    shown = [(one, "supports") for one in _surest(says_so, True)] + [
+        (one, "contradicts") for one in _surest(denies, False)
+    ]
     if verdict == CONTRADICTED:
         shown.reverse()
     evidence = [_evidence(one, says, documents) for one, says in shown or [(best, "near")]]
-    wrong = verdict in (SUPPORTED, PARTLY) and bool(cited) and not any(_of(one) in cited for one in says_so)
-    return CheckedPart(claim, verdict, confidence, supported, contradicted, tuple(evidence[:_SHOWN]), wrong)
+    wrong = (
+        verdict in (SUPPORTED, PARTLY)
+        and bool(cited)
+        and not any(_of(one) in cited for one in says_so)
+    )
+    return CheckedPart(
+        claim, verdict, confidence, supported, contradicted, tuple(evidence[:_SHOWN]), wrong
+    )
 
 
 def _surest(found: Sequence[Weighed], support: bool) -> list[Weighed]:
@@ -371,7 +419,9 @@ def _evidence(one: Weighed, says: str, documents: Mapping[str, Document]) -> Evi
     compared = one.seen.comparison
     probability = one.contradicted if says == "contradicts" else one.supported
     citation = cite(one.seen.stretch, documents[_of(one)])
-    return Evidence(citation, says, probability, compared.differs, (*compared.missing, *compared.unnamed))
+    return Evidence(
+        citation, says, probability, compared.differs, (*compared.missing, *compared.unnamed)
+    )
 
 
 def _unresolved(part: Part) -> CheckedPart:
@@ -399,10 +449,14 @@ def _sentence(sentence: Sentence, parts: Sequence[CheckedPart]) -> Checked:
     elif len(verdicts) > 1 and verdicts & {SUPPORTED, PARTLY}:
         verdict = PARTLY
     else:
-        verdict = next(name for name in (PARTLY, NOT_FOUND, NOT_CHECKABLE, SUPPORTED) if name in verdicts)
+        verdict = next(
+            name for name in (PARTLY, NOT_FOUND, NOT_CHECKABLE, SUPPORTED) if name in verdicts
+        )
     bearing = [part for part in parts if part.verdict == verdict] or parts
     confidence = min(part.confidence for part in bearing)
-    evidence = [one for part in [*bearing, *(p for p in parts if p not in bearing)] for one in part.evidence]
+    evidence = [
+        one for part in [*bearing, *(p for p in parts if p not in bearing)] for one in part.evidence
+    ]
     wrong = any(part.wrong_citation for part in parts)
     return Checked(
         sentence.start,
@@ -421,14 +475,25 @@ def _sentence(sentence: Sentence, parts: Sequence[CheckedPart]) -> Checked:
 def _reason(verdict: str, parts: Sequence[CheckedPart], wrong: bool, sentence: Sentence) -> str:
     """Why the verdict is what it is, in one line."""
     elsewhere = next(
-        (one.citation.document_id for part in parts for one in part.evidence if one.says == "supports"),
+        (
+            one.citation.document_id
+            for part in parts
+            for one in part.evidence
+            if one.says == "supports"
+        ),
         "",
     )
     if wrong:
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{elsewhere} says so, {marks} does not"
     if verdict == CONTRADICTED:
-        against = next(one for part in parts if part.verdict == verdict for one in part.evidence if one.says == "contradicts")
+        against = next(
+            one
+            for part in parts
+            if part.verdict == verdict
+            for one in part.evidence
+            if one.says == "contradicts"
+        )
         if against.differs:
             mine, theirs = against.differs[0]
             return f'says "{mine}", {against.citation.document_id} says "{theirs}"'

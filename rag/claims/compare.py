@@ -21,7 +21,9 @@ from rag.english.quantities import Quantity, bound_before, quantity
 from rag.english.text import content_words
 from rag.english.units import base
 
-_FIGURE = re.compile(rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE)
+_FIGURE = re.compile(
+    rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE
+)
 _DATE_BOUND = re.compile(
     r"\b(before|after|until|till|since|by|early|late|mid|around|about)[\s-]+(?:in |the )?$",
     re.IGNORECASE,
@@ -35,7 +37,9 @@ _NOT_NAMES = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday january february march april may "
     "june july august september october november december mr mrs ms dr".split()
 )
-_DENIALS = frozenset("not never no nor neither without cannot nobody nothing denied denies refused failed lacks".split())
+_DENIALS = frozenset(
+    "not never no nor neither without cannot nobody nothing denied denies refused failed lacks".split()  # noqa: E501
+)
 _PRONOUNS = frozenset("he she it they his her its their".split())
 _DENIAL_WORD = re.compile(r"n['’]t\b|\b[a-z]+\b")
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
@@ -93,7 +97,11 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     kept = sum(block.size for block in matcher.get_matching_blocks())
     likeness = kept / len(ours) if ours else 0.0
-    differs += [pair for pair in _swapped(claim, evidence, ours, theirs) if likeness >= 0.5 and pair[0] in unnamed]
+    differs += [
+        pair
+        for pair in _swapped(claim, evidence, ours, theirs)
+        if likeness >= 0.5 and pair[0] in unnamed
+    ]
     denied = _denials(claim) % 2 != _denials(evidence) % 2
     wanted = content_words(claim)
     coverage = len(wanted & content_words(f"{evidence} {context}")) / len(wanted) if wanted else 0.0
@@ -138,7 +146,9 @@ def _figures(text: str) -> list[Figure]:
         if bound:
             said = Dated(said.isos, said.precision, said.qualifiers | {bound[1].lower()})
         numbers = tuple(float(number) for number in re.findall(r"\d+", words))
-        counted = quantity(words, text[date.end : date.end + 40]) if date.precision == "year" else None
+        counted = (
+            quantity(words, text[date.end : date.end + 40]) if date.precision == "year" else None
+        )
         found.append(
             (
                 date.start,
@@ -197,42 +207,66 @@ def _unbound(date: Dated) -> Dated:
 def _bounds_agree(one: Dated, other: Dated) -> bool:
     """ "before 2015" is not "after 2015"; "in 2015" and "early 2015" go together."""
     early, late = {"before", "until", "till", "by"}, {"after", "since"}
-    return not (one.qualifiers & early and other.qualifiers & late) and not (one.qualifiers & late and other.qualifiers & early)
+    return not (one.qualifiers & early and other.qualifiers & late) and not (
+        one.qualifiers & late and other.qualifiers & early
+    )
 
 
 def _same_amount(one: Quantity, other: Quantity) -> bool:
     if one.kind == other.kind == "number" and _ends(one) == _ends(other):
-        return not (one.bound in _UP and other.bound in _DOWN) and not (one.bound in _DOWN and other.bound in _UP)
+        return not (one.bound in _UP and other.bound in _DOWN) and not (
+            one.bound in _DOWN and other.bound in _UP
+        )
     comparable = _comparable(one, other)
     if not comparable:
         return _ends(one)[0] == _ends(other)[0] and (one.unit is None or other.unit is None)
     (low, high), (low_other, high_other) = comparable
-    return (_close(low, low_other, one, other) and _close(high, high_other, one, other)) or _bounded(one, low, other, low_other)
+    return (
+        _close(low, low_other, one, other) and _close(high, high_other, one, other)
+    ) or _bounded(one, low, other, low_other)
 
 
 def _ends(found: Quantity) -> tuple[float, float]:
     return found.number, found.number if found.upper is None else found.upper
 
 
-def _comparable(one: Quantity, other: Quantity) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def _comparable(
+    one: Quantity, other: Quantity
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """Both as (least, greatest) in one unit; None if they count different things."""
     if one.unit is None or other.unit is None:
-        return (_ends(one), _ends(other)) if one.unit == other.unit or one.kind == other.kind == "number" else None
+        return (
+            (_ends(one), _ends(other))
+            if one.unit == other.unit or one.kind == other.kind == "number"
+            else None
+        )
     made = []
     units = []
     for found in (one, other):
         ends = [base(number, found.unit, found.kind) for number in _ends(found)]
         units.append(ends[0][1] or "")
         made.append((ends[0][0], ends[1][0]))
-    same = units[0] == units[1] or f" {units[0]}".endswith(f" {units[1]}") or f" {units[1]}".endswith(f" {units[0]}")
-    return (made[0], made[1]) if same and (one.per == other.per or not one.per or not other.per) else None
+    same = (
+        units[0] == units[1]
+        or f" {units[0]}".endswith(f" {units[1]}")
+        or f" {units[1]}".endswith(f" {units[0]}")
+    )
+    return (
+        (made[0], made[1])
+        if same and (one.per == other.per or not one.per or not other.per)
+        else None
+    )
 
 
 def _close(one: float, other: float, first: Quantity, second: Quantity) -> bool:
     if math.isclose(one, other, rel_tol=1e-9):
         return True
     rough = "about" in (first.bound, second.bound) or first.unit != second.unit
-    return math.isclose(one, other, rel_tol=0.05 if "about" in (first.bound, second.bound) else 0.01) if rough else False
+    return (
+        math.isclose(one, other, rel_tol=0.05 if "about" in (first.bound, second.bound) else 0.01)
+        if rough
+        else False
+    )
 
 
 def _bounded(one: Quantity, low: float, other: Quantity, low_other: float) -> bool:
@@ -242,7 +276,9 @@ def _bounded(one: Quantity, low: float, other: Quantity, low_other: float) -> bo
     return (one.bound in _UP and low_other > low) or (one.bound in _DOWN and low_other < low)
 
 
-def _contrary(one: Figure, given: Sequence[Figure], told: Sequence[Figure]) -> tuple[str, str] | None:
+def _contrary(
+    one: Figure, given: Sequence[Figure], told: Sequence[Figure]
+) -> tuple[str, str] | None:
     """(the claim's words, the evidence's) for a value of the evidence that is of the same kind
     and that the claim does not have."""
     for other in given:
@@ -308,7 +344,12 @@ def _is_named(name: str, known: frozenset[str], evidence: str) -> bool:
     if len(initials) >= 2 and initials in known:
         return True
     plain = name.replace(".", "")
-    return plain.isupper() and plain.isalpha() and 2 <= len(plain) <= 8 and bool(_spelt_out(plain, evidence))
+    return (
+        plain.isupper()
+        and plain.isalpha()
+        and 2 <= len(plain) <= 8
+        and bool(_spelt_out(plain, evidence))
+    )
 
 
 def _spelt_out(acronym: str, text: str) -> bool:
@@ -320,7 +361,9 @@ def _ordered(text: str) -> list[str]:
     return [_fold(word) for word in _WORD.findall(digits(text) if len(text) <= _LONGEST else text)]
 
 
-def _swapped(claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
+def _swapped(
+    claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[str]
+) -> list[tuple[str, str]]:
     """Names of the claim in whose place, between words that both have, the evidence has others.
 
     `ours` and `theirs` are the words of both as they are compared.
@@ -339,5 +382,7 @@ def _swapped(claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[st
 
 
 def _denials(text: str) -> int:
-    words = _DENIAL_WORD.findall(text.lower().replace("no more than", "at most").replace("not only", "also"))
+    words = _DENIAL_WORD.findall(
+        text.lower().replace("no more than", "at most").replace("not only", "also")
+    )
     return sum(word in _DENIALS or word.endswith(("n't", "n’t")) for word in words)

@@ -34,7 +34,9 @@ class Stretch:
 def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
     """The `most` stretches of the passages that share most with the claim, best first, one a
     passage."""
-    made = [(score, -place, cut) for place, hit in enumerate(hits) for score, cut in [_cut(claim, hit)]]
+    made = [
+        (score, -place, cut) for place, hit in enumerate(hits) for score, cut in [_cut(claim, hit)]
+    ]
     made.sort(key=lambda item: (item[0], item[1]), reverse=True)
     kept: list[Stretch] = []
     for _, _, cut in made:
@@ -64,7 +66,9 @@ def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
         first, last = (at, last) if first < at else (first, at)
     start, end = sentences[first][0], sentences[last][1]
     passage = hit.passage
-    passage = replace(passage, text=text[start:end], start=passage.start + start, end=passage.start + end)
+    passage = replace(
+        passage, text=text[start:end], start=passage.start + start, end=passage.start + end
+    )
     best = (sentences[at][0] - start, sentences[at][1] - start)
     return scores[at] + 0.3 * hit.score, Stretch(replace(hit, passage=passage), best)
 

@@ -39,12 +39,16 @@ def lines(report: Report, quiet: bool = False) -> list[str]:
     what is supported."""
     made = []
     for one in report.sentences:
-        if one.verdict == NO_CLAIM or (quiet and one.verdict == SUPPORTED and not one.wrong_citation):
+        if one.verdict == NO_CLAIM or (
+            quiet and one.verdict == SUPPORTED and not one.wrong_citation
+        ):
             continue
         made.append(f"{label(one):22}{shown(one.text)}")
         if one.verdict != SUPPORTED or one.wrong_citation:
             made.append(f"{'':22}{one.reason}")
-        made += [f"{'':22}{place(found)}: {shown(found.citation.quote)}" for found in one.evidence[:2]]
+        made += [
+            f"{'':22}{place(found)}: {shown(found.citation.quote)}" for found in one.evidence[:2]
+        ]
     return [*made, "", summary(report)]
 
 
@@ -76,14 +80,20 @@ def summary(report: Report) -> str:
 def junit(report: Report, failed: Sequence[Checked], name: str) -> str:
     """A test a claim; those in `failed` fail with their reason."""
     claims = [one for one in report.sentences if one.verdict != NO_CLAIM]
-    suite = ElementTree.Element("testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed)))
+    suite = ElementTree.Element(
+        "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
+    )
     for one in claims:
         title = f"{line_of(report.text, one.start)}: {shown(one.text)}"
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=_printable(title))
         if one in failed:
             what = WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
-            failure = ElementTree.SubElement(case, "failure", message=_printable(f"{what}: {one.reason}"))
-            failure.text = _printable("\n".join(f"{place(e)}: {e.citation.quote}" for e in one.evidence))
+            failure = ElementTree.SubElement(
+                case, "failure", message=_printable(f"{what}: {one.reason}")
+            )
+            failure.text = _printable(
+                "\n".join(f"{place(e)}: {e.citation.quote}" for e in one.evidence)
+            )
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
@@ -133,7 +143,10 @@ def page(report: Report, name: str) -> str:
 def _with_gaps(report: Report) -> list[tuple[Checked, str]]:
     """Each sentence with the text between it and the one before."""
     ends = [0, *(one.end for one in report.sentences)]
-    return [(one, report.text[end : one.start]) for one, end in zip(report.sentences, ends, strict=False)]
+    return [
+        (one, report.text[end : one.start])
+        for one, end in zip(report.sentences, ends, strict=False)
+    ]
 
 
 def _row(report: Report, one: Checked, before: str) -> str:
@@ -148,5 +161,7 @@ def _row(report: Report, one: Checked, before: str) -> str:
         for e in one.evidence
     )
     heading = WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
-    right = f'<span class="verdict">{html.escape(heading)}</span>: {html.escape(one.reason)}{quotes}'
+    right = (
+        f'<span class="verdict">{html.escape(heading)}</span>: {html.escape(one.reason)}{quotes}'
+    )
     return f"<div>{left}</div><div>{right}</div>"

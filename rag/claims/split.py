@@ -13,18 +13,26 @@ from dataclasses import dataclass, replace
 
 from rag.english.sentences import split_sentences
 
-MARK = re.compile(r"\s?(?:\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,40}】)(?![(:\w])")
+MARK = re.compile(
+    r"\s?(?:\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,40}】)(?![(:\w])"
+)
 """A citation in the text: `[1]`, `[1, 3]`, `[2-4]`, `[^1]`, `【1†source】`; not a link such as
 `[1](address)`."""
-_REFERENCE = re.compile(r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE)
+_REFERENCE = re.compile(
+    r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE
+)
 """A line of a list of sources: `[1] jcpoa.md > The deal: "…"`."""
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+)
 _FRONT = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t][^\n]*$|^[^\n]+\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:[-*_][ \t]*){3,}$", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*$(?:\n[ \t]*\|[^\n]*\|[ \t]*$)*", re.MULTILINE)
-_PREFIX = re.compile(r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?", re.MULTILINE)
+_PREFIX = re.compile(
+    r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?", re.MULTILINE
+)
 """What opens a line of a quotation or a list."""
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:[ \t]+\"[^\"\n]*\")?\)")
 _EMPHASIS = re.compile(r"\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|`|~~")
@@ -120,7 +128,9 @@ class Claims:
 def split_claims(text: str) -> Claims:
     """The sentences of `text`, those that claim something with their parts."""
     sources = {int(m[1] or m[2]): m[3].strip() for m in _REFERENCE.finditer(text)}
-    sentences = [one for start, end, kind in _blocks(text) for one in _sentences(text, start, end, kind)]
+    sentences = [
+        one for start, end, kind in _blocks(text) for one in _sentences(text, start, end, kind)
+    ]
     return Claims(tuple(_resolved(sentences)), sources)
 
 
@@ -182,7 +192,9 @@ def _masked(text: str) -> str:
 
     text = MARK.sub(blank, text)
     text = _LINK.sub(keep_label, text)
-    text = _PREFIX.sub(lambda match: match[0].replace(">", " "), text)  # the splitter needs a list's bullets
+    text = _PREFIX.sub(
+        lambda match: match[0].replace(">", " "), text
+    )  # the splitter needs a list's bullets
     return _EMPHASIS.sub(blank, text)
 
 
@@ -256,14 +268,19 @@ def clauses(text: str) -> list[str]:
     for start, end in [*cuts, (len(text), len(text))]:
         found.append((text[at:start], at, start))
         at = end
-    sure = len(found) > 1 and all(_FINITE.search(piece) and len(_WORD.findall(piece)) >= _LEAST + 1 for piece, _, _ in found)
+    sure = len(found) > 1 and all(
+        _FINITE.search(piece) and len(_WORD.findall(piece)) >= _LEAST + 1 for piece, _, _ in found
+    )
     if not sure or re.match(
         r"(?:if|when|unless|although|though|while|because|since|after|before|as)\b",
         text,
         re.IGNORECASE,
     ):
         return [text]
-    return [piece[:1].upper() + piece[1:].rstrip(" ,;") + ("" if piece.rstrip().endswith(".") else ".") for piece, _, _ in found]
+    return [
+        piece[:1].upper() + piece[1:].rstrip(" ,;") + ("" if piece.rstrip().endswith(".") else ".")
+        for piece, _, _ in found
+    ]
 
 
 def _resolved(sentences: list[Sentence]) -> Iterator[Sentence]:

@@ -74,7 +74,9 @@ class Logistic:
 
     def __call__(self, found: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        total = self.bias + sum(weight * found.get(name, 0.0) for name, weight in self.weights.items())
+        total = self.bias + sum(
+            weight * found.get(name, 0.0) for name, weight in self.weights.items()
+        )
         return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
 
 
@@ -90,8 +92,13 @@ class Weighing:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        models = [Logistic(dict(found[name]["weights"]), float(found[name]["bias"])) for name in ("supported", "contradicted")]
-        return cls(models[0], models[1], float(found["support_from"]), float(found["contradict_from"]))
+        models = [
+            Logistic(dict(found[name]["weights"]), float(found[name]["bias"]))
+            for name in ("supported", "contradicted")
+        ]
+        return cls(
+            models[0], models[1], float(found["support_from"]), float(found["contradict_from"])
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """What `of` reads."""

@@ -88,7 +88,9 @@ class Writer:
         made = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
             return replace(made, reason="the documents do not answer it, so nothing is written")
-        text = self._server.complete(messages(answer.question, [one.text for one in sources], _MOST))
+        text = self._server.complete(
+            messages(answer.question, [one.text for one in sources], _MOST)
+        )
         if "NOT FOUND" in text:
             return replace(made, reason="the writer found no answer in the sentences")
         sentences = self._checked(text, sources)
@@ -152,5 +154,7 @@ def sources_of(answer: Answer) -> tuple[Source, ...]:
 
 def _cut(hit: Hit, start: int, end: int) -> Hit:
     passage = hit.passage
-    cut = replace(passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end)
+    cut = replace(
+        passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end
+    )
     return replace(hit, passage=cut)

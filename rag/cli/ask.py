@@ -17,17 +17,35 @@ from rag.render import terminal
 from rag.render.json import plain, print_json
 from rag.settings import Settings
 
-as_typed = click.option("--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling.")
+as_typed = click.option(
+    "--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling."
+)
 
 
 @click.command("ask")
 @click.argument("question", nargs=-1, required=True)
-@click.option("--read", type=click.IntRange(1, 200), help="How many passages are read; by default RAG_TOP_K, or 8.")
-@click.option("--form", type=click.Choice(FORMS), help="Form of the answer; by default the one that the question wants.")
+@click.option(
+    "--read",
+    type=click.IntRange(1, 200),
+    help="How many passages are read; by default RAG_TOP_K, or 8.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(FORMS),
+    help="Form of the answer; by default the one that the question wants.",
+)
 @as_typed
-@click.option("--why", is_flag=True, help="Explain how the answer was chosen, or why there is none.")
-@click.option("--write", is_flag=True, help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.")
-@click.option("--struck", is_flag=True, help="With --write, show the sentences that were struck, and why.")
+@click.option(
+    "--why", is_flag=True, help="Explain how the answer was chosen, or why there is none."
+)
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.",
+)
+@click.option(
+    "--struck", is_flag=True, help="With --write, show the sentences that were struck, and why."
+)
 @filter_option
 @shared
 def ask_command(
@@ -45,7 +63,9 @@ def ask_command(
     """Answer QUESTION from the documents. Exits with 1 if no answer is found."""
     asked = check_question(" ".join(question), settings.max_question)
     engine = build.engine(settings)
-    writer = build.writer(settings, engine) if write else None  # what it lacks is said before anything is asked
+    writer = (
+        build.writer(settings, engine) if write else None
+    )  # what it lacks is said before anything is asked
     (found,) = engine.ask_many([Asked(asked, read, filter, form=form or "", as_typed=as_typed)])
     if writer:
         written.show(writer.write(found), as_json, struck)
@@ -60,10 +80,19 @@ def ask_command(
 @click.command("search")
 @click.argument("question", nargs=-1, required=True)
 @as_typed
-@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
+@click.option(
+    "-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages."
+)
 @filter_option
 @shared
-def search_command(settings: Settings, as_json: bool, question: tuple[str, ...], k: int, filter: Filter, as_typed: bool) -> None:
+def search_command(
+    settings: Settings,
+    as_json: bool,
+    question: tuple[str, ...],
+    k: int,
+    filter: Filter,
+    as_typed: bool,
+) -> None:
     """Show the passages nearest to QUESTION, best first."""
     asked = check_question(" ".join(question), settings.max_question)
     (found,) = build.searcher(settings).find_many([Asked(asked, k, filter, as_typed=as_typed)])

@@ -29,8 +29,12 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation"
     metavar="KINDS",
     help=f"What makes the exit code 1, of {', '.join(_FAILURES)}; none: nothing does.",
 )
-@click.option("--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim.")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Leave out what is supported.")
 @filter_option
 @shared
@@ -56,7 +60,9 @@ def check_command(
     text, name = _read(file), "stdin" if file == "-" else file
     for target in (junit, html):
         if target and not target.resolve().parent.is_dir():
-            raise InputError(f"{target} cannot be written: no such folder", "make it, or name another file")
+            raise InputError(
+                f"{target} cannot be written: no such folder", "make it, or name another file"
+            )
     checker = build.checker(settings)
     with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
 
@@ -98,13 +104,19 @@ def _read(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin") from error
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin"
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text") from error
+        raise InputError(
+            f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text"
+        ) from error
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "name another file"
+        ) from error

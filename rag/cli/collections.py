@@ -16,7 +16,8 @@ from rag.store.collections import Collection, Collections
 
 @click.group("collection")
 def collection_command() -> None:
-    """Collections: indexes with names beside the default one. Nothing is shared between them but the models.
+    """Collections: indexes with names beside the default one. Nothing is shared between them but
+    the models.
 
     \b
     rag collection create contracts
@@ -37,7 +38,10 @@ def create(settings: Settings, as_json: bool, name: str) -> None:
 @shared_by_all
 def list_collections(settings: Settings, as_json: bool) -> None:
     """List the collections, the default one first."""
-    found = [Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""), *collections_of(settings).all()]
+    found = [
+        Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""),
+        *collections_of(settings).all(),
+    ]
     if as_json:
         print_json(found)
         return
@@ -71,7 +75,10 @@ def collections_of(settings: Settings) -> Collections:
     """Raises InputError where the index is in a database."""
     if settings.store != "local":
         schema = "…/rag?options=-csearch_path%3DNAME,public"
-        raise InputError("collections are for indexes in folders", f"in a database give each a schema: RAG_STORE={schema}")
+        raise InputError(
+            "collections are for indexes in folders",
+            f"in a database give each a schema: RAG_STORE={schema}",
+        )
     return Collections(settings.index)
 
 

@@ -18,7 +18,9 @@ from rag.settings import Settings
 @click.command("connect")
 @click.argument("client", type=click.Choice(CLIENTS))
 @click.option("--remove", is_flag=True, help="Take rag's entry out again.")
-@click.option("--project", is_flag=True, help="The configuration of the current folder, not the person's own.")
+@click.option(
+    "--project", is_flag=True, help="The configuration of the current folder, not the person's own."
+)
 @click.option(
     "--url",
     default="",
@@ -76,7 +78,9 @@ def connect_command(
 def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
     click.echo(change.diff, err=as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(f"{change.path} is not changed without a yes", "look at the change above, and add --yes")
+        raise InputError(
+            f"{change.path} is not changed without a yes", "look at the change above, and add --yes"
+        )
     if not yes:
         click.confirm(f"Write {change.path}?", abort=True)
     return write(change)
@@ -84,7 +88,10 @@ def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
 
 def _started(settings: Settings, allow_writes: bool) -> Server:
     if settings.store != "local":
-        message = "the database's address, which may hold a password, does not belong into the agent's file"
+        message = (
+            "the database's address, which may hold a password, does not belong into the "
+            "agent's file"
+        )
         raise InputError(message, "start rag serve, and connect with --url http://127.0.0.1:8000")
     program = shutil.which("rag")
     command, first = (program, []) if program else (sys.executable, ["-m", "rag"])

@@ -37,12 +37,18 @@ def info_command(settings: Settings, as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):15} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' '):15} {value}")
+        click.echo(
+            f"{name.replace('_', ' '):15} {value:,}"
+            if isinstance(value, int)
+            else f"{name.replace('_', ' '):15} {value}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `fix` says what to do where it is not well, `mended` that it was not and is now."""
+    """One thing that was looked at; `fix` says what to do where it is not well, `mended` that it
+    was not and is now.
+    """
 
     name: str
     ok: bool
@@ -52,15 +58,25 @@ class Check:
 
 
 @click.command("doctor")
-@click.option("--repair", is_flag=True, help="Also make passages and vectors again that are not those of their text.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Also make passages and vectors again that are not those of their text.",
+)
 @shared
 def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
-    """Check Python, models and every row of the index. Exits with 1 if something is wrong, and says what to do.
+    """Check Python, models and every row of the index. Exits with 1 if something is wrong, and says
+    what to do.
 
     Search indexes that are broken are made again. What cannot be made from the rest is named.
     """
     checks = [
-        Check("python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
+        Check(
+            "python",
+            sys.version_info >= (3, 11),
+            sys.version.split()[0],
+            "install Python 3.11 or newer",
+        ),
         _try("embedder", lambda: embedder_path(settings.embedder)[0]),
         _try("reader", lambda: reader_path(settings.reader)[0]),
         _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
@@ -73,7 +89,10 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
         print_json(checks)
     else:
         for check in checks:
-            click.echo(f"{'mended' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: {clean(check.detail)}")
+            click.echo(
+                f"{'mended' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: "
+                f"{clean(check.detail)}"
+            )
             if check.fix and not check.ok:
                 click.echo(f"      {clean(check.fix)}")
     sys.exit(0 if all(check.ok for check in checks) else 1)
@@ -110,8 +129,15 @@ def _check(finding: Finding, was: str) -> Check:
 
 
 def _writable(folder: Path) -> Check:
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    return Check("index folder", os.access(there, os.W_OK), str(folder), f"make {there} writable, or name another with --index")
+    there = next(
+        parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
+    )
+    return Check(
+        "index folder",
+        os.access(there, os.W_OK),
+        str(folder),
+        f"make {there} writable, or name another with --index",
+    )
 
 
 def _holds(settings: Settings) -> str:

@@ -39,22 +39,38 @@ _NEAR = 3
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
-@click.option("--enqueue", is_flag=True, help="Leave the work to rag worker; for an index in PostgreSQL.")
-@click.option("--allow-private", is_flag=True, help="Also read pages of this machine and of the local network.")
+@click.option(
+    "--enqueue", is_flag=True, help="Leave the work to rag worker; for an index in PostgreSQL."
+)
+@click.option(
+    "--allow-private",
+    is_flag=True,
+    help="Also read pages of this machine and of the local network.",
+)
 @shared
 def ingest_command(
-    settings: Settings, as_json: bool, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
+    settings: Settings,
+    as_json: bool,
+    paths: tuple[str, ...],
+    name: str | None,
+    enqueue: bool,
+    allow_private: bool,
 ) -> None:
-    """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail, tables, archives of these.
+    """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail,
+    tables, archives of these.
 
     A changed file replaces what was there; an unchanged one is left alone. Files that fail to parse
-    or exceed the limits are listed at the end; the rest are ingested. Hidden files and index folders are skipped.
+    or exceed the limits are listed at the end; the rest are ingested. Hidden files and index
+    folders are skipped.
 
-    Instead of paths there may be addresses of pages, or of a sitemap whose pages are read: https://example.org/sitemap.xml
+    Instead of paths there may be addresses of pages, or of a sitemap whose pages are read:
+    https://example.org/sitemap.xml
     """
     if all(path.startswith(("http://", "https://")) for path in paths):
         if name or enqueue:
-            raise InputError("--name and --enqueue are for files, not for pages of the web", "leave them out")
+            raise InputError(
+                "--name and --enqueue are for files, not for pages of the web", "leave them out"
+            )
         _run_web(settings, as_json, paths, allow_private)
         return
     files = build.files(settings, [Path(path) for path in paths], name)
@@ -70,7 +86,14 @@ def _run_web(settings: Settings, as_json: bool, urls: Sequence[str], allow_priva
         _run(settings, as_json, build.web(settings, pool, allow_private), urls, 0, "page")
 
 
-def _run(settings: Settings, as_json: bool, run: Ingest | WebIngest, items: Sequence[Any], total: int, unit: str) -> None:
+def _run(
+    settings: Settings,
+    as_json: bool,
+    run: Ingest | WebIngest,
+    items: Sequence[Any],
+    total: int,
+    unit: str,
+) -> None:
     try:
         with progress(total, unit) as seen:
             run.run(items, seen)
@@ -83,7 +106,10 @@ def _run(settings: Settings, as_json: bool, run: Ingest | WebIngest, items: Sequ
 
 def stopped(documents: int, index: str) -> None:
     """Says what a run that was interrupted has kept."""
-    said = f"rag: stopped; {documents} document{'' if documents == 1 else 's'} stored in {index} so far"
+    said = (
+        f"rag: stopped; {documents} document{'' if documents == 1 else 's'} stored in {index} "
+        f"so far"
+    )
     click.echo(f"{said}; run it again to go on", err=True)
 
 
@@ -96,15 +122,26 @@ def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
         print_json(enqueued)
         return
     skipped = [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in enqueued.skipped]
-    click.echo("\n".join([f"{settings.place}: {len(enqueued.documents)} enqueued; put in by: rag worker", *skipped]))
+    click.echo(
+        "\n".join(
+            [
+                f"{settings.place}: {len(enqueued.documents)} enqueued; put in by: rag worker",
+                *skipped,
+            ]
+        )
+    )
 
 
 def _report(report: Report, index: str) -> str:
     words = ("added", "updated", "removed", "unchanged", "skipped")
     said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
-    nothing = "" if report.added or report.updated or report.removed else "; the index has not changed"
+    nothing = (
+        "" if report.added or report.updated or report.removed else "; the index has not changed"
+    )
     lines = [f"{index}: {said}{nothing}"]
-    lines += [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in report.skipped[:_SHOWN]]
+    lines += [
+        f"  skipped {clean(path)}: {clean(reason)}" for path, reason in report.skipped[:_SHOWN]
+    ]
     more = len(report.skipped) - _SHOWN
     lines += [f"  and {more} more; all of them: --json"] if more > 0 else []
     return "\n".join(lines)
@@ -115,7 +152,11 @@ def _report(report: Report, index: str) -> str:
 @shared
 def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
     """List the documents: id and title."""
-    documents = [document for document in build.store(settings, any_embedder=True).documents() if matches(filter, document)]
+    documents = [
+        document
+        for document in build.store(settings, any_embedder=True).documents()
+        if matches(filter, document)
+    ]
     if as_json:
         print_json([_without_text(document) for document in documents])
         return
@@ -126,7 +167,11 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
 
 @click.command("show")
 @click.argument("document")
-@click.option("--raw", is_flag=True, help="Read the file again, with the navigation and running heads that ingesting left out.")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Read the file again, with the navigation and running heads that ingesting left out.",
+)
 @shared
 def show_command(settings: Settings, as_json: bool, document: str, raw: bool) -> None:
     """Print the text of DOCUMENT (its id, or its path): what the offsets of citations count in."""
@@ -142,7 +187,9 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
 
 
 def _raw(settings: Settings, document: Document) -> Document:
-    """The document as its file is now, with its furniture. Raises NotFoundError, or InputError for an unreadable file."""
+    """The document as its file is now, with its furniture. Raises NotFoundError, or InputError for
+    an unreadable file.
+    """
     from rag.parsing.load import HINT, Unreadable
 
     path = Path(document.file)
@@ -168,7 +215,8 @@ def _raw(settings: Settings, document: Document) -> Document:
 def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
     """Take DOCUMENTS (ids, or paths) out of the index. All or, if one is not there, none.
 
-    What comes back is a receipt: what each part of the index held of them before and holds after, and searches for them.
+    What comes back is a receipt: what each part of the index held of them before and holds after,
+    and searches for them.
     """
     store = build.store(settings, any_embedder=True)
     ids = list(dict.fromkeys(_find(store, document) for document in documents))
@@ -185,16 +233,32 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
 
 
 def _with_verdict(receipt: Receipt) -> dict[str, object]:
-    return {field.name: getattr(receipt, field.name) for field in dataclasses.fields(receipt)} | {"complete": receipt.complete}
+    return {field.name: getattr(receipt, field.name) for field in dataclasses.fields(receipt)} | {
+        "complete": receipt.complete
+    }
 
 
 def _proof(receipt: Receipt) -> list[str]:
-    names = {"documents": "text", "passages": "passages", "vectors": "vectors", "words": "full text"}
-    counts = [f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}" for name, word in names.items()]
-    lines = [f"deleted {clean(receipt.document)}", f"  {', '.join(counts)}; log {receipt.after.log_bytes} bytes"]
+    names = {
+        "documents": "text",
+        "passages": "passages",
+        "vectors": "vectors",
+        "words": "full text",
+    }
+    counts = [
+        f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}"
+        for name, word in names.items()
+    ]
+    lines = [
+        f"deleted {clean(receipt.document)}",
+        f"  {', '.join(counts)}; log {receipt.after.log_bytes} bytes",
+    ]
     lines.append(f"  {receipt.searches} searches for its own passages: {receipt.found} find it")
     if receipt.after.unmerged:
-        lines.append(f"  {receipt.after.unmerged} deleted passages have words in full-text files that the next merges drop")
+        lines.append(
+            f"  {receipt.after.unmerged} deleted passages have words in full-text files that the "
+            f"next merges drop"
+        )
     return lines + [f"  still in the snapshot {clean(path)}" for path in receipt.snapshots]
 
 
@@ -211,13 +275,24 @@ def _find(store: Store, name: str) -> str:
 
 
 def nearest(name: str, ids: Sequence[str]) -> list[str]:
-    """A few ids that may be meant: those that end so, that hold the name, or that are spelt much like it."""
+    """A few ids that may be meant: those that end so, that hold the name, or that are spelt much
+    like it.
+    """
     wanted = name.casefold()
-    ends = [i for i in ids if i.casefold().endswith(f"/{wanted}") or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")]
+    ends = [
+        i
+        for i in ids
+        if i.casefold().endswith(f"/{wanted}")
+        or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")
+    ]
     holds = [i for i in ids if wanted in i.casefold()]
     return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]
 
 
 def _without_text(document: Document) -> dict[str, object]:
-    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "sections", "pages", "stamp")]
+    names = [
+        field.name
+        for field in dataclasses.fields(document)
+        if field.name not in ("text", "sections", "pages", "stamp")
+    ]
     return {name: getattr(document, name) for name in names}

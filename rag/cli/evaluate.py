@@ -26,18 +26,50 @@ _FILE = click.Path(path_type=Path)
 
 @click.command("eval")
 @click.argument("gold", required=False, type=_FILE)
-@click.option("--corpus", type=_FILE, help="Ask these documents, in an index that is thrown away, and not the index.")
-@click.option("--index", type=_FILE, help="Folder of the index; made if GOLD brings its own documents.")
-@click.option("--claims", type=_FILE, help="Check these gold claims against the index, instead of asking questions.")
-@click.option("--out", type=_FILE, default=Path("eval/results"), show_default=True, help="Folder of the reports.")
-@click.option("--limit", type=click.IntRange(1), help="Ask so many of the questions, always the same ones.")
-@click.option("--fail-under", multiple=True, metavar="NAME=BOUND", help="Exit with 1 if a figure is less, as f1=70; repeatable.")
 @click.option(
-    "--fail-over", multiple=True, metavar="NAME=BOUND", help="Exit with 1 if a figure is more, as p95_ms=900; repeatable."
+    "--corpus",
+    type=_FILE,
+    help="Ask these documents, in an index that is thrown away, and not the index.",
+)
+@click.option(
+    "--index", type=_FILE, help="Folder of the index; made if GOLD brings its own documents."
+)
+@click.option(
+    "--claims",
+    type=_FILE,
+    help="Check these gold claims against the index, instead of asking questions.",
+)
+@click.option(
+    "--out",
+    type=_FILE,
+    default=Path("eval/results"),
+    show_default=True,
+    help="Folder of the reports.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="Ask so many of the questions, always the same ones."
+)
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="NAME=BOUND",
+    help="Exit with 1 if a figure is less, as f1=70; repeatable.",
+)
+@click.option(
+    "--fail-over",
+    multiple=True,
+    metavar="NAME=BOUND",
+    help="Exit with 1 if a figure is more, as p95_ms=900; repeatable.",
 )
 @click.option("--junit", type=_FILE, help="Write the bounds, and which were kept, as a JUnit file.")
 @click.option("--baseline", type=_FILE, help="An earlier result (.json) to compare with.")
-@click.option("--compare", nargs=2, type=_FILE, metavar="A.json B.json", help="Compare two results; ask nothing.")
+@click.option(
+    "--compare",
+    nargs=2,
+    type=_FILE,
+    metavar="A.json B.json",
+    help="Compare two results; ask nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def eval_command(
     gold: Path | None,
@@ -53,10 +85,12 @@ def eval_command(
     compare: tuple[Path, Path] | None,
     as_json: bool,
 ) -> None:
-    """Ask the questions of GOLD and say how good the answers are, and where the wrong ones were lost.
+    """Ask the questions of GOLD and say how good the answers are, and where the wrong ones were
+    lost.
 
-    GOLD is a file of JSON lines (eval/README.md shows how to write one), SQuAD 1.1 or 2.0 as JSON or gz, or a BEIR folder.
-    Writes NAME-COMMIT.json, .html and .md; a run that was stopped goes on where it was. Exits with 1 if a bound is broken.
+    GOLD is a file of JSON lines (eval/README.md shows how to write one), SQuAD 1.1 or 2.0 as JSON
+    or gz, or a BEIR folder. Writes NAME-COMMIT.json, .html and .md; a run that was stopped goes on
+    where it was. Exits with 1 if a bound is broken.
     """
     from rag.evaluation import gates
 
@@ -67,7 +101,9 @@ def eval_command(
         check_claims(claims, index, fail_under, fail_over, as_json)
         return
     if gold is None:
-        raise InputError("no gold set was named", "rag eval GOLD, or rag eval --compare A.json B.json")
+        raise InputError(
+            "no gold set was named", "rag eval GOLD, or rag eval --compare A.json B.json"
+        )
     if corpus and index:
         raise InputError("--corpus makes an index of its own", "give --corpus or --index, not both")
     bounds = gates.parse(fail_under, fail_over)
@@ -76,7 +112,12 @@ def eval_command(
 
 
 def _run(
-    gold: Path, corpus: Path | None, index: Path | None, out: Path, limit: int | None, baseline: Path | None
+    gold: Path,
+    corpus: Path | None,
+    index: Path | None,
+    out: Path,
+    limit: int | None,
+    baseline: Path | None,
 ) -> tuple[Result, Comparison | None]:
     from rag import build
     from rag.evaluation.compare import compare
@@ -95,7 +136,12 @@ def _run(
 
 
 def _finish(
-    result: Result, comparison: Comparison | None, bounds: Sequence[Gate], out: Path, junit: Path | None, as_json: bool
+    result: Result,
+    comparison: Comparison | None,
+    bounds: Sequence[Gate],
+    out: Path,
+    junit: Path | None,
+    as_json: bool,
 ) -> None:
     """Write the reports, print the summary, and exit with 1 if a bound is broken."""
     from rag.evaluation import gates
@@ -107,7 +153,10 @@ def _finish(
     if junit:
         gates.junit(result, verdicts, junit)
     if as_json:
-        kept = [{"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed} for v in verdicts]
+        kept = [
+            {"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed}
+            for v in verdicts
+        ]
         compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
         print_json(result.as_dict(False) | {"gates": kept, "written": written} | compared)
     else:
@@ -134,17 +183,32 @@ def _compare(first: Path, second: Path, as_json: bool) -> None:
 
 
 def clean_lines(text: str) -> str:
-    """Line by line: what a question or a document says writes nothing to the terminal's controls."""
+    """Line by line: what a question or a document says writes nothing to the terminal's
+    controls.
+    """
     return "\n".join(clean(line) for line in text.split("\n"))
 
 
 @click.command("why")
 @click.argument("question", nargs=-1, required=True)
-@click.option("--answer", "answers", multiple=True, required=True, metavar="TEXT", help="An answer that is right; repeatable.")
-@click.option("--document", metavar="ID", help="The document where it stands; by default wherever it does.")
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    required=True,
+    metavar="TEXT",
+    help="An answer that is right; repeatable.",
+)
+@click.option(
+    "--document", metavar="ID", help="The document where it stands; by default wherever it does."
+)
 @shared
 def why_command(
-    settings: Settings, as_json: bool, question: tuple[str, ...], answers: tuple[str, ...], document: str | None
+    settings: Settings,
+    as_json: bool,
+    question: tuple[str, ...],
+    answers: tuple[str, ...],
+    document: str | None,
 ) -> None:
     """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
 

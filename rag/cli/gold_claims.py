@@ -34,7 +34,9 @@ def check_claims(
     from rag import build
     from rag.evaluation import claims
 
-    bounds = [(*_bound(one), True) for one in fail_under] + [(*_bound(one), False) for one in fail_over]
+    bounds = [(*_bound(one), True) for one in fail_under] + [
+        (*_bound(one), False) for one in fail_over
+    ]
     gold = claims.read_claims(path)
     checker = build.checker(Settings.load(index=index))
     with tqdm(total=len(gold), unit="claim", disable=None, file=sys.stderr) as progress:
@@ -61,4 +63,6 @@ def _bound(text: str) -> tuple[str, float]:
         return name, float(bound)
     except ValueError as error:
         known = ", ".join(_BOUNDED)
-        raise InputError(f"{text!r} is not a bound for claims", f"write NAME=NUMBER, with one of {known}") from error
+        raise InputError(
+            f"{text!r} is not a bound for claims", f"write NAME=NUMBER, with one of {known}"
+        ) from error

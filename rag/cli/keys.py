@@ -27,17 +27,34 @@ def keys_command() -> None:
 
 @keys_command.command("add")
 @click.argument("name")
-@click.option("--write", is_flag=True, help="It may also change documents; by default it may only read.")
+@click.option(
+    "--write", is_flag=True, help="It may also change documents; by default it may only read."
+)
 @click.option(
     "--collection",
     "collections",
     multiple=True,
     metavar="NAME",
-    help="A collection that it may use, and no other; repeat for more. By default it may use, make and delete all.",
+    help=(
+        "A collection that it may use, and no other; repeat for more. By default it may use, "
+        "make and delete all."
+    ),
 )
-@click.option("--days", type=click.IntRange(0, 36_500), default=0, help="Days after which it expires; 0: never.")
+@click.option(
+    "--days",
+    type=click.IntRange(0, 36_500),
+    default=0,
+    help="Days after which it expires; 0: never.",
+)
 @shared_by_all
-def add(settings: Settings, as_json: bool, name: str, write: bool, collections: tuple[str, ...], days: int) -> None:
+def add(
+    settings: Settings,
+    as_json: bool,
+    name: str,
+    write: bool,
+    collections: tuple[str, ...],
+    days: int,
+) -> None:
     """Make a key called NAME and print it. It is shown this once.
 
     \b
@@ -50,16 +67,33 @@ def add(settings: Settings, as_json: bool, name: str, write: bool, collections: 
         raise InputError("the key has no name", "say what it is for: rag keys add NAME")
     ids = tuple(_id(settings, one) for one in collections) or EVERY
     key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
-    Audit(settings.index).note("key added", key=key.id, scope=key.scope, collections=list(key.collections), expires=key.expires)
+    Audit(settings.index).note(
+        "key added",
+        key=key.id,
+        scope=key.scope,
+        collections=list(key.collections),
+        expires=key.expires,
+    )
     _show_new(key, token, as_json)
 
 
 def _show_new(key: Key, token: str, as_json: bool) -> None:
     if as_json:
-        print_json({"id": key.id, "name": key.name, "scope": key.scope, "expires": key.expires, "key": token})
+        print_json(
+            {
+                "id": key.id,
+                "name": key.name,
+                "scope": key.scope,
+                "expires": key.expires,
+                "key": token,
+            }
+        )
         return
     click.echo(token)
-    click.echo(f"{key.scope} key {key.id} for {clean(key.name)}; keep it now, it is not shown again", err=True)
+    click.echo(
+        f"{key.scope} key {key.id} for {clean(key.name)}; keep it now, it is not shown again",
+        err=True,
+    )
 
 
 def _id(settings: Settings, collection: str) -> str:
@@ -70,7 +104,12 @@ def _id(settings: Settings, collection: str) -> str:
 
 @keys_command.command("rotate")
 @click.argument("name")
-@click.option("--hours", type=click.IntRange(0, 8760), default=0, help="Hours for which the old key still holds.")
+@click.option(
+    "--hours",
+    type=click.IntRange(0, 8760),
+    default=0,
+    help="Hours for which the old key still holds.",
+)
 @shared_by_all
 def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
     """Make a new key in place of the one called NAME, or with this id, and revoke that."""
@@ -93,9 +132,18 @@ def list_keys(settings: Settings, as_json: bool) -> None:
         print_json(shown)
         return
     for key in shown:
-        state = f"revoked {key['revoked']}" if key["revoked"] else f"until {key['expires']}" if key["expires"] else "active"
+        state = (
+            f"revoked {key['revoked']}"
+            if key["revoked"]
+            else f"until {key['expires']}"
+            if key["expires"]
+            else "active"
+        )
         where = "" if key["collections"] == ["*"] else f"  in {', '.join(key['collections'])}"
-        click.echo(f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  {clean(key['name'])}{where}")
+        click.echo(
+            f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  "
+            f"{clean(key['name'])}{where}"
+        )
 
 
 def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
@@ -108,7 +156,9 @@ def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
 @click.argument("name")
 @shared_by_all
 def revoke(settings: Settings, as_json: bool, name: str) -> None:
-    """Revoke the key with this id, or all called NAME. A running service refuses it from then on."""
+    """Revoke the key with this id, or all called NAME. A running service refuses it from
+    then on.
+    """
     from rag.server.api_keys import keys_of
 
     revoked = [key.id for key in keys_of(settings).revoke(name)]

@@ -1,4 +1,6 @@
-"""The command line. Results go to stdout, progress and logs to stderr; exit codes are those of `rag.errors`."""
+"""The command line. Results go to stdout, progress and logs to stderr; exit codes are those of
+`rag.errors`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from rag.errors import InputError, RagError
 
 _log = logging.getLogger(__name__)
 _COMMANDS = {
-    "repl": ("rag.cli.repl", "Ask one question after another; alone on a terminal, rag does the same."),
+    "repl": (
+        "rag.cli.repl",
+        "Ask one question after another; alone on a terminal, rag does the same.",
+    ),
     "ask": ("rag.cli.ask", "Answer a question from the documents, with citations."),
     "search": ("rag.cli.ask", "Show the passages nearest to a question."),
     "check": ("rag.cli.check", "Check any text against the documents, sentence by sentence."),
@@ -31,7 +36,10 @@ _COMMANDS = {
     "delete": ("rag.cli.documents", "Delete documents from the index."),
     "snapshot": ("rag.cli.snapshots", "Copy the index to one file, while it is in use."),
     "restore": ("rag.cli.snapshots", "Restore the index from a snapshot."),
-    "rebuild": ("rag.cli.reindex", "Split and embed all documents again, from the text in the index."),
+    "rebuild": (
+        "rag.cli.reindex",
+        "Split and embed all documents again, from the text in the index.",
+    ),
     "info": ("rag.cli.doctor", "Show what the index holds."),
     "doctor": ("rag.cli.doctor", "Check models and index, and say what to do."),
     "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
@@ -51,7 +59,9 @@ class _Commands(click.Group):
     """Commands whose modules are imported when they run, so that help is quick."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """All that was printed has left when this returns. What stdout refuses is said here: click would exit with 1."""
+        """All that was printed has left when this returns. What stdout refuses is said here: click
+        would exit with 1.
+        """
         try:
             try:
                 return super().invoke(ctx)
@@ -67,7 +77,9 @@ class _Commands(click.Group):
             hint = "make room or give yourself access, and run it again; rag -v shows more"
             raise InputError(f"{what}: {error.strerror or error}", hint) from error
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """A command that there is not is named with the one that is spelt most like it."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
@@ -96,16 +108,21 @@ class _Commands(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens, to stderr.")
 @click.pass_context
 def cli(context: click.Context, verbose: bool) -> None:
-    """Ask a folder of documents. Answers stand in the documents, each with the sentence to prove it.
+    """Ask a folder of documents. Answers stand in the documents, each with the sentence to prove
+    it.
 
     \b
     rag ingest seeds
     rag ask "When was the JCPOA signed?"
 
-    \b
-    Exit codes: 0 done or answered, 1 not found, changed or wrong, 2 bad input, 3 bad index, 4 bad model, 5 index busy.
+    \b Exit codes: 0 done or answered, 1 not found, changed or wrong, 2 bad input, 3 bad index, 4
+    bad model, 5 index busy.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="rag: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="rag: %(message)s",
+        stream=sys.stderr,
+    )
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     context.obj = "colour" if colours else "plain"
     context.color = colours
@@ -117,8 +134,12 @@ def _drop_output() -> None:
 
 
 def main() -> None:
-    """Run, with every foreseen error as one message on stderr. Without arguments on a terminal it is `rag repl`."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a title has characters that a terminal's encoding may lack
+    """Run, with every foreseen error as one message on stderr. Without arguments on a terminal it
+    is `rag repl`.
+    """
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a title has characters that a terminal's encoding may lack
         sys.stdout.reconfigure(errors="replace")
     arguments = sys.argv[1:] or (["repl"] if sys.stdin.isatty() and sys.stdout.isatty() else [])
     try:

@@ -35,5 +35,7 @@ def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in ("mcp", "mcp_types"):
             raise
-        raise InputError("MCP needs mcp, which is not installed", f"run: {install_line('mcp')}") from error
+        raise InputError(
+            "MCP needs mcp, which is not installed", f"run: {install_line('mcp')}"
+        ) from error
     run(settings, allow_writes, page if not page or page.endswith("/") else f"{page}/")

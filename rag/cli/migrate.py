@@ -19,8 +19,8 @@ from rag.settings import shown
 def migrate_command(source: str, target: str, as_json: bool) -> None:
     """Make the index TO hold what the index FROM holds: folders, or PostgreSQL addresses.
 
-    Vectors are moved, not made again. Every document is read back and compared; after an interruption run it again, and it
-    goes on where it was.
+    Vectors are moved, not made again. Every document is read back and compared; after an
+    interruption run it again, and it goes on where it was.
     """
     count, run = build.migration(source, target)
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as progress:
@@ -29,5 +29,8 @@ def migrate_command(source: str, target: str, as_json: bool) -> None:
         print_json(moved)
         return
     here = f", {moved.present:,} were there" if moved.present else ""
-    click.echo(f"{shown(target)}: {moved.documents:,} documents, {moved.passages:,} passages; {moved.copied:,} copied{here}")
+    click.echo(
+        f"{shown(target)}: {moved.documents:,} documents, {moved.passages:,} passages; "
+        f"{moved.copied:,} copied{here}"
+    )
     click.echo(f"sha256 of documents, passages and vectors, in both: {moved.digest}")

@@ -17,9 +17,15 @@ Command = Callable[..., Any]
 
 
 def shared(command: Command) -> Command:
-    """Adds --index, --collection and --json; the command gets `settings`, those of the collection, and `as_json`."""
+    """Adds --index, --collection and --json; the command gets `settings`, those of the collection,
+    and `as_json`.
+    """
 
-    @click.option("--collection", metavar="NAME", help="Collection of the index; by default RAG_COLLECTION, or the index itself.")
+    @click.option(
+        "--collection",
+        metavar="NAME",
+        help="Collection of the index; by default RAG_COLLECTION, or the index itself.",
+    )
     @functools.wraps(command)
     def wrapped(settings: Settings, collection: str | None, **values: Any) -> Any:
         chosen = settings.with_values("the command line", {"collection": collection})
@@ -31,7 +37,11 @@ def shared(command: Command) -> Command:
 def shared_by_all(command: Command) -> Command:
     """Adds --index and --json, for what concerns an index with all its collections."""
 
-    @click.option("--index", type=click.Path(path_type=Path), help="Folder of the index; by default RAG_INDEX, or ./index.")
+    @click.option(
+        "--index",
+        type=click.Path(path_type=Path),
+        help="Folder of the index; by default RAG_INDEX, or ./index.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(command)
     def wrapped(index: Path | None, as_json: bool, **values: Any) -> Any:
@@ -46,5 +56,8 @@ filter_option = click.option(
     multiple=True,
     callback=lambda _, __, values: parse(values),
     metavar="CONDITION",
-    help="Only search documents that match, e.g. type=pdf, year>=2024, source:reports. Repeatable; all must match.",
+    help=(
+        "Only search documents that match, e.g. type=pdf, year>=2024, source:reports. "
+        "Repeatable; all must match."
+    ),
 )

@@ -16,7 +16,9 @@ EVERY = 10.0
 
 @contextmanager
 def progress(total: int, unit: str = "file") -> Iterator[Callable[[], object]]:
-    """What is to be called for each that is done. `total` is how many there are; 0: nobody knows yet."""
+    """What is to be called for each that is done. `total` is how many there are; 0: nobody knows
+    yet.
+    """
     if sys.stderr.isatty():
         with tqdm(total=total or None, unit=unit, file=sys.stderr) as bar:
             yield bar.update
@@ -49,4 +51,6 @@ class _Lines(threading.Thread):
         while not self._over.wait(EVERY):
             seconds = time.monotonic() - self._begun
             done = f"{self._done} of {self._total}" if self._total else str(self._done)
-            print(f"rag: {done} {self._unit}s done after {seconds:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"rag: {done} {self._unit}s done after {seconds:.0f} s", file=sys.stderr, flush=True
+            )

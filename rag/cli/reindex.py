@@ -19,11 +19,14 @@ from rag.settings import Settings
 def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
     """Split and embed all documents again, from the text in the index, with the present settings.
 
-    The index answers as before until the end, then at once from the new passages. Interrupted, it goes on where it was.
+    The index answers as before until the end, then at once from the new passages. Interrupted, it
+    goes on where it was.
     """
     if abandon:
         dropped = build.abandon_rebuild(settings)
-        print_json({"abandoned": dropped}) if as_json else click.echo("dropped" if dropped else "there was nothing to drop")
+        print_json({"abandoned": dropped}) if as_json else click.echo(
+            "dropped" if dropped else "there was nothing to drop"
+        )
         return
     with tqdm(unit="document", disable=None, file=sys.stderr) as progress:
 
@@ -37,4 +40,7 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
         return
     resumed = f" ({made.resumed:,} of them before an interruption)" if made.resumed else ""
     how = f"{made.embedder}, at most {made.passage_tokens} word-pieces"
-    click.echo(f"{settings.index}: {made.documents:,} documents{resumed}, {made.passages:,} passages, by {how}")
+    click.echo(
+        f"{settings.index}: {made.documents:,} documents{resumed}, {made.passages:,} passages, by "
+        f"{how}"
+    )

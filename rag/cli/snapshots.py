@@ -29,24 +29,32 @@ def _target(_: click.Context, __: click.Parameter, given: str) -> Path:
 def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
-    It may be in use meanwhile; the copy is of one moment, and any machine can restore it. An older snapshot at TARGET is
-    replaced; any other file there is left as it is, and an error.
+    It may be in use meanwhile; the copy is of one moment, and any machine can restore it. An older
+    snapshot at TARGET is replaced; any other file there is left as it is, and an error.
     """
     made = build.snapshot(settings, target)
     if as_json:
         print_json(made)
         return
-    click.echo(f"{clean(made.path)}: {made.documents:,} documents, {made.passages:,} passages, {made.bytes:,} bytes")
+    click.echo(
+        f"{clean(made.path)}: {made.documents:,} documents, {made.passages:,} passages, "
+        f"{made.bytes:,} bytes"
+    )
     click.echo(f"sha256 of its rows: {made.digest}")
 
 
 @click.command("restore")
 @click.argument("source", type=_PATH)
 @click.option("--replace", is_flag=True, help="Also if the index holds documents already.")
-@click.option("--check", "only_check", is_flag=True, help="Only check the snapshot, and change nothing.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Only check the snapshot, and change nothing."
+)
 @shared
-def restore_command(settings: Settings, as_json: bool, source: Path, replace: bool, only_check: bool) -> None:
-    """Make the index what the snapshot SOURCE holds (a file, or a folder for the newest in it), if it is undamaged.
+def restore_command(
+    settings: Settings, as_json: bool, source: Path, replace: bool, only_check: bool
+) -> None:
+    """Make the index what the snapshot SOURCE holds (a file, or a folder for the newest in it), if
+    it is undamaged.
 
     Programs that have the index open go on with what was restored.
     """
@@ -55,4 +63,7 @@ def restore_command(settings: Settings, as_json: bool, source: Path, replace: bo
         print_json(found)
         return
     what = "is whole" if only_check else f"restored to {settings.index}"
-    click.echo(f"{clean(found.path)}: {what}: {found.documents:,} documents, {found.passages:,} passages, of {found.taken}")
+    click.echo(
+        f"{clean(found.path)}: {what}: {found.documents:,} documents, {found.passages:,} "
+        f"passages, of {found.taken}"
+    )

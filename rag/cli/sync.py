@@ -24,22 +24,33 @@ _SHOWN = 20
 @click.command("sync")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@click.option("--allow-mass-delete", "many", is_flag=True, help="Also if much of the folder is gone.")
+@click.option(
+    "--allow-mass-delete", "many", is_flag=True, help="Also if much of the folder is gone."
+)
 @click.option("--watch", is_flag=True, help="Then follow the folder until interrupted.")
 @click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
 @shared
 def sync_command(
-    settings: Settings, as_json: bool, folder: Path, dry_run: bool, many: bool, watch: bool, name: str | None
+    settings: Settings,
+    as_json: bool,
+    folder: Path,
+    dry_run: bool,
+    many: bool,
+    watch: bool,
+    name: str | None,
 ) -> None:
     """Make the index hold what FOLDER holds: add, replace, rename, and take out what is gone.
 
-    Files are told apart by content; one that was renamed is not embedded again. Documents from elsewhere are left alone.
+    Files are told apart by content; one that was renamed is not embedded again. Documents from
+    elsewhere are left alone.
     """
     if dry_run and watch:
         raise InputError("--dry-run and --watch do not go together", "leave one out")
     root = folder.resolve()
     if not root.is_dir():
-        raise NotFoundError(f"no such folder: {folder}", "check the path; if the folder itself is gone: rag delete")
+        raise NotFoundError(
+            f"no such folder: {folder}", "check the path; if the folder itself is gone: rag delete"
+        )
     with build.pool(settings) as pool:
         sync = build.sync(settings, pool, create=not dry_run)
 
@@ -51,26 +62,45 @@ def sync_command(
                 with progress(len(files)) as seen:
                     return sync.run(root, files, many, seen)
             except KeyboardInterrupt:
-                click.echo("rag: stopped; what was stored stays in the index; run it again to go on", err=True)
+                click.echo(
+                    "rag: stopped; what was stored stays in the index; run it again to go on",
+                    err=True,
+                )
                 sys.exit(130)
 
         if watch:
-            _follow(root, settings.index, once, lambda changes: _say(changes, settings.place, as_json))
+            _follow(
+                root, settings.index, once, lambda changes: _say(changes, settings.place, as_json)
+            )
         else:
             _say(once(), settings.place, as_json)
 
 
-def _follow(root: Path, index: Path, once: Callable[[], Changes], say: Callable[[Changes], None]) -> None:
-    """Sync now and after each change. What goes wrong is said, and tried again with the next change."""
+def _follow(
+    root: Path, index: Path, once: Callable[[], Changes], say: Callable[[Changes], None]
+) -> None:
+    """Sync now and after each change. What goes wrong is said, and tried again with the next
+    change.
+    """
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError as error:
-        raise InputError("--watch needs the package watchfiles", f"run: {install_line('watch')}") from error
+        raise InputError(
+            "--watch needs the package watchfiles", f"run: {install_line('watch')}"
+        ) from error
     first = True
     busy = False
     # Watching begins before the first sync, so that what changes meanwhile is not missed.
-    followed = DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])  # a sync writes there, and would follow itself
-    for changes in watch(root, watch_filter=followed, rust_timeout=500, yield_on_timeout=True, ignore_permission_denied=True):
+    followed = DefaultFilter(
+        ignore_paths=[os.path.join(index.resolve(), "")]
+    )  # a sync writes there, and would follow itself
+    for changes in watch(
+        root,
+        watch_filter=followed,
+        rust_timeout=500,
+        yield_on_timeout=True,
+        ignore_permission_denied=True,
+    ):
         if not (changes or first or busy):
             continue
         try:
@@ -92,11 +122,19 @@ def _say(changes: Changes, index: str, as_json: bool) -> None:
 def _report(changes: Changes, index: str) -> str:
     words = ("added", "updated", "renamed", "removed", "unchanged", "skipped")
     said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(changes, word))))
-    state = "; nothing was changed (dry run)" if changes.dry_run else "" if changes.any else "; the index has not changed"
+    state = (
+        "; nothing was changed (dry run)"
+        if changes.dry_run
+        else ""
+        if changes.any
+        else "; the index has not changed"
+    )
     lines = [f"{index}: {said or 'no documents'}{state}"]
     if changes.dry_run:
         lines += _named(changes)
-    lines += [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in changes.skipped[:_SHOWN]]
+    lines += [
+        f"  skipped {clean(path)}: {clean(reason)}" for path, reason in changes.skipped[:_SHOWN]
+    ]
     more = len(changes.skipped) - _SHOWN
     return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
 

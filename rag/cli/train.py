@@ -18,59 +18,108 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("train")
 @click.option(
-    "--data", type=_DATA, required=True, help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a recipe's folder."
+    "--data",
+    type=_DATA,
+    required=True,
+    help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a recipe's folder.",
 )
 @click.option("--corpus", type=_DATA, help="The documents that gold .jsonl questions are about.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for what is trained.")
-@click.option("--init", help="What to start from: a reader, folder or hub id; by default what the recipe says.")
-@click.option("--recipe", type=_FILE, help="TOML file; by default recipes/finetune.toml, or recipes/reader.toml for a folder.")
-@click.option("--embedder", "tune", is_flag=True, help="Tune an embedder (recipes/embedder.toml) on a recipe's folder.")
-@click.option("--forms", is_flag=True, help="Train what chooses the form of an answer, on JSON lines of question and form.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for what is trained."
+)
+@click.option(
+    "--init",
+    help="What to start from: a reader, folder or hub id; by default what the recipe says.",
+)
+@click.option(
+    "--recipe",
+    type=_FILE,
+    help="TOML file; by default recipes/finetune.toml, or recipes/reader.toml for a folder.",
+)
+@click.option(
+    "--embedder",
+    "tune",
+    is_flag=True,
+    help="Tune an embedder (recipes/embedder.toml) on a recipe's folder.",
+)
+@click.option(
+    "--forms",
+    is_flag=True,
+    help="Train what chooses the form of an answer, on JSON lines of question and form.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train_command(
-    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None, tune: bool, forms: bool, as_json: bool
+    data: Path,
+    corpus: Path | None,
+    out: Path,
+    init: str | None,
+    recipe: Path | None,
+    tune: bool,
+    forms: bool,
+    as_json: bool,
 ) -> None:
     """Train a reader, an embedder, or the classifier of forms.
 
-    With your own questions: fine-tune the shipped reader and report held-out scores before and after.
+    With your own questions: fine-tune the shipped reader and report held-out scores before and
+    after.
 
     Started again after a kill, it goes on from its checkpoint with the same result.
     """
     out = out.resolve()  # where it lies, from wherever it is used
     if tune:
         _tune(data, corpus, out, init, recipe)
-        print_json({"embedder": str(out)}) if as_json else click.echo(f"{out}: use it with RAG_EMBEDDER={out}")
+        print_json({"embedder": str(out)}) if as_json else click.echo(
+            f"{out}: use it with RAG_EMBEDDER={out}"
+        )
         return
     if forms:
         _forms(data, corpus, out, as_json)
         return
     measured = build.trainer(Settings.load())(data, corpus, out, init, recipe)
     if as_json:
-        print_json({"reader": str(out), **{name: dataclasses.asdict(value) for name, value in measured.items()}})
+        print_json(
+            {
+                "reader": str(out),
+                **{name: dataclasses.asdict(value) for name, value in measured.items()},
+            }
+        )
         return
     for name, value in measured.items():
         asked = f"{value.answerable + value.unanswerable} questions held out"
-        click.echo(f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  with refusals at best F1 {value.best_f1:5.1f}  ({asked})")
+        click.echo(
+            f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  with refusals at best F1 "
+            f"{value.best_f1:5.1f}  ({asked})"
+        )
     click.echo(f"{out}: use it with RAG_READER={out}")
 
 
 def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
-    """`corpus`: a folder with public question sets, which are learned from beside the labelled questions."""
+    """`corpus`: a folder with public question sets, which are learned from beside the labelled
+    questions.
+    """
     if data.is_dir():
-        raise InputError(f"--forms learns from a file of labelled questions, not from {data}", "name the file: --data")
+        raise InputError(
+            f"--forms learns from a file of labelled questions, not from {data}",
+            "name the file: --data",
+        )
     done = build.form_trainer(Settings.load())(data, corpus, out)
     if as_json:
         print_json({"forms": str(out), **dataclasses.asdict(done)})
         return
-    click.echo(f"{done.accuracy:.0%} of {done.own} labelled questions right when left out of the fit")
+    click.echo(
+        f"{done.accuracy:.0%} of {done.own} labelled questions right when left out of the fit"
+    )
     for name, share in done.by_form.items():
         click.echo(f"  {name:11} {share:.0%}")
     click.echo(f"{out}: use it with RAG_FORMS={out}")
 
 
-def _tune(data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None) -> None:
+def _tune(
+    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None
+) -> None:
     if corpus or not data.is_dir():
         raise InputError(
-            f"--embedder learns from a folder of question sets, not from {corpus or data}", "name the folder: --data"
+            f"--embedder learns from a folder of question sets, not from {corpus or data}",
+            "name the folder: --data",
         )
     build.embedder_trainer(Settings.load())(data, out, init, recipe)

@@ -25,13 +25,18 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 @click.argument("file", type=_FILE, default="-")
 @shared
 def verify_command(settings: Settings, as_json: bool, file: str) -> None:
-    """Check the citations in FILE (or on stdin) against the index as it is now: ok, moved, changed or missing.
+    """Check the citations in FILE (or on stdin) against the index as it is now: ok, moved, changed
+    or missing.
 
-    FILE holds what `rag ask --json` printed or the HTTP service answered, or citations. Exits with 1 unless all are ok or moved.
+    FILE holds what `rag ask --json` printed or the HTTP service answered, or citations. Exits with
+    1 unless all are ok or moved.
     """
     cited = citations(_read_json(file))
     if not cited:
-        raise InputError('the answer has no citations (it was "not found")', "verify one that was found: rag ask QUESTION --json")
+        raise InputError(
+            'the answer has no citations (it was "not found")',
+            "verify one that was found: rag ask QUESTION --json",
+        )
     store = build.store(settings, any_embedder=True)
     verdicts = [verify(store, citation) for citation in cited]
     print_json(verdicts) if as_json else _print_verdicts(verdicts)
@@ -41,7 +46,10 @@ def verify_command(settings: Settings, as_json: bool, file: str) -> None:
 def _print_verdicts(verdicts: list[Verdict]) -> None:
     for verdict in verdicts:
         quote = verdict.quote if len(verdict.quote) <= 60 else verdict.quote[:59] + "…"
-        click.echo(f'{verdict.status:8}{terminal.clean(verdict.document_id)}  "{terminal.clean(quote)}": {verdict.detail}')
+        click.echo(
+            f'{verdict.status:8}{terminal.clean(verdict.document_id)}  "{terminal.clean(quote)}": '
+            f"{verdict.detail}"
+        )
         if verdict.now:
             click.echo(f"        now: {terminal.clean(verdict.now)}")
 
@@ -50,9 +58,11 @@ def _print_verdicts(verdicts: list[Verdict]) -> None:
 @click.argument("file", type=_FILE, default="-", metavar="RECEIPT")
 @shared
 def replay_command(settings: Settings, as_json: bool, file: str) -> None:
-    """Ask the question of RECEIPT again, as it was asked: the same answer, or what has changed since.
+    """Ask the question of RECEIPT again, as it was asked: the same answer, or what has changed
+    since.
 
-    RECEIPT is a file (or stdin) with what `rag ask --json` printed, or its field receipt. Exits with 1 if the answer differs.
+    RECEIPT is a file (or stdin) with what `rag ask --json` printed, or its field receipt. Exits
+    with 1 if the answer differs.
     """
     old = provenance.load(_read_json(file))
     done = provenance.replay(build.engine(settings).ask, old)
@@ -70,28 +80,43 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 @click.command("calibrate")
 @click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--risk", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Largest share of wrong answers; e.g. 0.05."
+    "--risk",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Largest share of wrong answers; e.g. 0.05.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default="calibration.json", show_default=True, help="File to write.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="calibration.json",
+    show_default=True,
+    help="File to write.",
+)
 @shared
-def calibrate_command(settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path) -> None:
-    """Calibrate confidence on the questions in GOLD, and the threshold to a stated risk; writes a file for RAG_CALIBRATION.
+def calibrate_command(
+    settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path
+) -> None:
+    """Calibrate confidence on the questions in GOLD, and the threshold to a stated risk; writes a
+    file for RAG_CALIBRATION.
 
-    GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the documents do not say), and
-    perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval. Without --risk, as many questions are refused as
-    have no answer.
+    GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the
+    documents do not say), and perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval.
+    Without --risk, as many questions are refused as have no answer.
     """
     from rag.evaluation.calibrate import calibrate
     from rag.evaluation.gold import read_jsonl
 
     if not out.resolve().parent.is_dir():
-        raise InputError(f"{out} cannot be written: no such folder", "make it, or name another file with --out")
+        raise InputError(
+            f"{out} cannot be written: no such folder", "make it, or name another file with --out"
+        )
     done = calibrate(build.engine(settings), read_jsonl(gold), risk)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}", "name another file with --out") from error
+        raise InputError(
+            f"{out} cannot be written: {error.strerror}", "name another file with --out"
+        ) from error
     if as_json:
         print_json(done.fitted)
         return
@@ -106,4 +131,6 @@ def _read_json(file: str) -> Any:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         return json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{name} is not JSON: {error}", "give what `rag ask --json` printed") from error
+        raise InputError(
+            f"{name} is not JSON: {error}", "give what `rag ask --json` printed"
+        ) from error

@@ -19,11 +19,14 @@ from rag.settings import Settings
 @click.option("--status", is_flag=True, help="Only show what is in the queue, and do nothing.")
 @click.option("--forget", is_flag=True, help="Only take out of the queue what failed.")
 @shared
-def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, forget: bool) -> None:
-    """Put in what `rag ingest --enqueue` and servers left in the queue of a PostgreSQL index, until interrupted.
+def worker_command(
+    settings: Settings, as_json: bool, once: bool, status: bool, forget: bool
+) -> None:
+    """Put in what `rag ingest --enqueue` and servers left in the queue of a PostgreSQL index, until
+    interrupted.
 
-    Run as many as you like, on as many machines. What one that dies was at is taken up by another. Exits with 1 if something
-    in the queue failed.
+    Run as many as you like, on as many machines. What one that dies was at is taken up by another.
+    Exits with 1 if something in the queue failed.
     """
     queue = build.queue(settings)
     if forget:
@@ -48,6 +51,14 @@ def worker_command(settings: Settings, as_json: bool, once: bool, status: bool, 
 
 
 def _said(state: State) -> str:
-    counts = [f"{count:,} {name}" for name in ("waiting", "working", "failed") if (count := state.count(name))]
-    failed = [f"  {clean(job.name)}: {clean(job.error or 'unknown')}" for job in state.jobs if job.state == "failed"]
+    counts = [
+        f"{count:,} {name}"
+        for name in ("waiting", "working", "failed")
+        if (count := state.count(name))
+    ]
+    failed = [
+        f"  {clean(job.name)}: {clean(job.error or 'unknown')}"
+        for job in state.jobs
+        if job.state == "failed"
+    ]
     return "\n".join([", ".join(counts) or "the queue is empty", *failed])

@@ -48,7 +48,8 @@ def _lines(found: Written, struck: bool) -> list[str]:
         count = len(found.struck)
         made += [
             "",
-            f"{count} written sentence{'' if count == 1 else 's'} struck" + ("" if struck else "; --struck shows them"),
+            f"{count} written sentence{'' if count == 1 else 's'} struck"
+            + ("" if struck else "; --struck shows them"),
         ]
         if struck:
             for one in found.struck:

@@ -17,13 +17,20 @@ _MONTHS = (
 _MONTH = rf"(?P<month>(?:{_MONTHS})\b\.?)"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>(?:1\d|20)\d\d)\b(?!\s?(?:BC|%|\d)|[.,]\d)"
-_FIRST = r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?|\s(?:to|and|or|until|till|through)\s(?:the )?)"
+_FIRST = (
+    r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?"
+    r"|\s(?:to|and|or|until|till|through)\s(?:the )?)"
+)
 _PATTERNS = [
     re.compile(r"(?<![\d.,-])(?P<from>(?:1\d|20)\d\d)(?P<joiner>[-–])(?P<upto>\d\d)\b(?![-/–]?\d)"),
-    re.compile(rf"(?<![\d.,-])\b{_FIRST}{_DAY}(?: of)? {_MONTH}(?:,?(?: of)? {_YEAR})?", re.IGNORECASE),
+    re.compile(
+        rf"(?<![\d.,-])\b{_FIRST}{_DAY}(?: of)? {_MONTH}(?:,?(?: of)? {_YEAR})?", re.IGNORECASE
+    ),
     re.compile(rf"\b{_MONTH} {_FIRST}{_DAY}(?:,? {_YEAR})?", re.IGNORECASE),
     re.compile(r"\b(?P<year>\d{4})-(?P<month>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)"),
-    re.compile(r"(?<![\d.])(?P<day>[0-3]?\d)\.\s?(?P<month>[01]?\d)\.\s?(?P<year>(?:19|20)\d\d)\b(?!\.?\d)"),
+    re.compile(
+        r"(?<![\d.])(?P<day>[0-3]?\d)\.\s?(?P<month>[01]?\d)\.\s?(?P<year>(?:19|20)\d\d)\b(?!\.?\d)"
+    ),
     re.compile(rf"\b{_DAY}(?: of)? {_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH} {_DAY},? {_YEAR}", re.IGNORECASE),
     re.compile(rf"\b{_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
@@ -35,12 +42,14 @@ _PATTERNS = [
 ]
 _DOTTED = re.compile(r"\d\d?\.")
 _QUALIFIERS = re.compile(
-    r"\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
+    r"\b(?:early|mid|middle|late|end|start|beginning"
+    r"|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
     r"first half|second half|around|about|circa|eve)\b",
     re.IGNORECASE,
 )
 _NOISE = re.compile(
-    r"\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
+    r"\b(?:on|in|at|of|the|from|year|month|day|morning"
+    r"|evening|night|afternoon|during|as|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
     re.IGNORECASE,
 )
 _LONGEST = 400
@@ -50,7 +59,9 @@ _BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the 
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """What is known of a date, at `[start, end)` of its text; a month without a year has only that. `iso` as in `Value`."""
+    """What is known of a date, at `[start, end)` of its text; a month without a year has only that.
+    `iso` as in `Value`.
+    """
 
     start: int
     end: int
@@ -80,7 +91,9 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
     if parts.get("decade"):
         yield Date(match.start(), match.end(), parts["decade"] + "X", "decade")
         return
-    iso = _iso(match.group(), bool(parts.get("year")), bool(parts.get("month")), bool(parts.get("day")))
+    iso = _iso(
+        match.group(), bool(parts.get("year")), bool(parts.get("month")), bool(parts.get("day"))
+    )
     if iso:
         precision = "day" if parts.get("day") else "month" if parts.get("month") else "year"
         yield Date(match.start(), match.end(), iso, precision)
@@ -100,7 +113,9 @@ def _years(match: re.Match[str]) -> Iterator[Date]:
 def _days(match: re.Match[str]) -> Iterator[Date]:
     """Both of "14-16 July 2015"."""
     rest = f"{match['month']} {match['year'] or ''}"
-    first, last = (_iso(f"{match[name]} {rest}", bool(match["year"]), True, True) for name in ("first", "day"))
+    first, last = (
+        _iso(f"{match[name]} {rest}", bool(match["year"]), True, True) for name in ("first", "day")
+    )
     if first and last and first < last:
         yield Date(match.start(), match.start("joiner"), first, "day")
     if last:
@@ -111,7 +126,9 @@ def _days(match: re.Match[str]) -> Iterator[Date]:
 def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
     try:
         found = parser.parse(
-            text.replace(" of ", " ").strip("."), default=datetime(2000, 1, 1), dayfirst=bool(_DOTTED.match(text))
+            text.replace(" of ", " ").strip("."),
+            default=datetime(2000, 1, 1),
+            dayfirst=bool(_DOTTED.match(text)),
         )
     except (ValueError, OverflowError):
         return None
@@ -125,7 +142,9 @@ def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A text that is a date and nothing else: one date or the two ends of an interval, and the words that bound it."""
+    """A text that is a date and nothing else: one date or the two ends of an interval, and the
+    words that bound it.
+    """
 
     isos: tuple[str, ...]
     precision: str
@@ -137,7 +156,9 @@ class Dated:
 
 
 def only_date(text: str) -> Dated | None:
-    """The date that the whole text is, but for words such as "on", "early" or "before"; None if it says anything else."""
+    """The date that the whole text is, but for words such as "on", "early" or "before"; None if it
+    says anything else.
+    """
     found = dates(text)
     if not 1 <= len(found) <= 2:
         return None
@@ -148,21 +169,31 @@ def only_date(text: str) -> Dated | None:
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
     if first.iso.startswith("--") and not last.iso.startswith("-"):
         first = replace(first, iso=_in_year(first.iso, last.iso))
-    rest = re.sub(r"\bbetween\b", " ", _NOISE.sub(" ", _QUALIFIERS.sub(" ", around)), flags=re.IGNORECASE)
+    rest = re.sub(
+        r"\bbetween\b", " ", _NOISE.sub(" ", _QUALIFIERS.sub(" ", around)), flags=re.IGNORECASE
+    )
     if re.search(r"\w", rest):
         return None
     return Dated((first.iso, last.iso)[: len(found)], last.precision, qualifiers)
 
 
 def _in_year(first: str, last: str) -> str:
-    """The beginning "--05-03" of what ends "2020-07-05": of the same year, or of the one before if it would come after."""
+    """The beginning "--05-03" of what ends "2020-07-05": of the same year, or of the one before if
+    it would come after.
+    """
     whole = f"{last[:4]}{first[1:]}"
     return whole if whole <= last else f"{int(last[:4]) - 1:04}{first[1:]}"
 
 
 def includes(wide: Dated, narrow: Dated) -> bool:
-    """Whether the narrow date lies in the wide one, as 14 July 2015 does in 2015; neither bounded by a word like "before"."""
-    if len(wide.isos) != 1 or len(narrow.isos) != 1 or (wide.qualifiers and wide.qualifiers != narrow.qualifiers):
+    """Whether the narrow date lies in the wide one, as 14 July 2015 does in 2015; neither bounded
+    by a word like "before".
+    """
+    if (
+        len(wide.isos) != 1
+        or len(narrow.isos) != 1
+        or (wide.qualifiers and wide.qualifiers != narrow.qualifiers)
+    ):
         return False
     if narrow.qualifiers & _BOUNDS and wide.qualifiers != narrow.qualifiers:
         return False
@@ -184,11 +215,14 @@ def agree(one: Dated, other: Dated) -> bool:
 
 
 def contrary(one: Dated, other: Dated) -> bool:
-    """Whether no day can be both: single dates, neither bounded, neither within the other, and not of one the month and of the
-    other the year."""
+    """Whether no day can be both: single dates, neither bounded, neither within the other, and not
+    of one the month and of the other the year."""
     if len(one.isos) != 1 or len(other.isos) != 1 or (one.qualifiers | other.qualifiers) & _BOUNDS:
         return False
-    if one.iso.startswith("--") != other.iso.startswith("--") and {one.precision, other.precision} & {"year", "decade"}:
+    if one.iso.startswith("--") != other.iso.startswith("--") and {
+        one.precision,
+        other.precision,
+    } & {"year", "decade"}:
         return False
     bare_one, bare_other = (Dated(d.isos, d.precision, frozenset()) for d in (one, other))
     return not includes(bare_one, bare_other) and not includes(bare_other, bare_one)

@@ -1,6 +1,8 @@
-"""What a follow-up means: "and when did it end?" after "When was the JCPOA signed?" is "When did the JCPOA end?".
+"""What a follow-up means: "and when did it end?" after "When was the JCPOA signed?" is "When did
+the JCPOA end?".
 
-Only what has one reading is resolved; anything else is asked as it was typed, and said to be. No model has a part in it.
+Only what has one reading is resolved; anything else is asked as it was typed, and said to be. No
+model has a part in it.
 """
 
 from __future__ import annotations
@@ -11,12 +13,17 @@ from dataclasses import dataclass, replace
 from rag.english.noun_phrases import AUXILIARIES, PREPOSITIONS, QUESTION_WORDS, Phrase, phrases
 
 _LEAD = re.compile(r"^(?:(?:and|but|so|then|also|ok|okay|well)\b[\s,]*)+", re.IGNORECASE)
-_ADVERBIAL = r"(?:since |until |for )?(?:when|where|why|how long|how)|(?:by|with|to|from|for) whom|in (?:what|which) \w+"
+_ADVERBIAL = (
+    r"(?:since |until |for )?(?:when|where|why|how long|how)|(?:by|with|to|from|for) "
+    r"whom|in (?:what|which) \w+"
+)
 _ALONE = re.compile(rf"^(?:{_ADVERBIAL})(?: exactly)?$", re.IGNORECASE)
 _ASKED = re.compile(rf"^(?:{_ADVERBIAL}) (?=(?:{'|'.join(sorted(AUXILIARIES))})\b)", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:what|how) about |^(?:in|for|with|by|from|at|of) ", re.IGNORECASE)
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
-_PRONOUN = re.compile(r"\b(?:it|its|he|him|his|she|her|hers|they|them|their)\b(?!['\u2019])", re.IGNORECASE)
+_PRONOUN = re.compile(
+    r"\b(?:it|its|he|him|his|she|her|hers|they|them|their)\b(?!['\u2019])", re.IGNORECASE
+)
 _EMPTY_IT = re.compile(
     r"\bit(?: (?:is|was|be))? (?:(?:takes?|took)(?! (?:place|part|off|effect|over)\b)|true|"
     r"possible|necessary|clear|likely|rain\w*|snow\w*)\b",
@@ -26,14 +33,14 @@ _OWNER = re.compile(r"['\u2019]s$")
 _GROUPS = {"it": "thing", "its": "thing", "they": "people", "them": "people", "their": "people"}
 _OWNING = frozenset("its his hers their".split())
 _AFTER_OBJECT = PREPOSITIONS | frozenset("again first last and or now today".split())
-_TITLES = (
-    "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|envoy|Ayatollah|General|Chancellor|King|Queen|Professor"
-)
+_TITLES = "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|envoy|Ayatollah|General|Chancellor|King|Queen|Professor"  # noqa: E501
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a follow-up can refer to: the last question as it was understood, its answer, and the passages that were read."""
+    """What a follow-up can refer to: the last question as it was understood, its answer, and the
+    passages that were read.
+    """
 
     question: str
     answer: str | None = None
@@ -59,7 +66,9 @@ def understand(question: str, last: Turn | None) -> Understood:
         return Understood(filled)
     if _ALONE.match(core.rstrip(" ?.!")):
         return Understood(question, "can't apply that to the last question; sent unchanged")
-    if core != question and not {word.lower().strip("?,.") for word in core.split()} & (AUXILIARIES | QUESTION_WORDS):
+    if core != question and not {word.lower().strip("?,.") for word in core.split()} & (
+        AUXILIARIES | QUESTION_WORDS
+    ):
         return Understood(question, "what it asks of them is not certain; asked as typed")
     return _with_names(question, core, last)
 
@@ -68,7 +77,9 @@ def understand(question: str, last: Turn | None) -> Understood:
 
 
 def _elliptic(bare: str, last: Turn, led: bool) -> str:
-    """ "and where?", "what about Oman?", "and in 2018?"; "" if it is none of these, or has no one reading."""
+    """ "and where?", "what about Oman?", "and in 2018?"; "" if it is none of these, or has no one
+    reading.
+    """
     asked = _ASKED.match(last.question)
     if _ALONE.match(bare):
         return _sentence(f"{bare} {last.question[asked.end() :]}") if asked else ""
@@ -84,7 +95,9 @@ def _elliptic(bare: str, last: Turn, led: bool) -> str:
 def _other_name(name: str, question: str) -> str:
     """The question about another name, where it names just one."""
     alone = [phrase.text for phrase in phrases(f"about {name}")] == [name]
-    names = [phrase for phrase in phrases(question) if phrase.named or phrase.text.split()[-1].isupper()]
+    names = [
+        phrase for phrase in phrases(question) if phrase.named or phrase.text.split()[-1].isupper()
+    ]
     if not alone or len(names) != 1:
         return ""
     return re.sub(rf"(?<![\w-]){re.escape(names[0].text)}(?!\w)", lambda _: name, question)
@@ -118,12 +131,16 @@ def _open(word: str, meant: list[str]) -> str:
 
 
 def _has_own(question: str, pronoun: re.Match[str]) -> bool:
-    """Whether the question names what its pronoun can stand for, as "Iran" does in "When did Iran say it would stop?".
+    """Whether the question names what its pronoun can stand for, as "Iran" does in "When did Iran
+    say it would stop?".
 
-    Where the pronoun is the object of the verb, as in "When did the US leave it?", the subject is not what is meant.
+    Where the pronoun is the object of the verb, as in "When did the US leave it?", the subject is
+    not what is meant.
     """
     after = question[pronoun.end() :].split()
-    is_object = not after or not after[0][0].isalnum() or after[0].lower().strip("?,") in _AFTER_OBJECT
+    is_object = (
+        not after or not after[0][0].isalnum() or after[0].lower().strip("?,") in _AFTER_OBJECT
+    )
     own = [phrase for phrase in phrases(question) if phrase.start < pronoun.start()]
     return bool(own) and not (is_object and pronoun.group().lower() not in _OWNING)
 
@@ -131,7 +148,11 @@ def _has_own(question: str, pronoun: re.Match[str]) -> bool:
 def _candidates(group: str, last: Turn) -> list[str]:
     topics = _topics(last.question)
     if group == "thing":  # of "Imogen's salary" the thing has no name
-        topics = [topic for topic in topics if not re.search(rf"{re.escape(topic.text)}['\u2019]s\b", last.question)]
+        topics = [
+            topic
+            for topic in topics
+            if not re.search(rf"{re.escape(topic.text)}['\u2019]s\b", last.question)
+        ]
     persons = [topic.text for topic in topics if _is_person(topic, last.evidence)]
     answer = _answered(last)
     if group == "thing":
@@ -145,14 +166,20 @@ def _candidates(group: str, last: Turn) -> list[str]:
 
 
 def _topics(question: str) -> list[Phrase]:
-    """What the question is about: of several phrases, those that do not stand after a preposition."""
+    """What the question is about: of several phrases, those that do not stand after a
+    preposition.
+    """
     found = [replace(phrase, text=_OWNER.sub("", phrase.text)) for phrase in phrases(question)]
-    return [phrase for phrase in found if phrase.before not in PREPOSITIONS | {"and", "or"}] or found
+    return [
+        phrase for phrase in found if phrase.before not in PREPOSITIONS | {"and", "or"}
+    ] or found
 
 
 def _answered(last: Turn) -> list[str]:
     """The last answer, if it is a name."""
-    return [last.answer] if last.answer and last.answer[0].isupper() and len(last.answer) <= 60 else []
+    return (
+        [last.answer] if last.answer and last.answer[0].isupper() and len(last.answer) <= 60 else []
+    )
 
 
 def _asks_who(question: str) -> bool:
@@ -160,7 +187,9 @@ def _asks_who(question: str) -> bool:
 
 
 def _asks_which(question: str, things: list[str]) -> bool:
-    """Whether the answer is another thing than those in the question: not where it says what one of them is."""
+    """Whether the answer is another thing than those in the question: not where it says what one of
+    them is.
+    """
     first, second, *_ = [*question.lower().split(), "", ""]
     return first in ("which", "what") and not (things and second in AUXILIARIES)
 
@@ -171,13 +200,20 @@ def _is_plural(phrase: str) -> bool:
 
 
 def _is_person(topic: Phrase, evidence: str) -> bool:
-    """First and family name; or a family name that the passages give with a title or a first name."""
+    """First and family name; or a family name that the passages give with a title or a first
+    name.
+    """
     words = topic.text.split()
-    if not topic.named or any((len(word) > 1 and word.isupper()) or not word.replace("-", "").isalpha() for word in words):
+    if not topic.named or any(
+        (len(word) > 1 and word.isupper()) or not word.replace("-", "").isalpha() for word in words
+    ):
         return False
     if len(words) > 1:
         return len(words) <= 4
-    return re.search(rf"\b(?:{_TITLES})\.? (?:[A-Z]\w+ )?{re.escape(topic.text)}\b", evidence) is not None
+    return (
+        re.search(rf"\b(?:{_TITLES})\.? (?:[A-Z]\w+ )?{re.escape(topic.text)}\b", evidence)
+        is not None
+    )
 
 
 def _put(question: str, pronoun: re.Match[str], name: str) -> str:
@@ -189,4 +225,6 @@ def _put(question: str, pronoun: re.Match[str], name: str) -> str:
 
 def _before_noun(after: str) -> bool:
     following = after.split()[:1]
-    return bool(following) and following[0].strip("?.,").lower() not in _AFTER_OBJECT | QUESTION_WORDS | {""}
+    return bool(following) and following[0].strip(
+        "?.,"
+    ).lower() not in _AFTER_OBJECT | QUESTION_WORDS | {""}

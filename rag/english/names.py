@@ -1,7 +1,9 @@
-"""What documents are called: identifiers and periods in file names, titles and questions, each in one spelling.
+"""What documents are called: identifiers and periods in file names, titles and questions, each in
+one spelling.
 
-"RFC 9110", "RFC-9110" and "rfc9110" are `rfc9110`; "2023 Q3", "Q3 FY2023" and "the third quarter of 2023" are `2023q3`; "EPA's
-2022 report" and "EPA2022" are `epa2022`; "July 1, 2023" and "2023-07-01" are the day 2023-07-01.
+"RFC 9110", "RFC-9110" and "rfc9110" are `rfc9110`; "2023 Q3", "Q3 FY2023" and "the third quarter of
+2023" are `2023q3`; "EPA's 2022 report" and "EPA2022" are `epa2022`; "July 1, 2023" and "2023-07-01"
+are the day 2023-07-01.
 """
 
 from __future__ import annotations
@@ -12,7 +14,16 @@ from datetime import date
 
 from rag.types import Passage
 
-_QUARTERS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
+_QUARTERS = {
+    "first": 1,
+    "second": 2,
+    "third": 3,
+    "fourth": 4,
+    "1st": 1,
+    "2nd": 2,
+    "3rd": 3,
+    "4th": 4,
+}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(?P<month>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
@@ -20,7 +31,11 @@ _FISCAL = r"(?:[\s,]+(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*(?:FY)?"
 _PERIODS = [
     re.compile(rf"\bQ(?P<quarter>[1-4]){_FISCAL}[\s,_-]*{_YEAR}(?!\d)", re.IGNORECASE),
     re.compile(rf"(?<!\d){_YEAR}[\s,_-]*Q(?P<quarter>[1-4])\b", re.IGNORECASE),
-    re.compile(rf"\b(?P<quarter>first|second|third|fourth|1st|2nd|3rd|4th) quarter{_FISCAL}[\s,]*{_YEAR}\b", re.IGNORECASE),
+    re.compile(
+        rf"\b(?P<quarter>first|second|third|fourth|1st|2nd|3rd|4th) "
+        rf"quarter{_FISCAL}[\s,]*{_YEAR}\b",
+        re.IGNORECASE,
+    ),
 ]
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """Letters and digits in one."""
@@ -36,7 +51,11 @@ _DAYS = [
 
 def identifiers(text: str) -> frozenset[str]:
     """The identifiers and periods in a text."""
-    found = {f"{match['year']}q{_quarter(match['quarter'])}" for pattern in _PERIODS for match in pattern.finditer(text)}
+    found = {
+        f"{match['year']}q{_quarter(match['quarter'])}"
+        for pattern in _PERIODS
+        for match in pattern.finditer(text)
+    }
     found |= {match.group().lower() for match in _CODE.finditer(text)}
     found |= {"".join(match.groups()).lower() for match in _ACRONYM.finditer(text)}
     found |= {(match[2] + match[1]).lower() for match in _REVERSED.finditer(text)}
@@ -48,12 +67,23 @@ def _quarter(text: str) -> int:
 
 
 def days(text: str) -> frozenset[str]:
-    """The full dates in a text, in ISO 8601; month before day where both are numbers with slashes."""
-    return frozenset(day for pattern in _DAYS for match in pattern.finditer(text) if (day := _day(match.groupdict())))
+    """The full dates in a text, in ISO 8601; month before day where both are numbers with
+    slashes.
+    """
+    return frozenset(
+        day
+        for pattern in _DAYS
+        for match in pattern.finditer(text)
+        if (day := _day(match.groupdict()))
+    )
 
 
 def _day(parts: dict[str, str]) -> str:
-    month = int(parts["number"]) if parts.get("number") else 1 + _MONTHS.index(parts["month"][:3].lower())
+    month = (
+        int(parts["number"])
+        if parts.get("number")
+        else 1 + _MONTHS.index(parts["month"][:3].lower())
+    )
     try:
         return date(int(parts["year"]), month, int(parts["day"])).isoformat()
     except ValueError:
@@ -73,7 +103,9 @@ def file_name(document_id: str) -> str:
 
 
 def searched(passage: Passage) -> str:
-    """What of a passage is searched by words: what its document is called, its context and its text."""
+    """What of a passage is searched by words: what its document is called, its context and its
+    text.
+    """
     return f"{_name(passage.document_id, passage.title)}\n{passage.in_context}"
 
 

@@ -1,4 +1,6 @@
-"""The noun phrases of an English question, found by its shape: what a later "it" or "he" can stand for."""
+"""The noun phrases of an English question, found by its shape: what a later "it" or "he" can stand
+for.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,23 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"\w(?:[\w'\u2019./-]*\w)?|[^\w\s]")
 AUXILIARIES = frozenset(
     (
-        "is are was were be been am do does did has have had will would can could shall should may might must "
+        "is are was were be been am do does did has have had will would can could shall should "
+        "may might must "
         "isn't aren't wasn't weren't don't doesn't didn't won't"
     ).split()
 )
 _BE = frozenset("is are was were be been isn't aren't wasn't weren't has have had".split())
 PREPOSITIONS = frozenset(
     (
-        "in on at by from with without between of to for about after before during under over into since until among "
+        "in on at by from with without between of to for about after before during under over "
+        "into since until among "
         "against near through towards within as because if when where while than"
     ).split()
 )
 QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
-SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" is the US, too
+SPEAKERS = frozenset(
+    "i me my mine myself you your yours we our ours".split()
+)  # "us" is the US, too
 """Who asks and who is asked: nothing later refers to them by "it" or "they"."""
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
 _STOPS = (
@@ -35,11 +41,15 @@ _STOPS = (
 _INSIDE_NAMES = frozenset("of for on".split())
 _PARTICIPLES = frozenset(
     (
-        "made held built sold bought begun left sent set put born known written found done gone taken given broken chosen drawn "
-        "won lost paid told said brought led met read shot struck torn thrown hit cut drafted cancelled over"
+        "made held built sold bought begun left sent set put born known written found done gone "
+        "taken given broken chosen drawn "
+        "won lost paid told said brought led met read shot struck torn thrown hit cut drafted "
+        "cancelled over"
     ).split()
 )
-_ADVERBS = frozenset("first last ever again finally ago still already also yet then now really".split())
+_ADVERBS = frozenset(
+    "first last ever again finally ago still already also yet then now really".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +96,17 @@ def _phrases(tokens: list[_Token]) -> Iterator[Phrase]:
         last = _end(tokens, first, definite)
         before = tokens[at - 1].lower if at else ""
         kept = _without_verb([token.text for token in tokens[first:last]], before)
-        if kept and (at or definite or tokens[at].text.isupper()):  # a sentence's first word is a name to nobody
+        if kept and (
+            at or definite or tokens[at].text.isupper()
+        ):  # a sentence's first word is a name to nobody
             yield Phrase(" ".join(["the"] * definite + kept), tokens[at].start, before)
         at = max(last, at + 1)
 
 
 def _end(tokens: list[_Token], at: int, definite: bool) -> int:
-    """Where the phrase that starts at `at` ends: names go on, and after "the" any word that can be part of one."""
+    """Where the phrase that starts at `at` ends: names go on, and after "the" any word that can be
+    part of one.
+    """
     first = at
     while at < len(tokens):
         token = tokens[at]
@@ -105,12 +119,21 @@ def _end(tokens: list[_Token], at: int, definite: bool) -> int:
 
 def _joins(around: list[_Token]) -> bool:
     """Whether the middle one belongs to a name, as in "Plan of Action"."""
-    return len(around) == 3 and around[0].name and around[1].lower in _INSIDE_NAMES and around[2].name
+    return (
+        len(around) == 3 and around[0].name and around[1].lower in _INSIDE_NAMES and around[2].name
+    )
 
 
 def _without_verb(words: list[str], before: str) -> list[str]:
-    """After an auxiliary the last plain word is the verb: "did the talks begin", "was the deal signed"."""
-    if before in AUXILIARIES and words and words[-1].islower() and (before not in _BE or _participle(words[-1])):
+    """After an auxiliary the last plain word is the verb: "did the talks begin", "was the deal
+    signed".
+    """
+    if (
+        before in AUXILIARIES
+        and words
+        and words[-1].islower()
+        and (before not in _BE or _participle(words[-1]))
+    ):
         words = words[:-1]
     while words and (words[-1] in _ADVERBS or words[-1].endswith("ly")):
         words = words[:-1]

@@ -7,19 +7,41 @@ import re
 from text_to_num import alpha2digit
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|[.,]\d|(?:st|nd|rd|th)\b)"
-_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12, "tn": 1e12}
+_SCALES = {
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "tn": 1e12,
+}
 _SCALES |= {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
 SIGN = r"(?:US\$|[$€£¥])"
 CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()
 CODE = f"(?:{'|'.join(CODES)})"
-_SCALED = re.compile(rf"({NUMBER})(?:(\s*(?:to|or|-|–)\s*){SIGN}?({NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE)
-_BETWEEN = re.compile(rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", re.IGNORECASE)
-_SHORT = re.compile(rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE)
+_SCALED = re.compile(
+    rf"({NUMBER})(?:(\s*(?:to|or|-|–)\s*){SIGN}?({NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE
+)
+_BETWEEN = re.compile(
+    rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", re.IGNORECASE
+)
+_SHORT = re.compile(
+    rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE
+)
 """Scales as letters, of sums of money alone: "$5m"."""
-_TENS = r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one|two|three|four|five|six|seven|eight|nine))?"
-_SPELLED = rf"(?:{_TENS}|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen)\b)"
-_SPELLED_RANGE = re.compile(rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})", re.IGNORECASE)
+_TENS = (
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one"
+    r"|two|three|four|five|six|seven|eight|nine))?"
+)
+_SPELLED = (
+    rf"(?:{_TENS}|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen)\b)"
+)
+_SPELLED_RANGE = re.compile(
+    rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})", re.IGNORECASE
+)
 _HALF_MORE = re.compile(rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", re.IGNORECASE)
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 _FRACTION = re.compile(r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])")
@@ -28,7 +50,9 @@ LONGEST = 400
 
 
 def digits(text: str) -> str:
-    """Number words as digits: "twenty-five years" as "25 years", "two to three" as "2 to 3", "two and a half" as "2.5"."""
+    """Number words as digits: "twenty-five years" as "25 years", "two to three" as "2 to 3", "two
+    and a half" as "2.5".
+    """
     if len(text) > LONGEST or not re.search(r"[a-z½¼¾]", text, re.IGNORECASE):
         return text
     text = _FRACTION.sub(lambda match: (match[1] or "0") + _FRACTIONS[match[2]], text)
@@ -36,8 +60,15 @@ def digits(text: str) -> str:
     text = re.sub(r"\b(?:half a|a half) (million|billion)", r"0.5 \1", text, flags=re.IGNORECASE)
     text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
     text = re.sub(rf"\ban? ({_SCALE})", r"1 \1", text, flags=re.IGNORECASE)
-    text = re.sub(r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b", r"1.5 \1s", text, flags=re.IGNORECASE)
-    text = _SPELLED_RANGE.sub(lambda match: f"{_spelled(match[1])}{match[2]}{_spelled(match[3])}", text)
+    text = re.sub(
+        r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b",
+        r"1.5 \1s",
+        text,
+        flags=re.IGNORECASE,
+    )
+    text = _SPELLED_RANGE.sub(
+        lambda match: f"{_spelled(match[1])}{match[2]}{_spelled(match[3])}", text
+    )
     for pattern in (_BETWEEN, _SCALED, _SHORT):
         text = pattern.sub(_in_full, text)
     return _spelled(text)

@@ -1,4 +1,6 @@
-"""Numbers in words or digits, ranges, and what they count: number words by text2num, units by pint."""
+"""Numbers in words or digits, ranges, and what they count: number words by text2num, units
+by pint.
+"""
 
 from __future__ import annotations
 
@@ -15,50 +17,88 @@ _ONE = re.compile(
     re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) of\b|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
+    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) "
+    r"of\b|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
     r"|\b(?:few|several|many|some|couple) (?:dozen|hundred|thousand|million|billion)"
     r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d",
     re.IGNORECASE,
 )
 """Words of no certain number, times of the day, and years of an era."""
 _LABEL = re.compile(
-    r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|"
-    r"\b(?:version|room|section|article|chapter|page|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
+    r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total"
+    r"|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|"
+    r"\b(?:version|room|section|article|chapter|page"
+    r"|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
 )
 """What a number after it names, as in "Windows 8", "E-500", "room 12"."""
 _ZERO_FIRST = re.compile(r"0\d")
-_PART = re.compile(r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b")
+_PART = re.compile(
+    r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?"
+    r"|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b"
+)
 _GLUED = re.compile(r"[A-Za-z½¼¾]")
-_MILLIONS = re.compile(r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)")
+_MILLIONS = re.compile(
+    r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)"
+)
 """Millions of something, unless the noun is none, as in "5m of rope"; "5m deep" is metres."""
 _LARGEST = 1e18
 """A longer row of digits is no quantity."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
 _BOUNDS = {
-    "about": r"\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|(?:an? )?estimated|close to"
+    "about": r"\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|(?:an? "
+    r")?estimated|close to"
     r"|just under)",
-    "at least": r"(?:\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not (?:under|below)|a minimum of)|≥)",
-    "at most": r"(?:\b(?:at most|up to|(?:no|not|never) (?:more|greater|higher) than|not (?:over|above|exceed(?:ing)?)"
+    "at least": (
+        r"(?:\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not "
+        r"(?:under|below)|a minimum of)|≥)"
+    ),
+    "at most": r"(?:\b(?:at most|up to|(?:no|not|never) (?:more|greater|higher) than|not "
+    r"(?:over|above|exceed(?:ing)?)"
     r"|a maximum of|as (?:many|much) as)|≤)",
-    "more than": r"(?:\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|in excess of)|>)",
+    "more than": (
+        r"(?:\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|in "
+        r"excess of)|>)"
+    ),
     "less than": r"(?:\b(?:less than|under|below|fewer than)|<)",
 }
 """Before a number; what denies a bound comes before the bound."""
 _BOUND = [(name, re.compile(rf"{words}\s*$", re.IGNORECASE)) for name, words in _BOUNDS.items()]
 _BOUND_AFTER = [
-    ("at least", re.compile(r"\s*(?:\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)", re.IGNORECASE)),
-    ("at most", re.compile(r"\s*(?:(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b)", re.IGNORECASE)),
+    (
+        "at least",
+        re.compile(
+            r"\s*(?:\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "at most",
+        re.compile(
+            r"\s*(?:(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b)", re.IGNORECASE
+        ),
+    ),
 ]
 _RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
 _RATED = frozenset("second minute hour day week month year person head capita annum".split())
-_ISO = {"second": "PT{}S", "minute": "PT{}M", "hour": "PT{}H", "day": "P{}D", "week": "P{}W", "month": "P{}M", "year": "P{}Y"}
+_ISO = {
+    "second": "PT{}S",
+    "minute": "PT{}M",
+    "hour": "PT{}H",
+    "day": "P{}D",
+    "week": "P{}W",
+    "month": "P{}M",
+    "year": "P{}Y",
+}
 _UNIT = re.compile(
     r"(?:\s*(?:(?P<points>percentage points?\b)|(?P<percent>%|per\s?cent\b))"
-    r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2})|(?P<glued>[A-Za-zµ°]+[²³]?(?:/[a-z]+)?)(?!\w))"
+    r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2})"
+    r"|(?P<glued>[A-Za-zµ°]+[²³]?(?:/[a-z]+)?)(?!\w))"
 )
 _STOP = frozenset(
-    "of in on at by for from to with and or per as than a an the is are was were be been had has have that which who while when "
-    "after before since until during about more less each every into over under between via within but not if because so ago "
+    "of in on at by for from to with and or per as than a an the is are was were be been had has "
+    "have that which who while when "
+    "after before since until during about more less each every into over under between via "
+    "within but not if because so ago "
     "later earlier old long away abroad altogether".split()
 )
 _BETWEEN_WORD = re.compile(r"\bbetween\b", re.IGNORECASE)
@@ -81,16 +121,21 @@ class Quantity:
     @property
     def iso(self) -> str | None:
         whole = self.number == int(self.number)
-        shape = _ISO.get(self.unit or "") if self.kind == "duration" and self.upper is None and whole else None
+        shape = (
+            _ISO.get(self.unit or "")
+            if self.kind == "duration" and self.upper is None and whole
+            else None
+        )
         return shape.format(int(self.number)) if shape else None
 
 
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
-    """The only number or range that the text holds; `after` is what follows it, where its unit may stand.
+    """The only number or range that the text holds; `after` is what follows it, where its unit may
+    stand.
 
-    None if several, if it is not sure which number it is ("hundreds of", "two thirds", "1,5", "1 284,50", "9 am", "2015-18", "5m
-    people"), or if it counts nothing ("room 12", "C 010").
+    None if several, if it is not sure which number it is ("hundreds of", "two thirds", "1,5", "1
+    284,50", "9 am", "2015-18", "5m people"), or if it counts nothing ("room 12", "C 010").
     """
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
@@ -112,7 +157,11 @@ def quantity(text: str, after: str = "") -> Quantity | None:
         return None
     kind, name, used = unit
     bound, head = _bound(text[: first.start()])
-    if _ZERO_FIRST.match(first["number"]) or (name is None and not bound and _LABEL.search(head)) or re.match(r"[ ,]\d", follows):
+    if (
+        _ZERO_FIRST.match(first["number"])
+        or (name is None and not bound and _LABEL.search(head))
+        or re.match(r"[ ,]\d", follows)
+    ):
         return None
     number, upper = _value(first), _value(last) if len(found) == 2 else None
     if upper is not None and upper < number:
@@ -122,7 +171,9 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     later, more = _bound_after(follows[used:])
     rate = _RATE.match(follows, used + more)
     rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + more :] if inside else ''}".strip()
-    return Quantity(kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else "")
+    return Quantity(
+        kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else ""
+    )
 
 
 def _rate(unit: str) -> str:
@@ -155,10 +206,16 @@ def _bound_after(tail: str) -> tuple[str, int]:
 
 
 def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
-    """(kind, unit, characters of `tail` that name it); None if what stands right at the number is not understood, as in "5G"."""
+    """(kind, unit, characters of `tail` that name it); None if what stands right at the number is
+    not understood, as in "5G".
+    """
     if sign:
         match = re.match(r"\s*(?:US )?dollars?", tail)
-        return None if _GLUED.match(tail) else ("money", CURRENCIES[sign.strip().lower()], match.end() if match else 0)
+        return (
+            None
+            if _GLUED.match(tail)
+            else ("money", CURRENCIES[sign.strip().lower()], match.end() if match else 0)
+        )
     match = _UNIT.match(tail)
     if not match:
         return None if _GLUED.match(tail) else ("number", None, 0)
@@ -172,7 +229,9 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
 
 
 def _named(words: str) -> tuple[str, str | None, int]:
-    """(kind, unit, characters) of the longest beginning of `words` that is a currency, a time, a physical unit, or a noun."""
+    """(kind, unit, characters) of the longest beginning of `words` that is a currency, a time, a
+    physical unit, or a noun.
+    """
     kept: list[str] = []
     for word in words.split():
         if word.lower() in _STOP:

@@ -1,4 +1,6 @@
-"""Dates that are told from a document's own date, "on Tuesday" or "last month", and where that date is found."""
+"""Dates that are told from a document's own date, "on Tuesday" or "last month", and where that date
+is found.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +15,33 @@ from rag.english.dates import dates, only_date
 from rag.english.number_words import digits
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = (
+    "january february march april may june july august september october november december".split()
+)
 _UNITS = {"day": "day", "week": "week", "month": "month", "year": "year"}
 _AHEAD = re.compile(
-    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to )|expected|"
+    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to "
+    r")|expected|"
     r"plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b",
     re.IGNORECASE,
 )
-_CLAUSE = re.compile(r"[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b", re.IGNORECASE)
-_HEAD = re.compile(r"^\W*(?:(?:in|on|at|of|by|from|since|until|till|the|late|early)\s+)*", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(
+    r"^\W*(?:(?:in|on|at|of|by|from|since|until|till|the|late|early)\s+)*", re.IGNORECASE
+)
 _BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
 _THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
 """Told from another event, as "the next day" is."""
-_LABEL = re.compile(r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?",
+    re.IGNORECASE,
+)
 _DATELINE = re.compile(
-    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
+    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z "
+    r".,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
 )
 """A place, the day and a dash; not the days of a life."""
 _TOP_LINES = 15
@@ -45,7 +59,9 @@ class Resolved:
 
 
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
-    """The day a document is from: its metadata's date, else a line or dateline near its top that is a day and nothing else."""
+    """The day a document is from: its metadata's date, else a line or dateline near its top that is
+    a day and nothing else.
+    """
     for key in ("date", "published", "created"):
         day = _day(metadata.get(key, ""))
         if day:
@@ -63,17 +79,23 @@ def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
 def _day(text: str) -> dt.date | None:
     """The day that the text is; a time of day after an ISO date is let be."""
     found = only_date(re.sub(r"[T ]\d\d:\d\d.*$", "", text.strip()))
-    if found is None or found.precision != "day" or len(found.isos) != 1 or found.iso.startswith("-"):
+    if (
+        found is None
+        or found.precision != "day"
+        or len(found.isos) != 1
+        or found.iso.startswith("-")
+    ):
         return None
     return dt.date.fromisoformat(found.iso)
 
 
 def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
-    """What words between what stands `before` and `after` them in their sentence mean in a document of `day`; None if they are no
-    relative date, one that counts from another event, or one that no calendar has. In a row of a table a weekday recurs.
+    """What words between what stands `before` and `after` them in their sentence mean in a document
+    of `day`; None if they are no relative date, one that counts from another event, or one that no
+    calendar has. In a row of a table a weekday recurs.
 
-    A weekday alone is the last one up to that day, or the next if its clause speaks of what is ahead; with "until", "by" or
-    "from" it is only told where that is so.
+    A weekday alone is the last one up to that day, or the next if its clause speaks of what is
+    ahead; with "until", "by" or "from" it is only told where that is so.
     """
     head = _HEAD.match(text)
     words = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
@@ -109,7 +131,13 @@ _Rule = Callable[[re.Match[str], dt.date, bool], _Found | None]
 
 
 def _named(match: re.Match[str], day: dt.date, _: bool) -> _Found:
-    days = {"the day before yesterday": -2, "day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
+    days = {
+        "the day before yesterday": -2,
+        "day before yesterday": -2,
+        "yesterday": -1,
+        "tomorrow": 1,
+        "day after tomorrow": 2,
+    }
     return (day + relativedelta(days=days.get(match[1], 0))).isoformat(), "day"
 
 
@@ -148,16 +176,27 @@ def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
 def _month(match: re.Match[str], day: dt.date, _: bool) -> _Found:
     """The nearest such month before ("last") or after ("next") the document's own."""
     number = _MONTHS.index(match["month"]) + 1
-    year = day.year - (number >= day.month) if match["which"] == "last" else day.year + (number <= day.month)
+    year = (
+        day.year - (number >= day.month)
+        if match["which"] == "last"
+        else day.year + (number <= day.month)
+    )
     return f"{year:04}-{number:02}", "month"
 
 
 _RULES: list[tuple[re.Pattern[str], _Rule]] = [
-    (re.compile(r"(today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"), _named),
-    (re.compile(r"(?:this (morning|afternoon|evening)|(tonight))"), lambda match, day, ahead: (day.isoformat(), "day")),
+    (
+        re.compile(r"(today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"),
+        _named,
+    ),
+    (
+        re.compile(r"(?:this (morning|afternoon|evening)|(tonight))"),
+        lambda match, day, ahead: (day.isoformat(), "day"),
+    ),
     (
         re.compile(
-            rf"(?P<which>last|past|this|next|coming)? ?(?P<day>{'|'.join(_DAYS)})(?: (?:morning|afternoon|evening|night))?"
+            rf"(?P<which>last|past|this|next|coming)? ?(?P<day>{'|'.join(_DAYS)})(?: "
+            rf"(?:morning|afternoon|evening|night))?"
         ),
         _weekday,
     ),

@@ -1,8 +1,9 @@
 """Sentence boundaries with exact offsets.
 
-Rules, not a model: the same text always splits the same way, in any process, at several MB/s. A boundary is found from the
-characters around it, back to the start of its sentence, so a passage cut at sentence boundaries splits into the sentences
-of its document. Every pattern is linear: runs are matched once (possessive, or kept from starting in their own middle).
+Rules, not a model: the same text always splits the same way, in any process, at several MB/s. A
+boundary is found from the characters around it, back to the start of its sentence, so a passage cut
+at sentence boundaries splits into the sentences of its document. Every pattern is linear: runs are
+matched once (possessive, or kept from starting in their own middle).
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ _CLOSERS = "\"'\u201d\u2019)\\]\u00bb"
 _BLOCK_BREAK = re.compile(
     rf"{_NEWLINE}{_SPACE}*+{_NEWLINE}\s*+"  # a blank line
     r"|[\f\u2029\x1c-\x1e]\s*+"
-    rf"|{_NEWLINE}(?={_SPACE}*+(?:[-*\u2022\u2013]|\d{{1,3}}[.)])(?!\S))"  # the next line is a list item
+    # the next line is a list item
+    rf"|{_NEWLINE}(?={_SPACE}*+(?:[-*\u2022\u2013]|\d{{1,3}}[.)])(?!\S))"
     rf"|{_NEWLINE}(?={_IN_LINE}*?{_BAR})"  # the next line is a table row
     rf"|{_BAR}{_IN_LINE}*+\s*+"  # this one is
-    rf"|^{_LABEL}{_IN_LINE}*+{_NEWLINE}(?={_LABEL})",  # this line and the next name the value that they hold
+    # this line and the next name the value that they hold
+    rf"|^{_LABEL}{_IN_LINE}*+{_NEWLINE}(?={_LABEL})",
     re.MULTILINE,
 )
 _ROW = re.compile(_BAR)
@@ -38,14 +41,18 @@ _LAST_WORD = re.compile(r"[^\s(\[\"'\u201c\u2018]+\Z")
 _ITEM_NUMBER = re.compile(r"\s*+\d{1,3}\Z")
 
 _TITLES = frozenset(
-    "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres amb hon rev st messrs vs e.g i.e cf viz approx incl excl".split()
+    "mr mrs ms dr prof gen col lt sgt capt sen rep gov pres amb hon rev st messrs vs e.g i.e cf "
+    "viz approx incl excl".split()
 )
 _BEFORE_A_NUMBER = frozenset("no nos fig figs eq vol pp p art sec ch max min tel ref".split())
 _SOMETIMES_LAST = frozenset("al etc ed eds est inc ltd corp co dept univ jr sr".split())
-_DATES = frozenset("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun".split())
+_DATES = frozenset(
+    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun".split()
+)
 _STARTERS = frozenset(
     (
-        "the a an in on at it he she they we this that these those but and however after before when while since "
+        "the a an in on at it he she they we this that these those but and however after before "
+        "when while since "
         "as if for from by its his her their there then"
     ).split()
 )
@@ -54,7 +61,8 @@ _STARTERS = frozenset(
 def split_sentences(text: str) -> list[Offsets]:
     """The sentences of `text`, in order, as (start, end).
 
-    They do not overlap, have no space at either end, and together hold every non-space character of the text.
+    They do not overlap, have no space at either end, and together hold every non-space character of
+    the text.
     """
     return [span for block in _blocks(text) for span in _sentences(text, *block)]
 
@@ -89,7 +97,9 @@ def _sentences(text: str, start: int, end: int) -> Iterator[Offsets]:
 
 
 def trim(text: str, start: int, end: int) -> Iterator[Offsets]:
-    """(start, end) without the space at its ends, by moving the offsets; nothing if only space is left."""
+    """(start, end) without the space at its ends, by moving the offsets; nothing if only space is
+    left.
+    """
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -113,7 +123,9 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
 
 
 def _can_end(word: str, next_word: str) -> bool:
-    """Whether a full stop after `word` may end the sentence: not after "Dr", after "U.S" only before "The"."""
+    """Whether a full stop after `word` may end the sentence: not after "Dr", after "U.S" only
+    before "The".
+    """
     lower = word.lower()
     if lower in _TITLES:
         return False

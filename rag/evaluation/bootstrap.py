@@ -1,7 +1,8 @@
-"""How far a figure could be chance: the bootstrap over documents (Efron 1979; by cluster, Davison & Hinkley 1997, ch. 3.8).
+"""How far a figure could be chance: the bootstrap over documents (Efron 1979; by cluster, Davison &
+Hinkley 1997, ch. 3.8).
 
-Questions about one document succeed and fail together, so documents are drawn anew, each with all its questions; drawing
-questions would call the same figures surer than they are.
+Questions about one document succeed and fail together, so documents are drawn anew, each with all
+its questions; drawing questions would call the same figures surer than they are.
 """
 
 from __future__ import annotations
@@ -18,23 +19,34 @@ Interval = tuple[float, float]
 
 
 def draws(groups: Sequence[str], times: int | None = None, seed: int = 0) -> list[NDArray[np.intp]]:
-    """Row numbers of `times` samples (`DRAWS`): as many groups as there are, drawn with replacement, with all their rows."""
+    """Row numbers of `times` samples (`DRAWS`): as many groups as there are, drawn with
+    replacement, with all their rows.
+    """
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
     random = np.random.default_rng(seed)
-    return [np.concatenate([members[i] for i in random.integers(len(names), size=len(names))]) for _ in range(times or DRAWS)]
+    return [
+        np.concatenate([members[i] for i in random.integers(len(names), size=len(names))])
+        for _ in range(times or DRAWS)
+    ]
 
 
-def intervals(columns: Table, groups: Sequence[str], times: int | None = None) -> dict[str, Interval]:
-    """The 95 % percentile interval of every metric. None of the metrics if there is only one group."""
+def intervals(
+    columns: Table, groups: Sequence[str], times: int | None = None
+) -> dict[str, Interval]:
+    """The 95 % percentile interval of every metric. None of the metrics if there is only one
+    group.
+    """
     if len(set(groups)) < 2:
         return {}
     return _spread([measure(_take(columns, rows)) for rows in draws(groups, times)])
 
 
-def paired(before: Table, after: Table, groups: Sequence[str], times: int | None = None) -> dict[str, Interval]:
-    """The 95 % interval of every metric's change between two runs of the same questions, row by row (paired: both see the
-    same sample)."""
+def paired(
+    before: Table, after: Table, groups: Sequence[str], times: int | None = None
+) -> dict[str, Interval]:
+    """The 95 % interval of every metric's change between two runs of the same questions, row by row
+    (paired: both see the same sample)."""
     if len(set(groups)) < 2:
         return {}
     changes = []
@@ -51,4 +63,8 @@ def _take(columns: Table, rows: NDArray[np.intp]) -> dict[str, Column]:
 def _spread(samples: Sequence[dict[str, float]]) -> dict[str, Interval]:
     names = dict.fromkeys(name for sample in samples for name in sample)
     values = {name: [sample[name] for sample in samples if name in sample] for name in names}
-    return {name: (float(low), float(high)) for name, v in values.items() for low, high in [np.percentile(v, [2.5, 97.5])]}
+    return {
+        name: (float(low), float(high))
+        for name, v in values.items()
+        for low, high in [np.percentile(v, [2.5, 97.5])]
+    }

@@ -8,7 +8,17 @@ from typing import Any
 
 from rag.engine import Asked, Engine
 from rag.errors import InputError
-from rag.evaluation.calibration import Example, Table, bought, fit, held_back, risk_coverage, sure, table, threshold
+from rag.evaluation.calibration import (
+    Example,
+    Table,
+    bought,
+    fit,
+    held_back,
+    risk_coverage,
+    sure,
+    table,
+    threshold,
+)
 from rag.evaluation.gold import Question
 from rag.filters import Condition, Filter
 
@@ -28,24 +38,33 @@ class Calibrated:
 
 
 def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = None) -> Calibrated:
-    """Fits on the gold questions, near the calibration in use; what it bought is measured on questions left out of the fit.
+    """Fits on the gold questions, near the calibration in use; what it bought is measured on
+    questions left out of the fit.
 
-    Where fewer than a fifth of the questions have no answer, those whose documents are known are asked with them left out of the
-    corpus too. Raises InputError if there are too few questions, or none that is answered rightly.
+    Where fewer than a fifth of the questions have no answer, those whose documents are known are
+    asked with them left out of the corpus too. Raises InputError if there are too few questions, or
+    none that is answered rightly.
     """
     if len(gold) < LEAST:
-        raise InputError(f"{len(gold)} gold questions are too few to state a risk", f"give at least {LEAST}, better 200")
+        raise InputError(
+            f"{len(gold)} gold questions are too few to state a risk",
+            f"give at least {LEAST}, better 200",
+        )
     model = engine.confidence
     data = table(_ask(engine, gold), model)
     if not data.right.any() or data.right.all():
         what = "right" if data.right.all() else "wrong"
         raise InputError(
-            f"every first candidate is {what}, so there is nothing to tell apart", "check the gold answers, or add more"
+            f"every first candidate is {what}, so there is nothing to tell apart",
+            "check the gold answers, or add more",
         )
     confidence = held_back(data, model, FOLDS)
     at = threshold(confidence, data, risk)
     fitted = fit(data, model)
-    before, after = bought(sure(model, data.rows), data, engine.threshold), bought(confidence, data, at)
+    before, after = (
+        bought(sure(model, data.rows), data, engine.threshold),
+        bought(confidence, data, at),
+    )
     content = {
         "weights": fitted.weights,
         "bias": fitted.bias,
@@ -54,7 +73,9 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
         "type": fitted.type,
         "risk": after["wrong, of answered"],
         "report": {
-            "rule": "refuses as many as have no answer" if risk is None else f"at most {risk:.1%} of the answers wrong",
+            "rule": "refuses as many as have no answer"
+            if risk is None
+            else f"at most {risk:.1%} of the answers wrong",
             "before": before,
             "after, on questions left out of the fit": after,
             "risk by coverage": risk_coverage(confidence, data),
@@ -69,28 +90,42 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
     if sum(not one.answers for one in gold) < _FEW_ABSENT * len(gold):
         wanted = int(len(gold) / 3)
         made += [
-            (replace(one, answers=()), tuple(Condition("document", "!=", d) for d in one.relevant)) for one in absent[:wanted]
+            (replace(one, answers=()), tuple(Condition("document", "!=", d) for d in one.relevant))
+            for one in absent[:wanted]
         ]
     found: list[Example] = []
     for start in range(0, len(made), _BATCH):
         batch = made[start : start + _BATCH]
-        passages = engine.find_many([Asked(one.text, None, left_out or None) for one, left_out in batch])
+        passages = engine.find_many(
+            [Asked(one.text, None, left_out or None) for one, left_out in batch]
+        )
         asked = [(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)]
         read = engine.reader.read_many(asked)
-        found += [Example(one.text, one.answers, tuple(r.spans), one.text) for (one, _), r in zip(batch, read, strict=True)]
+        found += [
+            Example(one.text, one.answers, tuple(r.spans), one.text)
+            for (one, _), r in zip(batch, read, strict=True)
+        ]
     return found
 
 
-def _says(before: dict[str, Any], after: dict[str, Any], data: Table, at: float, risk: float | None) -> list[str]:
+def _says(
+    before: dict[str, Any], after: dict[str, Any], data: Table, at: float, risk: float | None
+) -> list[str]:
     low, high = after["wrong, of answered, interval"]
     lines = [
         f"{len(data.right)} questions, {int((~data.answerable).sum())} of them without an answer",
-        f"until now: answers {before['answered']:.0%} of questions, {before['wrong, of answered']:.0%} of them wrong",
-        f"calibrated: answers {after['answered']:.0%} of questions, {after['wrong, of answered']:.0%} of them wrong "
+        f"until now: answers {before['answered']:.0%} of questions, "
+        f"{before['wrong, of answered']:.0%} of them wrong",
+        f"calibrated: answers {after['answered']:.0%} of questions, "
+        f"{after['wrong, of answered']:.0%} of them wrong "
         f"(95 % interval {low:.0%} to {high:.0%}), from a confidence of {at:.2f} on",
         f"refusals: {after['refusal precision']:.0%} of them are of questions without an answer, "
-        f"{after['refusal recall']:.0%} of which are refused; calibration error {after['ece']:.2f} (was {before['ece']:.2f})",
+        f"{after['refusal recall']:.0%} of which are refused; calibration error "
+        f"{after['ece']:.2f} (was {before['ece']:.2f})",
     ]
     if risk is not None and not after["answered"]:
-        lines.append(f"no threshold keeps the wrong answers at or below {risk:.1%}: nothing would be answered")
+        lines.append(
+            f"no threshold keeps the wrong answers at or below {risk:.1%}: nothing would be "
+            f"answered"
+        )
     return lines

@@ -1,8 +1,9 @@
 """Calibrate confidence and threshold on questions whose answers are known.
 
-Every question is asked through the engine. A logistic regression learns from the features of the best candidate whether it is
-right; its weights are at least 0, as every feature speaks for an answer, and are drawn towards those of the model in use, so that
-few questions change little. What it is worth is measured on questions that it was not fitted on: by folds, whole groups apart.
+Every question is asked through the engine. A logistic regression learns from the features of the
+best candidate whether it is right; its weights are at least 0, as every feature speaks for an
+answer, and are drawn towards those of the model in use, so that few questions change little. What
+it is worth is measured on questions that it was not fitted on: by folds, whole groups apart.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _PULL = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question as it was read. `answers`: every accepted one, none if there is none; examples of a `group` stay together."""
+    """A question as it was read. `answers`: every accepted one, none if there is none; examples of
+    a `group` stay together.
+    """
 
     question: str
     answers: tuple[str, ...]
@@ -40,8 +43,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The best candidate of each example: its features (n, features), whether it is right, whether there is an answer, its weight
-    and group, (n,)."""
+    """The best candidate of each example: its features (n, features), whether it is right, whether
+    there is an answer, its weight and group, (n,)."""
 
     rows: Rows
     right: Mask
@@ -50,8 +53,12 @@ class Table:
     groups: NDArray[np.int64]
 
 
-def table(examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None) -> Table:
-    """`shares`: the part of all questions, by weight, that each kind of example makes; by default as they come."""
+def table(
+    examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None
+) -> Table:
+    """`shares`: the part of all questions, by weight, that each kind of example makes; by default
+    as they come.
+    """
     rows, right = [], []
     for example in examples:
         found, correct = _row(example, model)
@@ -76,23 +83,33 @@ def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
     return [found[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
 
 
-def fit(data: Table, prior: Confidence | None = None, names: Sequence[str] = FEATURES) -> Confidence:
+def fit(
+    data: Table, prior: Confidence | None = None, names: Sequence[str] = FEATURES
+) -> Confidence:
     """The model that fits best, near `prior`; its threshold is that of `prior`, or .5."""
     columns = [FEATURES.index(name) for name in names]
     rows = data.rows[:, columns]
     scale = rows.std(axis=0) + 1e-6
     start = np.array([(prior.weights.get(name, 0.0) if prior else 0.0) for name in names]) * scale
     bias = prior.bias + float(rows.mean(axis=0) @ (start / scale)) if prior else 0.0
-    weights, bias = _logistic((rows - rows.mean(axis=0)) / scale, data.right, data.weight, start, bias)
+    weights, bias = _logistic(
+        (rows - rows.mean(axis=0)) / scale, data.right, data.weight, start, bias
+    )
     plain = weights / scale
     base = prior or Confidence({}, 0.0, 0.5, 0.0)
-    kept = {name: round(float(weight), 4) for name, weight in zip(names, plain, strict=True) if weight > 1e-4}
+    kept = {
+        name: round(float(weight), 4)
+        for name, weight in zip(names, plain, strict=True)
+        if weight > 1e-4
+    }
     return replace(base, weights=kept, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
 
 
-def _logistic(rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float) -> tuple[Rows, float]:
-    """Weights of at least 0, and bias: accelerated projected gradient (Beck & Teboulle 2009), on the weighted log loss and the
-    squared distance to `start`."""
+def _logistic(
+    rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float
+) -> tuple[Rows, float]:
+    """Weights of at least 0, and bias: accelerated projected gradient (Beck & Teboulle 2009), on
+    the weighted log loss and the squared distance to `start`."""
     step = 1 / (0.25 * float((weight[:, None] * rows**2).sum() + weight.sum()) + _PULL)
     at = now = np.append(np.maximum(start, 0), bias)
     full = np.column_stack([rows, np.ones(len(rows))])
@@ -114,20 +131,29 @@ def sure(model: Confidence, rows: Rows) -> Rows:
     return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
 
 
-def held_back(data: Table, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES) -> Rows:
+def held_back(
+    data: Table, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
+) -> Rows:
     """The confidence for every row by a model fitted without its group, (n,)."""
     found = np.zeros(len(data.right))
     for fold in range(folds):
         out = data.groups % folds == fold
         if out.any() and not out.all():
-            rest = Table(data.rows[~out], data.right[~out], data.answerable[~out], data.weight[~out], data.groups[~out])
+            rest = Table(
+                data.rows[~out],
+                data.right[~out],
+                data.answerable[~out],
+                data.weight[~out],
+                data.groups[~out],
+            )
             found[out] = sure(fit(rest, prior, names), data.rows[out])
     return found
 
 
 def threshold(confidence: Rows, data: Table, risk: float | None) -> float:
-    """With a `risk`, the least confidence above which at most that share of the answers is wrong; otherwise the one at which
-    as many questions are refused as have no answer, where precision and recall of refusing are equal."""
+    """With a `risk`, the least confidence above which at most that share of the answers is wrong;
+    otherwise the one at which as many questions are refused as have no answer, where precision and
+    recall of refusing are equal."""
     order = np.argsort(-confidence, kind="stable")
     weight = data.weight[order]
     if risk is None:
@@ -151,7 +177,9 @@ def _between(ordered: Rows, given: int) -> float:
 
 
 def bought(confidence: Rows, data: Table, at: float) -> dict[str, Any]:
-    """What a threshold buys: shares by weight; the interval is Wilson's, at 95 %, for the share of the answers that are wrong."""
+    """What a threshold buys: shares by weight; the interval is Wilson's, at 95 %, for the share of
+    the answers that are wrong.
+    """
     given = confidence >= at
     wrong = _share(~data.right, given, data.weight)
     refused = ~given
@@ -187,12 +215,16 @@ def ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) -> float:
     for part in np.array_split(order, bins):
         if len(part):
             w = weight[part]
-            total += w.sum() * abs(np.average(confidence[part], weights=w) - np.average(right[part], weights=w))
+            total += w.sum() * abs(
+                np.average(confidence[part], weights=w) - np.average(right[part], weights=w)
+            )
     return round(float(total / weight.sum()), 4)
 
 
 def auroc(high: Rows, low: Rows) -> float | None:
-    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney 1947); None if either is empty."""
+    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney
+    1947); None if either is empty.
+    """
     if not len(high) or not len(low):
         return None
     ordered = np.sort(low)

@@ -55,7 +55,10 @@ class ClaimsResult:
     def summary(self) -> dict[str, Any]:
         """Balanced accuracy is of supported against not; "right" is the very verdict."""
         return {**_figures(self.rows), "confusion": self.confusion} | {
-            "kinds": {kind: _figures([r for r in self.rows if r.gold.kind == kind]) for kind in self._kinds()}
+            "kinds": {
+                kind: _figures([r for r in self.rows if r.gold.kind == kind])
+                for kind in self._kinds()
+            }
         }
 
     @property
@@ -80,7 +83,9 @@ def read_claims(path: Path) -> list[GoldClaim]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"gold claims {path} cannot be read: {error}", "give a file of JSON lines") from error
+        raise InputError(
+            f"gold claims {path} cannot be read: {error}", "give a file of JSON lines"
+        ) from error
     found = [_read(f"{path}, line {n}", line, n) for n, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise InputError(f"{path} holds no claim", 'write {"claim": …, "verdict": …}, one a line')
@@ -97,7 +102,9 @@ def _read(where: str, line: str, number: int) -> GoldClaim:
         raise InputError(f"{where} is not an object of strings", hint)
     unknown = sorted(set(row) - _FIELDS)
     if unknown:
-        raise InputError(f"{where} has an unknown field {unknown[0]!r}", f"known: {', '.join(sorted(_FIELDS))}")
+        raise InputError(
+            f"{where} has an unknown field {unknown[0]!r}", f"known: {', '.join(sorted(_FIELDS))}"
+        )
     if not row.get("claim", "").strip() or row.get("verdict") not in _VERDICTS:
         raise InputError(f"{where} has no claim, or no verdict", hint)
     return GoldClaim(**({"id": str(number)} | row))
@@ -112,9 +119,13 @@ def run(
     rows = []
     for gold in claims:
         report = checker.check(gold.claim)
-        worst = next((one for one in report.sentences if one.verdict != SUPPORTED), report.sentences[0])
+        worst = next(
+            (one for one in report.sentences if one.verdict != SUPPORTED), report.sentences[0]
+        )
         named = {found.citation.document_id for found in worst.evidence}
-        rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in named))
+        rows.append(
+            ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in named)
+        )
         seen(1)
     return ClaimsResult(tuple(rows))
 
@@ -158,5 +169,7 @@ def _line(name: str, figures: dict[str, Any]) -> str:
         "supported_struck": "supported struck",
         "unsupported_passed": "unsupported passed",
     }
-    shown = [f"{said} {figures[key]:.3f}" for key, said in words.items() if figures[key] is not None]
+    shown = [
+        f"{said} {figures[key]:.3f}" for key, said in words.items() if figures[key] is not None
+    ]
     return f"{name:12}{figures['claims']:4} claims  {'  '.join(shown)}"

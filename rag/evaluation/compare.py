@@ -1,4 +1,6 @@
-"""Two results of the same questions: what changed, how sure that is, and which questions flipped."""
+"""Two results of the same questions: what changed, how sure that is, and which questions
+flipped.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from rag.evaluation.squad import is_right
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A metric before and after, and the 95 % interval of the difference; it is `sure` if that does not hold 0."""
+    """A metric before and after, and the 95 % interval of the difference; it is `sure` if that does
+    not hold 0.
+    """
 
     before: float
     after: float
@@ -28,8 +32,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of the `questions` that both asked; `alone` were asked by one only. `gained` and `lost`: (before, after) of questions
-    that became right or wrong: answered rightly, or refused where there is no answer."""
+    """Of the `questions` that both asked; `alone` were asked by one only. `gained` and `lost`:
+    (before, after) of questions that became right or wrong: answered rightly, or refused where
+    there is no answer."""
 
     questions: int
     alone: int
@@ -44,11 +49,18 @@ def compare(before: Result, after: Result) -> Comparison:
     pairs = [(row, new[key]) for key, row in old.items() if key in new]
     if not pairs:
         names = f"{before.facts['name']} and {after.facts['name']}"
-        raise InputError(f"the results of {names} have no question in common", "compare results of the same gold set")
+        raise InputError(
+            f"the results of {names} have no question in common",
+            "compare results of the same gold set",
+        )
     columns = [table(rows) for rows in zip(*pairs, strict=True)]
     first, second = (measure(one) for one in columns)
     spread = paired(columns[0], columns[1], [row.group for row, _ in pairs])
-    changes = {name: Change(first[name], second[name], spread.get(name)) for name in first if name in second}
+    changes = {
+        name: Change(first[name], second[name], spread.get(name))
+        for name in first
+        if name in second
+    }
     flipped = [(one, other) for one, other in pairs if served(one) != served(other)]
     gained = [pair for pair in flipped if served(pair[1])]
     lost = [pair for pair in flipped if not served(pair[1])]
@@ -56,7 +68,9 @@ def compare(before: Result, after: Result) -> Comparison:
 
 
 def served(row: Row) -> bool:
-    """Whether the question was answered rightly, or refused where there is no answer; of retrieval, a relevant document first."""
+    """Whether the question was answered rightly, or refused where there is no answer; of retrieval,
+    a relevant document first.
+    """
     if row.kind == "retrieval":
         return any(rank == 1 for rank, _ in row.found)
     return is_right(row.text, row.answers) if row.kind == "answerable" else row.text is None

@@ -1,4 +1,6 @@
-"""What is asked: an index that is there, one made of a folder, or one made of a gold set's own documents."""
+"""What is asked: an index that is there, one made of a folder, or one made of a gold set's own
+documents.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Build(Protocol):
 
     def embedder(self, settings: Settings) -> Embedder: ...
 
-    def store(self, settings: Settings, embedder: Embedder | None = None, create: bool = False) -> Store: ...
+    def store(
+        self, settings: Settings, embedder: Embedder | None = None, create: bool = False
+    ) -> Store: ...
 
     def searcher(self, settings: Settings) -> Searcher: ...
 
@@ -38,11 +42,14 @@ class Build(Protocol):
 
 
 @contextmanager
-def opened(build: Build, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None) -> Iterator[Searcher]:
+def opened(
+    build: Build, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None
+) -> Iterator[Searcher]:
     """An engine, or a searcher where only retrieval is asked.
 
-    Over `corpus`, a folder or file, or over the gold set's documents: both in an index that is thrown away, unless `index`
-    says where to keep it. Over the index of the settings otherwise. Raises InputError for a corpus beside a set's own.
+    Over `corpus`, a folder or file, or over the gold set's documents: both in an index that is
+    thrown away, unless `index` says where to keep it. Over the index of the settings otherwise.
+    Raises InputError for a corpus beside a set's own.
     """
     if gold.documents and corpus:
         raise InputError(f"the gold set {gold.name} brings its own documents", "leave --corpus out")
@@ -65,7 +72,9 @@ def _ingest(build: Build, settings: Settings, corpus: Path) -> None:
     embedder = build.embedder(settings)
     store = build.store(settings, embedder, create=True)
     try:
-        with tqdm(total=len(files), unit="file", disable=None, file=sys.stderr, leave=False) as progress:
+        with tqdm(
+            total=len(files), unit="file", disable=None, file=sys.stderr, leave=False
+        ) as progress:
             Ingest(store, embedder, settings.passage_tokens).run(files, progress.update)
     finally:
         store.close()
@@ -84,7 +93,9 @@ def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens
     """Split, embed and put, as `rag ingest` does with files."""
     with store.writing():
         pending: list[Split] = []
-        for document in tqdm(documents, unit="document", disable=None, file=sys.stderr, leave=False):
+        for document in tqdm(
+            documents, unit="document", disable=None, file=sys.stderr, leave=False
+        ):
             pending.append((document, split(document, embedder.count_tokens, tokens)))
             if sum(len(passages) for _, passages in pending) >= _BATCH:
                 embed_and_put(store, embedder, pending)

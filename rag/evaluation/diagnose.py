@@ -16,12 +16,14 @@ from rag.settings import Settings
 def why(engine: Engine, text: str, answers: Sequence[str], document: str | None = None) -> Row:
     """What becomes of the question, `stage` None if it is answered rightly.
 
-    The evidence is the sentences of `document` that hold an answer, or those of all documents. Raises InputError for an
-    empty answer, NotFoundError for a document that is not in the index.
+    The evidence is the sentences of `document` that hold an answer, or those of all documents.
+    Raises InputError for an empty answer, NotFoundError for a document that is not in the index.
     """
     if not all(answer.strip() for answer in answers):
         raise InputError("the answer is empty", 'say what would be right: --answer "14 July 2015"')
-    question = Question("why", text, tuple(answers), _evidence(engine, answers, document), group="why")
+    question = Question(
+        "why", text, tuple(answers), _evidence(engine, answers, document), group="why"
+    )
     return Examiner(watching(engine)).examine(question)
 
 
@@ -34,22 +36,40 @@ def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> t
     places = list(answers_in(found.id, found.text, answers))
     if not places:
         said = " or ".join(repr(answer) for answer in answers)
-        raise NotFoundError(f"{said} does not stand in {document}", f"see what does: rag show {document}")
+        raise NotFoundError(
+            f"{said} does not stand in {document}", f"see what does: rag show {document}"
+        )
     return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
 
 
 def text(row: Row, settings: Settings) -> str:
     """For a terminal."""
-    said = f'"{row.text}"' if row.text is not None else f'refused (likeliest: "{row.guess}")' if row.guess else "refused"
+    said = (
+        f'"{row.text}"'
+        if row.text is not None
+        else f'refused (likeliest: "{row.guess}")'
+        if row.guess
+        else "refused"
+    )
     lines = [f"said      {said}, confidence {row.confidence:.2f}"]
     lines.append(f"evidence  {row.document}: {row.sentence}" if row.document else _whereabouts(row))
-    legs = ", ".join(f"{leg} {rank or 'none'}" for leg, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank)))
+    legs = ", ".join(
+        f"{leg} {rank or 'none'}"
+        for leg, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank))
+    )
     place = f"{row.rank}." if row.rank else f"not among the {settings.first_stage_k}"
     lines.append(f"ranks     {place} of the candidates ({legs}); {settings.top_k} are read")
     if row.stage is None:
         return "\n".join(["not lost: the answer is right", *lines])
     stage = STAGES[row.stage]
-    return "\n".join([f"{stage.title}: {stage.meaning}", *lines, f"because   {row.detail}", f"try       {stage.remedy}"])
+    return "\n".join(
+        [
+            f"{stage.title}: {stage.meaning}",
+            *lines,
+            f"because   {row.detail}",
+            f"try       {stage.remedy}",
+        ]
+    )
 
 
 def _whereabouts(row: Row) -> str:

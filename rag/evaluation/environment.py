@@ -20,12 +20,24 @@ from rag.settings import Settings
 from rag.threads import available_cores
 
 _PROJECT = Path(__file__).parents[2]
-_SETTINGS = ("embedder", "reader", "passage_tokens", "first_stage_k", "alpha", "top_k", "early_exit", "threshold", "calibration")
+_SETTINGS = (
+    "embedder",
+    "reader",
+    "passage_tokens",
+    "first_stage_k",
+    "alpha",
+    "top_k",
+    "early_exit",
+    "threshold",
+    "calibration",
+)
 """Those that bear on an answer."""
 
 
 def commit() -> str:
-    """The commit of the code that runs, with a "+" if it was changed since; its version if it is installed without git."""
+    """The commit of the code that runs, with a "+" if it was changed since; its version if it is
+    installed without git.
+    """
     if not (_PROJECT / ".git").exists():
         return __version__
     name = _git("rev-parse", "--short=10", "HEAD")
@@ -35,7 +47,13 @@ def commit() -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(_PROJECT), *arguments], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(_PROJECT), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
@@ -51,7 +69,12 @@ def of_searcher(searcher: Searcher) -> dict[str, Any]:
     settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
     stats = searcher.store.stats()
     documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
-    index = {"documents": stats.documents, "passages": stats.passages, "embedder": stats.embedder, "sha256": _sha256(documents)}
+    index = {
+        "documents": stats.documents,
+        "passages": stats.passages,
+        "embedder": stats.embedder,
+        "sha256": _sha256(documents),
+    }
     return {"settings": settings, "index": index, "models": _models(searcher.settings)}
 
 
@@ -82,7 +105,11 @@ def _digest(path: Path) -> str:
 
 
 def of_machine() -> dict[str, str]:
-    return {"python": platform.python_version(), "system": platform.system(), "cores": str(available_cores())}
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": str(available_cores()),
+    }
 
 
 def _sha256(values: Iterable[Any]) -> str:

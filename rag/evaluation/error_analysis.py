@@ -1,4 +1,6 @@
-"""Why it missed: the first stage, in the order a question passes them, after which the answer could no longer be given."""
+"""Why it missed: the first stage, in the order a question passes them, after which the answer could
+no longer be given.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,71 @@ class Stage:
 STAGES = {
     name: Stage(*words)
     for name, *words in (
-        ("ingest", "not ingested", "no evidence stands in any document of the index", "rag ingest PATH; rag list"),
-        ("chunking", "split across passages", "no one passage holds the evidence whole", "an index with more RAG_PASSAGE_TOKENS"),
-        ("legs", "outside both legs", "neither leg ranked the evidence high enough to be read", "a higher RAG_TOP_K"),
-        ("dense", "outside dense top n", "words found the evidence, meaning did not", "a lower RAG_ALPHA, or a higher RAG_TOP_K"),
-        ("lexical", "outside lexical top n", "meaning found the evidence, words did not", "a higher RAG_ALPHA or RAG_TOP_K"),
-        ("fusion", "lost in fusion", "both legs found the evidence, together they ranked it too low", "another RAG_ALPHA"),
-        ("reader", "reader chose another span", "the evidence was read, other words were chosen", "another RAG_READER"),
-        ("passage", "wrong passage won", "the answer was a candidate, one from elsewhere beat it", "another RAG_READER"),
-        ("threshold", "refused by the threshold", "the best candidate was right, but not sure enough", "a lower RAG_THRESHOLD"),
-        ("unsupported", "answered without support", "no document answers it, an answer was given", "a higher RAG_THRESHOLD"),
+        (
+            "ingest",
+            "not ingested",
+            "no evidence stands in any document of the index",
+            "rag ingest PATH; rag list",
+        ),
+        (
+            "chunking",
+            "split across passages",
+            "no one passage holds the evidence whole",
+            "an index with more RAG_PASSAGE_TOKENS",
+        ),
+        (
+            "legs",
+            "outside both legs",
+            "neither leg ranked the evidence high enough to be read",
+            "a higher RAG_TOP_K",
+        ),
+        (
+            "dense",
+            "outside dense top n",
+            "words found the evidence, meaning did not",
+            "a lower RAG_ALPHA, or a higher RAG_TOP_K",
+        ),
+        (
+            "lexical",
+            "outside lexical top n",
+            "meaning found the evidence, words did not",
+            "a higher RAG_ALPHA or RAG_TOP_K",
+        ),
+        (
+            "fusion",
+            "lost in fusion",
+            "both legs found the evidence, together they ranked it too low",
+            "another RAG_ALPHA",
+        ),
+        (
+            "reader",
+            "reader chose another span",
+            "the evidence was read, other words were chosen",
+            "another RAG_READER",
+        ),
+        (
+            "passage",
+            "wrong passage won",
+            "the answer was a candidate, one from elsewhere beat it",
+            "another RAG_READER",
+        ),
+        (
+            "threshold",
+            "refused by the threshold",
+            "the best candidate was right, but not sure enough",
+            "a lower RAG_THRESHOLD",
+        ),
+        (
+            "unsupported",
+            "answered without support",
+            "no document answers it, an answer was given",
+            "a higher RAG_THRESHOLD",
+        ),
     )
 }
-"""By name, in the order in which a question passes them; the last is of questions that have no answer."""
+"""By name, in the order in which a question passes them; the last is of questions that have no
+answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +101,25 @@ class Place:
 
     def in_passage(self, passage: Passage) -> bool:
         """Whether the passage holds all of it."""
-        return passage.document_id == self.document and passage.start <= self.start and self.end <= passage.end
+        return (
+            passage.document_id == self.document
+            and passage.start <= self.start
+            and self.end <= passage.end
+        )
 
     def touches(self, citation: Citation) -> bool:
         """Whether what is cited stands in it, at least in part."""
-        return citation.document_id == self.document and citation.start < self.end and self.start < citation.end
+        return (
+            citation.document_id == self.document
+            and citation.start < self.end
+            and self.start < citation.end
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What is known of an answerable question: where its answer stands, all candidates' hits, best first, how many were
-    read, what was said, and how to get all passages of a document."""
+    """What is known of an answerable question: where its answer stands, all candidates' hits, best
+    first, how many were read, what was said, and how to get all passages of a document."""
 
     accepted: tuple[str, ...]
     places: Sequence[Place]
@@ -100,7 +162,11 @@ def blame(trace: Trace) -> tuple[str, str]:
 
 
 def _never_found(trace: Trace) -> tuple[str, str]:
-    passages = [passage for document in dict.fromkeys(p.document for p in trace.places) for passage in trace.passages(document)]
+    passages = [
+        passage
+        for document in dict.fromkeys(p.document for p in trace.places)
+        for passage in trace.passages(document)
+    ]
     if any(place.in_passage(passage) for place in trace.places for passage in passages):
         return "legs", "it is among the candidates of neither leg"
     cut = sum(
@@ -114,25 +180,38 @@ def _never_found(trace: Trace) -> tuple[str, str]:
 def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
     by_meaning = hit.dense_rank is not None and hit.dense_rank <= read
     by_words = hit.lexical_rank is not None and hit.lexical_rank <= read
-    stage = {(True, True): "fusion", (True, False): "lexical", (False, True): "dense", (False, False): "legs"}[
-        by_meaning, by_words
-    ]
+    stage = {
+        (True, True): "fusion",
+        (True, False): "lexical",
+        (False, True): "dense",
+        (False, False): "legs",
+    }[by_meaning, by_words]
     where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
     return stage, f"its passage came {rank}. ({where}), and {read} were read"
 
 
 def _not_chosen(trace: Trace, likeliest: Alternative | None) -> tuple[str, str]:
     read = [hit.passage for hit in trace.hits[: trace.read]]
-    holding = [passage for passage in read if any(place.in_passage(passage) for place in trace.places)]
+    holding = [
+        passage for passage in read if any(place.in_passage(passage) for place in trace.places)
+    ]
     if likeliest is None:
         return "reader", "the reader found nothing in it"
     if any(_within(citation, passage) for citation in likeliest.citations for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
     for other in trace.answer.alternatives:
         if is_right(other.text, trace.accepted):
-            return "passage", f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {other.text!r} ({other.confidence:.2f})"
+            return (
+                "passage",
+                f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {other.text!r} "
+                f"({other.confidence:.2f})",
+            )
     return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"
 
 
 def _within(citation: Citation, passage: Passage) -> bool:
-    return passage.document_id == citation.document_id and passage.start <= citation.start and citation.end <= passage.end
+    return (
+        passage.document_id == citation.document_id
+        and passage.start <= citation.start
+        and citation.end <= passage.end
+    )

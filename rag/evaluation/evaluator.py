@@ -23,13 +23,17 @@ from rag.types import Answer, Citation, Hit, Passage
 _ALL = 10_000
 """More passages than a document has that a question is asked about."""
 _SHOWN = 50
-"""Candidates that are kept of an answer, so that one which lost can be told from one that never was. What is best stays best."""
+"""Candidates that are kept of an answer, so that one which lost can be told from one that never
+was. What is best stays best.
+"""
 
 
 def watching(engine: Engine) -> Engine:
     """The same engine, showing more of the candidates it weighed."""
     shown = copy.copy(engine)
-    shown.settings = replace(engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN))
+    shown.settings = replace(
+        engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN)
+    )
     return shown
 
 
@@ -45,7 +49,13 @@ class Examiner:
     def examine(self, question: Question) -> Row:
         """Raises as `Engine.ask` does."""
         row = Row(
-            question.id, question.text, question.group, "retrieval", question.answers, form=question.form, asked_as=question.kind
+            question.id,
+            question.text,
+            question.group,
+            "retrieval",
+            question.answers,
+            form=question.form,
+            asked_as=question.kind,
         )
         if not isinstance(self._searcher, Engine):
             begun = time.perf_counter()
@@ -55,7 +65,9 @@ class Examiner:
         answer = self._searcher.ask(question.text)
         row = replace(row, **_scored(question, answer), **self._sound(answer))
         if not question.answers:
-            return replace(row, kind="unanswerable", stage="unsupported" if answer.text is not None else None)
+            return replace(
+                row, kind="unanswerable", stage="unsupported" if answer.text is not None else None
+            )
         return self._traced(replace(row, kind="answerable"), question, answer)
 
     def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
@@ -67,37 +79,63 @@ class Examiner:
         top = best(places, hits)
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
         if top:
-            row = replace(row, rank=top[0], dense_rank=top[1].dense_rank, lexical_rank=top[1].lexical_rank)
+            row = replace(
+                row, rank=top[0], dense_rank=top[1].dense_rank, lexical_rank=top[1].lexical_rank
+            )
         if not missed:
             return row
-        trace = Trace(question.answers, places, hits, len(answer.hits) or self._settings.top_k, answer, self._passages)
+        trace = Trace(
+            question.answers,
+            places,
+            hits,
+            len(answer.hits) or self._settings.top_k,
+            answer,
+            self._passages,
+        )
         stage, detail = blame(trace)
         document, sentence = _sought(question, places, top[2] if top else None)
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
     def _search(self, question: str) -> list[Hit]:
-        """All that fusion ranked, with ranks as they were for the answer: more would change what a leg brings."""
+        """All that fusion ranked, with ranks as they were for the answer: more would change what a
+        leg brings.
+        """
         return self._searcher.search(question, self._settings.first_stage_k)
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""
-        return [hit.passage for hit in self._searcher.search("all", _ALL, (Condition("document", "=", document),))]
+        return [
+            hit.passage
+            for hit in self._searcher.search("all", _ALL, (Condition("document", "=", document),))
+        ]
 
     def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[Place]:
-        """Where the evidence stands in the index; of a question without evidence, where in the hits its answers do."""
+        """Where the evidence stands in the index; of a question without evidence, where in the hits
+        its answers do.
+        """
         if question.evidence:
             return list(self._evidence(question))
         passages = [hit.passage for hit in hits]
-        return [place for p in passages for place in answers_in(p.document_id, p.text, question.answers, p.start)]
+        return [
+            place
+            for p in passages
+            for place in answers_in(p.document_id, p.text, question.answers, p.start)
+        ]
 
     def _evidence(self, question: Question) -> Iterator[Place]:
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
             text = document.text if document else ""
-            start = evidence.start if text.startswith(evidence.sentence, max(evidence.start, 0)) else text.find(evidence.sentence)
+            start = (
+                evidence.start
+                if text.startswith(evidence.sentence, max(evidence.start, 0))
+                else text.find(evidence.sentence)
+            )
             start = text.find(evidence.sentence) if start < 0 else start
             if start >= 0:
-                yield Place(evidence.document, start, start + len(evidence.sentence), evidence.sentence)
+                yield Place(
+                    evidence.document, start, start + len(evidence.sentence), evidence.sentence
+                )
 
     def _standing(self, answers: Sequence[str]) -> Iterator[Place]:
         """Every place of the whole index where an answer stands."""
@@ -109,12 +147,21 @@ class Examiner:
     def _sound(self, answer: Answer) -> dict[str, Any]:
         beside = (citation for other in answer.alternatives for citation in other.citations)
         cited = [*answer.citations, *(piece.citation for piece in answer.pieces), *beside]
-        texts = {name: self._store.document(name) for name in dict.fromkeys(citation.document_id for citation in cited)}
-        sound = [_stands(citation, document.text) for citation in cited if (document := texts[citation.document_id])]
+        texts = {
+            name: self._store.document(name)
+            for name in dict.fromkeys(citation.document_id for citation in cited)
+        }
+        sound = [
+            _stands(citation, document.text)
+            for citation in cited
+            if (document := texts[citation.document_id])
+        ]
         return {"sound": sum(sound), "checked": len(cited)}
 
 
-def answers_in(document: str, text: str, answers: Sequence[str], offset: int = 0) -> Iterator[Place]:
+def answers_in(
+    document: str, text: str, answers: Sequence[str], offset: int = 0
+) -> Iterator[Place]:
     """Where an answer stands in a text, as whole words in any case: the sentences that hold it."""
     for answer in answers:
         for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
@@ -144,28 +191,47 @@ def _scored(question: Question, answer: Answer) -> dict[str, Any]:
 
 
 def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
-    """Of a span, whether its words are accepted; of another form, given or not, whether it is useful."""
+    """Of a span, whether its words are accepted; of another form, given or not, whether it is
+    useful.
+    """
     if answer.form == "span" and question.form == "span":
         return is_right(said, question.answers)
-    nearest = answer.alternatives[0].citations[0].quote if answer.text is None and answer.alternatives else None
+    nearest = (
+        answer.alternatives[0].citations[0].quote
+        if answer.text is None and answer.alternatives
+        else None
+    )
     what = Shown(nearest, (nearest,)) if nearest else shown(answer)
-    return bool(question.answers) and judge(question, what) in ("useful", "partial" if answer.text is None else "useful")
+    return bool(question.answers) and judge(question, what) in (
+        "useful",
+        "partial" if answer.text is None else "useful",
+    )
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document ranks where its best passage does."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
-    found = tuple((rank, question.relevant[name]) for rank, name in enumerate(order, 1) if name in question.relevant)
-    return {"found": found, "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order)}
+    found = tuple(
+        (rank, question.relevant[name])
+        for rank, name in enumerate(order, 1)
+        if name in question.relevant
+    )
+    return {
+        "found": found,
+        "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order),
+    }
 
 
 def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
     if not question.evidence:
         return {"citations": len(answer.citations)}
-    touched = [[place for place in places if place.touches(citation)] for citation in answer.citations]
+    touched = [
+        [place for place in places if place.touches(citation)] for citation in answer.citations
+    ]
     return {
         "citations": len(answer.citations),
-        "cited_document": bool(answer.citations) and answer.citations[0].document_id in question.relevant,
+        "cited_document": bool(answer.citations)
+        and answer.citations[0].document_id in question.relevant,
         "cited_right": sum(map(bool, touched)),
         "cited_evidence": len({place for found in touched for place in found}),
         "evidence": len(question.evidence),
@@ -177,4 +243,8 @@ def _sought(question: Question, places: Sequence[Place], top: Place | None) -> t
     if top or places:
         place = top or places[0]
         return place.document, place.sentence
-    return (question.evidence[0].document, question.evidence[0].sentence) if question.evidence else ("", "")
+    return (
+        (question.evidence[0].document, question.evidence[0].sentence)
+        if question.evidence
+        else ("", "")
+    )

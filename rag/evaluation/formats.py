@@ -1,5 +1,5 @@
-"""Gold sets of every kind: our own JSON lines, and public ones as they are distributed, SQuAD 1.1 and 2.0 and BEIR folders, which
-bring their own documents."""
+"""Gold sets of every kind: our own JSON lines, and public ones as they are distributed, SQuAD 1.1
+and 2.0 and BEIR folders, which bring their own documents."""
 
 from __future__ import annotations
 
@@ -24,23 +24,31 @@ Qrels = dict[str, dict[str, int]]
 
 
 def load(path: Path) -> Gold:
-    """A gold set: a folder in BEIR's shape, SQuAD 1.1 or 2.0 (.json, .json.gz), or our own JSON lines (.jsonl).
+    """A gold set: a folder in BEIR's shape, SQuAD 1.1 or 2.0 (.json, .json.gz), or our own JSON
+    lines (.jsonl).
 
-    Raises NotFoundError if it is not there, InputError if it is none of these or breaks the rules of its kind.
+    Raises NotFoundError if it is not there, InputError if it is none of these or breaks the rules
+    of its kind.
     """
     if not path.exists():
-        raise NotFoundError(f"no gold set {path}", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
+        raise NotFoundError(
+            f"no gold set {path}", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder"
+        )
     if path.is_dir():
         return beir(path)
     if path.name.endswith((".json", ".json.gz")):
         return squad(path)
     if path.suffix == ".jsonl":
         return Gold(path.stem, tuple(read_jsonl(path)))
-    raise InputError(f"gold set {path} is of no known kind", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder")
+    raise InputError(
+        f"gold set {path} is of no known kind",
+        "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder",
+    )
 
 
 def squad(path: Path) -> Gold:
-    """Each context a document, titled by its article, its id the title and its place. An article's questions vary together.
+    """Each context a document, titled by its article, its id the title and its place. An article's
+    questions vary together.
 
     Raises InputError if it is not of this shape.
     """
@@ -59,19 +67,36 @@ def squad(path: Path) -> Gold:
                 for qa in paragraph["qas"]:
                     question = _squad_question(qa, document, title)
                     questions.setdefault(question.id, question)
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT) from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise InputError(
+            f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT
+        ) from error
     if not questions:
         raise InputError(f"{path} holds no question", _HINT)
     return Gold(path.name.split(".")[0], tuple(questions.values()), tuple(documents))
 
 
 def _squad_question(qa: Mapping[str, Any], document: Document, title: str) -> Question:
-    answers = [] if qa.get("is_impossible") else [a for a in qa.get("answers", ()) if normalize(a["text"])]
+    answers = (
+        []
+        if qa.get("is_impossible")
+        else [a for a in qa.get("answers", ()) if normalize(a["text"])]
+    )
     texts = tuple(dict.fromkeys(str(answer["text"]) for answer in answers))
     evidence = dict.fromkeys(_sentence(document, answer) for answer in answers)
     relevant = {document.id: 1} if answers else {}
-    return Question(str(qa["id"]), str(qa["question"]).strip(), texts, tuple(evidence), relevant, title)
+    return Question(
+        str(qa["id"]), str(qa["question"]).strip(), texts, tuple(evidence), relevant, title
+    )
 
 
 def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
@@ -87,23 +112,48 @@ def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
 
 
 def beir(folder: Path) -> Gold:
-    """`corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or `qrels.tsv`), each also as .gz. Retrieval only.
+    """`corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or `qrels.tsv`), each also as .gz.
+    Retrieval only.
 
     Raises NotFoundError or InputError if one is absent or of another shape.
     """
     try:
         rows = list(_lines(_find(folder, "corpus.jsonl")))
-        documents = [_document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows]
-        queries = {str(r["_id"]): str(r["text"]) for r in _lines(_find(folder, "queries.jsonl")) if r.get("split") != "train"}
+        documents = [
+            _document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows
+        ]
+        queries = {
+            str(r["_id"]): str(r["text"])
+            for r in _lines(_find(folder, "queries.jsonl"))
+            if r.get("split") != "train"
+        }
         qrels = _qrels(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT) from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise InputError(
+            f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT
+        ) from error
     questions = [
-        Question(k, text.strip(), relevant=qrels[k], group=k) for k, text in queries.items() if any(qrels.get(k, {}).values())
+        Question(k, text.strip(), relevant=qrels[k], group=k)
+        for k, text in queries.items()
+        if any(qrels.get(k, {}).values())
     ]
     if not questions:
         raise InputError(f"{folder} holds no query with a relevant document", _HINT)
-    return Gold(folder.resolve().name, tuple(questions), tuple(d for d in documents if d.text.strip()), retrieval_only=True)
+    return Gold(
+        folder.resolve().name,
+        tuple(questions),
+        tuple(d for d in documents if d.text.strip()),
+        retrieval_only=True,
+    )
 
 
 def _qrels(path: Path) -> Qrels:

@@ -19,7 +19,9 @@ NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`bound` in the unit that reports show: per cent, milliseconds, or questions per second. `least`, or else at most."""
+    """`bound` in the unit that reports show: per cent, milliseconds, or questions per second.
+    `least`, or else at most.
+    """
 
     name: str
     bound: float
@@ -31,7 +33,9 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A gate and what was measured; None if the questions say nothing about it, which does not pass."""
+    """A gate and what was measured; None if the questions say nothing about it, which does not
+    pass.
+    """
 
     gate: Gate
     value: float | None
@@ -60,7 +64,9 @@ def _parse(text: str, least: bool) -> Gate:
         raise InputError(f"unknown metric {name!r}", hint)
     if least == (name in _LOWER):
         right = "over" if least else "under"
-        raise InputError(f"of {name} {'less' if least else 'more'} is better", f"give --fail-{right} {text}")
+        raise InputError(
+            f"of {name} {'less' if least else 'more'} is better", f"give --fail-{right} {text}"
+        )
     try:
         return Gate(name, float(bound), least)
     except ValueError:
@@ -84,7 +90,9 @@ def junit(result: Result, found: Sequence[Verdict], path: Path) -> None:
     """A test case a gate. Raises InputError if it cannot be written."""
     name = f"rag eval {result.facts['name']}"
     short = sum(not verdict.passed for verdict in found)
-    suite = ElementTree.Element("testsuite", name=name, tests=str(len(found)), failures=str(short), errors="0")
+    suite = ElementTree.Element(
+        "testsuite", name=name, tests=str(len(found)), failures=str(short), errors="0"
+    )
     properties = ElementTree.SubElement(suite, "properties")
     for metric, value in result.summary.metrics.items():
         ElementTree.SubElement(properties, "property", name=metric, value=f"{value:.6f}")
@@ -97,4 +105,6 @@ def junit(result: Result, found: Sequence[Verdict], path: Path) -> None:
     try:
         ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file with --junit") from error
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "name another file with --junit"
+        ) from error

@@ -1,15 +1,17 @@
-"""Gold questions: what is asked, what is accepted, and where it stands. One JSON object a line; eval/README.md shows how.
+"""Gold questions: what is asked, what is accepted, and where it stands. One JSON object a line;
+eval/README.md shows how.
 
     {"id": "lease-1", "question": "When does the lease end?", "answers": ["31 May 2027", "May 2027"],
      "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}]}
 
-`question` is all that must be there. Without `answers`, `verdict`, `items` and `evidence` the documents do not answer it, and
-`near` may name the document that nearly does. `evidence` may be left out; then every place where an accepted answer occurs
-counts. Questions that want more than a few words name their `form`:
+`question` is all that must be there. Without `answers`, `verdict`, `items` and `evidence` the
+documents do not answer it, and `near` may name the document that nearly does. `evidence` may be
+left out; then every place where an accepted answer occurs counts. Questions that want more than a
+few words name their `form`:
 
     {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
     {"question": "How do I claim expenses?", "form": "steps", "items": [["receipts"], ["send the claim", "submit it"]]}
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -32,36 +34,72 @@ SCHEMA: dict[str, Any] = {
     "required": ["question"],
     "additionalProperties": False,
     "properties": {
-        "id": {"type": "string", "minLength": 1, "description": "unique in the file; by default the line's number"},
+        "id": {
+            "type": "string",
+            "minLength": 1,
+            "description": "unique in the file; by default the line's number",
+        },
         "question": {"type": "string", "minLength": 1},
-        "answers": {"type": "array", "items": {"type": "string", "minLength": 1}, "description": "every accepted wording"},
+        "answers": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "description": "every accepted wording",
+        },
         "evidence": {
             "type": "array",
-            "description": "the sentences that answer, word for word as `rag show DOCUMENT` prints them",
+            "description": (
+                "the sentences that answer, word for word as `rag show DOCUMENT` prints them"
+            ),
             "items": {
                 "type": "object",
                 "required": ["document", "sentence"],
                 "additionalProperties": False,
                 "properties": {
-                    "document": {"type": "string", "minLength": 1, "description": "its id, as `rag list` prints it"},
+                    "document": {
+                        "type": "string",
+                        "minLength": 1,
+                        "description": "its id, as `rag list` prints it",
+                    },
                     "sentence": {"type": "string", "minLength": 1},
                 },
             },
         },
         "form": {"enum": FORMS, "description": "what the question wants; by default a span"},
-        "kind": {"type": "string", "minLength": 1, "description": "how it is put (why, how_to, typo, ...), for break-downs"},
+        "kind": {
+            "type": "string",
+            "minLength": 1,
+            "description": "how it is put (why, how_to, typo, ...), for break-downs",
+        },
         "verdict": {"enum": ("yes", "no"), "description": "the right answer to a yes/no question"},
         "items": {
             "type": "array",
-            "description": "what a list, steps or a comparison must name: for each item its accepted wordings",
+            "description": (
+                "what a list, steps or a comparison must name: for each item its accepted wordings"
+            ),
             "items": {"type": "array", "items": {"type": "string", "minLength": 1}},
         },
-        "need": {"type": "integer", "description": "how many items or evidence sentences make it useful; by default over half"},
-        "document": {"type": "string", "minLength": 1, "description": "the document that the question is about"},
+        "need": {
+            "type": "integer",
+            "description": (
+                "how many items or evidence sentences make it useful; by default over half"
+            ),
+        },
+        "document": {
+            "type": "string",
+            "minLength": 1,
+            "description": "the document that the question is about",
+        },
         "unanswerable": {"type": "boolean"},
         "reason": {"enum": ("not_said", "needs_all"), "description": "why it cannot be answered"},
-        "near": {"type": ["string", "null"], "description": "the document that an unanswerable question nearly fits"},
-        "group": {"type": "string", "minLength": 1, "description": "what varies together; by default its first document"},
+        "near": {
+            "type": ["string", "null"],
+            "description": "the document that an unanswerable question nearly fits",
+        },
+        "group": {
+            "type": "string",
+            "minLength": 1,
+            "description": "what varies together; by default its first document",
+        },
     },
 }
 
@@ -77,7 +115,9 @@ _KINDS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence, word for word, of a document, by its id. `start` is its offset if it is known, else -1."""
+    """A sentence, word for word, of a document, by its id. `start` is its offset if it is known,
+    else -1.
+    """
 
     document: str
     sentence: str
@@ -86,11 +126,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answers` is empty if the documents do not answer; `relevant` has the grade of each document that matters.
+    """`answers` is empty if the documents do not answer; `relevant` has the grade of each document
+    that matters.
 
-    `group` names what varies together: intervals are of groups drawn anew, by default documents. Questions whose row gives a
-    verdict, items or evidence only have these in `answers` too, so that every metric knows that they can be answered.
-    `need` is how many of the items (or evidence sentences, where there are no items) an answer must hold to be useful.
+    `group` names what varies together: intervals are of groups drawn anew, by default documents.
+    Questions whose row gives a verdict, items or evidence only have these in `answers` too, so that
+    every metric knows that they can be answered. `need` is how many of the items (or evidence
+    sentences, where there are no items) an answer must hold to be useful.
     """
 
     id: str
@@ -105,12 +147,16 @@ class Question:
     items: tuple[tuple[str, ...], ...] = ()
     need: int = 0
     wordings: tuple[str, ...] = ()
-    """The accepted wordings as the row gives them: `answers` without what was made of evidence, verdict and items."""
+    """The accepted wordings as the row gives them: `answers` without what was made of evidence,
+    verdict and items.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A set of questions. With `documents` it brings its own corpus; `retrieval_only`: it does not say what the answers are."""
+    """A set of questions. With `documents` it brings its own corpus; `retrieval_only`: it does not
+    say what the answers are.
+    """
 
     name: str
     questions: tuple[Question, ...]
@@ -123,7 +169,9 @@ def read_jsonl(path: Path) -> list[Question]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"gold set {path} cannot be read: {error}", "give it as a UTF-8 text file") from error
+        raise InputError(
+            f"gold set {path} cannot be read: {error}", "give it as a UTF-8 text file"
+        ) from error
     questions: dict[str, Question] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -132,7 +180,9 @@ def read_jsonl(path: Path) -> list[Question]:
                 raise _wrong(f"{path}, line {number}", f"the id {question.id!r} was used before")
             questions[question.id] = question
     if not questions:
-        raise InputError(f"gold set {path} holds no question", "write one JSON object a line; see eval/README.md")
+        raise InputError(
+            f"gold set {path} holds no question", "write one JSON object a line; see eval/README.md"
+        )
     return list(questions.values())
 
 
@@ -158,27 +208,48 @@ def _question(where: str, line: str, number: int) -> Question:
     need = found.get("need") or (len(items or evidence) + 1) // 2
     kind = found.get("kind", "")
     text = found["question"].strip()
-    return Question(name, text, answers, evidence, relevant, group, form, kind, verdict, items, need, wordings)
+    return Question(
+        name, text, answers, evidence, relevant, group, form, kind, verdict, items, need, wordings
+    )
 
 
-def _check(where: str, found: Mapping[str, Any], evidence: Sequence[Evidence], wordings: Sequence[str]) -> None:
+def _check(
+    where: str, found: Mapping[str, Any], evidence: Sequence[Evidence], wordings: Sequence[str]
+) -> None:
     """Raises InputError for a row that contradicts itself."""
     form = found.get("form", "span")
-    if found.get("unanswerable") and (wordings or evidence or "verdict" in found or found.get("items")):
+    if found.get("unanswerable") and (
+        wordings or evidence or "verdict" in found or found.get("items")
+    ):
         raise _wrong(where, "is unanswerable and has an answer; take one of them away")
     if form == "span" and evidence and not wordings:
-        raise _wrong(where, "has evidence but no answers; give the accepted answers, or take the evidence away")
-    if form == "span" and wordings and evidence and not any(a in e.sentence for a in wordings for e in evidence):
+        raise _wrong(
+            where,
+            "has evidence but no answers; give the accepted answers, or take the evidence away",
+        )
+    if (
+        form == "span"
+        and wordings
+        and evidence
+        and not any(a in e.sentence for a in wordings for e in evidence)
+    ):
         raise _wrong(where, "has no answer that stands word for word in a sentence of its evidence")
     if form == "yes_no" and evidence and "verdict" not in found:
         raise _wrong(where, 'has no verdict; say "yes" or "no"')
 
 
-def _accepted(evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def _accepted(
+    evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]
+) -> tuple[str, ...]:
     """What stands for the answers of a row that gives none."""
     sentences = [each.sentence for each in evidence]
     together = [" ".join(sentences)] if len(sentences) > 1 else []
-    return (*together, *sentences, *([verdict] if verdict else []), *(item[0] for item in items if item and not sentences))
+    return (
+        *together,
+        *sentences,
+        *([verdict] if verdict else []),
+        *(item[0] for item in items if item and not sentences),
+    )
 
 
 def problems(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -200,10 +271,16 @@ def problems(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
         yield f"{name} is empty"
 
 
-def _problems_of_object(value: Mapping[str, Any], schema: Mapping[str, Any], name: str) -> Iterator[str]:
+def _problems_of_object(
+    value: Mapping[str, Any], schema: Mapping[str, Any], name: str
+) -> Iterator[str]:
     known: Mapping[str, Any] = schema["properties"]
     yield from (f"{name} has no {key!r}" for key in schema["required"] if key not in value)
-    yield from (f"{name} has an unknown field {key!r} (known: {', '.join(known)})" for key in value if key not in known)
+    yield from (
+        f"{name} has an unknown field {key!r} (known: {', '.join(known)})"
+        for key in value
+        if key not in known
+    )
     for key in value:
         if key in known:
             yield from problems(value[key], known[key], repr(key))
@@ -218,7 +295,9 @@ def _wrong(where: str, what: str) -> InputError:
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:
-    """At most `limit` questions, drawn without regard to order but always the same, in their order."""
+    """At most `limit` questions, drawn without regard to order but always the same, in their
+    order.
+    """
     if limit is None or limit >= len(questions):
         return tuple(questions)
     import random

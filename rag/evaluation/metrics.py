@@ -1,6 +1,8 @@
-"""Every metric, a function of a table of columns, one value a question; its docstring is its definition and its source.
+"""Every metric, a function of a table of columns, one value a question; its docstring is its
+definition and its source.
 
-Each is a share in [0, 1] unless it says otherwise. NaN means that no question says anything about it.
+Each is a share in [0, 1] unless it says otherwise. NaN means that no question says anything about
+it.
 """
 
 from __future__ import annotations
@@ -42,23 +44,42 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "cited_precision": [row.cited_right / max(row.citations, 1) for row in rows],
         "cited_recall": [row.cited_evidence / max(row.evidence, 1) for row in rows],
     }
-    columns = {name: np.where(asked, np.array(values, dtype=float), np.nan) for name, values in plain.items()}
-    columns |= {name: np.where(answerable & known, np.array(values, dtype=float), np.nan) for name, values in cited.items()}
+    columns = {
+        name: np.where(asked, np.array(values, dtype=float), np.nan)
+        for name, values in plain.items()
+    }
+    columns |= {
+        name: np.where(answerable & known, np.array(values, dtype=float), np.nan)
+        for name, values in cited.items()
+    }
     columns["useful"] = np.where(judged & answerable, useful, np.nan)
-    columns["wrong"] = np.where(judged, np.array([row.judgement == "wrong" for row in rows], dtype=float), np.nan)
-    columns["form_right"] = np.where(judged & answerable, np.array([_fits(row) for row in rows], dtype=float), np.nan)
-    columns |= {f"useful_{name}": np.where(judged & answerable & of, useful, np.nan) for name, of in asked_of.items()}
+    columns["wrong"] = np.where(
+        judged, np.array([row.judgement == "wrong" for row in rows], dtype=float), np.nan
+    )
+    columns["form_right"] = np.where(
+        judged & answerable, np.array([_fits(row) for row in rows], dtype=float), np.nan
+    )
+    columns |= {
+        f"useful_{name}": np.where(judged & answerable & of, useful, np.nan)
+        for name, of in asked_of.items()
+    }
     rank = np.array([row.rank or np.inf for row in rows], dtype=float)
     columns["rank"] = np.where(answerable, rank, np.nan)
     columns["sound"] = np.array([row.sound for row in rows], dtype=float)
     columns["checked"] = np.array([row.checked for row in rows], dtype=float)
-    return columns | {name: np.array(values, dtype=float) for name, values in ranking.measure(rows).items()}
+    return columns | {
+        name: np.array(values, dtype=float) for name, values in ranking.measure(rows).items()
+    }
 
 
 def _fits(row: Row) -> bool:
-    """Whether the answer has the form that the question wants, steps and lists being one; a refusal has none."""
+    """Whether the answer has the form that the question wants, steps and lists being one; a refusal
+    has none.
+    """
     same = {"steps": "list"}
-    return row.judgement != "refused" and same.get(row.given, row.given) == same.get(row.form, row.form)
+    return row.judgement != "refused" and same.get(row.given, row.given) == same.get(
+        row.form, row.form
+    )
 
 
 def mean(values: Column) -> float:
@@ -68,45 +89,56 @@ def mean(values: Column) -> float:
 
 
 def em(table: Table) -> float:
-    """Exact match over all questions after SQuAD's normalisation; a refusal scores 1 where there is no answer, else 0
-    (Rajpurkar et al. 2016, 2018)."""
+    """Exact match over all questions after SQuAD's normalisation; a refusal scores 1 where there is
+    no answer, else 0 (Rajpurkar et al. 2016, 2018)."""
     return mean(table["em"])
 
 
 def f1(table: Table) -> float:
-    """Token F1 with the nearest accepted answer over all questions; a refusal scores 1 where there is no answer, else 0
-    (Rajpurkar et al. 2016, 2018)."""
+    """Token F1 with the nearest accepted answer over all questions; a refusal scores 1 where there
+    is no answer, else 0 (Rajpurkar et al. 2016, 2018)."""
     return mean(table["f1"])
 
 
 def em_answerable(table: Table) -> float:
-    """Exact match over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's HasAns_exact)."""
+    """Exact match over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's
+    HasAns_exact).
+    """
     return mean(table["em"][table["answerable"] == 1])
 
 
 def f1_answerable(table: Table) -> float:
-    """Token F1 over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's HasAns_f1)."""
+    """Token F1 over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's
+    HasAns_f1).
+    """
     return mean(table["f1"][table["answerable"] == 1])
 
 
 def f1_unanswerable(table: Table) -> float:
-    """The share of the questions without an answer that were refused (SQuAD 2.0's NoAns_f1, which equals NoAns_exact)."""
+    """The share of the questions without an answer that were refused (SQuAD 2.0's NoAns_f1, which
+    equals NoAns_exact).
+    """
     return mean(table["f1"][table["answerable"] == 0])
 
 
 def useful(table: Table) -> float:
-    """The share of answerable questions whose answer, as a person is shown it, is useful: the right words in a sentence that
-    answers, the right yes or no, most of the sentences or items that the gold set names; a refusal scores 0."""
+    """The share of answerable questions whose answer, as a person is shown it, is useful: the right
+    words in a sentence that answers, the right yes or no, most of the sentences or items that the
+    gold set names; a refusal scores 0."""
     return mean(table["useful"])
 
 
 def wrong(table: Table) -> float:
-    """The share of all questions, answerable or not, whose answer is wrong: not useful even in part. Lower is better."""
+    """The share of all questions, answerable or not, whose answer is wrong: not useful even in
+    part. Lower is better.
+    """
     return mean(table["wrong"])
 
 
 def form_right(table: Table) -> float:
-    """The share of answerable questions whose answer has the form that the gold set wants; a refusal scores 0."""
+    """The share of answerable questions whose answer has the form that the gold set wants; a
+    refusal scores 0.
+    """
     return mean(table["form_right"])
 
 
@@ -116,35 +148,43 @@ def useful_form(form: str) -> Callable[[Table], float]:
     def share(table: Table) -> float:
         return mean(table[f"useful_{form}"])
 
-    share.__doc__ = f"""The share of answerable questions that want the form "{form}" whose answer is useful."""
+    share.__doc__ = (
+        f"""The share of answerable questions that want the form "{form}" whose answer is useful."""
+    )
     return share
 
 
 def citation_document(table: Table) -> float:
-    """The share of answerable questions whose first citation is of a document with evidence; a refusal scores 0."""
+    """The share of answerable questions whose first citation is of a document with evidence; a
+    refusal scores 0.
+    """
     return mean(table["cited_document"])
 
 
 def citation_precision(table: Table) -> float:
-    """The share of an answer's citations that stand in an evidence sentence, averaged over answerable questions; a refusal
-    scores 0 (after ALCE's citation precision, Gao et al. 2023, with gold sentences in place of a judge)."""
+    """The share of an answer's citations that stand in an evidence sentence, averaged over
+    answerable questions; a refusal scores 0 (after ALCE's citation precision, Gao et al. 2023, with
+    gold sentences in place of a judge)."""
     return mean(table["cited_precision"])
 
 
 def citation_precision_right(table: Table) -> float:
-    """As citation_precision, over the right answers alone: what someone sees who checks an answer that is right. A source that
-    says the same but is not in the gold set counts as wrong, so this is a lower bound."""
+    """As citation_precision, over the right answers alone: what someone sees who checks an answer
+    that is right. A source that says the same but is not in the gold set counts as wrong, so this
+    is a lower bound."""
     return mean(table["cited_precision"][(table["right"] == 1) & (table["refused"] == 0)])
 
 
 def citation_recall(table: Table) -> float:
-    """The share of the evidence sentences that are cited, averaged over answerable questions; a refusal scores 0. Below 1
-    where a question has more evidence than an answer has citations."""
+    """The share of the evidence sentences that are cited, averaged over answerable questions; a
+    refusal scores 0. Below 1 where a question has more evidence than an answer has citations."""
     return mean(table["cited_recall"])
 
 
 def offset_integrity(table: Table) -> float:
-    """The share of all citations, alternatives' too, whose quote and sentence stand word for word at their offsets."""
+    """The share of all citations, alternatives' too, whose quote and sentence stand word for word
+    at their offsets.
+    """
     checked = table["checked"].sum()
     return float(table["sound"].sum() / checked) if checked else float("nan")
 
@@ -152,7 +192,10 @@ def offset_integrity(table: Table) -> float:
 def abstention_precision(table: Table) -> float:
     """Of the refused questions, the share that have no answer (1 if none was refused)."""
     refused = table["refused"] == 1
-    return _share(table["answerable"][refused] == 0, empty=float("nan") if np.isnan(table["refused"]).all() else 1.0)
+    return _share(
+        table["answerable"][refused] == 0,
+        empty=float("nan") if np.isnan(table["refused"]).all() else 1.0,
+    )
 
 
 def abstention_recall(table: Table) -> float:
@@ -171,8 +214,9 @@ def _share(holds: NDArray[np.bool_], empty: float = float("nan")) -> float:
 
 
 def auroc(table: Table) -> float:
-    """The chance that a question whose best candidate is right has a higher confidence than one whose is wrong, ties half
-    (Mann-Whitney; Hendrycks & Gimpel 2017). Right: token F1 of .5 with an accepted answer."""
+    """The chance that a question whose best candidate is right has a higher confidence than one
+    whose is wrong, ties half (Mann-Whitney; Hendrycks & Gimpel 2017). Right: token F1 of .5 with an
+    accepted answer."""
     right, sure = _guesses(table)
     wins = int(right.sum()), int((~right).sum())
     if not all(wins):
@@ -183,14 +227,17 @@ def auroc(table: Table) -> float:
 
 
 def aurc(table: Table) -> float:
-    """The area under the risk-coverage curve: the mean, over every coverage 1/n … n/n, of the share of wrong best candidates
-    among the most confident (Geifman & El-Yaniv 2017). Lower is better; equal confidences count as drawn at random."""
+    """The area under the risk-coverage curve: the mean, over every coverage 1/n … n/n, of the share
+    of wrong best candidates among the most confident (Geifman & El-Yaniv 2017). Lower is better;
+    equal confidences count as drawn at random."""
     risk = risk_coverage(table)[1]
     return float(risk.mean()) if len(risk) else float("nan")
 
 
 def risk_coverage(table: Table) -> tuple[Column, Column]:
-    """Coverage and risk, (n,) each: of the k most confident best candidates, for every k, the share that is wrong."""
+    """Coverage and risk, (n,) each: of the k most confident best candidates, for every k, the share
+    that is wrong.
+    """
     right, sure = _guesses(table)
     order = np.argsort(-sure, kind="stable")
     values, place, count = np.unique(-sure[order], return_inverse=True, return_counts=True)
@@ -207,31 +254,44 @@ def coverage_at(precision: float) -> Callable[[Table], float]:
         values, place, count = np.unique(-sure, return_inverse=True, return_counts=True)
         taken = np.cumsum(count)
         hits = np.cumsum(np.bincount(place, right, len(values)))
-        return float(max(taken[hits >= precision * taken - 1e-12], default=0) / len(sure)) if len(sure) else float("nan")
+        return (
+            float(max(taken[hits >= precision * taken - 1e-12], default=0) / len(sure))
+            if len(sure)
+            else float("nan")
+        )
 
     coverage.__doc__ = f"""The largest share of questions that some threshold answers with at least {precision:.0%} of the answers
-    right (coverage at a risk; Geifman & El-Yaniv 2017)."""
+    right (coverage at a risk; Geifman & El-Yaniv 2017)."""  # noqa: E501
     return coverage
 
 
 def ece(table: Table) -> float:
-    """Expected calibration error: the gap between mean confidence and share right, in ten bins of equal width, weighted by
-    their questions (Naeini et al. 2015; Guo et al. 2017). Lower is better."""
+    """Expected calibration error: the gap between mean confidence and share right, in ten bins of
+    equal width, weighted by their questions (Naeini et al. 2015; Guo et al. 2017). Lower is
+    better."""
     total = sum(count for _, _, count in reliability(table))
     gaps = (abs(sure - right) * count for sure, right, count in reliability(table))
     return sum(gaps) / total if total else float("nan")
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
-    """Mean confidence, share right and number of the best candidates in each bin that has any, (0, .1], … (.9, 1]."""
+    """Mean confidence, share right and number of the best candidates in each bin that has any, (0,
+    .1], … (.9, 1].
+    """
     right, sure = _guesses(table)
     place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
     found = [(place == bin) for bin in range(BINS)]
-    return [(float(sure[here].mean()), float(right[here].mean()), int(here.sum())) for here in found if here.any()]
+    return [
+        (float(sure[here].mean()), float(right[here].mean()), int(here.sum()))
+        for here in found
+        if here.any()
+    ]
 
 
 def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
-    """Whether the best candidate is right, and its confidence, of every question that was asked for an answer."""
+    """Whether the best candidate is right, and its confidence, of every question that was asked for
+    an answer.
+    """
     asked = ~np.isnan(table["confidence"])
     return table["right"][asked] == 1, table["confidence"][asked]
 
@@ -243,7 +303,7 @@ def evidence_at(k: int) -> Callable[[Table], float]:
         return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
 
     found.__doc__ = f"""The share of answerable questions of which one of the first {k} passages holds a whole evidence sentence
-    (success@{k}; the top-k accuracy of Karpukhin et al. 2020, by sentence in place of answer string)."""
+    (success@{k}; the top-k accuracy of Karpukhin et al. 2020, by sentence in place of answer string)."""  # noqa: E501
     return found
 
 
@@ -270,7 +330,10 @@ class Metric:
         return " ".join((self.of.__doc__ or "").split())
 
 
-_RECALL = "The share of the relevant documents that are among the first {k}; a document ranks where its best passage does."
+_RECALL = (
+    "The share of the relevant documents that are among the first {k}; a document ranks "
+    "where its best passage does."
+)
 _ALL = [
     Metric("em", "Exact match", "Answers", em),
     Metric("f1", "F1", "Answers", f1),
@@ -280,33 +343,59 @@ _ALL = [
     Metric("useful", "Useful answers", "Forms", useful),
     Metric("wrong", "Wrong answers, of all questions", "Forms", wrong, "lower"),
     Metric("form_right", "In the form that is wanted", "Forms", form_right),
-    *(Metric(f"useful_{name}", f"Useful, {name.replace('_', ' ')}", "Forms", useful_form(name)) for name in FORMS),
-    Metric("citation_document@1", "First citation in a right document", "Citations", citation_document),
+    *(
+        Metric(f"useful_{name}", f"Useful, {name.replace('_', ' ')}", "Forms", useful_form(name))
+        for name in FORMS
+    ),
+    Metric(
+        "citation_document@1", "First citation in a right document", "Citations", citation_document
+    ),
     Metric("citation_precision", "Citation sentence precision", "Citations", citation_precision),
-    Metric("citation_precision_right", "Citation sentence precision, right answers", "Citations", citation_precision_right),
+    Metric(
+        "citation_precision_right",
+        "Citation sentence precision, right answers",
+        "Citations",
+        citation_precision_right,
+    ),
     Metric("citation_recall", "Citation sentence recall", "Citations", citation_recall),
     Metric("offset_integrity", "Offset integrity", "Citations", offset_integrity),
-    *(Metric(f"evidence@{k}", f"Evidence in the first {k}", "Retrieval", evidence_at(k)) for k in (1, 5, 10, 20)),
-    *(Metric(f"recall@{k}", f"Recall@{k}", "Retrieval", _ranked(f"recall@{k}", _RECALL.format(k=k))) for k in (1, 5, 10, 20)),
+    *(
+        Metric(f"evidence@{k}", f"Evidence in the first {k}", "Retrieval", evidence_at(k))
+        for k in (1, 5, 10, 20)
+    ),
+    *(
+        Metric(
+            f"recall@{k}", f"Recall@{k}", "Retrieval", _ranked(f"recall@{k}", _RECALL.format(k=k))
+        )
+        for k in (1, 5, 10, 20)
+    ),
     Metric(
         "mrr@10",
         "MRR@10",
         "Retrieval",
-        _ranked("mrr@10", "One over the rank of the first relevant document, 0 beyond the tenth (Voorhees 1999)."),
+        _ranked(
+            "mrr@10",
+            "One over the rank of the first relevant document, 0 beyond the tenth (Voorhees 1999).",
+        ),
     ),
     Metric(
         "ndcg@10",
         "nDCG@10",
         "Retrieval",
         _ranked(
-            "ndcg@10", "Discounted gain of the first ten documents over that of the best order (Järvelin & Kekäläinen 2002)."
+            "ndcg@10",
+            "Discounted gain of the first ten documents over that of the best order (Järvelin & "
+            "Kekäläinen 2002).",
         ),
     ),
     Metric("abstention_precision", "Abstention precision", "Refusals", abstention_precision),
     Metric("abstention_recall", "Abstention recall", "Refusals", abstention_recall),
     Metric("abstention_f1", "Abstention F1", "Refusals", abstention_f1),
     Metric("auroc", "AUROC of confidence", "Confidence", auroc),
-    *(Metric(f"coverage@{p}", f"Coverage at {p} % precision", "Confidence", coverage_at(p / 100)) for p in (80, 90, 95)),
+    *(
+        Metric(f"coverage@{p}", f"Coverage at {p} % precision", "Confidence", coverage_at(p / 100))
+        for p in (80, 90, 95)
+    ),
     Metric("aurc", "Area under risk-coverage", "Confidence", aurc, "lower"),
     Metric("ece", "Expected calibration error", "Confidence", ece, "lower"),
 ]

@@ -1,4 +1,6 @@
-"""Rows as they come, in a file beside the result, so that a large run that was stopped goes on where it was."""
+"""Rows as they come, in a file beside the result, so that a large run that was stopped goes on
+where it was.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,38 @@ from rag.evaluation.records import COLUMNS, Row, unpack
 
 
 class Partial:
-    """Rows of one run, known by `fingerprint`: of other code, questions, documents, settings or models none is used."""
+    """Rows of one run, known by `fingerprint`: of other code, questions, documents, settings or
+    models none is used.
+    """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path = path
         self._first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
 
     def read(self) -> dict[str, Row]:
-        """The rows that an earlier run left, by question id. A last line that was cut off is passed over."""
+        """The rows that an earlier run left, by question id. A last line that was cut off is passed
+        over.
+        """
         try:
-            first, *lines = self.path.read_text(encoding="utf-8").split("\n")  # an answer may hold other line ends
+            first, *lines = self.path.read_text(encoding="utf-8").split(
+                "\n"
+            )  # an answer may hold other line ends
             if json.loads(first) != self._first:
                 return {}
         except (OSError, ValueError):
             return {}
         try:
-            return {row.id: row for row in unpack({"columns": COLUMNS, "rows": list(_whole(lines))})}
+            return {
+                row.id: row for row in unpack({"columns": COLUMNS, "rows": list(_whole(lines))})
+            }
         except RagError:
             return {}
 
     @contextmanager
     def writing(self, rows: Sequence[Row]) -> Iterator[Partial]:
-        """Begin the file with these rows; then `add` appends. Raises InputError if it cannot be written."""
+        """Begin the file with these rows; then `add` appends. Raises InputError if it cannot be
+        written.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w", encoding="utf-8") as file:
@@ -45,7 +57,9 @@ class Partial:
                     self.add(row)
                 yield self
         except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}", "name another folder with --out") from error
+            raise InputError(
+                f"{self.path} cannot be written: {error.strerror}", "name another folder with --out"
+            ) from error
 
     def add(self, row: Row) -> None:
         self._line(astuple(row))

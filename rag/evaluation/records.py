@@ -15,17 +15,20 @@ Kind = Literal["answerable", "unanswerable", "retrieval"]
 class Row:
     """What became of one question.
 
-    `text` is the answer that was given, None if refused; `guess` the best candidate, given or not, and `confidence` that of
-    it, in [0, 1]. `em` and `f1` are of `text`, `right` of `guess`. `rank` is the place, from 1, of the first passage that
-    holds a whole evidence sentence, with `dense_rank` and `lexical_rank` its places in the legs; None: not among the candidates.
-    `found` has (rank, grade) of each relevant document in the ranking of documents, `unfound` the grades of the others.
-    `citations` are those of the answer, `cited_right` those of them that stand in evidence, `cited_evidence` the evidence
-    sentences they stand in, of `evidence`; `cited_document`: whether the first is of a relevant document. `sound` of
-    `checked` citations, alternatives' too, stand word for word where they say. `ms` are milliseconds by stage.
-    `form` is what the question wants and `asked_as` how it is put (why, how_to, …); `given` is the form of the answer, and
-    `judgement` what the answer is to a person: "useful", "partial", "wrong" or "refused" (`rag.evaluation.usefulness`).
-    `stage` is what lost it (`rag.evaluation.error_analysis.STAGES`), None if nothing did; `document` and
-    `sentence` what was sought.
+    `text` is the answer that was given, None if refused; `guess` the best candidate, given or not,
+    and `confidence` that of it, in [0, 1]. `em` and `f1` are of `text`, `right` of `guess`. `rank`
+    is the place, from 1, of the first passage that holds a whole evidence sentence, with
+    `dense_rank` and `lexical_rank` its places in the legs; None: not among the candidates. `found`
+    has (rank, grade) of each relevant document in the ranking of documents, `unfound` the grades of
+    the others. `citations` are those of the answer, `cited_right` those of them that stand in
+    evidence, `cited_evidence` the evidence sentences they stand in, of `evidence`;
+    `cited_document`: whether the first is of a relevant document. `sound` of `checked` citations,
+    alternatives' too, stand word for word where they say. `ms` are milliseconds by stage. `form` is
+    what the question wants and `asked_as` how it is put (why, how_to, …); `given` is the form of
+    the answer, and `judgement` what the answer is to a person: "useful", "partial", "wrong" or
+    "refused" (`rag.evaluation.usefulness`). `stage` is what lost it
+    (`rag.evaluation.error_analysis.STAGES`), None if nothing did; `document` and `sentence` what
+    was sought.
     """
 
     id: str
@@ -71,11 +74,15 @@ def pack(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def unpack(table: Mapping[str, Any]) -> list[Row]:
-    """Rows of a table. Raises InputError if it is not one; columns that are not known are passed over."""
+    """Rows of a table. Raises InputError if it is not one; columns that are not known are passed
+    over.
+    """
     try:
         return [_row(dict(zip(table["columns"], values, strict=True))) for values in table["rows"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the questions of the result cannot be read: {error}", "make it again: rag eval GOLD") from error
+        raise InputError(
+            f"the questions of the result cannot be read: {error}", "make it again: rag eval GOLD"
+        ) from error
 
 
 def _row(values: Mapping[str, Any]) -> Row:

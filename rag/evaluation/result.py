@@ -23,10 +23,12 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All figures of a report. `latency` is milliseconds by stage, then percentile; `stages` how many questions each lost.
+    """All figures of a report. `latency` is milliseconds by stage, then percentile; `stages` how
+    many questions each lost.
 
-    Curves are lists of points: `recall` (k, share of questions with evidence in the first k passages), `risk` (coverage, risk),
-    `reliability` (mean confidence, share right, questions), `waiting` (milliseconds, share of questions answered by then).
+    Curves are lists of points: `recall` (k, share of questions with evidence in the first k
+    passages), `risk` (coverage, risk), `reliability` (mean confidence, share right, questions),
+    `waiting` (milliseconds, share of questions answered by then).
     """
 
     counts: Mapping[str, int]
@@ -43,7 +45,9 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`facts`: name, commit, when, settings, index, models, machine. Everything else is of the rows."""
+    """`facts`: name, commit, when, settings, index, models, machine. Everything else is of the
+    rows.
+    """
 
     facts: Mapping[str, Any]
     rows: Sequence[Row]
@@ -62,7 +66,9 @@ class Result:
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']}, not {FORMAT}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InputError(f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote") from error
+            raise InputError(
+                f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote"
+            ) from error
         return cls.of(facts, unpack(table))
 
     def as_dict(self, with_questions: bool = True) -> dict[str, Any]:
@@ -73,7 +79,10 @@ class Result:
     def save(self, path: Path) -> None:
         """One line a question, so that two results can be told apart by diff."""
         found = self.as_dict()
-        rows = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in found["questions"].pop("rows"))
+        rows = ",\n".join(
+            json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+            for row in found["questions"].pop("rows")
+        )
         head = json.dumps(found, ensure_ascii=False, indent=1)
         assert head.endswith("\n }\n}")
         path.write_text(f'{head[:-5]},\n  "rows": [\n{rows}\n]}}}}\n', encoding="utf-8")
@@ -93,7 +102,9 @@ def summarise(rows: Sequence[Row]) -> Summary:
     columns = metrics.table(rows)
     total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
     stages = dict.fromkeys(name for row in rows for name in row.ms)
-    times = {name: np.array([row.ms[name] for row in rows if name in row.ms]) for name in stages} | {"total": total}
+    times = {
+        name: np.array([row.ms[name] for row in rows if name in row.ms]) for name in stages
+    } | {"total": total}
     lost = Counter(row.stage for row in rows if row.stage)
     return Summary(
         counts=_counts(rows),
@@ -103,16 +114,25 @@ def summarise(rows: Sequence[Row]) -> Summary:
         per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
         recall=_recall(columns),
-        risk=_thinned(list(zip(*(values.tolist() for values in metrics.risk_coverage(columns)), strict=True))),
+        risk=_thinned(
+            list(zip(*(values.tolist() for values in metrics.risk_coverage(columns)), strict=True))
+        ),
         reliability=metrics.reliability(columns),
-        waiting=_thinned([(float(ms), (place + 1) / len(rows)) for place, ms in enumerate(np.sort(total))]),
+        waiting=_thinned(
+            [(float(ms), (place + 1) / len(rows)) for place, ms in enumerate(np.sort(total))]
+        ),
     )
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
     kinds = Counter(str(row.kind) for row in rows)
     missed = sum(row.stage is not None for row in rows)
-    return {"questions": len(rows), **kinds, "documents": len({row.group for row in rows}), "missed": missed}
+    return {
+        "questions": len(rows),
+        **kinds,
+        "documents": len({row.group for row in rows}),
+        "missed": missed,
+    }
 
 
 def _percentiles(values: Any) -> dict[str, float]:

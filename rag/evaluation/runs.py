@@ -23,18 +23,36 @@ from rag.evaluation.result import Result
 
 
 def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> Result:
-    """Ask at most `limit` questions of the set. What an earlier run of the same left in `out` is not asked again.
+    """Ask at most `limit` questions of the set. What an earlier run of the same left in `out` is
+    not asked again.
 
     Raises as `Engine.ask` does, and InputError if `out` cannot be written.
     """
     questions = sample(gold.questions, limit)
     _check(questions, searcher.settings.max_question)
     commit = environment.commit()
-    made = {"gold": environment.of_questions(questions), "commit": commit, **environment.of_searcher(searcher)}
+    made = {
+        "gold": environment.of_questions(questions),
+        "commit": commit,
+        **environment.of_searcher(searcher),
+    }
     partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(made))
-    rows = ask(questions, Examiner(watching(searcher) if isinstance(searcher, Engine) else searcher), partial)
+    rows = ask(
+        questions,
+        Examiner(watching(searcher) if isinstance(searcher, Engine) else searcher),
+        partial,
+    )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    result = Result.of({"name": gold.name, "made": now, "limit": limit, **made, "machine": environment.of_machine()}, rows)
+    result = Result.of(
+        {
+            "name": gold.name,
+            "made": now,
+            "limit": limit,
+            **made,
+            "machine": environment.of_machine(),
+        },
+        rows,
+    )
     partial.remove()
     return result
 
@@ -45,7 +63,9 @@ def ask(questions: Sequence[Question], examiner: Examiner, partial: Partial) -> 
     rows = {question.id: known[question.id] for question in questions if question.id in known}
     with (
         partial.writing(list(rows.values())) as file,
-        tqdm(total=len(questions), initial=len(rows), unit="question", disable=None, file=sys.stderr) as progress,
+        tqdm(
+            total=len(questions), initial=len(rows), unit="question", disable=None, file=sys.stderr
+        ) as progress,
     ):
         for question in questions:
             if question.id not in rows:

@@ -1,8 +1,9 @@
 """Whether an answer, as a person is shown it, helps with the question that was asked.
 
-Exact match asks whether three words are the right ones. People ask how, why, which and may I as well, and an answer to
-these is useful if it holds what they need, wherever its borders are: most of the sentences that answer, most of the items
-of a list, both sides of a comparison, the right yes or no. What is measured is the text on the screen, not an offset.
+Exact match asks whether three words are the right ones. People ask how, why, which and may I as
+well, and an answer to these is useful if it holds what they need, wherever its borders are: most of
+the sentences that answer, most of the items of a list, both sides of a comparison, the right yes or
+no. What is measured is the text on the screen, not an offset.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ HELD = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a person sees: `text`, the answer (None: refused); `quotes`, the passages of the documents that are shown as part
-    of it, a span's whole sentence among them; `verdict`, "yes" or "no" if the answer says one of them."""
+    """What a person sees: `text`, the answer (None: refused); `quotes`, the passages of the
+    documents that are shown as part of it, a span's whole sentence among them; `verdict`, "yes" or
+    "no" if the answer says one of them."""
 
     text: str | None
     quotes: tuple[str, ...] = ()
@@ -38,18 +40,24 @@ class Shown:
 
 
 def shown(answer: Answer) -> Shown:
-    """What a person sees of an answer, on every face: a span in its sentence, the pieces of all other forms."""
+    """What a person sees of an answer, on every face: a span in its sentence, the pieces of all
+    other forms.
+    """
     if answer.text is None:
         return Shown(None)
     says = answer.value.yes if answer.value else None
     verdict = None if says is None else "yes" if says else "no"
     if answer.form == "span":
-        return Shown(answer.text, tuple(citation.sentence for citation in answer.citations[:1]), verdict)
+        return Shown(
+            answer.text, tuple(citation.sentence for citation in answer.citations[:1]), verdict
+        )
     return Shown(answer.text, tuple(piece.text for piece in answer.pieces), verdict)
 
 
 def judge(question: Question, shown: Shown) -> Judgement:
-    """How useful the answer is. For a question that the documents do not answer only "refused" is right; all else is wrong."""
+    """How useful the answer is. For a question that the documents do not answer only "refused" is
+    right; all else is wrong.
+    """
     if shown.text is None:
         return "refused"
     if not question.answers:
@@ -58,18 +66,27 @@ def judge(question: Question, shown: Shown) -> Judgement:
 
 
 def is_good(question: Question, judgement: Judgement) -> bool:
-    """Whether that was the best that could be done: a useful answer, or a refusal where the documents do not answer."""
+    """Whether that was the best that could be done: a useful answer, or a refusal where the
+    documents do not answer.
+    """
     return judgement == ("useful" if question.answers else "refused")
 
 
 def held(sentence: str, pieces: Iterable[str]) -> bool:
-    """Whether one piece has at least `HELD` of the words of the sentence, counted with repetition."""
+    """Whether one piece has at least `HELD` of the words of the sentence, counted with
+    repetition.
+    """
     wanted = Counter(normalize(sentence).split())
-    return any(_common(wanted, Counter(normalize(piece).split())) >= HELD * wanted.total() for piece in pieces)
+    return any(
+        _common(wanted, Counter(normalize(piece).split())) >= HELD * wanted.total()
+        for piece in pieces
+    )
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
-    """Whether one of the wordings occurs in the text as whole words, case, punctuation and articles apart."""
+    """Whether one of the wordings occurs in the text as whole words, case, punctuation and articles
+    apart.
+    """
     within = f" {normalize(text)} "
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
 
@@ -79,10 +96,16 @@ def _common(one: Counter[str], other: Counter[str]) -> int:
 
 
 def _span(question: Question, shown: Shown) -> Judgement:
-    """The words, in a sentence that answers if the row says which do; the right words from elsewhere are "partial"."""
+    """The words, in a sentence that answers if the row says which do; the right words from
+    elsewhere are "partial".
+    """
     accepted = question.wordings or question.answers
     if not (is_right(shown.text, accepted) or names(shown.text or "", accepted)):
-        return "partial" if names(shown.whole, accepted) and _from_evidence(question, shown) else "wrong"
+        return (
+            "partial"
+            if names(shown.whole, accepted) and _from_evidence(question, shown)
+            else "wrong"
+        )
     return "useful" if _from_evidence(question, shown) or not question.evidence else "partial"
 
 
@@ -118,7 +141,9 @@ def _items(question: Question, shown: Shown) -> Judgement:
     if not question.items:
         return _sentences(question, shown)
     count = sum(names(shown.whole, item) for item in question.items)
-    if count >= max(1, question.need) or (question.wordings and names(shown.whole, question.wordings)):
+    if count >= max(1, question.need) or (
+        question.wordings and names(shown.whole, question.wordings)
+    ):
         return "useful"
     return "partial" if count else "wrong"
 

@@ -1,6 +1,7 @@
 """Documents into passages: sentence-aligned, small, overlapping by a sentence, with exact offsets.
 
-Small passages serve short answers better (Wang et al. 2019, "Multi-passage BERT", +4 EM) and leave the reader less to read.
+Small passages serve short answers better (Wang et al. 2019, "Multi-passage BERT", +4 EM) and leave
+the reader less to read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
 """(start, end, size): a sentence, or a part of one that is too long; its size is in tokens."""
 _CHARACTERS_PER_TOKEN = 10
-"""A run without spaces is one unknown token to WordPiece however long it is; this bounds a passage in characters too."""
+"""A run without spaces is one unknown token to WordPiece however long it is; this bounds a passage
+in characters too.
+"""
 _SPACE = re.compile(r"\s")
 _COUNTED = 2000
 """Sentences that are counted together: a tokenizer keeps more about each than its text."""
@@ -28,14 +31,17 @@ _LONGEST_CLUSTER = 64
 def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160) -> list[Passage]:
     """The passages of a document, in order.
 
-    Each is at most `max_tokens` by `count_tokens` (and ten times as many characters), lies inside one section, and begins
-    with the last sentence of the passage before it where that sentence takes at most a third of the room. Together they
-    hold every non-space character of the text. A section that is only a heading is joined to the one that follows it.
+    Each is at most `max_tokens` by `count_tokens` (and ten times as many characters), lies inside
+    one section, and begins with the last sentence of the passage before it where that sentence
+    takes at most a third of the room. Together they hold every non-space character of the text. A
+    section that is only a heading is joined to the one that follows it.
     """
     return [
         Passage(document.id, start, end, document.text[start:end], document.title, heading)
         for section_start, section_end, heading in _sections(document)
-        for start, end in _split_section(document.text, section_start, section_end, count_tokens, max_tokens)
+        for start, end in _split_section(
+            document.text, section_start, section_end, count_tokens, max_tokens
+        )
     ]
 
 
@@ -54,7 +60,9 @@ def _only_heading(text: str, section: Section, end: int) -> bool:
     return section.heading.endswith(" ".join(text[section.start : end].split()))
 
 
-def _split_section(text: str, start: int, end: int, count: TokenCounter, limit: int) -> Iterator[Offsets]:
+def _split_section(
+    text: str, start: int, end: int, count: TokenCounter, limit: int
+) -> Iterator[Offsets]:
     spans = [(start + a, start + b) for a, b in split_sentences(text[start:end])]
     units = list(_fit(text, spans, count, limit))
     if units:
@@ -63,9 +71,15 @@ def _split_section(text: str, start: int, end: int, count: TokenCounter, limit: 
 
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
     """A unit for each sentence; those above the limit are halved until they fit."""
-    longest = limit * _CHARACTERS_PER_TOKEN  # what is longer is too long whatever its tokens, and may be a megabyte
+    longest = (
+        limit * _CHARACTERS_PER_TOKEN
+    )  # what is longer is too long whatever its tokens, and may be a megabyte
     batches = (spans[at : at + _COUNTED] for at in range(0, len(spans), _COUNTED))
-    counts = (size for batch in batches for size in count([text[a : min(b, a + longest)] for a, b in batch]))
+    counts = (
+        size
+        for batch in batches
+        for size in count([text[a : min(b, a + longest)] for a, b in batch])
+    )
     for (start, end), tokens in zip(spans, counts, strict=True):
         size = max(tokens, -(-(end - start) // _CHARACTERS_PER_TOKEN))
         if size <= limit or end - start < 2:
@@ -78,7 +92,8 @@ def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> 
     middle = _middle(text, start, end)
     units = list(_fit(text, [*trim(text, start, middle), *trim(text, middle, end)], count, limit))
     for before, (first, last, size) in zip([None, *units], units, strict=False):
-        # The two parts of a word that was cut may be more tokens together than apart: never in one passage.
+        # The two parts of a word that was cut may be more tokens together than apart: never in one
+        # passage.
         yield first, last, limit if before and before[1] == first else size
 
 
@@ -91,17 +106,29 @@ def _middle(text: str, start: int, end: int) -> int:
         return after.start()
     if before:
         return middle - 1 - before.start()
-    clean = (at for at in range(middle, min(end, middle + _LONGEST_CLUSTER)) if not _inside_cluster(text, at))
+    clean = (
+        at
+        for at in range(middle, min(end, middle + _LONGEST_CLUSTER))
+        if not _inside_cluster(text, at)
+    )
     return next(clean, middle)
 
 
 def _inside_cluster(text: str, at: int) -> bool:
-    """Whether a cut at `at` would part a mark, a joiner or the variation of an emoji from what it belongs to."""
-    return bool(unicodedata.combining(text[at])) or text[at] in "\u200d\ufe0f" or text[at - 1] == "\u200d"
+    """Whether a cut at `at` would part a mark, a joiner or the variation of an emoji from what it
+    belongs to.
+    """
+    return (
+        bool(unicodedata.combining(text[at]))
+        or text[at] in "\u200d\ufe0f"
+        or text[at - 1] == "\u200d"
+    )
 
 
 def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
-    """Units into passages of about equal size, each as few as the limit allows, a short last sentence repeated."""
+    """Units into passages of about equal size, each as few as the limit allows, a short last
+    sentence repeated.
+    """
     total = sum(size for _, _, size in units)
     target = total / max(1, -(-total // limit))
     first, used = 0, 0
@@ -109,12 +136,16 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
         if index > first and (used >= target or not _room(units[first], used, unit, limit)):
             last = units[index - 1]
             yield units[first][0], last[1]
-            repeat = index - 1 > first and last[2] <= limit // 3 and _room(last, last[2], unit, limit)
+            repeat = (
+                index - 1 > first and last[2] <= limit // 3 and _room(last, last[2], unit, limit)
+            )
             first, used = (index - 1, last[2]) if repeat else (index, 0)
         used += unit[2]
     yield units[first][0], units[-1][1]
 
 
 def _room(first: Unit, used: int, unit: Unit, limit: int) -> bool:
-    """Whether a passage that begins with `first` and holds `used` tokens can take `unit`, counting the space between too."""
+    """Whether a passage that begins with `first` and holds `used` tokens can take `unit`, counting
+    the space between too.
+    """
     return used + unit[2] <= limit and unit[1] - first[0] <= limit * _CHARACTERS_PER_TOKEN

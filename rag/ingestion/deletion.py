@@ -1,4 +1,6 @@
-"""Deletion with a receipt: what each part of the index held of a document before, and holds after."""
+"""Deletion with a receipt: what each part of the index held of a document before, and holds
+after.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,19 @@ _SEARCHES = 50
 """Passages whose own text and vector are searched for, spread over the document."""
 _DEPTH = 20
 _READ_AGAIN = "deleted in part"
-"""Stamp of what is left of an archive, so that it is read anew when it is ingested again, as a file that was deleted is."""
+"""Stamp of what is left of an archive, so that it is read anew when it is ingested again, as a file
+that was deleted is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """That a document is gone. `searches` were made for its own passages, by words and by vector; `found` of them found it.
+    """That a document is gone. `searches` were made for its own passages, by words and by vector;
+    `found` of them found it.
 
-    `snapshots` are files, taken before, that still hold it: delete them, or keep them knowingly. `unmerged` passages have
-    left words in the full text's files, which its next merges drop; no search returns them. `log_bytes` is what the
-    write-ahead log holds after.
+    `snapshots` are files, taken before, that still hold it: delete them, or keep them knowingly.
+    `unmerged` passages have left words in the full text's files, which its next merges drop; no
+    search returns them. `log_bytes` is what the write-ahead log holds after.
     """
 
     document: str
@@ -70,21 +75,36 @@ def _before(store: Store, document_id: str) -> _Before:
     step = max(1, len(passages) // _SEARCHES)
     source = document.source if document else ""
     archive = document.file if document and document.stamp else ""
-    return _Before(document_id, source, archive, store.trace(document_id), (passages[::step], vectors[::step]))
+    return _Before(
+        document_id, source, archive, store.trace(document_id), (passages[::step], vectors[::step])
+    )
 
 
 def _receipt(store: Store, before: _Before) -> Receipt:
     after = store.trace(before.document, before.trace.numbers)
     passages, vectors = before.probes
-    found = sum(_finds(store, before.document, p, v) for p, v in zip(passages, vectors, strict=True))
+    found = sum(
+        _finds(store, before.document, p, v) for p, v in zip(passages, vectors, strict=True)
+    )
     now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
     searches = 2 * len(passages)
     return Receipt(
-        before.document, before.source, now, generation, before.trace, after, searches, found, snapshots=after.snapshots
+        before.document,
+        before.source,
+        now,
+        generation,
+        before.trace,
+        after,
+        searches,
+        found,
+        snapshots=after.snapshots,
     )
 
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:
     """How many of the two searches for the passage return the document."""
     legs = (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH))
-    return sum(document_id in {p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in legs)
+    return sum(
+        document_id in {p.document_id for p in store.passages([i for i, _ in leg]).values()}
+        for leg in legs
+    )

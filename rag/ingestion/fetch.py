@@ -1,7 +1,8 @@
 """One page of the web: bounded in size, time and redirects, on one host, as its robots.txt allows.
 
-The address that is checked is the one that is connected to, so that a name cannot lead elsewhere the second time it is asked
-for. Nothing is sent but the request: no cookies, no credentials, no proxy.
+The address that is checked is the one that is connected to, so that a name cannot lead elsewhere
+the second time it is asked for. Nothing is sent but the request: no cookies, no credentials, no
+proxy.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _MOVED = {301, 302, 303, 307, 308}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an address answered. `url` is where the last redirect led; `body` is empty if it has not changed."""
+    """What an address answered. `url` is where the last redirect led; `body` is empty if it has not
+    changed.
+    """
 
     url: str
     body: bytes
@@ -43,7 +46,9 @@ class Fetcher:
     """Fetches pages of one host."""
 
     def __init__(self, host: str, most_bytes: int, allow_private: bool = False) -> None:
-        """`host` as in a URL, with the port. With `allow_private` it may be this machine, or one of the local network."""
+        """`host` as in a URL, with the port. With `allow_private` it may be this machine, or one of
+        the local network.
+        """
         self._host = host
         self._most = most_bytes
         self._allow_private = allow_private
@@ -63,7 +68,9 @@ class Fetcher:
 
     def pause(self) -> float:
         """Seconds to wait between pages."""
-        delays = [float(delay) for robots in self._robots.values() if (delay := robots.crawl_delay(AGENT))]
+        delays = [
+            float(delay) for robots in self._robots.values() if (delay := robots.crawl_delay(AGENT))
+        ]
         return min([*delays, 10.0]) if delays else 0.1
 
     def _may_fetch(self, url: str) -> bool:
@@ -72,9 +79,13 @@ class Fetcher:
         if root not in self._robots:
             self._robots[root] = robots = RobotFileParser()
             try:
-                robots.parse(self._get(f"{root}/robots.txt", {}).body.decode("utf-8", "replace").splitlines())
+                robots.parse(
+                    self._get(f"{root}/robots.txt", {}).body.decode("utf-8", "replace").splitlines()
+                )
             except _Absent:
-                robots.parse([])  # RFC 9309: what is absent forbids nothing, what cannot be had forbids all
+                robots.parse(
+                    []
+                )  # RFC 9309: what is absent forbids nothing, what cannot be had forbids all
             except Unreadable:
                 robots.parse(["User-agent: *", "Disallow: /"])
         return self._robots[root].can_fetch(AGENT, url)
@@ -92,25 +103,42 @@ class Fetcher:
                 raise _Absent(f"is not there: the server answers {status}")
             if status != 200:
                 raise Unreadable(f"cannot be had: the server answers {status}", passing=True)
-            found = {name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))}
+            found = {
+                name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
+            }
             return Page(url, body, headers.get_content_type(), found)
         raise Unreadable(f"is redirected more than {_REDIRECTS} times")
 
-    def _request(self, url: str, validators: Mapping[str, str], until: float) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _request(
+        self, url: str, validators: Mapping[str, str], until: float
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         self._check_host(url)
         parts = urlsplit(url)
-        asked = {"If-None-Match": validators.get("ETag", ""), "If-Modified-Since": validators.get("Last-Modified", "")}
-        sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **{name: value for name, value in asked.items() if value}}
+        asked = {
+            "If-None-Match": validators.get("ETag", ""),
+            "If-Modified-Since": validators.get("Last-Modified", ""),
+        }
+        sent = {
+            "User-Agent": AGENT,
+            "Accept-Encoding": "identity",
+            **{name: value for name, value in asked.items() if value},
+        }
         try:
             connection = self._connect(url, until)
             try:
-                connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), headers=sent)
+                connection.request(
+                    "GET",
+                    (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+                    headers=sent,
+                )
                 response = connection.getresponse()
                 return response.status, response.headers, self._body(response, until)
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unreadable(f"cannot be had: {error or type(error).__name__}", passing=True) from error
+            raise Unreadable(
+                f"cannot be had: {error or type(error).__name__}", passing=True
+            ) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
         """In pieces, since a server may send a byte a second for ever."""
@@ -118,7 +146,10 @@ class Fetcher:
         while piece := response.read1(1 << 16):
             body += piece
             if len(body) > self._most:
-                raise Unreadable(f"is larger than {self._most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
+                raise Unreadable(
+                    f"is larger than {self._most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all "
+                    f"the same"
+                )
             if time.monotonic() > until:
                 raise Unreadable(f"takes more than {_SECONDS:.0f} s", passing=True)
         return bytes(body)
@@ -130,15 +161,24 @@ class Fetcher:
         timeout = max(0.1, until - time.monotonic())
         sock = socket.create_connection((self._address(host, port), port), timeout)
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+        connection.sock = (
+            ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+        )
         return connection
 
     def _address(self, host: str, port: int) -> str:
-        """An address of the host, which is connected to. Raises Unreadable if one of its addresses is not of the public net."""
-        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        """An address of the host, which is connected to. Raises Unreadable if one of its addresses
+        is not of the public net.
+        """
+        found = [
+            str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        ]
         private = [address for address in found if not _is_public(address)]
         if private and not self._allow_private:
-            raise Unreadable(f"is at {private[0]}, which is not a public address; --allow-private reads it all the same")
+            raise Unreadable(
+                f"is at {private[0]}, which is not a public address; --allow-private reads it all "
+                f"the same"
+            )
         return found[0]
 
 
@@ -158,7 +198,11 @@ def host_of(url: str) -> str:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError for one that is no number
     except ValueError as error:
-        raise InputError(f"{url} is not an address: {error}", "give one such as https://example.org/page.html") from error
+        raise InputError(
+            f"{url} is not an address: {error}", "give one such as https://example.org/page.html"
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise InputError(f"{url} is not an address of a page", "give one such as https://example.org/page.html")
+        raise InputError(
+            f"{url} is not an address of a page", "give one such as https://example.org/page.html"
+        )
     return parts.netloc

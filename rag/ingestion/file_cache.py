@@ -1,10 +1,11 @@
-"""What each file's status was when its content was last hashed, so that an unchanged tree costs one stat a file; and of those
-that could not be read, why, so that they are not read again for the same answer; and by which link a file came that stands
-elsewhere, so that it goes with the link.
+"""What each file's status was when its content was last hashed, so that an unchanged tree costs one
+stat a file; and of those that could not be read, why, so that they are not read again for the same
+answer; and by which link a file came that stands elsewhere, so that it goes with the link.
 
-Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again, and every bad one read. Times are
-only compared for equality, so that a clock that jumps cannot hide a change; and a file changed within two seconds of being
-hashed is hashed again, since a later change could leave the same times (git calls such an entry racy).
+Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again, and
+every bad one read. Times are only compared for equality, so that a clock that jumps cannot hide a
+change; and a file changed within two seconds of being hashed is hashed again, since a later change
+could leave the same times (git calls such an entry racy).
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Stamps:
     def __init__(self, folder: Path, reader: str = "") -> None:
         """Those kept in the index `folder`; none if there are none or they are broken.
 
-        `reader` tells what reads files from what read them before: what another could not read is read again.
+        `reader` tells what reads files from what read them before: what another could not read is
+        read again.
         """
         self._path = folder / _NAME
         self._known, self._bad, self._links = _load(self._path)
@@ -38,7 +40,9 @@ class Stamps:
         self._changed = False
 
     def digest(self, path: Path) -> str:
-        """The SHA-256 of the file, in hex, hashed only if its status has changed; "" if it cannot be read."""
+        """The SHA-256 of the file, in hex, hashed only if its status has changed; "" if it cannot
+        be read.
+        """
         try:
             before = stamp(path)
             known = self._known.get(str(path))
@@ -53,12 +57,18 @@ class Stamps:
         return found
 
     def skipped(self, path: Path) -> Skipped:
-        """What was noted of the file, if neither its status nor the reader has changed; else nothing."""
+        """What was noted of the file, if neither its status nor the reader has changed; else
+        nothing.
+        """
         status, reader, skipped = self._bad.get(str(path), ("", "", []))
-        return list(skipped) if status and status == status_of(path) and reader == self._reader else []
+        return (
+            list(skipped) if status and status == status_of(path) and reader == self._reader else []
+        )
 
     def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
-        """What could not be read of the file, which had this status before that; nothing if it has another one now."""
+        """What could not be read of the file, which had this status before that; nothing if it has
+        another one now.
+        """
         if skipped and status and status == status_of(path):
             self._bad[str(path)] = (status, self._reader, list(skipped))
             self._changed = True
@@ -82,9 +92,17 @@ class Stamps:
         return len(gone)
 
     def keep(self, paths: Collection[str]) -> None:
-        """Only those, which are the files of documents that the index holds, and bad files that still stand."""
+        """Only those, which are the files of documents that the index holds, and bad files that
+        still stand.
+        """
         bad = {path for path in self._bad if status_of(Path(path))}
-        self.forget([path for path in {**self._known, **self._bad, **self._links} if path not in paths and path not in bad])
+        self.forget(
+            [
+                path
+                for path in {**self._known, **self._bad, **self._links}
+                if path not in paths and path not in bad
+            ]
+        )
 
     def save(self) -> None:
         """Silent where it cannot be written: then the next run hashes again."""
@@ -92,7 +110,12 @@ class Stamps:
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
         with suppress(OSError):
-            kept = {"format": _FORMAT, "files": self._known, "skipped": self._bad, "links": self._links}
+            kept = {
+                "format": _FORMAT,
+                "files": self._known,
+                "skipped": self._bad,
+                "links": self._links,
+            }
             partial.write_text(json.dumps(kept))
             partial.replace(self._path)
             self._changed = False
@@ -108,7 +131,9 @@ def hash_file(path: Path) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Size, times and inode of a file; "" if it may change again without showing it. Raises OSError."""
+    """Size, times and inode of a file; "" if it may change again without showing it. Raises
+    OSError.
+    """
     status = path.stat()
     if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - _RACY_NS:
         return ""
@@ -123,14 +148,20 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _load(path: Path) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
+def _load(
+    path: Path,
+) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
     try:
         kept = json.loads(path.read_bytes())
         if kept["format"] != _FORMAT:
             return {}, {}, {}
         known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in kept["files"].items()}
         bad = {
-            name: (str(status), str(reader), [(str(source), str(reason)) for source, reason in skipped])
+            name: (
+                str(status),
+                str(reader),
+                [(str(source), str(reason)) for source, reason in skipped],
+            )
             for name, (status, reader, skipped) in kept.get("skipped", {}).items()
         }
         return known, bad, {str(name): str(link) for name, link in kept.get("links", {}).items()}

@@ -23,7 +23,9 @@ UPLOADED = "upload:"
 """Begins the source of what was uploaded to a service; all else has a path or a URI."""
 _BATCH_PASSAGES = 256
 _BATCH_SECONDS = 5.0
-"""What was read this long ago is stored, however little it is: a run that is stopped keeps what it has done."""
+"""What was read this long ago is stored, however little it is: a run that is stopped keeps what it
+has done.
+"""
 _PATIENCE = 60.0
 """Seconds that a run waits for others that write into the index."""
 T = TypeVar("T")
@@ -42,7 +44,9 @@ class Report:
     removed: list[str] = field(default_factory=list)
     """Parts of archives and mailboxes that are no longer in them."""
     left_out: int = 0
-    """Characters of furniture of pages, such as navigation and running heads, that are not in the texts."""
+    """Characters of furniture of pages, such as navigation and running heads, that are not in the
+    texts.
+    """
 
 
 @dataclass(slots=True)
@@ -94,8 +98,9 @@ class Ingest:
     def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
         """Ingest the files, calling `seen` for each that is stored or needs no storing.
 
-        The index is locked while a batch is stored, and free in between. What is stored stays, whatever comes after: an error,
-        Ctrl-C or a kill; `report` says what that is. Raises InputError if not one file could be read.
+        The index is locked while a batch is stored, and free in between. What is stored stays,
+        whatever comes after: an error, Ctrl-C or a kill; `report` says what that is. Raises
+        InputError if not one file could be read.
         """
         with self._store.writing():  # a writer elsewhere is named before anything is read
             self._remember()
@@ -148,7 +153,10 @@ class Ingest:
                 seen()
             else:
                 self._status[path] = status_of(path)
-                yield Job(Found(path, found.document_id), {document.source: document.sha256 for document in known})
+                yield Job(
+                    Found(path, found.document_id),
+                    {document.source: document.sha256 for document in known},
+                )
             self._met.add(path)
 
     def _digest(self, path: Path) -> str:
@@ -163,7 +171,9 @@ class Ingest:
         return self._stamps.skipped(path) if self._stamps else []
 
     def _take(self, found: Found, loaded: Loaded | Unreadable) -> Iterator[Split]:
-        """The documents of a file, split; what is known already, or not there any more, is noted."""
+        """The documents of a file, split; what is known already, or not there any more, is
+        noted.
+        """
         status = self._status.pop(found.path, "")
         if isinstance(loaded, Unreadable):
             skipped = [(str(found.path), str(loaded))]
@@ -181,7 +191,14 @@ class Ingest:
             yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
-        self._drop(found, {*loaded.same, *(d.source for d in loaded.documents), *(source for source, _ in loaded.skipped)})
+        self._drop(
+            found,
+            {
+                *loaded.same,
+                *(d.source for d in loaded.documents),
+                *(source for source, _ in loaded.skipped),
+            },
+        )
         if self._stamps:
             self._stamps.digest(found.path)
         self._note(found.path, status, loaded.skipped)
@@ -193,25 +210,32 @@ class Ingest:
     def _keep(self, documents: Sequence[Document], digest: str) -> None:
         """Parts that are as they were in a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
-        if stamps := {document.id: digest for document in documents if document.stamp not in ("", digest)}:
+        if stamps := {
+            document.id: digest for document in documents if document.stamp not in ("", digest)
+        }:
             patiently(lambda: self._store.restamp(stamps))
 
     def _drop(self, found: Found, held: Collection[str]) -> None:
         for document in self._by_file.get(str(found.path), []):
-            if document.source not in held and patiently(functools.partial(self._store.delete, document.id)):
+            if document.source not in held and patiently(
+                functools.partial(self._store.delete, document.id)
+            ):
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
     def _named(self, document: Document) -> Document:
-        """Under the id that it has in the index, if it is there. Raises Unreadable if the name is another's."""
+        """Under the id that it has in the index, if it is there. Raises Unreadable if the name is
+        another's.
+        """
         if known := self._by_source.get(document.source):
             document = replace(document, id=known.id)
         self._check_name(document)
         return document
 
     def _check_name(self, document: Document) -> None:
-        """An id may be taken over from a file that is gone (the folder moved) by one with the same content, never from one that
-        still stands or may come back (on a disk that is away), or from an upload."""
+        """An id may be taken over from a file that is gone (the folder moved) by one with the same
+        content, never from one that still stands or may come back (on a disk that is away), or from
+        an upload."""
         other = self._by_id.get(document.id)
         try:
             check_free(document.id, document.source, other)
@@ -223,7 +247,10 @@ class Ingest:
         if os.path.exists(other.file):
             raise Unreadable(f"{taken}; give the folder another with --name")
         if other.sha256 != document.sha256:
-            raise Unreadable(f"{taken}, which is gone; give the folder another with --name, or: rag delete {document.id}")
+            raise Unreadable(
+                f"{taken}, which is gone; give the folder another with --name, or: rag delete "
+                f"{document.id}"
+            )
 
     def _put(self, batch: _Batch, seen: Callable[[], object]) -> None:
         """Embed, then store under the lock."""
@@ -249,7 +276,9 @@ class Ingest:
         self.report.skipped += skipped
         for document_id, passages_stored in stored:
             self.report.passages += passages_stored
-            (self.report.updated if document_id in self._before else self.report.added).append(document_id)
+            (self.report.updated if document_id in self._before else self.report.added).append(
+                document_id
+            )
 
     def _others(self) -> dict[str, Document]:
         """The documents, by id, if others have changed the index meanwhile."""
@@ -262,7 +291,9 @@ class Ingest:
         if report.added or report.updated or report.unchanged:
             return
         if not report.skipped:
-            raise InputError("there are no files there", "name a folder with documents: rag ingest PATH")
+            raise InputError(
+                "there are no files there", "name a folder with documents: rag ingest PATH"
+            )
         path, reason = report.skipped[0]
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
@@ -270,7 +301,9 @@ class Ingest:
 
 
 def patiently(change: Callable[[], T]) -> T:
-    """Make a change for which another writer may have to be waited for. Raises BusyError if that takes too long."""
+    """Make a change for which another writer may have to be waited for. Raises BusyError if that
+    takes too long.
+    """
     until = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -281,23 +314,30 @@ def patiently(change: Callable[[], T]) -> T:
 
 
 def note_link(stamps: Stamps, found: Found, known: Sequence[Document]) -> None:
-    """Note by which link a file came; not of one that is `known`, the documents of it, by another name."""
+    """Note by which link a file came; not of one that is `known`, the documents of it, by another
+    name.
+    """
     by_this_name = all(f"{document.id}/".startswith(f"{found.document_id}/") for document in known)
     if by_this_name and found.path != (path := found.path.resolve()):
         stamps.note_link(path, found.path)
 
 
 def check_free(document_id: str, source: str, known: Document | None) -> None:
-    """Raises ConflictError if `known`, which has the id now, came in another way than what comes from `source`.
+    """Raises ConflictError if `known`, which has the id now, came in another way than what comes
+    from `source`.
 
-    A file stands, and would be back with the next sync; an upload stands nowhere else. Neither takes the other's place unasked.
+    A file stands, and would be back with the next sync; an upload stands nowhere else. Neither
+    takes the other's place unasked.
     """
     if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
         return
     if source.startswith(UPLOADED):
         hint = f"give the upload another name, or take that out first: rag delete {document_id}"
         raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
-    hint = f"give the folder another with --name, or take the upload out first: rag delete {document_id}"
+    hint = (
+        f"give the folder another with --name, or take the upload out first: rag delete "
+        f"{document_id}"
+    )
     raise ConflictError(f"its name {document_id} is an upload's", hint)
 
 
@@ -307,7 +347,9 @@ def _remembered(document: Document) -> Document:
 
 
 def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
-    """Embed the passages of several documents together, then put each document. The number of passages."""
+    """Embed the passages of several documents together, then put each document. The number of
+    passages.
+    """
     return put_embedded(store, pending, embed(embedder, pending))
 
 

@@ -1,6 +1,8 @@
-"""A folder and the index made equal: what is new comes in, what has changed is replaced, what is gone is taken out.
+"""A folder and the index made equal: what is new comes in, what has changed is replaced, what is
+gone is taken out.
 
-Files are told apart by content. One that has moved keeps its passages and their vectors: nothing is embedded again.
+Files are told apart by content. One that has moved keeps its passages and their vectors: nothing is
+embedded again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _SHARE = 0.25
 
 @dataclass(slots=True)
 class Changes:
-    """What a run did, or would do: ids of documents; (old id, new id) of renamed ones; (path, reason) of skipped files."""
+    """What a run did, or would do: ids of documents; (old id, new id) of renamed ones; (path,
+    reason) of skipped files.
+    """
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -60,7 +64,12 @@ class Sync:
     """One folder, `root`, against one index."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, passage_tokens: int, stamps: Stamps, loader: Loader = one_by_one
+        self,
+        store: Store,
+        embedder: Embedder,
+        passage_tokens: int,
+        stamps: Stamps,
+        loader: Loader = one_by_one,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -68,11 +77,18 @@ class Sync:
         self._stamps = stamps
         self._loader = loader
 
-    def run(self, root: Path, files: Iterable[Found], many: bool = False, seen: Callable[[], object] = lambda: None) -> Changes:
+    def run(
+        self,
+        root: Path,
+        files: Iterable[Found],
+        many: bool = False,
+        seen: Callable[[], object] = lambda: None,
+    ) -> Changes:
         """Make the index equal to `files`, which are all that stand under `root`, an absolute path.
 
-        Raises InputError, before anything is changed, if so much is gone that the folder may just not be mounted; with
-        `many` that is done all the same. Each document's change is durable by itself: run again after a kill.
+        Raises InputError, before anything is changed, if so much is gone that the folder may just
+        not be mounted; with `many` that is done all the same. Each document's change is durable by
+        itself: run again after a kill.
         """
         with self._store.writing():
             plan = self._plan(root, files)
@@ -80,7 +96,9 @@ class Sync:
                 _guard(plan, root)
             changes = self._make_room(plan)
         try:
-            self._read(plan, changes, seen)  # in batches, between which the index is free for others
+            self._read(
+                plan, changes, seen
+            )  # in batches, between which the index is free for others
             patiently(lambda: self._clear_up(plan, changes))
         finally:
             self._stamps.save()
@@ -89,7 +107,9 @@ class Sync:
     def preview(self, root: Path, files: Iterable[Found]) -> Changes:
         """What `run` would do. A file that turns out not to be readable is among the added here."""
         plan = self._plan(root, files)
-        renamed = [(document.id, found.document_id) for old, found in plan.renamed for document in old]
+        renamed = [
+            (document.id, found.document_id) for old, found in plan.renamed for document in old
+        ]
         read = [found.document_id for found in plan.to_read]
         return Changes(
             added=[name for name in read if name not in plan.known],
@@ -114,7 +134,11 @@ class Sync:
             path = one.path.resolve()
             found[str(path)] = Found(path, one.document_id)
             note_link(self._stamps, one, by_file.get(str(path), []))
-        gone = {file: here for file, here in by_file.items() if file not in found and self._has_left(file, root)}
+        gone = {
+            file: here
+            for file, here in by_file.items()
+            if file not in found and self._has_left(file, root)
+        }
         by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
         plan = _Plan(skipped=nowhere)
         for file, one in found.items():
@@ -123,14 +147,22 @@ class Sync:
             if known and all(document.file_sha256 == digest for document in known):
                 plan.unchanged += known
                 plan.skipped += self._stamps.skipped(one.path)
-            elif not known and digest in by_digest and self._may_take(by_digest[digest], gone, one, root):
+            elif (
+                not known
+                and digest in by_digest
+                and self._may_take(by_digest[digest], gone, one, root)
+            ):
                 plan.renamed.append((gone.pop(by_digest.pop(digest)), one))
             elif skipped := self._stamps.skipped(one.path):
                 plan.skipped += skipped
             else:
                 plan.to_read.append(one)
         moved = self._moved(plan)
-        ours = [file for file in by_file if self._is_of(file, root) or any(is_under(file, old) for old in moved)]
+        ours = [
+            file
+            for file in by_file
+            if self._is_of(file, root) or any(is_under(file, old) for old in moved)
+        ]
         plan.under = sum(len(by_file[file]) for file in ours)
         plan.gone = [document for file in ours if file in gone for document in gone[file]]
         plan.known = {document.id for here in by_file.values() for document in here}
@@ -138,14 +170,32 @@ class Sync:
         return plan
 
     def _moved(self, plan: _Plan) -> list[Path]:
-        """Folders that are gone, of which files have come here under their own names: these folders are this one now."""
-        roots = (_root(document) for old, found in plan.renamed for document in old if document.id == found.document_id)
+        """Folders that are gone, of which files have come here under their own names: these folders
+        are this one now.
+        """
+        roots = (
+            _root(document)
+            for old, found in plan.renamed
+            for document in old
+            if document.id == found.document_id
+        )
         return [root for root in dict.fromkeys(roots) if root and _is_gone(str(root))]
 
-    def _check_names(self, plan: _Plan, by_file: Mapping[str, Sequence[Document]], root: Path) -> None:
-        """Files whose names documents have that stay are skipped. Raises InputError if nothing else is left of the folder."""
-        going = {document.id for old, _ in plan.renamed for document in old} | {document.id for document in plan.gone}
-        owners = {document.id: document for here in by_file.values() for document in here if document.id not in going}
+    def _check_names(
+        self, plan: _Plan, by_file: Mapping[str, Sequence[Document]], root: Path
+    ) -> None:
+        """Files whose names documents have that stay are skipped. Raises InputError if nothing else
+        is left of the folder.
+        """
+        going = {document.id for old, _ in plan.renamed for document in old} | {
+            document.id for document in plan.gone
+        }
+        owners = {
+            document.id: document
+            for here in by_file.values()
+            for document in here
+            if document.id not in going
+        }
         free, taken = list[Found](), list[tuple[str, str]]()
         for one in plan.to_read:
             owner = owners.get(one.document_id)
@@ -153,19 +203,29 @@ class Sync:
                 free.append(one)
             else:
                 gone = ", which is gone" if _is_gone(owner.file) else ""
-                reason = f"its name {owner.id} is taken by {owner.source}{gone}; give the folder another with --name"
+                reason = (
+                    f"its name {owner.id} is taken by {owner.source}{gone}; give the folder "
+                    f"another with --name"
+                )
                 taken.append((str(one.path), reason))
         plan.to_read = free
         plan.skipped += taken
         if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
             path, reason = taken[0]
-            raise InputError(f"nothing of {root} can be taken in: {path}: {reason}", f"rag sync {root} --name ANOTHER")
+            raise InputError(
+                f"nothing of {root} can be taken in: {path}: {reason}",
+                f"rag sync {root} --name ANOTHER",
+            )
 
     def _is_moved(self, owner: Document, one: Found) -> bool:
         return _is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
 
-    def _may_take(self, file: str, gone: Mapping[str, Sequence[Document]], one: Found, root: Path) -> bool:
-        """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here under its own name."""
+    def _may_take(
+        self, file: str, gone: Mapping[str, Sequence[Document]], one: Found, root: Path
+    ) -> bool:
+        """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here
+        under its own name.
+        """
         named = all(f"{document.id}/".startswith(f"{one.document_id}/") for document in gone[file])
         return self._is_of(file, root) or named
 
@@ -179,8 +239,12 @@ class Sync:
         return unlinked or _is_gone(file) or is_in_index(file, root)
 
     def _make_room(self, plan: _Plan) -> Changes:
-        """Rename, and take out what must be gone before files are read: what stands elsewhere, and whose name is wanted."""
-        changes = Changes(unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped))
+        """Rename, and take out what must be gone before files are read: what stands elsewhere, and
+        whose name is wanted.
+        """
+        changes = Changes(
+            unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
+        )
         for old, found in plan.renamed:
             if new := self._rename(old, found):
                 changes.renamed += [(a.id, b.id) for a, b in zip(old, new, strict=True)]
@@ -189,7 +253,9 @@ class Sync:
                 plan.gone += old
         wanted = {found.document_id for found in plan.to_read}
         for document in plan.gone:
-            if (not _is_gone(document.file) or document.id in wanted) and self._store.delete(document.id):
+            if (not _is_gone(document.file) or document.id in wanted) and self._store.delete(
+                document.id
+            ):
                 changes.removed.append(document.id)
         return changes
 
@@ -198,37 +264,57 @@ class Sync:
         put = {*changes.added, *changes.updated}
         with self._store.writing():
             first = set(changes.removed)
-            rest = [d.id for d in plan.gone if d.id not in put and d.id not in first and self._store.delete(d.id)]
+            rest = [
+                d.id
+                for d in plan.gone
+                if d.id not in put and d.id not in first and self._store.delete(d.id)
+            ]
             self._stamps.keep({document.file for document in self._store.documents()})
         gone = {document.id for document in plan.gone}
         kept = [name for name in changes.removed if name not in put or name not in gone]
         changes.removed = [*kept, *rest]
 
     def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
-        """The documents under their new names, with the passages and vectors that they had; none if that cannot be."""
+        """The documents under their new names, with the passages and vectors that they had; none if
+        that cannot be.
+        """
         try:
             loaded = {document.sha256: document for document in load(found).documents}
         except Unreadable:
             return []
         new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
-        if len({document.id for document in new}) != len(old) or not all(self._same(a, b) for a, b in zip(old, new, strict=True)):
+        if len({document.id for document in new}) != len(old) or not all(
+            self._same(a, b) for a, b in zip(old, new, strict=True)
+        ):
             return []
         for before, document in zip(old, new, strict=True):
             passages, vectors = self._store.embedded(before.id)
-            kept = [replace(passage, document_id=document.id, title=document.title) for passage in passages]
+            kept = [
+                replace(passage, document_id=document.id, title=document.title)
+                for passage in passages
+            ]
             self._store.put(document, kept, vectors, instead_of=before.id)
         return new
 
     def _same(self, old: Document, new: Document) -> bool:
         """Whether they are read as they were, and the new name is free."""
-        before, taken = self._store.document(old.id), self._store.document(new.id) if new.id != old.id else None
+        before, taken = (
+            self._store.document(old.id),
+            self._store.document(new.id) if new.id != old.id else None,
+        )
         free = taken is None or _is_gone(taken.file)
-        return free and before is not None and (before.text, before.sections) == (new.text, new.sections)
+        return (
+            free
+            and before is not None
+            and (before.text, before.sections) == (new.text, new.sections)
+        )
 
     def _read(self, plan: _Plan, changes: Changes, seen: Callable[[], object]) -> None:
         if not plan.to_read:
             return
-        ingest = Ingest(self._store, self._embedder, self._passage_tokens, self._stamps, self._loader)
+        ingest = Ingest(
+            self._store, self._embedder, self._passage_tokens, self._stamps, self._loader
+        )
         try:
             ingest.run(plan.to_read, seen)
         except InputError:
@@ -248,11 +334,16 @@ def _guard(plan: _Plan, root: Path) -> None:
     gone = len(plan.gone)
     if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
         message = f"{gone} of the {plan.under} documents of {root} are gone; nothing was changed"
-        raise InputError(message, "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run")
+        raise InputError(
+            message,
+            "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run",
+        )
 
 
 def _root(document: Document) -> Path | None:
-    """The folder that a document was ingested with; None for a part of a file, and for a file with another name than its id's."""
+    """The folder that a document was ingested with; None for a part of a file, and for a file with
+    another name than its id's.
+    """
     inside = document.id.partition("/")[2]
     file = document.source
     return Path(file[: -len(inside) - 1]) if inside and file.endswith(f"/{inside}") else None
@@ -263,7 +354,9 @@ def is_under(source: str, root: Path) -> bool:
 
 
 def _is_gone(source: str) -> bool:
-    """Only a path of which the system says that it is not there; a file or folder without access is not gone."""
+    """Only a path of which the system says that it is not there; a file or folder without access is
+    not gone.
+    """
     if not os.path.isabs(source):  # a URI
         return False
     try:

@@ -21,7 +21,9 @@ _MOST_SAID = 20
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came in. `name` is its document's id, with the suffix of its kind; `source` its absolute path or URI."""
+    """A file that came in. `name` is its document's id, with the suffix of its kind; `source` its
+    absolute path or URI.
+    """
 
     name: str
     source: str
@@ -30,8 +32,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a file: "added", "updated", "unchanged", or "rejected"; the ids of its documents; and in `detail` why it was
-    rejected, or which of its parts were skipped or taken out."""
+    """What became of a file: "added", "updated", "unchanged", or "rejected"; the ids of its
+    documents; and in `detail` why it was rejected, or which of its parts were skipped or taken
+    out."""
 
     outcome: str
     documents: tuple[str, ...] = ()
@@ -40,7 +43,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the reason."""
+    """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the
+    reason.
+    """
 
     number: int
     name: str
@@ -69,7 +74,9 @@ class Queue(Protocol):
         """
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, what became of it, None as long as it waits) of each file of the batch, in order; [] if there is none."""
+        """(name, what became of it, None as long as it waits) of each file of the batch, in order;
+        [] if there is none.
+        """
 
     def state(self) -> State: ...
 
@@ -90,7 +97,9 @@ class Enqueued:
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
 
-def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = lambda: None) -> Enqueued:
+def enqueue(
+    queue: Queue, files: Sequence[Found], seen: Callable[[], object] = lambda: None
+) -> Enqueued:
     """Put the files' bytes into the queue, each in a transaction, calling `seen` after each."""
     done = Enqueued()
     for found in files:
@@ -107,8 +116,8 @@ def enqueue(queue: Queue, files: Sequence[Found], seen: Callable[[], object] = l
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that is read and embedded: its documents, those of them that are new or have changed, with their passages and
-    vectors, and (part, reason) of what cannot be read in it."""
+    """A file that is read and embedded: its documents, those of them that are new or have changed,
+    with their passages and vectors, and (part, reason) of what cannot be read in it."""
 
     upload: Upload
     documents: tuple[Document, ...]
@@ -117,35 +126,71 @@ class Prepared:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def put_upload(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Done:
-    """Put the documents of the file in, those that have changed, and take out what was in it before and is not any more.
+def put_upload(
+    store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data
+) -> Done:
+    """Put the documents of the file in, those that have changed, and take out what was in it before
+    and is not any more.
 
-    Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not free for it.
+    Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not
+    free for it.
     """
     return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load))
 
 
-def prepare(store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data) -> Prepared:
-    """Read the file and embed what has changed in it; meanwhile others may write, as this takes long. Raises as `put_upload`."""
+def prepare(
+    store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data
+) -> Prepared:
+    """Read the file and embed what has changed in it; meanwhile others may write, as this takes
+    long. Raises as `put_upload`.
+    """
     loaded = load_some(upload.name, upload.data, load)
-    documents = [replace(d, source=upload.source + d.source.removeprefix(upload.name)) for d in loaded.documents]
+    documents = [
+        replace(d, source=upload.source + d.source.removeprefix(upload.name))
+        for d in loaded.documents
+    ]
     known = _checked(store, documents)
-    changed = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in documents if not _is_same(d, known[d.id])]
-    skipped = [(source.removeprefix(upload.name).removeprefix(INSIDE), reason) for source, reason in loaded.skipped]
-    return Prepared(upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped))
+    changed = [
+        (d, split(d, embedder.count_tokens, passage_tokens))
+        for d in documents
+        if not _is_same(d, known[d.id])
+    ]
+    skipped = [
+        (source.removeprefix(upload.name).removeprefix(INSIDE), reason)
+        for source, reason in loaded.skipped
+    ]
+    return Prepared(
+        upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped)
+    )
 
 
 def put_prepared(store: Store, prepared: Prepared) -> Done:
-    """Put it in, while nobody else writes. Raises ConflictError, before anything is put, if a name is not free any more."""
+    """Put it in, while nobody else writes. Raises ConflictError, before anything is put, if a name
+    is not free any more.
+    """
     with store.writing():
         known = _checked(store, prepared.documents)
         put_embedded(store, prepared.changed, prepared.vectors)
         new = {document.id for document, _ in prepared.changed}
-        if stamps := {d.id: d.stamp for d in prepared.documents if d.id not in new and _stamp(known[d.id]) != d.stamp}:
+        if stamps := {
+            d.id: d.stamp
+            for d in prepared.documents
+            if d.id not in new and _stamp(known[d.id]) != d.stamp
+        }:
             store.restamp(stamps)
         gone = [part for part in _gone(store, prepared) if store.delete(part)]
-    outcome = "unchanged" if not new and not gone else "updated" if gone or any(known.values()) else "added"
-    return Done(outcome, tuple(document.id for document in prepared.documents), _detail(prepared.skipped, gone))
+    outcome = (
+        "unchanged"
+        if not new and not gone
+        else "updated"
+        if gone or any(known.values())
+        else "added"
+    )
+    return Done(
+        outcome,
+        tuple(document.id for document in prepared.documents),
+        _detail(prepared.skipped, gone),
+    )
 
 
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
@@ -157,9 +202,13 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
 
 
 def _gone(store: Store, prepared: Prepared) -> list[str]:
-    """Ids of documents that came from the file before, and that it holds no more; as with files, what cannot be read stays."""
+    """Ids of documents that came from the file before, and that it holds no more; as with files,
+    what cannot be read stays.
+    """
     upload = prepared.upload
-    held = {d.source for d in prepared.documents} | {f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped}
+    held = {d.source for d in prepared.documents} | {
+        f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped
+    }
     return [d.id for d in _parts(store, upload) if d.source not in held]
 
 
@@ -175,7 +224,9 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
 
 
 def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
-    said = [f"{part} {reason}" for part, reason in skipped] + [f"{document_id} is taken out" for document_id in gone]
+    said = [f"{part} {reason}" for part, reason in skipped] + [
+        f"{document_id} is taken out" for document_id in gone
+    ]
     more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
     return "; ".join(said[:_MOST_SAID] + more)
 
@@ -185,4 +236,8 @@ def _stamp(document: Document | None) -> str:
 
 
 def _is_same(document: Document, known: Document | None) -> bool:
-    return known is not None and (known.sha256, known.source, known.title) == (document.sha256, document.source, document.title)
+    return known is not None and (known.sha256, known.source, known.title) == (
+        document.sha256,
+        document.source,
+        document.title,
+    )

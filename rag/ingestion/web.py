@@ -1,4 +1,6 @@
-"""Pages of the web in: one address, or those that a sitemap lists. A page that has not changed is left alone."""
+"""Pages of the web in: one address, or those that a sitemap lists. A page that has not changed is
+left alone.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ from rag.types import Document
 MOST_PAGES = 1000
 """Of one sitemap, with those that it leads to."""
 _LOCATION = re.compile(rb"<loc>\s*([^<\s]{1,2000})\s*</loc>")
-_SUFFIXES = {"text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/markdown": ".md"}
+_SUFFIXES = {
+    "text/html": ".html",
+    "application/xhtml+xml": ".html",
+    "application/pdf": ".pdf",
+    "text/markdown": ".md",
+}
 _SUFFIXES |= {"text/plain": ".txt", "application/epub+zip": ".epub", "text/csv": ".csv"}
 _VALIDATORS = ("ETag", "Last-Modified")
 
@@ -49,7 +56,9 @@ class WebIngest:
         self.report = Report()
 
     def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> Report:
-        """Each page is stored before the next is fetched. Raises InputError if not one could be read."""
+        """Each page is stored before the next is fetched. Raises InputError if not one could be
+        read.
+        """
         known = {document.source: document for document in self._store.documents()}
         for url in urls:
             fetcher = Fetcher(host_of(url), self._most_bytes, self._allow_private)
@@ -70,16 +79,27 @@ class WebIngest:
                 if not page.changed or not _is_sitemap(page):
                     yield page
                     continue
-                found = [html.unescape(one.decode("utf-8", "replace")) for one in _LOCATION.findall(page.body)]
-                new = [one for one in dict.fromkeys(found) if one not in met][: MOST_PAGES - len(met)]
+                found = [
+                    html.unescape(one.decode("utf-8", "replace"))
+                    for one in _LOCATION.findall(page.body)
+                ]
+                new = [one for one in dict.fromkeys(found) if one not in met][
+                    : MOST_PAGES - len(met)
+                ]
                 met |= set(new)
                 waiting += new
                 if len(met) >= MOST_PAGES:
-                    self.report.skipped.append((here, f"lists more than {MOST_PAGES} pages; the others are left out"))
+                    self.report.skipped.append(
+                        (here, f"lists more than {MOST_PAGES} pages; the others are left out")
+                    )
 
     def _fetch(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Page | None:
         document = known.get(url)
-        validators = {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata} if document else {}
+        validators = (
+            {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata}
+            if document
+            else {}
+        )
         try:
             page = fetcher.get(url, validators)
         except Unreadable as error:
@@ -125,7 +145,11 @@ def _id(url: str) -> str:
 def _name(page: Page) -> str:
     """A name with the suffix of what the server says it is."""
     path = urlsplit(page.url).path
-    return path if page.kind not in _SUFFIXES else f"{path.rstrip('/') or '/index'}{_SUFFIXES[page.kind]}"
+    return (
+        path
+        if page.kind not in _SUFFIXES
+        else f"{path.rstrip('/') or '/index'}{_SUFFIXES[page.kind]}"
+    )
 
 
 def _is_sitemap(page: Page) -> bool:

@@ -25,7 +25,9 @@ try:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.tools import StructuredTool
 except ModuleNotFoundError as error:
-    raise InputError("this needs langchain-core, which is not installed", f"run: {install_line('langchain')}") from error
+    raise InputError(
+        "this needs langchain-core, which is not installed", f"run: {install_line('langchain')}"
+    ) from error
 
 TOOL = "ask_documents"
 ABOUT = (
@@ -41,7 +43,9 @@ class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be instal
     k: int = 8
     filters: Sequence[str] = ()
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
         found = passages(self.source, query, self.k, self.filters)
         return [Document(page_content=one.text, metadata=one.metadata, id=one.id) for one in found]
 
@@ -52,4 +56,6 @@ def answer_tool(source: Client | Engine, filters: list[str] | None = None) -> St
     def ask_documents(question: str) -> tuple[str, dict[str, Any]]:
         return answered(source, question, filters or [])
 
-    return StructuredTool.from_function(ask_documents, name=TOOL, description=ABOUT, response_format="content_and_artifact")
+    return StructuredTool.from_function(
+        ask_documents, name=TOOL, description=ABOUT, response_format="content_and_artifact"
+    )

@@ -6,7 +6,7 @@
     nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
 
 Needs llama-index-core, which the extra `llama-index` brings.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ try:
     from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
     from llama_index.core.tools import FunctionTool
 except ModuleNotFoundError as error:
-    raise InputError("this needs llama-index-core, which is not installed", f"run: {install_line('llama-index')}") from error
+    raise InputError(
+        "this needs llama-index-core, which is not installed", f"run: {install_line('llama-index')}"
+    ) from error
 
 TOOL = "ask_documents"
 ABOUT = (

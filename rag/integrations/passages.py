@@ -12,12 +12,16 @@ from rag.filters import parse
 from rag.render.cited import cited
 
 Source = Client | Searcher
-"""A client of `rag serve`, or an engine (`rag.build.engine`), of which one thread may ask at a time."""
+"""A client of `rag serve`, or an engine (`rag.build.engine`), of which one thread may ask at a
+time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """`document.text[start_char_index:end_char_index] == text`, in code points; higher scores are better."""
+    """`document.text[start_char_index:end_char_index] == text`, in code points; higher scores are
+    better.
+    """
 
     text: str
     document_id: str
@@ -73,7 +77,9 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
     ]
 
 
-def answered(source: Client | Engine, question: str, filters: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def answered(
+    source: Client | Engine, question: str, filters: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
     """(the answer with [n] and quotes, or that the documents do not say; the same as fields)."""
     if isinstance(source, Client):
         found = source.ask(question, filters)

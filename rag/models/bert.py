@@ -1,8 +1,10 @@
-"""BERT and MPNet, computed for several texts in one row: no padding; query, key and value in one product.
+"""BERT and MPNet, computed for several texts in one row: no padding; query, key and value in one
+product.
 
-For the shipped models, and others of these kinds in a local folder. It needs nothing of transformers, whose import takes
-longer than an answer. Devlin et al. 2019, "BERT"; Song et al. 2020, "MPNet", which adds to the attention a bias for the
-distance between two tokens (Raffel et al. 2020, "T5"). Both are held to transformers' own by a test.
+For the shipped models, and others of these kinds in a local folder. It needs nothing of
+transformers, whose import takes longer than an answer. Devlin et al. 2019, "BERT"; Song et al.
+2020, "MPNet", which adds to the attention a bias for the distance between two tokens (Raffel et al.
+2020, "T5"). Both are held to transformers' own by a test.
 """
 
 from __future__ import annotations
@@ -22,9 +24,21 @@ from rag.models.storage import load_weights
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
-_TELLS_PAIRS = {"BertTokenizer": True, "BertTokenizerFast": True, "PreTrainedTokenizerFast": False, "TokenizersBackend": False}
-"""Tokenizers, and whether transformers tells the model by itself which text of a pair a token belongs to."""
-_MPNET_TOKENIZERS = {"MPNetTokenizer", "MPNetTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"}
+_TELLS_PAIRS = {
+    "BertTokenizer": True,
+    "BertTokenizerFast": True,
+    "PreTrainedTokenizerFast": False,
+    "TokenizersBackend": False,
+}
+"""Tokenizers, and whether transformers tells the model by itself which text of a pair a token
+belongs to.
+"""
+_MPNET_TOKENIZERS = {
+    "MPNetTokenizer",
+    "MPNetTokenizerFast",
+    "PreTrainedTokenizerFast",
+    "TokenizersBackend",
+}
 _NAMES = {
     "bert": {
         "query": "attention.self.query",
@@ -81,9 +95,15 @@ class Layer:
     final: Norm
     heads: int
 
-    def __call__(self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+    def __call__(
+        self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None
+    ) -> torch.Tensor:
         """`bias`, (1, heads, longest, longest): added to how much each token attends to each."""
-        parts = self.query_key_value(states).view(1, len(states), 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        parts = (
+            self.query_key_value(states)
+            .view(1, len(states), 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         query, key, value = (torch.split(part, lengths, 2) for part in parts)
         masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
         texts = zip(query, key, value, masks, strict=True)
@@ -99,32 +119,50 @@ class Bert:
     def __init__(self, folder: Path, bf16: bool = False) -> None:
         """`bf16` halves the work where the processor has it. The folder must be one that `is_bert`.
 
-        Raises OSError, ValueError or KeyError for files that are absent, broken, or hold something else.
+        Raises OSError, ValueError or KeyError for files that are absent, broken, or hold something
+        else.
         """
         self.config = _json(folder / "config.json")
         self._tells_pairs = _tells_pairs(_json(folder / "tokenizer_config.json"))
         self.tokenizer, found = _loaded(folder)
         self._kind = self.config["model_type"]
         prefix = f"{self._kind}."
-        self.others = {name: value.float() for name, value in found.items() if not name.startswith(prefix)}
+        self.others = {
+            name: value.float() for name, value in found.items() if not name.startswith(prefix)
+        }
         kind = torch.bfloat16 if bf16 else torch.float32
         prefix = prefix if any(name.startswith(prefix) for name in found) else ""
-        self._build({name.removeprefix(prefix): value.to(kind) for name, value in found.items() if name.startswith(prefix)})
+        self._build(
+            {
+                name.removeprefix(prefix): value.to(kind)
+                for name, value in found.items()
+                if name.startswith(prefix)
+            }
+        )
 
     def _build(self, weights: Weights) -> None:
-        self._words, self._places = (weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position"))
+        self._words, self._places = (
+            weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position")
+        )
         if self._kind == "mpnet":
-            self._places = self._places[self.config["pad_token_id"] + 1 :]  # places count from there
+            self._places = self._places[
+                self.config["pad_token_id"] + 1 :
+            ]  # places count from there
         self._types = weights.get("embeddings.token_type_embeddings.weight")
         self._norm = self._norm_of(weights, "embeddings.LayerNorm")
-        self._layers = [self._layer(weights, f"encoder.layer.{n}.") for n in range(self.config["num_hidden_layers"])]
+        self._layers = [
+            self._layer(weights, f"encoder.layer.{n}.")
+            for n in range(self.config["num_hidden_layers"])
+        ]
         table = weights.get("encoder.relative_attention_bias.weight")
         self._bias = None if table is None else _distance_bias(table, len(self._places))
 
     def _layer(self, weights: Weights, at: str) -> Layer:
         names = _NAMES[self._kind]
         legs = [_linear(weights, at + names[leg]) for leg in ("query", "key", "value")]
-        together = Linear(torch.cat([leg.weight for leg in legs]), torch.cat([leg.bias for leg in legs]))
+        together = Linear(
+            torch.cat([leg.weight for leg in legs]), torch.cat([leg.bias for leg in legs])
+        )
         return Layer(
             together,
             _linear(weights, at + names["out"]),
@@ -138,8 +176,11 @@ class Bert:
     def _norm_of(self, weights: Weights, at: str) -> Norm:
         return Norm(weights[f"{at}.weight"], weights[f"{at}.bias"], self.config["layer_norm_eps"])
 
-    def states(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> tuple[torch.Tensor, ...]:
-        """The last states, (tokens, dim), of each text; `ids` and `types` are its tokens and which of a pair they belong to.
+    def states(
+        self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
+    ) -> tuple[torch.Tensor, ...]:
+        """The last states, (tokens, dim), of each text; `ids` and `types` are its tokens and which
+        of a pair they belong to.
 
         `types` are passed over in a model that was not trained with them.
         """
@@ -161,8 +202,8 @@ class Bert:
 def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     """(1, heads, longest, longest) from MPNet's `table`, (buckets, heads).
 
-    Half of the buckets are for tokens behind, half for those ahead; in each half, one for each of the nearest
-    distances, then wider and wider ones.
+    Half of the buckets are for tokens behind, half for those ahead; in each half, one for each of
+    the nearest distances, then wider and wider ones.
     """
     half = len(table) // 2
     near = half // 2
@@ -178,8 +219,9 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
 def filler(tokens: int) -> int:
     """How many tokens to add to a row of so many, so that there are few lengths of rows.
 
-    oneDNN makes a kernel for every shape it meets and keeps it: with rows of ever new lengths a process grew by 760 MiB in 500
-    batches, with these by 80 MiB in the first 100 and no more, and took a sixth less time.
+    oneDNN makes a kernel for every shape it meets and keeps it: with rows of ever new lengths a
+    process grew by 760 MiB in 500 batches, with these by 80 MiB in the first 100 and no more, and
+    took a sixth less time.
     """
     return -tokens % (64 if tokens > 64 else 16)
 
@@ -187,7 +229,10 @@ def filler(tokens: int) -> int:
 def _loaded(folder: Path) -> tuple[Tokenizer, Weights]:
     """Raises ValueError for a file that is not what its name says."""
     try:
-        tokenizer, weights = Tokenizer.from_file(str(folder / "tokenizer.json")), load_weights(folder / "model.safetensors")
+        tokenizer, weights = (
+            Tokenizer.from_file(str(folder / "tokenizer.json")),
+            load_weights(folder / "model.safetensors"),
+        )
     except Exception as error:  # tokenizers raises nothing narrower
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()
@@ -211,13 +256,19 @@ def is_bert(folder: Path) -> bool:
     if config.get("model_type") == "mpnet":
         known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
     else:
-        known = config.get("model_type") == "bert" and tokenizer.get("tokenizer_class") in _TELLS_PAIRS
+        known = (
+            config.get("model_type") == "bert" and tokenizer.get("tokenizer_class") in _TELLS_PAIRS
+        )
     return known and all(config.get(name, value) == value for name, value in meant.items())
 
 
 def _tells_pairs(tokenizer: Mapping[str, Any]) -> bool:
     names = tokenizer.get("model_input_names")
-    return _TELLS_PAIRS.get(tokenizer.get("tokenizer_class", ""), False) if names is None else "token_type_ids" in names
+    return (
+        _TELLS_PAIRS.get(tokenizer.get("tokenizer_class", ""), False)
+        if names is None
+        else "token_type_ids" in names
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -15,21 +15,31 @@ from rag.protocols import Vectors
 
 
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model with its own prompts for queries and documents. float32 rows of unit length."""
+    """A sentence-transformers model with its own prompts for queries and documents. float32 rows of
+    unit length.
+    """
 
     def __init__(self, setting: str, batch: int = 32, bf16: bool = False) -> None:
-        """`setting` as in `Settings.embedder`; `bf16` halves the work where the processor has it, pooling stays fp32.
+        """`setting` as in `Settings.embedder`; `bf16` halves the work where the processor has it,
+        pooling stays fp32.
 
         Raises ModelError if it cannot be loaded.
         """
         path, local = embedder_path(setting)
         try:
             self._model = SentenceTransformer(
-                path, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs={"use_safetensors": True}
+                path,
+                device="cpu",
+                local_files_only=local,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
-            raise ModelError(f"embedder {setting} cannot be loaded: {reason}", "set RAG_EMBEDDER to another model") from error
+            raise ModelError(
+                f"embedder {setting} cannot be loaded: {reason}",
+                "set RAG_EMBEDDER to another model",
+            ) from error
         if hasattr(self._model[0], "auto_model"):  # not static embeddings
             without_padding(self._model[0].auto_model)
         if bf16:
@@ -40,13 +50,23 @@ class SentenceTransformerEmbedder:
         self._batch = batch
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._unit(self._model.encode_query(list(texts), batch_size=self._batch, show_progress_bar=False))
+        return self._unit(
+            self._model.encode_query(list(texts), batch_size=self._batch, show_progress_bar=False)
+        )
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._unit(self._model.encode_document(list(texts), batch_size=self._batch, show_progress_bar=False))
+        return self._unit(
+            self._model.encode_document(
+                list(texts), batch_size=self._batch, show_progress_bar=False
+            )
+        )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        encoded = self._model.tokenizer(list(texts), add_special_tokens=False, verbose=False) if texts else {"input_ids": []}
+        encoded = (
+            self._model.tokenizer(list(texts), add_special_tokens=False, verbose=False)
+            if texts
+            else {"input_ids": []}
+        )
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _unit(self, rows: object) -> Vectors:

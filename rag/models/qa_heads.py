@@ -1,7 +1,8 @@
 """Models with a span head and perhaps two more: windows in, logits out.
 
-One pass of one encoder serves all three heads. Spans as in Devlin et al. 2019; sentences as one logit a token, pooled over
-each sentence (Chirkova et al. 2025, "Provence"); the verdict from the first token, as in natural language inference.
+One pass of one encoder serves all three heads. Spans as in Devlin et al. 2019; sentences as one
+logit a token, pooled over each sentence (Chirkova et al. 2025, "Provence"); the verdict from the
+first token, as in natural language inference.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ VERDICT_DENSE = "verdict_dense"
 class HeadOutput:
     """The logits of one window of t tokens.
 
-    `first` and `last`, (t,): of each token to begin and to end a span. `sentence`, (t,): of each token to belong to a
-    sentence of the answer; `verdict`, (3,): of yes, no, and neither. None where the model has no such head.
+    `first` and `last`, (t,): of each token to begin and to end a span. `sentence`, (t,): of each
+    token to belong to a sentence of the answer; `verdict`, (3,): of yes, no, and neither. None
+    where the model has no such head.
     """
 
     first: Logits
@@ -51,13 +53,20 @@ class Head(Protocol):
 
 
 def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
-    """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be loaded or has no span head."""
+    """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be
+    loaded or has no span head.
+    """
     try:
-        return BertHead(Path(path), bf16) if local and is_bert(Path(path)) else TransformersHead(path, local, bf16)
+        return (
+            BertHead(Path(path), bf16)
+            if local and is_bert(Path(path))
+            else TransformersHead(path, local, bf16)
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
-            f"reader {setting} cannot be loaded: {reason}", "name another in RAG_READER, or as a recipe's teacher"
+            f"reader {setting} cannot be loaded: {reason}",
+            "name another in RAG_READER, or as a recipe's teacher",
         ) from error
 
 
@@ -70,7 +79,9 @@ class BertHead:
     def __init__(self, folder: Path, bf16: bool) -> None:
         self._bert = Bert(folder, bf16)
         self.tokenizer = self._bert.tokenizer
-        found = {name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")}
+        found = {
+            name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")
+        }
         if SPAN not in found:
             raise ValueError(_NO_HEAD)
         self._span = self._linear(SPAN)
@@ -107,7 +118,11 @@ class TransformersHead:
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
         model, report = AutoModelForQuestionAnswering.from_pretrained(
-            path, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            path,
+            local_files_only=local,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
         if any("qa_outputs" in name for name in report["missing_keys"]):
             raise ValueError(_NO_HEAD)  # transformers would fill it in at random
@@ -119,7 +134,10 @@ class TransformersHead:
         self.has_more = False
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
-        inputs = {name: torch.as_tensor(value) for name, value in encode(self.tokenizer, batch).inputs.items()}
+        inputs = {
+            name: torch.as_tensor(value)
+            for name, value in encode(self.tokenizer, batch).inputs.items()
+        }
         with torch.inference_mode():
             output = self._model(**inputs)
         first, last = (found.float().numpy() for found in (output.start_logits, output.end_logits))

@@ -1,4 +1,6 @@
-"""The extractive reader: a transformer reads question and passages and scores spans, sentences and verdicts."""
+"""The extractive reader: a transformer reads question and passages and scores spans, sentences and
+verdicts.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,19 @@ Place = tuple[int, int]
 
 
 class ExtractiveReader:
-    """Any model with a question-answering head. Scores compare across passages: log-odds against "no answer here"."""
+    """Any model with a question-answering head. Scores compare across passages: log-odds against
+    "no answer here".
+    """
 
     def __init__(
-        self, setting: str = "accurate", spans_per_passage: int = 3, max_answer_tokens: int = 40, bf16: bool = False
+        self,
+        setting: str = "accurate",
+        spans_per_passage: int = 3,
+        max_answer_tokens: int = 40,
+        bf16: bool = False,
     ) -> None:
-        """`setting` as in `Settings.reader`; `bf16` halves the work where the processor has it, the scores stay fp32.
+        """`setting` as in `Settings.reader`; `bf16` halves the work where the processor has it, the
+        scores stay fp32.
 
         Raises ModelError if it cannot be loaded or has no span head.
         """
@@ -64,23 +73,40 @@ class ExtractiveReader:
             for row, (_, hits) in enumerate(asked)
         ]
 
-    def _output(self, hits: Sequence[Hit], found: Sequence[list[tuple[Window, HeadOutput]]]) -> ReaderOutput:
+    def _output(
+        self, hits: Sequence[Hit], found: Sequence[list[tuple[Window, HeadOutput]]]
+    ) -> ReaderOutput:
         spans = [
             Span(hit, start, end, score)
             for hit, windows in zip(hits, found, strict=True)
             for score, start, end in distinct(hit.passage.text, self._scored(windows), self._spans)
         ]
-        sentences = [s for hit, windows in zip(hits, found, strict=True) for s in sentence_scores(hit, windows)]
-        verdicts = [v for hit, windows in zip(hits, found, strict=True) if (v := verdict(hit, windows))]
+        sentences = [
+            s
+            for hit, windows in zip(hits, found, strict=True)
+            for s in sentence_scores(hit, windows)
+        ]
+        verdicts = [
+            v for hit, windows in zip(hits, found, strict=True) if (v := verdict(hit, windows))
+        ]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
     def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
-        return windows_of(self._head.tokenizer, question, [(hit.passage.context, hit.passage.text) for hit in hits])
+        return windows_of(
+            self._head.tokenizer,
+            question,
+            [(hit.passage.context, hit.passage.text) for hit in hits],
+        )
 
     def _scored(self, windows: Sequence[tuple[Window, HeadOutput]]) -> Iterator[Scored]:
         for window, output in windows:
             starts, ends, scored = places(window)
-            found = best_spans(output.first[: window.tokens], output.last[: window.tokens], scored, self._max_answer_tokens)
+            found = best_spans(
+                output.first[: window.tokens],
+                output.last[: window.tokens],
+                scored,
+                self._max_answer_tokens,
+            )
             yield from ((score, int(starts[a]), int(ends[b])) for score, a, b in found)
 
 

@@ -1,4 +1,6 @@
-"""Reading best-first in rounds: until all is read, the time is up, or, where that is wished, a good answer is found."""
+"""Reading best-first in rounds: until all is read, the time is up, or, where that is wished, a good
+answer is found.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,16 @@ Enough = Callable[[str, Sequence[Span]], bool]
 """Of a question and what was read for it so far, best first."""
 FIRST = 3
 _CAUTION = 2.0
-"""A round is planned to take at most this part of the time left: the machine may be slower than it was."""
+"""A round is planned to take at most this part of the time left: the machine may be slower than it
+was.
+"""
 
 
 @dataclass(slots=True)
 class Reading:
-    """A question's hits, best first, and what was read of them. `deadline` is a moment of `time.monotonic`; None: no haste."""
+    """A question's hits, best first, and what was read of them. `deadline` is a moment of
+    `time.monotonic`; None: no haste.
+    """
 
     question: str
     hits: Sequence[Hit]
@@ -37,15 +43,19 @@ class Rounds:
     """Reads with a reader, and learns how fast that is."""
 
     def __init__(self, reader: Reader, enough: Enough | None = None) -> None:
-        """`enough` is asked once, when the first passages are read, whether the others may be left; None: all are read."""
+        """`enough` is asked once, when the first passages are read, whether the others may be left;
+        None: all are read.
+        """
         self._reader = reader
         self._enough = enough
         self._pace = 0.5
         """Seconds that a passage took lately; of a first one nothing is known."""
 
-    def run(self, readings: Sequence[Reading], seen: Callable[[int], object] = lambda row: None) -> None:
-        """Read; spans come best first. Of every question the first passage is read, whatever the time. `seen` is called with
-        a question's number after each of its rounds."""
+    def run(
+        self, readings: Sequence[Reading], seen: Callable[[int], object] = lambda row: None
+    ) -> None:
+        """Read; spans come best first. Of every question the first passage is read, whatever the
+        time. `seen` is called with a question's number after each of its rounds."""
         while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
             sizes = [self._size(readings[row], len(live)) for row in live]
             self._round([readings[row] for row in live], sizes)
@@ -55,7 +65,11 @@ class Rounds:
     def _goes_on(self, one: Reading) -> bool:
         left = one.read < len(one.hits)
         in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
-        return left and in_time and not (self._enough and one.read == FIRST and self._enough(one.question, one.spans))
+        return (
+            left
+            and in_time
+            and not (self._enough and one.read == FIRST and self._enough(one.question, one.spans))
+        )
 
     def _size(self, one: Reading, live: int) -> int:
         left = len(one.hits) - one.read
@@ -68,7 +82,10 @@ class Rounds:
 
     def _round(self, live: Sequence[Reading], sizes: Sequence[int]) -> None:
         begun = time.monotonic()
-        parts = [(one.question, one.hits[one.read : one.read + size]) for one, size in zip(live, sizes, strict=True)]
+        parts = [
+            (one.question, one.hits[one.read : one.read + size])
+            for one, size in zip(live, sizes, strict=True)
+        ]
         for one, size, found in zip(live, sizes, self._reader.read_many(parts), strict=True):
             one.spans = sorted([*one.spans, *found.spans], key=lambda span: -span.score)
             one.sentences += found.sentences

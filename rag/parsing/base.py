@@ -23,7 +23,9 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document's text with its structure; as in `rag.types.Document`. "title" in `metadata` becomes the title."""
+    """A document's text with its structure; as in `rag.types.Document`. "title" in `metadata`
+    becomes the title.
+    """
 
     text: str
     sections: tuple[Section, ...] = ()
@@ -35,7 +37,9 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file inside another: its path there; `read(most)` gives its bytes, or raises Unreadable for more than `most`."""
+    """A file inside another: its path there; `read(most)` gives its bytes, or raises Unreadable for
+    more than `most`.
+    """
 
     name: str
     read: Callable[[int], bytes]
@@ -45,8 +49,14 @@ Glue = Callable[[str, str], str | None]
 """Two blocks as one where the second goes on with the first, else None."""
 
 
-def of_pages(pages: Iterable[Iterable[Block]], metadata: dict[str, str], glue: Glue = lambda first, second: None) -> Parsed:
-    """Blocks page by page, numbered from 1, as one text. A page without text starts where the next one with text does."""
+def of_pages(
+    pages: Iterable[Iterable[Block]],
+    metadata: dict[str, str],
+    glue: Glue = lambda first, second: None,
+) -> Parsed:
+    """Blocks page by page, numbered from 1, as one text. A page without text starts where the next
+    one with text does.
+    """
     blocks: list[Block] = []
     starts: list[tuple[int, int]] = []
     for page in pages:

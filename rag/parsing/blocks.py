@@ -52,7 +52,9 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
             path.append((block.level, _one_line(text)))
         if block.level or block.section or block.context != before:
             names = [heading for _, heading in path]
-            names += [name for term in block.context[-MOST_NAMES:] if (name := name_of(term)) not in names]
+            names += [
+                name for term in block.context[-MOST_NAMES:] if (name := name_of(term)) not in names
+            ]
             names += [block.section] if block.section else []
             sections.append(Section(length, " > ".join(names)))
         before = block.context
@@ -72,7 +74,11 @@ def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
             and len(block.text) <= _LEADING
             and block.text.strip()[-1] not in ".!?"
         )
-        deeper = leads and len(after.context) > len(block.context) and after.context[: len(block.context)] == block.context
+        deeper = (
+            leads
+            and len(after.context) > len(block.context)
+            and after.context[: len(block.context)] == block.context
+        )
         yield replace(block, context=after.context) if deeper else block
 
 

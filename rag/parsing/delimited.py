@@ -1,4 +1,6 @@
-"""Tables: CSV, TSV, and the rows of workbooks. A row becomes a section of its own, each value after its header."""
+"""Tables: CSV, TSV, and the rows of workbooks. A row becomes a section of its own, each value after
+its header.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,28 @@ _LONGEST_FIELD = 10_000_000
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     """(text, sections, no metadata) of a table whose separator is found out."""
     csv.field_size_limit(_LONGEST_FIELD)
-    rows = csv.reader(io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True)
+    rows = csv.reader(
+        io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
+    )
     return *join(table(rows)), {}
 
 
 def _separator(source: str) -> str:
-    """The mark that parts the most of the first rows into as many cells each: most marks stand in texts and figures too."""
+    """The mark that parts the most of the first rows into as many cells each: most marks stand in
+    texts and figures too.
+    """
     lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
     lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines  # the last was cut
     sample = "".join(lines)
     decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # each comma in a figure, perhaps
-    return max("\t|;,", key=lambda mark: (_evenness(sample, mark), mark == "\t" or (decimal and mark == ";"), sample.count(mark)))
+    return max(
+        "\t|;,",
+        key=lambda mark: (
+            _evenness(sample, mark),
+            mark == "\t" or (decimal and mark == ";"),
+            sample.count(mark),
+        ),
+    )
 
 
 def _evenness(sample: str, mark: str) -> float:
@@ -50,13 +63,19 @@ def _evenness(sample: str, mark: str) -> float:
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
-    """A block for each row that is not empty, as a section "row n" by its number in the file; headers go into every row."""
+    """A block for each row that is not empty, as a section "row n" by its number in the file;
+    headers go into every row.
+    """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
     titles, rest = _titles(filled)
-    yield from (Block(" ".join(filter(None, cells)), section=f"row {number}") for number, cells in titles)
+    yield from (
+        Block(" ".join(filter(None, cells)), section=f"row {number}") for number, cells in titles
+    )
     first, second = list(islice(rest, 1)), list(islice(rest, 1))
-    headers: Sequence[str] = first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
+    headers: Sequence[str] = (
+        first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
+    )
     if headers and not second:
         yield Block(" | ".join(filter(None, headers)))
     for number, cells in chain([] if headers else first, second, rest):
@@ -71,19 +90,31 @@ def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
 
 
 def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
-    """Whether the first row names its columns: several different short texts, none a number but years over what is no year."""
+    """Whether the first row names its columns: several different short texts, none a number but
+    years over what is no year.
+    """
     filled = [cell for cell in cells if cell]
     several = len(filled) > 1 and len(filled) == len(set(filled))
     under = dict(enumerate(below))
     numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
-    years = [at for at in numbers if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))]
+    years = [
+        at
+        for at in numbers
+        if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))
+    ]
     named = numbers == years and len(numbers) < len(filled)
-    long = [at for at, cell in enumerate(cells) if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONG)]
+    long = [
+        at
+        for at, cell in enumerate(cells)
+        if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONG)
+    ]
     return several and named and not long
 
 
 def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:
-    named = [(headers[at] if at < len(headers) else "", cell) for at, cell in enumerate(cells) if cell]
+    named = [
+        (headers[at] if at < len(headers) else "", cell) for at, cell in enumerate(cells) if cell
+    ]
     values = [(f"{name}: {cell}" if name else cell, len(cell) > _LONG) for name, cell in named]
     short = " | ".join(value for value, long in values if not long)
     yield Block(short, section=f"row {number}")

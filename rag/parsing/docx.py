@@ -24,7 +24,11 @@ from rag.parsing.tables import lines
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
-_LEFT_OUT = (qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback")
+_LEFT_OUT = (
+    qn("w:del"),
+    qn("w:moveFrom"),
+    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
+)
 _PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
 _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
@@ -93,7 +97,9 @@ def _children(element: Any, *tags: str) -> Iterator[Any]:
         node = stack.pop()
         if node.tag in tags:
             yield node
-        elif node.tag in _CONTROLS and not any(g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)):
+        elif node.tag in _CONTROLS and not any(
+            g.get(qn("w:val")) == "Table of Contents" for g in node.iterfind(_GALLERY)
+        ):
             stack += list(node)[::-1]
 
 
@@ -134,7 +140,9 @@ def _table(table: Table) -> Block:
     repeated names the columns.
     """
     found = list(_children(table._tbl, qn("w:tr")))
-    rows = [[" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found]
+    rows = [
+        [" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found
+    ]
     headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
     return Block(lines(rows, headed))
 

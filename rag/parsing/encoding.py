@@ -9,11 +9,27 @@ import charset_normalizer
 
 from rag.parsing.base import Unreadable
 
-_BOMS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_LEGACY = ("cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 cp949").split()
-"""What old text files are in. Left to choose among all of Python's codecs, charset-normalizer reads "Caf\u00e9" as EBCDIC."""
+_BOMS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_LEGACY = (
+    "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 "
+    "cp949"
+).split()
+"""What old text files are in. Left to choose among all of Python's codecs, charset-normalizer reads
+"Caf\u00e9" as EBCDIC.
+"""
 
-_MEANT = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+_MEANT = {
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
 """What a name stands for in practice (WHATWG, "Encoding Standard")."""
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _DECLARING = 2048
@@ -21,7 +37,8 @@ _DECLARING = 2048
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
-    """Text of any common encoding: by its byte order mark, as UTF-8, in the `declared` one, or by the likeliest.
+    """Text of any common encoding: by its byte order mark, as UTF-8, in the `declared` one, or by
+    the likeliest.
 
     Raises Unreadable if binary.
     """
@@ -44,20 +61,27 @@ def _utf16_without_mark(content: bytes) -> str | None:
     """UTF-16 that does not say so has a zero in nearly every other byte, and nowhere else."""
     if len(content) % 2:
         return None
-    for zeros, others, codec in ((content[1::2], content[::2], "utf-16-le"), (content[::2], content[1::2], "utf-16-be")):
+    for zeros, others, codec in (
+        (content[1::2], content[::2], "utf-16-le"),
+        (content[::2], content[1::2], "utf-16-be"),
+    ):
         if zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
             return codec
     return None
 
 
 def decode_page(content: bytes) -> str:
-    """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises Unreadable if binary."""
+    """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises
+    Unreadable if binary.
+    """
     declared = _DECLARED.search(content[:_DECLARING])
     return decode(content, declared[1].decode() if declared else None)
 
 
 def decode_as(content: bytes, named: str | None) -> str:
-    """Text in the encoding that it comes with a name for, where that is true. Raises Unreadable if it is no text."""
+    """Text in the encoding that it comes with a name for, where that is true. Raises Unreadable if
+    it is no text.
+    """
     text = _decode_named(content, named)
     return decode(content) if text is None else text
 
@@ -74,13 +98,17 @@ def _decode_named(content: bytes, named: str | None) -> str | None:
 
 
 def _decode_legacy(content: bytes) -> str:
-    """By the likeliest encoding; by Windows-1252, the commonest by far, where that is as likely. Raises Unreadable."""
+    """By the likeliest encoding; by Windows-1252, the commonest by far, where that is as likely.
+    Raises Unreadable.
+    """
     matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
     best = matches.best()
     if best is None:
         raise Unreadable("is not text in any known encoding")
     western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
-    is_western = western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.05
+    is_western = (
+        western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.05
+    )
     try:
         return content.decode("cp1252" if is_western else best.encoding)
     except UnicodeDecodeError:  # of a large file it has tried only samples

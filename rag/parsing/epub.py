@@ -33,11 +33,16 @@ _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 def parse(content: bytes) -> Parsed:
     """Text, headings and metadata. Raises Unreadable if it is broken or encrypted."""
     book = _Book(content)
-    found = [path.get("full-path", "") for path in book.markup("META-INF/container.xml").iter("{*}rootfile")]
+    found = [
+        path.get("full-path", "")
+        for path in book.markup("META-INF/container.xml").iter("{*}rootfile")
+    ]
     if not found:
         raise Unreadable("is not an EPUB: it has no package file")
     package = book.markup(str(found[0]))
-    return Parsed(*join(_blocks(book, package, posixpath.dirname(str(found[0])))), _metadata(package))
+    return Parsed(
+        *join(_blocks(book, package, posixpath.dirname(str(found[0])))), _metadata(package)
+    )
 
 
 class _Book:
@@ -73,7 +78,9 @@ class _Book:
 def _metadata(package: Any) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for name, key in _METADATA.items():
-        texts = [" ".join("".join(tag.itertext()).split()) for tag in package.iter(_DUBLIN_CORE + name)]
+        texts = [
+            " ".join("".join(tag.itertext()).split()) for tag in package.iter(_DUBLIN_CORE + name)
+        ]
         texts = [text for text in texts if text not in _NOT_KNOWN]
         found[key] = texts if key in ("author", "keywords") else texts[:1]
     return {key: ", ".join(filter(None, texts)) for key, texts in found.items() if any(texts)}

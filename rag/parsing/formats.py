@@ -1,4 +1,6 @@
-"""Which parser reads which file. Parsers are imported when a file needs them: some bring heavy libraries, or are extras."""
+"""Which parser reads which file. Parsers are imported when a file needs them: some bring heavy
+libraries, or are extras.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ BINARIES = {
 }
 """Modules with `parse(content) -> Parsed`."""
 CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
-"""Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) -> bytes`."""
+"""Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) ->
+bytes`.
+"""
 FURNISHED = ("html", "pdf")
 """Modules that leave out furniture of pages, unless their `parse` gets True after the content."""
 EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
@@ -61,11 +65,15 @@ class Kind:
             extra = EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
                 raise
-            raise Unreadable(f"needs a library that is not installed: {install_line(extra)}") from error
+            raise Unreadable(
+                f"needs a library that is not installed: {install_line(extra)}"
+            ) from error
 
 
 def kind_of(name: str, content: bytes) -> Kind:
-    """By what the content plainly is, else by the name's suffix; a name without one is text. Raises Unreadable for others."""
+    """By what the content plainly is, else by the name's suffix; a name without one is text. Raises
+    Unreadable for others.
+    """
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # as Sphinx keeps its sources
@@ -100,4 +108,11 @@ def _zipped(content: bytes, suffix: str) -> str:
     if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
         return suffix
     inside = content[-65_536:]  # the directory stands at the end
-    return next((kind for mark, kind in _OFFICE.items() if mark in inside and b"[Content_Types].xml" in inside), "zip")
+    return next(
+        (
+            kind
+            for mark, kind in _OFFICE.items()
+            if mark in inside and b"[Content_Types].xml" in inside
+        ),
+        "zip",
+    )

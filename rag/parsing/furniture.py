@@ -34,7 +34,9 @@ _CLASSES = frozenset(
 """Of DocBook, Texinfo, Sphinx, MediaWiki and the kernel's and SQLite's pages, which do not use
 <nav>.
 """
-_ASIDES = REMARKS | frozenset("footnote footnote-list citation topic callout sidebar brackets system-message".split())
+_ASIDES = REMARKS | frozenset(
+    "footnote footnote-list citation topic callout sidebar brackets system-message".split()
+)
 """Classes of an <aside> that belongs to the text: docutils writes footnotes and boxes so."""
 _HINT = re.compile(
     r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|"
@@ -45,15 +47,21 @@ _HINT = re.compile(
 _COOKIES = re.compile(r"cookie|consent|gdpr")
 _PERMALINKS = ("¶", "#", "§", "🔗", "\uf0c1", "\u200b", "Permalink", "")
 """The text of a link from a heading to itself."""
-_PERMALINK_CLASSES = frozenset("headerlink permalink copiable-link heading-link heading-anchor anchorjs-link hash-link".split())
+_PERMALINK_CLASSES = frozenset(
+    "headerlink permalink copiable-link heading-link heading-anchor anchorjs-link hash-link".split()
+)
 _EDIT = re.compile(
     r"\W*(?:(?:edit|improve|view|show|suggest)"
-    r"(?: (?:me|this|the|an?|on|page|source|edits?|in|git ?hub|git ?lab|raw|wiki|history))+|edit)\W*"
+    r"(?: (?:me|this|the|an?|on|page|source|edits?|in|git ?hub|git "
+    r"?lab|raw|wiki|history))+|edit)\W*"
     r"|report (?:a|this) bug|skip to (?:main )?content|jump to \w+|back to top|table of contents",
     re.IGNORECASE,
 )
 _STEPS = frozenset(
-    ("next prev previous up home top index contents back first last menu search modules bookmark source sitemap").split()
+    (
+        "next prev previous up home top index contents back first last menu search modules "
+        "bookmark source sitemap"
+    ).split()
 )
 _MOST_OF = 0.8
 """The share of an element's characters that are links, from which on it is a list of links."""
@@ -142,7 +150,11 @@ class Selection:
         if name == "a":
             drop = _is_permalink(element) or _is_edit_link(element)
         elif name in BLOCKS or name in _ELEMENTS or name == "span":
-            drop = element is not self.root and name not in ("html", "body", "main") and self._is_furniture(element)
+            drop = (
+                element is not self.root
+                and name not in ("html", "body", "main")
+                and self._is_furniture(element)
+            )
         else:
             drop = False
         self.kept -= self._weights.text(element) if drop else 0
@@ -166,15 +178,23 @@ class Selection:
         name = element.tag
         if name == "aside":
             return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
-        if name == "form" and (self._all_forms or 2 * self._weights.text(element) > self._weights.text(self.root)):
+        if name == "form" and (
+            self._all_forms or 2 * self._weights.text(element) > self._weights.text(self.root)
+        ):
             return True  # some pages are one form
-        quoted = name == "footer" and element.getparent() is not None and element.getparent().tag in ("blockquote", "figure")
+        quoted = (
+            name == "footer"
+            and element.getparent() is not None
+            and element.getparent().tag in ("blockquote", "figure")
+        )
         return quoted or (name in ("header", "form") and self._weights.headings(element) > 0)
 
     def _is_links(self, element: Any, is_hinted: bool) -> bool:
         """Whether it is nothing but links that lead through the site or the page."""
         weights = self._weights
-        if weights.links(element) < 2 or weights.density(element) < (0.5 if is_hinted else _MOST_OF):
+        if weights.links(element) < 2 or weights.density(element) < (
+            0.5 if is_hinted else _MOST_OF
+        ):
             return False
         if is_hinted or self._is_index or weights.are_of_page(element):
             return not weights.headings(element)
@@ -207,10 +227,16 @@ def _main(weights: Weights) -> Any:
 
 def _outermost(page: Any) -> list[Any]:
     """The elements that are furniture by what they are, without those inside another."""
-    found = [e for e in page.iter() if e.tag in _ELEMENTS or e.get("role") in _ROLES or classes(e) & _CLASSES]
+    found = [
+        e
+        for e in page.iter()
+        if e.tag in _ELEMENTS or e.get("role") in _ROLES or classes(e) & _CLASSES
+    ]
     known, outer = set(found), []
     for element in found:
-        if element.tag not in ("html", "body", "main") and not any(above in known for above in element.iterancestors()):
+        if element.tag not in ("html", "body", "main") and not any(
+            above in known for above in element.iterancestors()
+        ):
             outer.append(element)
     return outer
 
@@ -233,5 +259,9 @@ def _short_text(element: Any) -> str:
 
 def _are_steps(element: Any) -> bool:
     """Whether the links are all such as "next", "up" and "contents"."""
-    found = [_short_text(link).lower().strip(" :|«»<>←→↑[]()") for link in element.iter("a") if link.get("href") is not None]
+    found = [
+        _short_text(link).lower().strip(" :|«»<>←→↑[]()")
+        for link in element.iter("a")
+        if link.get("href") is not None
+    ]
     return all(not text or text.split()[0] in _STEPS for text in found)

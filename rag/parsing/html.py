@@ -36,11 +36,13 @@ _LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*)[^<>]{5000,}")
 script's data.
 """
 _GROUPING_INLINE = re.compile(
-    r"</?(?:a|abbr|b|big|cite|code|em|font|i|q|s|small|span|strong|sub|sup|tt|u|label)(?:\s[^<>]*)?>",
+    r"</?(?:a|abbr|b|big|cite|code|em|font|i|q|s|small"
+    r"|span|strong|sub|sup|tt|u|label)(?:\s[^<>]*)?>",
     re.I,
 )
 _GROUPING = re.compile(
-    r"</?(?!(?:p|br|li|tr|td|th|dt|dd|h[1-6]|title|head|body|html|script|style|meta|pre|hr|textarea)\b)[a-zA-Z][^<>]*>",
+    r"</?(?!(?:p|br|li|tr|td|th|dt|dd|h[1-6]|title|head"
+    r"|body|html|script|style|meta|pre|hr|textarea)\b)[a-zA-Z][^<>]*>",
     re.I,
 )
 _WHITE = re.compile(r"\s+")
@@ -60,7 +62,11 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
         return Parsed("")
     metadata = _metadata(page)
     whole = Weights(page)
-    for drop in [] if keep_furniture else [furniture.Selection(whole), furniture.Selection(whole, all_forms=True)]:
+    for drop in (
+        []
+        if keep_furniture
+        else [furniture.Selection(whole), furniture.Selection(whole, all_forms=True)]
+    ):
         text, sections = join(_blocks(drop.root, drop))
         if text:
             return Parsed(text, sections, metadata, left_out=max(0, whole.text(page) - drop.kept))
@@ -93,7 +99,9 @@ def tree(source: str) -> Any:
 
 
 def _parsed(source: str) -> tuple[Any, bool]:
-    parser = etree.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8")
+    parser = etree.HTMLParser(
+        huge_tree=True, remove_comments=True, remove_pis=True, no_network=True, encoding="utf-8"
+    )
     try:
         root = etree.fromstring(source.encode(), parser)
     except etree.ParserError:  # nothing in it
@@ -118,7 +126,9 @@ def _metadata(page: Any) -> dict[str, str]:
     found |= {"language": language} if language else {}
     title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
     if not title:
-        named = next((block.text for block in _blocks(page, furniture.nothing) if block.level == 1), "")
+        named = next(
+            (block.text for block in _blocks(page, furniture.nothing) if block.level == 1), ""
+        )
         title = " ".join(named.split())
     return found | ({"title": title} if title else {})
 
@@ -187,8 +197,15 @@ class _Builder:
         return blocks
 
     def text(self, text: str, parent: str) -> None:
-        if parent == "sup" and text.strip()[:1].isdigit() and self._inline and self._inline[-1][-1:].isdigit():
-            self._inline.append("^")  # "10^3", "£5^1": what is raised is no figure of the number before it
+        if (
+            parent == "sup"
+            and text.strip()[:1].isdigit()
+            and self._inline
+            and self._inline[-1][-1:].isdigit()
+        ):
+            self._inline.append(
+                "^"
+            )  # "10^3", "£5^1": what is raised is no figure of the number before it
         self._inline.append(text if self._pre else _WHITE.sub(" ", text))
 
     def start(self, name: str, tag: Any) -> None:
@@ -208,7 +225,9 @@ class _Builder:
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
         self._is_named = self._is_named and name != "dd"
-        if name in HEADINGS and not (tag.getparent() is not None and classes(tag.getparent()) & REMARKS):
+        if name in HEADINGS and not (
+            tag.getparent() is not None and classes(tag.getparent()) & REMARKS
+        ):
             self._end_row()
             self.end_lines()
             self._level = HEADINGS[name]
@@ -277,7 +296,9 @@ class _Builder:
             self._marker = ""
         else:
             if self._in == "dt" and self._terms:
-                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
+                self._terms[-1] = (
+                    f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
+                )
                 self._is_named = True
             self._block(self._marker + text)
             self._marker = ""
@@ -304,7 +325,11 @@ def _names_its_content(name: str, tag: Any) -> bool:
 
 def _caption(tag: Any) -> str:
     """What stands under a figure, or above a listing of Sphinx's."""
-    found = (e for e in tag.iter("figcaption", "div") if e.tag == "figcaption" or "code-block-caption" in classes(e))
+    found = (
+        e
+        for e in tag.iter("figcaption", "div")
+        if e.tag == "figcaption" or "code-block-caption" in classes(e)
+    )
     caption = next(found, None)
     if caption is None:
         return ""

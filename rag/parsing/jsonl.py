@@ -1,4 +1,6 @@
-"""JSON and JSON Lines: a record is a section under its title, short values on one line with their names, long ones below."""
+"""JSON and JSON Lines: a record is a section under its title, short values on one line with their
+names, long ones below.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ _LONG = 160
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of one value, or of one on each line. Raises Unreadable if it is neither."""
+    """(text, sections, metadata) of one value, or of one on each line. Raises Unreadable if it is
+    neither.
+    """
     try:
         value = json.loads(source)
     except json.JSONDecodeError as error:
         value = _lines(source, error)
-    if isinstance(value, dict) and not any(isinstance(item, dict | list) and item for item in value.values()):
+    if isinstance(value, dict) and not any(
+        isinstance(item, dict | list) and item for item in value.values()
+    ):
         return *join(_record(value, "")), _metadata(value)
     return *join(_records(value)), _metadata(value)
 
@@ -52,7 +58,9 @@ def _records(value: Any) -> Iterator[Block]:
         for number, item in enumerate(value, 1):
             yield from _record(item, f"record {number}")
     elif isinstance(value, dict):
-        yield from _record({key: item for key, item in value.items() if not isinstance(item, dict | list)}, "")
+        yield from _record(
+            {key: item for key, item in value.items() if not isinstance(item, dict | list)}, ""
+        )
         for key, item in value.items():
             if isinstance(item, list) and any(isinstance(part, dict) for part in item):
                 yield Block(str(key), 1)
@@ -66,7 +74,9 @@ def _records(value: Any) -> Iterator[Block]:
 def _record(value: Any, name: str) -> Iterator[Block]:
     """Its title, then its text, then what else is known of it."""
     pairs = list(_flat(value, ""))
-    title = next((text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG), "")
+    title = next(
+        (text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG), ""
+    )
     rest = [(path, text) for path, text in pairs if not (path in _TITLES and text == title)]
     section = title or name
     if title:
@@ -76,7 +86,9 @@ def _record(value: Any, name: str) -> Iterator[Block]:
         label = "" if path in _BODIES or not path else f"{path}: "
         yield Block(label + text, section="" if title else section)
         title = title or section
-    short = " | ".join(f"{path}: {text}" if path else text for path, text in rest if (path, text) not in bodies)
+    short = " | ".join(
+        f"{path}: {text}" if path else text for path, text in rest if (path, text) not in bodies
+    )
     yield Block(short, section="" if title else section)
 
 
@@ -89,7 +101,11 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value, 1):
             yield from _flat(item, f"{path}.{number}" if path else str(number))
     else:
-        text = ", ".join(filter(None, map(_scalar, value))) if isinstance(value, list) else _scalar(value)
+        text = (
+            ", ".join(filter(None, map(_scalar, value)))
+            if isinstance(value, list)
+            else _scalar(value)
+        )
         if text:
             yield path, text
 

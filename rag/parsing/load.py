@@ -34,7 +34,9 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file and the id that its document has: the folder's name, then the path inside the folder."""
+    """A file and the id that its document has: the folder's name, then the path inside the
+    folder.
+    """
 
     path: Path
     document_id: str
@@ -65,8 +67,13 @@ def find(paths: list[Path], name: str | None = None, index: Path | None = None) 
     """
     own = os.path.realpath(index) if index else ""
     for path in paths:
-        if not os.path.exists(path):  # not Path.exists: that raises for a name too long or a folder without access
-            raise NotFoundError(f"no such file or folder: {path}", "check the path; rag ingest takes files and folders")
+        if not os.path.exists(
+            path
+        ):  # not Path.exists: that raises for a name too long or a folder without access
+            raise NotFoundError(
+                f"no such file or folder: {path}",
+                "check the path; rag ingest takes files and folders",
+            )
         _refuse_index(path, own)
     for path in paths:
         root = path.resolve()
@@ -97,25 +104,36 @@ def is_in_index(path: str, root: Path) -> bool:
 
 def _id(folder: str, inside: str) -> str:
     """Folder and path; bytes of a file name that are not UTF-8 are written as \\xe9."""
-    return os.fsencode(f"{folder}/{inside}" if folder else inside).decode("utf-8", "backslashreplace")
+    return os.fsencode(f"{folder}/{inside}" if folder else inside).decode(
+        "utf-8", "backslashreplace"
+    )
 
 
 def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
     if not os.access(root, os.R_OK | os.X_OK):
-        raise InputError(f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}")
+        raise InputError(
+            f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}"
+        )
     closed: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=closed.append):
         seen = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
-            yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))  # also what is no file, to be reported
-    for path in (Path(error.filename) for error in closed):  # found too, so that it is reported and not passed over
+            yield Found(
+                path, _id(folder_name, path.relative_to(root).as_posix())
+            )  # also what is no file, to be reported
+    for path in (
+        Path(error.filename) for error in closed
+    ):  # found too, so that it is reported and not passed over
         yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
 def load(
-    found: Found, known: Mapping[str, str] | None = None, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
+    found: Found,
+    known: Mapping[str, str] | None = None,
+    most_bytes: int = MOST_BYTES,
+    keep_furniture: bool = False,
 ) -> Loaded:
     """The documents in a file: one, or those of an archive or mailbox. Those whose digest is
     `known`, by source, are not read.
@@ -131,7 +149,9 @@ def load(
     return run.loaded
 
 
-def load_data(name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False) -> Loaded:
+def load_data(
+    name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
+) -> Loaded:
     """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is
     id and source.
     """
@@ -179,21 +199,33 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     kind_of(path.name, b"")  # what no parser reads is not opened
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else b" " * (most + 1)
+            content = (
+                file.read(most + 1)
+                if os.fstat(file.fileno()).st_size <= most
+                else b" " * (most + 1)
+            )
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}", passing=True) from error
     if len(content) > most:
-        raise Unreadable(f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same")
+        raise Unreadable(
+            f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same"
+        )
     return content
 
 
 def no_file(path: Path) -> str:
-    """Why nothing can be read there, though the folder names it; "" for a file, and for a folder."""
+    """Why nothing can be read there, though the folder names it; "" for a file, and for a
+    folder.
+    """
     if os.path.isfile(path) or os.path.isdir(path):
         return ""
     if os.path.exists(path):
         return "is no file but a device, a socket or a named pipe"
-    return f"is a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else "is not there any more"
+    return (
+        f"is a link to {os.readlink(path)}, which is not there"
+        if os.path.islink(path)
+        else "is not there any more"
+    )
 
 
 def _is_utf8(name: str) -> bool:
@@ -216,13 +248,21 @@ class _Place:
     depth: int = 0
 
     def inside(self, part: str, archive: str) -> _Place:
-        return _Place(f"{self.id}/{part}", f"{self.source}{INSIDE}{part}", part, self.archive or archive, self.depth + 1)
+        return _Place(
+            f"{self.id}/{part}",
+            f"{self.source}{INSIDE}{part}",
+            part,
+            self.archive or archive,
+            self.depth + 1,
+        )
 
 
 class _Run:
     """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
 
-    def __init__(self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False) -> None:
+    def __init__(
+        self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False
+    ) -> None:
         self.loaded = Loaded()
         self._known = known
         self._left = most_bytes
@@ -291,13 +331,20 @@ def _parsed(kind: Kind, content: bytes, keep_furniture: bool) -> Parsed:
 def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
     text = _characters(parsed.text)
     if not text.strip():
-        raise Unreadable("holds no text" + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else ""))
+        raise Unreadable(
+            "holds no text"
+            + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else "")
+        )
     if len(text) > _MOST_CHARACTERS:
         raise Unreadable(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
     metadata = _metadata(parsed.metadata) | {"type": kind.name}
     title = metadata.pop("title", "") or Path(name).stem
-    sections = tuple(replace(section, heading=_characters(section.heading)) for section in parsed.sections)
-    return Document(place.id, text, title, place.source, digest, metadata, sections, parsed.pages, place.archive)
+    sections = tuple(
+        replace(section, heading=_characters(section.heading)) for section in parsed.sections
+    )
+    return Document(
+        place.id, text, title, place.source, digest, metadata, sections, parsed.pages, place.archive
+    )
 
 
 def _characters(text: str) -> str:
@@ -307,7 +354,10 @@ def _characters(text: str) -> str:
 
 def _metadata(found: Mapping[str, str]) -> dict[str, str]:
     """Single spaces; dates and languages in one form; the year beside the date."""
-    metadata = {_characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE] for key, value in found.items()}
+    metadata = {
+        _characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE]
+        for key, value in found.items()
+    }
     if language := metadata.pop("lang", "") or metadata.get("language", ""):
         metadata["language"] = language.replace("_", "-").split("-")[0].lower()
     if date := dates.iso(metadata.get("date", "")):

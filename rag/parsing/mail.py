@@ -18,8 +18,13 @@ _FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _HEADERS, _QUOTED, _SIGNATURE = "message headers", "quoted text", "signature"
 """The sections of a message that are not what its sender wrote."""
-_ALL_BELOW = re.compile(r"-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:", re.I)
-_QUOTES_BELOW = re.compile(rf"(?:On|Am|Le) .{{6,200}}(?:wrote|schrieb.{{0,100}}|écrit) ?:\s*\Z|{_ALL_BELOW.pattern}", re.I)
+_ALL_BELOW = re.compile(
+    r"-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:",
+    re.I,
+)
+_QUOTES_BELOW = re.compile(
+    rf"(?:On|Am|Le) .{{6,200}}(?:wrote|schrieb.{{0,100}}|écrit) ?:\s*\Z|{_ALL_BELOW.pattern}", re.I
+)
 _LONGEST_HEADER = 4000
 _SHOWN = ("From", "To", "Cc", "Date")
 _METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
@@ -58,10 +63,16 @@ def parse(content: bytes) -> Parsed:
     headers = _headers(message)
     if not any(headers.values()):
         raise Unreadable("is not a message: it has no headers")
-    blocks = [Block(headers["Subject"], 1), Block(_lines(headers, _SHOWN), context=(_HEADERS,)), *_body(message)]
+    blocks = [
+        Block(headers["Subject"], 1),
+        Block(_lines(headers, _SHOWN), context=(_HEADERS,)),
+        *_body(message),
+    ]
     attached = [name for part in message.walk() if (name := _name(part))]
     blocks.append(Block(f"Attachments: {', '.join(attached)}" if attached else ""))
-    metadata = {key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]}
+    metadata = {
+        key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]
+    }
     return Parsed(*join(blocks), metadata)
 
 
@@ -104,7 +115,11 @@ def _body(message: EmailMessage) -> Iterator[Block]:
         if part.is_multipart():
             inner = [child for child in part.get_payload() if isinstance(child, Message)]
             yield from (Block(_heading(child)) for child in inner if kind == "message/rfc822")
-            plain = [child for child in inner if child.get_content_type() == "text/plain" and _text(child).strip()]
+            plain = [
+                child
+                for child in inner
+                if child.get_content_type() == "text/plain" and _text(child).strip()
+            ]
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
@@ -133,4 +148,8 @@ def _plain(text: str) -> Iterator[Block]:
 
 def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
-    return decode_as(payload, part.get_content_charset()).replace("\r\n", "\n") if isinstance(payload, bytes) else ""
+    return (
+        decode_as(payload, part.get_content_charset()).replace("\r\n", "\n")
+        if isinstance(payload, bytes)
+        else ""
+    )

@@ -16,16 +16,25 @@ from rag.parsing.html import fragment
 from rag.parsing.tables import lines
 from rag.types import Section
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(
+    r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL
+)
 _BREAK = re.compile(r"<br\b", re.IGNORECASE)
-_BLOCKS = MarkdownIt("commonmark", {"maxNesting": sys.maxsize}).enable("table").disable(["inline", "text_join"])
+_BLOCKS = (
+    MarkdownIt("commonmark", {"maxNesting": sys.maxsize})
+    .enable("table")
+    .disable(["inline", "text_join"])
+)
 _INLINE = MarkdownIt("commonmark").enable("strikethrough")
-"""Two parsers, for one option: blocks nested deeper than `maxNesting` (20: ten lists) are dropped without a word, so they
-have no limit; inline marks beyond it are kept as text, and "[[[[" without one would recurse."""
+"""Two parsers, for one option: blocks nested deeper than `maxNesting` (20: ten lists) are dropped
+without a word, so they have no limit; inline marks beyond it are kept as text, and "[[[[" without
+one would recurse."""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a Markdown source; marks that only format are left out of the text."""
+    """(text, sections, metadata) of a Markdown source; marks that only format are left out of the
+    text.
+    """
     metadata, body = _front_matter(source)
     tree = _tree(body)
     blocks = [block for node in tree.children for block in _blocks(node)]
@@ -46,13 +55,20 @@ def _tree(body: str) -> SyntaxTreeNode:
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
-    """Metadata, and what follows it. Values are kept as they are written: a date stays "2025-11-03", "no" stays "no"."""
+    """Metadata, and what follows it. Values are kept as they are written: a date stays
+    "2025-11-03", "no" stays "no".
+    """
     match = _FRONT_MATTER.match(source)
     if not match:
         return {}, source
     try:
         found: Any = yaml.load(match.group(1), yaml.BaseLoader)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # ValueError, OverflowError: "\UFFFFFFFF"
+    except (
+        yaml.YAMLError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ):  # ValueError, OverflowError: "\UFFFFFFFF"
         return {}, source
     if not isinstance(found, dict):
         return {}, source
@@ -61,7 +77,9 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
 
 
 def _value(value: Any) -> str:
-    """A value as text: a list's items joined by commas; what is nested deeper is left out (aliases could make it endless)."""
+    """A value as text: a list's items joined by commas; what is nested deeper is left out (aliases
+    could make it endless).
+    """
     items = value if isinstance(value, list) else [value]
     return ", ".join(filter(None, map(_scalar, items)))
 

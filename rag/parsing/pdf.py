@@ -37,7 +37,9 @@ _WIDE = 2.0
 """A gap of so many font heights is one between columns or cells."""
 _HYPHENS = "-\u2010"
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_NO_TITLE = re.compile(r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*")
+_NO_TITLE = re.compile(
+    r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*"
+)
 _UNSEEN = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
 _MOST_LEVELS = 4
 _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
@@ -69,7 +71,13 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
         if not any(page.lines for page in pages):
             pages, left_out = whole, 0
     laid_out = _laid_out(pages)
-    words = Counter(word for page in laid_out for p in page for line in p.lines for word in _WORD.findall(line)[:-1])
+    words = Counter(
+        word
+        for page in laid_out
+        for p in page
+        for line in p.lines
+        for word in _WORD.findall(line)[:-1]
+    )
     levels = _levels(laid_out)
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
     if title := _title(blocks):
@@ -118,12 +126,20 @@ def _open(content: bytes) -> pypdfium2.PdfDocument:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         encrypted = "password" in str(error).lower()
-        raise Unreadable("is encrypted" if encrypted else "is not a PDF that can be read, or is cut short") from error
+        raise Unreadable(
+            "is encrypted" if encrypted else "is not a PDF that can be read, or is cut short"
+        ) from error
 
 
 def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
     found = document.get_metadata_dict(skip_empty=True)
-    names = {"Title": "title", "Author": "author", "Subject": "description", "Keywords": "keywords", "CreationDate": "date"}
+    names = {
+        "Title": "title",
+        "Author": "author",
+        "Subject": "description",
+        "Keywords": "keywords",
+        "CreationDate": "date",
+    }
     metadata = {names[key]: value for key, value in found.items() if key in names}
     if _NO_TITLE.fullmatch(metadata.get("title", "")):
         metadata.pop("title", None)
@@ -179,7 +195,9 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
 
 
 def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
-    """Left, top, right, bottom as they are when the page is turned so that the text stands upright."""
+    """Left, top, right, bottom as they are when the page is turned so that the text stands
+    upright.
+    """
     west, south, east, north = sheet
     if turn == 0:
         return box.left - west, north - box.top, box.right - west, north - box.bottom
@@ -268,7 +286,10 @@ def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:
     if not weights:
         return {}
     body = weights.most_common(1)[0][0]
-    larger = sorted({_size(p) for page in pages for p in page if _size(p) > 1.12 * body and _may_head(p)}, reverse=True)
+    larger = sorted(
+        {_size(p) for page in pages for p in page if _size(p) > 1.12 * body and _may_head(p)},
+        reverse=True,
+    )
     levels = {size: min(level, _MOST_LEVELS) for level, size in enumerate(larger, 1)}
     return levels | {0.0: min(len(levels), _MOST_LEVELS) + 1, -1.0: round(body)}
 
@@ -280,14 +301,24 @@ def _size(paragraph: Paragraph) -> float:
 def _may_head(paragraph: Paragraph) -> bool:
     text = " ".join(paragraph.lines)
     letters = sum(map(str.isalpha, text))
-    return not paragraph.table and len(text) <= _LONGEST_HEADING and letters > 1 and letters > len(text) / 3
+    return (
+        not paragraph.table
+        and len(text) <= _LONGEST_HEADING
+        and letters > 1
+        and letters > len(text) / 3
+    )
 
 
 def _block(paragraph: Paragraph, levels: dict[float, int], words: Counter[str]) -> Block:
     text = "\n".join(paragraph.lines) if paragraph.table else _joined(paragraph.lines, words)
     if not _may_head(paragraph):
         return Block(text, context=paragraph.columns.caption if paragraph.columns else ())
-    bold = paragraph.bold and len(text) <= 100 and text[-1] not in ".,;:" and _size(paragraph) >= levels[-1.0] * 0.95
+    bold = (
+        paragraph.bold
+        and len(text) <= 100
+        and text[-1] not in ".,;:"
+        and _size(paragraph) >= levels[-1.0] * 0.95
+    )
     return Block(text, levels.get(_size(paragraph), levels[0.0] if bold else 0))
 
 
@@ -305,7 +336,9 @@ def _glued(text: str, line: str, words: Counter[str]) -> str:
     if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
         return f"{text} {line}"
     first, second = _LAST.search(text[:-1]), _FIRST_WORD.match(line)
-    whole, parts = ((first.group() if first else "") + h + (second.group() if second else "") for h in ("", "-"))
+    whole, parts = (
+        (first.group() if first else "") + h + (second.group() if second else "") for h in ("", "-")
+    )
     return text[:-1] + ("-" if words[parts] > words[whole] else "") + line
 
 

@@ -17,7 +17,9 @@ _MARGIN = 0.14
 """The share of a page's height in which running heads stand, at either end."""
 _NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
-_CONTENTS = re.compile(r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE)
+_CONTENTS = re.compile(
+    r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE
+)
 _LEADER = re.compile(r"\.{5,}|\u2026{2,}|(?: \.){4,}| \| ")
 _IDENTIFIER = re.compile(r"(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z0-9][\w-]{4,29}(?![\w.-]*\w)")
 _FEWEST = 4
@@ -40,7 +42,9 @@ def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], list[str], int
     """
     without_heads = _without_running_heads(pages)
     kept = _without_contents(without_heads)
-    before, after = (sum(len(line.text) for page in some for line in page.lines) for some in (pages, kept))
+    before, after = (
+        sum(len(line.text) for page in some for line in page.lines) for some in (pages, kept)
+    )
     return kept, _identifiers(pages, without_heads), before - after
 
 
@@ -70,7 +74,11 @@ def _without_running_heads(pages: Sequence[Page]) -> list[Page]:
     return [
         replace(
             page,
-            lines=[line for line in page.lines if not (_in_margin(line, page) and _place(line) in running)],
+            lines=[
+                line
+                for line in page.lines
+                if not (_in_margin(line, page) and _place(line) in running)
+            ],
         )
         for page in pages
     ]
@@ -110,17 +118,25 @@ def _without_contents(pages: Sequence[Page]) -> list[Page]:
         rows = _rows(page.lines)
         entries = [at for at, row in enumerate(rows) if _page_of(row, len(pages)) is not None]
         dotted = [at for at in entries if _LEADER.search(_text(rows[at]))]
-        headed = next((at for at, row in enumerate(rows) if _CONTENTS.fullmatch(_text(row).strip(" :"))), None)
+        headed = next(
+            (at for at, row in enumerate(rows) if _CONTENTS.fullmatch(_text(row).strip(" :"))), None
+        )
         begin = (headed if headed is not None else 0) if (headed is not None or goes_on) else None
         is_list = len(dotted) >= _FEWEST and len(dotted) > 0.3 * len(rows)
         if begin is not None and not is_list:
             below = [at for at in entries if at > begin]
-            is_list = len(below) >= _FEWEST and len(below) > 0.5 * (len(rows) - begin) and _rises(rows, below, len(pages))
+            is_list = (
+                len(below) >= _FEWEST
+                and len(below) > 0.5 * (len(rows) - begin)
+                and _rises(rows, below, len(pages))
+            )
         goes_on = is_list and number < len(pages) // 2 + 1
         if not is_list:
             kept.append(page)
             continue
-        drop = _stretch(dotted if len(dotted) >= _FEWEST else [at for at in entries if at > (begin or 0)])
+        drop = _stretch(
+            dotted if len(dotted) >= _FEWEST else [at for at in entries if at > (begin or 0)]
+        )
         drop |= {headed} if headed is not None else set()
         gone = {id(line) for at in drop for line in rows[at]}
         kept.append(replace(page, lines=[line for line in page.lines if id(line) not in gone]))

@@ -19,7 +19,9 @@ from rag.parsing.pdf_tables import Columns, Row, row_of, tables
 _MOST_CUTS = 40
 _MOST_LINES = 4000
 """A page of more is a drawing; it is read in the order of its file."""
-_BULLET = re.compile(r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
+_BULLET = re.compile(
+    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
+)
 _PAIR = re.compile(r": \| (?=[^|]*[^|:\s] *(?:\||\Z))")
 """Between a label of a form and what is filled in: what follows is no label itself."""
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
@@ -83,9 +85,15 @@ def _gutter(lines: Region) -> float:
     are no prose.
     """
     least = 0.9 * median(line.size for line in lines)
-    found = [gap for gap in _gaps([(line.left, line.right) for line in lines]) if gap[1] - gap[0] >= least]
+    found = [
+        gap
+        for gap in _gaps([(line.left, line.right) for line in lines])
+        if gap[1] - gap[0] >= least
+    ]
     for _, at in sorted(found, key=lambda gap: gap[0] - gap[1]):
-        left, right = ([line for line in lines if (line.left < at) is side] for side in (True, False))
+        left, right = (
+            [line for line in lines if (line.left < at) is side] for side in (True, False)
+        )
         if _is_prose(left, lines) and _is_prose(right, lines) and _beside(left, right):
             return at
     return 0.0
@@ -112,7 +120,9 @@ def _is_prose(side: Region, whole: Region) -> bool:
 def _beside(left: Region, right: Region) -> bool:
     """Whether they share most of the height of the lower of the two."""
     (top, bottom), (other_top, other_bottom) = _height(left), _height(right)
-    return min(bottom, other_bottom) - max(top, other_top) > 0.4 * min(bottom - top, other_bottom - other_top)
+    return min(bottom, other_bottom) - max(top, other_top) > 0.4 * min(
+        bottom - top, other_bottom - other_top
+    )
 
 
 def _height(lines: Region) -> tuple[float, float]:
@@ -138,7 +148,9 @@ def _rows(lines: Region) -> Iterator[list[Line]]:
 
 
 def paragraphs(region: Region, before: Columns | None = None) -> Iterator[Paragraph]:
-    """The paragraphs of a column, and its tables. `before` are the columns of the last table above."""
+    """The paragraphs of a column, and its tables. `before` are the columns of the last table
+    above.
+    """
     rows = list(_rows(region))
     at = 0
     for table in tables([_cells(row) for row in rows], before):
@@ -187,7 +199,10 @@ def _is_row(line: Line) -> bool:
 def _begins(above: Line, here: Line, usual: float, left: float, right: float) -> bool:
     """Whether a paragraph begins at the line `here`."""
     size = max(above.size, here.size)
-    if here.top - above.bottom > max(usual, 0.0) + 0.35 * size or abs(above.size - here.size) > 0.12 * size:
+    if (
+        here.top - above.bottom > max(usual, 0.0) + 0.35 * size
+        or abs(above.size - here.size) > 0.12 * size
+    ):
         return True
     if _is_row(above) or _is_row(here):
         return _is_row(above) != _is_row(here)
@@ -196,7 +211,11 @@ def _begins(above: Line, here: Line, usual: float, left: float, right: float) ->
     if _BULLET.match(here.text):
         return True
     short = above.right < right - 0.2 * (right - left)
-    indented = here.left > above.left + 0.8 * size and above.left < left + 0.5 * size and not _BULLET.match(above.text)
+    indented = (
+        here.left > above.left + 0.8 * size
+        and above.left < left + 0.5 * size
+        and not _BULLET.match(above.text)
+    )
     return bool(_END.search(above.text)) and (short or indented)
 
 

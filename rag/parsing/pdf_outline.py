@@ -16,7 +16,10 @@ from rag.parsing.blocks import Block
 
 _MOST = 20_000
 _DEEPEST = 8
-_NUMBER = re.compile(r"\A(?:chapter |appendix |part )?(?:[0-9]+|[a-z]|[ivxlc]+)(?:\.[0-9]+)*\.? +(?=\S)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\A(?:chapter |appendix |part )?(?:[0-9]+|[a-z]|[ivxlc]+)(?:\.[0-9]+)*\.? +(?=\S)",
+    re.IGNORECASE,
+)
 _SMALL = 99
 """Below every level: text."""
 _ENOUGH = 0.6
@@ -27,7 +30,9 @@ Outline = list[dict[str, int]]
 
 def read(document: Any) -> Outline:
     """Of a `pypdfium2.PdfDocument`; bookmarks that lead nowhere are left out."""
-    logging.getLogger("pypdfium2").setLevel(logging.ERROR)  # it warns of each loop in a broken outline
+    logging.getLogger("pypdfium2").setLevel(
+        logging.ERROR
+    )  # it warns of each loop in a broken outline
     outline: Outline = [{} for _ in range(len(document))]
     for bookmark in islice(document.get_toc(max_depth=_DEEPEST), _MOST):
         target = bookmark.get_dest()
@@ -59,7 +64,9 @@ def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int
     found: dict[str, int] = {}
     for number, block in enumerate(blocks):
         key = _key(block.text) if titles else ""
-        if key in titles and (key not in found or 0 < block.level < (blocks[found[key]].level or _SMALL)):
+        if key in titles and (
+            key not in found or 0 < block.level < (blocks[found[key]].level or _SMALL)
+        ):
             found[key] = number
     return {number: titles[key] for key, number in found.items()}
 

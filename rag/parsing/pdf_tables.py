@@ -18,14 +18,16 @@ from statistics import median
 _GAP = 0.9
 """A gap of so many font heights parts two cells of a table."""
 _FIGURE = re.compile(
-    r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+    r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]"
+    r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
     r"\s*[%)]*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
 _YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 _UNIT = re.compile(
-    r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(?:thousands|millions|billions)",
+    r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
+    r")?(?:thousands|millions|billions)",
     re.I,
 )
 _UNCLEAR = "table whose columns are not clear"
@@ -51,7 +53,9 @@ class Cell:
 
 @dataclass(slots=True)
 class Row:
-    """What is on one height of a page. `place` is its number among the rows of the column of text."""
+    """What is on one height of a page. `place` is its number among the rows of the column of
+    text.
+    """
 
     cells: list[Cell]
     top: float
@@ -82,7 +86,9 @@ class Columns:
         """
         if len(self.spans) != len(other.spans):
             return False
-        return all(abs(mine[1] - its[1]) < 12 for mine, its in zip(self.spans, other.spans, strict=True))
+        return all(
+            abs(mine[1] - its[1]) < 12 for mine, its in zip(self.spans, other.spans, strict=True)
+        )
 
 
 @dataclass(slots=True)
@@ -95,12 +101,16 @@ class Table:
     columns: Columns
 
 
-def row_of(words: Sequence[tuple[str, float, float]], top: float, bottom: float, size: float) -> Row:
+def row_of(
+    words: Sequence[tuple[str, float, float]], top: float, bottom: float, size: float
+) -> Row:
     """Words of one height, from the left, as cells."""
     cells: list[Cell] = []
     for text, left, right in words:
         if cells and left - cells[-1].right < _GAP * size:
-            cells[-1] = Cell(f"{cells[-1].text} {text}", cells[-1].left, max(right, cells[-1].right))
+            cells[-1] = Cell(
+                f"{cells[-1].text} {text}", cells[-1].left, max(right, cells[-1].right)
+            )
         else:
             cells.append(Cell(text, left, right))
     return Row(_fused(cells), top, bottom, size)
@@ -111,7 +121,9 @@ def _fused(cells: Sequence[Cell]) -> list[Cell]:
     fused: list[Cell] = []
     for cell in cells:
         last = fused[-1] if fused else None
-        if last and (_SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())):
+        if last and (
+            _SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())
+        ):
             fused[-1] = Cell(last.text + cell.text, last.left, cell.right)
         else:
             fused.append(cell)
@@ -119,7 +131,9 @@ def _fused(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def is_figure(text: str) -> bool:
-    return bool(_FIGURE.fullmatch(text)) and any(c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text)
+    return bool(_FIGURE.fullmatch(text)) and any(
+        c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text
+    )
 
 
 def _figures(row: Row) -> list[Cell]:
@@ -191,12 +205,26 @@ def _is_prose(row: Row) -> bool:
     return len(row.cells) == 1 and len(row.cells[0].text.split()) > _PROSE
 
 
-def _table(rows: Sequence[Row], first: int, last: int, least: int, before: Columns | None) -> Table | None:
-    spans = _spans([cell for row in rows[first:last] if _is_body(row) for cell in _figures(row) if cell is not row.cells[0]])
+def _table(
+    rows: Sequence[Row], first: int, last: int, least: int, before: Columns | None
+) -> Table | None:
+    spans = _spans(
+        [
+            cell
+            for row in rows[first:last]
+            if _is_body(row)
+            for cell in _figures(row)
+            if cell is not row.cells[0]
+        ]
+    )
     if not spans or len(spans) > 30:
         return None
     columns = Columns(spans, caption=tuple(_caption(rows, first, first)))
-    with_digits = [row for row in rows[first:last] if any(c.isdigit() for f in _figures(row)[:9] for c in f.text)]
+    with_digits = [
+        row
+        for row in rows[first:last]
+        if any(c.isdigit() for f in _figures(row)[:9] for c in f.text)
+    ]
     if len(with_digits) < 2:
         return None
     if any(_is_ambiguous(row, columns) for row in rows[first:last] if _is_body(row)):
@@ -250,7 +278,9 @@ def _is_ambiguous(row: Row, columns: Columns) -> bool:
 
 
 def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
-    """Give the columns the headers above their first row. The number of the first row of headers."""
+    """Give the columns the headers above their first row. The number of the first row of
+    headers.
+    """
     left = columns.spans[0][0]
     names: list[list[str]] = [[] for _ in columns.spans]
     top = first
@@ -258,11 +288,24 @@ def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
         row, below = rows[number], rows[number + 1]
         if below.top - row.bottom > _FARTHEST * row.size or _is_prose(row):
             break
-        over = [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
+        over = [
+            cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
+        ]
         label = [cell for cell in row.cells if cell not in over]
         is_values = any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over)
-        if not over or is_values or _is_body(row) or (len(over) == 1 and _is_title(over[0], columns)):
-            if label and not over and top < first and len(label[0].text) < 60 and not label[0].text.endswith(":"):
+        if (
+            not over
+            or is_values
+            or _is_body(row)
+            or (len(over) == 1 and _is_title(over[0], columns))
+        ):
+            if (
+                label
+                and not over
+                and top < first
+                and len(label[0].text) < 60
+                and not label[0].text.endswith(":")
+            ):
                 break
             if label and not over and not any(names):
                 continue  # the label of the first row, on a line of its own
@@ -298,7 +341,9 @@ def _over(cells: Sequence[Cell], columns: Columns) -> list[str]:
     pitch = median(b - a for a, b in pairwise(centers)) if len(centers) > 1 else 0.0
     found = []
     for center in centers:
-        nearest_cell = min(cells, key=lambda cell: max(cell.left - center, center - cell.right, 0.0))
+        nearest_cell = min(
+            cells, key=lambda cell: max(cell.left - center, center - cell.right, 0.0)
+        )
         gap = max(nearest_cell.left - center, center - nearest_cell.right, 0.0)
         found.append(nearest_cell.text if gap <= pitch else "")
     return found
@@ -325,7 +370,11 @@ def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
         is_indented = is_indented or left > edge + 1
         if left < edge - 1 or (is_indented and left < edge + 1):
             group = ""
-        named = f"{group}: {label}" if group and label and not label.lower().startswith("total") else label
+        named = (
+            f"{group}: {label}"
+            if group and label and not label.lower().startswith("total")
+            else label
+        )
         if label.lower().startswith("total") and not is_indented:
             group = ""
         shown = (
@@ -338,7 +387,11 @@ def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
 
 
 def _place(cell: Cell, row: Row, columns: Columns) -> int | None:
-    return columns.at(cell) if is_figure(cell.text) and (cell is not row.cells[0] or len(row.cells) > 1) else None
+    return (
+        columns.at(cell)
+        if is_figure(cell.text) and (cell is not row.cells[0] or len(row.cells) > 1)
+        else None
+    )
 
 
 def _caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
@@ -347,7 +400,12 @@ def _caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
     for number in range(top - 1, max(-1, top - 4), -1):
         row, below = rows[number], rows[number + 1]
         text = " ".join(cell.text for cell in row.cells)
-        if below.top - row.bottom > _FARTHEST * row.size or len(text) > 120 or _is_body(row) or text.endswith((".", ";", ",")):
+        if (
+            below.top - row.bottom > _FARTHEST * row.size
+            or len(text) > 120
+            or _is_body(row)
+            or text.endswith((".", ";", ","))
+        ):
             break
         above.insert(0, text)
     yield from above

@@ -59,7 +59,9 @@ Loader = Callable[[Iterable[Job]], Iterator[Result]]
 
 
 def one_by_one(jobs: Iterable[Job]) -> Iterator[Result]:
-    """Read in this process, without limits on time and memory: for a few files that can be trusted."""
+    """Read in this process, without limits on time and memory: for a few files that can be
+    trusted.
+    """
     for job in jobs:
         try:
             yield job, load(job.found, job.known)
@@ -103,7 +105,11 @@ class Pool:
         return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: Job) -> Loaded | Unreadable:
-        request = {"path": str(job.found.path), "id": job.found.document_id, "known": dict(job.known)}
+        request = {
+            "path": str(job.found.path),
+            "id": job.found.document_id,
+            "known": dict(job.known),
+        }
         try:
             return self._ask(request)
         except Unreadable as error:
@@ -116,7 +122,11 @@ class Pool:
             with self._lock:
                 self._all = [other for other in self._all if not other.ended] + [worker]
         limits = self._limits
-        given = {"most_bytes": limits.most_bytes, "seconds": limits.seconds, "keep_furniture": limits.keep_furniture}
+        given = {
+            "most_bytes": limits.most_bytes,
+            "seconds": limits.seconds,
+            "keep_furniture": limits.keep_furniture,
+        }
         return worker.ask({**request, **given}, data)
 
     def close(self) -> None:
@@ -128,7 +138,12 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -142,7 +157,12 @@ class _Worker:
         command = [sys.executable, "-P", "-m", "rag.parsing.worker", str(limits.memory)]
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=null, env={**os.environ, "PYTHONPATH": paths}, start_new_session=True
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=null,
+            env={**os.environ, "PYTHONPATH": paths},
+            start_new_session=True,
         )
         self._limits = limits
         self._late = False
@@ -175,10 +195,19 @@ class _Worker:
         self.kill()
         code = self._process.returncode
         if self._late or code == -signal.SIGXCPU:
-            return f"takes more than {self._limits.seconds} seconds; set RAG_FILE_SECONDS to read it all the same"
-        if code in (-signal.SIGABRT, -signal.SIGKILL):  # libraries that do not get what they ask for; the system's own limit
+            return (
+                f"takes more than {self._limits.seconds} seconds; set RAG_FILE_SECONDS to read "
+                f"it all the same"
+            )
+        if code in (
+            -signal.SIGABRT,
+            -signal.SIGKILL,
+        ):  # libraries that do not get what they ask for; the system's own limit
             return too_much_memory(self._limits.memory)
-        return f"crashed the parser ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+        return (
+            f"crashed the parser "
+            f"({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+        )
 
     def kill(self) -> None:
         self.ended = True

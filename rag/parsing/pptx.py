@@ -26,7 +26,9 @@ def _slide(slide: Any) -> Iterator[Block]:
     title = slide.shapes.title
     if title is not None and title.has_text_frame:
         yield Block(" ".join(title.text_frame.text.split()), 1)
-    shapes = [shape for shape in _flat(slide.shapes) if title is None or shape.shape_id != title.shape_id]
+    shapes = [
+        shape for shape in _flat(slide.shapes) if title is None or shape.shape_id != title.shape_id
+    ]
     for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
         yield _shape(shape)
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
@@ -52,7 +54,13 @@ def _shape(shape: Any) -> Block:
         return Block(lines(texts, bool(shape.table.first_row)))
     if not shape.has_text_frame:
         return Block("")
-    filled = [(p.text.replace("\v", "\n").strip(), p.level) for p in shape.text_frame.paragraphs if p.text.strip()]
+    filled = [
+        (p.text.replace("\v", "\n").strip(), p.level)
+        for p in shape.text_frame.paragraphs
+        if p.text.strip()
+    ]
     if len(filled) < 2:
         return Block("".join(text for text, _ in filled))
-    return Block("\n".join(f"{'  ' * min(level, DEEPEST_INDENT)}- {text}" for text, level in filled))
+    return Block(
+        "\n".join(f"{'  ' * min(level, DEEPEST_INDENT)}- {text}" for text, level in filled)
+    )

@@ -27,16 +27,23 @@ _SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 _ROLE = re.compile(r":[\w+.-]{1,60}(?::[\w+.-]{1,60}){0,3}:`([^`]*)`")
 _LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
 _LINK = re.compile(r"`([^`<]{1,300}?)\s{1,9}<[^`>]{1,2000}>`_{0,2}")
-_MARKED = re.compile(r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL)
+_MARKED = re.compile(
+    r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL
+)
 """Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
 _DROPPED = frozenset(
-    "toctree contents include raw kernel-doc index highlight only math meta sectionauthor tabularcolumns".split()
+    "toctree contents include raw kernel-doc index highlight only math meta sectionauthor "
+    "tabularcolumns".split()
 )
-_LITERAL = frozenset("code code-block sourcecode parsed-literal literalinclude prompt productionlist doctest".split())
+_LITERAL = frozenset(
+    "code code-block sourcecode parsed-literal literalinclude prompt productionlist doctest".split()
+)
 _OBJECTS = frozenset(
     (
-        "option cmdoption confval envvar setting function method class attribute data exception macro type var "
-        "property decorator describe object classmethod staticmethod command directive role member enumerator struct"
+        "option cmdoption confval envvar setting function method class attribute data exception "
+        "macro type var "
+        "property decorator describe object classmethod staticmethod command directive role "
+        "member enumerator struct"
     ).split()
 )
 """Directives whose argument is the name of what their body is about."""
@@ -45,7 +52,9 @@ _DEEPEST = 20
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a source; marks, comments and targets are left out of the text."""
+    """(text, sections, metadata) of a source; marks, comments and targets are left out of
+    the text.
+    """
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
     text, sections = join(reader.blocks(lines, 0))
@@ -101,7 +110,9 @@ class _Reader:
             return
         name, argument = directive.group(1).lower().rsplit(":", 1)[-1], directive.group(2)
         headed = any(_HEADED.match(line) for line in body)
-        while body and (_OPTION.match(body[0]) or (not body[0] and _OPTION.match(next(filter(None, body), "")))):
+        while body and (
+            _OPTION.match(body[0]) or (not body[0] and _OPTION.match(next(filter(None, body), "")))
+        ):
             body = body[1:]
         if name in _DROPPED:
             return
@@ -133,11 +144,21 @@ class _Reader:
 
     def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
         if _GRID.match(lines[0]):
-            yield Block(rows_as_lines([*_grid(lines)], any(line.startswith("+=") for line in lines)))
+            yield Block(
+                rows_as_lines([*_grid(lines)], any(line.startswith("+=") for line in lines))
+            )
         elif _SIMPLE.match(lines[0]):
-            yield Block(rows_as_lines([*_simple(lines)], sum(1 for line in lines if _SIMPLE.match(line)) == 3))
+            yield Block(
+                rows_as_lines(
+                    [*_simple(lines)], sum(1 for line in lines if _SIMPLE.match(line)) == 3
+                )
+            )
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
-            self.fields |= {f.group(1).lower(): _inline(f.group(2)) for f in fields if f.group(1).lower() in _METADATA}
+            self.fields |= {
+                f.group(1).lower(): _inline(f.group(2))
+                for f in fields
+                if f.group(1).lower() in _METADATA
+            }
             yield Block("\n".join(_inline(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif _RULE.match(lines[0]) and len(lines) == 1:
             return
@@ -166,7 +187,9 @@ def _is_term(lines: Sequence[str], at: int) -> bool:
         return False
     line = lines[at]
     marks = (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
-    return not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
+    return (
+        not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
+    )
 
 
 def _body_end(lines: Sequence[str], at: int) -> int:
@@ -186,7 +209,12 @@ def _paragraph_end(lines: Sequence[str], at: int) -> int:
 
 
 def _heading_begins(lines: Sequence[str], at: int) -> bool:
-    return bool(_RULE.match(lines[at]) and at + 2 < len(lines) and _RULE.match(lines[at + 2]) and not lines[at - 1])
+    return bool(
+        _RULE.match(lines[at])
+        and at + 2 < len(lines)
+        and _RULE.match(lines[at + 2])
+        and not lines[at - 1]
+    )
 
 
 def _simple_end(lines: Sequence[str], at: int) -> int:
@@ -249,7 +277,9 @@ def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
     for line in lines:
         if _SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
             continue
-        cells = [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+        cells = [
+            line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)
+        ]
         if row and not cells[0]:
             row = [f"{before} {here}".strip() for before, here in zip(row, cells, strict=True)]
             continue

@@ -1,4 +1,6 @@
-"""The rows of a table in running text: each value after its column's header, so that a row can be read by itself."""
+"""The rows of a table in running text: each value after its column's header, so that a row can be
+read by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from dataclasses import dataclass
 MOST_SPANNED = 100
 """Rows or columns that a cell fills."""
 _LONG = 100
-"""Characters of a header or a cell beyond which it is not said again in every row: a page must not grow without bound."""
+"""Characters of a header or a cell beyond which it is not said again in every row: a page must not
+grow without bound.
+"""
 
 
 @dataclass(slots=True)
@@ -20,7 +24,9 @@ class Cell:
 
 
 class Rows:
-    """The rows of one table, one after the other. Those of headers alone, before any other, name the columns."""
+    """The rows of one table, one after the other. Those of headers alone, before any other, name
+    the columns.
+    """
 
     def __init__(self) -> None:
         self._headers: list[str] = []
@@ -39,14 +45,22 @@ class Rows:
         return " | ".join(named(row, self._headers) if any(self._headers) else row)
 
     def _row(self, cells: Sequence[Cell], repeat: bool) -> list[str]:
-        """A text for each column; a cell that fills several stands in the first, or with `repeat` in each."""
+        """A text for each column; a cell that fills several stands in the first, or with `repeat`
+        in each.
+        """
         row: list[str] = []
         for cell in cells:
             self._from_above(row)
             text, first = " ".join(cell.words), len(row)
-            row += [text, *[text if repeat else ""] * (cell.columns - 1 if repeat or self._headers else 0)]
+            row += [
+                text,
+                *[text if repeat else ""] * (cell.columns - 1 if repeat or self._headers else 0),
+            ]
             if cell.rows > 1:
-                self._down |= {at: (row[at] if len(row[at]) <= _LONG else "", cell.rows - 1) for at in range(first, len(row))}
+                self._down |= {
+                    at: (row[at] if len(row[at]) <= _LONG else "", cell.rows - 1)
+                    for at in range(first, len(row))
+                }
         self._from_above(row)
         return row
 
@@ -59,7 +73,9 @@ class Rows:
 
 
 def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
-    """A line for each row. Where the first is of headers, they stand in the others too, but for rows of fewer or more cells."""
+    """A line for each row. Where the first is of headers, they stand in the others too, but for
+    rows of fewer or more cells.
+    """
     headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
     if not any(headers):
         return "\n".join(map(" | ".join, rows))
@@ -70,4 +86,8 @@ def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
 def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
     """The cells that hold something, each after its header, where it has one."""
     names = [*(name if len(name) <= _LONG else "" for name in headers), *[""] * len(row)]
-    return [f"{name}: {cell}" if name and name != cell else cell for name, cell in zip(names, row, strict=False) if cell]
+    return [
+        f"{name}: {cell}" if name and name != cell else cell
+        for name, cell in zip(names, row, strict=False)
+        if cell
+    ]

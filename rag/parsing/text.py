@@ -15,7 +15,8 @@ _LONGEST_TITLE = 120
 _WRAPPED = 60
 """A first line of more characters, with the next right below, begins a wrapped paragraph."""
 _NO_TITLE = re.compile(
-    r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
+    r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent"
+    r"|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
 )
 """The item of a list, a field such as "From: …", a line without letters, a row of a table, code."""
 _LONG = 120
@@ -32,7 +33,13 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     filled = [line for line in lines if line]
     headers = [match for line in filled[:4] if (match := _HEADER.fullmatch(line))]
     metadata = {match.group(1).lower().replace(" ", "_"): match.group(2) for match in headers}
-    wrapped = len(lines) > 1 and lines[0] != "" and lines[1] != "" and len(lines[0]) > _WRAPPED and not headers
+    wrapped = (
+        len(lines) > 1
+        and lines[0] != ""
+        and lines[1] != ""
+        and len(lines[0]) > _WRAPPED
+        and not headers
+    )
     if _is_title(filled[:2]) and not wrapped:
         metadata["title"] = filled[0]
     text = _apart(source) if _has_lines_as_paragraphs(source) else source
@@ -59,7 +66,14 @@ def _apart(source: str) -> str:
 
 
 def _is_title(lines: list[str]) -> bool:
-    """Whether the first of two lines is a title, not a header, and not a sentence that ends there or goes on below."""
-    if len(lines) < 2 or len(lines[0]) > _LONGEST_TITLE or _HEADER.fullmatch(lines[0]) or _NO_TITLE.match(lines[0]):
+    """Whether the first of two lines is a title, not a header, and not a sentence that ends there
+    or goes on below.
+    """
+    if (
+        len(lines) < 2
+        or len(lines[0]) > _LONGEST_TITLE
+        or _HEADER.fullmatch(lines[0])
+        or _NO_TITLE.match(lines[0])
+    ):
         return False
     return not lines[0].endswith((".", ",", ";", ":")) and not lines[1][0].islower()

@@ -15,7 +15,8 @@ from rag.types import Section
 
 _RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
 _NUMBERED = re.compile(
-    r"(?:(?:chapter|section|article|appendix|part|\u00a7) ?)?(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})",
+    r"(?:(?:chapter|section|article|appendix|part|\u00a7) "
+    r"?)?(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})",
     re.I,
 )
 _CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
@@ -92,9 +93,17 @@ def _headings(lines: Sequence[_Line]) -> Iterator[tuple[int, tuple[int, str]]]:
 
 def _is_underlined(lines: Sequence[_Line], at: int) -> bool:
     text, rule = lines[at].text.strip(), lines[at + 1].text.strip()
-    if not any(map(str.isalnum, text)) or len(text) > _LONGEST or (_BULLET.match(text) and not _number(text)):
+    if (
+        not any(map(str.isalnum, text))
+        or len(text) > _LONGEST
+        or (_BULLET.match(text) and not _number(text))
+    ):
         return False
-    is_apart = at == 0 or not lines[at - 1].text.strip() or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
+    is_apart = (
+        at == 0
+        or not lines[at - 1].text.strip()
+        or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
+    )
     return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40 and "  " not in text.strip()
 
 
@@ -106,7 +115,12 @@ def _number(text: str) -> str:
 def _is_numbered(lines: Sequence[_Line], at: int) -> bool:
     """A short line by itself that begins with a number and then a capital."""
     found = _NUMBERED.fullmatch(lines[at].text.strip())
-    if not found or not found.group(2)[0].isupper() or lines[at].text[-1] in ".,;:" or not _is_alone(lines, at):
+    if (
+        not found
+        or not found.group(2)[0].isupper()
+        or lines[at].text[-1] in ".,;:"
+        or not _is_alone(lines, at)
+    ):
         return False
     return lines[at].indent < 8
 
@@ -117,7 +131,9 @@ def _is_alone(lines: Sequence[_Line], at: int) -> bool:
 
 
 def _is_item(lines: Sequence[_Line], at: int) -> bool:
-    """Whether the next or the last line with text is numbered too: items of a list, not headings."""
+    """Whether the next or the last line with text is numbered too: items of a list, not
+    headings.
+    """
     around = (range(at + 1, min(at + 6, len(lines))), range(at - 1, max(at - 6, -1), -1))
     near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
     return any(map(_number, near))

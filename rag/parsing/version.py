@@ -10,8 +10,13 @@ _LIBRARIES = ("pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "open
 
 
 def identity(*limits: int) -> str:
-    """Changes with the limits, this package's parsers, and the libraries that they use, absent ones included."""
-    sources = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(Path(__file__).parent.glob("*.py"))]
+    """Changes with the limits, this package's parsers, and the libraries that they use, absent ones
+    included.
+    """
+    sources = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(Path(__file__).parent.glob("*.py"))
+    ]
     said = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 

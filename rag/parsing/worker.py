@@ -1,7 +1,8 @@
-"""A process that reads files for another, within limits on time and memory: what goes wrong here goes wrong here only.
+"""A process that reads files for another, within limits on time and memory: what goes wrong here
+goes wrong here only.
 
-It takes a request a line on its standard input, and answers each with a line; both are JSON, so that a file that took hold of a
-parser could not make the other side run anything.
+It takes a request a line on its standard input, and answers each with a line; both are JSON, so
+that a file that took hold of a parser could not make the other side run anything.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from rag.parsing.load import Found, Loaded, Unreadable, load, load_data
 from rag.types import Document, Section
 
 _LARGE = 400_000
-"""Kilobytes of memory beyond which a process ends after its file: what a parser leaves behind is not kept for good."""
+"""Kilobytes of memory beyond which a process ends after its file: what a parser leaves behind is
+not kept for good.
+"""
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
@@ -37,7 +40,12 @@ def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
 def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
     try:
         if "size" in request:
-            loaded = load_data(request["id"], requests.read(request["size"]), request["most_bytes"], request["keep_furniture"])
+            loaded = load_data(
+                request["id"],
+                requests.read(request["size"]),
+                request["most_bytes"],
+                request["keep_furniture"],
+            )
         else:
             found = Found(Path(request["path"]), request["id"])
             loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
@@ -49,7 +57,9 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
 
 
 def too_much_memory(memory: int) -> str:
-    return f"needs more than {memory:,} MB of memory; set RAG_FILE_MEMORY_MB to read it all the same"
+    return (
+        f"needs more than {memory:,} MB of memory; set RAG_FILE_MEMORY_MB to read it all the same"
+    )
 
 
 def loaded_from(answer: dict[str, Any]) -> Loaded:
@@ -67,7 +77,9 @@ def _document(fields: dict[str, Any]) -> Document:
 
 
 def _limit_memory(megabytes: int) -> None:
-    """On the address space, beyond what the process has already; where the system knows no such limit, none."""
+    """On the address space, beyond what the process has already; where the system knows no such
+    limit, none.
+    """
     try:
         import resource
 
@@ -85,7 +97,9 @@ def _limit_time(seconds: int) -> None:
 
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard)
+        )
     except (ImportError, OSError, ValueError):
         pass
 
@@ -93,13 +107,16 @@ def _limit_time(seconds: int) -> None:
 def _used_memory() -> int:
     """The most this process has used, in kilobytes; 0 where it cannot be told.
 
-    Not `ru_maxrss`: that begins with what the process that started this one held, and would end a reader after every file.
+    Not `ru_maxrss`: that begins with what the process that started this one held, and would end a
+    reader after every file.
     """
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
+    return next(
+        (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0
+    )
 
 
 def main() -> None:

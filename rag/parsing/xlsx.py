@@ -1,4 +1,6 @@
-"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas are the values that were saved."""
+"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas are the
+values that were saved.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _blocks(book: Any) -> Iterator[Block]:
         if sheet.sheet_state == "visible":
             sheet.reset_dimensions()  # it may say that it has seventeen billion cells
             yield Block(sheet.title, 1)
-            yield from table([_cell(value) for value in row] for row in sheet.iter_rows(values_only=True))
+            yield from table(
+                [_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)
+            )
 
 
 def _cell(value: Any) -> str:
@@ -34,7 +38,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
+        return (
+            value.date().isoformat() if value.time() == time() else value.isoformat(" ", "minutes")
+        )
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
     return value.isoformat() if isinstance(value, date | time) else str(value)

@@ -1,7 +1,7 @@
 """An answer as text that carries its own proof: [n] behind the quoted words, and the quotes below.
 
-Programs that show text alone (chat front ends, agents) lose nothing: what the fields of an answer say
-is in the text too.
+Programs that show text alone (chat front ends, agents) lose nothing: what the fields of an answer
+say is in the text too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _LONGEST_QUOTE = 600
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] behind it."""
+    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] behind
+    it.
+    """
 
     start: int
     end: int
@@ -31,7 +33,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class CitedText:
-    """`text[:body]` is the answer with its marks, what follows are the quotes; offsets in code points."""
+    """`text[:body]` is the answer with its marks, what follows are the quotes; offsets in code
+    points.
+    """
 
     text: str
     marks: tuple[Mark, ...]
@@ -56,7 +60,9 @@ class _Writer:
 
 
 def cited(answer: Answer) -> CitedText:
-    """The answer with [n] and its quotes; a refusal says why, and what came nearest, without a mark."""
+    """The answer with [n] and its quotes; a refusal says why, and what came nearest, without a
+    mark.
+    """
     if answer.text is None:
         text = refusal(answer)
         return CitedText(text, (), len(text))

@@ -15,13 +15,17 @@ def print_json(value: Any) -> None:
 
 
 def takes_all(out: TextIO) -> bool:
-    """Whether its encoding has every character. Where it has not, JSON is escaped, so that nothing is lost."""
+    """Whether its encoding has every character. Where it has not, JSON is escaped, so that nothing
+    is lost.
+    """
     return (out.encoding or "utf-8").lower().startswith("utf")
 
 
 def plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,6 @@
-"""Text that may go to a terminal. Apart from the rest of what prints, since that takes long to import."""
+"""Text that may go to a terminal. Apart from the rest of what prints, since that takes long to
+import.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def clean(text: str) -> str:
-    """Without control and direction characters, so that a document cannot write to the terminal's controls."""
+    """Without control and direction characters, so that a document cannot write to the terminal's
+    controls.
+    """
     return _CONTROL.sub("\ufffd", text)
 
 

@@ -23,7 +23,11 @@ def answer(found: Answer) -> str:
     lines = _given(found) if found.text is not None else _refused(found)
     if found.understood:
         lines = f"{understood(found.understood)}\n\n{lines}"
-    return f"{lines}\n\nOnly {found.read} of the {len(found.hits)} passages found were read." if found.partial else lines
+    return (
+        f"{lines}\n\nOnly {found.read} of the {len(found.hits)} passages found were read."
+        if found.partial
+        else lines
+    )
 
 
 def understood(question: str) -> str:
@@ -33,12 +37,19 @@ def understood(question: str) -> str:
 def _given(found: Answer) -> str:
     if found.form != "span":
         return "\n".join(_formed(found))
-    lines = [f"{click.style(clean(found.text or ''), bold=True)}  (confidence {found.confidence:.0%})", ""]
+    lines = [
+        f"{click.style(clean(found.text or ''), bold=True)}  (confidence {found.confidence:.0%})",
+        "",
+    ]
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
     lines += _beside(found)
     told = {other.text for other in (*found.conflicts, *found.parts)}
-    others = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN and other.text not in told]
+    others = [
+        other
+        for other in found.alternatives
+        if other.confidence >= LEAST_SHOWN and other.text not in told
+    ]
     if others:
         lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]
     return "\n".join(lines)
@@ -47,14 +58,26 @@ def _given(found: Answer) -> str:
 def _formed(found: Answer) -> list[str]:
     """The pieces in their form, and the numbered places where they are."""
     sure = f"(confidence {found.confidence:.0%})"
-    lead = {True: "Yes.", False: "No."}.get(found.value.yes) if found.value and found.value.yes is not None else None
+    lead = (
+        {True: "Yes.", False: "No."}.get(found.value.yes)
+        if found.value and found.value.yes is not None
+        else None
+    )
     if found.form == "catalogue":
         head = (
             [f"{click.style(clean(found.text or ''), bold=True)}"]
             if found.text != "\n".join(p.label for p in found.pieces)
             else []
         )
-        return [*head, *(line for n, piece in enumerate(found.pieces, 1) for line in _citation(n, piece.citation)), *_more(found)]
+        return [
+            *head,
+            *(
+                line
+                for n, piece in enumerate(found.pieces, 1)
+                for line in _citation(n, piece.citation)
+            ),
+            *_more(found),
+        ]
     lines = [f"{click.style(lead, bold=True)}  {sure}" if lead else sure, ""]
     for number, piece in enumerate(found.pieces, 1):
         lines += _piece(number, piece, found.form)
@@ -66,13 +89,19 @@ def _piece(number: int, piece: Piece, form: str) -> list[str]:
     """A piece with its number; a heading stands out, a list keeps its lines."""
     if piece.heading:
         return [click.style(clean(piece.text), bold=True)]
-    label = f"{click.style(clean(piece.label), bold=True)}: " if piece.label and form == "comparison" else ""
+    label = (
+        f"{click.style(clean(piece.label), bold=True)}: "
+        if piece.label and form == "comparison"
+        else ""
+    )
     gap = "[…] " if piece.gap and form in ("sentences", "yes_no") else ""
     if form in ("steps", "list"):
         return [f"    {clean(line)}" for line in piece.text.splitlines()[:-1]] + [
             f"    {clean(piece.text.splitlines()[-1])} {click.style(f'[{number}]', dim=True)}"
         ]
-    wrapped = _wrap(f"{gap}{clean(piece.label) + ': ' if label else ''}{clean(piece.text)} [{number}]")
+    wrapped = _wrap(
+        f"{gap}{clean(piece.label) + ': ' if label else ''}{clean(piece.text)} [{number}]"
+    )
     return wrapped
 
 
@@ -96,16 +125,27 @@ def _places(found: Answer) -> list[str]:
 
 
 def _beside(found: Answer) -> list[str]:
-    """What is known beside the words: the typed value where it says more, further parts, and what contradicts the answer."""
+    """What is known beside the words: the typed value where it says more, further parts, and what
+    contradicts the answer.
+    """
     lines = []
     said = in_words(found.value) if found.value else ""
-    if found.value and (found.value.resolved or found.value.yes is not None or found.value.iso not in (None, found.value.text)):
+    if found.value and (
+        found.value.resolved
+        or found.value.yes is not None
+        or found.value.iso not in (None, found.value.text)
+    ):
         lines.append(f"Read as {clean(said)}")
     if found.parts:
         lines.append("Also: " + "; ".join(_alternative(part) for part in found.parts))
     if found.conflicts:
-        sides = [(found.text or "", found.documents), *((side.text, side.documents) for side in found.conflicts)]
-        counts = "; ".join(f"{clean(text)} in {count} document{'' if count == 1 else 's'}" for text, count in sides)
+        sides = [
+            (found.text or "", found.documents),
+            *((side.text, side.documents) for side in found.conflicts),
+        ]
+        counts = "; ".join(
+            f"{clean(text)} in {count} document{'' if count == 1 else 's'}" for text, count in sides
+        )
         lines.append(click.style("The documents disagree: ", bold=True) + counts)
         for side in found.conflicts:
             lines += _citation(side.text, side.citations[0])
@@ -114,16 +154,26 @@ def _beside(found: Answer) -> list[str]:
 
 def why(found: Answer) -> str:
     """The answer's explanation, a line a reason."""
-    return "\n".join(["", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))])
+    return "\n".join(
+        ["", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))]
+    )
 
 
 def _refused(found: Answer) -> str:
     lines = [click.style("not found", bold=True) + f": {clean(found.reason or '')}"]
     near = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN][:3]
     if near:
-        lines += ["", "Nearest:", *(line for n, other in enumerate(near, 1) for line in _citation(n, other.citations[0]))]
+        lines += [
+            "",
+            "Nearest:",
+            *(line for n, other in enumerate(near, 1) for line in _citation(n, other.citations[0])),
+        ]
     elif found.hits:
-        lines += ["", "Nearest:", *(line for number, one in enumerate(found.hits[:3], 1) for line in hit(number, one))]
+        lines += [
+            "",
+            "Nearest:",
+            *(line for number, one in enumerate(found.hits[:3], 1) for line in hit(number, one)),
+        ]
     return "\n".join(lines)
 
 
@@ -136,7 +186,8 @@ def _citation(number: int | str, citation: Citation) -> list[str]:
     after = citation.sentence[citation.end - citation.sentence_start :]
     marked = clean(before) + _mark(clean(citation.quote)) + clean(after)
     return [
-        f"[{clean(str(number))}] {_place(citation.document_id, citation.title, citation.heading, citation.page)}",
+        f"[{clean(str(number))}] "
+        f"{_place(citation.document_id, citation.title, citation.heading, citation.page)}",
         *_wrap(marked),
         *_copies(citation.copies),
     ]
@@ -152,14 +203,18 @@ def _copies(copies: Sequence[Copy]) -> list[str]:
 def hit(number: int, found: Hit) -> list[str]:
     """A passage with where it stands and its scores."""
     passage = found.passage
-    scores = click.style(f"score {found.score:.3f}  dense {found.dense:.3f}  lexical {found.lexical:.2f}", dim=True)
+    scores = click.style(
+        f"score {found.score:.3f}  dense {found.dense:.3f}  lexical {found.lexical:.2f}", dim=True
+    )
     place = _place(passage.document_id, passage.title, passage.heading)
     return [f"[{number}] {place}  {scores}", *_wrap(clean(passage.text))]
 
 
 def _place(document_id: str, title: str, heading: str, page: int | None = None) -> str:
     inner = heading.removeprefix(title).removeprefix(" > ")
-    parts = "".join(f" > {part}" for part in (title, inner) if part) + (f", page {page}" if page else "")
+    parts = "".join(f" > {part}" for part in (title, inner) if part) + (
+        f", page {page}" if page else ""
+    )
     return click.style(flat(document_id), fg="cyan") + clean(parts)
 
 
@@ -172,5 +227,7 @@ def _mark(quote: str) -> str:
 
 def _wrap(text: str) -> list[str]:
     width = max(30, min(shutil.get_terminal_size().columns, 120) - 6)
-    wrapper: Callable[[str], list[str]] = textwrap.TextWrapper(width, break_long_words=True, break_on_hyphens=False).wrap
+    wrapper: Callable[[str], list[str]] = textwrap.TextWrapper(
+        width, break_long_words=True, break_on_hyphens=False
+    ).wrap
     return ["    " + line for line in wrapper(" ".join(text.split()))]

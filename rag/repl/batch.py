@@ -16,13 +16,18 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
-    """0 if every question was answered, 1 if one was not, 2 if one could not be asked. Blank lines are passed over.
+    """0 if every question was answered, 1 if one was not, 2 if one could not be asked. Blank lines
+    are passed over.
 
     Raises RagError for what is wrong with the index or a model.
     """
     worst = 0
     for number, line in enumerate(lines):
-        asked = line.decode("utf-8", "surrogateescape").removeprefix("" if number else _BYTE_ORDER_MARK).strip()
+        asked = (
+            line.decode("utf-8", "surrogateescape")
+            .removeprefix("" if number else _BYTE_ORDER_MARK)
+            .strip()
+        )
         if asked:
             code, said = _one(session, asked, not takes_all(out))
             worst = max(worst, code)
@@ -35,15 +40,23 @@ def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
     try:
         answer = session.ask(asked, session.understand(asked).question)
     except InputError as error:
-        return 2, _wrong(asked, error, escaped) if session.as_json else f"error\t\t{clean(error.message)}"
+        return 2, _wrong(
+            asked, error, escaped
+        ) if session.as_json else f"error\t\t{clean(error.message)}"
     del session.exchanges[:-1]  # of a long input only the last turn is of use
-    said = json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped) if session.as_json else _line(answer)
+    said = (
+        json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped)
+        if session.as_json
+        else _line(answer)
+    )
     return int(answer.text is None), said
 
 
 def _wrong(asked: str, error: InputError, escaped: bool) -> str:
     said = asked.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return json.dumps({"question": said, "error": error.message, "hint": error.hint}, ensure_ascii=escaped)
+    return json.dumps(
+        {"question": said, "error": error.message, "hint": error.hint}, ensure_ascii=escaped
+    )
 
 
 def _line(answer: Answer) -> str:
@@ -51,4 +64,4 @@ def _line(answer: Answer) -> str:
     if answer.text is None:
         return f"not found\t{answer.confidence:.2f}\t{flat(answer.reason or '')}"
     first = answer.citations[0]
-    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{flat(first.document_id)}:{first.start}-{first.end}"
+    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{flat(first.document_id)}:{first.start}-{first.end}"  # noqa: E501

@@ -52,8 +52,12 @@ def _known(name: str) -> Command:
     name = _SHORT.get(name, name)
     if name in COMMANDS:
         return COMMANDS[name]
-    near = difflib.get_close_matches(name, COMMANDS, 1) or [known for known in COMMANDS if name and known.startswith(name)]
-    raise InputError(f"no command /{name}", f"did you mean /{near[0]}?" if near else "see all: /help")
+    near = difflib.get_close_matches(name, COMMANDS, 1) or [
+        known for known in COMMANDS if name and known.startswith(name)
+    ]
+    raise InputError(
+        f"no command /{name}", f"did you mean /{near[0]}?" if near else "see all: /help"
+    )
 
 
 def _ask(desk: Desk, line: str) -> None:
@@ -92,12 +96,22 @@ def _why(desk: Desk, _: str) -> None:
 def _docs(desk: Desk, words: str) -> None:
     wanted = words.casefold().split()
     desk.session.service.store()  # where there is none, that is said
-    found = [d for d in desk.session.service.documents() if all(word in f"{d.id} {d.title}".casefold() for word in wanted)]
+    found = [
+        d
+        for d in desk.session.service.documents()
+        if all(word in f"{d.id} {d.title}".casefold() for word in wanted)
+    ]
     desk.screen.table([(d.id, d.title) for d in found[:SHOWN_DOCUMENTS]], ["", "dim"])
     if len(found) > SHOWN_DOCUMENTS:
-        desk.screen.note(f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows those with the words")
+        desk.screen.note(
+            f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows those with the words"
+        )
     elif not found:
-        desk.screen.note(f"no document has {words}" if words else "the index is empty; /ingest PATH puts documents in")
+        desk.screen.note(
+            f"no document has {words}"
+            if words
+            else "the index is empty; /ingest PATH puts documents in"
+        )
 
 
 def _ingest(desk: Desk, path: str) -> None:
@@ -105,8 +119,18 @@ def _ingest(desk: Desk, path: str) -> None:
         raise InputError("nothing to ingest", "name a file or folder: /ingest PATH")
     with desk.screen.progress() as progress:
         report = desk.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
-    counts = [(len(report.added), "added"), (len(report.updated), "updated"), (len(report.unchanged), "unchanged")]
-    desk.screen.note(", ".join(f"{count:,} {word}" for count, word in [*counts, (len(report.skipped), "skipped")] if count))
+    counts = [
+        (len(report.added), "added"),
+        (len(report.updated), "updated"),
+        (len(report.unchanged), "unchanged"),
+    ]
+    desk.screen.note(
+        ", ".join(
+            f"{count:,} {word}"
+            for count, word in [*counts, (len(report.skipped), "skipped")]
+            if count
+        )
+    )
     for skipped, reason in report.skipped[:5]:
         desk.screen.note(f"skipped {skipped}: {reason}")
     if len(report.skipped) > 5:
@@ -123,7 +147,11 @@ def _delete(desk: Desk, name: str) -> None:
     receipt = desk.session.service.delete(document.id)
     if receipt and not receipt.complete:
         raise StoreError(f"something is left of {document.id}", "run: rag doctor")
-    searched = f"; {receipt.searches} searches for its passages find nothing of it" if receipt and receipt.searches else ""
+    searched = (
+        f"; {receipt.searches} searches for its passages find nothing of it"
+        if receipt and receipt.searches
+        else ""
+    )
     desk.screen.note(f"deleted {document.id}{searched}")
 
 
@@ -133,13 +161,18 @@ def _filter(desk: Desk, text: str) -> None:
     elif text:
         desk.session.filter += parse([text])
     shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in desk.session.filter)
-    desk.screen.note(f"only documents where {shown}; /filter off for all" if shown else "all documents are asked")
+    desk.screen.note(
+        f"only documents where {shown}; /filter off for all" if shown else "all documents are asked"
+    )
 
 
 def _k(desk: Desk, number: str) -> None:
     if number:
         desk.session.read = _number(number, 1, 200, "/k 8")
-    desk.screen.note(f"{desk.session.read or desk.session.service.settings.top_k} passages are read for a question")
+    desk.screen.note(
+        f"{desk.session.read or desk.session.service.settings.top_k} passages are read for a "
+        f"question"
+    )
 
 
 def _json(desk: Desk, _: str) -> None:
@@ -185,9 +218,13 @@ def _help(desk: Desk, name: str) -> None:
     else:
         chosen = list(COMMANDS.values())
         desk.screen.note('Type a question. What follows it may say "it" or "and where?".')
-    desk.screen.table([(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"])
+    desk.screen.table(
+        [(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"]
+    )
     if not name:
-        desk.screen.note("Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a question, Ctrl-D leaves.")
+        desk.screen.note(
+            "Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a question, Ctrl-D leaves."
+        )
 
 
 def _quit(_: Desk, __: str) -> None:
@@ -212,7 +249,9 @@ _ALL = (
     Command("docs", "[WORDS]", "the documents, or those with the words", _docs),
     Command("ingest", "PATH", "put a file or folder into the index", _ingest),
     Command("delete", "DOCUMENT", "take a document out of the index", _delete),
-    Command("filter", "[KEY=VALUE|off]", f"ask only some documents ({' '.join(OPERATORS)})", _filter),
+    Command(
+        "filter", "[KEY=VALUE|off]", f"ask only some documents ({' '.join(OPERATORS)})", _filter
+    ),
     Command("k", "[N]", "how many passages are read for a question", _k),
     Command("json", "", "answers as JSON, or to read again", _json),
     Command("save", "FILE", "the session as Markdown, with its citations", _save),

@@ -1,4 +1,6 @@
-"""What can come next on the line: commands, paths, documents, filters, and in a question the titles of documents."""
+"""What can come next on the line: commands, paths, documents, filters, and in a question the titles
+of documents.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,20 @@ class Suggestion:
 
 
 def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Suggestion]:
-    """For the line as far as the cursor, likeliest first. `documents` is called only where they matter."""
+    """For the line as far as the cursor, likeliest first. `documents` is called only where they
+    matter.
+    """
     line = line.lstrip()
     if not line.startswith("/"):
         yield from _titles(line, documents())
         return
     name, space, rest = line[1:].partition(" ")
     if not space:
-        yield from (Suggestion(f"/{c.name}", len(line), c.help) for c in COMMANDS.values() if c.name.startswith(name))
+        yield from (
+            Suggestion(f"/{c.name}", len(line), c.help)
+            for c in COMMANDS.values()
+            if c.name.startswith(name)
+        )
     elif name in ("ingest", "save"):
         yield from _paths(rest)
     elif name in ("delete", "docs"):
@@ -42,15 +50,25 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
     elif name == "filter":
         yield from _filters(rest, documents())
     elif name == "help":
-        yield from (Suggestion(c.name, len(rest), c.help) for c in COMMANDS.values() if c.name.startswith(rest))
+        yield from (
+            Suggestion(c.name, len(rest), c.help)
+            for c in COMMANDS.values()
+            if c.name.startswith(rest)
+        )
 
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
-    """Titles that go on from the last words, the longest run of words first; a title may be met in its middle."""
+    """Titles that go on from the last words, the longest run of words first; a title may be met in
+    its middle.
+    """
     match = _LAST_WORDS.search(line)
     words = match.group() if match else ""
     while len(words) > 1:
-        found = [d for d in documents if f" {clean(d.title)}".casefold().find(f" {words}".casefold()) >= 0]
+        found = [
+            d
+            for d in documents
+            if f" {clean(d.title)}".casefold().find(f" {words}".casefold()) >= 0
+        ]
         if found:
             yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in found[:MOST])
             return
@@ -60,11 +78,18 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
 def _paths(typed: str) -> Iterator[Suggestion]:
     folder, slash, start = typed.rpartition("/")
     try:
-        entries = sorted(os.scandir(Path(folder + slash).expanduser() if slash else "."), key=lambda entry: entry.name)
+        entries = sorted(
+            os.scandir(Path(folder + slash).expanduser() if slash else "."),
+            key=lambda entry: entry.name,
+        )
     except OSError:
         return
     for entry in entries[:1000]:
-        if entry.name.startswith(start) and (start or not entry.name.startswith(".")) and entry.name.isprintable():
+        if (
+            entry.name.startswith(start)
+            and (start or not entry.name.startswith("."))
+            and entry.name.isprintable()
+        ):
             yield Suggestion(entry.name + ("/" if entry.is_dir() else ""), len(start))
 
 
@@ -79,7 +104,9 @@ def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
     key, equals, value = typed.partition("=")
     if not equals:
         keys = dict.fromkeys([*_OWN_KEYS, *(key for d in documents for key in d.metadata), "off"])
-        yield from (Suggestion(k if k == "off" else f"{k}=", len(typed)) for k in keys if k.startswith(key))
+        yield from (
+            Suggestion(k if k == "off" else f"{k}=", len(typed)) for k in keys if k.startswith(key)
+        )
         return
     values = sorted({_value(d, key) for d in documents} - {""})
     yield from (Suggestion(clean(v), len(value)) for v in values[:1000] if v.startswith(value))

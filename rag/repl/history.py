@@ -12,7 +12,9 @@ MOST = 5000
 
 
 class Past:
-    """`path` None keeps nothing beyond the process. A file that cannot be read or written is done without."""
+    """`path` None keeps nothing beyond the process. A file that cannot be read or written is done
+    without.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -29,7 +31,9 @@ class Past:
         if self._path:
             with suppress(OSError):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                with open(os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "ab") as file:
+                with open(
+                    os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "ab"
+                ) as file:
                     file.write(_escaped(line))
 
     def _read(self) -> list[str]:
@@ -43,14 +47,22 @@ class Past:
         if len(lines) > 2 * MOST:
             with suppress(OSError):
                 partial = self._path.with_suffix(".partial")
-                with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                with open(
+                    os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb"
+                ) as file:
                     file.writelines(map(_escaped, kept))
                 partial.replace(self._path)
         return kept
 
 
 def _escaped(line: str) -> bytes:
-    return line.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
+    return (
+        line.replace("\\", "\\\\")
+        .replace("\r", "\\r")
+        .replace("\n", "\\n")
+        .encode("utf-8", "surrogateescape")
+        + b"\n"
+    )
 
 
 def _unescaped(line: bytes) -> str:
@@ -59,7 +71,9 @@ def _unescaped(line: bytes) -> str:
 
 
 def place(setting: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The file of a `history` setting: "off" is none, "auto" one in the person's state folder, anything else a path."""
+    """The file of a `history` setting: "off" is none, "auto" one in the person's state folder,
+    anything else a path.
+    """
     if setting == "off":
         return None
     if setting != "auto":

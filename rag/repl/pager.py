@@ -12,7 +12,14 @@ from prompt_toolkit.document import Document as Shown
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, ScrollOffsets, Window
+from prompt_toolkit.layout import (
+    BufferControl,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    ScrollOffsets,
+    Window,
+)
 from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.output import Output
 from prompt_toolkit.styles import Style
@@ -50,14 +57,25 @@ class _Mark(Lexer):
         return line
 
 
-def show(document: Document, place: Place, colour: bool = True, input: Input | None = None, output: Output | None = None) -> None:
+def show(
+    document: Document,
+    place: Place,
+    colour: bool = True,
+    input: Input | None = None,
+    output: Output | None = None,
+) -> None:
     """Until it is left. `input` and `output` are the terminal's unless they are given."""
     first = max(0, place.start - MOST_CHARACTERS)
-    text = broken(clean(document.text[first : place.end + MOST_CHARACTERS]), min(shutil.get_terminal_size().columns, WIDEST))
+    text = broken(
+        clean(document.text[first : place.end + MOST_CHARACTERS]),
+        min(shutil.get_terminal_size().columns, WIDEST),
+    )
     start, end = place.start - first, place.end - first
     search = SearchToolbar()
     buffer = Buffer(document=Shown(text, start), read_only=True)
-    control = BufferControl(buffer, lexer=_Mark(start, end), search_buffer_control=search.control, focusable=True)
+    control = BufferControl(
+        buffer, lexer=_Mark(start, end), search_buffer_control=search.control, focusable=True
+    )
     window = Window(control, wrap_lines=True, scroll_offsets=ScrollOffsets(top=6, bottom=6))
     title = f" {clean(document.title)}  {clean(document.id)}"
     header = Window(FormattedTextControl([("class:bar", title)]), height=1, style="class:bar")
@@ -65,11 +83,15 @@ def show(document: Document, place: Place, colour: bool = True, input: Input | N
     span = "bold reverse" if not colour else "bold bg:ansigreen fg:ansiblack"
     style = Style.from_dict({"span": span, "bar": "reverse"})
     layout = Layout(HSplit([header, window, search, footer]), focused_element=window)
-    Application(layout, style=style, key_bindings=_keys(), full_screen=True, input=input, output=output).run()
+    Application(
+        layout, style=style, key_bindings=_keys(), full_screen=True, input=input, output=output
+    ).run()
 
 
 def broken(text: str, width: int) -> str:
-    """Lines no wider than `width` where spaces allow: some spaces become line breaks, and every offset stays what it was."""
+    """Lines no wider than `width` where spaces allow: some spaces become line breaks, and every
+    offset stays what it was.
+    """
     return "\n".join(_line(line, width) for line in text.split("\n"))
 
 

@@ -16,7 +16,8 @@ AROUND = 300
 
 
 def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[list[str]]:
-    """The lines that are typed, until the end of input; where Python has readline, with history and completion.
+    """The lines that are typed, until the end of input; where Python has readline, with history and
+    completion.
 
     Ctrl-C drops the line.
     """
@@ -40,7 +41,11 @@ def show(screen: Screen, document: Document, place: Place) -> None:
     first, last = max(0, place.start - AROUND), min(len(document.text), place.end + AROUND)
     screen.line(f"{document.id}, characters {place.start} to {place.end} of {len(document.text)}:")
     before, after = document.text[first : place.start], document.text[place.end : last]
-    screen.paragraph(f"{'...' if first else ''}{before}", place.quote, f"{after}{'...' if last < len(document.text) else ''}")
+    screen.paragraph(
+        f"{'...' if first else ''}{before}",
+        place.quote,
+        f"{after}{'...' if last < len(document.text) else ''}",
+    )
 
 
 def confirm(question: str) -> bool:

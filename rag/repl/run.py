@@ -53,7 +53,9 @@ def run(options: Options) -> int:
 
 def is_plain(settings: Settings) -> bool:
     """Whether the terminal, or the person, wants words without colours, places and moving parts."""
-    return settings.screen == "plain" or (settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""))
+    return settings.screen == "plain" or (
+        settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
+    )
 
 
 def screen_for(plain: bool) -> Screen:
@@ -71,7 +73,12 @@ def _at_terminal(session: Session) -> None:
     screen = screen_for(plain=False)
     session.working = screen.working
     colour = not screen.console.no_color
-    prompt = Prompt(session.service, Past(place(session.service.settings.history)), partial(foot, session), colour)
+    prompt = Prompt(
+        session.service,
+        Past(place(session.service.settings.history)),
+        partial(foot, session),
+        colour,
+    )
     desk = commands.Desk(session, screen, partial(_page, colour), prompt.confirm)
     with quiet():
         _welcome(screen, session)
@@ -86,7 +93,9 @@ def _at_plain(session: Session) -> None:
     desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
-    converse(desk, plain.read(session.service.documents, Past(place(session.service.settings.history))))
+    converse(
+        desk, plain.read(session.service.documents, Past(place(session.service.settings.history)))
+    )
 
 
 def _page(colour: bool, document: Document, shown: Place) -> None:
@@ -96,7 +105,9 @@ def _page(colour: bool, document: Document, shown: Place) -> None:
 
 
 def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
-    """Do what each line says until they end, or one says so. Of several that were typed at once Ctrl-C drops the rest."""
+    """Do what each line says until they end, or one says so. Of several that were typed at once
+    Ctrl-C drops the rest.
+    """
     for lines in typed:
         try:
             for line in lines:
@@ -111,7 +122,9 @@ def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
 
 
 def _do(desk: commands.Desk, line: str) -> None:
-    """Nothing that goes wrong with it ends the session. KeyboardInterrupt if it was stopped; EOFError for /quit."""
+    """Nothing that goes wrong with it ends the session. KeyboardInterrupt if it was stopped;
+    EOFError for /quit.
+    """
     try:
         commands.handle(desk, line)
     except RagError as error:
@@ -120,7 +133,9 @@ def _do(desk: commands.Desk, line: str) -> None:
         raise
     except Exception as error:
         _log.info("%r went wrong", line, exc_info=True)
-        desk.screen.error(RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl"))
+        desk.screen.error(
+            RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl")
+        )
     if line.strip():
         desk.screen.gap()
 
@@ -137,7 +152,9 @@ def foot(session: Session) -> str:
     )
     reads = f"reads {session.read}" if session.read else ""
     only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
-    return " \u00b7 ".join(part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part)
+    return " \u00b7 ".join(
+        part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part
+    )
 
 
 def _welcome(screen: Screen, session: Session) -> None:

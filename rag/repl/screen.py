@@ -1,7 +1,8 @@
-"""Answers, passages and lists as a person reads them at the prompt: in colour and columns, or in plain words.
+"""Answers, passages and lists as a person reads them at the prompt: in colour and columns, or in
+plain words.
 
-Plain is for terminals that cannot move the cursor and for screen readers: words instead of signs and places, and the span in
-[[brackets]].
+Plain is for terminals that cannot move the cursor and for screen readers: words instead of signs
+and places, and the span in [[brackets]].
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Screen:
     # Answers
 
     def answer(self, found: Answer) -> None:
-        """The answer, its citations, what contradicts it, what else was considered; or why there is none."""
+        """The answer, its citations, what contradicts it, what else was considered; or why there is
+        none.
+        """
         self.gap()
         if found.understood:
             self._aside(f"Understood as: {clean(found.understood)}")
@@ -81,13 +84,25 @@ class Screen:
         self._others([other for other in found.alternatives if other.text not in told])
 
     def _formed(self, found: Answer) -> None:
-        """An answer in another form than the span: its pieces, numbered, and below them where each is."""
-        lead = (("Yes." if found.value.yes else "No.") if found.value and found.value.yes is not None else "") or _counted(found)
+        """An answer in another form than the span: its pieces, numbered, and below them where each
+        is.
+        """
+        lead = (
+            ("Yes." if found.value.yes else "No.")
+            if found.value and found.value.yes is not None
+            else ""
+        ) or _counted(found)
         self._lead(lead, found)
         running = Text()
         for number, piece in enumerate(found.pieces, 1):
             mark = "" if piece.heading or found.form == "catalogue" else f" [{number}]"
-            if piece.heading or found.form in ("steps", "list", "comparison", "overview", "catalogue"):
+            if piece.heading or found.form in (
+                "steps",
+                "list",
+                "comparison",
+                "overview",
+                "catalogue",
+            ):
                 self._piece(piece, found.form, mark)
             else:
                 gap = " [\u2026] " if piece.gap else " " if running else ""
@@ -101,7 +116,11 @@ class Screen:
     def _lead(self, lead: str, found: Answer) -> None:
         """What comes before the pieces, and how sure the answer is."""
         if self.plain:
-            self.line(f"Answer: {lead} Confidence {found.confidence:.0%}." if lead else f"Confidence {found.confidence:.0%}.")
+            self.line(
+                f"Answer: {lead} Confidence {found.confidence:.0%}."
+                if lead
+                else f"Confidence {found.confidence:.0%}."
+            )
             return
         head, tail = Text("  ").append(lead, "bold"), self._sureness(found)
         self.line(head + Text(" " * max(2, self.width - head.cell_len - tail.cell_len)) + tail)
@@ -117,7 +136,10 @@ class Screen:
         lines = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
         for number, line in enumerate(lines, 1):
             deeper = len(line) - len(line.lstrip())
-            self.wrapped(Text(clean(line)).append(mark if number == len(lines) else "", "dim"), indent + 2 + min(deeper, 12))
+            self.wrapped(
+                Text(clean(line)).append(mark if number == len(lines) else "", "dim"),
+                indent + 2 + min(deeper, 12),
+            )
 
     def _sources(self, pieces: Sequence[Piece]) -> None:
         """Where pieces are; neighbours from one place share a line."""
@@ -135,15 +157,24 @@ class Screen:
             if self.plain:
                 self.line(f"Source {mark}: {clean(where.document_id)}, {place}.")
             else:
-                self.wrapped(Text(place, "cyan").append(f"  {clean(where.document_id)}", "dim"), 5, Text(f"  {mark:<3}", "cyan"))
+                self.wrapped(
+                    Text(place, "cyan").append(f"  {clean(where.document_id)}", "dim"),
+                    5,
+                    Text(f"  {mark:<3}", "cyan"),
+                )
 
     def _head(self, found: Answer) -> None:
         text = " ".join(clean(found.text or "").split())
         if self.plain:
             many = f" In {found.documents} documents." if found.documents > 1 else ""
-            self.line(f"Answer: {text}{_typed(found.value)}. Confidence {found.confidence:.0%}.{many}")
+            self.line(
+                f"Answer: {text}{_typed(found.value)}. Confidence {found.confidence:.0%}.{many}"
+            )
             return
-        head, tail = Text("  ").append(text, "bold").append(_typed(found.value), "dim"), self._sureness(found)
+        head, tail = (
+            Text("  ").append(text, "bold").append(_typed(found.value), "dim"),
+            self._sureness(found),
+        )
         room = self.width - head.cell_len - tail.cell_len
         if room >= 2:
             self.line(head + Text(" " * room) + tail)
@@ -153,9 +184,16 @@ class Screen:
 
     def _sureness(self, found: Answer) -> Text:
         full = round(found.confidence * 5)
-        bar = "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
+        bar = (
+            "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
+        )
         many = f"in {found.documents} documents  " if found.documents > 1 else ""
-        return Text().append(many, "dim").append(bar, _colour(found.confidence)).append(f" {found.confidence:.0%}")
+        return (
+            Text()
+            .append(many, "dim")
+            .append(bar, _colour(found.confidence))
+            .append(f" {found.confidence:.0%}")
+        )
 
     def _refused(self, found: Answer) -> None:
         reason = clean(found.reason or "")
@@ -172,25 +210,35 @@ class Screen:
             self._hit(number, hit, scores=False)
 
     def _beside(self, word: str, others: Sequence[Alternative], number: int) -> int:
-        """Answers beside the first, each with its best citation. The number of the last one among the sources."""
+        """Answers beside the first, each with its best citation. The number of the last one among
+        the sources.
+        """
         if not others:
             return number
         self._label(word)
         for other in others[:BESIDE]:
             number += 1
             many = f" in {other.documents} documents" if other.documents > 1 else ""
-            self._citation(number, other.citations[0], f"{clean(other.text)}, {other.confidence:.0%}{many}")
+            self._citation(
+                number, other.citations[0], f"{clean(other.text)}, {other.confidence:.0%}{many}"
+            )
         if len(others) > BESIDE:
             self._aside(f"and {len(others) - BESIDE} more")
         return number
 
     def _others(self, alternatives: Sequence[Alternative]) -> None:
-        shown = [f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives if other.confidence >= LEAST_SHOWN]
+        shown = [
+            f"{clean(other.text)} {other.confidence:.0%}"
+            for other in alternatives
+            if other.confidence >= LEAST_SHOWN
+        ]
         if not shown:
             return
         self.gap()
         self.wrapped(
-            Text("Also considered: " if self.plain else "also ", "dim").append(self._dot.join(shown), "dim"),
+            Text("Also considered: " if self.plain else "also ", "dim").append(
+                self._dot.join(shown), "dim"
+            ),
             0 if self.plain else 2,
         )
 
@@ -200,24 +248,48 @@ class Screen:
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
         at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
         sentence = clean(citation.sentence)
-        self._entry(number, _Where.of(citation), self._marked(sentence[:at], sentence[at:end], sentence[end:]), title=title)
+        self._entry(
+            number,
+            _Where.of(citation),
+            self._marked(sentence[:at], sentence[at:end], sentence[end:]),
+            title=title,
+        )
 
     def _marked(self, before: str, quote: str, after: str) -> Text:
-        return Text(before).append(f"[[{quote}]]" if self.plain else quote, self._span).append(after)
+        return (
+            Text(before).append(f"[[{quote}]]" if self.plain else quote, self._span).append(after)
+        )
 
     def paragraph(self, before: str, quote: str, after: str) -> None:
         """Text with a span in it."""
         self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
 
-    def _entry(self, number: int, where: _Where, body: Text, about: str = "", title: str = "") -> None:
-        """A numbered passage, its place above it; with a `title`, that is above and the place below."""
+    def _entry(
+        self, number: int, where: _Where, body: Text, about: str = "", title: str = ""
+    ) -> None:
+        """A numbered passage, its place above it; with a `title`, that is above and the place
+        below.
+        """
         place, foot = clean(self._into.join(where.parts)) + where.page, clean(where.document_id)
         if self.plain:
-            self.line(f"Source {number}: {f'{title}. ' if title else ''}{foot}, {place}.{f' {about}.' if about else ''}")
+            self.line(
+                f"Source {number}: {f'{title}. ' if title else ''}{foot}, "
+                f"{place}.{f' {about}.' if about else ''}"
+            )
             self.wrapped(body, 2)
             return
-        foot += f", {about}" if about else f"{self._into}{clean(where.parts[-1])}" if title and where.parts else ""
-        self.wrapped(Text(title, "yellow") if title else Text(place, "cyan"), 5, Text(f"  {number}  ", "cyan"))
+        foot += (
+            f", {about}"
+            if about
+            else f"{self._into}{clean(where.parts[-1])}"
+            if title and where.parts
+            else ""
+        )
+        self.wrapped(
+            Text(title, "yellow") if title else Text(place, "cyan"),
+            5,
+            Text(f"  {number}  ", "cyan"),
+        )
         self.wrapped(body, 5)
         self.wrapped(Text(foot, "dim"), 5)
 
@@ -252,7 +324,9 @@ class Screen:
     def working(self, what: str) -> Iterator[None]:
         """Says what is waited for, if it takes long."""
         status = self.console.status(Text(what, "dim"), spinner="dots" if self.signs else "line")
-        begin = threading.Timer(PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start)
+        begin = threading.Timer(
+            PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start
+        )
         begin.daemon = True
         begin.start()
         try:
@@ -265,7 +339,13 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[Callable[[int, int], None]]:
         """A bar that what is yielded moves: (done, of)."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (TextColumn("  "), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self.console, transient=True, disable=self.plain) as bar:
@@ -273,14 +353,18 @@ class Screen:
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
-        """Rows of cells, the columns but the last as wide as their widest cell; in plain, one after the other."""
+        """Rows of cells, the columns but the last as wide as their widest cell; in plain, one after
+        the other.
+        """
         cells = [[Text(clean(cell)) for cell in row] for row in rows]
         if self.plain:
             for row in cells:
                 self.line((", " if len(row) > 2 else ": ").join(cell.plain.strip() for cell in row))
             return
         room = max(12, self.width // 2)
-        widths = [min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)]
+        widths = [
+            min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)
+        ]
         for row in cells:
             self._row(row, widths, styles)
 
@@ -301,7 +385,9 @@ class Screen:
         self.console.print(text, soft_wrap=True)
 
     def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
-        """Broken between words, by the width of characters on the terminal; `lead` stands before the first line."""
+        """Broken between words, by the width of characters on the terminal; `lead` stands before
+        the first line.
+        """
         before = lead or Text(" " * indent)
         for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
             line.rstrip()
@@ -344,7 +430,9 @@ def _typed(value: Value | None) -> str:
     """What the words say, typed, where that says more than they do."""
     from rag.answering.explain import in_words  # here, since it loads what knows dates
 
-    if not value or not (value.resolved or value.yes is not None or value.iso not in (None, value.text)):
+    if not value or not (
+        value.resolved or value.yes is not None or value.iso not in (None, value.text)
+    ):
         return ""
     return f"  = {clean(in_words(value))}"
 

@@ -70,12 +70,18 @@ class Session:
         return understand(question, self._last()) if self.follow else Understood(question.strip())
 
     def ask(self, asked: str, question: str) -> Answer:
-        """The answer to `question`, remembered as what `asked` meant. Raises RagError; then nothing is remembered."""
+        """The answer to `question`, remembered as what `asked` meant. Raises RagError; then nothing
+        is remembered.
+        """
         begun = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
-            answer = self.service.engine().ask(question, self.read, self.filter, preferred=self._preferred(asked, question))
+            answer = self.service.engine().ask(
+                question, self.read, self.filter, preferred=self._preferred(asked, question)
+            )
         self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - begun))
-        self.places = [_place(citation) for citation in cited(answer)] or [_passage(hit) for hit in answer.hits[:NEAREST]]
+        self.places = [_place(citation) for citation in cited(answer)] or [
+            _passage(hit) for hit in answer.hits[:NEAREST]
+        ]
         return answer
 
     def _preferred(self, asked: str, question: str) -> list[str]:
@@ -100,8 +106,14 @@ class Session:
         return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
 
     def _last(self) -> Turn | None:
-        """The last turn that names something: after "and who?" the talk is still of what was asked before."""
-        naming = (exchange.answer for exchange in reversed(self.exchanges) if phrases(exchange.answer.question))
+        """The last turn that names something: after "and who?" the talk is still of what was asked
+        before.
+        """
+        naming = (
+            exchange.answer
+            for exchange in reversed(self.exchanges)
+            if phrases(exchange.answer.question)
+        )
         answer = next(naming, None)
         if answer is None:
             return None
@@ -114,7 +126,10 @@ def cited(answer: Answer) -> list[Citation]:
     if answer.text is None:
         near = [other for other in answer.alternatives if other.confidence >= LEAST_SHOWN]
         return [other.citations[0] for other in near[:NEAREST]]
-    return [*answer.citations, *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.conflicts[:BESIDE]))]
+    return [
+        *answer.citations,
+        *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.conflicts[:BESIDE])),
+    ]
 
 
 def _place(citation: Citation) -> Place:

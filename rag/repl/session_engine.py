@@ -1,4 +1,5 @@
-"""The index and the models behind the prompt: loaded in the background, waited for where they are needed.
+"""The index and the models behind the prompt: loaded in the background, waited for where they are
+needed.
 
 What is heavy is imported when it is used, so that the prompt comes first.
 """
@@ -26,7 +27,9 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """A value that a thread makes. The thread does not keep the process alive. `done` is called in it at its end, well or not."""
+    """A value that a thread makes. The thread does not keep the process alive. `done` is called in
+    it at its end, well or not.
+    """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -74,7 +77,9 @@ class Service:
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, done: Callable[[], object] = lambda: None) -> None:
-        """Begin to load; `done` is called, from another thread, when that has ended, well or not."""
+        """Begin to load; `done` is called, from another thread, when that has ended, well or
+        not.
+        """
         self._models.done = done
         self._models.start()
 
@@ -84,7 +89,9 @@ class Service:
 
     @property
     def known(self) -> int:
-        """How many documents there were when it was last looked; -1: not looked yet, or there is no index."""
+        """How many documents there were when it was last looked; -1: not looked yet, or there is no
+        index.
+        """
         return len(self._listed[1]) if self._listed[0] >= 0 else -1
 
     def _load(self) -> tuple[Embedder, Reader]:
@@ -100,7 +107,9 @@ class Service:
         return embedder, reader
 
     def store(self) -> Store:
-        """The index, opened at first use; one that another process has made since is found. Raises StoreError for none."""
+        """The index, opened at first use; one that another process has made since is found. Raises
+        StoreError for none.
+        """
         from rag import build
 
         with self._opening:
@@ -123,7 +132,9 @@ class Service:
         return self._models.get()[0]
 
     def ingest(self, path: Path, progress: Callable[[int, int], object]) -> Report:
-        """What is under `path` into the index, which is made if it is absent. `progress(done, of)` is called after each file."""
+        """What is under `path` into the index, which is made if it is absent. `progress(done, of)`
+        is called after each file.
+        """
         from rag import build
         from rag.ingestion.ingest import Ingest
 
@@ -134,7 +145,13 @@ class Service:
                 self._store = build.store(self.settings, embedder, create=True)
         seen = iter(range(1, len(files) + 1))
         with build.pool(self.settings) as pool:
-            ingest = Ingest(self._store, embedder, self.settings.passage_tokens, build.stamps(self.settings), pool)
+            ingest = Ingest(
+                self._store,
+                embedder,
+                self.settings.passage_tokens,
+                build.stamps(self.settings),
+                pool,
+            )
             return ingest.run(files, lambda: progress(next(seen), len(files)))
 
     def delete(self, document_id: str) -> Receipt | None:
@@ -174,5 +191,6 @@ class Service:
                 return found[0]
         near = difflib.get_close_matches(name, [document.id for document in documents], 1)
         raise NotFoundError(
-            f"no document {name} in the index", f"did you mean {near[0]}?" if near else "see what there is: /docs"
+            f"no document {name} in the index",
+            f"did you mean {near[0]}?" if near else "see what there is: /docs",
         )

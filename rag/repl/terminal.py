@@ -1,4 +1,6 @@
-"""The prompt on a terminal: editing, history, completion, and a line at the foot that says what is going on."""
+"""The prompt on a terminal: editing, history, completion, and a line at the foot that says what is
+going on.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Prompt:
         self._typing: PromptSession[str] = PromptSession(
             history=_History(past),
             completer=ThreadedCompleter(_Completer(service)),
-            complete_while_typing=Condition(lambda: self._typing.default_buffer.text.startswith("/")),
+            complete_while_typing=Condition(
+                lambda: self._typing.default_buffer.text.startswith("/")
+            ),
             bottom_toolbar=lambda: [("class:bottom-toolbar", f" {foot()}")],
             style=Style.from_dict(_STYLE),
             color_depth=depth,
@@ -54,7 +58,9 @@ class Prompt:
         self._service.start(self._typing.app.invalidate)
 
     def read(self) -> Iterator[list[str]]:
-        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line. Several lines only where they were pasted."""
+        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line. Several lines only where
+        they were pasted.
+        """
         message: StyleAndTextTuples = [("class:prompt", self._sign)]
         while True:
             try:
@@ -72,7 +78,9 @@ class Prompt:
 
 
 def questions(typed: str) -> list[str]:
-    """Pasted lines are each a question if more than one of them ends as one or is a command; otherwise they are one, wrapped."""
+    """Pasted lines are each a question if more than one of them ends as one or is a command;
+    otherwise they are one, wrapped.
+    """
     lines = [line.strip() for line in typed.splitlines() if line.strip()]
     if sum(line.endswith("?") or line.startswith("/") for line in lines) > 1:
         return lines
@@ -81,7 +89,9 @@ def questions(typed: str) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What is typed between two prompts is not shown, and waits for the next one; Ctrl-C still stops what is computed."""
+    """What is typed between two prompts is not shown, and waits for the next one; Ctrl-C still
+    stops what is computed.
+    """
     try:
         import termios
 
@@ -113,7 +123,9 @@ class _Completer(Completer):
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def get_completions(self, document: Line, complete_event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(
+        self, document: Line, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
         from rag.repl.complete import suggest
 
         for found in suggest(document.text_before_cursor, self._service.documents):

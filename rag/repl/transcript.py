@@ -1,4 +1,6 @@
-"""A session as Markdown: each question with its answer, and each citation with its sentence and where it stands."""
+"""A session as Markdown: each question with its answer, and each citation with its sentence and
+where it stands.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None:
-    """Write the session, whole or not at all. Raises InputError if it cannot, or, unless `again`, if a file stands there."""
+    """Write the session, whole or not at all. Raises InputError if it cannot, or, unless `again`,
+    if a file stands there.
+    """
     if not exchanges:
         raise InputError("nothing has been asked yet", "ask a question first")
     if path.exists() and not again:
@@ -25,11 +29,19 @@ def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None
         partial.write_text(markdown(exchanges), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+        raise InputError(
+            f"{path} cannot be written: {error.strerror}", "name another file"
+        ) from error
 
 
 def markdown(exchanges: Sequence[Exchange]) -> str:
-    return "\n".join(["# Questions and answers", "", *(line for exchange in exchanges for line in _exchange(exchange))])
+    return "\n".join(
+        [
+            "# Questions and answers",
+            "",
+            *(line for exchange in exchanges for line in _exchange(exchange)),
+        ]
+    )
 
 
 def _exchange(exchange: Exchange) -> list[str]:
@@ -59,7 +71,11 @@ def _said(answer: Answer) -> list[str]:
 
 
 def _beside(word: str, other: Alternative) -> list[str]:
-    return [f"{word} **{_escaped(other.text)}** ({other.confidence:.0%}):", "", *_citation("1", other.citations[0])]
+    return [
+        f"{word} **{_escaped(other.text)}** ({other.confidence:.0%}):",
+        "",
+        *_citation("1", other.citations[0]),
+    ]
 
 
 def _refused(answer: Answer) -> list[str]:
@@ -72,11 +88,18 @@ def _refused(answer: Answer) -> list[str]:
 def _citation(number: str, citation: Citation) -> list[str]:
     at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
     sentence = citation.sentence
-    before, quote, after = (_escaped(part) for part in (sentence[:at], sentence[at:end], sentence[end:]))
+    before, quote, after = (
+        _escaped(part) for part in (sentence[:at], sentence[at:end], sentence[end:])
+    )
     page = f", page {citation.page}" if citation.page else ""
     place = f"`{clean(citation.document_id)}`, characters {citation.start} to {citation.end}{page}"
     heading = f"{_escaped(citation.heading or citation.title)}: "
-    return [f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`", "", f"   > {before}**{quote}**{after}", ""]
+    return [
+        f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`",
+        "",
+        f"   > {before}**{quote}**{after}",
+        "",
+    ]
 
 
 def _escaped(text: str) -> str:

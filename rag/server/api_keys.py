@@ -1,6 +1,7 @@
 """API keys: made here, shown once, kept as digests, compared in constant time.
 
-A key is `rag_ID_SECRET`. Its secret is 32 random bytes, so a plain SHA-256 of the key cannot be turned back.
+A key is `rag_ID_SECRET`. Its secret is 32 random bytes, so a plain SHA-256 of the key cannot be
+turned back.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`scope` "write" may do all that "read" may. `sha256` is the digest of the whole key; `revoked` a date, or "".
+    """`scope` "write" may do all that "read" may. `sha256` is the digest of the whole key;
+    `revoked` a date, or "".
 
-    `collections` are the ids of those that it may use, or EVERY. `expires`: a moment such as 2027-01-31T12:00:00Z, or "".
+    `collections` are the ids of those that it may use, or EVERY. `expires`: a moment such as
+    2027-01-31T12:00:00Z, or "".
     """
 
     id: str
@@ -62,8 +65,8 @@ class Keys:
         self._keys: tuple[Key, ...] = ()
 
     def all(self) -> tuple[Key, ...]:
-        """All, revoked ones too. Raises StoreError if the file cannot be read, or was there and is gone: it must not be taken
-        for an empty one."""
+        """All, revoked ones too. Raises StoreError if the file cannot be read, or was there and is
+        gone: it must not be taken for an empty one."""
         try:
             status = self._path.stat()
             seen = (status.st_mtime_ns, status.st_ino)
@@ -72,11 +75,14 @@ class Keys:
         except FileNotFoundError as error:
             if self._seen is not None:
                 raise StoreError(
-                    f"API keys in {self._path} are gone", "restore the file; without it anyone may ask who reaches the service"
+                    f"API keys in {self._path} are gone",
+                    "restore the file; without it anyone may ask who reaches the service",
                 ) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
-            raise StoreError(message, "restore the file; without it nobody can be let in") from error
+            raise StoreError(
+                message, "restore the file; without it nobody can be let in"
+            ) from error
         return self._keys
 
     @property
@@ -92,8 +98,12 @@ class Keys:
         valid = key and same and not key.revoked and (not key.expires or _now() < key.expires)
         return key if valid else None
 
-    def add(self, name: str, scope: str, collections: Sequence[str] = EVERY, days: int = 0) -> tuple[Key, str]:
-        """(the key as it is kept, the key itself, which is not kept). `collections`: ids; 0 `days`: it does not expire."""
+    def add(
+        self, name: str, scope: str, collections: Sequence[str] = EVERY, days: int = 0
+    ) -> tuple[Key, str]:
+        """(the key as it is kept, the key itself, which is not kept). `collections`: ids; 0 `days`:
+        it does not expire.
+        """
         if not collections:
             raise InputError(f"key {name} may use no collection", "name one with --collection")
         if scope not in SCOPES:
@@ -114,24 +124,31 @@ class Keys:
             found = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
             if not found:
                 raise NotFoundError(f"no active key {name}", "see which there are: rag keys list")
-            changed = tuple(replace(key, revoked=_now()) if key.id in found else key for key in keys)
+            changed = tuple(
+                replace(key, revoked=_now()) if key.id in found else key for key in keys
+            )
             self._save(changed)
         return [key for key in changed if key.id in found]
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
-        """A new key in place of the active one with this id or name, which is revoked, or holds for some more hours.
+        """A new key in place of the active one with this id or name, which is revoked, or holds for
+        some more hours.
 
         Raises NotFoundError; InputError if several have the name.
         """
         found = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
         if len(found) > 1:
-            raise InputError(f"{len(found)} active keys are called {name}", "name one by its id: rag keys list")
+            raise InputError(
+                f"{len(found)} active keys are called {name}", "name one by its id: rag keys list"
+            )
         if not found:
             raise NotFoundError(f"no active key {name}", "see which there are: rag keys list")
         (old,) = found
         made, token = self.add(old.name, old.scope, old.collections)
         with self._lock():
-            ended = replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
+            ended = (
+                replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
+            )
             self._save([ended if key.id == old.id else key for key in self.all()])
         return made, token
 
@@ -142,9 +159,13 @@ class Keys:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            raise BusyError(f"{self._path} is being changed by another process", "try again") from error
+            raise BusyError(
+                f"{self._path} is being changed by another process", "try again"
+            ) from error
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}", "make its folder writable") from error
+            raise StoreError(
+                f"{self._path} cannot be written: {error.strerror}", "make its folder writable"
+            ) from error
         try:
             yield
         finally:
@@ -153,7 +174,9 @@ class Keys:
     def _save(self, keys: Sequence[Key]) -> None:
         """Whole or not at all, and for the owner's eyes only."""
         partial = self._path.with_suffix(".partial")
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        with open(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
             json.dump({"format": 1, "keys": [asdict(key) for key in keys]}, file, indent=2)
             file.flush()
             os.fsync(file.fileno())

@@ -19,7 +19,17 @@ from rag.server.connections import AcceptErrors
 from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import Bounds, Guard
-from rag.server.routes import check, dify, documents, feedback, mcp, openai, operations, questions, workplace
+from rag.server.routes import (
+    check,
+    dify,
+    documents,
+    feedback,
+    mcp,
+    openai,
+    operations,
+    questions,
+    workplace,
+)
 from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import spans_to
@@ -39,10 +49,11 @@ def create_app(
     on_failure: Callable[[BaseException], object] = _ignore,
     token: str = "",
 ) -> FastAPI:
-    """The service over the settings' index. Index and models are opened when it starts, in a thread of their own.
+    """The service over the settings' index. Index and models are opened when it starts, in a thread
+    of their own.
 
-    `on_failure` is told if they cannot be. `token` is asked for while there are no keys; "": none is. Raises StoreError if
-    uploads cannot be kept in the index's folder.
+    `on_failure` is told if they cannot be. `token` is asked for while there are no keys; "": none
+    is. Raises StoreError if uploads cannot be kept in the index's folder.
     """
     service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
@@ -73,7 +84,17 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
     )
     app.state.service, app.state.collections = service, collections
-    for module in (questions, documents, workplace, operations, check, openai, dify, collection_routes, feedback):
+    for module in (
+        questions,
+        documents,
+        workplace,
+        operations,
+        check,
+        openai,
+        dify,
+        collection_routes,
+        feedback,
+    ):
         app.include_router(module.router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)

@@ -1,4 +1,5 @@
-"""The audit log: who changed documents, collections and keys, and when. Never a word of a document or a question.
+"""The audit log: who changed documents, collections and keys, and when. Never a word of a document
+or a question.
 
 Lines of JSON in `audit.jsonl` of the index, and in the log under `rag.audit`.
 """
@@ -25,7 +26,9 @@ class Audit:
         self._file = JournalFile(folder / NAME, _MOST_BYTES)
 
     def note(self, event: str, **facts: object) -> None:
-        """Durable when this returns. Where it cannot be written, the log says so, and the change stands."""
+        """Durable when this returns. Where it cannot be written, the log says so, and the change
+        stands.
+        """
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
         _log.info(json.dumps(line))
         try:

@@ -18,12 +18,15 @@ _WRITING = ("/v1/documents", "/v1/jobs")
 ASK_SEVERAL = "/v1/collections/ask"
 OPEN = frozenset({"/", "/health", "/ready", "/openapi.json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_FORWARDING = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"})
+_FORWARDING = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"}
+)
 _MOST_CALLERS = 10_000
 
 
 class Access:
-    """The rules of one service. `host` is what it is bound to, `rate` the requests a minute of one key; 0: any number.
+    """The rules of one service. `host` is what it is bound to, `rate` the requests a minute of one
+    key; 0: any number.
 
     `token` is asked for as long as no key was ever made; "": anyone on this machine may ask then.
     """
@@ -36,12 +39,15 @@ class Access:
 
     @property
     def keyless(self) -> bool:
-        """Whether this machine may ask without a key, but for the token: on loopback, as long as no key was ever made."""
+        """Whether this machine may ask without a key, but for the token: on loopback, as long as no
+        key was ever made.
+        """
         return self._host in LOOPBACK and not self._keys.all()
 
     def who(self, method: str, path: str, headers: Mapping[str, str]) -> Key | None:
-        """The key that asks, None where none is needed. Raises ServiceError with 401, 403 or 421; StoreError if keys cannot be
-        read, though not for /health, which says that the process runs."""
+        """The key that asks, None where none is needed. Raises ServiceError with 401, 403 or 421;
+        StoreError if keys cannot be read, though not for /health, which says that the process
+        runs."""
         try:
             keyless = self.keyless
         except StoreError:
@@ -54,27 +60,39 @@ class Access:
         return None if keyless or is_open(method, path) else self._key(headers)
 
     def _check_token(self, method: str, path: str, headers: Mapping[str, str]) -> None:
-        """Behind a proxy that forwards without a word every request looks like this machine's own: hence the token."""
+        """Behind a proxy that forwards without a word every request looks like this machine's own:
+        hence the token.
+        """
         if self._token and not is_open(method, path):
             given = _bearer(headers)
             if not hmac.compare_digest(given.encode(), self._token.encode()):
                 message = "the token is wrong" if given else "this needs the token of this run"
-                hint = "open the address that rag serve printed, or send its token as the header Authorization: Bearer TOKEN"
-                raise ServiceError(401, "unauthorized", message, f"{hint}; keys that last: rag keys add NAME")
+                hint = (
+                    "open the address that rag serve printed, or send its token as the header "
+                    "Authorization: Bearer TOKEN"
+                )
+                raise ServiceError(
+                    401, "unauthorized", message, f"{hint}; keys that last: rag keys add NAME"
+                )
 
     def admit(self, key: Key, method: str, path: str, collection: str = "default") -> None:
         """Raises ServiceError with 403 or 429 where the key may not do this, or not so often.
 
-        `path` is that within the collection with the id `collection`; "" for what is in none. What a key may not use is
-        refused alike, whether or not it is there.
+        `path` is that within the collection with the id `collection`; "" for what is in none. What
+        a key may not use is refused alike, whether or not it is there.
         """
-        if not key.everywhere and not (key.may_use(collection) if collection else _in_none(method, path)):
+        if not key.everywhere and not (
+            key.may_use(collection) if collection else _in_none(method, path)
+        ):
             hint = "ask whoever made the key; which it may use: GET /v1/collections"
             raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
         private = path == "/v1/feedback" and method != "POST"  # what others have asked
         if (changes(method, path) or private) and key.scope != WRITE:
             raise ServiceError(
-                403, "read-only-key", f"key {key.id} may only read", "use one made with: rag keys add NAME --write"
+                403,
+                "read-only-key",
+                f"key {key.id} may only read",
+                "use one made with: rag keys add NAME --write",
             )
         self._rate.take(key.id)
 
@@ -92,7 +110,10 @@ class Access:
         if key is None:
             message = "the API key is wrong or revoked" if token else "this needs an API key"
             raise ServiceError(
-                401, "unauthorized", message, "send the header Authorization: Bearer KEY; make one: rag keys add NAME"
+                401,
+                "unauthorized",
+                message,
+                "send the header Authorization: Bearer KEY; make one: rag keys add NAME",
             )
         return key
 
@@ -109,9 +130,11 @@ def is_open(method: str, path: str) -> bool:
 
 
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
-    """Without keys a page of another site must not ask through the browser: neither across origins nor by a name of its own
-    that leads here (DNS rebinding). A link to the page may be followed."""
-    if any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers):  # a proxy, which asks for others
+    """Without keys a page of another site must not ask through the browser: neither across origins
+    nor by a name of its own that leads here (DNS rebinding). A link to the page may be followed."""
+    if any(
+        name in _FORWARDING or name.startswith("x-forwarded-") for name in headers
+    ):  # a proxy, which asks for others
         hint = "make keys: rag keys add NAME; then a proxy may ask for others"
         raise ServiceError(421, "host", "without keys this service is for this machine alone", hint)
     host = headers.get("host", "localhost")
@@ -121,7 +144,9 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
     origin = headers.get("origin", "")
     foreign = bool(origin) and origin.partition("://")[2] != host
     if foreign or (headers.get("sec-fetch-site") == "cross-site" and not opens_page):
-        raise ServiceError(403, "origin", "pages of other sites may not ask here", "open the service's own page")
+        raise ServiceError(
+            403, "origin", "pages of other sites may not ask here", "open the service's own page"
+        )
 
 
 def _hostname(netloc: str) -> str:
@@ -138,7 +163,9 @@ def changes(method: str, path: str) -> bool:
 
 
 def _in_none(method: str, path: str) -> bool:
-    """What a key of some collections may ask for beside them: which those are, and several of them at once."""
+    """What a key of some collections may ask for beside them: which those are, and several of them
+    at once.
+    """
     return (path == "/v1/collections" and method in ("GET", "HEAD")) or path == ASK_SEVERAL
 
 
@@ -154,7 +181,9 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, units: int = 1) -> None:
-        """Raises ServiceError, with the seconds to wait, if it does not hold so many; those of one request always fit in."""
+        """Raises ServiceError, with the seconds to wait, if it does not hold so many; those of one
+        request always fit in.
+        """
         if not self._per_minute or units <= 0:
             return
         units = min(units, self._per_minute)
@@ -165,16 +194,25 @@ class Rate:
             if len(self._buckets) > _MOST_CALLERS:
                 self._buckets.popitem(last=False)
         if level < units:
-            message = f"this key may have {self._per_minute:,} passages read a minute; a request that reads none counts as one"
+            message = (
+                f"this key may have {self._per_minute:,} passages read a minute; a request "
+                f"that reads none counts as one"
+            )
             raise ServiceError(429, "rate", message, "slow down", self._seconds(units - level))
 
     def headers(self, caller: str) -> dict[str, str]:
-        """`X-RateLimit-Limit` and `-Remaining` in passages, `-Reset` in seconds until all are there again."""
+        """`X-RateLimit-Limit` and `-Remaining` in passages, `-Reset` in seconds until all are there
+        again.
+        """
         if not self._per_minute:
             return {}
         with self._lock:
             level = self._level(caller)
-        left = {"Limit": self._per_minute, "Remaining": int(level), "Reset": self._seconds(self._per_minute - level)}
+        left = {
+            "Limit": self._per_minute,
+            "Remaining": int(level),
+            "Reset": self._seconds(self._per_minute - level),
+        }
         return {f"X-RateLimit-{name}": str(value) for name, value in left.items()}
 
     def _level(self, caller: str) -> float:

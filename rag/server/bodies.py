@@ -30,7 +30,9 @@ class Body:
         self.size += len(piece)
 
     def next(self) -> Message | None:
-        """The body as an application receives it, a piece at a time; None when all of it has been given."""
+        """The body as an application receives it, a piece at a time; None when all of it has been
+        given.
+        """
         if self._sent and self._sent >= self.size:
             return None
         if not self._sent:
@@ -61,12 +63,19 @@ async def receive_body(receive: Receive, given: dict[str, str], limit: int, seco
     except BaseException as error:
         body.close()
         if isinstance(error, TimeoutError):
-            raise ServiceError(408, "slow-body", f"the body did not come within {seconds:g} seconds", "send it faster") from None
+            raise ServiceError(
+                408,
+                "slow-body",
+                f"the body did not come within {seconds:g} seconds",
+                "send it faster",
+            ) from None
         raise
 
 
 def announced(given: dict[str, str], limit: int) -> int:
-    """Bytes that are to come, by the headers; `limit` where they do not say. Raises ServiceError if that is too many."""
+    """Bytes that are to come, by the headers; `limit` where they do not say. Raises ServiceError if
+    that is too many.
+    """
     length = given.get("content-length", str(limit) if "transfer-encoding" in given else "0")
     if not length.isdecimal() or int(length[:20]) > limit:
         raise _too_large(limit)
@@ -74,11 +83,15 @@ def announced(given: dict[str, str], limit: int) -> int:
 
 
 def _too_large(limit: int) -> ServiceError:
-    return ServiceError(413, "too-large", f"the body is larger than {limit:,} bytes", "send less at a time")
+    return ServiceError(
+        413, "too-large", f"the body is larger than {limit:,} bytes", "send less at a time"
+    )
 
 
 class BytesInFlight:
-    """How many bytes of bodies may be under way at a time. What comes when all are taken waits a while, and sends nothing."""
+    """How many bytes of bodies may be under way at a time. What comes when all are taken waits a
+    while, and sends nothing.
+    """
 
     def __init__(self, most: int, seconds: float = 20.0) -> None:
         self._left = most
@@ -105,7 +118,9 @@ class BytesInFlight:
 
 
 class Reservation(AbstractAsyncContextManager["Reservation"]):
-    """Bytes that one request has taken. `release` gives them back before its end, from any thread."""
+    """Bytes that one request has taken. `release` gives them back before its end, from any
+    thread.
+    """
 
     def __init__(self, all: BytesInFlight, size: int) -> None:
         self._all = all
@@ -117,7 +132,12 @@ class Reservation(AbstractAsyncContextManager["Reservation"]):
         self._loop = asyncio.get_running_loop()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._give()
 
     async def _give(self) -> None:

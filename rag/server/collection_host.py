@@ -1,7 +1,8 @@
-"""The collections of a running service: opened when they are asked for, closed when nobody has asked for a while.
+"""The collections of a running service: opened when they are asked for, closed when nobody has
+asked for a while.
 
-They share the models, which one thread computes, the process that reads uploaded files, and the figures for Prometheus,
-which name no collection. Everything else is a collection's own.
+They share the models, which one thread computes, the process that reads uploaded files, and the
+figures for Prometheus, which name no collection. Everything else is a collection's own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _IDLE = 300.0
 """Seconds without a request after which a collection is closed."""
 _MOST_OPEN = 256
 _PATIENCE = 35.0
-"""Seconds that a deletion waits for requests which are being answered: as long as those may take."""
+"""Seconds that a deletion waits for requests which are being answered: as long as those may
+take.
+"""
 
 
 @dataclass(eq=False)
@@ -70,7 +73,9 @@ class CollectionHost:
             return sorted(self._open)
 
     def enter(self, name: str) -> Service:
-        """The collection's service, until `leave` is called for it. Raises NotFoundError, StoreError, ServiceError."""
+        """The collection's service, until `leave` is called for it. Raises NotFoundError,
+        StoreError, ServiceError.
+        """
         one = self._entry(name)
         try:
             with one.opening:
@@ -96,13 +101,20 @@ class CollectionHost:
             self._changed.notify_all()
 
     def _entry(self, name: str) -> _Open:
-        """What is open under the name, if it is still that collection: another process may have changed them."""
+        """What is open under the name, if it is still that collection: another process may have
+        changed them.
+        """
         found = self.registry.named(name)
         with self._changed:
             if self._closing.is_set():
                 raise NotFoundError(f"no collection {name}", "the service is shutting down")
             one = self._open.get(name)
-            if one is not None and not one.closing and one.collection.id != found.id and not one.requests:
+            if (
+                one is not None
+                and not one.closing
+                and one.collection.id != found.id
+                and not one.requests
+            ):
                 _close(self._open.pop(name))  # what had the name before
                 one = None
             if one is not None and (one.closing or one.collection.id != found.id):
@@ -137,7 +149,9 @@ class CollectionHost:
             free = self._changed.wait_for(lambda: one.requests == 0, _PATIENCE)
         try:
             if not free:
-                raise BusyError(f"collection {name} is in use", "try again when its questions are answered")
+                raise BusyError(
+                    f"collection {name} is in use", "try again when its questions are answered"
+                )
             _close(one)
             return change()
         finally:
@@ -156,7 +170,11 @@ class CollectionHost:
     def _resume(self) -> None:
         try:
             self._default.models.opened.result()
-            names = [one.name for one in self.registry.all() if (self.registry.folder(one.name) / "uploads.sqlite").exists()]
+            names = [
+                one.name
+                for one in self.registry.all()
+                if (self.registry.folder(one.name) / "uploads.sqlite").exists()
+            ]
         except Exception:
             return  # said where it is opened
         for name in names:
@@ -168,7 +186,9 @@ class CollectionHost:
                 _log.warning("uploads to collection %s wait: %s", name, error)
 
     def close_idle(self, now: float | None = None) -> None:
-        """Those that nobody has asked for a while, or, of too many, for longest; never one with uploads that wait."""
+        """Those that nobody has asked for a while, or, of too many, for longest; never one with
+        uploads that wait.
+        """
         moment = time.monotonic() if now is None else now
         with self._changed:
             oldest = sorted(self._open.items(), key=lambda item: item[1].used)
@@ -176,9 +196,16 @@ class CollectionHost:
             closed = []
             for number, (name, one) in enumerate(oldest):
                 due = moment - one.used > self._idle or number < spare
-                # one is gone, or has another's name, where another process has deleted or renamed it
-                changed = (there := self.registry.get(name)) is None or there.id != one.collection.id
-                if not one.requests and not one.closing and (changed or (due and not _has_uploads(one))):
+                # one is gone, or has another's name, where another process has deleted or renamed
+                # it
+                changed = (
+                    there := self.registry.get(name)
+                ) is None or there.id != one.collection.id
+                if (
+                    not one.requests
+                    and not one.closing
+                    and (changed or (due and not _has_uploads(one)))
+                ):
                     one.closing = True
                     closed.append((name, one))
         for name, one in closed:

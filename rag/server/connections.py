@@ -1,8 +1,10 @@
-"""Connections that hold nothing up: a time limit on request headers, and a limit on how many there are.
+"""Connections that hold nothing up: a time limit on request headers, and a limit on how many there
+are.
 
-A connection that is between requests, or has not sent its headers yet, is *waiting*. When there are too many connections,
-in all or from one address, the one that has waited longest makes room; only if none waits, the new one is refused. So a
-flood of half-open connections costs those that flood, and a client that asks at once is answered.
+A connection that is between requests, or has not sent its headers yet, is *waiting*. When there are
+too many connections, in all or from one address, the one that has waited longest makes room; only
+if none waits, the new one is refused. So a flood of half-open connections costs those that flood,
+and a client that asks at once is answered.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ _REFUSED = (
 
 @dataclass(slots=True)
 class Connections:
-    """Those of one service. `per_address` does not hold for addresses in `exempt`: this machine's own processes share one."""
+    """Those of one service. `per_address` does not hold for addresses in `exempt`: this machine's
+    own processes share one.
+    """
 
     total: int
     per_address: int
@@ -45,7 +49,11 @@ class Connections:
     def admit(self, one: LimitedProtocol) -> bool:
         """Whether there is room, perhaps after another has been closed."""
         own = self.by_address[one.address]
-        if own >= self.per_address and one.address not in self.exempt and not self._close_oldest(one.address):
+        if (
+            own >= self.per_address
+            and one.address not in self.exempt
+            and not self._close_oldest(one.address)
+        ):
             return False
         if self.by_address.total() >= self.total and not self._close_oldest():
             return False
@@ -129,7 +137,9 @@ class LimitedProtocol(H11Protocol):
 
 
 def most_files() -> int:
-    """File handles that this process may have. The soft limit is raised as far as it may be, up to a few thousand."""
+    """File handles that this process may have. The soft limit is raised as far as it may be, up to
+    a few thousand.
+    """
     try:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     except NameError:
@@ -143,17 +153,24 @@ def most_files() -> int:
     return soft
 
 
-def limits(files: int, most: int, per_address: int, header_seconds: float = 10.0) -> tuple[Connections, int]:
+def limits(
+    files: int, most: int, per_address: int, header_seconds: float = 10.0
+) -> tuple[Connections, int]:
     """(connections, backlog) for so many file handles. `most`: most connections.
 
-    asyncio accepts as many connections at a time as the backlog is long, and only then can any be refused: both must fit.
+    asyncio accepts as many connections at a time as the backlog is long, and only then can any be
+    refused: both must fit.
     """
     backlog = min(_MOST_BACKLOG, max(8, files // 4))
-    return Connections(max(8, min(most, files - _OWN_FILES - backlog)), per_address, header_seconds), backlog
+    return Connections(
+        max(8, min(most, files - _OWN_FILES - backlog)), per_address, header_seconds
+    ), backlog
 
 
 class AcceptErrors:
-    """asyncio's handler of errors: what an overfull machine says for each connection is said once in a while, in a line."""
+    """asyncio's handler of errors: what an overfull machine says for each connection is said once
+    in a while, in a line.
+    """
 
     def __init__(self, every: float = 10.0) -> None:
         self._every = every
@@ -164,4 +181,6 @@ class AcceptErrors:
             loop.default_exception_handler(context)
         elif loop.time() - self._said >= self._every:
             self._said = loop.time()
-            _log.error("connections cannot be accepted: %s", context.get("exception", context["message"]))
+            _log.error(
+                "connections cannot be accepted: %s", context.get("exception", context["message"])
+            )

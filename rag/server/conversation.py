@@ -9,7 +9,9 @@ from rag.english.followups import Turn, Understood, understand
 from rag.english.noun_phrases import phrases
 
 _MOST_TURNS = 8
-"""Turns that are looked at, the newest ones; what was said before them is not referred to any more."""
+"""Turns that are looked at, the newest ones; what was said before them is not referred to
+any more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,13 @@ class Exchanged:
     answer: str | None = None
 
 
-def in_context(question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int) -> Understood:
+def in_context(
+    question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int
+) -> Understood:
     """The question with what it leaves out filled in from the turns before, oldest first.
 
-    `evidence` gives the text that was found for a question; it tells a person's name from a thing's.
-    Turns without text, or of more than `longest` characters, are passed over.
+    `evidence` gives the text that was found for a question; it tells a person's name from a
+    thing's. Turns without text, or of more than `longest` characters, are passed over.
     """
     last: Turn | None = None
     for turn in turns[-_MOST_TURNS:]:

@@ -1,4 +1,6 @@
-"""Pages of other sites that may ask, with a key: cross-origin resource sharing (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
+"""Pages of other sites that may ask, with a key: cross-origin resource sharing
+(https://fetch.spec.whatwg.org/#http-cors-protocol).
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,19 @@ from starlette.responses import Response
 
 from rag.errors import InputError
 
-_EXPOSED = "ETag, Location, Retry-After, X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+_EXPOSED = (
+    "ETag, Location, Retry-After, X-Request-ID, X-RateLimit-Limit, X-RateLimit-Remaining, "
+    "X-RateLimit-Reset"
+)
 
 
 class Cors:
     """The origins that a person has named."""
 
     def __init__(self, origins: str) -> None:
-        """`origins` joined by commas. Raises InputError for what is not an origin; there is no "any"."""
+        """`origins` joined by commas. Raises InputError for what is not an origin; there is no
+        "any".
+        """
         self._origins = {_checked(one.strip()) for one in origins.split(",") if one.strip()}
 
     def allowed(self, origin: str) -> str:
@@ -26,7 +33,9 @@ class Cors:
         """What a browser asks before it sends a key."""
         headers = {
             "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID",
+            "Access-Control-Allow-Headers": (
+                "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID"
+            ),
             "Access-Control-Max-Age": "600",
         }
         return Response(status_code=204, headers=headers)
@@ -34,11 +43,22 @@ class Cors:
 
 def cors_headers(origin: str) -> dict[str, str]:
     """No cookies and no stored credentials: a page sends the key itself."""
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": _EXPOSED,
+        "Vary": "Origin",
+    }
 
 
 def _checked(origin: str) -> str:
     parts = urlsplit(origin)
-    if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.hostname:
-        raise InputError(f"cors_origins: {origin!r} is not an origin", "write RAG_CORS_ORIGINS=https://app.example.org")
+    if (
+        parts.scheme not in ("http", "https")
+        or origin != f"{parts.scheme}://{parts.netloc}"
+        or not parts.hostname
+    ):
+        raise InputError(
+            f"cors_origins: {origin!r} is not an origin",
+            "write RAG_CORS_ORIGINS=https://app.example.org",
+        )
     return origin

@@ -8,8 +8,9 @@ from typing import Any
 
 
 class ClientDisconnect:
-    """That the client is gone: what is to be done then, told by any thread. And who the client is: `caller`, an id of a key
-    or "", and `charge`, which takes from its rate and raises ServiceError."""
+    """That the client is gone: what is to be done then, told by any thread. And who the client is:
+    `caller`, an id of a key or "", and `charge`, which takes from its rate and raises
+    ServiceError."""
 
     def __init__(self) -> None:
         self.caller = ""

@@ -33,7 +33,9 @@ Shape = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
 def shape_of(path: str) -> Shape | None:
-    """What makes (status, body) of a problem for clients of this path; None where it stays as it is."""
+    """What makes (status, body) of a problem for clients of this path; None where it stays as it
+    is.
+    """
     _, path = split(path)
     if path.startswith(OPENAI):
         return openai_error
@@ -69,7 +71,11 @@ def dify_error(problem: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def _message(problem: dict[str, Any]) -> str:
-    return f"{problem['detail']} ({problem['hint']})" if problem.get("hint") else str(problem["detail"])
+    return (
+        f"{problem['detail']} ({problem['hint']})"
+        if problem.get("hint")
+        else str(problem["detail"])
+    )
 
 
 class ErrorShapes:

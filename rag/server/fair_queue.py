@@ -1,4 +1,6 @@
-"""Questions that wait: searches before readings, and callers in turn, by the work that each has been given."""
+"""Questions that wait: searches before readings, and callers in turn, by the work that each has
+been given.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ W = TypeVar("W", bound=Waiting)
 class FairQueue(Generic[W]):
     """Not safe to share between threads: its owner locks.
 
-    Readings are taken from the caller that has been given least work (start-time fair queueing: who comes back after a
-    while begins where the others are, and has saved up nothing).
+    Readings are taken from the caller that has been given least work (start-time fair queueing: who
+    comes back after a while begins where the others are, and has saved up nothing).
     """
 
     def __init__(self) -> None:
@@ -74,9 +76,11 @@ class FairQueue(Generic[W]):
                 _close(lane, caller)
 
     def make_room(self, caller: str, arriving: int, most: int) -> list[W] | None:
-        """The works to refuse so that `arriving` of `caller` fit among at most `most`; None: the caller must be refused.
+        """The works to refuse so that `arriving` of `caller` fit among at most `most`; None: the
+        caller must be refused.
 
-        Room is made by the newest of the caller that has most waiting, as long as that is more than this one would have.
+        Room is made by the newest of the caller that has most waiting, as long as that is more than
+        this one would have.
         """
         dropped: list[W] = []
         while len(self) + arriving > most:
@@ -100,10 +104,16 @@ class FairQueue(Generic[W]):
         return dropped
 
     def ahead(self, caller: str) -> int:
-        """Tokens that will be read before what `caller` adds now: its own, and as many of each other caller at most."""
-        sums = {name: sum(work.cost for work in waiting) for name, waiting in self._readings.items()}
+        """Tokens that will be read before what `caller` adds now: its own, and as many of each
+        other caller at most.
+        """
+        sums = {
+            name: sum(work.cost for work in waiting) for name, waiting in self._readings.items()
+        }
         own = sums.pop(caller, 0)
-        first = max((work.cost for waiting in self._readings.values() for work in waiting), default=0)
+        first = max(
+            (work.cost for waiting in self._readings.values() for work in waiting), default=0
+        )
         return own + sum(min(other, max(own, first)) for other in sums.values())
 
     def tokens(self) -> int:
@@ -134,7 +144,11 @@ class FairQueue(Generic[W]):
             costs[work.key] = work.cost
             taken.append(self._readings[caller].popleft())
             _close(self._readings, caller)
-        self._given = {name: given for name, given in self._given.items() if name in self._readings or given > self._clock}
+        self._given = {
+            name: given
+            for name, given in self._given.items()
+            if name in self._readings or given > self._clock
+        }
         return taken
 
 

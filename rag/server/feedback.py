@@ -1,6 +1,7 @@
 """What people say of answers, and the gold questions for `rag eval` that follow from it.
 
-It is kept in `feedback.jsonl` of the collection's folder, and only because somebody pressed a thumb.
+It is kept in `feedback.jsonl` of the collection's folder, and only because somebody pressed a
+thumb.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ def feedback_file(folder: Path) -> JournalFile:
 
 
 def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Gold questions, one a question, by the last word on it: a right answer with its evidence, a correction of a wrong one,
-    or that the documents do not say. A wrong answer without a correction makes no gold question."""
+    """Gold questions, one a question, by the last word on it: a right answer with its evidence, a
+    correction of a wrong one, or that the documents do not say. A wrong answer without a correction
+    makes no gold question."""
     last = {str(line["question"]): line for line in lines if "question" in line}
     for question, line in last.items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
@@ -48,11 +50,15 @@ def forget(folder: Path, documents: Sequence[str]) -> int:
 
 
 def _documents(line: Mapping[str, Any]) -> list[str]:
-    return [str(one.get("document", "")) for one in line.get("evidence", []) if isinstance(one, dict)]
+    return [
+        str(one.get("document", "")) for one in line.get("evidence", []) if isinstance(one, dict)
+    ]
 
 
 def _evidence(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
-    """A gold question's evidence must hold the answer word for word; where none does, every place of it counts."""
+    """A gold question's evidence must hold the answer word for word; where none does, every place
+    of it counts.
+    """
     found = [one for one in line.get("evidence", []) if one.get("sentence")]
     return {"evidence": found} if any(answer in one["sentence"] for one in found) else {}
 

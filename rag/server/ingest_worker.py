@@ -1,7 +1,8 @@
 """The ingest thread: takes uploads from the queue on disk and puts their documents into the index.
 
-Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that questions go on. The index is
-locked only while what is embedded is put, so that deletions go on too.
+Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that
+questions go on. The index is locked only while what is embedded is put, so that deletions go on
+too.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class LentEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         return self._in_pieces(self._embedder.embed_passages, texts)
 
-    def _in_pieces(self, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
+    def _in_pieces(
+        self, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
+    ) -> Vectors:
         """Between two of which questions have their turn."""
         rows = []
         for start in range(0, len(texts), _PIECE):
@@ -65,7 +68,9 @@ class LentEmbedder:
 
 
 class IngestThread:
-    """`parts` waits for the index to be open: (store, embedder). `pool` may serve several of these."""
+    """`parts` waits for the index to be open: (store, embedder). `pool` may serve several of
+    these.
+    """
 
     def __init__(
         self,
@@ -109,7 +114,9 @@ class IngestThread:
                 self._later(error)
 
     def _next(self, store: Store, embedder: Embedder) -> None:
-        """Do the next file, if there is one. Raises what does not lie in the file: it stays, and is tried again."""
+        """Do the next file, if there is one. Raises what does not lie in the file: it stays, and is
+        tried again.
+        """
         found = self._jobs.next()
         if found is None:
             self._jobs.wait_for_any(5.0)
@@ -121,7 +128,9 @@ class IngestThread:
         self._trouble = ""
 
     def _patiently(self, change: Callable[[], T]) -> T:
-        """However often it takes, until the service stops: what was embedded is not embedded again."""
+        """However often it takes, until the service stops: what was embedded is not embedded
+        again.
+        """
         while True:
             try:
                 return change()
@@ -133,7 +142,11 @@ class IngestThread:
     def _later(self, error: Exception) -> None:
         """Pause, and say why uploads wait, once."""
         if str(error) != self._trouble and not self._closing.is_set():
-            _log.warning("uploads wait, and are tried again: %s", error, exc_info=not isinstance(error, RagError))
+            _log.warning(
+                "uploads wait, and are tried again: %s",
+                error,
+                exc_info=not isinstance(error, RagError),
+            )
         self._trouble = str(error)
         self._closing.wait(_PAUSE)
 
@@ -144,9 +157,16 @@ class IngestThread:
         """
         name = upload[0]
         try:
-            prepared = jobs.prepare(store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data)
+            prepared = jobs.prepare(
+                store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data
+            )
             done = self._patiently(lambda: jobs.put_prepared(store, prepared))
-            return WireFile(name=name, outcome=done.outcome, document_ids=list(done.documents), detail=done.detail)
+            return WireFile(
+                name=name,
+                outcome=done.outcome,
+                document_ids=list(done.documents),
+                detail=done.detail,
+            )
         except InputError as error:
             return WireFile(name=name, outcome="rejected", detail=error.message)
         except (RagError, OSError):
@@ -157,14 +177,21 @@ class IngestThread:
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:
-    """Raises ConflictError if a name is that of a file's document. Archives show theirs only when they are read."""
+    """Raises ConflictError if a name is that of a file's document. Archives show theirs only when
+    they are read.
+    """
     for file in map(file_of, uploads):
         check_free(file.name, file.source, store.document(file.name))
 
 
 def safe_name(name: str) -> str:
-    """The last part of a name that a client gave: it becomes part of a document's id, and never a path. Raises InputError."""
+    """The last part of a name that a client gave: it becomes part of a document's id, and never a
+    path. Raises InputError.
+    """
     last = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
-        raise InputError(f"invalid file name {name[:80]!r}", f"send one of at most {_LONGEST_NAME} printable characters")
+        raise InputError(
+            f"invalid file name {name[:80]!r}",
+            f"send one of at most {_LONGEST_NAME} printable characters",
+        )
     return last

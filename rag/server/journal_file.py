@@ -1,4 +1,6 @@
-"""Files of JSON lines that are only added to: feedback and the audit log. A line is there whole or not at all."""
+"""Files of JSON lines that are only added to: feedback and the audit log. A line is there whole or
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class JournalFile:
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
-                raise StoreError(f"{self._path} cannot be written: {error.strerror}", "make room for it") from error
+                raise StoreError(
+                    f"{self._path} cannot be written: {error.strerror}", "make room for it"
+                ) from error
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Those that are whole, oldest first."""
@@ -56,7 +60,9 @@ class JournalFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be read: {error.strerror}", "make it readable") from error
+            raise StoreError(
+                f"{self._path} cannot be read: {error.strerror}", "make it readable"
+            ) from error
 
     def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> int:
         """Take out the others. How many they were."""
@@ -67,7 +73,11 @@ class JournalFile:
             kept = [line for line in found if wanted(line)]
             if len(kept) < len(found):
                 partial = self._path.with_suffix(".partial")
-                with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                with open(
+                    os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                    "w",
+                    encoding="utf-8",
+                ) as file:
                     file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
                     file.flush()
                     os.fsync(file.fileno())
@@ -87,9 +97,13 @@ class JournalFile:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            raise BusyError(f"{self._path} is being written by another process", "try again") from error
+            raise BusyError(
+                f"{self._path} is being written by another process", "try again"
+            ) from error
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}", "make its folder writable") from error
+            raise StoreError(
+                f"{self._path} cannot be written: {error.strerror}", "make its folder writable"
+            ) from error
         try:
             yield
         finally:

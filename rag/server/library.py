@@ -36,7 +36,9 @@ class ServiceLibrary:
     service: Service
     hangup: ClientDisconnect
 
-    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered:
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered:
         """Raises InputError, StoreError, ServiceError."""
         chosen = options or Options()
         most = self.service.engine.settings.max_question

@@ -20,12 +20,24 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = self._counter("rag_requests", "Requests by route, method and status.", "route", "method", "status")
-        self._seconds = self._histogram("rag_request_seconds", "Seconds a request took, by route.", _SECONDS, "route")
-        self._stages = self._histogram("rag_stage_seconds", "Seconds of a batch's stages.", _SECONDS, "stage")
-        self._batch = self._histogram("rag_batch_questions", "Questions in a batch.", (1, 2, 4, 8, 16, 32, 64))
-        self._answers = self._counter("rag_answers", "Questions answered, and those where the service abstained.", "outcome")
-        self._jobs = self._counter("rag_ingested_files", "Uploaded files by what became of them.", "outcome")
+        self._requests = self._counter(
+            "rag_requests", "Requests by route, method and status.", "route", "method", "status"
+        )
+        self._seconds = self._histogram(
+            "rag_request_seconds", "Seconds a request took, by route.", _SECONDS, "route"
+        )
+        self._stages = self._histogram(
+            "rag_stage_seconds", "Seconds of a batch's stages.", _SECONDS, "stage"
+        )
+        self._batch = self._histogram(
+            "rag_batch_questions", "Questions in a batch.", (1, 2, 4, 8, 16, 32, 64)
+        )
+        self._answers = self._counter(
+            "rag_answers", "Questions answered, and those where the service abstained.", "outcome"
+        )
+        self._jobs = self._counter(
+            "rag_ingested_files", "Uploaded files by what became of them.", "outcome"
+        )
 
     def _counter(self, name: str, help: str, *labels: str) -> Counter:
         return Counter(name, help, labels, registry=self._registry)
@@ -46,7 +58,9 @@ class Metrics:
 
     def answers(self, answers: Sequence[Answer]) -> None:
         """Of one batch, which share their timings."""
-        self.stages({stage: seconds for stage, seconds in answers[0].timings.items() if stage != "retrieve"})
+        self.stages(
+            {stage: seconds for stage, seconds in answers[0].timings.items() if stage != "retrieve"}
+        )
         for answer in answers:
             self._answers.labels("abstained" if answer.text is None else "answered").inc()
 
@@ -55,7 +69,9 @@ class Metrics:
 
     def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
         """Gauges, looked up when they are asked for."""
-        Gauge("rag_queue_depth", "Questions that wait.", registry=self._registry).set_function(depth)
+        Gauge("rag_queue_depth", "Questions that wait.", registry=self._registry).set_function(
+            depth
+        )
         for name in ("documents", "passages", "generation"):
             gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)
             gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
@@ -63,7 +79,12 @@ class Metrics:
     def watch_embedder(self, embedder: Embedder) -> None:
         """How many questions' vectors were known from before."""
         if isinstance(embedder, RememberingEmbedder):
-            gauge = Gauge("rag_query_vectors", "Questions by where their vectors came from.", ["source"], registry=self._registry)
+            gauge = Gauge(
+                "rag_query_vectors",
+                "Questions by where their vectors came from.",
+                ["source"],
+                registry=self._registry,
+            )
             gauge.labels("memory").set_function(lambda: embedder.remembered)
             gauge.labels("model").set_function(lambda: embedder.embedded)
 

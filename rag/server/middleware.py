@@ -1,8 +1,10 @@
-"""What stands before the application: who may ask, how much, how fast and for how long; and what every answer carries.
+"""What stands before the application: who may ask, how much, how fast and for how long; and what
+every answer carries.
 
-One ASGI layer, in this order: request id, host and origin, key and scope, rate, how many run, size and speed of the body, then
-the application, watched for a client that hangs up; at the end security headers, metrics and one line of log. What anyone may
-get without a key takes no place of those who have one, and waits for no body.
+One ASGI layer, in this order: request id, host and origin, key and scope, rate, how many run, size
+and speed of the body, then the application, watched for a client that hangs up; at the end security
+headers, metrics and one line of log. What anyone may get without a key takes no place of those who
+have one, and waits for no body.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
 }
 
 
@@ -70,7 +74,9 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`requests`: most at a time; `body`: bytes of an upload; `seconds`: in which a body must have come."""
+    """`requests`: most at a time; `body`: bytes of an upload; `seconds`: in which a body must have
+    come.
+    """
 
     requests: int
     body: int
@@ -105,7 +111,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         exchange = Exchange(scope["method"], _request_id(scope))
-        scope.setdefault("state", {}).update(request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect())
+        scope.setdefault("state", {}).update(
+            request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
+        )
         sender = _sender(send, exchange, self._access)
         if exchange.method == "HEAD":  # all that GET would say but the body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -121,12 +129,16 @@ class Guard:
             elif error.status in (401, 403, 421):  # who tries keys is to be found
                 exchange.notes["address"] = (scope.get("client") or ("",))[0]
             if not exchange.started:
-                made = problems.response(problems.problem_of(error), exchange.request_id, problems.headers_of(error))
+                made = problems.response(
+                    problems.problem_of(error), exchange.request_id, problems.headers_of(error)
+                )
                 await made(scope, receive, sender)
         finally:
             self._note(scope, exchange)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+    async def _guarded(
+        self, scope: Scope, receive: Receive, send: Send, exchange: Exchange
+    ) -> None:
         method, whole = scope["method"], scope["path"]
         name, path = split(whole)
         key = self._access.who(method, whole, headers(scope))
@@ -153,12 +165,24 @@ class Guard:
                     async with self._entered(name, scope):
                         await _watched(self._app, scope, receive, send, body)
         if changes(method, path) and exchange.status < 400:
-            facts = {"path": whole, "key": exchange.key, "address": (scope.get("client") or ("",))[0]}
-            note = partial(self._audit.note, method, **facts, status=exchange.status, request_id=exchange.request_id)
+            facts = {
+                "path": whole,
+                "key": exchange.key,
+                "address": (scope.get("client") or ("",))[0],
+            }
+            note = partial(
+                self._audit.note,
+                method,
+                **facts,
+                status=exchange.status,
+                request_id=exchange.request_id,
+            )
             await anyio.to_thread.run_sync(note)
 
     async def _id(self, name: str, key: Key) -> str:
-        """The id of the collection that is asked; what a bound key is refused for one that is not there."""
+        """The id of the collection that is asked; what a bound key is refused for one that is not
+        there.
+        """
         if name in ("", DEFAULT_COLLECTION):
             return name
         found = await anyio.to_thread.run_sync(self._collections.registry.get, name)
@@ -166,7 +190,9 @@ class Guard:
 
     @asynccontextmanager
     async def _entered(self, name: str, scope: Scope) -> AsyncIterator[None]:
-        """With the collection's service in the request's state; it stays open until the answer has been sent."""
+        """With the collection's service in the request's state; it stays open until the answer has
+        been sent.
+        """
         if name in ("", DEFAULT_COLLECTION):
             yield
             return
@@ -179,9 +205,13 @@ class Guard:
 
     @contextmanager
     def _place(self, path: str, caller: str) -> Iterator[None]:
-        """One of those that may run at a time; a key takes at most three in four. Raises ServiceError if there is none."""
+        """One of those that may run at a time; a key takes at most three in four. Raises
+        ServiceError if there is none.
+        """
         own = self._running[caller] if caller else 0
-        full = self._running.total() >= self._bounds.requests or own >= max(1, self._bounds.requests * 3 // 4)
+        full = self._running.total() >= self._bounds.requests or own >= max(
+            1, self._bounds.requests * 3 // 4
+        )
         if full and path != "/metrics":
             raise problems.overloaded(1)
         self._running[caller] += 1
@@ -197,18 +227,31 @@ class Guard:
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
         self._metrics.request(route, method, exchange.status, seconds)
-        line = {"request_id": exchange.request_id, "method": method, "route": route, "status": exchange.status}
+        line = {
+            "request_id": exchange.request_id,
+            "method": method,
+            "route": route,
+            "status": exchange.status,
+        }
         line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
         _log.info(json.dumps(line, ensure_ascii=True))
         if self._spans:
-            facts = {"http.request.method": method, "http.route": route, "http.response.status_code": exchange.status}
+            facts = {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": exchange.status,
+            }
             facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
             self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
 
 
 def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
-    """Seconds of the stages of each batch that answered the client; questions of one batch share them."""
-    done = (work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled())
+    """Seconds of the stages of each batch that answered the client; questions of one batch share
+    them.
+    """
+    done = (
+        work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled()
+    )
     answers = [future.result() for future in done if future.exception() is None]
     return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
 
@@ -236,7 +279,10 @@ def _sender(send: Send, exchange: Exchange, access: Access) -> Send:
         if message["type"] == "http.response.start":
             exchange.status, exchange.started = message["status"], True
             more = cors_headers(exchange.origin) if exchange.origin else {}
-            more |= {"X-Request-ID": exchange.request_id, **(access.rate_headers(exchange.key) if exchange.key else {})}
+            more |= {
+                "X-Request-ID": exchange.request_id,
+                **(access.rate_headers(exchange.key) if exchange.key else {}),
+            }
             message["headers"] = _with_headers(message, more)
         elif exchange.method == "HEAD":
             message = {**message, "body": b""}
@@ -246,7 +292,9 @@ def _sender(send: Send, exchange: Exchange, access: Access) -> Send:
     return sending
 
 
-def _with_headers(message: MutableMapping[str, Any], more: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+def _with_headers(
+    message: MutableMapping[str, Any], more: Mapping[str, str]
+) -> list[tuple[bytes, bytes]]:
     own = [(bytes(name).lower(), value) for name, value in message.get("headers", [])]
     names = {name for name, _ in own}
     added = {**_HEADERS, **more}

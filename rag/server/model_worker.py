@@ -1,7 +1,9 @@
-"""The model thread: questions from every connection meet here, and are searched and read in common batches.
+"""The model thread: questions from every connection meet here, and are searched and read in common
+batches.
 
-The models run in this one thread alone, so that tokenizers, which must not be shared, are not, and cores are not fought over.
-Background work, the embedding of documents, gets a turn after each batch.
+The models run in this one thread alone, so that tokenizers, which must not be shared, are not, and
+cores are not fought over. Background work, the embedding of documents, gets a turn after each
+batch.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _QUESTION_TOKENS = 32
 _SEARCHES = 32
 """Most searches between two batches of readings."""
 _BATCH_SECONDS = 1.0
-"""About as long reads a batch: a search or another caller's question waits no longer, unless one question takes longer."""
+"""About as long reads a batch: a search or another caller's question waits no longer, unless one
+question takes longer.
+"""
 T = TypeVar("T")
 
 
@@ -37,8 +41,9 @@ T = TypeVar("T")
 class Work:
     """A question under way. `found` is set before `answer`; with `search` it is all that is wanted.
 
-    `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the tokens that will be read.
-    `begun` is set when a passage has been read. Work of one `caller` waits for that of others in turn.
+    `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the
+    tokens that will be read. `begun` is set when a passage has been read. Work of one `caller`
+    waits for that of others in turn.
     """
 
     asked: Asked
@@ -74,7 +79,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`queue`: most questions that wait; `tokens`: about as many in a batch; `window`: seconds a first one waits for more."""
+    """`queue`: most questions that wait; `tokens`: about as many in a batch; `window`: seconds a
+    first one waits for more.
+    """
 
     queue: int
     tokens: int
@@ -89,7 +96,9 @@ class ModelThread:
     """Takes questions from a bounded queue, a batch at a time."""
 
     def __init__(self, open_engine: Callable[[], Engine], limits: Limits, metrics: Metrics) -> None:
-        """`open_engine` is called in the thread, so that the service answers /health while models load."""
+        """`open_engine` is called in the thread, so that the service answers /health while models
+        load.
+        """
         self._open = open_engine
         self.limits = limits
         self._metrics = metrics
@@ -121,10 +130,13 @@ class ModelThread:
         return len(self._queue)
 
     def submit(self, works: Sequence[Work]) -> None:
-        """All or none, all of one caller. Raises ServiceError if the queue is full or closed, or they cannot be answered before
-        their deadline; InputError if they never fit into it."""
+        """All or none, all of one caller. Raises ServiceError if the queue is full or closed, or
+        they cannot be answered before their deadline; InputError if they never fit into it."""
         if len(works) > self.limits.queue:
-            message = f"{len(works):,} questions at once are more than may wait, which are {self.limits.queue:,}"
+            message = (
+                f"{len(works):,} questions at once are more than may wait, which are "
+                f"{self.limits.queue:,}"
+            )
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
             if self._closing:
@@ -132,7 +144,11 @@ class ModelThread:
             self._check_time(works)
             if len(self._queue) + len(works) > self.limits.queue:
                 self._queue.prune()
-            refused = self._queue.make_room(works[0].caller, len(works), self.limits.queue) if works else []
+            refused = (
+                self._queue.make_room(works[0].caller, len(works), self.limits.queue)
+                if works
+                else []
+            )
             if refused is None:
                 raise problems.overloaded(_wait(self._pace * self._queue.tokens()))
             for work in refused:
@@ -141,7 +157,9 @@ class ModelThread:
             self._changed.notify_all()
 
     def _check_time(self, works: Sequence[Work]) -> None:
-        """Who cannot be answered in time is told so at once, and takes no time of others. Raises ServiceError."""
+        """Who cannot be answered in time is told so at once, and takes no time of others. Raises
+        ServiceError.
+        """
         readings = [work for work in works if not work.search]
         if not readings:
             return
@@ -150,7 +168,11 @@ class ModelThread:
             return
         # who is in haste takes what is read by then
         own = 0 if readings[0].hasty else sum({work.key: work.cost for work in readings}.values())
-        late = time.monotonic() + self._pace * (self._running + ahead + own) - max(work.deadline for work in readings)
+        late = (
+            time.monotonic()
+            + self._pace * (self._running + ahead + own)
+            - max(work.deadline for work in readings)
+        )
         if late > 0:
             raise problems.overloaded(_wait(late))
 
@@ -202,11 +224,18 @@ class ModelThread:
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[Work]:
-        """The readings of a batch, none while searches wait. A batch is so small that who comes now need not wait long."""
+        """The readings of a batch, none while searches wait. A batch is so small that who comes now
+        need not wait long.
+        """
         until = time.monotonic() + self.limits.window
         tokens = self._batch_tokens
         with self._changed:
-            while self._queue and self._queue.tokens() < tokens and not self._closing and not self._queue.has_searches:
+            while (
+                self._queue
+                and self._queue.tokens() < tokens
+                and not self._closing
+                and not self._queue.has_searches
+            ):
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
             return [] if self._queue.has_searches else self._queue.take_readings(tokens)
@@ -249,7 +278,9 @@ class ModelThread:
 
 
 def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
-    """The same question, asked by many at once, is searched and read once; but who is in haste is read for alone."""
+    """The same question, asked by many at once, is searched and read once; but who is in haste is
+    read for alone.
+    """
     begun = time.perf_counter()
     asked = list(dict.fromkeys(work.asked for work in batch))
     found = dict(zip(asked, engine.find_many(asked), strict=True))
@@ -258,17 +289,24 @@ def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
     to_read: dict[tuple[Asked, float | None], list[Work]] = {}
     for work in batch:
         _give(work.found, found[work.asked])
-        if not work.search and (work.answer.running() or work.answer.set_running_or_notify_cancel()):
+        if not work.search and (
+            work.answer.running() or work.answer.set_running_or_notify_cancel()
+        ):
             to_read.setdefault((work.asked, work.deadline if work.hasty else None), []).append(work)
     if to_read:
         groups = list(to_read.values())
-        timely = [replace(works[0].asked, deadline=min(work.deadline for work in works)) for works in groups]
+        timely = [
+            replace(works[0].asked, deadline=min(work.deadline for work in works))
+            for works in groups
+        ]
 
         def seen(row: int) -> None:
             for work in groups[row]:
                 work.begun.set()
 
-        answers = engine.answer_many(timely, [found[works[0].asked] for works in groups], timings, seen)
+        answers = engine.answer_many(
+            timely, [found[works[0].asked] for works in groups], timings, seen
+        )
         metrics.answers(answers)
         for works, answer in zip(groups, answers, strict=True):
             for work in works:

@@ -1,4 +1,5 @@
-"""Requests in OpenAI's shape, understood: which index, which question, which turns before it, which filter.
+"""Requests in OpenAI's shape, understood: which index, which question, which turns before it, which
+filter.
 
 Raises InputError or ServiceError for what cannot be ignored and cannot be done.
 """
@@ -38,7 +39,9 @@ def collection_of_model(model: str) -> str:
     name, _, collection = model.partition(":")
     if name != MODEL:
         message = f"there is no model {model[:100]!r} here"
-        raise ServiceError(404, "model_not_found", message, f"use {MODEL}; GET /v1/models lists all")
+        raise ServiceError(
+            404, "model_not_found", message, f"use {MODEL}; GET /v1/models lists all"
+        )
     return collection or DEFAULT
 
 
@@ -65,7 +68,9 @@ def responses_question(body: ResponsesRequest) -> Asked:
 
 
 def _no_format(kind: str) -> InputError:
-    return InputError(f"answers in the format {kind[:100]!r} are not possible here", "leave the format out")
+    return InputError(
+        f"answers in the format {kind[:100]!r} are not possible here", "leave the format out"
+    )
 
 
 def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
@@ -129,7 +134,11 @@ def _conditions(given: Any, depth: int) -> Iterable[str]:
 
 
 def _condition(key: Any, op: str, value: Any) -> str:
-    if not isinstance(key, str) or not isinstance(value, (str, int, float)) or len(key) + len(str(value)) > 490:
+    if (
+        not isinstance(key, str)
+        or not isinstance(value, (str, int, float))
+        or len(key) + len(str(value)) > 490
+    ):
         raise InputError(
             "a filter needs a key, and a value that is a text or a number",
             "as in type eq, key author",

@@ -1,4 +1,6 @@
-"""What comes in by OpenAI's API. Fields that are not named here are ignored; docs/agents.md lists them."""
+"""What comes in by OpenAI's API. Fields that are not named here are ignored; docs/agents.md lists
+them.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class ChatRequest(Loose):
     stream_options: StreamOptions | None = None
     n: int | None = None
     response_format: Format | None = None
-    rag: RagOptions | None = Field(default=None, description="Filters and the number of passages; rag's own.")
+    rag: RagOptions | None = Field(
+        default=None, description="Filters and the number of passages; rag's own."
+    )
 
 
 class TextFormat(Loose):
@@ -60,7 +64,9 @@ class TextFormat(Loose):
 
 
 class FileSearch(Loose):
-    """A `file_search` tool says which vector store is searched, and how; other tools are ignored."""
+    """A `file_search` tool says which vector store is searched, and how; other tools are
+    ignored.
+    """
 
     type: str = Field(max_length=100)
     vector_store_ids: list[Id] | None = Field(default=None, max_length=100)
@@ -86,7 +92,9 @@ class ResponsesRequest(Loose):
     text: TextFormat | None = None
     tools: list[FileSearch] | None = Field(default=None, max_length=200)
     metadata: dict[str, str] | None = None
-    rag: RagOptions | None = Field(default=None, description="Filters and the number of passages; rag's own.")
+    rag: RagOptions | None = Field(
+        default=None, description="Filters and the number of passages; rag's own."
+    )
 
 
 class Ranking(Loose):
@@ -97,7 +105,9 @@ class Ranking(Loose):
 class VectorSearch(Loose):
     query: Text | list[Text] = Field(examples=["secret talks"])
     max_num_results: int = Field(default=10, ge=1, le=50)
-    filters: dict[str, Any] | None = Field(default=None, examples=[{"type": "eq", "key": "type", "value": "md"}])
+    filters: dict[str, Any] | None = Field(
+        default=None, examples=[{"type": "eq", "key": "type", "value": "md"}]
+    )
     ranking_options: Ranking | None = None
     rewrite_query: bool | None = False
 

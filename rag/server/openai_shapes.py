@@ -1,4 +1,6 @@
-"""Answers in the shapes that OpenAI's clients parse. Indices of annotations count code points of the answer."""
+"""Answers in the shapes that OpenAI's clients parse. Indices of annotations count code points of
+the answer.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered, to whom: `id` is the request's, `base` the service's own address with "/" behind it."""
+    """What was answered, to whom: `id` is the request's, `base` the service's own address with "/"
+    behind it.
+    """
 
     id: str
     model: str
@@ -47,7 +51,9 @@ def completion(reply: Reply) -> Json:
 
 
 def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
-    """Server-sent events, the last one `[DONE]`; annotations come as a delta, where Open WebUI reads them."""
+    """Server-sent events, the last one `[DONE]`; annotations come as a delta, where Open WebUI
+    reads them.
+    """
     head = _completion(reply, "chat.completion.chunk")
     yield _data({**head, "choices": [_choice({"role": "assistant", "content": ""})]})
     for piece in deltas(reply.cited.text):
@@ -61,7 +67,10 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
 
 
 def chat_annotations(reply: Reply) -> list[Json]:
-    return [{"type": "url_citation", "url_citation": _url_citation(mark, reply)} for mark in reply.cited.marks]
+    return [
+        {"type": "url_citation", "url_citation": _url_citation(mark, reply)}
+        for mark in reply.cited.marks
+    ]
 
 
 def _completion(reply: Reply, kind: str) -> Json:
@@ -224,7 +233,9 @@ def _url_citation(mark: Mark, reply: Reply) -> Json:
 
 
 def search_result(hit: Hit, base: str, document: Document | None = None) -> Json:
-    """A passage, with the place in its document among the attributes, of which there are at most 16."""
+    """A passage, with the place in its document among the attributes, of which there are at most
+    16.
+    """
     passage = hit.passage
     place: Json = {
         "start_char_index": passage.start,
@@ -233,7 +244,11 @@ def search_result(hit: Hit, base: str, document: Document | None = None) -> Json
         "title": passage.title,
         "heading": passage.heading,
     }
-    known = {key: value for key, value in (document.metadata if document else {}).items() if key not in place}
+    known = {
+        key: value
+        for key, value in (document.metadata if document else {}).items()
+        if key not in place
+    }
     return {
         "file_id": passage.document_id,
         "filename": filename(passage.document_id),

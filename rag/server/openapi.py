@@ -18,7 +18,7 @@ Offsets count Unicode code points of the document's text (`GET /v1/documents/{id
 JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors are problem details (RFC 9457).
 
 Without API keys the service answers only this machine. With keys send `Authorization: Bearer KEY`; a read-only key may do
-everything but change documents."""
+everything but change documents."""  # noqa: E501
 _EVERYWHERE = {
     400: "It is not HTTP or JSON as it should be.",
     401: "No API key, or a wrong or revoked one.",
@@ -28,7 +28,9 @@ _EVERYWHERE = {
     421: "Without API keys the service answers only this machine.",
     422: "It is not as described here.",
     429: "Too many requests with this key; `Retry-After` says when.",
-    503: "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again.",
+    503: (
+        "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again."
+    ),
 }
 _SOMEWHERE = {
     404: "There is no such thing.",
@@ -37,9 +39,18 @@ _SOMEWHERE = {
     415: "A media type that is not taken here.",
     507: "The disk of the index is full.",
 }
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is as `If-None-Match` says."}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "It is as `If-None-Match` says."}
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "event: done\ndata: {}\n\n"}}}
+    200: {
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": "event: done\ndata: {}\n\n",
+            }
+        }
+    }
 }
 UPLOAD: dict[str, Any] = {
     "requestBody": {
@@ -49,7 +60,13 @@ UPLOAD: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
+                    "properties": {
+                        "file": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "string", "format": "binary"},
+                        }
+                    },
                 },
             },
             "application/json": {"schema": {"$ref": "#/components/schemas/TextDocument"}},
@@ -65,14 +82,19 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _response(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def schema(app: FastAPI) -> dict[str, Any]:
     """FastAPI's own, with problems instead of its error shapes, and the key."""
     from rag.server.schemas import TextDocument
 
-    made = get_openapi(title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS)
+    made = get_openapi(
+        title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS
+    )
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -92,7 +114,9 @@ def schema(app: FastAPI) -> dict[str, Any]:
 
 
 def _reshape(responses: dict[str, Any], path: str) -> None:
-    """Errors as `error_shapes` sends them: OpenAI's clients get no problem details, and 400 for 422."""
+    """Errors as `error_shapes` sends them: OpenAI's clients get no problem details, and 400 for
+    422.
+    """
     model = error_model(path)
     if model is None:
         return
@@ -100,7 +124,9 @@ def _reshape(responses: dict[str, Any], path: str) -> None:
         responses.pop("422")
     for status, answer in responses.items():
         if int(status) >= 400:
-            answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+            answer["content"] = {
+                "application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+            }
 
 
 _TAGS = [

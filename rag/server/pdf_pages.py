@@ -1,10 +1,11 @@
 """Pages of a PDF as pictures, and where on a page some words are.
 
-PDFium is run in a process of its own for each page: a broken file can crash or fill that process and not the service.
+PDFium is run in a process of its own for each page: a broken file can crash or fill that process
+and not the service.
 
     python -m rag.server.pdf_pages FILE PAGE WIDTH      writes a PNG to stdout
     python -m rag.server.pdf_pages FILE PAGE            reads words from stdin, writes their boxes as JSON
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from typing import Any
 from rag.errors import InputError
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as shares of the page's width and height, from its left top corner."""
+"""Left, top, right and bottom as shares of the page's width and height, from its left top
+corner.
+"""
 _SECONDS = 20
 _MEMORY = 2 << 30
 
@@ -32,16 +35,22 @@ def picture(file: Path, page: int, width: int) -> bytes:
 
 
 def boxes(file: Path, page: int, words: str) -> list[Box]:
-    """Where the words are on the page, one box a line; () where the page does not have them. Raises InputError."""
+    """Where the words are on the page, one box a line; () where the page does not have them. Raises
+    InputError.
+    """
     return [tuple(box) for box in json.loads(_run(file, str(page), given=words))]
 
 
 def _run(file: Path, *arguments: str, given: str = "") -> bytes:
     command = [sys.executable, "-m", __name__, str(file), *arguments]
     try:
-        ran = subprocess.run(command, input=given.encode("utf-8", "replace"), capture_output=True, timeout=_SECONDS)
+        ran = subprocess.run(
+            command, input=given.encode("utf-8", "replace"), capture_output=True, timeout=_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"page {arguments[0]} took longer than {_SECONDS} seconds to draw", "look at its text") from error
+        raise InputError(
+            f"page {arguments[0]} took longer than {_SECONDS} seconds to draw", "look at its text"
+        ) from error
     if ran.returncode:
         raise InputError(f"page {arguments[0]} of {file.name} cannot be drawn", "look at its text")
     return ran.stdout
@@ -61,8 +70,13 @@ def _draw(page: Any, width: int) -> bytes:
         scale = 4 * width / page.get_height()
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
     pixels = bytes(bitmap.buffer)
-    length, starts = bitmap.width * bitmap.n_channels, range(0, bitmap.height * bitmap.stride, bitmap.stride)
-    return _png(bitmap.width, bitmap.height, [pixels[at : at + length] for at in starts], bitmap.n_channels)
+    length, starts = (
+        bitmap.width * bitmap.n_channels,
+        range(0, bitmap.height * bitmap.stride, bitmap.stride),
+    )
+    return _png(
+        bitmap.width, bitmap.height, [pixels[at : at + length] for at in starts], bitmap.n_channels
+    )
 
 
 def _png(width: int, height: int, rows: Sequence[bytes], channels: int) -> bytes:
@@ -79,10 +93,16 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _find(page: Any, words: str) -> Iterator[Box]:
-    """The document's text differs from the page's in spaces, line ends and hyphens: letters and digits alone are compared."""
+    """The document's text differs from the page's in spaces, line ends and hyphens: letters and
+    digits alone are compared.
+    """
     with closing(page.get_textpage()) as text:
         count = text.count_chars()
-        characters = [(at, character) for at, character in enumerate(text.get_text_range(0, count)) if character.isalnum()]
+        characters = [
+            (at, character)
+            for at, character in enumerate(text.get_text_range(0, count))
+            if character.isalnum()
+        ]
         wanted = "".join(filter(str.isalnum, words))
         first = "".join(character for _, character in characters).find(wanted) if wanted else -1
         if first < 0:
@@ -99,11 +119,18 @@ def _find(page: Any, words: str) -> Iterator[Box]:
 
 
 def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
-    """Boxes of characters (left, bottom, right, top) joined where one follows the other on a line."""
+    """Boxes of characters (left, bottom, right, top) joined where one follows the other on a
+    line.
+    """
     line: Box | None = None
     for box in placed:
         if line and _same_line(line, box):
-            line = (min(line[0], box[0]), min(line[1], box[1]), max(line[2], box[2]), max(line[3], box[3]))
+            line = (
+                min(line[0], box[0]),
+                min(line[1], box[1]),
+                max(line[2], box[2]),
+                max(line[3], box[3]),
+            )
         else:
             if line:
                 yield line
@@ -123,8 +150,13 @@ def main(arguments: Sequence[str]) -> None:
     _limit_memory()
     file, number, *width = arguments
     words = "" if width else sys.stdin.buffer.read().decode("utf-8", "replace")
-    with closing(pypdfium2.PdfDocument(file)) as document, closing(document[int(number) - 1]) as page:
-        made = _draw(page, int(width[0])) if width else json.dumps(list(_find(page, words))).encode()
+    with (
+        closing(pypdfium2.PdfDocument(file)) as document,
+        closing(document[int(number) - 1]) as page,
+    ):
+        made = (
+            _draw(page, int(width[0])) if width else json.dumps(list(_find(page, words))).encode()
+        )
     sys.stdout.buffer.write(made)
 
 

@@ -1,4 +1,6 @@
-"""Errors on the wire: RFC 9457 problem details, made in one place from every error that can reach it."""
+"""Errors on the wire: RFC 9457 problem details, made in one place from every error that can reach
+it.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +26,27 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(BaseModel):
     """What went wrong, as RFC 9457 has it, with `hint`: what to do next."""
 
-    type: str = Field(description="A URN that names the kind of problem.", examples=["urn:rag:input"])
+    type: str = Field(
+        description="A URN that names the kind of problem.", examples=["urn:rag:input"]
+    )
     title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
     status: int = Field(description="The HTTP status.", examples=[422])
     detail: str = Field(description="What is wrong this time.", examples=["the question is empty"])
     hint: str = Field(default="", description="What to do next.")
-    request_id: str = Field(default="", description="The request's id, as in the header X-Request-ID and in the log.")
+    request_id: str = Field(
+        default="", description="The request's id, as in the header X-Request-ID and in the log."
+    )
     errors: list[dict[str, str]] = Field(default=[], description="Which fields are wrong, and how.")
 
 
 class ServiceError(RagError):
-    """An error that only a service has. `kind` ends the problem's type; `retry_after` is in seconds."""
+    """An error that only a service has. `kind` ends the problem's type; `retry_after` is in
+    seconds.
+    """
 
-    def __init__(self, status: int, kind: str, message: str, hint: str = "", retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, kind: str, message: str, hint: str = "", retry_after: int | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.status = status
         self.kind = kind
@@ -48,7 +58,13 @@ def overloaded(retry_after: int) -> ServiceError:
 
 
 def late() -> ServiceError:
-    return ServiceError(503, "deadline", "there was no answer before the deadline", "raise deadline_ms, or try again", 1)
+    return ServiceError(
+        503,
+        "deadline",
+        "there was no answer before the deadline",
+        "raise deadline_ms, or try again",
+        1,
+    )
 
 
 def closing() -> ServiceError:
@@ -61,22 +77,39 @@ def hung_up() -> ServiceError:
 
 def problem_of(error: Exception) -> Problem:
     if not isinstance(error, RagError):
-        return _problem(500, "unforeseen", "something unforeseen went wrong", "the log has it under this request's id")
+        return _problem(
+            500,
+            "unforeseen",
+            "something unforeseen went wrong",
+            "the log has it under this request's id",
+        )
     if _is_disk_full(error):
-        return _problem(507, "disk-full", "the disk of the index is full", "make room on it; nothing was lost")
+        return _problem(
+            507, "disk-full", "the disk of the index is full", "make room on it; nothing was lost"
+        )
     words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
     kind = error.kind if isinstance(error, ServiceError) else words
-    if isinstance(error, (StoreError, ModelError, BusyError)):  # whoever asks need not know where things lie
-        return _problem(error.status, kind, without_places(error.message), without_places(error.hint))
+    if isinstance(
+        error, (StoreError, ModelError, BusyError)
+    ):  # whoever asks need not know where things lie
+        return _problem(
+            error.status, kind, without_places(error.message), without_places(error.hint)
+        )
     return _problem(error.status, kind, error.message, error.hint)
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    """Whether it, or what it came from, is a full disk: SQLite's, PostgreSQL's or the system's error."""
+    """Whether it, or what it came from, is a full disk: SQLite's, PostgreSQL's or the system's
+    error.
+    """
     cause: BaseException | None = error
     while cause is not None:
         full = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-        if full or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or getattr(cause, "sqlstate", "") == "53100":
+        if (
+            full
+            or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            or getattr(cause, "sqlstate", "") == "53100"
+        ):
             return True
         cause = cause.__cause__
     return False
@@ -89,15 +122,28 @@ def without_places(text: str) -> str:
 
 def headers_of(error: Exception) -> dict[str, str]:
     """How long to wait, and how to name oneself, where that is the trouble."""
-    after = error.retry_after if isinstance(error, ServiceError) else (2 if isinstance(error, BusyError) else None)
+    after = (
+        error.retry_after
+        if isinstance(error, ServiceError)
+        else (2 if isinstance(error, BusyError) else None)
+    )
     headers = {} if after is None else {"Retry-After": str(after)}
     return headers | ({"WWW-Authenticate": "Bearer"} if getattr(error, "status", 0) == 401 else {})
 
 
-def _problem(status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None) -> Problem:
+def _problem(
+    status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None
+) -> Problem:
     known = status in http.HTTPStatus._value2member_map_
     title = http.HTTPStatus(status).phrase if known else "Client Closed Request"
-    return Problem(type=f"urn:rag:{kind}", title=title, status=status, detail=printable(detail), hint=hint, errors=errors or [])
+    return Problem(
+        type=f"urn:rag:{kind}",
+        title=title,
+        status=status,
+        detail=printable(detail),
+        hint=hint,
+        errors=errors or [],
+    )
 
 
 def printable(text: str) -> str:
@@ -105,7 +151,9 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def response(problem: Problem, request_id: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
+def response(
+    problem: Problem, request_id: str = "", headers: dict[str, str] | None = None
+) -> JSONResponse:
     body = problem.model_copy(update={"request_id": request_id}).model_dump()
     return JSONResponse(body, problem.status, headers or {}, MEDIA_TYPE)
 
@@ -130,11 +178,24 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if any(tuple(one["loc"]) == ("body",) for one in error.errors()) and not _says_json(request):
         what = "the body is not said to be JSON"
-        return response(_problem(415, "media-type", what, "send the header Content-Type: application/json"), _id(request))
+        return response(
+            _problem(415, "media-type", what, "send the header Content-Type: application/json"),
+            _id(request),
+        )
     malformed = any(one["type"] == "json_invalid" for one in error.errors())
     wrong = [_fault(one) for one in error.errors()[:20]]
-    first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "the request is not as described"
-    found = _problem(400 if malformed else 422, "malformed" if malformed else "invalid", first, "see /openapi.json", wrong)
+    first = (
+        f"{wrong[0]['field']}: {wrong[0]['message']}"
+        if wrong
+        else "the request is not as described"
+    )
+    found = _problem(
+        400 if malformed else 422,
+        "malformed" if malformed else "invalid",
+        first,
+        "see /openapi.json",
+        wrong,
+    )
     return response(found, _id(request))
 
 
@@ -145,13 +206,18 @@ def media_type(request: Request) -> str:
 
 def _says_json(request: Request) -> bool:
     kind = media_type(request)
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def _fault(one: Any) -> dict[str, str]:
     if one["type"] == "json_invalid":
         why = (one.get("ctx") or {}).get("error", one["msg"])
-        return {"field": "body", "message": printable(f"is not JSON: {why} at character {one['loc'][-1]}")}
+        return {
+            "field": "body",
+            "message": printable(f"is not JSON: {why} at character {one['loc'][-1]}"),
+        }
     return {"field": _place(one["loc"]), "message": printable(str(one["msg"]))}
 
 
@@ -163,5 +229,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     words = {404: "not found", 405: "method not allowed"}
     hint = "see /openapi.json" if error.status_code in words else ""
-    found = _problem(error.status_code, "http", words.get(error.status_code, str(error.detail)), hint)
+    found = _problem(
+        error.status_code, "http", words.get(error.status_code, str(error.detail)), hint
+    )
     return response(found, _id(request), dict(error.headers or {}))

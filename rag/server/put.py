@@ -1,4 +1,6 @@
-"""Documents that a program puts in by an id of its own: read, embedded and committed before the answer."""
+"""Documents that a program puts in by an id of its own: read, embedded and committed before the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,14 @@ _TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
 def put_text(service: Service, document_id: str, given: PutDocument) -> Document:
-    """The document as it is in the index now. Raises InputError for an id or a text that cannot be used, ConflictError for
-    the id of an ingested file, BusyError, StoreError."""
+    """The document as it is in the index now. Raises InputError for an id or a text that cannot be
+    used, ConflictError for the id of an ingested file, BusyError, StoreError."""
     check_id(document_id)
     source = f"{UPLOADED}{document_id}"
     store = service.engine.store
-    check_free(document_id, source, store.document(document_id))  # before the work; and again with the lock
+    check_free(
+        document_id, source, store.document(document_id)
+    )  # before the work; and again with the lock
     (found,) = load_some(document_id, given.text.encode(), service.readers.load_data).documents[:1]
     made = replace(
         found,
@@ -43,9 +47,19 @@ def put_text(service: Service, document_id: str, given: PutDocument) -> Document
 
 
 def check_id(document_id: str) -> None:
-    """Raises InputError unless it is a relative path of printable characters with the suffix of a text."""
+    """Raises InputError unless it is a relative path of printable characters with the suffix of a
+    text.
+    """
     parts = document_id.split("/")
-    usable = document_id.isprintable() and len(document_id) <= _LONGEST_ID and not {"", ".", ".."}.intersection(parts)
+    usable = (
+        document_id.isprintable()
+        and len(document_id) <= _LONGEST_ID
+        and not {"", ".", ".."}.intersection(parts)
+    )
     if not usable or PurePosixPath(document_id).suffix.lower() not in _TEXTS:
         message = f"{document_id[:100]!r} cannot be the id of a text"
-        raise InputError(message, f"use a relative path of at most {_LONGEST_ID} characters that ends in {', '.join(_TEXTS)}")
+        raise InputError(
+            message,
+            f"use a relative path of at most {_LONGEST_ID} characters that ends in "
+            f"{', '.join(_TEXTS)}",
+        )

@@ -32,17 +32,24 @@ _DRAIN_SECONDS = 30
 def check_binding(settings: Settings) -> None:
     """Raises InputError if others could ask and nothing would stop them."""
     if settings.host not in LOOPBACK and not keys_of(settings).any_active:
-        message = f"binding to {settings.host} lets other machines ask and change documents, and there is no API key"
+        message = (
+            f"binding to {settings.host} lets other machines ask and change documents, and "
+            f"there is no API key"
+        )
         raise InputError(message, "make one first: rag keys add NAME, or leave out --host")
 
 
 def run(
-    settings: Settings, json_log: bool, backend: Callable[[Settings], Backend] = open_backend, token: str = ""
+    settings: Settings,
+    json_log: bool,
+    backend: Callable[[Settings], Backend] = open_backend,
+    token: str = "",
 ) -> BaseException | None:
-    """Serve until a signal; what was asked before it is answered. A second signal ends the process at once.
+    """Serve until a signal; what was asked before it is answered. A second signal ends the process
+    at once.
 
-    `token` is asked for while there are no keys, and is part of the address that is printed. Returns what kept the index
-    from being opened.
+    `token` is asked for while there are no keys, and is part of the address that is printed.
+    Returns what kept the index from being opened.
     """
     failures: list[BaseException] = []
 
@@ -59,7 +66,10 @@ def run(
         # after a # it is sent to nobody, stands in no log, and is in no Referer
         scheme = "https" if settings.certfile else "http"
         _say(f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else ""), json_log)
-        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again when all is done; then that is all
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # uvicorn raises them again when all is done; then that is all
             signal.signal(number, lambda *_: None)
         try:
             server.run([listening])
@@ -76,7 +86,9 @@ def _say(address: str, json_log: bool) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Of uvicorn's own, a second signal would skip the closing of the service, and wait for ever for its threads."""
+    """Of uvicorn's own, a second signal would skip the closing of the service, and wait for ever
+    for its threads.
+    """
 
     _told = False
 
@@ -90,7 +102,9 @@ class _Server(uvicorn.Server):
 
 
 def new_token(settings: Settings, no_key: bool) -> str:
-    """The token of this run; "" where keys are asked for, or nothing is. Raises InputError if others could ask then."""
+    """The token of this run; "" where keys are asked for, or nothing is. Raises InputError if
+    others could ask then.
+    """
     check_binding(settings)
     _check_tls(settings)
     return "" if no_key or keys_of(settings).all() else secrets.token_urlsafe(24)
@@ -99,7 +113,10 @@ def new_token(settings: Settings, no_key: bool) -> str:
 def _check_tls(settings: Settings) -> None:
     """Raises InputError if the certificate cannot be used: before anything is loaded."""
     if settings.keyfile and not settings.certfile:
-        raise InputError("there is a --keyfile and no --certfile", "name the certificate too: --certfile cert.pem")
+        raise InputError(
+            "there is a --keyfile and no --certfile",
+            "name the certificate too: --certfile cert.pem",
+        )
     if settings.certfile:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
@@ -107,8 +124,14 @@ def _check_tls(settings: Settings) -> None:
             )
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             named = f"{settings.certfile} {settings.keyfile}".strip()
-            message = f"TLS cannot be served with {named}: {error.strerror if isinstance(error, OSError) else error}"
-            raise InputError(message, "give --certfile a PEM certificate, and --keyfile its key, without a password") from error
+            message = (
+                f"TLS cannot be served with {named}: "
+                f"{error.strerror if isinstance(error, OSError) else error}"
+            )
+            raise InputError(
+                message,
+                "give --certfile a PEM certificate, and --keyfile its key, without a password",
+            ) from error
 
 
 def _no_password() -> str:
@@ -116,7 +139,9 @@ def _no_password() -> str:
 
 
 def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    connections, backlog = limits(most_files(), settings.connections, settings.address_connections, settings.header_seconds)
+    connections, backlog = limits(
+        most_files(), settings.connections, settings.address_connections, settings.header_seconds
+    )
     config = uvicorn.Config(
         app,
         ssl_certfile=settings.certfile or None,
@@ -137,15 +162,21 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
 def bound(settings: Settings) -> socket.socket:
     """Before anything is loaded: a port that is taken is said at once."""
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
         family, kind, protocol, _, address = found[0]
-        listening = socket.socket(family, kind, protocol)  # without its protocol asyncio leaves Nagle on: 40 ms an answer
+        listening = socket.socket(
+            family, kind, protocol
+        )  # without its protocol asyncio leaves Nagle on: 40 ms an answer
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except (OSError, UnicodeError) as error:  # the latter for a host as none can be called
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"cannot serve at {settings.host} port {settings.port}: {reason}"
-        raise InputError(message, "choose another with --port, or --port 0 for any free one") from error
+        raise InputError(
+            message, "choose another with --port, or --port 0 for any free one"
+        ) from error
     return listening
 
 
@@ -155,18 +186,27 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
         message = record.getMessage()
-        line |= json.loads(message) if record.name == "rag.requests" and message.startswith("{") else {"message": message}
+        line |= (
+            json.loads(message)
+            if record.name == "rag.requests" and message.startswith("{")
+            else {"message": message}
+        )
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
 def _time(record: logging.LogRecord) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z"
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        + f".{int(record.msecs):03}Z"
+    )
 
 
 def _log_to_stderr(json_log: bool) -> None:
-    """Requests are logged as JSON in either form; the rest in plain lines, unless asked otherwise."""
+    """Requests are logged as JSON in either form; the rest in plain lines, unless asked
+    otherwise.
+    """
     root = logging.getLogger()
     if json_log:
         for handler in root.handlers:

@@ -19,11 +19,16 @@ class Strict(BaseModel):
 
 
 class Options(Strict):
-    k: int | None = Field(default=None, ge=1, le=100, description="Passages to find; by default as many as are read.")
+    k: int | None = Field(
+        default=None, ge=1, le=100, description="Passages to find; by default as many as are read."
+    )
     filters: list[Line] = Field(
         default=[],
         max_length=20,
-        description="Conditions on documents that must all hold, such as `type=pdf`, `year>=2024`, `document=notes/a.md`.",
+        description=(
+            "Conditions on documents that must all hold, such as `type=pdf`, "
+            "`year>=2024`, `document=notes/a.md`."
+        ),
         examples=[["type=md"]],
     )
     as_typed: bool = Field(default=False, description="The question's spelling is left alone.")
@@ -31,11 +36,16 @@ class Options(Strict):
         default=None,
         ge=1,
         le=600_000,
-        description="Milliseconds after which no more passages are read: the answer is of those read so far; 503 if none was.",
+        description=(
+            "Milliseconds after which no more passages are read: the answer is of those "
+            "read so far; 503 if none was."
+        ),
     )
 
 
-Form = Literal["span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"]
+Form = Literal[
+    "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
+]
 
 
 class Turn(Strict):
@@ -43,16 +53,22 @@ class Turn(Strict):
 
     question: str = Field(min_length=1, max_length=100_000)
     answer: str | None = Field(default=None, max_length=100_000)
-    documents: list[Line] = Field(default=[], max_length=50, description="The ids of the documents that it cites.")
+    documents: list[Line] = Field(
+        default=[], max_length=50, description="The ids of the documents that it cites."
+    )
 
 
 class Ask(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
-    form: Form | None = Field(default=None, description="Form of the answer; by default the one that the question wants.")
+    form: Form | None = Field(
+        default=None, description="Form of the answer; by default the one that the question wants."
+    )
     conversation: list[Turn] = Field(
         default=[],
         max_length=50,
-        description="The turns before, oldest first: what the question leaves out is filled in from them.",
+        description=(
+            "The turns before, oldest first: what the question leaves out is filled in from them."
+        ),
     )
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
@@ -68,9 +84,13 @@ class Search(Options):
 
 
 class Highlight(BaseModel):
-    """The answer's own words in the document: `text[start_char_index:end_char_index]` of the document's text."""
+    """The answer's own words in the document: `text[start_char_index:end_char_index]` of the
+    document's text.
+    """
 
-    text: str = Field(max_length=100_000, examples=["2015"])  # a bound also keeps out halves of surrogate pairs
+    text: str = Field(
+        max_length=100_000, examples=["2015"]
+    )  # a bound also keeps out halves of surrogate pairs
     start_char_index: int = Field(ge=0, examples=[1204])
     end_char_index: int = Field(ge=0, examples=[1208])
 
@@ -81,12 +101,18 @@ class Scores(BaseModel):
     score: float = Field(examples=[0.94])
     dense: float = Field(examples=[0.71])
     lexical: float = Field(examples=[9.3])
-    dense_rank: int | None = Field(default=None, description="Place, from 1, by meaning alone.", examples=[1])
-    lexical_rank: int | None = Field(default=None, description="Place, from 1, by words alone.", examples=[2])
+    dense_rank: int | None = Field(
+        default=None, description="Place, from 1, by meaning alone.", examples=[1]
+    )
+    lexical_rank: int | None = Field(
+        default=None, description="Place, from 1, by words alone.", examples=[2]
+    )
 
 
 class WireCopy(BaseModel):
-    """Another document, or another place of this one, with the same passage; the offsets are those of the highlight's text."""
+    """Another document, or another place of this one, with the same passage; the offsets are those
+    of the highlight's text.
+    """
 
     document_id: str
     title: str
@@ -95,23 +121,33 @@ class WireCopy(BaseModel):
 
 
 class WireCitation(BaseModel):
-    """Where an answer stands. `cited_text` is the sentence, `text[start_char_index:end_char_index]` of the document's text."""
+    """Where an answer stands. `cited_text` is the sentence, `text[start_char_index:end_char_index]`
+    of the document's text.
+    """
 
     index: int = Field(description="Its number, from 1.", examples=[1])
     document_id: str = Field(examples=["seeds/jcpoa.md"])
     title: str = Field(examples=["Joint Comprehensive Plan of Action"])
     uri: str = Field(examples=["/home/me/seeds/jcpoa.md"])
     page: int | None = Field(default=None, description="From 1, where the document has pages.")
-    headings: list[str] = Field(description="From the outermost to the innermost.", examples=[["The deal", "Signing"]])
+    headings: list[str] = Field(
+        description="From the outermost to the innermost.", examples=[["The deal", "Signing"]]
+    )
     cited_text: str = Field(examples=["The JCPOA was signed in 2015."])
     start_char_index: int = Field(examples=[1180])
     end_char_index: int = Field(examples=[1209])
     highlight: Highlight
     start: int = Field(description="Where in the answer the cited part begins.", examples=[0])
     end: int = Field(description="Where it ends.", examples=[4])
-    document_sha256: str = Field(description="Digest of the bytes that the document was read from.", examples=["0" * 64])
-    scores: Scores | None = Field(default=None, description="Of the passage; absent if it is not among the hits.")
-    copies: list[WireCopy] = Field(default=[], description="Where else the index holds the same passage.")
+    document_sha256: str = Field(
+        description="Digest of the bytes that the document was read from.", examples=["0" * 64]
+    )
+    scores: Scores | None = Field(
+        default=None, description="Of the passage; absent if it is not among the hits."
+    )
+    copies: list[WireCopy] = Field(
+        default=[], description="Where else the index holds the same passage."
+    )
 
 
 class WireHit(BaseModel):
@@ -136,9 +172,15 @@ class WirePiece(BaseModel):
 
     text: str = Field(examples=["2015"])
     citation: WireCitation
-    gap: bool = Field(description="Whether words of the document were left out between the piece before and this one.")
+    gap: bool = Field(
+        description="Whether words of the document were left out between the piece before and "
+        "this one."
+    )
     heading: bool = Field(description="Whether it is a heading.")
-    label: str = Field(description="What it is about: a side of a comparison, a section, a document's title; or empty.")
+    label: str = Field(
+        description="What it is about: a side of a comparison, a section, a document's title; or "
+        "empty."
+    )
 
 
 class WireValue(BaseModel):
@@ -157,36 +199,68 @@ class WireValue(BaseModel):
 
 
 class WireAnswer(BaseModel):
-    """`answer` is null if and only if the documents do not say; then `reason` says why, and there are no citations."""
+    """`answer` is null if and only if the documents do not say; then `reason` says why, and there
+    are no citations.
+    """
 
     question: str = Field(examples=[_QUESTION])
-    understood: str | None = Field(default=None, description="The question as it was read, where its spelling was corrected.")
+    understood: str | None = Field(
+        default=None, description="The question as it was read, where its spelling was corrected."
+    )
     answer: str | None = Field(examples=["2015"])
-    asked: str = Field(default="", description="The question as it was typed, where `question` says how it was understood.")
+    asked: str = Field(
+        default="",
+        description="The question as it was typed, where `question` says how it was understood.",
+    )
     note: str = Field(default="", description="What a follow-up left open.")
-    confidence: float = Field(ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88])
+    confidence: float = Field(
+        ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88]
+    )
     reason: str | None = Field(default=None, description="Why nothing is answered.")
     form: str = Field(
-        default="span", description="Form of the answer: span, yes_no, sentences, steps, list, comparison, overview, catalogue."
+        default="span",
+        description=(
+            "Form of the answer: span, yes_no, sentences, steps, list, comparison, "
+            "overview, catalogue."
+        ),
     )
-    pieces: list[WirePiece] = Field(default=[], description="The quotes that the answer is made of, in order.")
+    pieces: list[WirePiece] = Field(
+        default=[], description="The quotes that the answer is made of, in order."
+    )
     more: int = Field(default=0, description="How many further items of a list are not shown.")
     citations: list[WireCitation]
     alternatives: list[WireAlternative] = Field(description="Other answers that were considered.")
-    conflicts: list[WireAlternative] = Field(default=[], description="Answers of other sources that contradict this one.")
-    parts: list[WireAlternative] = Field(default=[], description="Further answers to a question that asks for several.")
-    value: WireValue | None = Field(default=None, description="The answer as a date, number, and so on, where it is one.")
-    documents: int = Field(default=0, description="How many of the documents that were read say so.")
+    conflicts: list[WireAlternative] = Field(
+        default=[], description="Answers of other sources that contradict this one."
+    )
+    parts: list[WireAlternative] = Field(
+        default=[], description="Further answers to a question that asks for several."
+    )
+    value: WireValue | None = Field(
+        default=None, description="The answer as a date, number, and so on, where it is one."
+    )
+    documents: int = Field(
+        default=0, description="How many of the documents that were read say so."
+    )
     explain: list[str] = Field(default=[], description="Why this answer, in plain words.")
     nearest: list[WireHit] = Field(description="The passages that were found, best first.")
     passages_found: int = Field(description="How many passages were found.", examples=[8])
     passages_read: int = Field(
-        description="How many of them, the best, were read; fewer if the deadline came or RAG_EARLY_EXIT was reached.",
+        description=(
+            "How many of them, the best, were read; fewer if the deadline came or "
+            "RAG_EARLY_EXIT was reached."
+        ),
         examples=[8],
     )
-    receipt: dict[str, Any] | None = Field(default=None, description="What the answer was made from.")
-    generation: int = Field(description="The state of the index that all of this comes from.", examples=[61])
-    timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}])
+    receipt: dict[str, Any] | None = Field(
+        default=None, description="What the answer was made from."
+    )
+    generation: int = Field(
+        description="The state of the index that all of this comes from.", examples=[61]
+    )
+    timings_ms: dict[str, float] = Field(
+        examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}]
+    )
 
 
 class WireAnswers(BaseModel):
@@ -195,23 +269,33 @@ class WireAnswers(BaseModel):
 
 class WireHits(BaseModel):
     question: str
-    understood: str | None = Field(default=None, description="The question as searched, where its spelling was corrected.")
+    understood: str | None = Field(
+        default=None, description="The question as searched, where its spelling was corrected."
+    )
     generation: int
     hits: list[WireHit]
 
 
 class Claim(BaseModel):
-    """A citation as an answer brought it; of its fields these are needed, and others are passed over."""
+    """A citation as an answer brought it; of its fields these are needed, and others are passed
+    over.
+    """
 
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
-    cited_text: str = Field(default="", max_length=100_000, description="The sentence, if it is known.")
-    document_sha256: str = Field(default="", max_length=100, description="The document's digest then, if it is known.")
+    cited_text: str = Field(
+        default="", max_length=100_000, description="The sentence, if it is known."
+    )
+    document_sha256: str = Field(
+        default="", max_length=100, description="The document's digest then, if it is known."
+    )
 
     @field_validator("highlight")
     @classmethod
     def _spans_its_text(cls, value: Highlight) -> Highlight:
-        """The place may be counted in bytes by mistake, and is then said to be wrong; not a whole document is compared for it."""
+        """The place may be counted in bytes by mistake, and is then said to be wrong; not a whole
+        document is compared for it.
+        """
         span, characters = value.end_char_index - value.start_char_index, len(value.text)
         if not 0 <= span <= _MOST_BYTES_A_CHARACTER * characters:
             raise PydanticCustomError(
@@ -223,16 +307,22 @@ class Claim(BaseModel):
 
 
 class WireVerdict(BaseModel):
-    """What became of a citation: "ok", "moved" (it stands at other offsets now), "changed" or "missing"."""
+    """What became of a citation: "ok", "moved" (it stands at other offsets now), "changed" or
+    "missing".
+    """
 
     status: str = Field(examples=["ok"])
     document_id: str
     text: str
     start_char_index: int | None = Field(description="Where it stands now; null if nowhere.")
     end_char_index: int | None
-    edited: bool = Field(description="Whether the document's bytes are no longer those that were cited.")
+    edited: bool = Field(
+        description="Whether the document's bytes are no longer those that were cited."
+    )
     detail: str = Field(examples=["stands where it stood"])
-    now: str | None = Field(default=None, description="What came of the sentence, if it has changed.")
+    now: str | None = Field(
+        default=None, description="What came of the sentence, if it has changed."
+    )
 
 
 class WireSection(BaseModel):
@@ -256,29 +346,55 @@ class WireDocumentDetail(WireDocument):
 class WireDocuments(BaseModel):
     documents: list[WireDocument]
     total: int
-    next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
+    next: str | None = Field(
+        description="Give it as `after` for the next page; null on the last one."
+    )
 
 
 class Deleted(BaseModel):
     id: str
     deleted: bool
-    generation: int = Field(description="From this state of the index on the document answers nothing.")
-    complete: bool = Field(description="Whether nothing of it is left in the index, and no search finds it.")
-    receipt: dict[str, Any] = Field(description="What each part of the index held of it before, and holds after.")
+    generation: int = Field(
+        description="From this state of the index on the document answers nothing."
+    )
+    complete: bool = Field(
+        description="Whether nothing of it is left in the index, and no search finds it."
+    )
+    receipt: dict[str, Any] = Field(
+        description="What each part of the index held of it before, and holds after."
+    )
 
 
 class TextDocument(Strict):
     """A document as text."""
 
-    name: str = Field(min_length=1, max_length=200, description="Its name; its suffix says what it is.", examples=["lease.md"])
-    text: str = Field(min_length=1, description="Its text.", examples=["# The lease\n\nThe lease ends in May 2027."])
+    name: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Its name; its suffix says what it is.",
+        examples=["lease.md"],
+    )
+    text: str = Field(
+        min_length=1,
+        description="Its text.",
+        examples=["# The lease\n\nThe lease ends in May 2027."],
+    )
 
 
 class PutDocument(Strict):
     """A document as text, under the id in the path."""
 
-    text: str = Field(min_length=1, description="Its text.", examples=["# Ticket 42\n\nThe lease ends in May 2027."])
-    title: str | None = Field(default=None, min_length=1, max_length=500, description="By default what the text says it is.")
+    text: str = Field(
+        min_length=1,
+        description="Its text.",
+        examples=["# Ticket 42\n\nThe lease ends in May 2027."],
+    )
+    title: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="By default what the text says it is.",
+    )
     metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
         default={}, max_length=50, description="To filter by, beside what the text says of itself."
     )
@@ -290,11 +406,16 @@ class WireFile(BaseModel):
     name: str
     outcome: str = Field(description="added, updated, unchanged or rejected.", examples=["added"])
     document_ids: list[str] = Field(default=[])
-    detail: str = Field(default="", description="Why it was rejected, or which of its parts were skipped or taken out.")
+    detail: str = Field(
+        default="",
+        description="Why it was rejected, or which of its parts were skipped or taken out.",
+    )
 
 
 class Job(BaseModel):
-    """An upload under way. Once it is accepted it survives a crash of the service, which takes it up again."""
+    """An upload under way. Once it is accepted it survives a crash of the service, which takes it
+    up again.
+    """
 
     id: str
     state: str = Field(description="queued, running or done.", examples=["done"])

@@ -26,7 +26,9 @@ def answer(made: Answer, found: Found) -> schemas.WireAnswer:
         alternatives=[_alternative(other, made.hits) for other in made.alternatives],
         conflicts=[_alternative(other, made.hits) for other in made.conflicts],
         parts=[_alternative(other, made.hits) for other in made.parts],
-        value=schemas.WireValue.model_validate(made.value, from_attributes=True) if made.value else None,
+        value=schemas.WireValue.model_validate(made.value, from_attributes=True)
+        if made.value
+        else None,
         documents=made.documents,
         explain=explain(made),
         nearest=[hit(one) for one in made.hits],
@@ -40,7 +42,9 @@ def answer(made: Answer, found: Found) -> schemas.WireAnswer:
 
 def _piece(number: int, piece: Piece, made: Answer) -> schemas.WirePiece:
     citation = _citation(number, piece.citation, made.hits, made.text or "")
-    return schemas.WirePiece(text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label)
+    return schemas.WirePiece(
+        text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label
+    )
 
 
 def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
@@ -52,14 +56,21 @@ def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlterna
     )
 
 
-def _citations(citations: Sequence[Citation], hits: Sequence[Hit], text: str) -> list[schemas.WireCitation]:
+def _citations(
+    citations: Sequence[Citation], hits: Sequence[Hit], text: str
+) -> list[schemas.WireCitation]:
     return [_citation(number, citation, hits, text) for number, citation in enumerate(citations, 1)]
 
 
-def _citation(number: int, citation: Citation, hits: Sequence[Hit], text: str) -> schemas.WireCitation:
+def _citation(
+    number: int, citation: Citation, hits: Sequence[Hit], text: str
+) -> schemas.WireCitation:
     start, end = _part(text, citation.quote)
     holds = (h for h in hits if h.passage.document_id == citation.document_id)
-    source = next((h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end), None)
+    source = next(
+        (h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end),
+        None,
+    )
     return schemas.WireCitation(
         index=number,
         document_id=citation.document_id,
@@ -70,20 +81,29 @@ def _citation(number: int, citation: Citation, hits: Sequence[Hit], text: str) -
         cited_text=citation.sentence,
         start_char_index=citation.sentence_start,
         end_char_index=citation.sentence_end,
-        highlight=schemas.Highlight(text=citation.quote, start_char_index=citation.start, end_char_index=citation.end),
+        highlight=schemas.Highlight(
+            text=citation.quote, start_char_index=citation.start, end_char_index=citation.end
+        ),
         start=start,
         end=end,
         document_sha256=citation.sha256,
         scores=_scores(source) if source else None,
         copies=[
-            schemas.WireCopy(document_id=c.document_id, title=c.title, start_char_index=c.start, end_char_index=c.end)
+            schemas.WireCopy(
+                document_id=c.document_id,
+                title=c.title,
+                start_char_index=c.start,
+                end_char_index=c.end,
+            )
             for c in citation.copies
         ],
     )
 
 
 def _part(text: str, quote: str) -> tuple[int, int]:
-    """Where in the answer the quote is; all of the answer where other words say the same ("2015" for "14 July 2015")."""
+    """Where in the answer the quote is; all of the answer where other words say the same ("2015"
+    for "14 July 2015").
+    """
     at = text.find(quote)
     return (at, at + len(quote)) if at >= 0 else (0, len(text))
 
@@ -111,13 +131,22 @@ def hit(found: Hit) -> schemas.WireHit:
 
 def document(found: Document) -> schemas.WireDocument:
     return schemas.WireDocument(
-        id=found.id, title=found.title, uri=found.source, sha256=found.sha256, metadata=dict(found.metadata)
+        id=found.id,
+        title=found.title,
+        uri=found.source,
+        sha256=found.sha256,
+        metadata=dict(found.metadata),
     )
 
 
 def document_detail(found: Document) -> schemas.WireDocumentDetail:
-    sections = [schemas.WireSection(start=section.start, headings=headings(section.heading)) for section in found.sections]
-    return schemas.WireDocumentDetail(**document(found).model_dump(), characters=len(found.text), sections=sections)
+    sections = [
+        schemas.WireSection(start=section.start, headings=headings(section.heading))
+        for section in found.sections
+    ]
+    return schemas.WireDocumentDetail(
+        **document(found).model_dump(), characters=len(found.text), sections=sections
+    )
 
 
 def verdict(found: Verdict) -> schemas.WireVerdict:

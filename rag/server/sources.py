@@ -1,4 +1,6 @@
-"""What the page shows of a collection: its folders and types with counts, and the documents that a name finds."""
+"""What the page shows of a collection: its folders and types with counts, and the documents that a
+name finds.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One document in a list: nothing of its text. `folder` is the first part of its id, "" where it has only one."""
+    """One document in a list: nothing of its text. `folder` is the first part of its id, "" where
+    it has only one.
+    """
 
     id: str
     title: str
@@ -52,7 +56,11 @@ class Listings:
 def find(sources: Sequence[Source], name: str) -> list[Source]:
     """Those whose title or id has every word of `name`, without regard to case."""
     words = name.casefold().split()
-    return [source for source in sources if all(word in f"{source.title}\n{source.id}".casefold() for word in words)]
+    return [
+        source
+        for source in sources
+        if all(word in f"{source.title}\n{source.id}".casefold() for word in words)
+    ]
 
 
 def _listing(documents: Iterator[Document]) -> Listing:

@@ -1,4 +1,6 @@
-"""What the endpoints share: the model thread, the ingest thread, keys, jobs and metrics of one running service."""
+"""What the endpoints share: the model thread, the ingest thread, keys, jobs and metrics of one
+running service.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ from rag.types import Document
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 _GRACE = 2.0
-"""Seconds in which what is being read at the deadline is read to its end, and the answer composed."""
+"""Seconds in which what is being read at the deadline is read to its end, and the answer
+composed.
+"""
 T = TypeVar("T")
 
 
@@ -66,7 +70,10 @@ def open_backend(settings: Settings) -> Backend:
 
 class Service:
     def __init__(
-        self, settings: Settings, open_backend: Callable[[], Backend], on_failure: Callable[[BaseException], object]
+        self,
+        settings: Settings,
+        open_backend: Callable[[], Backend],
+        on_failure: Callable[[BaseException], object],
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -76,13 +83,20 @@ class Service:
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
-        limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
+        limits = Limits(
+            settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
+        )
         self.models = ModelThread(self._open, limits, self.metrics)
         limits_of_files = FileLimits(
-            settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb, bool(settings.keep_furniture)
+            settings.file_mb * 1_000_000,
+            settings.file_seconds,
+            settings.file_memory_mb,
+            bool(settings.keep_furniture),
         )
         self.readers = Pool(1, limits_of_files)
-        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers)
+        self.ingest = IngestThread(
+            self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers
+        )
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
     def start(self) -> None:
@@ -90,7 +104,9 @@ class Service:
         self.ingest.start()
 
     def close(self) -> None:
-        """Let what has begun be finished: first uploads, which need the models, then questions. Twice is as once."""
+        """Let what has begun be finished: first uploads, which need the models, then questions.
+        Twice is as once.
+        """
         self.ingest.close()
         self.readers.close()
         self.models.close()
@@ -99,7 +115,9 @@ class Service:
         self.jobs.close()
 
     def beside(self, settings: Settings) -> Service:
-        """The service of another index, on the same models. Raises StoreError, and ServiceError while the models load."""
+        """The service of another index, on the same models. Raises StoreError, and ServiceError
+        while the models load.
+        """
         return _Beside(self, settings)
 
     def _open(self) -> Engine:
@@ -130,10 +148,14 @@ class Service:
         """Raises ServiceError while it is loading, and if it cannot be loaded."""
         opened = self.models.opened
         if not opened.done():
-            raise problems.ServiceError(503, "loading", "the models are being loaded", "try again in a moment", 2)
+            raise problems.ServiceError(
+                503, "loading", "the models are being loaded", "try again in a moment", 2
+            )
         if error := opened.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
-            raise problems.ServiceError(503, "failed", f"the index or the models cannot be opened: {error}", hint)
+            raise problems.ServiceError(
+                503, "failed", f"the index or the models cannot be opened: {error}", hint
+            )
         return opened.result()
 
     @property
@@ -143,7 +165,9 @@ class Service:
         return self._embedder.result()
 
     def document(self, document_id: str) -> Document | None:
-        """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one that does."""
+        """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one
+        that does.
+        """
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
     def works(
@@ -162,8 +186,14 @@ class Service:
         k = options.k or (10 if search else self.settings.top_k)
         passages = 0 if search else k * len(questions)
         if passages > self.settings.request_passages:
-            message = f"{len(questions):,} questions of {k} passages are more than {self.settings.request_passages:,} passages"
-            raise InputError(message, "send fewer questions at a time, or a smaller k; or raise RAG_REQUEST_PASSAGES")
+            message = (
+                f"{len(questions):,} questions of {k} passages are more than "
+                f"{self.settings.request_passages:,} passages"
+            )
+            raise InputError(
+                message,
+                "send fewer questions at a time, or a smaller k; or raise RAG_REQUEST_PASSAGES",
+            )
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
         checked = [check_question(question, most) for question in questions]
@@ -171,7 +201,9 @@ class Service:
         asked = [Asked(question, k, filter, **how) for question in checked]
         hasty = options.deadline_ms is not None
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
-        made = [Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked]
+        made = [
+            Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked
+        ]
         self.models.submit(made)
         hangup.works += made
         for work in made:
@@ -184,7 +216,12 @@ class _Beside(Service):
 
     def __init__(self, default: Service, settings: Settings) -> None:
         self.settings = settings
-        self.metrics, self.keys, self.models, self.readers = default.metrics, default.keys, default.models, default.readers
+        self.metrics, self.keys, self.models, self.readers = (
+            default.metrics,
+            default.keys,
+            default.models,
+            default.readers,
+        )
         self._embedder = Future()
         self._embedder.set_result(alone(default.embedder))
         self._engine = build.engine_beside(settings, default.engine, self.embedder)
@@ -193,7 +230,9 @@ class _Beside(Service):
         except BaseException:
             self._engine.store.close()
             raise
-        self.ingest = IngestThread(self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers)
+        self.ingest = IngestThread(
+            self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers
+        )
 
     def start(self) -> None:
         self.ingest.start()
@@ -216,12 +255,19 @@ class _Beside(Service):
 
 
 def alone(embedder: Embedder) -> Embedder:
-    """The same model without the memory of what others asked: how fast an answer comes would say so."""
-    return RememberingEmbedder(embedder.inner) if isinstance(embedder, RememberingEmbedder) else embedder
+    """The same model without the memory of what others asked: how fast an answer comes would say
+    so.
+    """
+    return (
+        RememberingEmbedder(embedder.inner)
+        if isinstance(embedder, RememberingEmbedder)
+        else embedder
+    )
 
 
 def wait(work: Work, future: Future[T]) -> T:
-    """What the future brings before the question's deadline. Raises what it failed with, or ServiceError.
+    """What the future brings before the question's deadline. Raises what it failed with, or
+    ServiceError.
 
     An answer from what was read by then is waited for a little longer.
     """

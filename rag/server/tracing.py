@@ -1,7 +1,8 @@
-"""Spans for OpenTelemetry: one a request, with its retrieval, reading and composition below it. Never a word of a question.
+"""Spans for OpenTelemetry: one a request, with its retrieval, reading and composition below it.
+Never a word of a question.
 
-Nothing is sent unless a person names a collector in RAG_TRACES. A `traceparent` that a client sends is carried on
-(https://www.w3.org/TR/trace-context/).
+Nothing is sent unless a person names a collector in RAG_TRACES. A `traceparent` that a client sends
+is carried on (https://www.w3.org/TR/trace-context/).
 """
 
 from __future__ import annotations
@@ -18,15 +19,22 @@ STAGES = ("retrieve", "read", "compose")
 
 class Spans(Protocol):
     def request(
-        self, headers: Mapping[str, str], facts: Mapping[str, Any], seconds: float, stages: Iterable[Mapping[str, float]]
+        self,
+        headers: Mapping[str, str],
+        facts: Mapping[str, Any],
+        seconds: float,
+        stages: Iterable[Mapping[str, float]],
     ) -> None:
-        """A request that has just ended: what came with it, what is said of it, how long it and each answer's stages took."""
+        """A request that has just ended: what came with it, what is said of it, how long it and
+        each answer's stages took.
+        """
 
     def close(self) -> None: ...
 
 
 def spans_to(address: str) -> Spans | None:
-    """What sends spans to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for "".
+    """What sends spans to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces;
+    None for "".
 
     Raises InputError if OpenTelemetry is not installed.
     """
@@ -35,7 +43,9 @@ def spans_to(address: str) -> Spans | None:
     try:
         return _OpenTelemetry(address)
     except ModuleNotFoundError as error:
-        raise InputError(f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}") from error
+        raise InputError(
+            f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}"
+        ) from error
 
 
 class _OpenTelemetry:
@@ -55,13 +65,21 @@ class _OpenTelemetry:
         self._server, self._below = SpanKind.SERVER, set_span_in_context
 
     def request(
-        self, headers: Mapping[str, str], facts: Mapping[str, Any], seconds: float, stages: Iterable[Mapping[str, float]]
+        self,
+        headers: Mapping[str, str],
+        facts: Mapping[str, Any],
+        seconds: float,
+        stages: Iterable[Mapping[str, float]],
     ) -> None:
         end = time.time_ns()
         begun = end - int(seconds * 1e9)
-        came_with = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+        came_with = {
+            name: headers[name] for name in ("traceparent", "tracestate") if name in headers
+        }
         name = f"{facts.get('http.request.method', '')} {facts.get('http.route', '')}"
-        span = self._tracer.start_span(name, self._parent.extract(came_with), self._server, dict(facts), start_time=begun)
+        span = self._tracer.start_span(
+            name, self._parent.extract(came_with), self._server, dict(facts), start_time=begun
+        )
         below = self._below(span)
         for timings in stages:
             at = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)

@@ -1,6 +1,8 @@
-"""Uploads as jobs. A job is on disk before it is acknowledged, and off it when its documents are in the index.
+"""Uploads as jobs. A job is on disk before it is acknowledged, and off it when its documents are in
+the index.
 
-So a killed service loses nothing that it accepted: it takes up again what it finds. Doing a file twice changes nothing.
+So a killed service loses nothing that it accepted: it takes up again what it finds. Doing a file
+twice changes nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (job, number)
 );
 CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
-"""
+"""  # noqa: E501
 _INCREMENTAL = 2
 _PRAGMAS = f"""
 PRAGMA auto_vacuum = {_INCREMENTAL};
@@ -49,8 +51,8 @@ Upload = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What the queue holds of a deleted document: files of its name that `waiting` stand for, and will be put in again; and
-    bytes of the write-ahead log, which may hold any upload's text."""
+    """What the queue holds of a deleted document: files of its name that `waiting` stand for, and
+    will be put in again; and bytes of the write-ahead log, which may hold any upload's text."""
 
     waiting: int = 0
     log_bytes: int = 0
@@ -78,13 +80,19 @@ class Jobs:
         self._changed = threading.Condition(self._mutex)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=30
+            )
             self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
-            if self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:  # made by an older version
+            if (
+                self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL
+            ):  # made by an older version
                 self._connection.execute("VACUUM")
             _give_back(self._connection)
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"uploads in {path} cannot be kept: {error}", "make the index's folder writable") from error
+            raise StoreError(
+                f"uploads in {path} cannot be kept: {error}", "make the index's folder writable"
+            ) from error
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -94,7 +102,9 @@ class Jobs:
                 yield self._connection
             except sqlite3.Error as error:
                 hint = "free some space on its disk, and see that the file can be read and written"
-                raise StoreError(f"uploads in {self._path} cannot be kept: {error}", hint) from error
+                raise StoreError(
+                    f"uploads in {self._path} cannot be kept: {error}", hint
+                ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -109,7 +119,9 @@ class Jobs:
             self._changed.notify_all()
 
     def add(self, uploads: Sequence[Upload]) -> str:
-        """A new job's id; on disk when this returns. Raises ServiceError if too much waits already."""
+        """A new job's id; on disk when this returns. Raises ServiceError if too much waits
+        already.
+        """
         job = uuid.uuid4().hex
         with self._transaction() as connection:
             waiting, size = connection.execute(
@@ -125,7 +137,9 @@ class Jobs:
         return job
 
     def next(self) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest file that is still to do. Raises StoreError, as all here do."""
+        """(job, number, file) of the oldest file that is still to do. Raises StoreError, as all
+        here do.
+        """
         with self._database() as connection:
             row = connection.execute(
                 "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
@@ -142,7 +156,9 @@ class Jobs:
             _give_back(connection)
 
     def scrub(self, document_id: str) -> Remains:
-        """What the queue still holds of a document that was deleted, after what it need not hold is gone."""
+        """What the queue still holds of a document that was deleted, after what it need not hold is
+        gone.
+        """
         with self._database() as connection:
             logged = _give_back(connection)
             sql = "SELECT name FROM files WHERE content IS NOT NULL"
@@ -168,18 +184,26 @@ class Jobs:
         return found
 
     def cancel(self, job: str) -> None:
-        """What waits of it is rejected as cancelled, the file that is being done perhaps with it."""
+        """What waits of it is rejected as cancelled, the file that is being done perhaps
+        with it.
+        """
         with self._database() as connection:
             sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
             waiting = connection.execute(sql, (job,)).fetchall()
         for number, name in waiting:
-            self.finish(job, number, WireFile(name=name, outcome="rejected", detail="it was cancelled"))
+            self.finish(
+                job, number, WireFile(name=name, outcome="rejected", detail="it was cancelled")
+            )
 
     def wait(self, job: str, seconds: float) -> Job | None:
         """The job when it is done, or as it is after so many seconds."""
         until = time.monotonic() + seconds
         with self._database() as connection:
-            while (found := _get(connection, job)) and found.state != "done" and (left := until - time.monotonic()) > 0:
+            while (
+                (found := _get(connection, job))
+                and found.state != "done"
+                and (left := until - time.monotonic()) > 0
+            ):
                 self._changed.wait(left)
             return found
 
@@ -195,7 +219,9 @@ class Jobs:
     @property
     def waiting(self) -> int:
         with self._database() as connection:
-            count: int = connection.execute("SELECT count(*) FROM files WHERE result IS NULL").fetchone()[0]
+            count: int = connection.execute(
+                "SELECT count(*) FROM files WHERE result IS NULL"
+            ).fetchone()[0]
         return count
 
     def close(self) -> None:
@@ -204,7 +230,9 @@ class Jobs:
 
 
 def _give_back(connection: sqlite3.Connection) -> int:
-    """Return free pages to the disk and empty the log. Bytes that are left in the log, 0 unless another process reads it."""
+    """Return free pages to the disk and empty the log. Bytes that are left in the log, 0 unless
+    another process reads it.
+    """
     connection.executescript("PRAGMA incremental_vacuum")  # execute would free a single page
     busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     size: int = connection.execute("PRAGMA page_size").fetchone()[0]

@@ -1,4 +1,6 @@
-"""Uploads to one of many servers: they wait in the database that all share, and `rag worker` puts them in."""
+"""Uploads to one of many servers: they wait in the database that all share, and `rag worker` puts
+them in.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,18 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class SharedJobs:
-    """As `rag.server.uploads.Jobs`, on a queue that others work off: there is never a next file for this process."""
+    """As `rag.server.uploads.Jobs`, on a queue that others work off: there is never a next file for
+    this process.
+    """
 
     def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:
         self._queue = queue
         self._most_waiting = most_waiting
 
     def add(self, uploads: Sequence[Upload]) -> str:
-        """A new job's id; in the database when this returns. Raises ServiceError if too much waits already."""
+        """A new job's id; in the database when this returns. Raises ServiceError if too much waits
+        already.
+        """
         waiting = self.waiting
         if waiting and waiting + len(uploads) > self._most_waiting:
             raise problems.overloaded(5)
@@ -37,7 +43,10 @@ class SharedJobs:
             return None
         files = [
             WireFile(
-                name=name.removeprefix(f"{FOLDER}/"), outcome=done.outcome, document_ids=list(done.documents), detail=done.detail
+                name=name.removeprefix(f"{FOLDER}/"),
+                outcome=done.outcome,
+                document_ids=list(done.documents),
+                detail=done.detail,
             )
             for name, done in found
             if done
@@ -65,10 +74,17 @@ class SharedJobs:
         raise NotImplementedError("workers finish what waits in the database")
 
     def last(self, most: int, state: str | None = None) -> list[Job]:
-        raise problems.ServiceError(404, "http", "uploads over a database are not listed here", "see: rag worker --status")
+        raise problems.ServiceError(
+            404, "http", "uploads over a database are not listed here", "see: rag worker --status"
+        )
 
     def cancel(self, job: str) -> None:
-        raise problems.ServiceError(404, "http", "uploads over a database are not cancelled here", "see: rag worker --forget")
+        raise problems.ServiceError(
+            404,
+            "http",
+            "uploads over a database are not cancelled here",
+            "see: rag worker --forget",
+        )
 
     def scrub(self, document_id: str) -> Remains:
         """What waits for workers is in the database, whose own upkeep it is."""

@@ -1,8 +1,10 @@
-"""Collections: indexes with names, beside the default one, that share nothing with it or with each other.
+"""Collections: indexes with names, beside the default one, that share nothing with it or with each
+other.
 
-Each is a folder `collections/NAME` in the default index's folder, with an index of its own inside. A collection is there
-when its folder has its name and holds `collection.json`; every change is one rename, so that a crash leaves it whole or
-absent, and what a crash leaves behind is swept by the next change.
+Each is a folder `collections/NAME` in the default index's folder, with an index of its own inside.
+A collection is there when its folder has its name and holds `collection.json`; every change is one
+rename, so that a crash leaves it whole or absent, and what a crash leaves behind is swept by the
+next change.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """`id` is never used twice, so that a key for a collection is none for a later one of its name."""
+    """`id` is never used twice, so that a key for a collection is none for a later one of
+    its name.
+    """
 
     id: str
     name: str
@@ -79,13 +83,17 @@ class Collections:
         found = self.get(name)
         if found is None:
             near = difflib.get_close_matches(name, [one.name for one in self.all()], 1)
-            hint = f"did you mean {near[0]}?" if near else "see which there are: rag collection list"
+            hint = (
+                f"did you mean {near[0]}?" if near else "see which there are: rag collection list"
+            )
             raise NotFoundError(f"no collection {name[:100]}", hint)
         return found
 
     def create(self, name: str) -> Collection:
         """Raises InputError for what is not a name, ConflictError if there is one."""
-        made = Collection(uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        made = Collection(
+            uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        )
         with self._changing():
             if (self._folder / name).exists():
                 raise ConflictError(f"there is a collection {name} already", "choose another name")
@@ -100,7 +108,9 @@ class Collections:
         return made
 
     def rename(self, name: str, new: str) -> Collection:
-        """Raises NotFoundError, ConflictError, InputError; BusyError while somebody writes in it."""
+        """Raises NotFoundError, ConflictError, InputError; BusyError while somebody writes
+        in it.
+        """
         check_name(new)
         with self._changing():
             found = self.named(name)
@@ -122,7 +132,9 @@ class Collections:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One change at a time, by any process; what an earlier one left behind is swept. Raises BusyError, StoreError."""
+        """One change at a time, by any process; what an earlier one left behind is swept. Raises
+        BusyError, StoreError.
+        """
         lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -132,10 +144,14 @@ class Collections:
                         shutil.rmtree(entry.path, ignore_errors=True)
                 yield
         except Timeout as error:
-            raise BusyError(f"the collections in {self._root} are being changed by another process", "try again") from error
+            raise BusyError(
+                f"the collections in {self._root} are being changed by another process", "try again"
+            ) from error
         except OSError as error:
             hint = "make room, or make the folder writable"
-            raise StoreError(f"collections in {self._folder} cannot be changed: {error.strerror}", hint) from error
+            raise StoreError(
+                f"collections in {self._folder} cannot be changed: {error.strerror}", hint
+            ) from error
 
     @contextmanager
     def _nobody_writes(self, name: str) -> Iterator[None]:
@@ -143,7 +159,9 @@ class Collections:
         try:
             lock.acquire()
         except Timeout as error:
-            raise BusyError(f"collection {name} is being written", "try again when that has finished") from error
+            raise BusyError(
+                f"collection {name} is being written", "try again when that has finished"
+            ) from error
         try:
             yield
         finally:
@@ -158,18 +176,26 @@ class Collections:
 def check_name(name: str) -> str:
     """Raises InputError for what is not the name of a collection beside the default one."""
     if not _NAME.fullmatch(name) or name == DEFAULT_COLLECTION:
-        hint = f"use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; {DEFAULT_COLLECTION} is the index itself"
+        hint = (
+            f"use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; "
+            f"{DEFAULT_COLLECTION} is the index itself"
+        )
         raise InputError(f"{name[:100]!r} is not a name for a collection", hint)
     return name
 
 
 def in_collection(settings: Settings) -> Settings:
-    """The settings of the collection that they name: its folder is the index. Raises NotFoundError, InputError."""
+    """The settings of the collection that they name: its folder is the index. Raises NotFoundError,
+    InputError.
+    """
     if settings.collection == DEFAULT_COLLECTION:
         return settings
     if settings.store != "local":
         schema = "…/rag?options=-csearch_path%3DNAME,public"
-        raise InputError("collections are for indexes in folders", f"in a database give each a schema: RAG_STORE={schema}")
+        raise InputError(
+            "collections are for indexes in folders",
+            f"in a database give each a schema: RAG_STORE={schema}",
+        )
     there = Collections(settings.index)
     there.named(settings.collection)
     return replace(settings, index=there.folder(settings.collection), collection=DEFAULT_COLLECTION)
@@ -185,4 +211,6 @@ def _sync(folder: Path) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} cannot be read: {error}", "make it readable, or put the folder back from a backup")
+    return StoreError(
+        f"{path} cannot be read: {error}", "make it readable, or put the folder back from a backup"
+    )

@@ -16,7 +16,8 @@ from rag.protocols import Store
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """`copied` documents were put into the target now, `present` ones were there already, byte for byte.
+    """`copied` documents were put into the target now, `present` ones were there already, byte for
+    byte.
 
     `digest` is the SHA-256 of all documents, passages and vectors, the same of source and target.
     """
@@ -36,13 +37,17 @@ def digest(store: Store, document_id: str) -> str:
     passages, vectors = store.embedded(document_id)
     fields = dataclasses.asdict(dataclasses.replace(document, metadata=dict(document.metadata)))
     said = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
-    return hashlib.sha256(said.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()).hexdigest()
+    return hashlib.sha256(
+        said.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+    ).hexdigest()
 
 
 def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: None) -> Moved:
-    """Make `target` hold what `source` holds, calling `seen` after each document; begun again, it goes on where it was.
+    """Make `target` hold what `source` holds, calling `seen` after each document; begun again, it
+    goes on where it was.
 
-    Raises InputError if the target holds documents that the source does not, StoreError if it was changed meanwhile.
+    Raises InputError if the target holds documents that the source does not, StoreError if it was
+    changed meanwhile.
     """
     begun = source.stats().generation
     ids = [document.id for document in source.documents()]
@@ -57,7 +62,10 @@ def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: N
             total.update(wanted.encode())
             seen()
     if source.stats().generation != begun or [d.id for d in target.documents()] != ids:
-        raise StoreError("the index was changed while it was moved", "run rag migrate again: it goes on where it was")
+        raise StoreError(
+            "the index was changed while it was moved",
+            "run rag migrate again: it goes on where it was",
+        )
     stats = target.stats()
     return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
 
@@ -65,7 +73,10 @@ def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: N
 def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
     document = source.document(document_id)
     if document is None:
-        raise StoreError(f"{document_id} was deleted while the index was moved", "run rag migrate again: it goes on where it was")
+        raise StoreError(
+            f"{document_id} was deleted while the index was moved",
+            "run rag migrate again: it goes on where it was",
+        )
     target.put(document, *source.embedded(document_id))
     if digest(target, document_id) != wanted:
         hint = "run rag migrate again; if it stays, look for what else writes there"
@@ -75,5 +86,7 @@ def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
 def _check_target(target: Store, ids: list[str]) -> None:
     others = sorted({document.id for document in target.documents()} - set(ids))
     if others:
-        message = f"the target holds {len(others):,} documents that the source does not, as {others[0]}"
+        message = (
+            f"the target holds {len(others):,} documents that the source does not, as {others[0]}"
+        )
         raise InputError(message, "name an empty one, or take them out first: rag delete")

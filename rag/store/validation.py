@@ -12,20 +12,41 @@ from rag.types import Document, Passage
 def check(document: Document, passages: Sequence[Passage]) -> None:
     """Raises InputError for what could not be cited."""
     if not all(_stands(p, document.text) for p in passages):
-        raise InputError(f"passages of {document.id} do not stand in its text", "split the document again")
+        raise InputError(
+            f"passages of {document.id} do not stand in its text", "split the document again"
+        )
     _check_characters(document, passages)
 
 
 def _stands(passage: Passage, text: str) -> bool:
-    return 0 <= passage.start == passage.end - len(passage.text) and text.startswith(passage.text, passage.start)
+    return 0 <= passage.start == passage.end - len(passage.text) and text.startswith(
+        passage.text, passage.start
+    )
 
 
 def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
-    """A lone surrogate is no character and has no UTF-8; a file name that is not UTF-8 has them, and so has broken JSON."""
+    """A lone surrogate is no character and has no UTF-8; a file name that is not UTF-8 has them,
+    and so has broken JSON.
+    """
     try:
         document.text.encode()
-        names = [document.id, document.title, document.source, document.sha256, dict(document.metadata)]
-        json.dumps([names, [s.heading for s in document.sections], [p.heading for p in passages]], ensure_ascii=False).encode()
+        names = [
+            document.id,
+            document.title,
+            document.source,
+            document.sha256,
+            dict(document.metadata),
+        ]
+        json.dumps(
+            [names, [s.heading for s in document.sections], [p.heading for p in passages]],
+            ensure_ascii=False,
+        ).encode()
     except UnicodeEncodeError as error:
-        where = f"in its text at character {error.start}" if error.object == document.text else "in its names"
-        raise InputError(f"{document.id!r} holds a lone surrogate {where}", "replace it; it is no character") from error
+        where = (
+            f"in its text at character {error.start}"
+            if error.object == document.text
+            else "in its names"
+        )
+        raise InputError(
+            f"{document.id!r} holds a lone surrogate {where}", "replace it; it is no character"
+        ) from error

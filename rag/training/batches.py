@@ -1,4 +1,6 @@
-"""The stream of batches that a stage describes: the same for the same seed, wherever it is entered."""
+"""The stream of batches that a stage describes: the same for the same seed, wherever it is
+entered.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _POOL = 2048
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A window of a batch: the number of its group, the text of its passage, the answers to find in it."""
+    """A window of a batch: the number of its group, the text of its passage, the answers to find in
+    it.
+    """
 
     group: int
     window: Window
@@ -42,29 +46,48 @@ Batch = list[Item] | list[VerdictItem]
 
 def token_counter(tokenizer: Any) -> TokenCounter:
     def count(texts: Sequence[str]) -> list[int]:
-        encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False) if texts else {"input_ids": []}
+        encoded = (
+            tokenizer(list(texts), add_special_tokens=False, verbose=False)
+            if texts
+            else {"input_ids": []}
+        )
         return [len(ids) for ids in encoded["input_ids"]]
 
     return count
 
 
-def examples(sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random) -> list[Group]:
+def examples(
+    sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random
+) -> list[Group]:
     """The questions of all sets, shuffled. Raises InputError if there is none."""
     found: list[Group] = []
     for each in sets:
-        found += groups(question_set(each.articles, count, each.mix.tokens or max_tokens), each.mix, rng)
+        found += groups(
+            question_set(each.articles, count, each.mix.tokens or max_tokens), each.mix, rng
+        )
     if not found:
         names = ", ".join(each.name for each in sets)
-        raise InputError(f"{names}: no question is left to learn from", "hold out less (dev_articles), or give more questions")
+        raise InputError(
+            f"{names}: no question is left to learn from",
+            "hold out less (dev_articles), or give more questions",
+        )
     rng.shuffle(found)
     return found
 
 
-def stream(made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random) -> Iterator[list[Item]]:
-    """Batches without end, pass after pass: groups of similar length together, each batch within the token budget."""
+def stream(
+    made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
+) -> Iterator[list[Item]]:
+    """Batches without end, pass after pass: groups of similar length together, each batch within
+    the token budget.
+    """
     while True:
         for batch in one_pass(made, batch_tokens, rng):
-            yield [item for number, group in enumerate(batch) for item in _items(number, group, tokenizer)]
+            yield [
+                item
+                for number, group in enumerate(batch)
+                for item in _items(number, group, tokenizer)
+            ]
 
 
 def verdict_stream(
@@ -76,7 +99,9 @@ def verdict_stream(
         rng.shuffle(pool)
         for start in range(0, len(pool), _POOL):
             items = [_verdict_item(one, tokenizer) for one in pool[start : start + _POOL]]
-            batches = list(_filled(sorted(items, key=lambda item: item.window.tokens), batch_tokens))
+            batches = list(
+                _filled(sorted(items, key=lambda item: item.window.tokens), batch_tokens)
+            )
             rng.shuffle(batches)
             yield from batches
 
@@ -97,7 +122,9 @@ def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[Ve
 
 
 def one_pass(made: Sequence[Group], batch_tokens: int, rng: random.Random) -> Iterator[list[Group]]:
-    size = {id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question) for g in made}
+    size = {
+        id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question) for g in made
+    }
     for start in range(0, len(made), _POOL):
         pool = sorted(made[start : start + _POOL], key=lambda g: size[id(g)])
         batches = list(_packed(pool, size, batch_tokens))
@@ -105,7 +132,9 @@ def one_pass(made: Sequence[Group], batch_tokens: int, rng: random.Random) -> It
         yield from batches
 
 
-def _packed(pool: Sequence[Group], size: dict[int, int], batch_tokens: int) -> Iterator[list[Group]]:
+def _packed(
+    pool: Sequence[Group], size: dict[int, int], batch_tokens: int
+) -> Iterator[list[Group]]:
     """At four characters a token."""
     batch, used = list[Group](), 0
     for group in pool:

@@ -26,7 +26,9 @@ Article = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, the passage ids (indices into the set's passages) of its paragraph, and every accepted answer."""
+    """A question, the passage ids (indices into the set's passages) of its paragraph, and every
+    accepted answer.
+    """
 
     text: str
     answers: tuple[str, ...]
@@ -40,16 +42,32 @@ class QuestionSet:
 
 
 def read_squad(path: Path) -> list[Article]:
-    """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this shape."""
+    """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this
+    shape.
+    """
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
             articles: list[Article] = json.load(file)["data"]
         for article in articles:
             _check(article)
-    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        hint = "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; see eval/README.md"
-        raise InputError(f"{path} is not SQuAD JSON: {type(error).__name__} {error}", hint) from error
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        hint = (
+            "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; "
+            "see eval/README.md"
+        )
+        raise InputError(
+            f"{path} is not SQuAD JSON: {type(error).__name__} {error}", hint
+        ) from error
     return articles
 
 
@@ -64,8 +82,12 @@ def _check(article: Article) -> None:
                 answer["text"].strip()
 
 
-def question_set(articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160) -> QuestionSet:
-    """Articles cut into the service's passages; a paragraph is a document, titled by its article. Blank ones are left out."""
+def question_set(
+    articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160
+) -> QuestionSet:
+    """Articles cut into the service's passages; a paragraph is a document, titled by its article.
+    Blank ones are left out.
+    """
     result = QuestionSet([], [])
     for number, article in enumerate(articles):
         title = str(article["title"]).replace("_", " ")
@@ -80,13 +102,19 @@ def question_set(articles: Sequence[Article], count_tokens: TokenCounter, max_to
 
 def _questions(qas: Sequence[dict[str, Any]], ids: tuple[int, ...]) -> Iterator[Question]:
     for qa in qas:
-        answers = () if qa.get("is_impossible") else tuple(dict.fromkeys(a["text"] for a in qa["answers"] if a["text"].strip()))
+        answers = (
+            ()
+            if qa.get("is_impossible")
+            else tuple(dict.fromkeys(a["text"] for a in qa["answers"] if a["text"].strip()))
+        )
         yield Question(qa["question"].strip(), answers, ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One training example: a question with passages that compete, and the answers to find in them (none: null)."""
+    """One training example: a question with passages that compete, and the answers to find in them
+    (none: null).
+    """
 
     question: str
     answers: tuple[str, ...]
@@ -96,7 +124,9 @@ class Group:
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
-    """The examples of a set. Negatives are among the ten best by BM25 and hold none of the answers."""
+    """The examples of a set. Negatives are among the ten best by BM25 and hold none of the
+    answers.
+    """
     index = LexicalIndex()
     index.update([], ((i, p.in_context) for i, p in enumerate(questions.passages)))
     picked = questions.questions[:]
@@ -131,8 +161,12 @@ def _group(
             return Group(question.text, () if answering else answers, short)
     leave_out = draw > 1 - mix.absent
     if leave_out or rng.random() < mix.negatives:
-        found = [i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages]
-        fitting = [i for i in found if not any(a in passages[i].text for a in question.answers)][:10]
+        found = [
+            i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages
+        ]
+        fitting = [i for i in found if not any(a in passages[i].text for a in question.answers)][
+            :10
+        ]
         if fitting and leave_out:
             chosen, answers = [], ()
         chosen += rng.sample(fitting, min(mix.beside, len(fitting)))
@@ -149,7 +183,9 @@ def _names(question: str) -> list[str]:
 
 
 def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | None:
-    """The question with one of its names or numbers exchanged for another question's of the same kind; None if it has none."""
+    """The question with one of its names or numbers exchanged for another question's of the same
+    kind; None if it has none.
+    """
     own = _names(question)
     if not own:
         return None
@@ -163,8 +199,9 @@ def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | N
 def _shortened(
     passages: Sequence[Passage], answers: Sequence[str], answering: bool, rng: random.Random
 ) -> tuple[Passage, ...] | None:
-    """The passages without their sentences that answer, or each without one that does not; None if none of one would be left,
-    or if what is left answers where it should not, or the other way round."""
+    """The passages without their sentences that answer, or each without one that does not; None if
+    none of one would be left, or if what is left answers where it should not, or the other way
+    round."""
     found = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
     still = all(any(answer in p.text for answer in answers) != answering for p in found)
     return found if still and all(p.text for p in found) else None
@@ -172,6 +209,10 @@ def _shortened(
 
 def _left(text: str, answers: Sequence[str], answering: bool, rng: random.Random) -> str:
     sentences = [text[start:end] for start, end in split_sentences(text)]
-    out = [n for n, sentence in enumerate(sentences) if any(answer in sentence for answer in answers) == answering]
+    out = [
+        n
+        for n, sentence in enumerate(sentences)
+        if any(answer in sentence for answer in answers) == answering
+    ]
     left_out = out if answering else out and [rng.choice(out)]
     return " ".join(sentence for n, sentence in enumerate(sentences) if n not in left_out)

@@ -1,5 +1,5 @@
-"""A recipe's sets, from a folder. Part of one may be held out: whole articles, so that nobody is examined on a text they were
-taught."""
+"""A recipe's sets, from a folder. Part of one may be held out: whole articles, so that nobody is
+examined on a text they were taught."""
 
 from __future__ import annotations
 
@@ -23,19 +23,29 @@ class Set:
     held_out: list[Article]
 
 
-def split_articles(articles: Sequence[Article], held_out: int, seed: int) -> tuple[list[Article], list[Article]]:
+def split_articles(
+    articles: Sequence[Article], held_out: int, seed: int
+) -> tuple[list[Article], list[Article]]:
     """(training, development) articles; the same for the same seed."""
-    order = sorted(articles, key=lambda article: random.Random(f"{seed}{article['title']}").random())
+    order = sorted(
+        articles, key=lambda article: random.Random(f"{seed}{article['title']}").random()
+    )
     return order[held_out:], order[:held_out]
 
 
 def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
     """A stage's sets, from the folder `data`. Raises InputError for one that is not there."""
-    return [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
+    return [
+        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
+    ]
 
 
-def recipe_articles(recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path) -> tuple[list[Article], list[Article]]:
-    """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it is not there."""
+def recipe_articles(
+    recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path
+) -> tuple[list[Article], list[Article]]:
+    """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it
+    is not there.
+    """
     path = set_path(data, f"{name}.json.gz")
     also = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
     held_out = recipe.dev_articles if name == recipe.dev_set else also.get(name, 0)
@@ -46,5 +56,8 @@ def set_path(data: Path, name: str) -> Path:
     """A set's file in `data` or a folder of it. Raises InputError if it is not there."""
     found = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
     if not found:
-        raise InputError(f"no {data / name}, which the recipe names", "point --data at the folder with the recipe's sets")
+        raise InputError(
+            f"no {data / name}, which the recipe names",
+            "point --data at the folder with the recipe's sets",
+        )
     return found[0]

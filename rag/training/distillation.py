@@ -1,4 +1,6 @@
-"""A reader that teaches another: where it would look, token by token, in the other's tokens (Hinton et al. 2015)."""
+"""A reader that teaches another: where it would look, token by token, in the other's tokens (Hinton
+et al. 2015).
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,34 @@ from rag.models.windows import Encoded, Window, again, places
 Shares = NDArray[np.float32]
 
 
-def wanted(head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequence[int]) -> tuple[Shares, Shares]:
-    """How probable the teacher `head` holds each token of a batch as an answer's first, and as its last: two (n, t) arrays.
+def wanted(
+    head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequence[int]
+) -> tuple[Shares, Shares]:
+    """How probable the teacher `head` holds each token of a batch as an answer's first, and as its
+    last: two (n, t) arrays.
 
-    Those of a group's windows share one normalisation with its null, as in `rag.training.loss`; what they lack of 1 is the
-    null's. The teacher's tokenizer may be another, and its tokens may hold the space before them: a token's share as first
-    goes to the first token that ends behind its start, as last to the last one that starts before its end.
+    Those of a group's windows share one normalisation with its null, as in `rag.training.loss`;
+    what they lack of 1 is the null's. The teacher's tokenizer may be another, and its tokens may
+    hold the space before them: a token's share as first goes to the first token that ends behind
+    its start, as last to the last one that starts before its end.
     """
     own = [again(head.tokenizer, window) for window in batch]
     found = [places(window) for window in own]
     outputs = head.outputs(own)
     firsts, lasts = [o.first for o in outputs], [o.last for o in outputs]
-    shares: tuple[Shares, Shares] = np.zeros(encoded.scored.shape, np.float32), np.zeros(encoded.scored.shape, np.float32)
-    first, last = ([_relative(s, p[2]) for s, p in zip(scores, found, strict=True)] for scores in (firsts, lasts))
+    shares: tuple[Shares, Shares] = (
+        np.zeros(encoded.scored.shape, np.float32),
+        np.zeros(encoded.scored.shape, np.float32),
+    )
+    first, last = (
+        [_relative(s, p[2]) for s, p in zip(scores, found, strict=True)]
+        for scores in (firsts, lasts)
+    )
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        for row, one, other in zip(rows, _shared([first[r] for r in rows]), _shared([last[r] for r in rows]), strict=True):
+        for row, one, other in zip(
+            rows, _shared([first[r] for r in rows]), _shared([last[r] for r in rows]), strict=True
+        ):
             starts, ends, scored = found[row]
             mine = np.flatnonzero(encoded.scored[row])
             if len(mine):

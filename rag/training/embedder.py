@@ -1,8 +1,10 @@
-"""Tune an embedder on questions and the passages that answer them, so that a question lies near its passage.
+"""Tune an embedder on questions and the passages that answer them, so that a question lies near its
+passage.
 
-A batch is some passages, a few questions of each, and passages that the service's own retrieval takes for theirs; every
-question must find its passage among all of these (Karpukhin et al. 2020, "Dense passage retrieval"). The mean with the weights
-it began with keeps what it knew of other text (Wortsman et al. 2022, "Model soups").
+A batch is some passages, a few questions of each, and passages that the service's own retrieval
+takes for theirs; every question must find its passage among all of these (Karpukhin et al. 2020,
+"Dense passage retrieval"). The mean with the weights it began with keeps what it knew of other text
+(Wortsman et al. 2022, "Model soups").
 """
 
 from __future__ import annotations
@@ -32,7 +34,15 @@ from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, question_set
 from rag.training.datasets import recipe_articles
 from rag.training.recipe import EmbedderRecipe
-from rag.training.trainer import Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
+from rag.training.trainer import (
+    Steps,
+    checkpoint_of,
+    mean,
+    not_its_start,
+    not_loaded,
+    ready,
+    write_digest,
+)
 
 _DEPTH = 50
 """Passages that each search leg brings when negatives are looked for."""
@@ -46,7 +56,9 @@ Embed = Callable[[Sequence[str], bool], Vectors]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, its answers, the passages of its paragraph, and others that retrieval takes for them: indices into a set's."""
+    """A question, its answers, the passages of its paragraph, and others that retrieval takes for
+    them: indices into a set's.
+    """
 
     text: str
     answers: tuple[str, ...]
@@ -68,7 +80,9 @@ Unit = tuple[int, list[Asked]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): what it is told apart from."""
+    """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): what it is
+    told apart from.
+    """
 
     questions: list[str]
     passages: list[str]
@@ -77,10 +91,11 @@ class Batch:
 
 
 def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
-    """A sentence-transformers folder in `out`, tuned by a recipe on its sets in `data`; its checkpoint lies beside it.
+    """A sentence-transformers folder in `out`, tuned by a recipe on its sets in `data`; its
+    checkpoint lies beside it.
 
-    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of another run; ModelError for a
-    model that is not there.
+    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of
+    another run; ModelError for a model that is not there.
     """
     out = ready(out)
     torch.manual_seed(recipe.seed)
@@ -91,7 +106,11 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     materials = _materials(recipe, data, model)
     checkpoint = checkpoint_of(out)
     steps = Steps(model, recipe.weight_decay, checkpoint, _mark(recipe, materials))
-    steps.take(_plan(recipe, materials, steps.taken), recipe.steps, lambda batch: _loss(model, batch, recipe.scale))
+    steps.take(
+        _plan(recipe, materials, steps.taken),
+        recipe.steps,
+        lambda batch: _loss(model, batch, recipe.scale),
+    )
     model.half().load_state_dict(mean(before, model.state_dict(), recipe.average))
     model.save_pretrained(str(out), create_model_card=False)
     write_digest(out)
@@ -119,28 +138,47 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
     def embed(texts: Sequence[str], as_questions: bool) -> Vectors:
         encode = model.encode_query if as_questions else model.encode_document
         with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-            rows: Vectors = encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+            rows: Vectors = encode(
+                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
         return rows
 
     return [
         _material(
-            question_set(recipe_articles(recipe, name, data)[0], count, recipe.max_passage_tokens), name, cap, recipe, embed
+            question_set(recipe_articles(recipe, name, data)[0], count, recipe.max_passage_tokens),
+            name,
+            cap,
+            recipe,
+            embed,
         )
         for name, cap in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None)
     ]
 
 
-def _material(found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed) -> Material:
+def _material(
+    found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed
+) -> Material:
     texts = [passage.in_context for passage in found.passages]
     questions = [question for question in found.questions if question.answers]
     random.Random(f"{recipe.seed}{name}").shuffle(questions)
-    holding = [[i for i in q.passages if any(answer in texts[i] for answer in q.answers)] for q in questions]
-    picked = [(question, own[0]) for question, own in zip(questions[:cap], holding, strict=False) if own]
+    holding = [
+        [i for i in q.passages if any(answer in texts[i] for answer in q.answers)]
+        for q in questions
+    ]
+    picked = [
+        (question, own[0]) for question, own in zip(questions[:cap], holding, strict=False) if own
+    ]
     asked: dict[int, list[Asked]] = {}
     negatives = _negatives(texts, [question.text for question, _ in picked], embed)
     for (question, own), close in zip(picked, negatives, strict=True):
-        others = [i for i in close if i not in question.passages and not any(a in texts[i] for a in question.answers)]
-        asked.setdefault(own, []).append(Asked(question.text, question.answers, question.passages, tuple(others[:_KEPT])))
+        others = [
+            i
+            for i in close
+            if i not in question.passages and not any(a in texts[i] for a in question.answers)
+        ]
+        asked.setdefault(own, []).append(
+            Asked(question.text, question.answers, question.passages, tuple(others[:_KEPT]))
+        )
     return Material(texts, asked)
 
 
@@ -159,11 +197,16 @@ def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> 
 
 def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
     """A digest of what decides how a run goes on: recipe and questions."""
-    shown = [[material.texts, [[a.text for a in asked] for asked in material.asked.values()]] for material in materials]
+    shown = [
+        [material.texts, [[a.text for a in asked] for asked in material.asked.values()]]
+        for material in materials
+    ]
     return hashlib.sha256(json.dumps([recipe.model_dump_json(), shown]).encode()).hexdigest()
 
 
-def _plan(recipe: EmbedderRecipe, materials: Sequence[Material], begun: int) -> Iterator[tuple[float, Batch]]:
+def _plan(
+    recipe: EmbedderRecipe, materials: Sequence[Material], begun: int
+) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step from the one numbered `begun` on."""
     rng = random.Random(recipe.seed)
     units = _units(recipe, materials, rng)
@@ -174,8 +217,12 @@ def _plan(recipe: EmbedderRecipe, materials: Sequence[Material], begun: int) -> 
             yield warm * (recipe.first + (recipe.last - recipe.first) * at / recipe.steps), batch
 
 
-def _units(recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random) -> Iterator[tuple[list[str], list[Unit]]]:
-    """Passages and their questions, a batch's from one set, pass after pass. Raises InputError if there are too few."""
+def _units(
+    recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random
+) -> Iterator[tuple[list[str], list[Unit]]]:
+    """Passages and their questions, a batch's from one set, pass after pass. Raises InputError if
+    there are too few.
+    """
     size, each = recipe.passages, recipe.questions
     while True:
         batches = []
@@ -185,23 +232,35 @@ def _units(recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Ra
                 drawn = rng.sample(asked, min(len(asked), recipe.visits * each))
                 units += [(own, drawn[at : at + each]) for at in range(0, len(drawn), each)]
             rng.shuffle(units)
-            batches += [(material.texts, units[at : at + size]) for at in range(0, len(units) - size + 1, size)]
+            batches += [
+                (material.texts, units[at : at + size])
+                for at in range(0, len(units) - size + 1, size)
+            ]
         if not batches:
-            raise InputError(f"no set has {size} passages with questions, a batch's", "set passages lower in the recipe")
+            raise InputError(
+                f"no set has {size} passages with questions, a batch's",
+                "set passages lower in the recipe",
+            )
         rng.shuffle(batches)
         yield from batches
 
 
-def _batch(texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random) -> Batch:
+def _batch(
+    texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random
+) -> Batch:
     passages = [own for own, _ in units]
     for _, asked in units:
         close = [i for each in asked for i in each.negatives]
         passages += rng.sample(close, min(negatives, len(close)))
     passages = list(dict.fromkeys(passages))
     pairs = [(each, own) for own, asked in units for each in asked]
-    allowed = [[i == own or not _may_answer(each, i, texts) for i in passages] for each, own in pairs]
+    allowed = [
+        [i == own or not _may_answer(each, i, texts) for i in passages] for each, own in pairs
+    ]
     shown = [texts[i] for i in passages]
-    return Batch([each.text for each, _ in pairs], shown, [passages.index(own) for _, own in pairs], allowed)
+    return Batch(
+        [each.text for each, _ in pairs], shown, [passages.index(own) for _, own in pairs], allowed
+    )
 
 
 def _may_answer(asked: Asked, passage: int, texts: Sequence[str]) -> bool:
@@ -209,11 +268,17 @@ def _may_answer(asked: Asked, passage: int, texts: Sequence[str]) -> bool:
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
-    """Mean of -log P(own passage), P the softmax of scaled cosines over what a question is told apart from."""
+    """Mean of -log P(own passage), P the softmax of scaled cosines over what a question is told
+    apart from.
+    """
     questions = _vectors(model, [f"{_prompt(model, 'query')}{text}" for text in batch.questions])
-    passages = _vectors(model, [f"{_prompt(model, 'document', 'passage')}{text}" for text in batch.passages])
+    passages = _vectors(
+        model, [f"{_prompt(model, 'document', 'passage')}{text}" for text in batch.passages]
+    )
     scores = scale * questions @ passages.T
-    return cross_entropy(scores.masked_fill(~torch.tensor(batch.allowed), -torch.inf), torch.tensor(batch.own))
+    return cross_entropy(
+        scores.masked_fill(~torch.tensor(batch.allowed), -torch.inf), torch.tensor(batch.own)
+    )
 
 
 def _prompt(model: Any, *names: str) -> str:

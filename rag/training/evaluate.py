@@ -1,4 +1,6 @@
-"""How well a reader reads gold passages: plain SQuAD scoring, each question with its own passages."""
+"""How well a reader reads gold passages: plain SQuAD scoring, each question with its own
+passages.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ _BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """In per cent: `em` and `f1` of the best span on answerable questions (SQuAD 1.1); `best_f1` over all questions at the
-    threshold on the span's score that serves most, and `auroc` of that score for answerability (SQuAD 2.0; None where all
-    questions are of one kind)."""
+    """In per cent: `em` and `f1` of the best span on answerable questions (SQuAD 1.1); `best_f1`
+    over all questions at the threshold on the span's score that serves most, and `auroc` of that
+    score for answerability (SQuAD 2.0; None where all questions are of one kind)."""
 
     answerable: int
     unanswerable: int
@@ -30,21 +32,33 @@ class Measured:
     auroc: float | None
 
 
-def measure(reader: Reader, questions: QuestionSet, done: Callable[[int], object] = lambda _: None) -> Measured:
-    """Ask `reader` every question with all passages of its paragraph; `done` is called with the number asked."""
+def measure(
+    reader: Reader, questions: QuestionSet, done: Callable[[int], object] = lambda _: None
+) -> Measured:
+    """Ask `reader` every question with all passages of its paragraph; `done` is called with the
+    number asked.
+    """
     rows = []
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
-        read = reader.read_many([(q.text, [Hit(questions.passages[i], 1.0, 1.0, 1.0) for i in q.passages]) for q in batch])
+        read = reader.read_many(
+            [
+                (q.text, [Hit(questions.passages[i], 1.0, 1.0, 1.0) for i in q.passages])
+                for q in batch
+            ]
+        )
         rows += [
-            _row(q, r.spans[0].text, r.spans[0].score) if r.spans else _row(q, "", -1e9) for q, r in zip(batch, read, strict=True)
+            _row(q, r.spans[0].text, r.spans[0].score) if r.spans else _row(q, "", -1e9)
+            for q, r in zip(batch, read, strict=True)
         ]
         done(len(batch))
     return _summed(np.array(rows))
 
 
 def _row(question: Question, given: str, score: float) -> tuple[float, float, float, float]:
-    """(score, EM, F1, whether it has an answer); EM and F1 are of the span, right only where there is an answer."""
+    """(score, EM, F1, whether it has an answer); EM and F1 are of the span, right only where there
+    is an answer.
+    """
     if not question.answers:
         return score, 0.0, 0.0, 0.0
     return score, exact(given, question.answers), f1(given, question.answers), 1.0
@@ -56,14 +70,23 @@ def _summed(rows: NDArray[np.float64]) -> Measured:
     order = np.argsort(-score, kind="stable")
     refused_right = (~has).sum() - np.cumsum(~has[order])
     best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
-    mean_em, mean_f1 = (float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap))
-    return Measured(int(has.sum()), int((~has).sum()), mean_em, mean_f1, float(100 * best), auroc(score, has))
+    mean_em, mean_f1 = (
+        float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap)
+    )
+    return Measured(
+        int(has.sum()), int((~has).sum()), mean_em, mean_f1, float(100 * best), auroc(score, has)
+    )
 
 
 def auroc(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
-    """In per cent: how often a positive scores above a negative, ties by half (Mann & Whitney 1947). None without either."""
+    """In per cent: how often a positive scores above a negative, ties by half (Mann & Whitney
+    1947). None without either.
+    """
     if positive.all() or not positive.any():
         return None
-    below, ties = np.searchsorted(np.sort(score[~positive]), score[positive]), np.sort(score[~positive])
+    below, ties = (
+        np.searchsorted(np.sort(score[~positive]), score[positive]),
+        np.sort(score[~positive]),
+    )
     upto = np.searchsorted(ties, score[positive], side="right")
     return float(100 * (below + upto).mean() / 2 / len(ties))

@@ -76,7 +76,9 @@ def read_labelled(path: Path) -> list[Labelled]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "give JSON lines with question and form") from error
+        raise InputError(
+            f"{path} cannot be read: {error}", "give JSON lines with question and form"
+        ) from error
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -89,21 +91,28 @@ def _labelled(where: str, line: str) -> Labelled:
         row = json.loads(line)
         question, form = str(row["question"]), str(row["form"])
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{where}: not an object with question and form", "correct that line") from error
+        raise InputError(
+            f"{where}: not an object with question and form", "correct that line"
+        ) from error
     if form not in CLASSES:
         raise InputError(f"{where}: unknown form {form!r}", f"choose one of: {', '.join(CLASSES)}")
     return Labelled(question, form)
 
 
 def public(folder: Path) -> list[Labelled]:
-    """Questions of public sets under `folder`, those that are there, with the label of their set."""
+    """Questions of public sets under `folder`, those that are there, with the label of their
+    set.
+    """
     drawn = random.Random(0)
     found: list[Labelled] = []
     for name, form, pattern in _PUBLIC:
         path = folder / name
         if path.is_file():
             fitting = [q for q in _questions(path) if re.match(pattern, q.lower()) and len(q) < 200]
-            found += [Labelled(q, form, own=False) for q in drawn.sample(sorted(set(fitting)), min(_OF_A_SET, len(set(fitting))))]
+            found += [
+                Labelled(q, form, own=False)
+                for q in drawn.sample(sorted(set(fitting)), min(_OF_A_SET, len(set(fitting))))
+            ]
     return found
 
 
@@ -113,7 +122,12 @@ def _questions(path: Path) -> Iterator[str]:
             yield from (json.loads(line)["question"] for line in file)
             return
         articles: list[dict[str, Any]] = json.load(file)["data"]
-    yield from (qa["question"].strip() for article in articles for part in article["paragraphs"] for qa in part["qas"])
+    yield from (
+        qa["question"].strip()
+        for article in articles
+        for part in article["paragraphs"]
+        for qa in part["qas"]
+    )
 
 
 def fit(seen: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:
@@ -148,7 +162,9 @@ def train(
     texts = [one.question for one in labelled]
     seen = inputs(texts, embedder.embed_queries(texts))
     labels = np.array([CLASSES.index(one.form) for one in labelled])
-    weight = _balanced(labels, np.array([2.0 if one.own else 0.5 for one in labelled], dtype=np.float32))
+    weight = _balanced(
+        labels, np.array([2.0 if one.own else 0.5 for one in labelled], dtype=np.float32)
+    )
     own = np.array([one.own for one in labelled])
     progress("fitting")
     right = _held_out(seen, labels, weight, own)
@@ -167,7 +183,9 @@ def _balanced(labels: NDArray[np.int64], weight: Rows) -> Rows:
     return (weight / np.sqrt(np.maximum(totals, 1e-6))[labels]).astype(np.float32)
 
 
-def _held_out(seen: Rows, labels: NDArray[np.int64], weight: Rows, own: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _held_out(
+    seen: Rows, labels: NDArray[np.int64], weight: Rows, own: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Whether each own question is classified right by a fit on the others' folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)

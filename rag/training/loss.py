@@ -2,10 +2,11 @@
 
 Spans of competing passages and "no answer" share one normalisation.
 
-Every token's score is taken against its window's first token, the null. All scored tokens of a group's windows and one null
-of score 0 then share a softmax (shared normalisation: Clark & Gardner 2018, "Simple and effective multi-paragraph reading
-comprehension"), and every occurrence of an answer counts as right (marginal likelihood). So `start + end - null` is trained
-to be what it is used for: a log-odds that compares across passages.
+Every token's score is taken against its window's first token, the null. All scored tokens of a
+group's windows and one null of score 0 then share a softmax (shared normalisation: Clark & Gardner
+2018, "Simple and effective multi-paragraph reading comprehension"), and every occurrence of an
+answer counts as right (marginal likelihood). So `start + end - null` is trained to be what it is
+used for: a log-odds that compares across passages.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from rag.models.windows import Encoded
 Mask = NDArray[np.bool_]
 
 
-def targets(encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]) -> tuple[Mask, Mask]:
-    """Two (n, t) masks: tokens that start, and tokens that end, an occurrence of an answer in their passage."""
+def targets(
+    encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
+) -> tuple[Mask, Mask]:
+    """Two (n, t) masks: tokens that start, and tokens that end, an occurrence of an answer in their
+    passage.
+    """
     first, last = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
         for start, end in _occurrences(text, accepted):
-            opens = encoded.scored[row] & (encoded.starts[row] <= start) & (encoded.ends[row] > start)
+            opens = (
+                encoded.scored[row] & (encoded.starts[row] <= start) & (encoded.ends[row] > start)
+            )
             closes = encoded.scored[row] & (encoded.starts[row] < end) & (encoded.ends[row] >= end)
             if opens.any() and closes.any():
                 first[row, opens.argmax()] = True
@@ -43,40 +50,59 @@ def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple
         at = text.find(answer)
         while at >= 0 and len(found) < most * len(answers):
             whole = not (text[at - 1 : at].isalnum() and answer[:1].isalnum()) or at == 0
-            if whole and not (text[at + len(answer) : at + len(answer) + 1].isalnum() and answer[-1:].isalnum()):
+            if whole and not (
+                text[at + len(answer) : at + len(answer) + 1].isalnum() and answer[-1:].isalnum()
+            ):
                 found.append((at, at + len(answer)))
             at = text.find(answer, at + 1)
     return found
 
 
-def sentence_loss(logits: Tensor, encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]) -> Tensor:
-    """Mean over windows of the sentences' binary cross-entropy, each by the mean of its tokens' `logits`, (n, t).
+def sentence_loss(
+    logits: Tensor, encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
+) -> Tensor:
+    """Mean over windows of the sentences' binary cross-entropy, each by the mean of its tokens'
+    `logits`, (n, t).
 
-    Right are the sentences that an answer lies in. Where it occurs in several places, the likeliest is taken as meant and
-    the others count for nothing. A window's sentences add up, but to three sentences' weight at most.
+    Right are the sentences that an answer lies in. Where it occurs in several places, the likeliest
+    is taken as meant and the others count for nothing. A window's sentences add up, but to three
+    sentences' weight at most.
     """
     losses = []
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
         sentences = split_sentences(text)
-        inside = [(n, mask) for n, place in enumerate(sentences) if (mask := _inside(encoded, row, place)).any()]
+        inside = [
+            (n, mask)
+            for n, place in enumerate(sentences)
+            if (mask := _inside(encoded, row, place)).any()
+        ]
         if inside:
             found = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
             number = {n: at for at, (n, _) in enumerate(inside)}
-            right, weight = _meant(found, [_known(one, number) for one in _holding(sentences, text, accepted)])
+            right, weight = _meant(
+                found, [_known(one, number) for one in _holding(sentences, text, accepted)]
+            )
             loss = binary_cross_entropy_with_logits(found, right, weight, reduction="sum")
             losses.append(loss / min(3, len(found)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
 
 
 def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
-    mask: Mask = encoded.scored[row] & (encoded.starts[row] < place[1]) & (encoded.ends[row] > place[0])
+    mask: Mask = (
+        encoded.scored[row] & (encoded.starts[row] < place[1]) & (encoded.ends[row] > place[0])
+    )
     return mask
 
 
-def _holding(sentences: Sequence[tuple[int, int]], text: str, answers: Sequence[str]) -> list[tuple[int, ...]]:
+def _holding(
+    sentences: Sequence[tuple[int, int]], text: str, answers: Sequence[str]
+) -> list[tuple[int, ...]]:
     """The numbers of the sentences that each occurrence of an answer lies in."""
     places = _occurrences(text, answers)
-    return [tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start) for start, end in places]
+    return [
+        tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start)
+        for start, end in places
+    ]
 
 
 def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
@@ -84,7 +110,9 @@ def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
 
 
 def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """(targets, weights) of sentences, (s,), with the likeliest of the places `holding` an answer as the right one."""
+    """(targets, weights) of sentences, (s,), with the likeliest of the places `holding` an answer
+    as the right one.
+    """
     right, weight = torch.zeros_like(logits), torch.ones_like(logits)
     places = [place for place in holding if place]
     if places:
@@ -116,17 +144,25 @@ def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> 
 
 
 def taught_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
-    """Mean over groups of the cross-entropy to what a teacher holds probable: `shares`, (n, t), of each token; what those of a
-    group lack of 1 is its null's. The others as in `group_loss`."""
+    """Mean over groups of the cross-entropy to what a teacher holds probable: `shares`, (n, t), of
+    each token; what those of a group lack of 1 is its null's. The others as in `group_loss`."""
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
         losses.append(everything - (shares[rows] * relative.masked_fill(~scored[rows], 0.0)).sum())
     return torch.stack(losses).mean()
 
 
-def _normalised(scores: Tensor, scored: Tensor, group: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Of each group its rows (n,), their scores against the null (r, t), and the logarithm of what all of it adds up to."""
+def _normalised(
+    scores: Tensor, scored: Tensor, group: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Of each group its rows (n,), their scores against the null (r, t), and the logarithm of what
+    all of it adds up to.
+    """
     relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
-        yield rows, relative[rows], torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0)
+        yield (
+            rows,
+            relative[rows],
+            torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0),
+        )

@@ -1,4 +1,6 @@
-"""Train the reader by a recipe. Seeded; a run that was killed goes on from its checkpoint with the same result."""
+"""Train the reader by a recipe. Seeded; a run that was killed goes on from its checkpoint with the
+same result.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ import torch
 from safetensors import safe_open
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
-from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
+from transformers import (
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    AutoConfig,
+    AutoModelForQuestionAnswering,
+    AutoTokenizer,
+)
 
 from rag.errors import InputError
 from rag.models.precision import native_bf16
@@ -23,14 +30,32 @@ from rag.models.registry import start_path
 from rag.models.storage import SCALE, load_weights, save_weights
 from rag.models.windows import Encoded, encode
 from rag.protocols import Reader
-from rag.training.batches import Batch, Item, VerdictItem, examples, one_pass, stream, token_counter, verdict_stream
+from rag.training.batches import (
+    Batch,
+    Item,
+    VerdictItem,
+    examples,
+    one_pass,
+    stream,
+    token_counter,
+    verdict_stream,
+)
 from rag.training.data import question_set
 from rag.training.datasets import Set, recipe_articles, recipe_sets
 from rag.training.distillation import wanted
 from rag.training.evaluate import Measured, measure
 from rag.training.loss import group_loss, sentence_loss, targets, taught_loss, verdict_loss
 from rag.training.recipe import OwnRecipe, Recipe, SetsRecipe, SetsStage
-from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, not_its_start, not_loaded, ready, write_digest
+from rag.training.trainer import (
+    WEIGHTS,
+    Steps,
+    checkpoint_of,
+    mean,
+    not_its_start,
+    not_loaded,
+    ready,
+    write_digest,
+)
 from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
 
@@ -65,10 +90,11 @@ class Stage:
 
 
 def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
-    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`, checkpoints beside it.
+    """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`,
+    checkpoints beside it.
 
-    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of another run; ModelError for a
-    model that is not there or does not fit.
+    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of
+    another run; ModelError for a model that is not there or does not fit.
     """
     out = ready(out)
     run = _start(recipe, data, out)
@@ -86,10 +112,14 @@ def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> Stage:
 
 
 def fine_tune(
-    recipe: OwnRecipe, questions: Path, corpus: Path | None, out: Path, reader: Callable[[str], Reader]
+    recipe: OwnRecipe,
+    questions: Path,
+    corpus: Path | None,
+    out: Path,
+    reader: Callable[[str], Reader],
 ) -> tuple[Measured | None, Measured]:
-    """Go on from `init` of the recipe with a user's own questions; how it read the held-out part before (None if it could not,
-    being no reader) and after.
+    """Go on from `init` of the recipe with a user's own questions; how it read the held-out part
+    before (None if it could not, being no reader) and after.
 
     `reader` loads one by its setting. Raises as `own_set` and `train` do.
     """
@@ -130,7 +160,8 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
         if recipe.part_punctuation:
             _part_punctuation(tokenizer.backend_tokenizer)
-        # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a step, 2.07 s without it).
+        # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
+        # step, 2.07 s without it).
         more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
         stored = _stored(Path(path)) if local else {}
         if stored:  # from_pretrained cannot open 8 bits
@@ -138,7 +169,9 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             model, report = kind.from_pretrained(None, config=config, state_dict=stored, **more)
         else:
             more |= {"local_files_only": local, "use_safetensors": True}
-            model, report = AutoModelForQuestionAnswering.from_pretrained(path, config=config, **more)
+            model, report = AutoModelForQuestionAnswering.from_pretrained(
+                path, config=config, **more
+            )
     except (OSError, ValueError, KeyError) as error:
         raise not_loaded(recipe.init, error) from error
     _add_heads(model, stored, recipe)
@@ -151,7 +184,9 @@ def _stored(folder: Path) -> dict[str, Tensor]:
 
 
 def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
-    """The heads that transformers does not know: those in `stored`, and those that the recipe trains."""
+    """The heads that transformers does not know: those in `stored`, and those that the recipe
+    trains.
+    """
     size = model.config.hidden_size
     shapes = {SENTENCE: (size, 1), VERDICT_DENSE: (size, size), VERDICT: (size, 3)}
     stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
@@ -163,26 +198,38 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
             continue
         head = torch.nn.Linear(wide, narrow)
         if f"{name}.weight" in stored:
-            head.load_state_dict({part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")})
+            head.load_state_dict(
+                {part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")}
+            )
         setattr(model, name, head)
 
 
 def _part_punctuation(tokenizer: Tokenizer) -> None:
     """After what it parts already, unless it parts punctuation too."""
     if "Punctuation" not in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"]):
-        parts = [part for part in (tokenizer.pre_tokenizer, pre_tokenizers.Punctuation("isolated")) if part]
+        parts = [
+            part
+            for part in (tokenizer.pre_tokenizer, pre_tokenizers.Punctuation("isolated"))
+            if part
+        ]
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
 
 
 def _check_average(other: str, model: Any) -> None:
     path = Path(other, WEIGHTS)
     if not path.is_file():
-        raise InputError(f"the recipe averages with {other}, which is no folder with {WEIGHTS}", "download it, or drop average")
+        raise InputError(
+            f"the recipe averages with {other}, which is no folder with {WEIGHTS}",
+            "download it, or drop average",
+        )
     with safe_open(path, "pt") as file:
         names = file.keys()
     fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
     if not fits:
-        raise InputError(f"the recipe averages with {other}, which has other weights than a reader", "drop average")
+        raise InputError(
+            f"the recipe averages with {other}, which has other weights than a reader",
+            "drop average",
+        )
 
 
 def _teacher(setting: str | None, data: Path) -> Head | None:
@@ -193,7 +240,11 @@ def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
     checkpoint = checkpoint_of(out)
     rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), run.recipe.head_rate)
     steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages), rates)
-    steps.take(_plan(stages, run, steps.taken), sum(stage.steps for stage in stages), lambda batch: _loss(run, batch))
+    steps.take(
+        _plan(stages, run, steps.taken),
+        sum(stage.steps for stage in stages),
+        lambda batch: _loss(run, batch),
+    )
     save(run.model, run.tokenizer, out)
     if run.recipe.average is not None:
         average(run.other, out, run.recipe.average)
@@ -202,21 +253,30 @@ def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
 
 def _mark(run: Run, stages: Sequence[Stage]) -> str:
     """A digest of what decides how a run goes on: recipe and questions."""
-    made_of = [run.recipe.model_dump_json(), [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages]]
+    made_of = [
+        run.recipe.model_dump_json(),
+        [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages],
+    ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
     """Weights in 8 bits, tokenizer, and the digest that is checked at load."""
     model.config.save_pretrained(out)
-    save_weights({name: value.detach() for name, value in model.state_dict().items()}, out / WEIGHTS)
+    save_weights(
+        {name: value.detach() for name, value in model.state_dict().items()}, out / WEIGHTS
+    )
     tokenizer.save_pretrained(out)
     write_digest(out)
 
 
 def average(other: str, out: Path, share: float) -> None:
-    """Put in `out` the mean of the weights in folder `other` and its own, of which it keeps that `share`."""
-    save_weights(mean(load_weights(Path(other) / WEIGHTS), load_weights(out / WEIGHTS), share), out / WEIGHTS)
+    """Put in `out` the mean of the weights in folder `other` and its own, of which it keeps that
+    `share`.
+    """
+    save_weights(
+        mean(load_weights(Path(other) / WEIGHTS), load_weights(out / WEIGHTS), share), out / WEIGHTS
+    )
     write_digest(out)
 
 
@@ -229,12 +289,17 @@ def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
             made = examples(stage.sets, count, recipe.max_passage_tokens, rng)
             batches: Iterator[Batch] = stream(made, run.tokenizer, recipe.batch_tokens, rng)
-            verdicts: Iterator[Batch] = verdict_stream(stage.statements, run.tokenizer, recipe.batch_tokens, rng)
+            verdicts: Iterator[Batch] = verdict_stream(
+                stage.statements, run.tokenizer, recipe.batch_tokens, rng
+            )
             for at in range(stage.steps):
                 batch = next(verdicts if rng.random() < stage.share else batches)
                 if first + at >= begun:
                     warm = min(1.0, (first + at + 1) / max(1, recipe.warmup))
-                    yield warm * (stage.first + (stage.last - stage.first) * at / stage.steps), batch
+                    yield (
+                        warm * (stage.first + (stage.last - stage.first) * at / stage.steps),
+                        batch,
+                    )
         first += stage.steps
 
 
@@ -247,7 +312,9 @@ def _loss(run: Run, batch: Batch) -> Tensor:
     loss = _span_loss(run, encoded, items, states)
     if run.recipe.sentences:
         logits = getattr(run.model, SENTENCE)(states)[..., 0]
-        said = sentence_loss(logits, encoded, [item.text for item in items], [item.answers for item in items])
+        said = sentence_loss(
+            logits, encoded, [item.text for item in items], [item.answers for item in items]
+        )
         loss = loss + run.recipe.sentences * said
     return loss
 
@@ -257,7 +324,9 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[Item], states: Tensor
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())
-    numbers = {group: at for at, group in enumerate(dict.fromkeys(items[row].group for row in rows))}
+    numbers = {
+        group: at for at, group in enumerate(dict.fromkeys(items[row].group for row in rows))
+    }
     groups = [numbers[items[row].group] for row in rows]
     group = torch.tensor(groups)
     windows = [items[row].window for row in rows]
@@ -265,7 +334,9 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[Item], states: Tensor
     scored = torch.from_numpy(encoded.scored[rows])
     starts, ends = run.model.qa_outputs(states[rows]).unbind(-1)
     wanted_first, wanted_last = torch.from_numpy(first[rows]), torch.from_numpy(last[rows])
-    loss = group_loss(starts, scored, wanted_first, group) + group_loss(ends, scored, wanted_last, group)
+    loss = group_loss(starts, scored, wanted_first, group) + group_loss(
+        ends, scored, wanted_last, group
+    )
     if run.teacher is not None:
         shares = wanted(run.teacher, encoded.rows(rows), windows, groups)
         pairs = zip((starts, ends), shares, strict=True)
@@ -277,11 +348,15 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[Item], states: Tensor
 def _verdict_loss(run: Run, items: Sequence[VerdictItem]) -> Tensor:
     states = _states(run.model, encode(run.tokenizer, [item.window for item in items]).inputs)
     dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
-    return verdict_loss(out(torch.tanh(dense(states[:, 0]))), torch.tensor([item.label for item in items]))
+    return verdict_loss(
+        out(torch.tanh(dense(states[:, 0]))), torch.tensor([item.label for item in items])
+    )
 
 
 def _states(model: Any, inputs: dict[str, Any]) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-        output = model.base_model(**{name: torch.as_tensor(value) for name, value in inputs.items()})
+        output = model.base_model(
+            **{name: torch.as_tensor(value) for name, value in inputs.items()}
+        )
     states: Tensor = output.last_hidden_state.float()
     return states

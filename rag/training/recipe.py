@@ -1,4 +1,6 @@
-"""Recipes: what training starts from, what it is shown, and how fast it learns. TOML files, checked before anything loads."""
+"""Recipes: what training starts from, what it is shown, and how fast it learns. TOML files, checked
+before anything loads.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from rag.errors import InputError
 
@@ -20,11 +31,12 @@ class _Part(BaseModel):
 class Mix(_Part):
     """How a set is shown: at most `cap` questions, and four shares of them.
 
-    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them instead of their own;
-    `swapped`: with a name or number that belongs to another question, so that the passage no longer answers; `shortened`:
-    with a sentence left out of their passage, half the time the one that answers. `beside`: how many retrieved passages.
-    `tokens`: most word-pieces of a passage, where shorter ones than the recipe's will do; 0: the recipe's.
-    `spans`: whether its answers are spans; where they are whole sentences, the sentence head alone learns from them.
+    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them
+    instead of their own; `swapped`: with a name or number that belongs to another question, so that
+    the passage no longer answers; `shortened`: with a sentence left out of their passage, half the
+    time the one that answers. `beside`: how many retrieved passages. `tokens`: most word-pieces of
+    a passage, where shorter ones than the recipe's will do; 0: the recipe's. `spans`: whether its
+    answers are spans; where they are whole sentences, the sentence head alone learns from them.
     """
 
     cap: PositiveInt
@@ -38,11 +50,12 @@ class Mix(_Part):
 
 
 class Verdicts(_Part):
-    """What the verdict head is shown: a `share` of a stage's batches, from at most so many rows of each of its `sets`.
+    """What the verdict head is shown: a `share` of a stage's batches, from at most so many rows of
+    each of its `sets`.
 
-    `elsewhere`: the share of rows that are shown a second time, beside the text of another row, which does not say.
-    `figures`: how many sentences of the articles of `figures_from` are claims beside their paragraph, some with a digit
-    changed.
+    `elsewhere`: the share of rows that are shown a second time, beside the text of another row,
+    which does not say. `figures`: how many sentences of the articles of `figures_from` are claims
+    beside their paragraph, some with a digit changed.
     """
 
     share: Share
@@ -85,13 +98,17 @@ class Recipe(_Part):
     dropout: Share
     freeze_embeddings: bool
     part_punctuation: bool = False
-    """Make its tokenizer part punctuation from words, so that a span can end before a full stop, where it does not."""
+    """Make its tokenizer part punctuation from words, so that a span can end before a full stop,
+    where it does not.
+    """
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
     taught: Share = 0.0
     """Share of the loss that is the teacher's word."""
     average: Share | None = None
-    """Share of the weights it comes to in the mean that is kept; the others are those it starts from, or of `average_with`."""
+    """Share of the weights it comes to in the mean that is kept; the others are those it starts
+    from, or of `average_with`.
+    """
     average_with: str | None = None
     """Another reader of the same shape: a shipped one, or a folder."""
     sentences: NonNegativeFloat = 0.0
@@ -154,7 +171,9 @@ _SHIPPED = {SetsRecipe: "reader.toml", OwnRecipe: "finetune.toml", EmbedderRecip
 
 
 def load_recipe(kind: type[R], path: Path | None = None) -> R:
-    """A recipe file, by default the shipped one of its kind. Raises InputError if it is no TOML or cannot be followed."""
+    """A recipe file, by default the shipped one of its kind. Raises InputError if it is no TOML or
+    cannot be followed.
+    """
     shipped = Path(__file__).parent / "recipes" / _SHIPPED[kind]
     path = path or shipped
     hint = f"start from a copy of {shipped}"

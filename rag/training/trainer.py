@@ -1,4 +1,6 @@
-"""The steps of a training run and their checkpoint: a run that was killed goes on with the same result."""
+"""The steps of a training run and their checkpoint: a run that was killed goes on with the same
+result.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,15 @@ class Steps:
     """A model, its optimizer, and how many steps they have taken."""
 
     def __init__(
-        self, model: Any, weight_decay: float, checkpoint: Path, mark: str, rates: Mapping[str, float] | None = None
+        self,
+        model: Any,
+        weight_decay: float,
+        checkpoint: Path,
+        mark: str,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
-        """Goes on from `checkpoint` if it is there. `mark`: a digest of what decides how a run goes on.
+        """Goes on from `checkpoint` if it is there. `mark`: a digest of what decides how a run goes
+        on.
 
         `rates`: of modules that learn at another rate, as a multiple of the run's, by their names.
 
@@ -40,7 +48,9 @@ class Steps:
         if checkpoint.exists():
             self._resume()
 
-    def take(self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]) -> None:
+    def take(
+        self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]
+    ) -> None:
         """A step for each (learning rate, batch) of `plan`; `total` with those taken before."""
         average = 0.0
         with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
@@ -63,7 +73,11 @@ class Steps:
         return float(loss.detach())
 
     def _save(self) -> None:
-        state = {"step": self.taken, "model": self._model.state_dict(), "optimizer": self._optimizer.state_dict()}
+        state = {
+            "step": self.taken,
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
         state |= {"rng": torch.get_rng_state(), "mark": self._mark}
         partial = self._checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -95,8 +109,9 @@ def checkpoint_of(out: Path) -> Path:
 
 
 def ready(out: Path) -> Path:
-    """The folder, whole path and all, so that no setting of a shipped model is meant by its name. Raises now what the end would:
-    InputError for a file, OSError for a folder that cannot be made or written."""
+    """The folder, whole path and all, so that no setting of a shipped model is meant by its name.
+    Raises now what the end would: InputError for a file, OSError for a folder that cannot be made
+    or written."""
     out = out.resolve()
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file", "name a folder")
@@ -111,19 +126,26 @@ def not_its_start(out: Path, *paths: str) -> None:
     """Raises InputError where `out` is one of the folders that the run begins with."""
     if out in {Path(path).resolve() for path in paths}:
         what = "starts from or averages with"
-        raise InputError(f"--out {out} is what the run {what}, and would be overwritten", "name another folder")
+        raise InputError(
+            f"--out {out} is what the run {what}, and would be overwritten", "name another folder"
+        )
 
 
 def not_loaded(init: str, error: Exception) -> ModelError:
     """What to say where the model that a run begins with cannot be loaded."""
-    return ModelError(f"{init} cannot be loaded: {str(error).splitlines()[0]}", "start from another with --init")
+    return ModelError(
+        f"{init} cannot be loaded: {str(error).splitlines()[0]}", "start from another with --init"
+    )
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """fp16 weights between two, with `share`, in [0, 1], of the latter: better than either where both are good (Wortsman et
-    al. 2022, "Model soups"). What only the latter has, a head say, stays as it is."""
+    """fp16 weights between two, with `share`, in [0, 1], of the latter: better than either where
+    both are good (Wortsman et al. 2022, "Model soups"). What only the latter has, a head say, stays
+    as it is."""
     shared = after.keys() & before.keys()
-    means = {name: (1 - share) * before[name].float() + share * after[name].float() for name in shared}
+    means = {
+        name: (1 - share) * before[name].float() + share * after[name].float() for name in shared
+    }
     return {name: means.get(name, value).half() for name, value in after.items()}
 
 
@@ -134,4 +156,6 @@ def write_weights(weights: dict[str, Tensor], out: Path) -> None:
 
 def write_digest(out: Path) -> None:
     """What is checked at load."""
-    (out / "model.sha256").write_text(hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n")
+    (out / "model.sha256").write_text(
+        hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n"
+    )

@@ -1,4 +1,6 @@
-"""A user's own questions, SQuAD or gold JSON lines, as a set to learn from. What cannot be used is said in the log."""
+"""A user's own questions, SQuAD or gold JSON lines, as a set to learn from. What cannot be used is
+said in the log.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +26,39 @@ _log = logging.getLogger(__name__)
 def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRecipe) -> Set:
     """SQuAD (.json, .json.gz), or gold JSON lines with the documents they are about.
 
-    A share of the articles, `hold_out`, is held out; at least one, and at least one is not. Raises InputError if the questions
-    are about fewer than two.
+    A share of the articles, `hold_out`, is held out; at least one, and at least one is not. Raises
+    InputError if the questions are about fewer than two.
     """
     if path.suffix == ".jsonl":
         if corpus is None:
-            raise InputError(f"{path} needs the documents its questions are about", "name their folder: --corpus FOLDER")
+            raise InputError(
+                f"{path} needs the documents its questions are about",
+                "name their folder: --corpus FOLDER",
+            )
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     else:
         articles = read_squad(path)
-    asked = [article for article in articles if any(p["qas"] and p["context"].strip() for p in article["paragraphs"])]
+    asked = [
+        article
+        for article in articles
+        if any(p["qas"] and p["context"].strip() for p in article["paragraphs"])
+    ]
     if len(asked) < 2:
         counted = f"{path} asks about {len(asked)} documents" + (f" in {corpus}" if corpus else "")
-        raise InputError(f"{counted}; one is held out, so two are the least", "add questions about others")
+        raise InputError(
+            f"{counted}; one is held out, so two are the least", "add questions about others"
+        )
     held_out = min(len(asked) - 1, max(1, round(len(asked) * recipe.hold_out)))
     return Set(path.stem, recipe.stage[0].own, *split_articles(asked, held_out, recipe.seed))
 
 
 def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
-    """A document is an article, each of its passages a paragraph with the questions that belong to it.
+    """A document is an article, each of its passages a paragraph with the questions that belong to
+    it.
 
-    A question belongs where its evidence stands, once in each document; without evidence, where an answer stands among the
-    most of its words. One without an answer belongs to the passage, of the document it is near to if that is known, with the most
-    of its words.
-    Raises InputError.
+    A question belongs where its evidence stands, once in each document; without evidence, where an
+    answer stands among the most of its words. One without an answer belongs to the passage, of the
+    document it is near to if that is known, with the most of its words. Raises InputError.
     """
     shelf = _Shelf.of(_documents(corpus), count, tokens)
     questions = read_jsonl(gold)
@@ -55,8 +66,14 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
     if homeless:
         first = f"the first: {homeless[0].text!r}"
         why = f"no document in {corpus} has the name, the sentence or the answer that they give"
-        _log.warning("%d of %d questions are left out, as %s; %s", len(homeless), len(questions), why, first)
-    return [article for article in shelf.articles.values() if any(p["qas"] for p in article["paragraphs"])]
+        _log.warning(
+            "%d of %d questions are left out, as %s; %s", len(homeless), len(questions), why, first
+        )
+    return [
+        article
+        for article in shelf.articles.values()
+        if any(p["qas"] for p in article["paragraphs"])
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +104,41 @@ def _documents(corpus: Path) -> Iterator[Document]:
 def _put(question: Question, shelf: _Shelf) -> bool:
     """Whether it found a place, or several."""
     named = dict.fromkeys([e.document for e in question.evidence] or [question.group])
-    places = [place for name in named if name in shelf.passages for place in _in_document(question, name, shelf.passages[name])]
+    places = [
+        place
+        for name in named
+        if name in shelf.passages
+        for place in _in_document(question, name, shelf.passages[name])
+    ]
     if not places and not question.evidence:
         places = list(_anywhere(question, shelf))
     for name, number in places:
         answers = [{"text": text} for text in question.answers]
-        qa = {"id": question.id, "question": question.text, "answers": answers, "is_impossible": not answers}
+        qa = {
+            "id": question.id,
+            "question": question.text,
+            "answers": answers,
+            "is_impossible": not answers,
+        }
         shelf.articles[name]["paragraphs"][number]["qas"].append(qa)
     return bool(places)
 
 
-def _in_document(question: Question, name: str, passages: Sequence[Passage]) -> list[tuple[str, int]]:
+def _in_document(
+    question: Question, name: str, passages: Sequence[Passage]
+) -> list[tuple[str, int]]:
     if not question.answers:
         return [(name, _nearest(question, passages))] if passages else []
-    proofs = [e.sentence for e in question.evidence if e.document == name and any(a in e.sentence for a in question.answers)]
-    proving = [number for number, passage in enumerate(passages) if any(sentence in passage.text for sentence in proofs)]
+    proofs = [
+        e.sentence
+        for e in question.evidence
+        if e.document == name and any(a in e.sentence for a in question.answers)
+    ]
+    proving = [
+        number
+        for number, passage in enumerate(passages)
+        if any(sentence in passage.text for sentence in proofs)
+    ]
     answering = [number for number, passage in enumerate(passages) if _answers(question, passage)]
     if proving or not answering:
         return [(name, proving[0])] if proving else []
@@ -110,16 +147,28 @@ def _in_document(question: Question, name: str, passages: Sequence[Passage]) -> 
 
 def _anywhere(question: Question, shelf: _Shelf) -> Iterator[tuple[str, int]]:
     """The one passage of all that may answer and holds the most of the question's words."""
-    places = [(name, number) for name, passages in shelf.passages.items() for number in range(len(passages))]
+    places = [
+        (name, number)
+        for name, passages in shelf.passages.items()
+        for number in range(len(passages))
+    ]
     if question.answers:
-        places = [(name, number) for name, number in places if _answers(question, shelf.passages[name][number])]
+        places = [
+            (name, number)
+            for name, number in places
+            if _answers(question, shelf.passages[name][number])
+        ]
     if places:
         yield places[_nearest(question, [shelf.passages[name][number] for name, number in places])]
 
 
 def _answers(question: Question, passage: Passage) -> bool:
-    """Whether an answer stands there as whole words, letter for letter: as training looks for it."""
-    return any(a in passage.text and any(answers_in("", passage.text, [a])) for a in question.answers)
+    """Whether an answer stands there as whole words, letter for letter: as training looks
+    for it.
+    """
+    return any(
+        a in passage.text and any(answers_in("", passage.text, [a])) for a in question.answers
+    )
 
 
 def _nearest(question: Question, passages: Sequence[Passage]) -> int:

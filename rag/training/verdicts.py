@@ -1,8 +1,9 @@
 """Questions of yes or no, and claims, each beside a text: what the verdict head learns from.
 
-One head for both, as they are one task: does this text say so? The sets are JSON lines: `question` and `context` with a
-`label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted, not_enough or not_supported, which is either
-of the last two. `set` names the part of the file that a row belongs to.
+One head for both, as they are one task: does this text say so? The sets are JSON lines: `question`
+and `context` with a `label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted,
+not_enough or not_supported, which is either of the last two. `set` names the part of the file that
+a row belongs to.
 """
 
 from __future__ import annotations
@@ -73,8 +74,11 @@ def is_held_out(claim: str) -> bool:
     return zlib.crc32(claim.encode()) % _HELD_OUT == 0
 
 
-def statements(mix: Verdicts, data: Path, articles: Sequence[Article], rng: random.Random) -> list[Statement]:
-    """The examples of a stage: rows of the sets, rows beside another row's text, sentences of `articles` as claims.
+def statements(
+    mix: Verdicts, data: Path, articles: Sequence[Article], rng: random.Random
+) -> list[Statement]:
+    """The examples of a stage: rows of the sets, rows beside another row's text, sentences of
+    `articles` as claims.
 
     Raises InputError for a set that the files in `data` do not hold.
     """
@@ -89,7 +93,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             return [json.loads(line) for line in file]
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets") from error
+        raise InputError(
+            f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets"
+        ) from error
 
 
 def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[dict[str, Any]]:
@@ -110,11 +116,15 @@ def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[dict[
 
 def _statement(row: Mapping[str, Any], rng: random.Random) -> Statement:
     title = str(row.get("title") or "").replace("_", " ") if rng.random() < 0.6 else ""
-    return Statement(_text(row, rng), title, row.get("evidence") or row["context"], _LABELS[row["label"]])
+    return Statement(
+        _text(row, rng), title, row.get("evidence") or row["context"], _LABELS[row["label"]]
+    )
 
 
 def _text(row: Mapping[str, Any], rng: random.Random) -> str:
-    """A claim as it is; a question, which the sets have in small letters, mostly as people write it."""
+    """A claim as it is; a question, which the sets have in small letters, mostly as people write
+    it.
+    """
     if "claim" in row:
         return str(row["claim"])
     question = str(row["question"]).strip()
@@ -124,7 +134,9 @@ def _text(row: Mapping[str, Any], rng: random.Random) -> str:
 
 
 def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random) -> list[Statement]:
-    """A share of the rows beside the text of another row that shares many words: it does not say."""
+    """A share of the rows beside the text of another row that shares many words: it does not
+    say.
+    """
     texts = [row.get("evidence") or row["context"] for row in rows]
     index = LexicalIndex()
     index.update([], enumerate(texts))
@@ -135,7 +147,9 @@ def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random)
         near = [at for at, _ in index.search(row.get("claim") or row["question"], _NEAREST)]
         others = [at for at in near if _apart(rows[number], rows[at], texts[number], texts[at])]
         if others:
-            found.append(Statement(_text(row, rng), "", texts[rng.choice(others[:6])], Label.UNSAID))
+            found.append(
+                Statement(_text(row, rng), "", texts[rng.choice(others[:6])], Label.UNSAID)
+            )
     return found
 
 
@@ -158,7 +172,9 @@ def _figures(articles: Sequence[Article], most: int, rng: random.Random) -> list
 
 
 def _claims_of(text: str, others: Sequence[str], rng: random.Random) -> list[Statement]:
-    sentences = [text[start:end] for start, end in split_sentences(text) if end - start in _SENTENCE]
+    sentences = [
+        text[start:end] for start, end in split_sentences(text) if end - start in _SENTENCE
+    ]
     if not sentences:
         return []
     figured = [sentence for sentence in sentences if _NUMBER.search(sentence)]

@@ -22,7 +22,9 @@ def span(found: Document, quote: str, score: float, at: int = 0) -> Span:
     return Span(Hit(passage, 1.0, 0.5, 2.0), start, start + len(quote), score)
 
 
-def answer(question: str, documents: list[Document], spans: list[Span], threshold: float = 0.5) -> Answer:
+def answer(
+    question: str, documents: list[Document], spans: list[Span], threshold: float = 0.5
+) -> Answer:
     by_id = {found.id: found for found in documents}
     hits = [s.hit for s in spans]
     return compose(question, hits, spans, by_id.get, Rule(SURE, threshold, 3), {})
@@ -38,10 +40,15 @@ C = document("The exit was in 2018.", "c")
 
 
 def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
-    found = answer("when?", [A, B, C], [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)])
+    found = answer(
+        "when?", [A, B, C], [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)]
+    )
     assert found.text == "2015"
     assert [c.document_id for c in found.citations] == ["a", "b"]
-    assert [c.sentence for c in found.citations] == ["It was signed in 2015.", "The deal of the year 2015 held."]
+    assert [c.sentence for c in found.citations] == [
+        "It was signed in 2015.",
+        "The deal of the year 2015 held.",
+    ]
     assert [other.text for other in found.alternatives] == ["2018"]
     assert found.reason is None
 
@@ -49,14 +56,18 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
 def test_copies_and_equal_sentences_are_one_source() -> None:
     copy = replace(A, id="copy")
     quoted = document("It was signed in 2015. We heard that later.", "quoted")
-    found = answer("when?", [A, copy, quoted, B], [span(d, "2015", 2.0) for d in (A, copy, quoted, B)])
+    found = answer(
+        "when?", [A, copy, quoted, B], [span(d, "2015", 2.0) for d in (A, copy, quoted, B)]
+    )
     assert {c.document_id for c in found.citations} == {"a", "copy", "quoted", "b"}
     assert found.documents == 2
 
 
 def test_the_other_places_of_an_equal_passage_are_cited_with_it() -> None:
     (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
-    copy = replace(passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7)
+    copy = replace(
+        passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7
+    )
     here = span(A, "2015", 2.0)
     found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
     (citation,) = found.citations
@@ -100,7 +111,9 @@ def test_a_document_that_is_gone_or_changed_is_not_cited() -> None:
 def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few() -> None:
     one = span(A, "2015", 3.0)
     many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
-    found = answer("when?", [A, *(document("In 2015.", str(i)) for i in range(9))], [one, one, *many])
+    found = answer(
+        "when?", [A, *(document("In 2015.", str(i)) for i in range(9))], [one, one, *many]
+    )
     assert len(found.citations) == MAX_CITATIONS
     assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
 
@@ -108,7 +121,9 @@ def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few
 def test_margin_is_the_lead_over_what_says_something_else() -> None:
     full = document("On 14 July 2015 it was.", "f")
     ranked = gather(span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0))
-    assert features(Asked.of("when?"), ranked[0], ranked)["margin"] == pytest.approx(4.0 + math.log(1 + math.exp(-0.5)) - 1.0)
+    assert features(Asked.of("when?"), ranked[0], ranked)["margin"] == pytest.approx(
+        4.0 + math.log(1 + math.exp(-0.5)) - 1.0
+    )
     assert features(Asked.of("when?"), ranked[0], ranked[:1])["margin"] == 10.0
 
 
@@ -116,12 +131,20 @@ D = document("The exit was in 2016.", "d")
 
 
 def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
-    found = answer("When was the exit?", [A, B, C, D], [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)])
+    found = answer(
+        "When was the exit?",
+        [A, B, C, D],
+        [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)],
+    )
     assert (found.text, found.documents) == ("2018", 1)
-    assert [(side.text, side.documents, side.citations[0].document_id) for side in found.conflicts] == [("2016", 1, "d")]
+    assert [
+        (side.text, side.documents, side.citations[0].document_id) for side in found.conflicts
+    ] == [("2016", 1, "d")]
     full = document("On 8 May 2018 the exit was made.", "f")
     again = answer(
-        "When was the exit?", [C, D, full], [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+        "When was the exit?",
+        [C, D, full],
+        [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)],
     )
     assert (again.text, again.documents) == ("2018", 2)
     assert [(side.text, side.documents) for side in again.conflicts] == [("2016", 1)]
@@ -140,8 +163,16 @@ def test_another_date_of_another_thing_is_no_conflict() -> None:
             ("In 2013 Iran had ", "19,000", " centrifuges."),
             ("In 2016 Iran had ", "5,060", " centrifuges."),
         ),
-        ("Who was the president?", ("In 2010 the president was ", "Obama", "."), ("In 2004 the president was ", "Bush", ".")),
-        ("How much is the rent?", ("The rent of the flat is ", "$1,200", "."), ("The rent of the garage is ", "$200", ".")),
+        (
+            "Who was the president?",
+            ("In 2010 the president was ", "Obama", "."),
+            ("In 2004 the president was ", "Bush", "."),
+        ),
+        (
+            "How much is the rent?",
+            ("The rent of the flat is ", "$1,200", "."),
+            ("The rent of the garage is ", "$200", "."),
+        ),
         (
             "When did the Joint Plan of Action take effect?",
             ("The Joint Plan of Action took effect on ", "20 January 2014", "."),
@@ -158,28 +189,46 @@ def test_what_is_told_of_another_year_or_thing_is_no_conflict(
     question: str, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
     first, second = document("".join(one), "one"), document("".join(other), "other")
-    found = answer(question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)])
+    found = answer(
+        question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)]
+    )
     assert (found.text, found.conflicts) == (one[1], ())
 
 
 def test_one_sentence_dissents_with_itself_only_where_it_says_so() -> None:
-    some = document("Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h")
+    some = document(
+        "Some give 11 October 1955 as the day he was born, and others give 13 October 1954.", "h"
+    )
     both = [span(some, "11 October 1955", 3.0), span(some, "13 October 1954", 2.5)]
-    assert [side.text for side in answer("When was he born?", [some], both).conflicts] == ["13 October 1954"]
+    assert [side.text for side in answer("When was he born?", [some], both).conflicts] == [
+        "13 October 1954"
+    ]
     life = document("He was born on 11 October 1955 and died on 13 October 1994.", "l")
     told = [span(life, "11 October 1955", 3.0), span(life, "13 October 1994", 2.5)]
     assert answer("When was he born?", [life], told).conflicts == ()
 
 
 def test_a_denial_is_a_conflict() -> None:
-    said, denied = document("The exit was in 2018.", "s"), document("The exit was not in 2018.", "n")
-    found = answer("When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)])
-    assert (found.documents, [(side.text, side.citations[0].document_id) for side in found.conflicts]) == (1, [("2018", "n")])
+    said, denied = (
+        document("The exit was in 2018.", "s"),
+        document("The exit was not in 2018.", "n"),
+    )
+    found = answer(
+        "When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)]
+    )
+    assert (
+        found.documents,
+        [(side.text, side.citations[0].document_id) for side in found.conflicts],
+    ) == (1, [("2018", "n")])
 
 
 def test_what_is_more_exact_or_of_another_kind_is_no_conflict() -> None:
     full = document("On 14 July 2015 in Vienna.", "f")
-    found = answer("When was it?", [A, full], [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)])
+    found = answer(
+        "When was it?",
+        [A, full],
+        [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)],
+    )
     assert (found.text, found.documents, found.conflicts) == ("2015", 2, ())
     assert found.value is not None
     assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
@@ -187,24 +236,36 @@ def test_what_is_more_exact_or_of_another_kind_is_no_conflict() -> None:
 
 def test_several_things_asked_for_are_parts_and_no_conflict() -> None:
     one, other = document("Oman mediated there.", "o"), document("Qatar mediated there.", "q")
-    found = answer("Which countries mediated?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    found = answer(
+        "Which countries mediated?",
+        [one, other],
+        [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)],
+    )
     assert (found.text, found.conflicts) == ("Oman", ())
     assert [(part.text, part.citations[0].document_id) for part in found.parts] == [("Qatar", "q")]
-    single = answer("Who mediated there?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)])
+    single = answer(
+        "Who mediated there?", [one, other], [span(one, "Oman", 3.0), span(other, "Qatar", 2.5)]
+    )
     assert [side.text for side in single.conflicts] == ["Qatar"]
     assert single.parts == ()
 
 
 def test_what_is_told_of_something_else_is_no_part() -> None:
     rare, common = document("Rare: a rash.", "r"), document("Very common: drowsiness.", "c")
-    found = answer("Which side effects are rare?", [rare, common], [span(rare, "rash", 3.0), span(common, "drowsiness", 2.8)])
+    found = answer(
+        "Which side effects are rare?",
+        [rare, common],
+        [span(rare, "rash", 3.0), span(common, "drowsiness", 2.8)],
+    )
     assert (found.text, found.parts) == ("rash", ())
 
 
 def test_a_question_in_the_text_does_not_answer() -> None:
     asks, tells = document("Is the lamp waterproof?", "q"), document("Keep it dry.", "t")
     found = answer(
-        "Is the lamp waterproof?", [asks, tells], [span(asks, "lamp waterproof", 5.0), span(tells, "Keep it dry", 3.0)]
+        "Is the lamp waterproof?",
+        [asks, tells],
+        [span(asks, "lamp waterproof", 5.0), span(tells, "Keep it dry", 3.0)],
     )
     assert found.text == "Keep it dry"
 
@@ -215,7 +276,11 @@ def test_a_question_in_the_text_does_not_answer() -> None:
         ("Can I take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", True),
         ("Can I not take my bicycle?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
         ("Can I take my dog?", "Can I take my bicycle? Yes. Bicycles travel free.", None),
-        ("Is the lamp waterproof?", "Is it waterproof? No. Keep it dry and it will last. Bicycles travel free.", None),
+        (
+            "Is the lamp waterproof?",
+            "Is it waterproof? No. Keep it dry and it will last. Bicycles travel free.",
+            None,
+        ),
     ],
 )
 def test_yes_or_no_stands_below_the_question(question: str, text: str, yes: bool | None) -> None:
@@ -229,9 +294,14 @@ def test_a_relative_date_is_told_from_its_documents_day() -> None:
     found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
     assert found.text == "on Tuesday"
     assert found.value is not None
-    assert (found.value.iso, found.value.resolved) == ("2026-02-10", '"on Tuesday" in a document of 2026-02-10')
+    assert (found.value.iso, found.value.resolved) == (
+        "2026-02-10",
+        '"on Tuesday" in a document of 2026-02-10',
+    )
     undated = document("He arrived in Oman on Tuesday.", "n")
-    assert answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)]).value is None
+    assert (
+        answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)]).value is None
+    )
 
 
 @settings(max_examples=120, deadline=None)

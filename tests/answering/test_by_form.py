@@ -14,11 +14,14 @@ from tests.fakes import BagOfWordsEmbedder, document
 
 SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
 LEASE = document(
-    "The lease ends in May. It can be renewed once. Dogs are allowed, unless they bark. The rent is 900 euros. "
+    "The lease ends in May. It can be renewed once. Dogs are allowed, unless they bark. The rent "
+    "is 900 euros. "
     "Rent is due on the first.",
     "lease",
 )
-STEPS = document("To reset it:\n\n1. Hold the button.\n2. Wait.\n3. Let it go.\n\nThat is all.", "steps")
+STEPS = document(
+    "To reset it:\n\n1. Hold the button.\n2. Wait.\n3. Let it go.\n\nThat is all.", "steps"
+)
 
 
 def read(
@@ -31,10 +34,14 @@ def read(
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
     places = split_sentences(passage.text)
-    sentences = [SentenceScore(hit, *place, score) for place, score in zip(places, scores, strict=True)]
+    sentences = [
+        SentenceScore(hit, *place, score) for place, score in zip(places, scores, strict=True)
+    ]
     spans = [Span(hit, *places[0], 1.0)]
     verdicts = [Verdict(hit, *verdict)] if verdict else []
-    made = Read("Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides)
+    made = Read(
+        "Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides
+    )
     given = answer(made, Rule(SURE, 0.5, 3), {}, PLAIN)
     for piece in given.pieces:
         assert found.text[piece.citation.start : piece.citation.end] == piece.text
@@ -49,7 +56,10 @@ def test_sentences_come_in_order_with_their_gaps_marked() -> None:
 
 
 def test_a_sentence_that_points_back_brings_the_one_before() -> None:
-    assert read("sentences", LEASE, [0.1, 0.9, 0.1, 0.1, 0.1]).text == "The lease ends in May. It can be renewed once."
+    assert (
+        read("sentences", LEASE, [0.1, 0.9, 0.1, 0.1, 0.1]).text
+        == "The lease ends in May. It can be renewed once."
+    )
 
 
 def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
@@ -59,8 +69,12 @@ def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
     assert "Rent is due" in (given.reason or "")
 
 
-@pytest.mark.parametrize(("verdict", "said"), [((0.9, 0.05, 0.05), "Yes."), ((0.1, 0.8, 0.1), "No.")])
-def test_yes_and_no_come_with_the_sentence_that_says_so(verdict: tuple[float, float, float], said: str) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "said"), [((0.9, 0.05, 0.05), "Yes."), ((0.1, 0.8, 0.1), "No.")]
+)
+def test_yes_and_no_come_with_the_sentence_that_says_so(
+    verdict: tuple[float, float, float], said: str
+) -> None:
     given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], verdict)
     assert given.text == f"{said} Dogs are allowed, unless they bark."
     assert given.value
@@ -113,6 +127,8 @@ def test_a_span_is_the_one_piece_of_its_answer() -> None:
 
 
 def test_a_heading_is_no_answer_but_what_follows_it_is() -> None:
-    found = document("Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g")
+    found = document(
+        "Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g"
+    )
     given = read("sentences", found, [0.9, 0.2, 0.1])
     assert given.text == "Staff may be sent home on full pay."

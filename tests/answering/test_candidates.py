@@ -8,7 +8,12 @@ from rag.types import Hit, Passage, Span
 
 def span(text: str, words: str, score: float, document: str) -> Span:
     start = text.index(words)
-    return Span(Hit(Passage(document, 0, len(text), text, document, ""), 1.0, 1.0, 1.0), start, start + len(words), score)
+    return Span(
+        Hit(Passage(document, 0, len(text), text, document, ""), 1.0, 1.0, 1.0),
+        start,
+        start + len(words),
+        score,
+    )
 
 
 def gather(*spans: Span, kind: str = "date") -> list[Candidate]:
@@ -21,11 +26,17 @@ def test_a_year_supports_one_of_its_days_and_does_not_bring_two_together() -> No
         span("In 2015.", "2015", 3.0, "b"),
         span("On 18 October 2015.", "18 October 2015", 2.0, "c"),
     )
-    assert [(c.spans[0].text, c.documents) for c in found] == [("14 July 2015", 2), ("18 October 2015", 1)]
+    assert [(c.spans[0].text, c.documents) for c in found] == [
+        ("14 July 2015", 2),
+        ("18 October 2015", 1),
+    ]
 
 
 def test_a_denied_date_has_no_part_in_what_it_denies() -> None:
-    found = gather(span("It was signed in 2015.", "2015", 4.0, "a"), span("It was not signed in 2015.", "2015", 3.0, "b"))
+    found = gather(
+        span("It was signed in 2015.", "2015", 4.0, "a"),
+        span("It was not signed in 2015.", "2015", 3.0, "b"),
+    )
     assert [c.documents for c in found] == [1, 1]
 
 
@@ -45,18 +56,28 @@ def test_words_that_are_no_answer_where_they_stand_do_not_support_one() -> None:
         span("They agreed in 2015.", "2015", 1.0, "b"),
         span("A film of 2015.", "2015", -2.0, "c"),
     )
-    assert (found.documents, [s.hit.passage.document_id for s in found.supporting]) == (2, ["a", "b"])
+    assert (found.documents, [s.hit.passage.document_id for s in found.supporting]) == (
+        2,
+        ["a", "b"],
+    )
     (alone,) = gather(span("A film of 2015.", "2015", -2.0, "c"))
     assert alone.documents == 1
 
 
 def test_equal_words_of_different_units_are_two_answers() -> None:
-    found = gather(span("It is 3 months.", "3", 4.0, "a"), span("It is 3 weeks.", "3", 3.0, "b"), kind="duration")
+    found = gather(
+        span("It is 3 months.", "3", 4.0, "a"),
+        span("It is 3 weeks.", "3", 3.0, "b"),
+        kind="duration",
+    )
     assert [c.documents for c in found] == [1, 1]
 
 
 def test_the_same_weekday_in_two_documents_is_not_one_day() -> None:
-    found = gather(span("He came on Tuesday.", "on Tuesday", 4.0, "a"), span("He came on Tuesday.", "on Tuesday", 3.0, "b"))
+    found = gather(
+        span("He came on Tuesday.", "on Tuesday", 4.0, "a"),
+        span("He came on Tuesday.", "on Tuesday", 3.0, "b"),
+    )
     assert [c.documents for c in found] == [1, 1]
 
 
@@ -75,11 +96,18 @@ WORDS = [
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(WORDS), st.floats(-5, 5), st.booleans()), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.sampled_from(WORDS), st.floats(-5, 5), st.booleans()), min_size=1, max_size=9
+    ),
     st.sampled_from(["date", "person"]),
 )
-def test_all_that_is_in_one_answer_says_the_same_and_nothing_is_lost(said: list[tuple[str, float, bool]], kind: str) -> None:
-    spans = [span(f"It was {'not ' if no else ''}{words}.", words, score, str(n)) for n, (words, score, no) in enumerate(said)]
+def test_all_that_is_in_one_answer_says_the_same_and_nothing_is_lost(
+    said: list[tuple[str, float, bool]], kind: str
+) -> None:
+    spans = [
+        span(f"It was {'not ' if no else ''}{words}.", words, score, str(n))
+        for n, (words, score, no) in enumerate(said)
+    ]
     found = gather(*spans, kind=kind)
     assert sorted(id(s) for c in found for s in c.spans) == sorted(map(id, spans))
     for candidate in found:

@@ -23,6 +23,8 @@ def test_the_cell_whose_header_is_asked_for(question: str, value: str, fit: floa
     assert asked_for(content_words(question), ROW, start, start + len(value)) == fit
 
 
-@pytest.mark.parametrize("text", ["The price: 25 euros", "25 euros | a", "", " | ", "a: b: c | : | 25 euros"])
+@pytest.mark.parametrize(
+    "text", ["The price: 25 euros", "25 euros | a", "", " | ", "a: b: c | : | 25 euros"]
+)
 def test_where_no_headers_are_there_is_no_preference(text: str) -> None:
     assert asked_for(frozenset({"price"}), text, 0, len(text)) == 0.0

@@ -32,11 +32,24 @@ def test_when_is_answered_with_a_date_where_the_reader_cannot_tell() -> None:
     spans = [Span(Hit(passage, 1, 1, 1), 24, 30, 2.0), Span(Hit(passage, 1, 1, 1), 34, 38, 1.0)]
     ranked = Confidence({}, 0.0, 0.5, 20.0, 2.0).rank(Asked.of("When was the JCPOA signed?"), spans)
     assert [c.spans[0].text for c in ranked] == ["2015", "Vienna"]
-    assert Confidence({}, 0.0, 0.5, 20.0, 2.0).rank(Asked.of("Where was it signed?"), spans)[0].spans[0].text == "Vienna"
+    assert (
+        Confidence({}, 0.0, 0.5, 20.0, 2.0)
+        .rank(Asked.of("Where was it signed?"), spans)[0]
+        .spans[0]
+        .text
+        == "Vienna"
+    )
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[1]", "not json", '{"weights": {"luck": 1}, "bias": 0, "threshold": 0.5, "retrieval": 1}']
+    "content",
+    [
+        "",
+        "{}",
+        "[1]",
+        "not json",
+        '{"weights": {"luck": 1}, "bias": 0, "threshold": 0.5, "retrieval": 1}',
+    ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "confidence.json"

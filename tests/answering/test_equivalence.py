@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from rag.answering.equivalence import Relation, read, relation
 
-SAME, COMPATIBLE, CONTRARY, UNRELATED = Relation.SAME, Relation.COMPATIBLE, Relation.CONTRARY, Relation.UNRELATED
+SAME, COMPATIBLE, CONTRARY, UNRELATED = (
+    Relation.SAME,
+    Relation.COMPATIBLE,
+    Relation.CONTRARY,
+    Relation.UNRELATED,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,12 @@ SAME, COMPATIBLE, CONTRARY, UNRELATED = Relation.SAME, Relation.COMPATIBLE, Rela
         ("any", "IAEA", "International Atomic Energy Agency", SAME),
         ("any", "France, Germany and the UK", "Germany, France and the UK", SAME),
         ("any", "France and Germany", "France, Germany and Italy", COMPATIBLE),
-        ("any", "Supreme National Security Council", "Iran's Supreme National Security Council", SAME),
+        (
+            "any",
+            "Supreme National Security Council",
+            "Iran's Supreme National Security Council",
+            SAME,
+        ),
         ("any", "the limits expired", "missiles were ignored", UNRELATED),
         ("money", "$5m", "$5", CONTRARY),
         ("money", "$5m", "$5 million", SAME),
@@ -89,13 +99,18 @@ SAME, COMPATIBLE, CONTRARY, UNRELATED = Relation.SAME, Relation.COMPATIBLE, Rela
         ("any", "C#", "C++", CONTRARY),
     ],
 )
-def test_how_two_answers_stand_to_each_other(kind: str, one: str, other: str, how: Relation) -> None:
+def test_how_two_answers_stand_to_each_other(
+    kind: str, one: str, other: str, how: Relation
+) -> None:
     assert relation(read(one, kind), read(other, kind)) is how
     assert relation(read(other, kind), read(one, kind)) is how
 
 
 def test_a_denied_answer_is_not_the_answer() -> None:
-    said, denied = read("2015", "date", "It was signed in "), read("2015", "date", "It was not signed in ")
+    said, denied = (
+        read("2015", "date", "It was signed in "),
+        read("2015", "date", "It was not signed in "),
+    )
     assert relation(said, denied) is CONTRARY
     assert relation(read("2015", "date", "It was not long, and they signed in "), said) is SAME
     assert relation(read("signed", "any"), read("not signed", "any")) is not SAME
@@ -114,10 +129,16 @@ def test_a_denied_answer_is_not_the_answer() -> None:
         ("number", ("", "Hundreds", " of people fled."), ("In all ", "100", " people fled.")),
         ("number", ("", "Two", " thirds of members came."), ("", "Two", " members came.")),
         ("any", ("", "Iran", " did not sign it."), ("", "Iran", " signed it.")),
-        ("any", ("It was held in Vienna rather than in ", "Geneva", "."), ("It was held in ", "Geneva", ".")),
+        (
+            "any",
+            ("It was held in Vienna rather than in ", "Geneva", "."),
+            ("It was held in ", "Geneva", "."),
+        ),
     ],
 )
-def test_equal_words_that_say_different_things(kind: str, one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def test_equal_words_that_say_different_things(
+    kind: str, one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
     first, second = (read(words, kind, before, after) for before, words, after in (one, other))
     assert relation(first, second) is not SAME
     assert first.said != second.said
@@ -136,7 +157,9 @@ def test_what_sounds_like_a_denial_is_none(before: str, words: str) -> None:
     assert not read(words, "any", before).negated
 
 
-@pytest.mark.parametrize("before", ["Nobody signed it in ", "It failed to be signed in ", "It was in 2016 instead of "])
+@pytest.mark.parametrize(
+    "before", ["Nobody signed it in ", "It failed to be signed in ", "It was in 2016 instead of "]
+)
 def test_denials(before: str) -> None:
     assert read("2015", "date", before).negated
 
@@ -155,20 +178,30 @@ def test_different_numbers_are_never_the_same(one: int, other: int, unit: str) -
 
 @settings(deadline=None)
 @given(NAMES, SURNAMES, NAMES, SURNAMES)
-def test_different_full_names_are_never_the_same(first: str, last: str, first_other: str, last_other: str) -> None:
+def test_different_full_names_are_never_the_same(
+    first: str, last: str, first_other: str, last_other: str
+) -> None:
     one, other = f"{first} {last}", f"{first_other} {last_other}"
     assert (relation(read(one, "person"), read(other, "person")) is SAME) == (one == other)
 
 
 @settings(deadline=None)
-@given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["date", "number", "person", "place", "any", "duration"]))
-def test_the_relation_is_symmetric_and_an_answer_says_what_it_says(one: str, other: str, kind: str) -> None:
+@given(
+    st.text(max_size=40),
+    st.text(max_size=40),
+    st.sampled_from(["date", "number", "person", "place", "any", "duration"]),
+)
+def test_the_relation_is_symmetric_and_an_answer_says_what_it_says(
+    one: str, other: str, kind: str
+) -> None:
     first, second = read(one, kind), read(other, kind)
     assert relation(first, second) is relation(second, first)
     assert relation(first, first) is SAME
 
 
-@pytest.mark.parametrize("text", ["9" * 100_000, "1,000" * 20_000, "a, " * 30_000, "not " * 30_000, "2015 " * 20_000])
+@pytest.mark.parametrize(
+    "text", ["9" * 100_000, "1,000" * 20_000, "a, " * 30_000, "not " * 30_000, "2015 " * 20_000]
+)
 def test_endless_words_are_read_in_no_time(text: str) -> None:
     begun = time.process_time()
     found = read(text, "number", text, text)
@@ -178,5 +211,9 @@ def test_endless_words_are_read_in_no_time(text: str) -> None:
 
 def test_a_joint_answer_is_of_one_fact_pairwise() -> None:
     texts = ["2015", "14 July 2015", "18 October 2015", "2016"]
-    same = {(a, b) for a, b in itertools.combinations(texts, 2) if relation(read(a, "date"), read(b, "date")) is SAME}
+    same = {
+        (a, b)
+        for a, b in itertools.combinations(texts, 2)
+        if relation(read(a, "date"), read(b, "date")) is SAME
+    }
     assert same == {("2015", "14 July 2015"), ("2015", "18 October 2015")}

@@ -6,16 +6,26 @@ from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", "")
 CITATION = Citation("docs/deal.md", "Deal", "", "/d", "0" * 64, 24, 28, "2018", 0, 29, PASSAGE.text)
 OTHER = replace(CITATION, document_id="docs/other.md", quote="2019")
-HITS = (Hit(replace(PASSAGE, document_id="docs/x.md"), 0.95, 0.8, 3.0, 1, 4), Hit(PASSAGE, 0.9, 0.7, 5.0, 3, 1))
-ANSWER = Answer("When did the US leave?", "2018", 0.88, (CITATION,), (), HITS, None, {}, documents=2)
+HITS = (
+    Hit(replace(PASSAGE, document_id="docs/x.md"), 0.95, 0.8, 3.0, 1, 4),
+    Hit(PASSAGE, 0.9, 0.7, 5.0, 3, 1),
+)
+ANSWER = Answer(
+    "When did the US leave?", "2018", 0.88, (CITATION,), (), HITS, None, {}, documents=2
+)
 
 
 def test_an_answer_is_explained_in_plain_words() -> None:
     conflicts = (Alternative("2019", 0.6, (OTHER,), 1),)
-    assert explain(replace(ANSWER, conflicts=conflicts, value=Value("date", "2018", iso="2018", precision="year"))) == [
+    assert explain(
+        replace(
+            ANSWER, conflicts=conflicts, value=Value("date", "2018", iso="2018", precision="year")
+        )
+    ) == [
         '"2018": confidence 88%.',
         "The question asks for a date; words of that kind are preferred.",
-        "It stands in docs/deal.md, the 2nd passage found (3rd by meaning, 1st by words): score 0.90, cosine 0.70, BM25 5.0.",
+        "It stands in docs/deal.md, the 2nd passage found (3rd by meaning, 1st by words): score "
+        "0.90, cosine 0.70, BM25 5.0.",
         "2 of the 2 documents read say so.",
         'Conflicts with: "2019" in 1 document (docs/other.md).',
         "Read as date 2018.",
@@ -25,7 +35,14 @@ def test_an_answer_is_explained_in_plain_words() -> None:
 
 def test_a_refusal_is_explained_too() -> None:
     near = (Alternative("2018", 0.2, (CITATION,), 1),)
-    refused = replace(ANSWER, text=None, citations=(), alternatives=near, reason="it reaches 0.20, below 0.31", documents=0)
+    refused = replace(
+        ANSWER,
+        text=None,
+        citations=(),
+        alternatives=near,
+        reason="it reaches 0.20, below 0.31",
+        documents=0,
+    )
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
     assert lines[2].startswith('"2018" stands in docs/deal.md, the 2nd passage found')
@@ -35,11 +52,20 @@ def test_a_refusal_is_explained_too() -> None:
 
 
 def test_values_in_words() -> None:
-    resolved = Value("date", "on Tuesday", iso="2026-02-10", precision="day", resolved='"on Tuesday" in a document of 2026-02-10')
+    resolved = Value(
+        "date",
+        "on Tuesday",
+        iso="2026-02-10",
+        precision="day",
+        resolved='"on Tuesday" in a document of 2026-02-10',
+    )
     assert in_words(resolved) == 'date 2026-02-10: "on Tuesday" in a document of 2026-02-10'
     assert (
         in_words(Value("quantity", "x", number=11000.0, unit="kilogram", bound="more than"))
         == "quantity more than 11,000 kilogram"
     )
-    assert in_words(Value("duration", "x", number=2.0, upper=3.0, unit="month")) == "duration 2 to 3 month"
+    assert (
+        in_words(Value("duration", "x", number=2.0, upper=3.0, unit="month"))
+        == "duration 2 to 3 month"
+    )
     assert in_words(Value("boolean", "It was.", yes=True)) == 'yes, as "It was." says'

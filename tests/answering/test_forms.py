@@ -31,7 +31,9 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
         ("When was the gate built?", "span"),
     ],
 )
-def test_the_words_that_ask_say_which_form_is_wanted(classifier: FormClassifier, question: str, form: str) -> None:
+def test_the_words_that_ask_say_which_form_is_wanted(
+    classifier: FormClassifier, question: str, form: str
+) -> None:
     (choice,) = classifier.classify([question])
     assert choice.form == form
     assert sum(choice.likely.values()) == pytest.approx(1, abs=1e-3)
@@ -45,7 +47,10 @@ def test_every_form_has_labelled_questions_of_its_own() -> None:
 def test_labelled_questions_are_not_those_of_the_gold_sets() -> None:
     asked = {one.question for one in read_labelled(QUESTIONS)}
     for name in ("forms", "technical", "seeds"):
-        rows = (json.loads(line) for line in Path(f"eval/gold/{name}.jsonl").read_text(encoding="utf-8").splitlines())
+        rows = (
+            json.loads(line)
+            for line in Path(f"eval/gold/{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
         assert not asked & {row["question"] for row in rows}
 
 
@@ -66,7 +71,9 @@ def test_a_classifier_that_is_none_is_an_error_and_one_of_another_embedder_says_
     broken.write_bytes(b"no")
     with pytest.raises(ModelError, match="cannot be read"):
         FormClassifier.load(BagOfWordsEmbedder(), broken)
-    other = FormClassifier(np.zeros((len(CLASSES), 7)), np.zeros(len(CLASSES)), BagOfWordsEmbedder())
+    other = FormClassifier(
+        np.zeros((len(CLASSES), 7)), np.zeros(len(CLASSES)), BagOfWordsEmbedder()
+    )
     assert other.classify(["Why?"])[0].form == "span"
 
 

@@ -43,7 +43,10 @@ def test_text_around_a_list_is_no_list() -> None:
 
 
 def test_hard_wrapped_items_and_blank_lines_between_items_are_of_one_list() -> None:
-    text = "You need\n\n* a passport that is\n  still valid,\n\n* two photos\nof the same size,\n\n* the form.\n\nBring all."
+    text = (
+        "You need\n\n* a passport that is\n  still valid,\n\n* two photos\nof the same "
+        "size,\n\n* the form.\n\nBring all."
+    )
     assert items(text, "two photos") == [
         "* a passport that is\n  still valid,",
         "* two photos\nof the same size,",

@@ -20,14 +20,18 @@ from tests.fakes import document
         ("Use max-width here.", "max", "max-width"),
     ],
 )
-def test_a_span_is_not_cut_inside_an_address_a_bracket_or_a_number_with_its_unit(text: str, cut: str, wanted: str) -> None:
+def test_a_span_is_not_cut_inside_an_address_a_bracket_or_a_number_with_its_unit(
+    text: str, cut: str, wanted: str
+) -> None:
     start = text.index(cut)
     first, last = whole(text, start, start + len(cut))
     assert text[first:last] == wanted
 
 
 def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
-    found = Document("d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, (Section(0, "One"),), (0, 5))
+    found = Document(
+        "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, (Section(0, "One"),), (0, 5)
+    )
     citation = quoted(found, 5, 17)
     assert (citation.quote, citation.heading, citation.page) == ("All is said.", "One", 2)
     assert found.text[citation.start : citation.end] == citation.quote == citation.sentence
@@ -36,7 +40,9 @@ def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
 
 def test_the_text_of_an_answer_is_made_of_its_pieces() -> None:
     found = document("A is. B is. C is.")
-    one, two = (Piece(quoted(found, start, start + 5), gap) for start, gap in ((0, False), (12, True)))
+    one, two = (
+        Piece(quoted(found, start, start + 5), gap) for start, gap in ((0, False), (12, True))
+    )
     assert joined("sentences", [one, two]) == "A is. […] C is."
     assert joined("yes_no", [one], "Yes.") == "Yes. A is."
     assert joined("list", [one, two]) == "A is.\nC is."

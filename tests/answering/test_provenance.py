@@ -22,9 +22,15 @@ from tests.fakes import BagOfWordsEmbedder, NameReader, document
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     embedder = BagOfWordsEmbedder()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
     made = build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
-    put(made, document("The US left the deal in 2018.", "deal", topic="deal"), document("Oman hosted talks.", "oman"))
+    put(
+        made,
+        document("The US left the deal in 2018.", "deal", topic="deal"),
+        document("Oman hosted talks.", "oman"),
+    )
     return made
 
 
@@ -41,7 +47,11 @@ def ask(engine: Engine, **how: Any) -> Receipt:
 
 def test_a_receipt_names_what_the_answer_was_made_from_and_survives_json(engine: Engine) -> None:
     made = ask(engine, read=3, filter=parse(["topic=deal"]))
-    assert (made.read, made.filter, made.generation) == (3, ("topic=deal",), engine.store.stats().generation)
+    assert (made.read, made.filter, made.generation) == (
+        3,
+        ("topic=deal",),
+        engine.store.stats().generation,
+    )
     assert made.documents == {"deal": document("The US left the deal in 2018.").sha256}
     assert made.calibration == engine.confidence.digest
     assert load(json.loads(json.dumps(plain(made)))) == made
@@ -56,7 +66,11 @@ def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
 
 def test_a_replay_names_what_changed(engine: Engine) -> None:
     old = ask(engine)
-    put(engine, dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64), document("New.", "new"))
+    put(
+        engine,
+        dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64),
+        document("New.", "new"),
+    )
     done = replay(engine.ask, old)
     assert not done.same
     assert "document deal: changed since" in done.changed
@@ -65,13 +79,20 @@ def test_a_replay_names_what_changed(engine: Engine) -> None:
     engine.store.delete("deal")
     assert "document deal: read then, not now" in replay(engine.ask, old).changed
     other = dataclasses.replace(old, reader="f" * 64, settings={**old.settings, "alpha": "0.5"})
-    assert any(line.startswith("reader: ffffffffffff") for line in replay(engine.ask, other).changed)
+    assert any(
+        line.startswith("reader: ffffffffffff") for line in replay(engine.ask, other).changed
+    )
     assert "setting alpha: 0.5 then, 0.7 now" in replay(engine.ask, other).changed
 
 
 def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
     old = ask(engine)
-    strict = build.assemble(dataclasses.replace(engine.settings, threshold=1.0), engine.store, BagOfWordsEmbedder(), NameReader())
+    strict = build.assemble(
+        dataclasses.replace(engine.settings, threshold=1.0),
+        engine.store,
+        BagOfWordsEmbedder(),
+        NameReader(),
+    )
     done = replay(strict.ask, old)
     assert (done.same, done.answer.text) == (False, None)
     assert "setting threshold: 0.0 then, 1.0 now" in done.changed
@@ -87,7 +108,9 @@ def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
     assert len(model_digest("accurate")) == 64
 
 
-@pytest.mark.parametrize("found", [{}, [], "x", {"receipt": {}}, {"receipt": None, "question": "q"}])
+@pytest.mark.parametrize(
+    "found", [{}, [], "x", {"receipt": {}}, {"receipt": None, "question": "q"}]
+)
 def test_what_is_no_receipt_is_said(found: Any) -> None:
     with pytest.raises(InputError, match="no receipt"):
         load(found)

@@ -1,4 +1,6 @@
-"""The deliberate disagreements of seeds/: read from their own sentences, they are reported with the right sides and counts."""
+"""The deliberate disagreements of seeds/: read from their own sentences, they are reported with the
+right sides and counts.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,12 @@ def span(said: Said, score: float) -> Span:
     name, before, words = said
     found = next(document for key, document in documents().items() if Path(key).stem == name)
     at = found.text.index(before + words) + len(before)
-    passage = next(p for p in split(found, BagOfWordsEmbedder().count_tokens) if p.start <= at < p.end)
-    return Span(Hit(passage, 1.0, 0.8, 5.0), at - passage.start, at - passage.start + len(words), score)
+    passage = next(
+        p for p in split(found, BagOfWordsEmbedder().count_tokens) if p.start <= at < p.end
+    )
+    return Span(
+        Hit(passage, 1.0, 0.8, 5.0), at - passage.start, at - passage.start + len(words), score
+    )
 
 
 CENTRIFUGES = [
@@ -53,19 +59,28 @@ CENTRIFUGES = [
         ),
         (
             "When was Larijani born?",
-            [("ali-larijani", "works give ", "3 June 1958"), ("ali-larijani", "profiles place it in ", "1957")],
+            [
+                ("ali-larijani", "works give ", "3 June 1958"),
+                ("ali-larijani", "profiles place it in ", "1957"),
+            ],
             ("3 June 1958", 1),
             {"1957": 1},
         ),
         (
             "When was Sultan Haitham born?",
-            [("sultan-haitham", "Some give ", "11 October 1955"), ("sultan-haitham", "others give ", "13 October 1954")],
+            [
+                ("sultan-haitham", "Some give ", "11 October 1955"),
+                ("sultan-haitham", "others give ", "13 October 1954"),
+            ],
             ("11 October 1955", 1),
             {"13 October 1954": 1},
         ),
         (
             "How many people were killed in Iran in the twelve-day war?",
-            [("twelve-day-war-2025", "ministry reported ", "627"), ("twelve-day-war-2025", "Martyrs gave ", "1,060")],
+            [
+                ("twelve-day-war-2025", "ministry reported ", "627"),
+                ("twelve-day-war-2025", "Martyrs gave ", "1,060"),
+            ],
             ("627", 1),
             {"1,060": 1, "1,190 people": 1},
         ),
@@ -80,19 +95,28 @@ CENTRIFUGES = [
         ),
         (
             "How many countries are parties to the NPT?",
-            [("non-proliferation-treaty", "United Nations lists ", "191"), ("non-proliferation-treaty", "authors count ", "190")],
+            [
+                ("non-proliferation-treaty", "United Nations lists ", "191"),
+                ("non-proliferation-treaty", "authors count ", "190"),
+            ],
             ("191", 1),
             {"190": 1},
         ),
         (
             "How wide is the Strait of Hormuz at its narrowest?",
-            [("strait-of-hormuz", "has given ", "21 miles"), ("strait-of-hormuz", "works give ", "21 nautical miles")],
+            [
+                ("strait-of-hormuz", "has given ", "21 miles"),
+                ("strait-of-hormuz", "works give ", "21 nautical miles"),
+            ],
             ("21 miles", 1),
             {"21 nautical miles": 1},
         ),
         (
             "When did fuel loading begin at Bushehr?",
-            [("bushehr", "On ", "21 August 2010"), ("bushehr", "core itself to ", "26 October 2010")],
+            [
+                ("bushehr", "On ", "21 August 2010"),
+                ("bushehr", "core itself to ", "26 October 2010"),
+            ],
             ("21 August 2010", 1),
             {"26 October 2010": 1},
         ),
@@ -118,7 +142,9 @@ CENTRIFUGES = [
         ),
     ],
 )
-def test_deliberate_disagreements(question: str, said: list[Said], given: tuple[str, int], sides: dict[str, int]) -> None:
+def test_deliberate_disagreements(
+    question: str, said: list[Said], given: tuple[str, int], sides: dict[str, int]
+) -> None:
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
     answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
     assert (answer.text, answer.documents) == given
@@ -130,11 +156,17 @@ def test_deliberate_disagreements(question: str, said: list[Said], given: tuple[
     [
         (
             "When was the JCPOA signed?",
-            [("what-people-ask-about-the-deal", "signed in ", "2015"), ("jcpoa", "left the JCPOA on ", "8 May 2018")],
+            [
+                ("what-people-ask-about-the-deal", "signed in ", "2015"),
+                ("jcpoa", "left the JCPOA on ", "8 May 2018"),
+            ],
         ),
         (
             "When did Carter freeze Iran's government assets?",
-            [("hostage-crisis", "assets on ", "14 November 1979"), ("hostage-crisis", "from Iran on ", "12 November 1979")],
+            [
+                ("hostage-crisis", "assets on ", "14 November 1979"),
+                ("hostage-crisis", "from Iran on ", "12 November 1979"),
+            ],
         ),
         (
             "How many centrifuges did the JCPOA let Iran keep installed?",
@@ -145,7 +177,10 @@ def test_deliberate_disagreements(question: str, said: list[Said], given: tuple[
         ),
         (
             "What is the gross capacity of the Bushehr reactor?",
-            [("bushehr", "gross capacity of ", "about 1,000 megawatts"), ("bushehr", "net capacity of ", "about 915 megawatts")],
+            [
+                ("bushehr", "gross capacity of ", "about 1,000 megawatts"),
+                ("bushehr", "net capacity of ", "about 915 megawatts"),
+            ],
         ),
     ],
 )

@@ -9,7 +9,9 @@ from rag.errors import InputError
 from rag.types import Citation, Document, Hit, Passage, Span
 from tests.fakes import document
 
-TEXT = "The deal was signed in Vienna in 2015. The US left the deal in 2018. Nobody came back in 2018."
+TEXT = (
+    "The deal was signed in Vienna in 2015. The US left the deal in 2018. Nobody came back in 2018."
+)
 
 
 class Shelf:
@@ -23,7 +25,15 @@ class Shelf:
 def cited(quote: str, text: str = TEXT) -> Citation:
     found = document(text)
     start = text.index(quote)
-    citation = cite(Span(Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1), start, start + len(quote), 1.0), found)
+    citation = cite(
+        Span(
+            Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1),
+            start,
+            start + len(quote),
+            1.0,
+        ),
+        found,
+    )
     assert citation is not None
     return citation
 
@@ -83,12 +93,29 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
 
 def test_the_service_s_own_citations_are_known() -> None:
     marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
-    one = {"document_id": "d", "cited_text": "An ab.", "document_sha256": "f", "start": 0, "end": 2, "highlight": marked}
-    assert citations({"answer": "ab", "citations": [one]}) == [Cited("d", 3, 5, "ab", "f", "An ab.")]
+    one = {
+        "document_id": "d",
+        "cited_text": "An ab.",
+        "document_sha256": "f",
+        "start": 0,
+        "end": 2,
+        "highlight": marked,
+    }
+    assert citations({"answer": "ab", "citations": [one]}) == [
+        Cited("d", 3, 5, "ab", "f", "An ab.")
+    ]
 
 
 @pytest.mark.parametrize(
-    "found", [{}, [1], {"citations": [{"start": 1}]}, "x", None, {"document_id": 1, "start": 0, "end": 1, "quote": ""}]
+    "found",
+    [
+        {},
+        [1],
+        {"citations": [{"start": 1}]},
+        "x",
+        None,
+        {"document_id": 1, "start": 0, "end": 1, "quote": ""},
+    ],
 )
 def test_what_is_no_citation_is_said(found: Any) -> None:
     with pytest.raises(InputError, match="no citation"):
@@ -113,7 +140,10 @@ def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str,
 
 
 def test_half_of_a_long_sentence_stands_in_the_bytes_that_were_cited() -> None:
-    whole = "The tenant pays the rent on the first of each month, and the deposit of 900 euros when the keys are handed over."
+    whole = (
+        "The tenant pays the rent on the first of each month, and the deposit of 900 euros "
+        "when the keys are handed over."
+    )
     start, quote = whole.index("and the"), whole.index("900")
     half = replace(
         cited("900 euros", whole[start:]),

@@ -27,7 +27,10 @@ LIMITS = (
     "Iran may enrich uranium to no more than 3.67 percent. The stockpile of uranium is capped at "
     "300 kilograms. Natanz keeps 5,060 centrifuges for ten years."
 )
-EXIT = "The United States left the agreement on 8 May 2018. President Donald Trump announced the withdrawal from the White House."
+EXIT = (
+    "The United States left the agreement on 8 May 2018. President Donald Trump announced the "
+    "withdrawal from the White House."
+)
 TEXTS = {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}
 
 

@@ -72,7 +72,9 @@ def test_a_contradiction_says_both_values(checker: Checker) -> None:
 
 
 def test_clauses_are_judged_apart(checker: Checker) -> None:
-    text = "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
+    text = (
+        "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
+    )
     found = only(checker.check(text))
     assert (found.verdict, [part.verdict for part in found.parts]) == (
         PARTLY,
@@ -82,8 +84,13 @@ def test_clauses_are_judged_apart(checker: Checker) -> None:
 
 
 @pytest.mark.parametrize(("number", "wrong"), [(1, False), (2, True)])
-def test_a_right_claim_with_a_wrong_citation_is_that(checker: Checker, number: int, wrong: bool) -> None:
-    text = f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n[1] deal.md\n[2] limits.md > Limits\n"
+def test_a_right_claim_with_a_wrong_citation_is_that(
+    checker: Checker, number: int, wrong: bool
+) -> None:
+    text = (
+        f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n[1] deal.md\n[2] "
+        f"limits.md > Limits\n"
+    )
     found = only(checker.check(text))
     assert (found.verdict, found.wrong_citation) == (SUPPORTED, wrong)
     assert found.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
@@ -97,7 +104,9 @@ def test_sources_may_be_named_beside_the_text(checker: Checker) -> None:
 
 
 def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
-    text = "# Title\n\nThe JCPOA was signed in 2018. Is it over? Bananas are yellow fruits of Ecuador."
+    text = (
+        "# Title\n\nThe JCPOA was signed in 2018. Is it over? Bananas are yellow fruits of Ecuador."
+    )
     report = checker.check(text)
     assert report.counts[NO_CLAIM] == 2
     assert [one.verdict for one in report.failures([CONTRADICTED])] == [CONTRADICTED]
@@ -134,4 +143,6 @@ def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
 
 def test_the_check_reads_claims_as_split(tmp_path: Path) -> None:
     text = "The JCPOA was signed. It is capped."
-    assert [p.text for s in split_claims(text).sentences for p in s.parts][1] == "The JCPOA is capped."
+    assert [p.text for s in split_claims(text).sentences for p in s.parts][
+        1
+    ] == "The JCPOA is capped."

@@ -6,7 +6,10 @@ import pytest
 
 from rag.claims.compare import compare, figures, names
 
-SIGNED = "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 July 2015."
+SIGNED = (
+    "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "
+    "July 2015."
+)
 LIMITS = (
     "Iran kept 6,104 installed centrifuges, of which 5,060 first-generation IR-1 machines at "
     "Natanz could enrich uranium for 10 years. Iran agreed to enrich to no more than 3.67 percent. "

@@ -94,7 +94,9 @@ def test_sources_that_the_text_lists_are_read_by_number() -> None:
         ),
     ],
 )
-def test_clauses_are_split_only_where_each_has_subject_and_verb(text: str, expected: list[str]) -> None:
+def test_clauses_are_split_only_where_each_has_subject_and_verb(
+    text: str, expected: list[str]
+) -> None:
     assert clauses(text) == expected
 
 

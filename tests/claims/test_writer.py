@@ -38,7 +38,9 @@ def answered(made: Engine, question: str = QUESTION) -> Answer:
 
 def write(made: Engine, model: Model, question: str = QUESTION) -> Written:
     with writing(model) as served:
-        return Writer(ChatServer(served.address), Checker(made, MODELS)).write(answered(made, question))
+        return Writer(ChatServer(served.address), Checker(made, MODELS)).write(
+            answered(made, question)
+        )
 
 
 def number_of(sentences: list[str], words: str) -> int:
@@ -75,10 +77,14 @@ def test_a_supported_sentence_is_shown_with_its_source(made: Engine) -> None:
         ("Sure, happy to help with that!", "states nothing"),
     ],
 )
-def test_what_is_not_supported_by_what_it_cites_is_struck(made: Engine, written: str, why: str) -> None:
+def test_what_is_not_supported_by_what_it_cites_is_struck(
+    made: Engine, written: str, why: str
+) -> None:
     def model(sentences: list[str], question: str) -> str:
         n = number_of(sentences, "14 July 2015")
-        other = number_of(sentences, "White House" if any("White" in s for s in sentences) else "Iran")
+        other = number_of(
+            sentences, "White House" if any("White" in s for s in sentences) else "Iran"
+        )
         return written.format(n=n, other=other if other != n else 1 + n % len(sentences))
 
     found = write(made, model)

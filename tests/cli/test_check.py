@@ -87,7 +87,9 @@ def test_junit_has_a_test_a_claim_and_the_page_both_texts(checked: Path) -> None
         (("-", "--junit", "/nowhere/x.xml"), "/nowhere/x.xml cannot be written"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said(checked: Path, arguments: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_read_or_written_is_said(
+    checked: Path, arguments: tuple[str, ...], says: str
+) -> None:
     done = run(*arguments, text=TEXT)
     assert isinstance(done.exception, InputError)
     assert says in done.exception.message

@@ -1,4 +1,6 @@
-"""Whole transcripts: a command in, its exact output and exit code out. The models are fakes, all else is real."""
+"""Whole transcripts: a command in, its exact output and exit code out. The models are fakes, all
+else is real.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader
 from tests.parsing.pdfs import column, pdf
 
-DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
+DEAL = (
+    "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the "
+    "deal in 2018.\n"
+)
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,7 +30,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in a folder with docs/deal.md and docs/oman.txt: (exit code, stdout, stderr)."""
+    """Runs a command in a folder with docs/deal.md and docs/oman.txt: (exit code, stdout,
+    stderr).
+    """
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "deal.md").write_text(DEAL)
     (tmp_path / "docs" / "oman.txt").write_text(OMAN)
@@ -34,7 +41,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("RAG_THRESHOLD", "0")
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24)))
+    monkeypatch.setattr(
+        "shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24))
+    )
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["rag", *arguments])
@@ -58,13 +67,19 @@ def filled(run: Run) -> Run:
 def test_ingest_says_what_it_did_and_does_nothing_twice(run: Run) -> None:
     assert run("ingest", "docs") == (0, "index: 2 added\n", "")
     assert run("ingest", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
-    assert run("ingest", "docs/deal.md", "./docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
+    assert run("ingest", "docs/deal.md", "./docs") == (
+        0,
+        "index: 2 unchanged; the index has not changed\n",
+        "",
+    )
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
     assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
 
 
-def test_no_model_loads_where_nothing_has_changed(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_model_loads_where_nothing_has_changed(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def loads(settings: Settings) -> Embedder:
         raise ModelError("a model loads")
 
@@ -89,7 +104,9 @@ def test_ask_prints_the_answer_and_where_it_stands(filled: Run) -> None:
     assert (code, err) == (0, "")
     head, _, rest = out.partition("\n\n")
     assert head.startswith("2018  (confidence ")
-    assert rest.startswith("[1] docs/deal.md > The deal > The exit\n    The US left the deal in [[2018]].\n")
+    assert rest.startswith(
+        "[1] docs/deal.md > The deal > The exit\n    The US left the deal in [[2018]].\n"
+    )
 
 
 def test_ask_as_json_has_the_fields_of_the_types(filled: Run) -> None:
@@ -101,16 +118,24 @@ def test_ask_as_json_has_the_fields_of_the_types(filled: Run) -> None:
     (citation,) = found["citations"]
     text = filled("show", "docs/deal.md")[1]
     assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"
-    assert text[citation["sentence_start"] : citation["sentence_end"]] == "The US left the deal in 2018."
+    assert (
+        text[citation["sentence_start"] : citation["sentence_end"]]
+        == "The US left the deal in 2018."
+    )
     assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(found)
 
 
-def test_ask_refuses_below_the_threshold_with_exit_1(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ask_refuses_below_the_threshold_with_exit_1(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     code, out, _ = filled("ask", "Who hosted the secret talks?")
     assert code == 1
     assert out.startswith('not found: the likeliest answer, "Oman", reaches a confidence of ')
-    assert "Nearest:\n[1] docs/oman.txt > Oman, the mediator\n    [[Oman]] hosted the secret talks in Muscat.\n" in out
+    assert (
+        "Nearest:\n[1] docs/oman.txt > Oman, the mediator\n    [[Oman]] hosted the secret talks "
+        "in Muscat.\n" in out
+    )
 
 
 def test_search_shows_passages_with_scores(filled: Run) -> None:
@@ -127,18 +152,25 @@ def test_filters_on_the_command_line(filled: Run) -> None:
     assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
     assert filled("search", "--filter", "type", "x")[0] == 2
     assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
-    assert filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1].startswith("docs/deal.md")
+    assert filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1].startswith(
+        "docs/deal.md"
+    )
     assert filled("list", "--filter", "year>=2100")[1] == ""
 
 
 def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
-    pages = [column(["The deal was signed in Vienna."], 50), column(["Oman hosted the secret talks."], 50)]
+    pages = [
+        column(["The deal was signed in Vienna."], 50),
+        column(["Oman hosted the secret talks."], 50),
+    ]
     Path("docs/paper.pdf").write_bytes(pdf(pages))
     assert run("ingest", "docs")[0] == 0
     code, out, _ = run("ask", "--filter", "type=pdf", "Who hosted the secret talks?")
     assert code == 0
     assert "[1] docs/paper.pdf > paper, page 2\n    [[Oman]] hosted the secret talks.\n" in out
-    (citation,) = json.loads(run("ask", "--json", "--filter", "type=pdf", "Who hosted the secret talks?")[1])["citations"]
+    (citation,) = json.loads(
+        run("ask", "--json", "--filter", "type=pdf", "Who hosted the secret talks?")[1]
+    )["citations"]
     assert citation["page"] == 2
 
 
@@ -146,7 +178,10 @@ def test_show_and_delete_take_an_id_or_a_path(filled: Run) -> None:
     assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
     code, out, _ = filled("delete", "docs/deal.md", "docs/oman.txt")
     assert code == 0
-    assert out.startswith("deleted docs/deal.md\n  text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; log 0 bytes\n")
+    assert out.startswith(
+        "deleted docs/deal.md\n  text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; "
+        "log 0 bytes\n"
+    )
     assert "  4 searches for its own passages: 0 find it\ndeleted docs/oman.txt\n" in out
     assert filled("list")[:2] == (0, "")
 
@@ -164,7 +199,9 @@ def test_info(filled: Run) -> None:
     assert "documents       2\n" in filled("info")[1]
 
 
-def test_the_index_is_chosen_by_option_or_variable(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_chosen_by_option_or_variable(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert filled("ingest", "docs/oman.txt", "--index", "other")[1] == "other: 1 added\n"
     monkeypatch.setenv("RAG_INDEX", "other")
     assert filled("list")[1] == "docs/oman.txt  Oman, the mediator\n"
@@ -176,13 +213,19 @@ def test_the_index_is_chosen_by_option_or_variable(filled: Run, monkeypatch: pyt
         (["ask", "When?"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
         (["list"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
         (["ask", " "], 2, "rag: the question is empty\n  ask one: "),
-        (["ask", "x" * 100_000], 2, "rag: question too long: 100,000 characters, limit 1,000\n  shorten it"),
+        (
+            ["ask", "x" * 100_000],
+            2,
+            "rag: question too long: 100,000 characters, limit 1,000\n  shorten it",
+        ),
         (["ingest", "nowhere"], 2, "rag: no such file or folder: nowhere\n  check the path"),
         (["ask"], 2, "Usage: "),
         (["nonsense"], 2, "Usage: "),
     ],
 )
-def test_what_a_person_gets_wrong_is_said_with_the_next_step(run: Run, arguments: list[str], code: int, said: str) -> None:
+def test_what_a_person_gets_wrong_is_said_with_the_next_step(
+    run: Run, arguments: list[str], code: int, said: str
+) -> None:
     got, out, err = run(*arguments)
     assert (got, out) == (code, "")
     assert err.startswith(said.format(here=Path.cwd()))
@@ -201,10 +244,16 @@ def test_a_folder_without_readable_files(run: Run) -> None:
 
 def test_an_emptied_index_says_what_to_run(filled: Run) -> None:
     filled("delete", "docs/deal.md", "docs/oman.txt")
-    assert filled("ask", "When?") == (3, "", "rag: the index is empty\n  put documents in: rag ingest PATH\n")
+    assert filled("ask", "When?") == (
+        3,
+        "",
+        "rag: the index is empty\n  put documents in: rag ingest PATH\n",
+    )
 
 
-def test_another_embedder_is_an_error_that_names_the_way_out(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_embedder_is_an_error_that_names_the_way_out(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAG_EMBEDDER", "other")
     code, _, err = filled("ask", "When?")
     assert code == 3
@@ -228,11 +277,16 @@ def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
 
 def test_an_unknown_variable_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_TRESHOLD", "0.5")
-    assert run("list")[2] == "rag: unknown setting 'treshold' in the environment\n  did you mean threshold?\n"
+    assert (
+        run("list")[2]
+        == "rag: unknown setting 'treshold' in the environment\n  did you mean threshold?\n"
+    )
 
 
 def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
-    Path("docs/evil.txt").write_text("Evil\n\nThe pass\x1b]0;owned\x07word was told in Geneva\x1b[2J in 1999.\n")
+    Path("docs/evil.txt").write_text(
+        "Evil\n\nThe pass\x1b]0;owned\x07word was told in Geneva\x1b[2J in 1999.\n"
+    )
     run("ingest", "docs")
     _, out, _ = run("ask", "Where was the password told?")
     assert "\x1b" not in out
@@ -253,12 +307,19 @@ def test_why_says_how_the_answer_came_about(filled: Run) -> None:
     why = out.partition("\nWhy\n")[2].splitlines()
     assert why[0].startswith('  "2018": confidence ')
     assert "  The question asks for a date; words of that kind are preferred." in why
-    assert json.loads(filled("ask", "--json", "--why", "When did the US leave the deal?")[1])["why"][0] == why[0].strip()
+    assert (
+        json.loads(filled("ask", "--json", "--why", "When did the US leave the deal?")[1])["why"][0]
+        == why[0].strip()
+    )
 
 
 def test_citations_are_verified_after_a_change(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
-    assert filled("verify", "answer.json") == (0, 'ok      docs/deal.md  "2018": stands where it stood\n', "")
+    assert filled("verify", "answer.json") == (
+        0,
+        'ok      docs/deal.md  "2018": stands where it stood\n',
+        "",
+    )
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
     code, out, _ = filled("verify", "answer.json")
@@ -269,7 +330,11 @@ def test_citations_are_verified_after_a_change(filled: Run) -> None:
 
 def test_a_receipt_is_replayed(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
-    assert filled("replay", "answer.json") == (0, "the same answer\n  nothing that bears on it has changed\n", "")
+    assert filled("replay", "answer.json") == (
+        0,
+        "the same answer\n  nothing that bears on it has changed\n",
+        "",
+    )
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
     code, out, _ = filled("replay", "answer.json")
@@ -292,8 +357,13 @@ def test_what_is_no_answer_is_said(filled: Run, command: str) -> None:
     assert filled(command, "bad.json")[0] == 2
 
 
-def test_calibrate_writes_a_file_and_says_what_it_bought(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = [{"question": f"When did the US leave the deal, {n}?", "answers": ["2018"]} for n in range(12)]
+def test_calibrate_writes_a_file_and_says_what_it_bought(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        {"question": f"When did the US leave the deal, {n}?", "answers": ["2018"]}
+        for n in range(12)
+    ]
     lines += [{"question": f"Who sang at the concert of {n}?", "answers": []} for n in range(12)]
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
     code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.1")

@@ -37,7 +37,10 @@ def test_broken_search_indexes_are_mended(doctor: Run) -> None:
     Path("index/vectors.faiss").write_bytes(b"garbage")
     code, out, _ = doctor("doctor")
     assert code == 0
-    assert "mended search indexes' files: made again; it was: vectors.faiss is not as it was written\n" in out
+    assert (
+        "mended search indexes' files: made again; it was: vectors.faiss is not as it was written\n"
+        in out
+    )
     assert "mended" not in doctor("doctor")[1]
 
 
@@ -46,7 +49,8 @@ def test_vectors_are_made_again_when_asked(doctor: Run) -> None:
     code, out, _ = doctor("doctor")
     assert code == 1
     assert (
-        "WRONG vectors: not those of 1 documents: docs/deal.md\n      make them again from the text: rag doctor --repair\n" in out
+        "WRONG vectors: not those of 1 documents: docs/deal.md\n      make them again from the "
+        "text: rag doctor --repair\n" in out
     )
     code, out, _ = doctor("doctor", "--repair")
     assert code == 0

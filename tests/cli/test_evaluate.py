@@ -20,7 +20,11 @@ QUESTIONS: list[dict[str, Any]] = [
         "answers": ["2018"],
         "evidence": [{"document": "docs/deal.md", "sentence": "The US left the deal in 2018."}],
     },
-    {"id": "talks", "question": "In which city did Oman host the secret talks?", "answers": ["Muscat"]},
+    {
+        "id": "talks",
+        "question": "In which city did Oman host the secret talks?",
+        "answers": ["Muscat"],
+    },
     {"id": "none", "question": "Which cheese is made of moonlight?"},
 ]
 
@@ -37,7 +41,10 @@ def test_eval_says_how_good_the_index_is_and_writes_its_reports(filled: Run) -> 
     code, out, err = filled("eval", "gold.jsonl", "--out", "out")
     assert (code, err) == (0, "")
     assert out.startswith("gold, commit ")
-    assert "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages" in out.splitlines()[0]
+    assert (
+        "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages"
+        in out.splitlines()[0]
+    )
     assert "  F1, answerable                     100.0" in out
     assert "       1  answered without support" in out
     written = out.splitlines()[-3:]
@@ -46,16 +53,22 @@ def test_eval_says_how_good_the_index_is_and_writes_its_reports(filled: Run) -> 
 
 
 def test_json_for_scripts(filled: Run) -> None:
-    code, out, _ = filled("eval", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99")
+    code, out, _ = filled(
+        "eval", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99"
+    )
     found = json.loads(out)
     assert code == 0
     assert found["metrics"]["em_answerable"] == 1.0
-    assert found["gates"] == [{"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}]
+    assert found["gates"] == [
+        {"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}
+    ]
     assert "questions" not in found
 
 
 def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
-    code, out, err = filled("eval", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml")
+    code, out, err = filled(
+        "eval", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
+    )
     assert code == 1
     assert "SHORT f1 ≥ 99: 66.67" in out
     assert err == "rag: f1 ≥ 99: 66.67 falls short\n"
@@ -72,7 +85,10 @@ def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
 def test_squad_brings_its_own_documents_and_can_keep_their_index(run: Run) -> None:
     answer = {"text": "1937", "answer_start": 25}
     qas = [{"id": "1", "question": "When was the bridge opened?", "answers": [answer]}]
-    article = {"title": "Bridge", "paragraphs": [{"context": "The bridge was opened in 1937.", "qas": qas}]}
+    article = {
+        "title": "Bridge",
+        "paragraphs": [{"context": "The bridge was opened in 1937.", "qas": qas}],
+    }
     Path("tiny.json.gz").write_bytes(gzip.compress(json.dumps({"data": [article]}).encode()))
     for _ in range(2):
         code, out, err = run("eval", "tiny.json.gz", "--index", "kept", "--out", "out")
@@ -86,7 +102,9 @@ def test_squad_brings_its_own_documents_and_can_keep_their_index(run: Run) -> No
 
 def test_two_results_are_compared(filled: Run) -> None:
     first = Path(filled("eval", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
-    second = Path(filled("eval", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[-3])
+    second = Path(
+        filled("eval", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[-3]
+    )
     code, out, _ = filled("eval", "--compare", str(first), str(second))
     assert code == 0
     assert "3 questions in common" in out.splitlines()[0]
@@ -127,16 +145,22 @@ def test_why_says_that_nothing_was_lost(filled: Run) -> None:
     assert "1. of the candidates (dense 1, lexical 1); 8 are read" in out
 
 
-def test_why_names_the_stage_the_evidence_and_the_ranks(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_names_the_stage_the_evidence_and_the_ranks(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "2018", "--document", "docs/deal.md")
+    code, out, _ = filled(
+        "why", "When did the US leave the deal?", "--answer", "2018", "--document", "docs/deal.md"
+    )
     assert code == 1
     lines = out.splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
     assert lines[1].startswith('said      refused (likeliest: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
-    found = json.loads(filled("why", "When did the US leave the deal?", "--answer", "2018", "--json")[1])
+    found = json.loads(
+        filled("why", "When did the US leave the deal?", "--answer", "2018", "--json")[1]
+    )
     assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
 
 

@@ -11,7 +11,9 @@ from rag import errors
 from rag.cli.main import _COMMANDS, cli
 from tests.store.helpers import ROOT
 
-TABLE = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE))
+TABLE = dict(
+    re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+)
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
@@ -23,6 +25,10 @@ def test_a_command_that_says_no_with_1_is_in_the_row_of_1(command: str) -> None:
 
 
 def test_every_error_s_code_has_a_row() -> None:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.RagError)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.RagError)
+    ]
     codes = {kind.exit_code for kind in kinds if kind is not errors.RagError}
     assert {str(code) for code in codes | {0, 1}} | {"130, 141"} == set(TABLE)

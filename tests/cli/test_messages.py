@@ -30,7 +30,12 @@ def test_a_document_that_there_is_not_is_named_with_those_that_may_be_meant(tmp_
     put(store, "docs/2024/lease.pdf", "The lease.")
     store.close()
     with pytest.raises(NotFoundError) as caught:
-        CliRunner().invoke(cli, ["show", "lease.pdf", "--index", str(tmp_path)], catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(
+            cli,
+            ["show", "lease.pdf", "--index", str(tmp_path)],
+            catch_exceptions=False,
+            standalone_mode=False,
+        )
     assert caught.value.hint == "did you mean docs/2024/lease.pdf?"
 
 
@@ -40,7 +45,11 @@ def test_a_command_that_there_is_not_is_named_with_the_nearest() -> None:
     assert "did you mean ask?" in found.output
 
 
-def test_the_folder_without_an_index_is_named_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_without_an_index_is_named_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match=str(tmp_path / "nothing")):
-        CliRunner().invoke(cli, ["list", "--index", "nothing"], catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(
+            cli, ["list", "--index", "nothing"], catch_exceptions=False, standalone_mode=False
+        )

@@ -15,12 +15,16 @@ from tests.store.helpers import ROOT
 TITLE = "The deal — 5 € für “all” 👍"
 
 
-def shell(index: Path, script: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
+def shell(
+    index: Path, script: str, given: str = "", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
     """A script in which `rag` is the command, with fakes for the models."""
     script = f'rag() {{ "{sys.executable}" -m tests.repl.faked "$@"; }}; {script}'
     known = {"RAG_INDEX": str(index), "RAG_EMBEDDER": "bag-of-words", "RAG_THRESHOLD": "0"}
     environment = {**os.environ, **known, **environment}
-    return subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, input=given.encode(), capture_output=True)
+    return subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environment, input=given.encode(), capture_output=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,9 @@ def test_a_pipe_that_closes_ends_it_quietly(index: Path, command: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("command", ["list --json", "list", "ask When was the deal signed?", "repl"])
+@pytest.mark.parametrize(
+    "command", ["list --json", "list", "ask When was the deal signed?", "repl"]
+)
 def test_a_full_disk_is_named(index: Path, command: str) -> None:
     done = shell(index, f"rag {command} > /dev/full", "When was the deal signed?\n")
     assert done.returncode == 2
@@ -50,9 +56,15 @@ def test_a_full_disk_is_named(index: Path, command: str) -> None:
 
 
 def test_an_encoding_without_the_characters_takes_the_rest(index: Path) -> None:
-    done = shell(index, "rag list; rag show docs/deal.md; rag search deal; rag why x --answer 2015", PYTHONIOENCODING="latin-1")
+    done = shell(
+        index,
+        "rag list; rag show docs/deal.md; rag search deal; rag why x --answer 2015",
+        PYTHONIOENCODING="latin-1",
+    )
     assert done.stderr == b""
-    assert done.stdout.decode("latin-1").splitlines()[0] == "docs/deal.md  The deal ? 5 ? für ?all? ?"
+    assert (
+        done.stdout.decode("latin-1").splitlines()[0] == "docs/deal.md  The deal ? 5 ? für ?all? ?"
+    )
 
 
 def test_json_keeps_every_character_in_any_encoding(index: Path) -> None:

@@ -38,7 +38,9 @@ def test_another_index_is_left_out_too(run: Run, command: str) -> None:
     run("ingest", "docs", "--index", "docs/old")
     Path("docs/copy").mkdir()
     Path("docs/copy/deal.md").write_text(DEAL)
-    shutil.copy("docs/old/rag.sqlite", "docs/copy")  # a copy of the database makes no index of a folder
+    shutil.copy(
+        "docs/old/rag.sqlite", "docs/copy"
+    )  # a copy of the database makes no index of a folder
     run(command, ".", "--name", "here")
     assert listed(run) == ["docs/copy/deal.md", *DOCUMENTS]
 
@@ -48,7 +50,9 @@ def test_who_names_the_index_is_told(run: Run, command: str) -> None:
     run("ingest", "docs")
     code, out, err = run(command, "index")
     assert (code, out) == (2, "")
-    assert "index is the folder of an index, not of documents\n  name what holds the documents" in err
+    assert (
+        "index is the folder of an index, not of documents\n  name what holds the documents" in err
+    )
     assert run(command, "docs", "--index", "docs")[0] == 2
     assert run(command, "index", "--index", "other")[0] == 2
 
@@ -76,7 +80,9 @@ def test_what_an_index_holds_of_itself_goes_with_the_next_sync(run: Run) -> None
 def test_watch_does_not_follow_its_own_index(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Sardines.")
     command = [sys.executable, "-c", WATCH, str(tmp_path), str(tmp_path / "index")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout
             assert process.stdout.readline().endswith("1 added\n")

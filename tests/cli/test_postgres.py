@@ -39,7 +39,8 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     text = shared("show", citation["document_id"])[1]
     assert (code, text[citation["start"] : citation["end"]]) == (0, citation["quote"])
     assert [
-        hit["passage"]["document_id"] for hit in json.loads(shared("search", "deal", "--filter", "type=txt", "--json")[1])
+        hit["passage"]["document_id"]
+        for hit in json.loads(shared("search", "deal", "--filter", "type=txt", "--json")[1])
     ] == ["docs/oman.txt"]
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert shared("sync", "docs")[1] == f"{place}: 1 updated, 1 unchanged\n"
@@ -67,14 +68,19 @@ def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     assert shared("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
     assert json.loads(shared("worker", "--forget", "--json")[1]) == {"forgotten": 1}
     assert shared("worker", "--status")[:2] == (0, "the queue is empty\n")
-    assert shared("ingest", "docs")[1].startswith(f"{place}: 2 unchanged, 2 skipped; the index has not changed")
+    assert shared("ingest", "docs")[1].startswith(
+        f"{place}: 2 unchanged, 2 skipped; the index has not changed"
+    )
 
 
 def test_a_folder_has_no_queue(run: Run) -> None:
     for command in (["worker", "--once"], ["ingest", "--enqueue", "docs"]):
         code, _, err = run(*command)
         assert code == 2
-        assert err.startswith("rag: the index index is a local index; queues need PostgreSQL\n  set RAG_STORE=postgresql://")
+        assert err.startswith(
+            "rag: the index index is a local index; queues need PostgreSQL\n  set "
+            "RAG_STORE=postgresql://"
+        )
 
 
 def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> None:
@@ -82,7 +88,9 @@ def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> N
     assert shared("ingest", "docs", "--index", "one")[0] == 0
     code, out, _ = shared("migrate", "one", address)
     assert code == 0
-    assert out.startswith(f"{address.replace('s3cret', '***')}: 2 documents, 3 passages; 2 copied\n")
+    assert out.startswith(
+        f"{address.replace('s3cret', '***')}: 2 documents, 3 passages; 2 copied\n"
+    )
     moved = json.loads(shared("migrate", address, "two", "--json")[1])
     assert moved["digest"] in out
     assert shared("list", "--index", "two") == shared("list")
@@ -96,12 +104,15 @@ def test_what_is_for_folders_says_what_to_use_instead(shared: Run) -> None:
     assert "s3cret" not in err
 
 
-def test_without_the_extra_the_command_to_install_it_is_named(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_command_to_install_it_is_named(
+    shared: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.startswith("rag.store.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
     assert shared("list") == (
         2,
         "",
-        f"rag: a PostgreSQL store needs psycopg, which is not installed\n  run: {install_line('postgres')}\n",
+        f"rag: a PostgreSQL store needs psycopg, which is not installed\n  run: "
+        f"{install_line('postgres')}\n",
     )

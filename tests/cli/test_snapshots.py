@@ -31,7 +31,10 @@ def test_a_document_is_not_overwritten_by_a_snapshot(filled: Run) -> None:
     before = Path("docs/deal.md").read_text()
     code, out, err = filled("snapshot", "docs/deal.md")
     assert (code, out) == (2, "")
-    assert err.startswith("rag: docs/deal.md is there already and is not a snapshot; it was left as it is\n  name another file")
+    assert err.startswith(
+        "rag: docs/deal.md is there already and is not a snapshot; it was left as it is\n  name "
+        "another file"
+    )
     assert Path("docs/deal.md").read_text() == before
     assert filled("snapshot", "index/rag.sqlite")[0] == 2
 

@@ -22,7 +22,10 @@ def test_sync_says_what_it_did(run: Run) -> None:
     Path("docs/oman.txt").rename("docs/muscat.txt")
     Path("docs/iran.txt").write_text("Tehran.")
     dry = "index: 1 added, 1 renamed, 1 unchanged; nothing was changed (dry run)\n"
-    assert run("sync", "docs", "--dry-run")[1] == dry + "  + docs/iran.txt\n  > docs/oman.txt -> docs/muscat.txt\n"
+    assert (
+        run("sync", "docs", "--dry-run")[1]
+        == dry + "  + docs/iran.txt\n  > docs/oman.txt -> docs/muscat.txt\n"
+    )
     assert run("sync", "docs") == (0, "index: 1 added, 1 renamed, 1 unchanged\n", "")
     changes = json.loads(run("sync", "docs", "--json")[1])
     assert changes["unchanged"] == ["docs/deal.md", "docs/iran.txt", "docs/muscat.txt"]
@@ -65,9 +68,16 @@ def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
     docs.mkdir()
     (docs / "a.txt").write_text("Sardines.")
     command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
-    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what a shell's background job starts would not hear it
+    hears = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # what a shell's background job starts would not hear it
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears,
     ) as process:
         try:
             lines = cast(IO[str], process.stdout)

@@ -39,7 +39,8 @@ towns = 100
 def towns(folder: Path) -> None:
     asked = [{"question": "when was it built?", "answers": [{"text": "1500"}]}]
     articles: list[dict[str, Any]] = [
-        {"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": asked}]} for name in "abcd"
+        {"title": name, "paragraphs": [{"context": f"{name}, of 1500.", "qas": asked}]}
+        for name in "abcd"
     ]
     write_set(folder, articles)
 
@@ -52,9 +53,13 @@ def test_an_embedder_is_tuned_on_a_folder_of_sets(run: Run, tmp_path: Path) -> N
     code, out, _ = run("train", "--embedder", "--data", ".", "--recipe", "my.toml", "--out", "made")
     assert (code, out) == (0, f"{tmp_path}/made: use it with RAG_EMBEDDER={tmp_path}/made\n")
     assert is_mean(tmp_path / "made")
-    code, out, _ = run("train", "--embedder", "--data", ".", "--recipe", "my.toml", "--out", "again", "--json")
+    code, out, _ = run(
+        "train", "--embedder", "--data", ".", "--recipe", "my.toml", "--out", "again", "--json"
+    )
     assert (code, json.loads(out)) == (0, {"embedder": f"{tmp_path}/again"})
-    assert (tmp_path / "made/model.safetensors").read_bytes() == (tmp_path / "again/model.safetensors").read_bytes()
+    assert (tmp_path / "made/model.safetensors").read_bytes() == (
+        tmp_path / "again/model.safetensors"
+    ).read_bytes()
 
 
 def test_an_embedder_is_not_tuned_on_one_file(run: Run) -> None:

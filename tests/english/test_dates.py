@@ -72,7 +72,9 @@ def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
 
 @settings(deadline=None)
 @given(DAYS, DAYS)
-def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(one: dt.date, other: dt.date) -> None:
+def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
+    one: dt.date, other: dt.date
+) -> None:
     full, again = only_date(f"{one:%d %B} {one.year:04}"), only_date(other.isoformat())
     month, year = only_date(f"{other:%B} {other.year:04}"), only_date(f"{other.year:04}")
     assert full is not None

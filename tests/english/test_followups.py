@@ -22,10 +22,22 @@ PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
         (SIGNED, "By whom?", "By whom was the JCPOA signed?"),
         (SIGNED, "in which city?", "In which city was the JCPOA signed?"),
         (PLAN, "who signed it?", "Who signed the Joint Comprehensive Plan of Action?"),
-        (Turn("when was the jcpoa signed"), "ok, and when did it start", "When did the jcpoa start?"),
-        (Turn("What is the JCPOA?", "Iran nuclear deal"), "why did it fail?", "Why did the JCPOA fail?"),
+        (
+            Turn("when was the jcpoa signed"),
+            "ok, and when did it start",
+            "When did the jcpoa start?",
+        ),
+        (
+            Turn("What is the JCPOA?", "Iran nuclear deal"),
+            "why did it fail?",
+            "Why did the JCPOA fail?",
+        ),
         (Turn("When was the deal signed in Vienna?"), "When did it end?", "When did the deal end?"),
-        (Turn("When did the Vienna talks begin?"), "Where were they held?", "Where were the Vienna talks held?"),
+        (
+            Turn("When did the Vienna talks begin?"),
+            "Where were they held?",
+            "Where were the Vienna talks held?",
+        ),
         (Turn("Which country hosted?", "Oman"), "What is its capital?", "What is Oman's capital?"),
         (LEADER, "who is he?", "Who is Abbas Araghchi?"),
         (LEADER, "What was his role?", "What was Abbas Araghchi's role?"),
@@ -34,13 +46,29 @@ PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
             "When did her husband meet her?",
             "When did Anna Lind's husband meet Anna Lind?",
         ),
-        (Turn("Who signed the deal?", "Zarif and Kerry"), "When did they meet?", "When did Zarif and Kerry meet?"),
-        (Turn("When was Zarif born?", "1960", "Foreign Minister Zarif"), "where did he study?", "Where did Zarif study?"),
+        (
+            Turn("Who signed the deal?", "Zarif and Kerry"),
+            "When did they meet?",
+            "When did Zarif and Kerry meet?",
+        ),
+        (
+            Turn("When was Zarif born?", "1960", "Foreign Minister Zarif"),
+            "where did he study?",
+            "Where did Zarif study?",
+        ),
         (PRESIDENT, "and in 2018?", "Who was president of Iran in 2018?"),
         (PRESIDENT, "In 2018?", "Who was president of Iran in 2018?"),
-        (Turn("When did Iran join the talks?"), "what about Oman?", "When did Oman join the talks?"),
+        (
+            Turn("When did Iran join the talks?"),
+            "what about Oman?",
+            "When did Oman join the talks?",
+        ),
         (Turn("When did Iran join?"), "and the US?", "When did the US join?"),
-        (Turn("Did Iran trade with non-Iranian firms?"), "what about Oman?", "Did Oman trade with non-Iranian firms?"),
+        (
+            Turn("Did Iran trade with non-Iranian firms?"),
+            "what about Oman?",
+            "Did Oman trade with non-Iranian firms?",
+        ),
         (Turn("When did the US join?"), "And Iran?", "When did Iran join?"),
     ],
 )
@@ -53,19 +81,33 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
     [
         (SEVERAL, "When did it end?", '"it" could be Iran or the JCPOA; asked as typed'),
         (SIGNED, "Who is he?", '"he" refers to nothing that is certain; asked as typed'),
-        (Turn("When was Zarif born?"), "where did he study?", '"he" refers to nothing that is certain; asked as typed'),
-        (LEADER, "When did they meet her?", '"they" refers to nothing that is certain; asked as typed'),
+        (
+            Turn("When was Zarif born?"),
+            "where did he study?",
+            '"he" refers to nothing that is certain; asked as typed',
+        ),
+        (
+            LEADER,
+            "When did they meet her?",
+            '"they" refers to nothing that is certain; asked as typed',
+        ),
         (
             Turn("Which country hosted the talks?", "Oman"),
             "What is its capital?",
             '"its" could be the talks or Oman; asked as typed',
         ),
-        (Turn("What is Imogen Tran's salary?"), "When is it paid?", '"it" refers to nothing that is certain; asked as typed'),
+        (
+            Turn("What is Imogen Tran's salary?"),
+            "When is it paid?",
+            '"it" refers to nothing that is certain; asked as typed',
+        ),
         (LEADER, "And cats?", "what it asks of them is not certain; asked as typed"),
         (LEADER, "and when?", "can't apply that to the last question; sent unchanged"),
     ],
 )
-def test_what_has_several_readings_is_left_and_said_to_be(last: Turn, typed: str, could: str) -> None:
+def test_what_has_several_readings_is_left_and_said_to_be(
+    last: Turn, typed: str, could: str
+) -> None:
     assert understand(typed, last) == Understood(typed, could)
 
 

@@ -60,14 +60,38 @@ from rag.english.units import base
     ],
 )
 def test_numbers_with_what_they_count(
-    text: str, after: str, kind: str, number: float, upper: float | None, unit: str | None, bound: str
+    text: str,
+    after: str,
+    kind: str,
+    number: float,
+    upper: float | None,
+    unit: str | None,
+    bound: str,
 ) -> None:
     found = quantity(text, after)
     assert found is not None
-    assert (found.kind, found.number, found.upper, found.unit, found.bound) == (kind, number, upper, unit, bound)
+    assert (found.kind, found.number, found.upper, found.unit, found.bound) == (
+        kind,
+        number,
+        upper,
+        unit,
+        bound,
+    )
 
 
-@pytest.mark.parametrize("text", ["161 votes to 59", "Vienna", "the third", "the 21st", "", "P5+1 and 3 and 4", "5G", "the 747s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "161 votes to 59",
+        "Vienna",
+        "the third",
+        "the 21st",
+        "",
+        "P5+1 and 3 and 4",
+        "5G",
+        "the 747s",
+    ],
+)
 def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
     assert quantity(text) is None
 
@@ -102,7 +126,12 @@ def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "after", "per"),
-    [("60 miles per hour", "", "hour"), ("60 miles", " per hour", "hour"), ("$50 a year", "", "year"), ("60", "", "")],
+    [
+        ("60 miles per hour", "", "hour"),
+        ("60 miles", " per hour", "hour"),
+        ("$50 a year", "", "year"),
+        ("60", "", ""),
+    ],
 )
 def test_a_rate_says_of_what(text: str, after: str, per: str) -> None:
     found = quantity(text, after)
@@ -111,7 +140,13 @@ def test_a_rate_says_of_what(text: str, after: str, per: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "iso"), [("12 days", "P12D"), ("36 hours", "PT36H"), ("25 years", "P25Y"), ("two to three months", None)]
+    ("text", "iso"),
+    [
+        ("12 days", "P12D"),
+        ("36 hours", "PT36H"),
+        ("25 years", "P25Y"),
+        ("two to three months", None),
+    ],
 )
 def test_durations_in_iso(text: str, iso: str | None) -> None:
     found = quantity(text)
@@ -120,7 +155,19 @@ def test_durations_in_iso(text: str, iso: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["9" * 400 + " kg", "5 m/0", "5 x/y/z", "5 a-b", "3 km/h", "5 °", "1 per", "0 billion", "7 degF", "2 %%"]
+    "text",
+    [
+        "9" * 400 + " kg",
+        "5 m/0",
+        "5 x/y/z",
+        "5 a-b",
+        "3 km/h",
+        "5 °",
+        "1 per",
+        "0 billion",
+        "7 degF",
+        "2 %%",
+    ],
 )
 def test_odd_units_and_endless_digits_do_no_harm(text: str) -> None:
     found = quantity(text)

@@ -33,7 +33,9 @@ TUESDAY = dt.date(2026, 2, 10)
         ("next June", "2026-02-10", "2026-06", "month"),
     ],
 )
-def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: str, precision: str) -> None:
+def test_relative_dates_at_month_ends_and_leap_days(
+    words: str, day: str, iso: str, precision: str
+) -> None:
     found = resolve(words, "", dt.date.fromisoformat(day))
     assert found is not None
     assert (found.iso, found.precision) == (iso, precision)
@@ -41,7 +43,17 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
 
 
 @pytest.mark.parametrize(
-    "words", ["three days earlier", "the next day", "after the war", "2015", "Vienna", "that Friday", "", "9999 years ago"]
+    "words",
+    [
+        "three days earlier",
+        "the next day",
+        "after the war",
+        "2015",
+        "Vienna",
+        "that Friday",
+        "",
+        "9999 years ago",
+    ],
 )
 def test_what_counts_from_another_event_is_not_resolved(words: str) -> None:
     assert resolve(words, "", TUESDAY) is None
@@ -73,7 +85,9 @@ def test_what_counts_from_another_event_is_not_resolved(words: str) -> None:
         ("", "The next month", " they signed.", None),
     ],
 )
-def test_a_weekday_is_the_last_one_or_if_ahead_the_next(before: str, words: str, after: str, iso: str | None) -> None:
+def test_a_weekday_is_the_last_one_or_if_ahead_the_next(
+    before: str, words: str, after: str, iso: str | None
+) -> None:
     found = resolve(words, before, TUESDAY, after)
     assert (found.iso if found else None) == iso
 
@@ -84,7 +98,10 @@ def test_a_bound_stays_with_its_day() -> None:
     assert found.bound == "until"
 
 
-@pytest.mark.parametrize("words", ["yesterday", "tomorrow", "on Friday", "last Friday", "next Friday", "last year", "a year ago"])
+@pytest.mark.parametrize(
+    "words",
+    ["yesterday", "tomorrow", "on Friday", "last Friday", "next Friday", "last year", "a year ago"],
+)
 @pytest.mark.parametrize("day", [dt.date(1, 1, 1), dt.date(9999, 12, 31)])
 def test_a_day_that_no_calendar_has_is_none(words: str, day: dt.date) -> None:
     found = resolve(words, "", day)
@@ -107,6 +124,8 @@ def test_a_day_that_no_calendar_has_is_none(words: str, day: dt.date) -> None:
         ({}, "", None),
     ],
 )
-def test_a_documents_day_is_known_or_not(metadata: dict[str, str], text: str, day: str | None) -> None:
+def test_a_documents_day_is_known_or_not(
+    metadata: dict[str, str], text: str, day: str | None
+) -> None:
     found = document_date(metadata, text)
     assert (found.isoformat() if found else None) == day

@@ -11,8 +11,27 @@ SEEDS = Path(__file__).parents[2] / "seeds"
 SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2028\u2029\u3000"
 PIECES = [
     *SPACES,
-    *("\r\n", "\n\n", "|", " | ", "- ", "* ", "1. ", "12) ", ". ", "? ", "\u0301", "\u200f", "\ufeff", "\0", "\x7f"),
-    *'a B 7 . ... … ! ?! " ” ( ) 。 」 ؟ ۔ । 你好 مرحبا Dr U.S No 3.67 e.g. He the e\u0301 \U0001f468\u200d\U0001f469'.split(),
+    *(
+        "\r\n",
+        "\n\n",
+        "|",
+        " | ",
+        "- ",
+        "* ",
+        "1. ",
+        "12) ",
+        ". ",
+        "? ",
+        "\u0301",
+        "\u200f",
+        "\ufeff",
+        "\0",
+        "\x7f",
+    ),
+    *(
+        'a B 7 . ... … ! ?! " ” ( ) 。 」 ؟ ۔ । 你好 مرحبا Dr U.S No 3.67 e.g. He the e\u0301 '
+        "\U0001f468\u200d\U0001f469"
+    ).split(),
 ]
 TEXTS = st.one_of(
     st.text(max_size=200),
@@ -68,7 +87,9 @@ def test_every_non_space_character_is_in_exactly_one_sentence(text: str) -> None
 @example("x\n- \n\nfoo", None)
 @example("好。A. B c", None)
 @example("a | b. C d.\nnext", None)
-def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(text: str, data: st.DataObject | None) -> None:
+def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(
+    text: str, data: st.DataObject | None
+) -> None:
     spans = split_sentences(text)
     ends = range(len(spans))
     pairs = [(i, j) for i in ends for j in ends if i <= j]
@@ -76,7 +97,9 @@ def test_text_cut_at_sentence_boundaries_splits_into_the_same_sentences(text: st
         pairs = data.draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=20))
     for i, j in pairs:
         first, last = spans[i][0], spans[j][1]
-        assert [(first + a, first + b) for a, b in split_sentences(text[first:last])] == spans[i : j + 1]
+        assert [(first + a, first + b) for a, b in split_sentences(text[first:last])] == spans[
+            i : j + 1
+        ]
 
 
 @pytest.mark.parametrize("path", sorted(SEEDS.glob("*.md")), ids=lambda path: path.stem)
@@ -142,17 +165,29 @@ def _stops_without_space(sentence: str) -> bool:
         ("A heading\n\nIts text. More\n\n\nNext", ["A heading", "Its text.", "More", "Next"]),
         ("A heading\r\n\r\nIts text", ["A heading", "Its text"]),
         ("A heading\n \t\nIts text", ["A heading", "Its text"]),
-        ("A sentence that is\nwrapped by hand. It\ngoes on.", ["A sentence that is\nwrapped by hand.", "It\ngoes on."]),
-        ("One that is\r\nwrapped on Windows.\r\nTwo", ["One that is\r\nwrapped on Windows.", "Two"]),
+        (
+            "A sentence that is\nwrapped by hand. It\ngoes on.",
+            ["A sentence that is\nwrapped by hand.", "It\ngoes on."],
+        ),
+        (
+            "One that is\r\nwrapped on Windows.\r\nTwo",
+            ["One that is\r\nwrapped on Windows.", "Two"],
+        ),
         ("One that is\rwrapped on a Mac", ["One that is\rwrapped on a Mac"]),
         ("wrapped\nin 2015 by\n1979 people", ["wrapped\nin 2015 by\n1979 people"]),
-        ("Items:\n- one\n- two\n  - three\n• four", ["Items:", "- one", "- two", "- three", "• four"]),
+        (
+            "Items:\n- one\n- two\n  - three\n• four",
+            ["Items:", "- one", "- two", "- three", "• four"],
+        ),
         (
             "1. First item. Its second sentence.\n2. Next\n10) Last",
             ["1. First item.", "Its second sentence.", "2. Next", "10) Last"],
         ),
         ("Name | Year\nJCPOA | 2015\nAfter", ["Name | Year", "JCPOA | 2015", "After"]),
-        ("Before\nA | Signed. In force. | \nB | No", ["Before", "A | Signed. In force. |", "B | No"]),
+        (
+            "Before\nA | Signed. In force. | \nB | No",
+            ["Before", "A | Signed. In force. |", "B | No"],
+        ),
         ("a|b is no row\nof a table", ["a|b is no row\nof a table"]),
         ("page one\fpage two", ["page one", "page two"]),
         ("one\u2029two\x1cthree", ["one", "two", "three"]),
@@ -164,7 +199,14 @@ def test_sentences_of_blocks(text: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["." * 200_000 + "x", ".]" * 100_000, "\n" * 200_000 + "x", "w" * 200_000, "a|b " * 50_000 + "c"]
+    "text",
+    [
+        "." * 200_000 + "x",
+        ".]" * 100_000,
+        "\n" * 200_000 + "x",
+        "w" * 200_000,
+        "a|b " * 50_000 + "c",
+    ],
 )
 def test_a_long_run_is_one_sentence(text: str) -> None:
     spans = split_sentences(text)
@@ -204,6 +246,9 @@ def test_the_enclosing_sentence_encloses(text: str, data: st.DataObject) -> None
         assert first <= a < b <= last
 
 
-@pytest.mark.parametrize(("text", "kept"), [(" \u3000a b\n", ["a b"]), ("\x1c\x85", []), ("", []), ("\u200d", ["\u200d"])])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [(" \u3000a b\n", ["a b"]), ("\x1c\x85", []), ("", []), ("\u200d", ["\u200d"])],
+)
 def test_trim(text: str, kept: list[str]) -> None:
     assert [text[a:b] for a, b in trim(text, 0, len(text))] == kept

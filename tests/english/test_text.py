@@ -5,7 +5,13 @@ from rag.english.text import compatible, content_words, coverage, named_words, n
 
 @pytest.mark.parametrize(
     ("text", "normal"),
-    [("The JCPOA.", "jcpoa"), ("14 July, 2015", "14 july 2015"), ("3.67%", "3 67%"), ("a  an the", ""), ("Café", "café")],
+    [
+        ("The JCPOA.", "jcpoa"),
+        ("14 July, 2015", "14 july 2015"),
+        ("3.67%", "3 67%"),
+        ("a  an the", ""),
+        ("Café", "café"),
+    ],
 )
 def test_normalize(text: str, normal: str) -> None:
     assert normalize(text) == normal

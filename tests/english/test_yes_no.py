@@ -23,7 +23,11 @@ from rag.english.yes_no import says
         ("Did Iran sign the treaty?", "Iran refused to sign the treaty.", None),
         ("Did Iran sign the treaty?", "Iran signed the treaty that Israel did not.", None),
         ("Did Iran sign the treaty?", "Did Iran sign the treaty?", None),
-        ("Did Iran sign the treaty in 1968?", "Iran signed a protocol, but the treaty came in 1968.", None),
+        (
+            "Did Iran sign the treaty in 1968?",
+            "Iran signed a protocol, but the treaty came in 1968.",
+            None,
+        ),
         ("Did Iran not sign the treaty?", "Iran did not sign the treaty.", None),
         ("Did the US leave?", "The US may leave.", None),
         ("Did Iran sign the treaty?", "Iran formally signed the first treaty in 1968.", True),
@@ -34,8 +38,16 @@ from rag.english.yes_no import says
         ("Is smoking allowed in the office?", "Smoking is not allowed in the office.", False),
         ("Can the tenant sublet the flat?", "The tenant can sublet the flat.", True),
         ("Can the tenant sublet the flat?", "The tenant cannot sublet the flat.", False),
-        ("Can the tenant sublet the flat?", "The tenant is prohibited from subletting the flat.", None),
-        ("Can the tenant sublet the flat?", "It is illegal for the tenant to sublet the flat.", None),
+        (
+            "Can the tenant sublet the flat?",
+            "The tenant is prohibited from subletting the flat.",
+            None,
+        ),
+        (
+            "Can the tenant sublet the flat?",
+            "It is illegal for the tenant to sublet the flat.",
+            None,
+        ),
         ("Did Israel attack Iran?", "Israel was attacked by Iran.", None),
         ("Is Oman in Africa?", "Oman is far from Africa.", None),
         ("Is Oman in Asia?", "Oman is in Asia.", True),
@@ -62,5 +74,7 @@ from rag.english.yes_no import says
         ("Did Iran sign the treaty?", "Iran didn't sign the treaty at first.", False),
     ],
 )
-def test_yes_or_no_only_where_the_sentence_says_it(question: str, sentence: str, yes: bool | None) -> None:
+def test_yes_or_no_only_where_the_sentence_says_it(
+    question: str, sentence: str, yes: bool | None
+) -> None:
     assert says(question, sentence) is yes

@@ -1,4 +1,6 @@
-"""The short form of `python -m eval.chaos.cluster`: servers and workers as processes, killed at work."""
+"""The short form of `python -m eval.chaos.cluster`: servers and workers as processes, killed at
+work.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,30 @@ from tests.store.helpers import schema_dsn
 
 
 @pytest.mark.slow
-def test_killed_servers_and_workers_lose_nothing_and_leave_nothing_half(cluster: Cluster, tmp_path: Path) -> None:
+def test_killed_servers_and_workers_lose_nothing_and_leave_nothing_half(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     out = tmp_path / "out.json"
-    assert main([schema_dsn(cluster, tmp_path), "--fake", "--minutes", "0.25", "--pause", "2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                schema_dsn(cluster, tmp_path),
+                "--fake",
+                "--minutes",
+                "0.25",
+                "--pause",
+                "2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     result = json.loads(out.read_text())
     assert result["wrong"] == []
     assert result["kills"]["workers"] > 0
     assert result["kills"]["servers"] > 0
-    assert min(result["acknowledged_uploads"], result["counts"]["answers"], result["counts"]["polls"]) > 0
+    assert (
+        min(result["acknowledged_uploads"], result["counts"]["answers"], result["counts"]["polls"])
+        > 0
+    )

@@ -1,4 +1,6 @@
-"""The fit of the shipped calibration runs with any reader and ends in a file that loads; its figures are measured elsewhere."""
+"""The fit of the shipped calibration runs with any reader and ends in a file that loads; its
+figures are measured elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,15 @@ def article(number: int) -> dict[str, Any]:
     for n, place in enumerate(PLACES):
         year = str(1900 + 10 * number + n)
         context = f"The {place} round of treaty {number} was held in {year}. It went on for long."
-        answered = {"question": f"When was the {place} round of treaty {number} held?", "answers": [{"text": year}]}
-        near = {"question": f"When did the {place} orchestra of treaty {number} sing?", "answers": [], "is_impossible": True}
+        answered = {
+            "question": f"When was the {place} round of treaty {number} held?",
+            "answers": [{"text": year}],
+        }
+        near = {
+            "question": f"When did the {place} orchestra of treaty {number} sing?",
+            "answers": [],
+            "is_impossible": True,
+        }
         paragraphs.append({"context": context, "qas": [answered, near]})
     return {"title": f"Treaty_{number}", "paragraphs": paragraphs}
 

@@ -22,7 +22,10 @@ def test_a_killed_process_leaves_a_whole_index(seed: int, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_two_writers_and_three_readers_share_an_index(tmp_path: Path) -> None:
-    assert shared.main(["--minutes", "0.05", "--readers", "3", "--out", str(tmp_path / "out.json")]) == 0
+    assert (
+        shared.main(["--minutes", "0.05", "--readers", "3", "--out", str(tmp_path / "out.json")])
+        == 0
+    )
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["asked"] > 0
     assert result["citations"] > 0

@@ -1,4 +1,6 @@
-"""The arithmetic of eval.bench.peers, and what it says where a peer is not installed. The peers themselves are not needed."""
+"""The arithmetic of eval.bench.peers, and what it says where a peer is not installed. The peers
+themselves are not needed.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,28 @@ SAID: list[dict[str, Any]] = [
 
 def test_quality_counts_refusals_where_they_are_right_and_where_they_are_not() -> None:
     found = quality(ASKED, SAID)
-    assert found == {"em": 50.0, "f1": 50.0, "forced_f1": 100.0, "wrongly_refused": 50.0, "refused": 50.0, "all_f1": 50.0}
+    assert found == {
+        "em": 50.0,
+        "f1": 50.0,
+        "forced_f1": 100.0,
+        "wrongly_refused": 50.0,
+        "refused": 50.0,
+        "all_f1": 50.0,
+    }
 
 
 def test_evidence_is_a_whole_sentence_in_a_passage_of_its_document() -> None:
-    passages = {"x#0": ("x", "Before. It was on 14 July 2015. After."), "x#9": ("x", "Oman did."), "y#0": ("y", "Oman")}
-    rows: list[dict[str, Any]] = [{"found": ["y#0", "x#0"]}, {"found": ["x#9", "y#0"]}, {"found": []}, {"found": []}]
+    passages = {
+        "x#0": ("x", "Before. It was on 14 July 2015. After."),
+        "x#9": ("x", "Oman did."),
+        "y#0": ("y", "Oman"),
+    }
+    rows: list[dict[str, Any]] = [
+        {"found": ["y#0", "x#0"]},
+        {"found": ["x#9", "y#0"]},
+        {"found": []},
+        {"found": []},
+    ]
     assert evidence(ASKED, rows, passages) == 50.0
 
 
@@ -55,7 +73,11 @@ def test_the_interval_holds_the_median_and_widens_with_the_blocks() -> None:
 
 def test_every_system_has_its_turn_at_each_place_and_every_question_its_block() -> None:
     assert [rotated("abc", turn)[0] for turn in range(4)] == ["a", "b", "c", "a"]
-    assert [len(block) for block in blocks([str(i) for i in range(2 * BLOCK + 1)], BLOCK)] == [BLOCK, BLOCK, 1]
+    assert [len(block) for block in blocks([str(i) for i in range(2 * BLOCK + 1)], BLOCK)] == [
+        BLOCK,
+        BLOCK,
+        1,
+    ]
 
 
 def asked(seconds: float) -> list[dict[str, Any]]:
@@ -71,7 +93,10 @@ def test_the_table_says_what_was_measured() -> None:
         "load": [1.0, 2.0],
     }
     taken = {"ours": [{"ingest": 2.0, "cpu": 4.0}], "plain": [{"ingest": 4.0, "cpu": 8.0}]}
-    search: dict[str, Any] = {"rows": {"ours": [{"seconds": 0.01, "found": ["x#0"]}] * 4}, "load": [1.0, 2.0]}
+    search: dict[str, Any] = {
+        "rows": {"ours": [{"seconds": 0.01, "found": ["x#0"]}] * 4},
+        "load": [1.0, 2.0],
+    }
     search |= {"first": 0, "start": {"ours": start}, "memory": {"ours": memory}}
     measured: dict[str, Any] = {
         "search": search,
@@ -80,9 +105,13 @@ def test_the_table_says_what_was_measured() -> None:
         "ingest": {"rows": taken, "load": [1.0, 1.5]},
     }
     figures = report.figures(measured, ASKED, {"x#0": ("x", ""), "y#0": ("y", "")})
-    figures["ours"]["ingest"]["tokens_per_second"] = figures["plain"]["ingest"]["tokens_per_second"] = 100
+    figures["ours"]["ingest"]["tokens_per_second"] = figures["plain"]["ingest"][
+        "tokens_per_second"
+    ] = 100
     ratios = report.ratios(measured)
-    facts: dict[str, Any] = dict.fromkeys(("commit", "made", "command", "machine", "threads"), "") | {
+    facts: dict[str, Any] = dict.fromkeys(
+        ("commit", "made", "command", "machine", "threads"), ""
+    ) | {
         "versions": {},
         "passages": 2,
         "tokens": 200,
@@ -97,15 +126,27 @@ def test_the_table_says_what_was_measured() -> None:
     assert "| ours | 4 | 50.0 | 50.0 | 100.0 | 50.0 | 50.0 | 50.0 |" in text
 
 
-def test_a_peer_that_is_not_installed_is_an_error_with_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peer_that_is_not_installed_is_an_error_with_the_install_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     peer = system.Peer("plain", ("no_such_library",))
     monkeypatch.setitem(system.PEERS, "plain", peer)
-    with pytest.raises(InputError, match=r"plain needs no_such_library(.|\n)*pip install -e \. -r eval/bench/requirements\.txt"):
+    with pytest.raises(
+        InputError,
+        match=(
+            r"plain needs no_such_library(.|\n)*pip install -e \. -r "
+            r"eval/bench/requirements\.txt"
+        ),
+    ):
         system.check(["ours", "plain"])
 
 
-def test_a_library_inside_a_package_that_is_not_there_is_missing_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(system.PEERS, "llamaindex", system.Peer("with_llamaindex", ("no_such_package.inside",)))
+def test_a_library_inside_a_package_that_is_not_there_is_missing_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(
+        system.PEERS, "llamaindex", system.Peer("with_llamaindex", ("no_such_package.inside",))
+    )
     with pytest.raises(InputError, match=r"no_such_package\.inside"):
         system.check(["llamaindex"])
 

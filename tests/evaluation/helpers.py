@@ -20,13 +20,41 @@ from rag.types import Document, Hit, Passage, ReaderOutput, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 FACTS = {
-    "bridge": ("The bridge over the river was opened in 1937.", "When was the bridge over the river opened?", "1937"),
-    "mill": ("A flood destroyed the old mill in 1911.", "When did a flood destroy the old mill?", "1911"),
-    "school": ("The village school teaches 240 pupils.", "How many pupils does the village school teach?", "240"),
-    "mayor": ("Maria Lindqvist was elected mayor of the town.", "Who was elected mayor of the town?", "Maria Lindqvist"),
-    "tower": ("The tower rises 64 metres above the market.", "How many metres does the tower rise above the market?", "64"),
-    "train": ("The night train leaves from platform 14.", "From which platform does the night train leave?", "14"),
-    "lake": ("Swimmers cross the lake, which is 900 metres wide.", "How wide is the lake that swimmers cross?", "900"),
+    "bridge": (
+        "The bridge over the river was opened in 1937.",
+        "When was the bridge over the river opened?",
+        "1937",
+    ),
+    "mill": (
+        "A flood destroyed the old mill in 1911.",
+        "When did a flood destroy the old mill?",
+        "1911",
+    ),
+    "school": (
+        "The village school teaches 240 pupils.",
+        "How many pupils does the village school teach?",
+        "240",
+    ),
+    "mayor": (
+        "Maria Lindqvist was elected mayor of the town.",
+        "Who was elected mayor of the town?",
+        "Maria Lindqvist",
+    ),
+    "tower": (
+        "The tower rises 64 metres above the market.",
+        "How many metres does the tower rise above the market?",
+        "64",
+    ),
+    "train": (
+        "The night train leaves from platform 14.",
+        "From which platform does the night train leave?",
+        "14",
+    ),
+    "lake": (
+        "Swimmers cross the lake, which is 900 metres wide.",
+        "How wide is the lake that swimmers cross?",
+        "900",
+    ),
     "library": (
         "Visitors borrowed 81,000 books from the library.",
         "How many books did visitors borrow?",
@@ -34,7 +62,14 @@ FACTS = {
     ),
 }
 QUESTIONS = [
-    Question(name, asked, (answer,), (Evidence(f"docs/{name}", sentence),), {f"docs/{name}": 1}, f"docs/{name}")
+    Question(
+        name,
+        asked,
+        (answer,),
+        (Evidence(f"docs/{name}", sentence),),
+        {f"docs/{name}": 1},
+        f"docs/{name}",
+    )
     for name, (sentence, asked, answer) in FACTS.items()
 ]
 UNANSWERABLE = Question("none", "Which colour has the roof of the palace?", group="none")
@@ -49,9 +84,16 @@ def corpus() -> list[Document]:
     return [document(sentence, f"docs/{name}", name) for name, (sentence, _, _) in FACTS.items()]
 
 
-def store(folder: Path, cut: Cut = whole, kind: type[LocalStore] = LocalStore, documents: Sequence[Document] = ()) -> LocalStore:
+def store(
+    folder: Path,
+    cut: Cut = whole,
+    kind: type[LocalStore] = LocalStore,
+    documents: Sequence[Document] = (),
+) -> LocalStore:
     embedder = BagOfWordsEmbedder(dim=1024)
-    made = kind(folder, {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}, create=True)
+    made = kind(
+        folder, {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}, create=True
+    )
     embed_and_put(made, embedder, [(d, list(cut(d))) for d in documents or corpus()])
     return made
 
@@ -75,7 +117,9 @@ class Spans:
         self._choose = choose
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        spans = [Span(hit, start, end, score) for hit in hits for start, end, score in self._choose(hit)]
+        spans = [
+            Span(hit, start, end, score) for hit in hits for start, end, score in self._choose(hit)
+        ]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score))
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:

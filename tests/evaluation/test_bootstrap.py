@@ -10,7 +10,19 @@ from rag.evaluation.records import Row
 
 def answered(number: int, right: bool, group: str) -> Row:
     score = float(right)
-    return Row(str(number), "?", group, "answerable", ("a",), "a", "a", 0.5 + number / 1000, score, score, right)
+    return Row(
+        str(number),
+        "?",
+        group,
+        "answerable",
+        ("a",),
+        "a",
+        "a",
+        0.5 + number / 1000,
+        score,
+        score,
+        right,
+    )
 
 
 def test_a_draw_is_of_groups_with_all_their_rows() -> None:
@@ -23,11 +35,18 @@ def test_a_draw_is_of_groups_with_all_their_rows() -> None:
 
 
 def test_questions_of_one_document_count_as_one() -> None:
-    """The same answers are less sure where they come of few documents than where each has its own."""
+    """The same answers are less sure where they come of few documents than where each has
+    its own.
+    """
     right = [number % 10 < 6 for number in range(100)]
-    together = [answered(n, ok, str(n // 10 % 2 if n % 10 < 6 else 2 + n // 10 % 2)) for n, ok in enumerate(right)]
+    together = [
+        answered(n, ok, str(n // 10 % 2 if n % 10 < 6 else 2 + n // 10 % 2))
+        for n, ok in enumerate(right)
+    ]
     apart = [answered(n, ok, str(n)) for n, ok in enumerate(right)]
-    wide, narrow = (intervals(table(rows), [row.group for row in rows], 200)["f1"] for rows in (together, apart))
+    wide, narrow = (
+        intervals(table(rows), [row.group for row in rows], 200)["f1"] for rows in (together, apart)
+    )
     assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
 
 

@@ -16,26 +16,37 @@ from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 CITIES = (
-    "Bonn Kyiv Lyon Vienna Geneva Muscat Lausanne Rome Oslo Paris Cairo Doha Baku Minsk Riga Bern Prague Lima Quito Rabat".split()
-)
+    "Bonn Kyiv Lyon Vienna Geneva Muscat Lausanne Rome Oslo Paris Cairo Doha Baku Minsk Riga "
+    "Bern Prague Lima Quito Rabat"
+).split()
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     embedder = BagOfWordsEmbedder()
-    store = LocalStore(tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True)
+    store = LocalStore(
+        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
+    )
     made = build.assemble(Settings(index=tmp_path), store, embedder, NameReader())
-    documents = [document(f"The {city} round took place in {1990 + n}.", city, city) for n, city in enumerate(CITIES)]
+    documents = [
+        document(f"The {city} round took place in {1990 + n}.", city, city)
+        for n, city in enumerate(CITIES)
+    ]
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
     return made
 
 
 def question(text: str, answer: str = "", document: str = "") -> Question:
-    return Question(text, text, (answer,) if answer else (), relevant={document: 1} if document else {})
+    return Question(
+        text, text, (answer,) if answer else (), relevant={document: 1} if document else {}
+    )
 
 
 def gold() -> list[Question]:
-    asked = [question(f"When did the {city} round take place?", str(1990 + n), city) for n, city in enumerate(CITIES)]
+    asked = [
+        question(f"When did the {city} round take place?", str(1990 + n), city)
+        for n, city in enumerate(CITIES)
+    ]
     return asked + [question(f"How long was the {city} round of rowing?") for city in CITIES[:8]]
 
 
@@ -51,7 +62,9 @@ def test_a_calibration_says_what_it_bought_and_can_be_used(engine: Engine, tmp_p
     assert model.risk == after["wrong, of answered"]
 
 
-def test_questions_are_asked_without_their_document_where_few_have_no_answer(engine: Engine) -> None:
+def test_questions_are_asked_without_their_document_where_few_have_no_answer(
+    engine: Engine,
+) -> None:
     done = calibrate(engine, gold()[:20])
     assert done.says[0] == "26 questions, 6 of them without an answer"
 

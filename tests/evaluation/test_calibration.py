@@ -5,11 +5,24 @@ from hypothesis import strategies as st
 
 from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES
-from rag.evaluation.calibration import Table, auroc, bought, ece, fit, held_back, risk_coverage, sure, threshold, wilson
+from rag.evaluation.calibration import (
+    Table,
+    auroc,
+    bought,
+    ece,
+    fit,
+    held_back,
+    risk_coverage,
+    sure,
+    threshold,
+    wilson,
+)
 
 
 def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> Table:
-    """Questions whose odds of being right are exp(slope * gap - 1); all other features say nothing."""
+    """Questions whose odds of being right are exp(slope * gap - 1); all other features say
+    nothing.
+    """
     random = np.random.default_rng(seed)
     rows = random.normal(size=(count, len(FEATURES)))
     chance = 1 / (1 + np.exp(1 - slope * rows[:, 0]))
@@ -66,9 +79,17 @@ def test_by_default_as_many_are_refused_as_have_no_answer() -> None:
         ([0.1234561, 0.1234560, 0.1], [True, True, False], 2),
     ],
 )
-def test_by_default_no_more_are_refused(confidence: list[float], answerable: list[bool], given: int) -> None:
+def test_by_default_no_more_are_refused(
+    confidence: list[float], answerable: list[bool], given: int
+) -> None:
     count, sure_of = len(confidence), np.array(confidence)
-    data = Table(np.zeros((count, len(FEATURES))), np.array(answerable), np.array(answerable), np.ones(count), np.arange(count))
+    data = Table(
+        np.zeros((count, len(FEATURES))),
+        np.array(answerable),
+        np.array(answerable),
+        np.ones(count),
+        np.arange(count),
+    )
     assert int((sure_of >= threshold(sure_of, data, None)).sum()) == given
 
 
@@ -89,11 +110,27 @@ def test_known_values() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 0.999), st.booleans()), min_size=2, max_size=60), st.floats(0.01, 0.99))
-def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(found: list[tuple[float, bool]], risk: float) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 0.999), st.booleans()), min_size=2, max_size=60),
+    st.floats(0.01, 0.99),
+)
+def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(
+    found: list[tuple[float, bool]], risk: float
+) -> None:
     confidence, right = np.array([c for c, _ in found]), np.array([r for _, r in found])
-    data = Table(np.zeros((len(found), len(FEATURES))), right, right, np.ones(len(found)), np.arange(len(found)))
-    assert sorted(risk_coverage(confidence, data)) == sorted(f"{at / 10:.1f}" for at in range(1, 11))
+    data = Table(
+        np.zeros((len(found), len(FEATURES))),
+        right,
+        right,
+        np.ones(len(found)),
+        np.arange(len(found)),
+    )
+    assert sorted(risk_coverage(confidence, data)) == sorted(
+        f"{at / 10:.1f}" for at in range(1, 11)
+    )
     distinct = len(set(confidence.round(4))) == len(confidence)
     if distinct:
-        assert bought(confidence, data, threshold(confidence, data, risk))["wrong, of answered"] <= risk + 1e-4
+        assert (
+            bought(confidence, data, threshold(confidence, data, risk))["wrong, of answered"]
+            <= risk + 1e-4
+        )

@@ -71,7 +71,9 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:
         read_claims(path)
 
 
-def test_the_command_keeps_bounds(gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_keeps_bounds(
+    gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = Checker(engine(tmp_path / "index"), MODELS)
     monkeypatch.setattr(build, "checker", lambda settings: made)
     arguments = ["eval", "--claims", str(gold), "--json"]

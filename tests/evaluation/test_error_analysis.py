@@ -1,4 +1,6 @@
-"""Pipelines broken on purpose: the misses are blamed on the part that was broken, and on no other."""
+"""Pipelines broken on purpose: the misses are blamed on the part that was broken, and on no
+other.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,16 @@ from rag.evaluation.records import Row
 from rag.protocols import Filter, Vectors
 from rag.store.local.store import LocalStore
 from rag.types import Answer, Document, Hit, Passage
-from tests.evaluation.helpers import FACTS, QUESTIONS, UNANSWERABLE, Spans, engine, examine, store, whole
+from tests.evaluation.helpers import (
+    FACTS,
+    QUESTIONS,
+    UNANSWERABLE,
+    Spans,
+    engine,
+    examine,
+    store,
+    whole,
+)
 
 
 def stages(rows: Sequence[Row]) -> dict[str | None, int]:
@@ -25,14 +36,19 @@ def test_a_whole_pipeline_loses_nothing(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path)))
     assert stages(rows) == {None: len(FACTS)}
     assert all(row.rank == 1 and row.dense_rank == 1 and row.em == 1 and row.right for row in rows)
-    assert all(row.cited_document and row.cited_right == row.cited_evidence == row.evidence == 1 for row in rows)
+    assert all(
+        row.cited_document and row.cited_right == row.cited_evidence == row.evidence == 1
+        for row in rows
+    )
     assert all(row.sound == row.checked > 0 for row in rows)
 
 
 class Shuffled(LocalStore):
     """FAISS answers with the ids of other rows, as after a deletion that renumbered them."""
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def dense(
+        self, vector: Vectors, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         ids = sorted(i for i, _ in super().dense(vector, len(FACTS)))
         shuffled = {i: ids[(place + 3) % len(ids)] for place, i in enumerate(ids)}
         return [(shuffled[i], score) for i, score in super().dense(vector, k, filter)]
@@ -41,13 +57,17 @@ class Shuffled(LocalStore):
 def test_shuffled_faiss_ids_are_the_dense_legs_fault(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path, kind=Shuffled), read=1, alpha=0.95))
     assert stages(rows) == {"dense": len(FACTS)}
-    assert all(row.lexical_rank == 1 and row.dense_rank is not None and row.dense_rank > 1 for row in rows)
+    assert all(
+        row.lexical_rank == 1 and row.dense_rank is not None and row.dense_rank > 1 for row in rows
+    )
 
 
 class Wordless(LocalStore):
     """BM25 finds nothing."""
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def lexical(
+        self, question: str, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         return []
 
 
@@ -72,7 +92,10 @@ def test_a_chunker_that_drops_words_is_the_chunkers_fault(tmp_path: Path) -> Non
 def test_a_sentence_in_two_passages_is_the_chunkers_fault(tmp_path: Path) -> None:
     def halved(document: Document) -> Sequence[Passage]:
         (p,) = whole(document)
-        return [replace(p, end=p.start + 20, text=p.text[:20]), replace(p, start=p.start + 20, text=p.text[20:])]
+        return [
+            replace(p, end=p.start + 20, text=p.text[:20]),
+            replace(p, start=p.start + 20, text=p.text[20:]),
+        ]
 
     rows = examine(engine(store(tmp_path, halved), Spans(lambda hit: [(0, 3, 1.0)])))
     assert stages(rows) == {"chunking": len(FACTS)}
@@ -86,14 +109,22 @@ def test_a_sentence_in_no_passage_is_the_chunkers_fault(tmp_path: Path) -> None:
     def without_the_fact(document: Document) -> Sequence[Passage]:
         return [Passage(document.id, 0, 21, document.text[:21], document.title, "")]
 
-    rows = examine(engine(store(tmp_path, without_the_fact, documents=documents), Spans(lambda hit: [(0, 3, 1.0)])))
+    rows = examine(
+        engine(
+            store(tmp_path, without_the_fact, documents=documents), Spans(lambda hit: [(0, 3, 1.0)])
+        )
+    )
     assert stages(rows) == {"chunking": len(FACTS)}
     assert all(row.detail == "no passage holds any of it" for row in rows)
 
 
 def test_a_reader_of_first_words_is_the_readers_fault(tmp_path: Path) -> None:
-    rows = examine(engine(store(tmp_path), Spans(lambda hit: [(0, hit.passage.text.index(" "), 1.0)])))
-    lost = [row for row in rows if row.question != "Who was elected mayor of the town?"]  # "Maria" is half of the answer
+    rows = examine(
+        engine(store(tmp_path), Spans(lambda hit: [(0, hit.passage.text.index(" "), 1.0)]))
+    )
+    lost = [
+        row for row in rows if row.question != "Who was elected mayor of the town?"
+    ]  # "Maria" is half of the answer
     assert stages(lost) == {"reader": len(FACTS) - 1}
     assert all(row.sentence and row.document == row.group for row in lost)
 
@@ -109,7 +140,13 @@ def test_a_reader_that_prefers_the_wrong_passage_is_told_apart(tmp_path: Path) -
     def choose(hit: Hit) -> list[tuple[int, int, float]]:
         """The right words of every passage, those of the second best with more zeal."""
         start = hit.passage.text.index(answers[hit.passage.document_id])
-        return [(start, start + len(answers[hit.passage.document_id]), 90.0 if (hit.dense_rank or 9) > 1 else 0.0)]
+        return [
+            (
+                start,
+                start + len(answers[hit.passage.document_id]),
+                90.0 if (hit.dense_rank or 9) > 1 else 0.0,
+            )
+        ]
 
     rows = examine(engine(store(tmp_path), Spans(choose)))
     assert stages(rows) == {"passage": len(FACTS)}
@@ -151,9 +188,12 @@ def test_an_answer_to_what_has_none_is_no_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dense", "lexical", "stage"), [(1, 1, "fusion"), (3, 1, "dense"), (1, 3, "lexical"), (1, None, "lexical"), (3, 3, "legs")]
+    ("dense", "lexical", "stage"),
+    [(1, 1, "fusion"), (3, 1, "dense"), (1, 3, "lexical"), (1, None, "lexical"), (3, 3, "legs")],
 )
-def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(dense: int, lexical: int | None, stage: str) -> None:
+def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
+    dense: int, lexical: int | None, stage: str
+) -> None:
     passages = [Passage(f"docs/{n}", 0, 4, "text", "", "") for n in range(3)]
     hits = [Hit(passage, 1 - n / 10, 0.5, 1.0, n + 1, n + 1) for n, passage in enumerate(passages)]
     hits[2] = replace(hits[2], dense_rank=dense, lexical_rank=lexical)

@@ -10,17 +10,26 @@ from rag.errors import InputError, NotFoundError
 from rag.evaluation.formats import load
 from rag.evaluation.gold import SCHEMA, Evidence, Gold, sample
 
-GOOD = {"id": "a", "question": "When?", "answers": ["2015"], "evidence": [{"document": "d", "sentence": "In 2015."}]}
+GOOD = {
+    "id": "a",
+    "question": "When?",
+    "answers": ["2015"],
+    "evidence": [{"document": "d", "sentence": "In 2015."}],
+}
 
 
 def write(folder: Path, *rows: object) -> Path:
     path = folder / "mine.jsonl"
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    path.write_text(
+        "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n"
+    )
     return path
 
 
 def test_our_own_shape(tmp_path: Path) -> None:
-    gold = load(write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"}))
+    gold = load(
+        write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
+    )
     first, second, third = gold.questions
     assert (gold.name, gold.documents, gold.retrieval_only) == ("mine", (), False)
     assert first.evidence == (Evidence("d", "In 2015."),)
@@ -38,16 +47,31 @@ def test_our_own_shape(tmp_path: Path) -> None:
         ({}, "it has no 'question'"),
         ({"question": " "}, "'question' is empty"),
         ({"question": 3}, "'question' is not of type string"),
-        ({"question": "?", "answer": ["x"]}, "it has an unknown field 'answer' (known: id, question, answers"),
+        (
+            {"question": "?", "answer": ["x"]},
+            "it has an unknown field 'answer' (known: id, question, answers",
+        ),
         ({"question": "?", "answers": "x"}, "'answers' is not of type array"),
         ({"question": "?", "answers": ["x", ""]}, "item 2 of 'answers' is empty"),
-        ({"question": "?", "answers": ["x"], "evidence": [{"document": "d"}]}, "item 1 of 'evidence' has no 'sentence'"),
-        ({"question": "?", "evidence": [{"document": "d", "sentence": "s"}]}, "has evidence but no answers"),
-        ({"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]}, "stands word for word"),
+        (
+            {"question": "?", "answers": ["x"], "evidence": [{"document": "d"}]},
+            "item 1 of 'evidence' has no 'sentence'",
+        ),
+        (
+            {"question": "?", "evidence": [{"document": "d", "sentence": "s"}]},
+            "has evidence but no answers",
+        ),
+        (
+            {"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]},
+            "stands word for word",
+        ),
         ({"question": "?", "form": "poem"}, "'form' is not one of span, yes_no"),
         ({"question": "?", "need": True}, "'need' is not of type integer"),
         ({"question": "?", "items": ["x"]}, "item 1 of 'items' is not of type array"),
-        ({"question": "?", "unanswerable": True, "verdict": "yes"}, "is unanswerable and has an answer"),
+        (
+            {"question": "?", "unanswerable": True, "verdict": "yes"},
+            "is unanswerable and has an answer",
+        ),
         ({"question": "?", "form": "yes_no", "evidence": GOOD["evidence"]}, "has no verdict"),
         (GOOD, "the id 'a' was used before"),
     ],
@@ -72,7 +96,12 @@ def test_forms(tmp_path: Path) -> None:
     )
     polar, why, which, about, none = load(write(tmp_path, *rows)).questions
     assert (polar.verdict, polar.answers, polar.wordings) == ("no", ("One.", "no"), ())
-    assert (why.form, why.kind, why.need, why.answers[0]) == ("sentences", "why", 2, "One. Two. Three.")
+    assert (why.form, why.kind, why.need, why.answers[0]) == (
+        "sentences",
+        "why",
+        2,
+        "One. Two. Three.",
+    )
     assert (which.items, which.need, which.answers) == ((("a", "b"), ("c",)), 2, ("a", "c"))
     assert (about.relevant, about.group) == ({"d": 1}, "d")
     assert (none.answers, none.group) == ((), "d")
@@ -117,14 +146,28 @@ SQUAD = {
                 {
                     "context": CONTEXT,
                     "qas": [
-                        {"id": "1", "question": "When opened?", "answers": [{"text": "1937", "answer_start": 25}] * 2},
-                        {"id": "2", "question": "Who?", "is_impossible": True, "answers": [], "plausible_answers": []},
+                        {
+                            "id": "1",
+                            "question": "When opened?",
+                            "answers": [{"text": "1937", "answer_start": 25}] * 2,
+                        },
+                        {
+                            "id": "2",
+                            "question": "Who?",
+                            "is_impossible": True,
+                            "answers": [],
+                            "plausible_answers": [],
+                        },
                         {
                             "id": "3",
                             "question": "When closed?",
                             "answers": [{"text": "1937", "answer_start": CONTEXT.rindex("1937")}],
                         },
-                        {"id": "4", "question": "How?", "answers": [{"text": "the"}, {"text": "64 metres", "answer_start": 0}]},
+                        {
+                            "id": "4",
+                            "question": "How?",
+                            "answers": [{"text": "the"}, {"text": "64 metres", "answer_start": 0}],
+                        },
                     ],
                 },
                 {"context": "Nothing.", "qas": []},
@@ -156,7 +199,10 @@ def test_squad(tmp_path: Path, ending: str) -> None:
     assert four.evidence[0].sentence == "It is 64 metres high."
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"data": [{}]}', '{"data": []}', "no", '{"data": [{"paragraphs": [3]}]}'])
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", '{"data": [{}]}', '{"data": []}', "no", '{"data": [{"paragraphs": [3]}]}'],
+)
 def test_what_is_not_squad(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InputError, match=r"a\.json"):
@@ -170,17 +216,26 @@ def beir(folder: Path) -> Path:
         {"_id": "d3", "title": "", "text": ""},
     ]
     (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
-    queries = [{"_id": "q1", "text": "alpha?"}, {"_id": "q2", "text": "none"}, {"_id": "q3", "text": "old", "split": "train"}]
+    queries = [
+        {"_id": "q1", "text": "alpha?"},
+        {"_id": "q2", "text": "none"},
+        {"_id": "q3", "text": "old", "split": "train"},
+    ]
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
     (folder / "qrels").mkdir()
-    (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t0\nq3\td1\t1\n")
+    (folder / "qrels/test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t0\nq3\td1\t1\n"
+    )
     return folder
 
 
 def test_beir(tmp_path: Path) -> None:
     gold = load(beir(tmp_path))
     assert gold.retrieval_only
-    assert [(document.id, document.text) for document in gold.documents] == [("d1", "alpha"), ("d2", "B")]
+    assert [(document.id, document.text) for document in gold.documents] == [
+        ("d1", "alpha"),
+        ("d2", "B"),
+    ]
     assert [(q.id, q.text, q.relevant) for q in gold.questions] == [("q1", "alpha?", {"d1": 2})]
 
 

@@ -1,4 +1,6 @@
-"""The gold questions of every form that ship: each sentence occurs in its document as the parsers read it."""
+"""The gold questions of every form that ship: each sentence occurs in its document as the parsers
+read it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ def test_evidence_occurs_in_its_document(question: Question) -> None:
 def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
     for question in questions:
         said = "\n".join(evidence.sentence for evidence in question.evidence)
-        missing = [item for item in question.items if said and not names(said, item) and not any(w in said for w in item)]
+        missing = [
+            item
+            for item in question.items
+            if said and not names(said, item) and not any(w in said for w in item)
+        ]
         assert not missing, question
 
 
@@ -46,7 +52,13 @@ def test_every_form_and_enough_that_cannot_be_answered(questions: tuple[Question
 
 
 def test_technical_questions_are_on_pages_of_the_corpus() -> None:
-    pages = {f"technical/{name}/{page}.html" for name, (_, listed) in PAGES.items() for page in listed.split()}
-    rows: list[dict[str, Any]] = [json.loads(line) for line in (ROOT / "eval/gold/technical.jsonl").read_text().splitlines()]
+    pages = {
+        f"technical/{name}/{page}.html"
+        for name, (_, listed) in PAGES.items()
+        for page in listed.split()
+    }
+    rows: list[dict[str, Any]] = [
+        json.loads(line) for line in (ROOT / "eval/gold/technical.jsonl").read_text().splitlines()
+    ]
     named = {evidence["document"] for row in rows for evidence in row.get("evidence", ())}
     assert named <= pages

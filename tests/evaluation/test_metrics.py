@@ -1,4 +1,6 @@
-"""Each figure against an independent one: scikit-learn, ir-measures on the whole ranking, or brute force."""
+"""Each figure against an independent one: scikit-learn, ir-measures on the whole ranking, or brute
+force.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from rag.evaluation.records import Row
 EXACT = 1e-9
 
 
-def row(number: int, right: bool, confidence: float, given: bool = True, answerable: bool = True) -> Row:
+def row(
+    number: int, right: bool, confidence: float, given: bool = True, answerable: bool = True
+) -> Row:
     good = right if answerable else not given
     return Row(
         id=str(number),
@@ -42,7 +46,11 @@ def row(number: int, right: bool, confidence: float, given: bool = True, answera
     )
 
 
-GUESSES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.5, 0.7, 0.9, 1.0])), min_size=1, max_size=60)
+GUESSES = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.5, 0.7, 0.9, 1.0])),
+    min_size=1,
+    max_size=60,
+)
 
 
 def rows_of(guesses: Sequence[tuple[bool, float]]) -> list[Row]:
@@ -67,9 +75,13 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
     risks = []
     for shuffled in itertools.permutations(guesses):
         order = sorted(shuffled, key=lambda guess: -guess[1])
-        risks.append([sum(not right for right, _ in order[:k]) / k for k in range(1, len(order) + 1)])
+        risks.append(
+            [sum(not right for right, _ in order[:k]) / k for k in range(1, len(order) + 1)]
+        )
     coverage, risk = metrics.risk_coverage(table(rows_of(guesses)))
-    assert coverage.tolist() == pytest.approx([k / len(guesses) for k in range(1, len(guesses) + 1)])
+    assert coverage.tolist() == pytest.approx(
+        [k / len(guesses) for k in range(1, len(guesses) + 1)]
+    )
     assert risk.tolist() == pytest.approx(np.mean(risks, axis=0).tolist(), abs=EXACT)
 
 
@@ -78,18 +90,24 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
 def test_aurc_of_distinct_confidences_against_the_definition(right: list[bool]) -> None:
     guesses = [(ok, 1 - place / 100) for place, ok in enumerate(right)]
     risks = [sum(not ok for ok in right[:k]) / k for k in range(1, len(right) + 1)]
-    assert metrics.aurc(table(rows_of(guesses))) == pytest.approx(sum(risks) / len(risks), abs=EXACT)
+    assert metrics.aurc(table(rows_of(guesses))) == pytest.approx(
+        sum(risks) / len(risks), abs=EXACT
+    )
 
 
 @settings(deadline=None)
 @given(GUESSES, st.sampled_from([80, 90, 95]))
-def test_coverage_at_a_precision_against_every_threshold(guesses: list[tuple[bool, float]], percent: int) -> None:
+def test_coverage_at_a_precision_against_every_threshold(
+    guesses: list[tuple[bool, float]], percent: int
+) -> None:
     best = 0.0
     for threshold in {sure for _, sure in guesses}:
         given_ = [right for right, sure in guesses if sure >= threshold]
         if sum(given_) * 100 >= percent * len(given_):
             best = max(best, len(given_) / len(guesses))
-    assert metrics.coverage_at(percent / 100)(table(rows_of(guesses))) == pytest.approx(best, abs=EXACT)
+    assert metrics.coverage_at(percent / 100)(table(rows_of(guesses))) == pytest.approx(
+        best, abs=EXACT
+    )
 
 
 @settings(deadline=None)
@@ -97,7 +115,9 @@ def test_coverage_at_a_precision_against_every_threshold(guesses: list[tuple[boo
 def test_calibration_error_against_the_definition(guesses: list[tuple[bool, float]]) -> None:
     error = 0.0
     for low in range(10):
-        inside = [(r, s) for r, s in guesses if (low / 10 < s <= (low + 1) / 10) or (low == 0 and s == 0)]
+        inside = [
+            (r, s) for r, s in guesses if (low / 10 < s <= (low + 1) / 10) or (low == 0 and s == 0)
+        ]
         if inside:
             right, sure = (sum(column) / len(inside) for column in zip(*inside, strict=True))
             error += abs(right - sure) * len(inside) / len(guesses)
@@ -108,9 +128,14 @@ def test_calibration_error_against_the_definition(guesses: list[tuple[bool, floa
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_abstention_against_scikit_learn(cases: list[tuple[bool, bool]]) -> None:
     """The class to find is "no answer"; what is found is "refused"."""
-    rows = [row(n, True, 0.5, given=not refused, answerable=not nothing) for n, (nothing, refused) in enumerate(cases)]
+    rows = [
+        row(n, True, 0.5, given=not refused, answerable=not nothing)
+        for n, (nothing, refused) in enumerate(cases)
+    ]
     nothing, refused = zip(*cases, strict=True)
-    precision, recall, f1, _ = precision_recall_fscore_support(nothing, refused, average="binary", zero_division=1.0)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        nothing, refused, average="binary", zero_division=1.0
+    )
     columns = table(rows)
     assert metrics.abstention_precision(columns) == pytest.approx(precision, abs=EXACT)
     if any(nothing):
@@ -125,9 +150,13 @@ def test_rankings_against_ir_measures_on_the_whole_ranking() -> None:
         order = [f"d{n}" for n in rng.sample(range(60), rng.randint(0, 40))]
         relevant = {f"d{n}": rng.randint(1, 3) for n in rng.sample(range(60), rng.randint(1, 6))}
         qrels[str(number)] = relevant
-        run[str(number)] = {name: float(100 - place) for place, name in enumerate(order)} or {"nothing": 1.0}
+        run[str(number)] = {name: float(100 - place) for place, name in enumerate(order)} or {
+            "nothing": 1.0
+        }
         top = order[:DEPTH]
-        found = tuple((place, relevant[name]) for place, name in enumerate(top, 1) if name in relevant)
+        found = tuple(
+            (place, relevant[name]) for place, name in enumerate(top, 1) if name in relevant
+        )
         unfound = tuple(grade for name, grade in relevant.items() if name not in top)
         rows.append(Row(str(number), "?", str(number), "retrieval", found=found, unfound=unfound))
     theirs = {
@@ -145,7 +174,9 @@ def test_rankings_against_ir_measures_on_the_whole_ranking() -> None:
 
 
 def test_ndcg_by_hand() -> None:
-    (value,) = rank([Row("1", "?", "1", "retrieval", found=((2, 3), (4, 1)), unfound=(2,))])["ndcg@10"]
+    (value,) = rank([Row("1", "?", "1", "retrieval", found=((2, 3), (4, 1)), unfound=(2,))])[
+        "ndcg@10"
+    ]
     gained = 3 / math.log2(3) + 1 / math.log2(5)
     ideal = 3 / math.log2(2) + 2 / math.log2(3) + 1 / math.log2(4)
     assert value == pytest.approx(gained / ideal, abs=1e-6)
@@ -167,7 +198,10 @@ def test_the_answerable_and_the_others_apart() -> None:
         row(4, False, 0.6, answerable=False),
     ]
     found = measure(table(rows))
-    assert all(found[name] == 0.5 for name in ("f1", "em", "f1_answerable", "em_answerable", "f1_unanswerable"))
+    assert all(
+        found[name] == 0.5
+        for name in ("f1", "em", "f1_answerable", "em_answerable", "f1_unanswerable")
+    )
     assert (found["abstention_precision"], found["abstention_recall"]) == (1.0, 0.5)
 
 
@@ -200,4 +234,7 @@ def test_citations_and_evidence_by_hand() -> None:
 
 
 def test_every_metric_says_what_it_is() -> None:
-    assert all(len(metric.definition) > 40 and metric.better in ("higher", "lower") for metric in METRICS.values())
+    assert all(
+        len(metric.definition) > 40 and metric.better in ("higher", "lower")
+        for metric in METRICS.values()
+    )

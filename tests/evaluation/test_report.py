@@ -67,7 +67,11 @@ def test_a_whole_page_that_fetches_nothing(result: Result) -> None:
     assert not any({"src", "href", "srcset"} & attributes.keys() for _, attributes in reader.met)
     assert not any(name.startswith("on") for _, attributes in reader.met for name in attributes)
     assert [tag for tag, _ in reader.met].count("svg") == 4
-    policy = next(a["content"] for tag, a in reader.met if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"]
+        for tag, a in reader.met
+        if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy is not None
     assert policy.startswith("default-src 'none'")
     assert "f1 ≥ 100" in "".join(reader.words)
@@ -77,15 +81,29 @@ def test_every_figure_and_every_miss_is_there(result: Result) -> None:
     reader = read(page(result, None, []))
     said = "".join(reader.words)
     assert all(f"{100 * value:.1f}" in said for value in result.summary.metrics.values())
-    rows = [attributes for tag, attributes in reader.met if tag == "tr" and "data-stage" in attributes]
+    rows = [
+        attributes for tag, attributes in reader.met if tag == "tr" and "data-stage" in attributes
+    ]
     assert [row["data-stage"] for row in rows] == [row.stage for row in result.rows if row.stage]
     assert rows
-    assert all(str(value) in said for group in ("settings", "index", "models") for value in result.facts[group].values())
+    assert all(
+        str(value) in said
+        for group in ("settings", "index", "models")
+        for value in result.facts[group].values()
+    )
 
 
 def test_what_a_document_says_is_text(result: Result) -> None:
     hostile = [
-        replace(row, question=HOSTILE, text=HOSTILE, document=HOSTILE, sentence=HOSTILE, detail=HOSTILE, stage="reader")
+        replace(
+            row,
+            question=HOSTILE,
+            text=HOSTILE,
+            document=HOSTILE,
+            sentence=HOSTILE,
+            detail=HOSTILE,
+            stage="reader",
+        )
         for row in result.rows
     ]
     other = Result.of({**result.facts, "name": HOSTILE}, hostile)

@@ -1,4 +1,6 @@
-"""The report in a real browser: its table of misses sorts and filters, with the mouse and on a phone."""
+"""The report in a real browser: its table of misses sorts and filters, with the mouse and on a
+phone.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,18 @@ FACTS = {
 
 
 def miss(name: str, question: str, stage: str, rank: int | None) -> Row:
-    return Row(name, question, "a", "answerable", ("yes",), text="no", rank=rank, stage=stage, ms={"total": 5.0}, evidence=1)
+    return Row(
+        name,
+        question,
+        "a",
+        "answerable",
+        ("yes",),
+        text="no",
+        rank=rank,
+        stage=stage,
+        ms={"total": 5.0},
+        evidence=1,
+    )
 
 
 MISSES = [
@@ -29,7 +42,20 @@ MISSES = [
     miss("3", "How deep is the lake?", "reader", 2),
     miss("4", "Where is the old mill?", "passage", 1),
 ]
-GOOD = Row("5", "Why?", "b", "answerable", ("so",), text="so", f1=1.0, em=1.0, right=True, rank=1, ms={"total": 5.0}, evidence=1)
+GOOD = Row(
+    "5",
+    "Why?",
+    "b",
+    "answerable",
+    ("so",),
+    text="so",
+    f1=1.0,
+    em=1.0,
+    right=True,
+    rank=1,
+    ms={"total": 5.0},
+    evidence=1,
+)
 
 
 @pytest.fixture
@@ -41,11 +67,15 @@ def report(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[1280, 390])
 def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
-    """The report, wide and on a phone; fails if its script complains or it is wider than the screen."""
+    """The report, wide and on a phone; fails if its script complains or it is wider than the
+    screen.
+    """
     context = browser.new_context(viewport={"width": request.param, "height": 800})
     page, errors = context.new_page(), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     page.goto(report.as_uri())
     yield page
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -55,7 +85,10 @@ def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> It
 
 def shown(page: Page) -> list[str]:
     """The ids of the rows that can be seen, in order."""
-    return [row.locator("td").first.locator("small").inner_text() for row in page.locator("#misses tbody tr:visible").all()]
+    return [
+        row.locator("td").first.locator("small").inner_text()
+        for row in page.locator("#misses tbody tr:visible").all()
+    ]
 
 
 def test_filters_by_words_and_stage(opened: Page) -> None:

@@ -1,4 +1,6 @@
-"""A gold set through the engine: rows, figures, files; stopped and gone on with; compared and gated."""
+"""A gold set through the engine: rows, figures, files; stopped and gone on with; compared and
+gated.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,13 @@ def result(tmp_path: Path) -> Result:
 
 def test_every_question_has_a_row_in_its_order(result: Result) -> None:
     assert [row.id for row in result.rows] == [question.id for question in GOLD.questions]
-    assert result.summary.counts == {"questions": 9, "answerable": 8, "unanswerable": 1, "documents": 9, "missed": 1}
+    assert result.summary.counts == {
+        "questions": 9,
+        "answerable": 8,
+        "unanswerable": 1,
+        "documents": 9,
+        "missed": 1,
+    }
     assert result.summary.stages == {"unsupported": 1}
     assert result.facts["index"]["documents"] == 8
     assert result.facts["settings"]["top_k"] == "2"
@@ -60,7 +68,12 @@ def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
     found = environment.of_searcher(asked)
     assert "secret" not in json.dumps(found)
-    assert len(found["models"]["calibration"]) == len(found["models"]["reader"]) == len(found["index"]["sha256"]) == 64
+    assert (
+        len(found["models"]["calibration"])
+        == len(found["models"]["reader"])
+        == len(found["index"]["sha256"])
+        == 64
+    )
     before = found["index"]["sha256"]
     asked.store.delete("docs/lake")
     assert environment.of_searcher(asked)["index"]["sha256"] != before
@@ -73,7 +86,9 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
         run(GOLD, engine(opened, Stopping(5)), tmp_path)
     (partial,) = tmp_path.glob("town-*.partial.jsonl")
     first, *rows = partial.read_text().split("\n")
-    text = "\n".join([first, *(row.replace("?", "\u2028?", 1) for row in rows)])  # a line's end to some, but not to JSON
+    text = "\n".join(
+        [first, *(row.replace("?", "\u2028?", 1) for row in rows)]
+    )  # a line's end to some, but not to JSON
     assert "\u2028" in text
     partial.write_text(text + '["cut off')
     resumed = Stopping(4)
@@ -110,28 +125,49 @@ def test_hits_of_the_answer_are_the_first_of_those_whose_ranks_are_told(tmp_path
     """Ranks are searched for beside the answer; both must see the same retrieval."""
     asked = engine(store(tmp_path))
     for question in QUESTIONS:
-        assert list(asked.ask(question.text).hits) == asked.search(question.text, asked.settings.first_stage_k)[:2]
+        assert (
+            list(asked.ask(question.text).hits)
+            == asked.search(question.text, asked.settings.first_stage_k)[:2]
+        )
 
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
     whole = engine(store(tmp_path))
     searcher = Searcher(whole.settings, whole.store, whole.retriever)
-    rows = [Examiner(searcher).examine(replace(question, answers=(), evidence=())) for question in QUESTIONS]
+    rows = [
+        Examiner(searcher).examine(replace(question, answers=(), evidence=()))
+        for question in QUESTIONS
+    ]
     summary = summarise(rows)
     assert summary.metrics == {**dict.fromkeys(summary.metrics, 1.0)}
-    assert set(summary.metrics) == {"recall@1", "recall@5", "recall@10", "recall@20", "mrr@10", "ndcg@10"}
+    assert set(summary.metrics) == {
+        "recall@1",
+        "recall@5",
+        "recall@10",
+        "recall@20",
+        "mrr@10",
+        "ndcg@10",
+    }
     assert summary.risk == []
 
 
 def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_path: Path) -> None:
     json_file, html, markdown = write.write(result, None, [], tmp_path)
     found = json.loads(json_file.read_text())
-    rows = [dict(zip(found["questions"]["columns"], values, strict=True)) for values in found["questions"]["rows"]]
+    rows = [
+        dict(zip(found["questions"]["columns"], values, strict=True))
+        for values in found["questions"]["rows"]
+    ]
     for row in rows:
         assert row["em"] == exact(row["text"], row["answers"])
         assert row["f1"] == pytest.approx(f1(row["text"], row["answers"]), abs=1e-6)
-    assert found["metrics"]["f1"] == pytest.approx(sum(row["f1"] for row in rows) / len(rows), abs=1e-6)
-    assert found["metrics"]["evidence@5"] == sum((row["rank"] or 99) <= 5 for row in rows if row["answers"]) / 8
+    assert found["metrics"]["f1"] == pytest.approx(
+        sum(row["f1"] for row in rows) / len(rows), abs=1e-6
+    )
+    assert (
+        found["metrics"]["evidence@5"]
+        == sum((row["rank"] or 99) <= 5 for row in rows if row["answers"]) / 8
+    )
     again = Result.load(json_file)
     assert again.rows == list(result.rows)
     assert again.as_dict() == result.as_dict()
@@ -148,7 +184,10 @@ def test_what_is_no_result_is_said(tmp_path: Path, content: str) -> None:
 
 
 def flipped(rows: Sequence[Row], count: int) -> list[Row]:
-    bad = [replace(row, text="wrong", guess="wrong", em=0.0, f1=0.0, right=False) for row in rows[:count]]
+    bad = [
+        replace(row, text="wrong", guess="wrong", em=0.0, f1=0.0, right=False)
+        for row in rows[:count]
+    ]
     return [*bad, *rows[count:]]
 
 
@@ -160,7 +199,9 @@ def test_two_results_compared(result: Result) -> None:
     assert change.after - change.before == pytest.approx(-6 / 9)
     assert change.sure
     assert not compare(result, result).changes["f1"].sure
-    assert compare(worse, result).changes["f1"].interval == pytest.approx([-b for b in reversed(change.interval or ())])
+    assert compare(worse, result).changes["f1"].interval == pytest.approx(
+        [-b for b in reversed(change.interval or ())]
+    )
     text = words.comparison_text(result, worse, found)
     assert "6 lost" in text
     assert '"1937" -> "wrong"' in text
@@ -175,14 +216,20 @@ def test_only_common_questions_are_compared(result: Result) -> None:
 
 
 def test_bounds(result: Result, tmp_path: Path) -> None:
-    bounds = gates.parse(["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"], ["ece=0", "p95_ms=1e9"])
+    bounds = gates.parse(
+        ["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"],
+        ["ece=0", "p95_ms=1e9"],
+    )
     found = gates.verdicts(bounds, result.summary)
     assert [verdict.passed for verdict in found] == [True, False, True, False, True]
     assert str(found[1]) == "SHORT abstention_recall ≥ 50: 0.00"
     gates.junit(result, found, tmp_path / "junit.xml")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("5", "2")
-    assert [case.get("name") for case in suite.iter("testcase") if len(case)] == ["abstention_recall ≥ 50", "ece ≤ 0"]
+    assert [case.get("name") for case in suite.iter("testcase") if len(case)] == [
+        "abstention_recall ≥ 50",
+        "ece ≤ 0",
+    ]
 
 
 def test_a_figure_that_was_not_measured_keeps_no_bound(tmp_path: Path) -> None:

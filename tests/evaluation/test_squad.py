@@ -1,4 +1,6 @@
-"""Against values worked out by hand from the published definition, a second implementation, and torchmetrics' port."""
+"""Against values worked out by hand from the published definition, a second implementation, and
+torchmetrics' port.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_what_is_right_overlaps_by_half() -> None:
 
 def oracle(said: str, wanted: str) -> tuple[float, float]:
     """The definition again, by another way: tokens struck out one by one."""
-    one, other = ([w for w in _bare(text).split() if w not in ("a", "an", "the")] for text in (said, wanted))
+    one, other = (
+        [w for w in _bare(text).split() if w not in ("a", "an", "the")] for text in (said, wanted)
+    )
     rest, common = list(other), 0
     for token in one:
         if token in rest:
@@ -88,10 +92,15 @@ def _bare(text: str) -> str:
     return "".join(letter for letter in text.lower() if letter not in string.punctuation)
 
 
-WORDS = st.lists(st.sampled_from("the a an Oman, July 14 3.67% Muscat Muscat. -".split()), max_size=8).map(" ".join)
+WORDS = st.lists(
+    st.sampled_from("the a an Oman, July 14 3.67% Muscat Muscat. -".split()), max_size=8
+).map(" ".join)
 
 
-@given(said=WORDS, accepted=st.lists(WORDS.filter(lambda text: normalize(text) != ""), min_size=1, max_size=3))
+@given(
+    said=WORDS,
+    accepted=st.lists(WORDS.filter(lambda text: normalize(text) != ""), min_size=1, max_size=3),
+)
 def test_against_the_second_implementation(said: str, accepted: list[str]) -> None:
     both = [oracle(said, wanted) for wanted in accepted]
     assert exact(said, accepted) == max(em for em, _ in both)
@@ -104,10 +113,19 @@ def test_against_torchmetrics_on_the_gold_questions_that_ship() -> None:
     metric = SQuAD()
     metric.update(
         [{"id": q["id"], "prediction_text": text} for q, text in zip(questions, said, strict=True)],
-        [{"id": q["id"], "answers": {"text": q["answers"], "answer_start": [0] * len(q["answers"])}} for q in questions],
+        [
+            {
+                "id": q["id"],
+                "answers": {"text": q["answers"], "answer_start": [0] * len(q["answers"])},
+            }
+            for q in questions
+        ],
     )
     theirs = metric.compute()
-    ours = [(exact(text, q["answers"]), f1(text, q["answers"])) for q, text in zip(questions, said, strict=True)]
+    ours = [
+        (exact(text, q["answers"]), f1(text, q["answers"]))
+        for q, text in zip(questions, said, strict=True)
+    ]
     em, overlap = (100 * sum(column) / len(ours) for column in zip(*ours, strict=True))
     assert em == pytest.approx(float(theirs["exact_match"]), abs=1e-4)  # theirs is float32
     assert overlap == pytest.approx(float(theirs["f1"]), abs=1e-4)

@@ -43,7 +43,20 @@ TEXTS = st.one_of(
     st.text(max_size=300),
     st.lists(
         st.sampled_from(
-            ["Word", "a.", "B!", "!!!", "。", "- ", " | ", "\n\n", " " * 30, "x" * 70, "e\u0301", "\U0001f468\u200d\U0001f469"]
+            [
+                "Word",
+                "a.",
+                "B!",
+                "!!!",
+                "。",
+                "- ",
+                " | ",
+                "\n\n",
+                " " * 30,
+                "x" * 70,
+                "e\u0301",
+                "\U0001f468\u200d\U0001f469",
+            ]
         ),
         max_size=60,
     ).map(" ".join),
@@ -55,7 +68,9 @@ def documents(draw: st.DrawFn) -> Document:
     text = draw(TEXTS)
     starts = draw(st.lists(st.integers(0, len(text)), max_size=5).map(sorted))
     headings = st.one_of(st.text(max_size=5), st.sampled_from(["A", "A > B"]))
-    return dataclasses.replace(document(text), sections=tuple(Section(start, draw(headings)) for start in starts))
+    return dataclasses.replace(
+        document(text), sections=tuple(Section(start, draw(headings)) for start in starts)
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -63,7 +78,9 @@ def documents(draw: st.DrawFn) -> Document:
 @example(document(""), 1)
 @example(document("!\n\n" * 500), 5)
 @example(document("a" + " " * 500 + "b. C"), 3)
-def test_passages_are_slices_in_order_that_hold_everything_and_fit(found: Document, limit: int) -> None:
+def test_passages_are_slices_in_order_that_hold_everything_and_fit(
+    found: Document, limit: int
+) -> None:
     passages = split(found, count_pieces, limit)
     check(found, passages, limit)
     assert all(tokens <= limit for tokens in count_pieces([p.text for p in passages]))
@@ -71,7 +88,9 @@ def test_passages_are_slices_in_order_that_hold_everything_and_fit(found: Docume
 
 @settings(max_examples=80, deadline=None)
 @given(documents(), st.integers(1, 40))
-def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(found: Document, limit: int) -> None:
+def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(
+    found: Document, limit: int
+) -> None:
     bounds = [Section(0, ""), *found.sections, Section(len(found.text), "")]
     headings = {section.heading for section in bounds}
     for passage in split(found, count, limit):
@@ -84,7 +103,12 @@ def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(found: Document
 def test_passages_are_filled_evenly_and_repeat_the_last_sentence() -> None:
     found = document(numbered(20))
     passages = split(found, count, 40)
-    assert [p.text.split()[0] for p in passages] == ["Sentence0", "Sentence6", "Sentence12", "Sentence18"]
+    assert [p.text.split()[0] for p in passages] == [
+        "Sentence0",
+        "Sentence6",
+        "Sentence12",
+        "Sentence18",
+    ]
     assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
 
 
@@ -126,11 +150,18 @@ def sectioned(*parts: tuple[str, str]) -> Document:
 
 def test_sections_are_kept_apart_and_name_their_passages() -> None:
     found = sectioned(("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text."))
-    assert [(p.heading, p.text) for p in split(found, count)] == [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")]
+    assert [(p.heading, p.text) for p in split(found, count)] == [
+        ("A", "A\n\nFirst text."),
+        ("A > B", "B\n\nSecond text."),
+    ]
 
 
 def test_bare_headings_are_joined_to_the_next_section() -> None:
-    found = sectioned(("A", "A"), ("A > B?", "B? "), ("A > B? > What is C? All of it.", "What is C?\nAll of it.\n\nText."))
+    found = sectioned(
+        ("A", "A"),
+        ("A > B?", "B? "),
+        ("A > B? > What is C? All of it.", "What is C?\nAll of it.\n\nText."),
+    )
     (passage,) = split(found, count)
     assert passage.heading == "A > B? > What is C? All of it."
     assert passage.text == found.text.strip()
@@ -143,16 +174,25 @@ def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
 
 def test_a_section_of_one_sentence_is_not_taken_for_a_heading() -> None:
     found = sectioned(("A", "One sentence."), ("B", "B\n\nText."))
-    assert [(p.heading, p.text) for p in split(found, count)] == [("A", "One sentence."), ("B", "B\n\nText.")]
+    assert [(p.heading, p.text) for p in split(found, count)] == [
+        ("A", "One sentence."),
+        ("B", "B\n\nText."),
+    ]
 
 
 def test_a_last_section_that_is_only_a_heading_stands() -> None:
-    assert [p.heading for p in split(sectioned(("A", "A\n\nText."), ("B", "B")), count)] == ["A", "B"]
+    assert [p.heading for p in split(sectioned(("A", "A\n\nText."), ("B", "B")), count)] == [
+        "A",
+        "B",
+    ]
 
 
 def test_text_before_the_first_section_has_no_heading() -> None:
     found = dataclasses.replace(document("Before it.\n\nA\n\nText."), sections=(Section(12, "A"),))
-    assert [(p.heading, p.text) for p in split(found, count)] == [("", "Before it."), ("A", "A\n\nText.")]
+    assert [(p.heading, p.text) for p in split(found, count)] == [
+        ("", "Before it."),
+        ("A", "A\n\nText."),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +206,15 @@ def test_text_before_the_first_section_has_no_heading() -> None:
         "!\n\n" * 30_000,
         ("a" + " " * 5_000) * 100,
     ],
-    ids=["one word", "no stop", "marks", "no space", "no space in Chinese", "no tokens", "mostly space"],
+    ids=[
+        "one word",
+        "no stop",
+        "marks",
+        "no space",
+        "no space in Chinese",
+        "no tokens",
+        "mostly space",
+    ],
 )
 def test_large_texts_that_are_not_prose(text: str) -> None:
     found = document(text)
@@ -183,7 +231,9 @@ def test_many_tiny_sections() -> None:
     assert [p.heading for p in passages] == [f"H{i}" for i in range(5_000)]
 
 
-@pytest.mark.parametrize("cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "क\u094d"])
+@pytest.mark.parametrize(
+    "cluster", ["e\u0301", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u2764\ufe0f", "क\u094d"]
+)
 def test_a_cut_inside_a_word_keeps_marks_with_their_letter(cluster: str) -> None:
     passages = split(document(cluster * 401), count, 10)
     assert len(passages) > 1

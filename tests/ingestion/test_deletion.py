@@ -28,7 +28,12 @@ def test_a_receipt_counts_what_was_there_and_that_nothing_is_left(store: LocalSt
     assert size > 3
     (receipt,) = delete(store, ["a"])
     before, after = receipt.before, receipt.after
-    assert (before.documents, before.passages, before.vectors, before.words) == (1, size, size, size)
+    assert (before.documents, before.passages, before.vectors, before.words) == (
+        1,
+        size,
+        size,
+        size,
+    )
     assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
     assert (after.log_bytes, after.unmerged) == (0, 0)
     assert (receipt.searches, receipt.found, receipt.complete) == (2 * size, 0, True)
@@ -57,7 +62,9 @@ def test_a_snapshot_that_still_holds_it_is_named(store: LocalStore, tmp_path: Pa
     assert second.snapshots == ()
 
 
-def test_what_is_left_where_a_search_still_finds_it_is_not_complete(store: LocalStore, tmp_path: Path) -> None:
+def test_what_is_left_where_a_search_still_finds_it_is_not_complete(
+    store: LocalStore, tmp_path: Path
+) -> None:
     """A store that forgets to follow its own deletion, as others have done."""
     local(tmp_path / "index").close()
 
@@ -75,7 +82,9 @@ def test_several_go_together_and_the_absent_has_no_receipt(store: LocalStore) ->
     assert store.stats().documents == 0
 
 
-def test_a_large_full_text_is_left_to_its_merges(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_full_text_is_left_to_its_merges(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.purge()  # which saves the full text
     monkeypatch.setattr("rag.store.local.store._QUICK", 1)
     (receipt,) = delete(store, ["a"])

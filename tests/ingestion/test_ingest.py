@@ -90,8 +90,20 @@ def test_another_way_to_the_same_files_is_the_same(
     (tmp_path / "link").symlink_to(docs, target_is_directory=True)
     (tmp_path / "link.txt").symlink_to(docs / "a.txt")
     monkeypatch.chdir(docs / "sub")
-    ways = [Path(".."), Path("../../docs"), Path("../../docs/./sub/.."), tmp_path / "link", tmp_path / "link" / "sub" / ".."]
-    ways += [Path("../a.txt"), docs / "a.txt", tmp_path / "link.txt", tmp_path / "link" / "a.txt", docs / "sub"]
+    ways = [
+        Path(".."),
+        Path("../../docs"),
+        Path("../../docs/./sub/.."),
+        tmp_path / "link",
+        tmp_path / "link" / "sub" / "..",
+    ]
+    ways += [
+        Path("../a.txt"),
+        docs / "a.txt",
+        tmp_path / "link.txt",
+        tmp_path / "link" / "a.txt",
+        docs / "sub",
+    ]
     for way in ways:
         report = ingest(store, way)
         assert report.unchanged
@@ -109,24 +121,40 @@ def test_files_named_twice_in_one_run_are_one(store: LocalStore, docs: Path) -> 
 
 
 def test_a_file_in_a_folder_of_a_taken_name_is_skipped(store: LocalStore, tmp_path: Path) -> None:
-    first, second = folder(tmp_path / "a" / "docs", ("a.txt",)), folder(tmp_path / "b" / "docs", ("a.txt", "z.txt"))
+    first, second = (
+        folder(tmp_path / "a" / "docs", ("a.txt",)),
+        folder(tmp_path / "b" / "docs", ("a.txt", "z.txt")),
+    )
     ingest(store, first)
     report = ingest(store, second)
     assert report.added == ["docs/z.txt"]
     assert report.skipped == [
-        (f"{second}/a.txt", f"its name docs/a.txt is taken by {first}/a.txt; give the folder another with --name")
+        (
+            f"{second}/a.txt",
+            f"its name docs/a.txt is taken by {first}/a.txt; give the folder another with --name",
+        )
     ]
     assert ingest(store, second, name="b").added == ["b/a.txt"]
-    assert sources(store) == {"docs/a.txt": f"{first}/a.txt", "docs/z.txt": f"{second}/z.txt", "b/a.txt": f"{second}/a.txt"}
+    assert sources(store) == {
+        "docs/a.txt": f"{first}/a.txt",
+        "docs/z.txt": f"{second}/z.txt",
+        "b/a.txt": f"{second}/a.txt",
+    }
     assert not ingest(store, first, second).skipped
 
 
 def test_two_folders_of_one_name_in_one_run_do_not_mix(store: LocalStore, tmp_path: Path) -> None:
-    report = ingest(store, folder(tmp_path / "a" / "docs", ("a.txt",)), folder(tmp_path / "b" / "docs", ("a.txt",)))
+    report = ingest(
+        store,
+        folder(tmp_path / "a" / "docs", ("a.txt",)),
+        folder(tmp_path / "b" / "docs", ("a.txt",)),
+    )
     assert (report.added, len(report.skipped)) == (["docs/a.txt"], 1)
 
 
-def test_a_moved_folder_takes_over_its_documents(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_a_moved_folder_takes_over_its_documents(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     ingest(store, docs)
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
@@ -139,7 +167,10 @@ def test_a_moved_folder_takes_over_its_documents(store: LocalStore, docs: Path, 
 def test_another_text_does_not_take_the_place_of_one_whose_disk_may_be_away(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
-    first, second = folder(tmp_path / "a" / "notes", ("a.txt",)), folder(tmp_path / "b" / "notes", ("a.txt",))
+    first, second = (
+        folder(tmp_path / "a" / "notes", ("a.txt",)),
+        folder(tmp_path / "b" / "notes", ("a.txt",)),
+    )
     (second / "a.txt").write_text("Another text.")
     ingest(store, first)
     (first / "a.txt").unlink()
@@ -166,7 +197,9 @@ def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, 
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
 
-def test_a_document_stays_when_its_file_can_no_longer_be_read(store: LocalStore, docs: Path) -> None:
+def test_a_document_stays_when_its_file_can_no_longer_be_read(
+    store: LocalStore, docs: Path
+) -> None:
     ingest(store, docs)
     (docs / "a.txt").write_bytes(b"\0")
     assert [path for path, _ in ingest(store, docs).skipped] == [str(docs / "a.txt")]
@@ -187,7 +220,9 @@ def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -
 def test_every_file_is_counted_as_it_is_seen(store: LocalStore, docs: Path) -> None:
     seen: list[int] = []
     (docs / "photo.jpg").write_bytes(b"x")
-    Ingest(store, BagOfWordsEmbedder(), 12).run([*find([docs]), *find([docs])], lambda: seen.append(1))
+    Ingest(store, BagOfWordsEmbedder(), 12).run(
+        [*find([docs]), *find([docs])], lambda: seen.append(1)
+    )
     assert len(seen) == 8
 
 
@@ -195,13 +230,18 @@ def test_many_files_are_put_in_batches(store: LocalStore, tmp_path: Path) -> Non
     names = tuple(f"{n:03}.txt" for n in range(600))
     generations: list[int] = []
     run = Ingest(store, BagOfWordsEmbedder(), 12)
-    run.run(find([folder(tmp_path / "many", names)]), lambda: generations.append(store.stats().generation))
+    run.run(
+        find([folder(tmp_path / "many", names)]),
+        lambda: generations.append(store.stats().generation),
+    )
     assert run.report.added == [f"many/{name}" for name in names]
     assert sorted(set(generations)) == [256, 512, 600]  # counted when they are stored
     assert store.stats().documents == store.stats().generation == 600
 
 
-def test_a_writer_elsewhere_stops_it_before_it_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_a_writer_elsewhere_stops_it_before_it_reads(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     with Worker(tmp_path / "index") as other:
         other.ask("begin")
         with pytest.raises(BusyError, match=str(other.process.pid)):
@@ -210,7 +250,9 @@ def test_a_writer_elsewhere_stops_it_before_it_reads(store: LocalStore, docs: Pa
     assert ingest(store, docs).added == ALL
 
 
-def test_it_knows_what_was_put_since_it_was_made(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_it_knows_what_was_put_since_it_was_made(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     late = Ingest(local(tmp_path / "index"), BagOfWordsEmbedder(), 12)
     ingest(store, docs)
     assert late.run(find([docs])).unchanged == ALL
@@ -220,7 +262,9 @@ def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.ingest._BATCH_PASSAGES", 1)
 
 
-def test_others_write_between_its_batches(store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_write_between_its_batches(
+    store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     in_small_batches(monkeypatch)
     ingest(store, folder(tmp_path / "old", ("x.txt",)))
     with Worker(tmp_path / "index") as other:
@@ -235,23 +279,33 @@ def test_others_write_between_its_batches(store: LocalStore, docs: Path, tmp_pat
     assert report.added == ALL
 
 
-def test_an_upload_that_comes_meanwhile_keeps_its_name(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_comes_meanwhile_keeps_its_name(
+    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     in_small_batches(monkeypatch)
 
     def loader(jobs: Iterable[Job]) -> Iterator[Result]:
         for number, (job, loaded) in enumerate(one_by_one(jobs)):
             if number == 1:
                 upload = Document(ALL[1], "Uploaded.", "B", f"upload:{ALL[1]}", "0" * 64)
-                embed_and_put(store, BagOfWordsEmbedder(), [(upload, split(upload, BagOfWordsEmbedder().count_tokens))])
+                embed_and_put(
+                    store,
+                    BagOfWordsEmbedder(),
+                    [(upload, split(upload, BagOfWordsEmbedder().count_tokens))],
+                )
             yield job, loaded
 
     report = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader).run(find([docs]))
     assert report.added == [ALL[0], ALL[2]]
-    assert [(path.endswith("b.md"), "upload" in reason) for path, reason in report.skipped] == [(True, True)]
+    assert [(path.endswith("b.md"), "upload" in reason) for path, reason in report.skipped] == [
+        (True, True)
+    ]
     assert sources(store)[ALL[1]] == f"upload:{ALL[1]}"
 
 
-def test_what_was_stored_before_it_was_stopped_stays(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_stored_before_it_was_stopped_stays(
+    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     in_small_batches(monkeypatch)
 
     def loader(jobs: Iterable[Job]) -> Iterator[Result]:
@@ -363,10 +417,15 @@ def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path
         path.parent.mkdir(parents=True)
         path.write_bytes(zipped({"a.txt": f"Sardines of {folder_name}."}))
     ingest(store, tmp_path / "x" / "docs")
-    assert "is taken by" in ingest(store, tmp_path / "y" / "docs", tmp_path / "x" / "docs").skipped[0][1]
+    assert (
+        "is taken by"
+        in ingest(store, tmp_path / "y" / "docs", tmp_path / "x" / "docs").skipped[0][1]
+    )
 
 
-def test_an_unchanged_tree_costs_a_stat_a_file(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_tree_costs_a_stat_a_file(
+    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run() -> Report:
         return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder)).run(find([docs]))
 
@@ -382,11 +441,15 @@ def test_an_unchanged_tree_costs_a_stat_a_file(store: LocalStore, docs: Path, mo
 
 def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    (docs / "fish.pdf").write_bytes(pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)]))
+    (docs / "fish.pdf").write_bytes(
+        pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)])
+    )
     with Pool(2) as pool:
         report = Ingest(store, BagOfWordsEmbedder(), 12, loader=pool).run(find([docs]))
     assert report.added == ["docs/a.txt", "docs/b.md", "docs/fish.pdf", "docs/sub/c.html"]
-    assert [reason for _, reason in report.skipped] == ["is not a PDF that can be read, or is cut short"]
+    assert [reason for _, reason in report.skipped] == [
+        "is not a PDF that can be read, or is cut short"
+    ]
     found = store.document("docs/fish.pdf")
     assert found is not None
     assert found.page(found.text.index("Tuna")) == 2

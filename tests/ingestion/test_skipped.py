@@ -1,4 +1,6 @@
-"""What could not be read is remembered: not read again, and said again, until the file or what reads it is another."""
+"""What could not be read is remembered: not read again, and said again, until the file or what
+reads it is another.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Reading:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
-    monkeypatch.setattr("rag.ingestion.file_cache._RACY_NS", 0)  # the files of a test are always young
+    monkeypatch.setattr(
+        "rag.ingestion.file_cache._RACY_NS", 0
+    )  # the files of a test are always young
     return local(tmp_path / "index")
 
 
@@ -57,12 +61,16 @@ def docs(tmp_path: Path) -> Path:
 
 def sync(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Changes, list[str]]:
     reading = Reading()
-    return Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(docs, find([docs])), reading.read
+    return Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(
+        docs, find([docs])
+    ), reading.read
 
 
 def ingest(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Report, list[str]]:
     reading = Reading()
-    return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(find([docs])), reading.read
+    return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(
+        find([docs])
+    ), reading.read
 
 
 def skipped(docs: Path) -> list[tuple[str, str]]:
@@ -71,7 +79,9 @@ def skipped(docs: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("run", [sync, ingest])
 def test_what_could_not_be_read_is_said_again_without_reading_it(
-    store: LocalStore, docs: Path, run: Callable[[LocalStore, Path], tuple[Changes | Report, list[str]]]
+    store: LocalStore,
+    docs: Path,
+    run: Callable[[LocalStore, Path], tuple[Changes | Report, list[str]]],
 ) -> None:
     first, read = run(store, docs)
     assert read == ["a.txt", "bad.txt", "packed.zip"]
@@ -84,7 +94,9 @@ def test_what_could_not_be_read_is_said_again_without_reading_it(
 
 def test_a_preview_says_it_too(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
-    said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(docs, find([docs]))
+    said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(
+        docs, find([docs])
+    )
     assert (said.added, sorted(said.skipped)) == ([], skipped(docs))
 
 
@@ -116,7 +128,9 @@ def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
     disk = Disk()
     for _ in range(2):
         with pytest.raises(InputError, match="Input/output error"):
-            Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), disk).run(find([docs / "a.txt"]))
+            Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), disk).run(
+                find([docs / "a.txt"])
+            )
     assert disk.read == ["a.txt", "a.txt"]
 
 

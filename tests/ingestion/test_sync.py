@@ -80,14 +80,20 @@ def fresh(docs: Path, tmp_path: Path) -> dict[str, tuple[str, str, str]]:
     return found
 
 
-def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_the_index_becomes_equal_to_the_folder(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     assert done(sync(store, docs)) == {"added": ALL}
     assert sync(store, docs).unchanged == ALL
     (docs / "a.txt").unlink()
     (docs / "b.md").write_text("Trees grow.")
     fill(docs, "d.txt")
     changes = sync(store, docs)
-    assert done(changes) == {"added": ["docs/d.txt"], "updated": ["docs/b.md"], "removed": ["docs/a.txt"]}
+    assert done(changes) == {
+        "added": ["docs/d.txt"],
+        "updated": ["docs/b.md"],
+        "removed": ["docs/a.txt"],
+    }
     assert changes.unchanged == ["docs/sub/c.html"]
     assert state(store) == fresh(docs, tmp_path)
     assert both(store, "sardines")[1] == {"docs/d.txt", "docs/sub/c.html"}
@@ -108,13 +114,17 @@ def test_a_preview_says_the_same_and_changes_nothing(store: LocalStore, docs: Pa
     assert said.renamed == [("docs/a.txt", "docs/z.txt")]
 
 
-def test_a_renamed_file_is_not_embedded_again(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_a_renamed_file_is_not_embedded_again(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     sync(store, docs)
     EMBEDDER.embedded = 0
     (docs / "a.txt").rename(docs / "sub" / "z.txt")
     docs.joinpath("b.md").rename(docs / "B.md")
     changes = sync(store, docs)
-    assert done(changes) == {"renamed": [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]}
+    assert done(changes) == {
+        "renamed": [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]
+    }
     assert EMBEDDER.embedded == 0
     assert state(store) == fresh(docs, tmp_path)
     assert both(store, "sardines") == [{"docs/B.md", "docs/sub/c.html", "docs/sub/z.txt"}] * 2
@@ -129,7 +139,9 @@ def test_a_renamed_folder_is_not_embedded_again(store: LocalStore, docs: Path) -
     assert EMBEDDER.embedded == 0
 
 
-def test_files_that_change_places_keep_their_content_apart(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_files_that_change_places_keep_their_content_apart(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     sync(store, docs)
     (docs / "a.txt").rename(docs / "x")
     (docs / "b.md").rename(docs / "a.txt")
@@ -147,7 +159,9 @@ def test_a_copy_is_another_document(store: LocalStore, docs: Path) -> None:
     assert done(sync(store, docs)) == {"removed": ["docs/a.txt", "docs/copy.txt"]}
 
 
-def test_what_came_from_elsewhere_is_left_alone(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_what_came_from_elsewhere_is_left_alone(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     put(store, "http", "Sardines sleep.")
     sync(store, fill(tmp_path / "docs-2", "a.txt"))
     sync(store, docs)
@@ -156,7 +170,9 @@ def test_what_came_from_elsewhere_is_left_alone(store: LocalStore, docs: Path, t
     assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
 
 
-def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     sync(store, docs)
     shutil.copytree(docs, tmp_path / "copy")
     docs.rename(tmp_path / "unmounted")
@@ -164,12 +180,16 @@ def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(store: LocalS
     assert set(stored(store)) == {*ALL, *(id.replace("docs/", "copy/") for id in ALL)}
 
 
-def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(store: LocalStore, docs: Path) -> None:
+def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(
+    store: LocalStore, docs: Path
+) -> None:
     sync(store, docs)
     before = store.stats()
     for path in docs.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(InputError, match=f"3 of the 3 documents of {docs} are gone; nothing was changed") as caught:
+    with pytest.raises(
+        InputError, match=f"3 of the 3 documents of {docs} are gone; nothing was changed"
+    ) as caught:
         sync(store, docs)
     assert "--allow-mass-delete" in caught.value.hint
     assert store.stats() == before
@@ -212,7 +232,9 @@ def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
     return docs / "real.txt"
 
 
-def test_a_link_that_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+def test_a_link_that_is_gone_takes_its_document_along(
+    store: LocalStore, docs: Path, linked: Path
+) -> None:
     assert not sync(store, docs).any
     linked.unlink()
     assert preview(store, docs).removed == ["docs/real.txt"]
@@ -220,12 +242,16 @@ def test_a_link_that_is_gone_takes_its_document_along(store: LocalStore, docs: P
     assert set(stored(store)) == set(ALL)
 
 
-def test_a_link_whose_file_is_gone_takes_its_document_along(store: LocalStore, docs: Path, linked: Path) -> None:
+def test_a_link_whose_file_is_gone_takes_its_document_along(
+    store: LocalStore, docs: Path, linked: Path
+) -> None:
     linked.resolve().unlink()
     assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
 
 
-def test_a_link_that_leads_elsewhere_now_is_followed(store: LocalStore, docs: Path, linked: Path, tmp_path: Path) -> None:
+def test_a_link_that_leads_elsewhere_now_is_followed(
+    store: LocalStore, docs: Path, linked: Path, tmp_path: Path
+) -> None:
     linked.unlink()
     linked.symlink_to(fill(tmp_path / "elsewhere", "other.txt") / "other.txt")
     assert done(sync(store, docs)) == {"updated": ["docs/real.txt"]}
@@ -233,7 +259,9 @@ def test_a_link_that_leads_elsewhere_now_is_followed(store: LocalStore, docs: Pa
     assert set(stored(store)) == {*ALL, "docs/real.txt"}
 
 
-def test_what_came_by_itself_stays_when_a_link_to_it_goes(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_what_came_by_itself_stays_when_a_link_to_it_goes(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     elsewhere = fill(tmp_path / "elsewhere", "real.txt")
     sync(store, elsewhere)
     (docs / "link.txt").symlink_to(elsewhere / "real.txt")
@@ -266,7 +294,9 @@ def test_a_file_that_cannot_be_read_now_stays(store: LocalStore, docs: Path) -> 
     assert both(store, "sardines") == [set(ALL)] * 2
 
 
-def test_an_unchanged_file_is_not_opened(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_file_is_not_opened(
+    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sync(store, docs)
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
@@ -281,7 +311,9 @@ def test_an_unchanged_file_is_not_opened(store: LocalStore, docs: Path, monkeypa
 
 
 @pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])
-def test_a_clock_that_jumps_hides_no_change(store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
+def test_a_clock_that_jumps_hides_no_change(
+    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
     sync(store, docs)
@@ -307,7 +339,9 @@ def test_a_writer_elsewhere_is_named(store: LocalStore, docs: Path, tmp_path: Pa
             sync(store, docs)
 
 
-def test_a_moved_folder_takes_its_documents_along(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_a_moved_folder_takes_its_documents_along(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     sync(store, docs)
     EMBEDDER.embedded = 0
     (tmp_path / "new").mkdir()
@@ -317,7 +351,9 @@ def test_a_moved_folder_takes_its_documents_along(store: LocalStore, docs: Path,
     assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
 
 
-def test_after_a_move_nothing_is_left_of_where_it_was(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_after_a_move_nothing_is_left_of_where_it_was(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
     sync(store, docs)
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
@@ -326,7 +362,11 @@ def test_after_a_move_nothing_is_left_of_where_it_was(store: LocalStore, docs: P
     planned = preview(store, moved)
     changes = sync(store, moved)
     assert done(planned) == done(changes)
-    assert done(changes) == {"renamed": [(ALL[2], ALL[2])], "updated": [ALL[1]], "removed": [ALL[0]]}
+    assert done(changes) == {
+        "renamed": [(ALL[2], ALL[2])],
+        "updated": [ALL[1]],
+        "removed": [ALL[0]],
+    }
     assert state(store) == fresh(moved, tmp_path)
 
 
@@ -357,7 +397,9 @@ def pack(path: Path, **texts: str) -> None:
             archive.writestr(f"{name}.txt", text)
 
 
-def test_the_parts_of_an_archive_come_and_go_and_move_with_it(store: LocalStore, docs: Path) -> None:
+def test_the_parts_of_an_archive_come_and_go_and_move_with_it(
+    store: LocalStore, docs: Path
+) -> None:
     pack(docs / "z.zip", one="Herring.", two="Mackerel.")
     assert sorted(sync(store, docs).added) == [*ALL, "docs/z.zip/one.txt", "docs/z.zip/two.txt"]
     EMBEDDER.embedded = 0

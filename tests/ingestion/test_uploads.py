@@ -1,4 +1,6 @@
-"""A name is one document's: an upload and a file never take each other's place, on either store, whoever comes second."""
+"""A name is one document's: an upload and a file never take each other's place, on either store,
+whoever comes second.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ NAME = "uploads/a.txt"
 
 @pytest.fixture(params=["local", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    make: Factory = local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
+    make: Factory = (
+        local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
+    )
     made = make(tmp_path / "index")
     yield made
     made.close()
@@ -46,7 +50,9 @@ def text(store: Store) -> str:
 
 def test_an_upload_does_not_replace_a_file_s_document(store: Store, tmp_path: Path) -> None:
     ingest(store, tmp_path, "From a folder.")
-    with pytest.raises(ConflictError, match=f"{NAME} was ingested from {tmp_path / NAME}\n.*rag delete {NAME}"):
+    with pytest.raises(
+        ConflictError, match=f"{NAME} was ingested from {tmp_path / NAME}\n.*rag delete {NAME}"
+    ):
         upload(store, "Mine.")
     assert text(store) == "From a folder."
 
@@ -56,7 +62,8 @@ def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None
     report = ingest(store, tmp_path, "From a folder.")
     assert report.added == ["uploads/b.txt"]
     assert [reason for _, reason in report.skipped] == [
-        f"its name {NAME} is an upload's; give the folder another with --name, or take the upload out first: rag delete {NAME}"
+        f"its name {NAME} is an upload's; give the folder another with --name, or take the upload "
+        f"out first: rag delete {NAME}"
     ]
     assert text(store) == "Mine."
 
@@ -69,7 +76,11 @@ def test_nor_does_a_file_that_comes_by_the_queue(store: Store) -> None:
 
 
 def test_each_replaces_its_own(store: Store) -> None:
-    assert [upload(store, said).outcome for said in ("One.", "One.", "Two.")] == ["added", "unchanged", "updated"]
+    assert [upload(store, said).outcome for said in ("One.", "One.", "Two.")] == [
+        "added",
+        "unchanged",
+        "updated",
+    ]
     assert store.delete(NAME)
     assert [upload(store, said, "/folder/a.txt").outcome for said in ("One.", "One.", "Two.")] == [
         "added",
@@ -85,18 +96,31 @@ def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str)
         return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", source, zipped(files)))
 
     upload(store, "Another's.")
-    put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip.txt", "upload:uploads/a.zip.txt", b"Another's too."))
+    put_upload(
+        store,
+        EMBEDDER,
+        TOKENS,
+        Upload("uploads/a.zip.txt", "upload:uploads/a.zip.txt", b"Another's too."),
+    )
     others = [NAME, "uploads/a.zip.txt"]
     assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
-    assert put({"one.md": "One."}) == Done("updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is taken out")
-    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/one.md", *others])
+    assert put({"one.md": "One."}) == Done(
+        "updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is taken out"
+    )
+    assert [document.id for document in store.documents()] == sorted(
+        ["uploads/a.zip/one.md", *others]
+    )
     assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == ("uploads/a.zip/three.md",)
-    assert [document.id for document in store.documents()] == sorted(["uploads/a.zip/three.md", *others])
+    assert [document.id for document in store.documents()] == sorted(
+        ["uploads/a.zip/three.md", *others]
+    )
 
 
 def test_a_part_that_cannot_be_read_is_named_and_stays_as_it_was(store: Store) -> None:
     def put(data: bytes) -> Done:
-        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data))
+        return put_upload(
+            store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data)
+        )
 
     put(zipped({"one.md": "One.", "two.txt": "Two."}))
     changed = zipped({"one.md": "One.", "two.txt": b"\0\1\2\3" * 100})

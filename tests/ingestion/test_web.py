@@ -19,11 +19,16 @@ from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import local
 
-PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Sardines swim near {0}.</p></body></html>"
+PAGE = (
+    "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Sardines swim near "
+    "{0}.</p></body></html>"
+)
 
 
 class Site(ThreadingHTTPServer):
-    """Serves `pages`: path to (type, body, headers), or a number for a status; remembers what was asked."""
+    """Serves `pages`: path to (type, body, headers), or a number for a status; remembers what was
+    asked.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -53,7 +58,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.send_response(302 if "Location" in headers else 200)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -81,7 +90,9 @@ def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = Tru
     return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, most, private).run(urls)
 
 
-def test_a_page_becomes_a_document_whose_source_is_its_address(store: LocalStore, site: Site) -> None:
+def test_a_page_becomes_a_document_whose_source_is_its_address(
+    store: LocalStore, site: Site
+) -> None:
     site.page("/docs/fish", PAGE.format("Muscat"))
     report = take(store, f"{site.url}/docs/fish#part")
     host = site.url.removeprefix("http://")
@@ -105,11 +116,24 @@ def test_a_page_that_has_not_changed_is_left_alone(store: LocalStore, site: Site
 
 
 def test_the_pages_of_a_sitemap_are_read_those_of_its_host(store: LocalStore, site: Site) -> None:
-    places = [f"{site.url}/a", f"{site.url}/b?x=1&amp;y=2", "http://other.invalid/c", f"{site.url}/gone"]
+    places = [
+        f"{site.url}/a",
+        f"{site.url}/b?x=1&amp;y=2",
+        "http://other.invalid/c",
+        f"{site.url}/gone",
+    ]
     site.page("/a", PAGE.format("A"))
     site.page("/b?x=1&y=2", PAGE.format("B"))
-    site.page("/inner.xml", f"<urlset>{''.join(f'<url><loc>{place}</loc></url>' for place in places)}</urlset>", "text/xml")
-    site.page("/sitemap.xml", f"<sitemapindex><sitemap><loc>{site.url}/inner.xml</loc></sitemap></sitemapindex>", "text/xml")
+    site.page(
+        "/inner.xml",
+        f"<urlset>{''.join(f'<url><loc>{place}</loc></url>' for place in places)}</urlset>",
+        "text/xml",
+    )
+    site.page(
+        "/sitemap.xml",
+        f"<sitemapindex><sitemap><loc>{site.url}/inner.xml</loc></sitemap></sitemapindex>",
+        "text/xml",
+    )
     report = take(store, f"{site.url}/sitemap.xml")
     assert [name.partition("/")[2] for name in report.added] == ["a", "b?x=1&y=2"]
     reasons = dict(report.skipped)
@@ -162,7 +186,9 @@ def test_a_page_that_is_too_large_is_named(store: LocalStore, site: Site) -> Non
         take(store, f"{site.url}/big", most=1000)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/a", "https://", "https://user:secret@example.org/", "http://a:port/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/a", "https://", "https://user:secret@example.org/", "http://a:port/"]
+)
 def test_what_is_no_address_of_a_page(url: str) -> None:
     with pytest.raises(InputError):
         host_of(url)

@@ -17,7 +17,9 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001
 
 
 @pytest.fixture(scope="module", params=["service", "process"])
-def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def source(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     index: Path = tmp_path_factory.mktemp("served")
     with serving(index) as http:
         put_text(http, "oman.txt", OMAN)
@@ -63,4 +65,6 @@ def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
     assert node.metadata["document_id"] == "uploads/oman.txt"
     assert found[0].score >= found[-1].score
-    assert answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
+    assert (
+        answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
+    )

@@ -16,11 +16,15 @@ TYPES = [[0, 0, 1, 1], [0, 0, 0], [0] * 20 + [1] * 32]
 def test_states_are_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
     model = AutoModel.from_pretrained(tiny.bert(tmp_path)).eval()
     if pairs:
-        change(tmp_path / "tokenizer_config.json", "model_input_names", ["input_ids", "token_type_ids"])
+        change(
+            tmp_path / "tokenizer_config.json", "model_input_names", ["input_ids", "token_type_ids"]
+        )
     found = Bert(tmp_path).states(IDS, TYPES)
     for ids, types, states in zip(IDS, TYPES, found, strict=True):
         with torch.inference_mode():
-            want = model(torch.tensor([ids]), token_type_ids=torch.tensor([types]) * pairs).last_hidden_state[0]
+            want = model(
+                torch.tensor([ids]), token_type_ids=torch.tensor([types]) * pairs
+            ).last_hidden_state[0]
         assert torch.allclose(states, want, atol=1e-5)
 
 
@@ -39,7 +43,9 @@ def change(path: Path, name: str, value: object) -> None:
 
 def test_bf16_is_near(tmp_path: Path) -> None:
     tiny.bert(tmp_path)
-    for wide, narrow in zip(Bert(tmp_path).states(IDS, TYPES), Bert(tmp_path, bf16=True).states(IDS, TYPES), strict=True):
+    for wide, narrow in zip(
+        Bert(tmp_path).states(IDS, TYPES), Bert(tmp_path, bf16=True).states(IDS, TYPES), strict=True
+    ):
         assert narrow.dtype == torch.bfloat16
         assert torch.allclose(narrow.float(), wide, atol=0.1)
 
@@ -75,7 +81,11 @@ def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
 def test_other_kinds_are_left_to_transformers(tmp_path: Path, name: str, value: str) -> None:
     tiny.bert(tmp_path)
     assert is_bert(tmp_path)
-    change(tmp_path / ("tokenizer_config.json" if name == "tokenizer_class" else "config.json"), name, value)
+    change(
+        tmp_path / ("tokenizer_config.json" if name == "tokenizer_class" else "config.json"),
+        name,
+        value,
+    )
     assert not is_bert(tmp_path)
 
 

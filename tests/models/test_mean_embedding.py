@@ -10,7 +10,13 @@ from rag.models.mean_embedding import MeanEmbedder, is_mean
 from rag.models.registry import embedder_path
 from tests import tiny
 
-TEXTS = ["when was it signed?", "a", "", "oman hosted the talks. " * 40, "iran and the united states"]
+TEXTS = [
+    "when was it signed?",
+    "a",
+    "",
+    "oman hosted the talks. " * 40,
+    "iran and the united states",
+]
 
 
 @pytest.fixture
@@ -24,7 +30,9 @@ def test_the_layout_that_sentence_transformers_writes_now_is_known_too(
     from sentence_transformers import SentenceTransformer
 
     written = tmp_path_factory.mktemp("now")
-    SentenceTransformer(str(folder), device="cpu").save_pretrained(str(written), create_model_card=False)
+    SentenceTransformer(str(folder), device="cpu").save_pretrained(
+        str(written), create_model_card=False
+    )
     assert "max_seq_length" not in json.loads((written / "sentence_bert_config.json").read_text())
     assert is_mean(written)
     before, after = (MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written))
@@ -37,14 +45,18 @@ def test_vectors_are_of_unit_length_whatever_stands_beside_them(folder: Path) ->
     assert together.shape == (len(TEXTS), embedder.dim)
     assert together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.allclose(together, np.concatenate([embedder.embed_queries([text]) for text in TEXTS]), atol=1e-5)
+    assert np.allclose(
+        together, np.concatenate([embedder.embed_queries([text]) for text in TEXTS]), atol=1e-5
+    )
     assert embedder.embed_passages([]).shape == (0, embedder.dim)
 
 
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     many = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
-    assert np.allclose(embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0], atol=1e-5)
+    assert np.allclose(
+        embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +69,9 @@ def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
         ("sentence_bert_config.json", {}),
     ],
 )
-def test_what_needs_more_is_left_to_sentence_transformers(folder: Path, file: str, content: object) -> None:
+def test_what_needs_more_is_left_to_sentence_transformers(
+    folder: Path, file: str, content: object
+) -> None:
     assert is_mean(folder)
     (folder / file).write_text(json.dumps(content))
     assert not is_mean(folder)
@@ -80,12 +94,16 @@ def test_the_shipped_embedder_is_as_sentence_transformers_has_it(tmp_path: Path)
     texts = [*TEXTS, "Łódź, naïve café — 12 000 €", "漢字 and ASCII", "long " * 400]
     assert ours.count_tokens(texts) == theirs.count_tokens(texts)
     for of in ("embed_passages", "embed_queries"):
-        assert (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1) == pytest.approx(1, abs=1e-4)
+        assert (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1) == pytest.approx(
+            1, abs=1e-4
+        )
     narrow = MeanEmbedder("minilm", shipped, bf16=True)
     assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 
-def test_a_folder_that_is_copied_in_part_is_no_model_of_this_kind(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_folder_that_is_copied_in_part_is_no_model_of_this_kind(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     other = tmp_path_factory.mktemp("part")
     shutil.copytree(folder, other, dirs_exist_ok=True)
     (other / "1_Pooling" / "config.json").unlink()

@@ -14,7 +14,9 @@ def batch(lengths: list[int], types: bool) -> dict[str, Any]:
     torch.manual_seed(3)
     mask = (torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]).long()
     ids = torch.randint(4, 60, mask.shape) * mask + (1 - mask)
-    kinds = {"token_type_ids": (torch.arange(max(lengths))[None] > 3).long() * mask} if types else {}
+    kinds = (
+        {"token_type_ids": (torch.arange(max(lengths))[None] > 3).long() * mask} if types else {}
+    )
     return {"input_ids": ids, "attention_mask": mask, **kinds}
 
 
@@ -37,13 +39,23 @@ def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
     inputs = batch([9, 30], types=True)
     alone = {name: value[:1, :9] for name, value in inputs.items()}
     with torch.inference_mode():
-        assert torch.allclose(model(**inputs).last_hidden_state[:1, :9], model(**alone).last_hidden_state, atol=1e-5)
+        assert torch.allclose(
+            model(**inputs).last_hidden_state[:1, :9], model(**alone).last_hidden_state, atol=1e-5
+        )
 
 
 def test_other_kinds_are_left_as_they_are() -> None:
-    small = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    small = {
+        "vocab_size": 64,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     decoder = BertModel(BertConfig(**small, is_decoder=True))
-    other = DistilBertModel(DistilBertConfig(vocab_size=64, dim=16, n_layers=1, n_heads=2, hidden_dim=32))
+    other = DistilBertModel(
+        DistilBertConfig(vocab_size=64, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+    )
     for model in (decoder, other):
         forward = model.forward
         assert not without_padding(model)

@@ -20,13 +20,20 @@ TEXTS = [
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [Hit(Passage(f"d{i}", 0, len(t), t, "title", "heading"), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+    return [
+        Hit(Passage(f"d{i}", 0, len(t), t, "title", "heading"), 1.0, 1.0, 1.0)
+        for i, t in enumerate(texts)
+    ]
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
-def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ExtractiveReader:
+def reader(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ExtractiveReader:
     folder = tmp_path_factory.mktemp(request.param)
-    return ExtractiveReader(str(tiny.bert(folder) if request.param == "bert" else tiny.roberta(folder)))
+    return ExtractiveReader(
+        str(tiny.bert(folder) if request.param == "bert" else tiny.roberta(folder))
+    )
 
 
 def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> None:
@@ -40,7 +47,10 @@ def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> N
 
 def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveReader) -> None:
     def by_place(texts: list[str]) -> dict[tuple[str, int, int], float]:
-        return {(s.hit.passage.text, s.start, s.end): s.score for s in reader.read("when?", hits(texts)).spans}
+        return {
+            (s.hit.passage.text, s.start, s.end): s.score
+            for s in reader.read("when?", hits(texts)).spans
+        }
 
     together = by_place(TEXTS)
     shuffled = random.Random(3).sample(TEXTS, len(TEXTS))
@@ -55,8 +65,13 @@ def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None
     asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
     for (question, some), found in zip(asked, reader.read_many(asked), strict=True):
         spans = found.spans
-        alone = {(s.hit.passage.document_id, s.start, s.end): s.score for s in reader.read(question, some).spans}
-        assert {(s.hit.passage.document_id, s.start, s.end): s.score for s in spans} == pytest.approx(alone, abs=1e-4)
+        alone = {
+            (s.hit.passage.document_id, s.start, s.end): s.score
+            for s in reader.read(question, some).spans
+        }
+        assert {
+            (s.hit.passage.document_id, s.start, s.end): s.score for s in spans
+        } == pytest.approx(alone, abs=1e-4)
         assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
 
 
@@ -99,6 +114,8 @@ def test_an_absent_model_is_named(setting: str) -> None:
 def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
     folder = str(tiny.bert(tmp_path))
     wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
-    full, half = (max(s.score for s in reader.read("where?", hits(TEXTS)).spans) for reader in (wide, narrow))
+    full, half = (
+        max(s.score for s in reader.read("where?", hits(TEXTS)).spans) for reader in (wide, narrow)
+    )
     assert half == pytest.approx(full, abs=0.05)
     assert half != full

@@ -9,7 +9,9 @@ from tests.fakes import NameReader
 
 
 class PacedReader(NameReader):
-    """Takes its time for every passage, and notes how many passages of each question it was given."""
+    """Takes its time for every passage, and notes how many passages of each question it was
+    given.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
@@ -23,7 +25,10 @@ class PacedReader(NameReader):
 
 def hits(count: int, said: int = 0) -> list[Hit]:
     """`count` passages, of which number `said` has the most of the question's words."""
-    texts = [f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "") for i in range(count)]
+    texts = [
+        f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "")
+        for i in range(count)
+    ]
     return [Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
 
 
@@ -31,7 +36,10 @@ QUESTION = "The talks were led by whom?"
 
 
 def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
-    reader, some = PacedReader(), [Reading(QUESTION, hits(8)), Reading("who?", hits(3)), Reading("where?", [])]
+    reader, some = (
+        PacedReader(),
+        [Reading(QUESTION, hits(8)), Reading("who?", hits(3)), Reading("where?", [])],
+    )
     Rounds(reader).run(some)
     assert reader.rounds == [[8, 3]]
     assert [one.read for one in some] == [8, 3, 0]
@@ -49,7 +57,9 @@ def test_reading_stops_near_the_deadline() -> None:
     one = Reading(QUESTION, hits(100), time.monotonic() + 0.3)
     Rounds(PacedReader(0.02)).run([one])
     assert 1 <= one.read < 60
-    assert [span.score for span in one.spans] == sorted((span.score for span in one.spans), reverse=True)
+    assert [span.score for span in one.spans] == sorted(
+        (span.score for span in one.spans), reverse=True
+    )
 
 
 def test_a_hasty_question_does_not_stop_another() -> None:

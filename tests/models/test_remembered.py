@@ -26,7 +26,9 @@ def test_a_question_is_embedded_once_and_keeps_its_place() -> None:
     embedder.embed_queries(["who", "when"])
     again = embedder.embed_queries(["when", "where", "who", "where"])
     assert inner.seen == [["who", "when"], ["where"]]
-    assert np.array_equal(again, BagOfWordsEmbedder().embed_queries(["when", "where", "who", "where"]))
+    assert np.array_equal(
+        again, BagOfWordsEmbedder().embed_queries(["when", "where", "who", "where"])
+    )
     assert (embedder.remembered, embedder.embedded) == (3, 3)
 
 

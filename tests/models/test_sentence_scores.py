@@ -17,7 +17,9 @@ TEXTS = [
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [Hit(Passage(f"d{i}", 0, len(t), t, "title", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+    return [
+        Hit(Passage(f"d{i}", 0, len(t), t, "title", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,13 @@ def test_the_heads_are_what_the_weights_say(folder: Path, reader: ExtractiveRead
             for n, (start, end) in enumerate(encoding.offsets)
             if encoding.sequence_ids[n] == 1 and start < sentence.end and end > sentence.start
         ]
-        assert sentence.score == pytest.approx(float(torch.sigmoid(logits[inside].mean())), abs=1e-5)
+        assert sentence.score == pytest.approx(
+            float(torch.sigmoid(logits[inside].mean())), abs=1e-5
+        )
     dense = torch.tanh(states[0] @ heads["verdict_dense.weight"].T + heads["verdict_dense.bias"])
-    shares = torch.softmax(dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"], 0)
+    shares = torch.softmax(
+        dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"], 0
+    )
     (verdict,) = read.verdicts
     assert [verdict.yes, verdict.no, verdict.unsaid] == pytest.approx(shares.tolist(), abs=1e-5)
 

@@ -7,7 +7,9 @@ from rag.models.spans import best_spans, distinct
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)
 
 
-def reference(start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: int) -> list[tuple[float, int, int]]:
+def reference(
+    start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: int
+) -> list[tuple[float, int, int]]:
     """Every allowed span, the slow and obvious way."""
     found = []
     for first in range(len(start)):
@@ -22,13 +24,22 @@ def reference(start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: i
 def test_equal_to_the_obvious_way(data: st.DataObject) -> None:
     start = np.array(data.draw(LOGITS), dtype=np.float32)
     size = len(start)
-    end = np.array(data.draw(st.lists(st.floats(-8, 8, width=32), min_size=size, max_size=size)), dtype=np.float32)
-    scored = np.array([False, *data.draw(st.lists(st.booleans(), min_size=size - 1, max_size=size - 1))])
+    end = np.array(
+        data.draw(st.lists(st.floats(-8, 8, width=32), min_size=size, max_size=size)),
+        dtype=np.float32,
+    )
+    scored = np.array(
+        [False, *data.draw(st.lists(st.booleans(), min_size=size - 1, max_size=size - 1))]
+    )
     longest = data.draw(st.integers(1, 6))
     found = sorted(best_spans(start, end, scored, longest), key=lambda span: -span[0])
     wanted = reference(start, end, scored, longest)
-    assert {(first, last) for _, first, last in found} == {(first, last) for _, first, last in wanted}
-    assert np.allclose([score for score, _, _ in found], [score for score, _, _ in wanted], atol=1e-4)
+    assert {(first, last) for _, first, last in found} == {
+        (first, last) for _, first, last in wanted
+    }
+    assert np.allclose(
+        [score for score, _, _ in found], [score for score, _, _ in wanted], atol=1e-4
+    )
 
 
 def test_the_null_is_subtracted() -> None:
@@ -44,13 +55,20 @@ def test_distinct_spans_do_not_overlap_and_the_best_wins() -> None:
 
 def test_a_span_stands_in_one_sentence() -> None:
     text = "They met Khamenei. Gargash carried it."
-    assert [text[a:b] for _, a, b in distinct(text, [(9.0, 9, 26), (5.0, 9, 17)], 3)] == ["Khamenei"]
+    assert [text[a:b] for _, a, b in distinct(text, [(9.0, 9, 26), (5.0, 9, 17)], 3)] == [
+        "Khamenei"
+    ]
 
 
 def test_a_span_is_of_whole_words_in_one_cell_of_a_table() -> None:
     text = "vessels in Marlow | 39.50 in 中国的首都"
     spans = [(3.0, 3, 7), (2.0, 14, 17), (1.5, 10, 25), (1.0, 20, 25), (0.5, 29, 30), (0.4, 17, 18)]
-    assert [text[a:b] for _, a, b in distinct(text, spans, 9)] == ["vessels", "Marlow", "39.50", "中"]
+    assert [text[a:b] for _, a, b in distinct(text, spans, 9)] == [
+        "vessels",
+        "Marlow",
+        "39.50",
+        "中",
+    ]
 
 
 def test_edges_are_trimmed_by_moving_offsets() -> None:

@@ -9,7 +9,12 @@ from safetensors.torch import load_file, save_file
 from rag.models.storage import SCALE, load_weights, save_weights
 
 
-@given(rows=st.integers(64, 90), columns=st.integers(64, 90), size=st.floats(1e-4, 1e4), seed=st.integers(0, 99))
+@given(
+    rows=st.integers(64, 90),
+    columns=st.integers(64, 90),
+    size=st.floats(1e-4, 1e4),
+    seed=st.integers(0, 99),
+)
 def test_no_number_moves_by_more_than_half_a_step_of_its_row(
     tmp_path_factory: pytest.TempPathFactory, rows: int, columns: int, size: float, seed: int
 ) -> None:

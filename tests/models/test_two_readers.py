@@ -1,4 +1,3 @@
-
 import pytest
 
 from rag import build
@@ -12,7 +11,10 @@ TEXTS = [f"town {n} was built in 1{n}00. it is small." for n in range(8)]
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0 - i / 10, 1.0, 1.0) for i, t in enumerate(texts)]
+    return [
+        Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0 - i / 10, 1.0, 1.0)
+        for i, t in enumerate(texts)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +37,12 @@ def test_each_reader_gives_what_it_is_for(
     assert alone.spans[0].hit in read
     assert read == sorted(read, key=lambda hit: -hit.score)
     again = heads.read("when?", read)
-    assert [s.score for s in found.sentences] == pytest.approx([s.score for s in again.sentences], abs=1e-4)
-    assert [v.yes for v in found.verdicts] == pytest.approx([v.yes for v in again.verdicts], abs=1e-4)
+    assert [s.score for s in found.sentences] == pytest.approx(
+        [s.score for s in again.sentences], abs=1e-4
+    )
+    assert [v.yes for v in found.verdicts] == pytest.approx(
+        [v.yes for v in again.verdicts], abs=1e-4
+    )
 
 
 def test_fewer_passages_than_the_second_reads_and_none(
@@ -53,8 +59,14 @@ def test_the_shipped_readers_know_what_a_text_says() -> None:
     reader = build.reader(Settings(reader="accurate"))
     text = "The rent is 900 euros a month. It is due on the first. Dogs are allowed in all flats."
     hit = Hit(Passage("d", 0, len(text), text, "Lease", ""), 1.0, 1.0, 1.0)
-    claims = ["The rent is 900 euros a month.", "The rent is 400 euros a month.", "The bridge is long."]
-    same, changed, other = (found.verdicts[0] for found in reader.read_many([(c, [hit]) for c in claims]))
+    claims = [
+        "The rent is 900 euros a month.",
+        "The rent is 400 euros a month.",
+        "The bridge is long.",
+    ]
+    same, changed, other = (
+        found.verdicts[0] for found in reader.read_many([(c, [hit]) for c in claims])
+    )
     assert same.yes > max(changed.yes, other.yes)
     assert changed.no > same.no
     assert len(reader.read(claims[0], [hit]).sentences) == 3

@@ -37,15 +37,24 @@ def test_long_passages_are_covered_by_overlapping_windows_each_with_context() ->
 
 def test_a_long_question_is_cut_to_its_beginning() -> None:
     (window,) = windows(TOKENIZER, "why " * 500, "", "iran.")
-    assert len(TOKENIZER(window.question, add_special_tokens=False)["input_ids"]) <= MAX_QUESTION_TOKENS
+    assert (
+        len(TOKENIZER(window.question, add_special_tokens=False)["input_ids"])
+        <= MAX_QUESTION_TOKENS
+    )
     assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
 
 
 def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
-    passages = [("title", "iran and six others."), ("", "oman."), ("a > b", " ".join(f"word{i}" for i in range(90)))]
+    passages = [
+        ("title", "iran and six others."),
+        ("", "oman."),
+        ("a > b", " ".join(f"word{i}" for i in range(90))),
+    ]
     made = [window for each in windows_of(TOKENIZER, "who signed?", passages) for window in each]
     assert len(made) > len(passages)
-    wanted = TOKENIZER([w.question for w in made], [w.text for w in made], padding=True, return_tensors="np")
+    wanted = TOKENIZER(
+        [w.question for w in made], [w.text for w in made], padding=True, return_tensors="np"
+    )
     found = encode(TOKENIZER, made).inputs
     assert found.keys() == dict(wanted).keys()
     assert all((found[name] == wanted[name]).all() for name in found)
@@ -53,7 +62,9 @@ def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
 
 def test_passages_together_are_as_each_alone() -> None:
     passages = [("title", "iran."), ("", ""), ("other", " ".join(f"word{i}" for i in range(90)))]
-    assert windows_of(TOKENIZER, "who?", passages) == [windows(TOKENIZER, "who?", *passage) for passage in passages]
+    assert windows_of(TOKENIZER, "who?", passages) == [
+        windows(TOKENIZER, "who?", *passage) for passage in passages
+    ]
     assert windows_of(TOKENIZER, "who?", []) == []
 
 
@@ -64,12 +75,18 @@ def test_nothing_to_read_scores_no_token(text: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=40), st.integers(24, 64))
-def test_scored_tokens_lie_inside_the_passage_and_hold_its_words(text: str, context: str, room: int) -> None:
+def test_scored_tokens_lie_inside_the_passage_and_hold_its_words(
+    text: str, context: str, room: int
+) -> None:
     made = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)
     encoded = encode(TOKENIZER, made)
     covered: set[int] = set()
     for row in range(len(made)):
-        for start, end in zip(encoded.starts[row][encoded.scored[row]], encoded.ends[row][encoded.scored[row]], strict=True):
+        for start, end in zip(
+            encoded.starts[row][encoded.scored[row]],
+            encoded.ends[row][encoded.scored[row]],
+            strict=True,
+        ):
             assert 0 <= start < end <= len(text)
             covered.update(range(start, end))
     assert {i for i, c in enumerate(text) if c.isascii() and c.isalnum()} <= covered

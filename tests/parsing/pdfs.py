@@ -21,18 +21,27 @@ Bookmark = tuple[int, str, int]
 """Depth from 0, title, page from 1."""
 
 
-def pdf(pages: Sequence[Sequence[Put]], outline: Sequence[Bookmark] = (), **information: str) -> bytes:
+def pdf(
+    pages: Sequence[Sequence[Put]], outline: Sequence[Bookmark] = (), **information: str
+) -> bytes:
     """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
     objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
-    objects += [f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica{kind} >>" for kind in ("", "-Bold")]
+    objects += [
+        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica{kind} >>" for kind in ("", "-Bold")
+    ]
     kids = []
     for page in pages:
         drawn = " ".join(
-            f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET" for put in page
+            f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) "
+            f"Tj ET"
+            for put in page
         )
         objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
         fonts = "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >>"
-        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] {fonts} /Contents {len(objects)} 0 R >>")
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] {fonts} /Contents "
+            f"{len(objects)} 0 R >>"
+        )
         kids.append(f"{len(objects)} 0 R")
     objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
     if outline:
@@ -40,7 +49,11 @@ def pdf(pages: Sequence[Sequence[Put]], outline: Sequence[Bookmark] = (), **info
         objects[0] = objects[0].replace(" >>", f" /Outlines {root} 0 R >>")
         objects += [f"<< /Type /Outlines {_children(-1, outline, root)} >>"]
         objects += [_bookmark(number, outline, root, kids) for number in range(len(outline))]
-    objects.append("<< " + " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items()) + " >>")
+    objects.append(
+        "<< "
+        + " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items())
+        + " >>"
+    )
     return _file(objects)
 
 
@@ -52,12 +65,19 @@ def _bookmark(number: int, outline: Sequence[Bookmark], root: int, kids: Sequenc
     following = f"/Next {root + 1 + siblings[place + 1]} 0 R" if place + 1 < len(siblings) else ""
     target = f"/Dest [{kids[page - 1]} /XYZ 0 800 0]" if page else ""
     below = _children(number, outline, root)
-    return f"<< /Title ({_escaped(title)}) /Parent {root + 1 + parent} 0 R {following} {target} {below} >>"
+    return (
+        f"<< /Title ({_escaped(title)}) /Parent {root + 1 + parent} 0 R {following} {target} "
+        f"{below} >>"
+    )
 
 
 def _children(parent: int, outline: Sequence[Bookmark], root: int) -> str:
     below = _below(parent, outline)
-    return f"/First {root + 1 + below[0]} 0 R /Last {root + 1 + below[-1]} 0 R /Count {len(below)}" if below else ""
+    return (
+        f"/First {root + 1 + below[0]} 0 R /Last {root + 1 + below[-1]} 0 R /Count {len(below)}"
+        if below
+        else ""
+    )
 
 
 def _below(parent: int, outline: Sequence[Bookmark]) -> list[int]:
@@ -77,7 +97,10 @@ def _file(objects: Sequence[str]) -> bytes:
         offsets.append(len(made))
         made += f"{number} 0 obj\n{body}\nendobj\n".encode("cp1252")
     table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
-    trailer = f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>\nstartxref\n{len(made)}\n%%EOF\n"
+    trailer = (
+        f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R "
+        f">>\nstartxref\n{len(made)}\n%%EOF\n"
+    )
     return made + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
 
 

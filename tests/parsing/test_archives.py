@@ -28,7 +28,9 @@ def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
     assert (document.id, document.source) == ("fish.md.gz", str(tmp_path / "fish.md.gz"))
     assert (document.title, document.metadata["type"], document.stamp) == ("Fish", "md", "")
     assert document.sha256 == hashlib.sha256(content).hexdigest()
-    assert load(Found(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}).same == [document.source]
+    assert load(Found(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}).same == [
+        document.source
+    ]
 
 
 def test_a_gz_may_have_several_members_and_padding() -> None:
@@ -39,12 +41,27 @@ def test_a_gz_may_have_several_members_and_padding() -> None:
 def test_a_zip_holds_documents(tmp_path: Path) -> None:
     inner = zipped({"deep/c.txt": TEXT})
     content = zipped(
-        {"a.txt": TEXT, "b/b.md": "# B\n\nText.", "inner.zip": inner, "p.png": b"\x89PNG", ".hidden": TEXT, "d/": ""}
+        {
+            "a.txt": TEXT,
+            "b/b.md": "# B\n\nText.",
+            "inner.zip": inner,
+            "p.png": b"\x89PNG",
+            ".hidden": TEXT,
+            "d/": "",
+        }
     )
     loaded = load_file(tmp_path / "all.zip", content)
     path = str(tmp_path / "all.zip")
-    assert [d.id for d in loaded.documents] == ["all.zip/a.txt", "all.zip/b/b.md", "all.zip/inner.zip/deep/c.txt"]
-    assert [d.source for d in loaded.documents] == [f"{path}//a.txt", f"{path}//b/b.md", f"{path}//inner.zip//deep/c.txt"]
+    assert [d.id for d in loaded.documents] == [
+        "all.zip/a.txt",
+        "all.zip/b/b.md",
+        "all.zip/inner.zip/deep/c.txt",
+    ]
+    assert [d.source for d in loaded.documents] == [
+        f"{path}//a.txt",
+        f"{path}//b/b.md",
+        f"{path}//inner.zip//deep/c.txt",
+    ]
     assert {d.stamp for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
     assert {d.file for d in loaded.documents} == {path}
     assert loaded.documents[0].sha256 == hashlib.sha256(TEXT).hexdigest()
@@ -61,7 +78,9 @@ def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
 
 
 def test_names_that_lead_elsewhere_stay_inside() -> None:
-    content = zipped({"../../etc/x.txt": "One.", "/abs.txt": "Two.", "a\\b.txt": "Three.", "a//b.txt": "Four."})
+    content = zipped(
+        {"../../etc/x.txt": "One.", "/abs.txt": "Two.", "a\\b.txt": "Three.", "a//b.txt": "Four."}
+    )
     assert [d.id for d in load_bytes("z.zip", content)] == [
         "z.zip/etc/x.txt",
         "z.zip/abs.txt",
@@ -81,9 +100,13 @@ def test_bombs_are_bounded(tmp_path: Path) -> None:
     assert len(bomb) < 60_000
     with pytest.raises(Unreadable, match="unpacks to more than 5 MB"):
         load_file(tmp_path / "bomb.txt.gz", bomb)
-    many = load_file(tmp_path / "bomb.zip", zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)}))
+    many = load_file(
+        tmp_path / "bomb.zip", zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)})
+    )
     assert len(many.documents) == 2
-    assert {reason for _, reason in many.skipped} == {"unpacks, with the files before it, to more than 1 MB"}
+    assert {reason for _, reason in many.skipped} == {
+        "unpacks, with the files before it, to more than 1 MB"
+    }
 
 
 def test_archives_in_archives_end() -> None:
@@ -114,8 +137,13 @@ def test_an_encrypted_part_is_named(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255), st.sampled_from(["a.zip", "a.txt.gz"]))
 def test_a_broken_archive_is_read_or_refused(at: int, byte: int, name: str) -> None:
-    whole = zipped({"a.txt": TEXT * 9, "b.md": TEXT}) if name == "a.zip" else gzip.compress(TEXT * 9)
-    for content in (whole[: at % len(whole)], whole[: at % len(whole)] + bytes([byte]) + whole[at % len(whole) + 1 :]):
+    whole = (
+        zipped({"a.txt": TEXT * 9, "b.md": TEXT}) if name == "a.zip" else gzip.compress(TEXT * 9)
+    )
+    for content in (
+        whole[: at % len(whole)],
+        whole[: at % len(whole)] + bytes([byte]) + whole[at % len(whole) + 1 :],
+    ):
         try:
             documents = load_bytes(name, content)
         except InputError:

@@ -22,10 +22,24 @@ def test_nothing() -> None:
 
 
 def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
-    blocks = [Block("Intro"), Block("A", 1), Block("x"), Block("B", 2), Block("C", 3), Block("D", 2), Block("E", 1)]
+    blocks = [
+        Block("Intro"),
+        Block("A", 1),
+        Block("x"),
+        Block("B", 2),
+        Block("C", 3),
+        Block("D", 2),
+        Block("E", 1),
+    ]
     text, sections = join(blocks)
     assert [section.heading for section in sections] == ["A", "A > B", "A > B > C", "A > D", "E"]
-    assert [text[section.start :].split("\n")[0] for section in sections] == ["A", "B", "C", "D", "E"]
+    assert [text[section.start :].split("\n")[0] for section in sections] == [
+        "A",
+        "B",
+        "C",
+        "D",
+        "E",
+    ]
 
 
 def test_levels_may_be_skipped() -> None:

@@ -91,10 +91,24 @@ def book() -> bytes:
 
 def test_a_workbook() -> None:
     (document,) = load_bytes("fish.xlsx", book())
-    rows = ["Port: Muscat | Tons: 12 | Day: 2024-03-05", "Port: Sur | Tons: 2.5 | Day: 2024-03-05 10:30", "Tons: True"]
+    rows = [
+        "Port: Muscat | Tons: 12 | Day: 2024-03-05",
+        "Port: Sur | Tons: 2.5 | Day: 2024-03-05 10:30",
+        "Tons: True",
+    ]
     assert document.text == "\n\n".join(["Catch", *rows, "Empty"])
-    assert [s.heading for s in document.sections] == ["Catch", "Catch > row 2", "Catch > row 3", "Catch > row 4", "Empty"]
-    assert (document.title, document.metadata["author"], document.metadata["date"]) == ("Fish", "Ada", "2024-05-01")
+    assert [s.heading for s in document.sections] == [
+        "Catch",
+        "Catch > row 2",
+        "Catch > row 3",
+        "Catch > row 4",
+        "Empty",
+    ]
+    assert (document.title, document.metadata["author"], document.metadata["date"]) == (
+        "Fish",
+        "Ada",
+        "2024-05-01",
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -6,7 +6,10 @@ import pytest
 
 from rag.parsing.html import parse
 
-PROSE = "<h1>Boilers</h1><p>The boiler is serviced <a href='/spring'>each spring</a> by the landlord.</p>"
+PROSE = (
+    "<h1>Boilers</h1><p>The boiler is serviced <a href='/spring'>each spring</a> by the "
+    "landlord.</p>"
+)
 TEXT = "Boilers\n\nThe boiler is serviced each spring by the landlord."
 LINKS = "<a href='/a'>Home</a> <a href='/b'>Products of ours</a> <a href='/c'>Where we are</a>"
 
@@ -96,7 +99,9 @@ def test_a_term_is_in_the_context_of_its_definition() -> None:
         "<p>The default is three.</p></dd>"
         "<dt>-t</dt><dt>--timeout</dt><dd>Seconds.<dl><dt>Unit:<dd>s</dl></dd></dl><p>After."
     )
-    said = [(page.text[section.start :].split("\n")[0], section.heading) for section in page.sections]
+    said = [
+        (page.text[section.start :].split("\n")[0], section.heading) for section in page.sections
+    ]
     assert said == [
         ("Settings", "Settings"),
         ("Two of them:", "Settings > retries"),
@@ -109,7 +114,8 @@ def test_a_term_is_in_the_context_of_its_definition() -> None:
 
 def test_a_caption_is_in_the_context_of_its_table_and_listing() -> None:
     page = parse(
-        "<h1>H</h1><p>Ann and Bo pay what is said below, and each of them pays it by the first of May.</p>"
+        "<h1>H</h1><p>Ann and Bo pay what is said below, and each of them pays it by the first of "
+        "May.</p>"
         "<table><caption>Fees in euros</caption>"
         "<tr><th>Who<th>Fee<tr><td>Ann<td>5</table><p>It was paid."
         "<figure><pre>a = 1</pre><figcaption>Listing 1</figcaption></figure>"

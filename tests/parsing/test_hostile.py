@@ -28,7 +28,16 @@ from tests.parsing.test_office import letter, show
 from tests.parsing.test_rst import SOURCE
 
 KINDS = [*TEXTS, *BINARIES, *CONTAINERS, "", "exe"]
-NOISE = [b"", b"\0" * 999, b"\xff" * 999, b"\xff\xfe" * 99, b"\n" * 999, b"\0\0\xfe\xff", b"<", b"%PDF-"]
+NOISE = [
+    b"",
+    b"\0" * 999,
+    b"\xff" * 999,
+    b"\xff\xfe" * 99,
+    b"\n" * 999,
+    b"\0\0\xfe\xff",
+    b"<",
+    b"%PDF-",
+]
 WHOLE: dict[str, bytes] = {
     "pdf": pdf([column(["Sardines swim near the coast", "of Oman."], 50)]),
     "docx": letter(pages=True),
@@ -42,14 +51,19 @@ WHOLE: dict[str, bytes] = {
     "rst": SOURCE.encode(),
     "csv": ROWS.encode(),
     "jsonl": b'{"title": "Sardines", "text": "They swim."}\n' * 3,
-    "html": b"<title>T</title><main><h1>Sardines</h1><p>They <b>swim</b>.<table><tr><td>1<td>2</table></main>",
+    "html": (
+        b"<title>T</title><main><h1>Sardines</h1><p>They "
+        b"<b>swim</b>.<table><tr><td>1<td>2</table></main>"
+    ),
     "md": b"---\ntitle: Sardines\n---\n# Fish\n\n- a\n- b\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
     "txt": ("Headline\n" + "They swim and swim. " * 9 + "\n").encode() * 3,
 }
 
 
 def read(name: str, content: bytes) -> list[Document]:
-    """The documents, each as the rest of the service relies on; none if it is refused, by InputError alone."""
+    """The documents, each as the rest of the service relies on; none if it is refused, by
+    InputError alone.
+    """
     documents: list[Document] = []
     with contextlib.suppress(InputError):
         documents = load_bytes(name, content)
@@ -61,7 +75,9 @@ def read(name: str, content: bytes) -> list[Document]:
 def check(document: Document) -> None:
     text = document.text
     assert text.strip()
-    "\n".join([document.id, text, document.title, *document.metadata, *document.metadata.values()]).encode()
+    "\n".join(
+        [document.id, text, document.title, *document.metadata, *document.metadata.values()]
+    ).encode()
     starts = [section.start for section in document.sections]
     assert starts == sorted(starts)
     assert list(document.pages) == sorted(document.pages)
@@ -120,7 +136,9 @@ NESTED: dict[str, Callable[[], bytes]] = {
     "rst": lambda: b"".join(b"  " * (n % 50) + b"* - deep\n" for n in range(DEEP)),
     "json": lambda: b'{"a":[' * DEEP + b"1" + b"]}" * DEEP,
     "eml": lambda: b"Subject: x\n" + b"Content-Type: message/rfc822\n\n" * DEEP + b"deep",
-    "docx": lambda: zipped(word("<w:sdt><w:sdtContent>" * DEEP + PARAGRAPH + "</w:sdtContent></w:sdt>" * DEEP)),
+    "docx": lambda: zipped(
+        word("<w:sdt><w:sdtContent>" * DEEP + PARAGRAPH + "</w:sdtContent></w:sdt>" * DEEP)
+    ),
     "epub": lambda: zipped({**FILES, "OPS/two.xhtml": "<div>" * DEEP + "deep"}),
     "pdf": lambda: pdf([[]]).replace(b"endstream", b"[" * DEEP + b" endstream"),
 }
@@ -130,7 +148,9 @@ def word(body: str) -> dict[str, bytes | str]:
     """The files of a .docx with this body."""
     files: dict[str, bytes | str] = {**unpacked(letter())}
     space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
-    return files | {"word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>"}
+    return files | {
+        "word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>"
+    }
 
 
 @pytest.mark.parametrize("kind", NESTED)
@@ -141,7 +161,9 @@ def test_ten_thousand_nested_elements(kind: str) -> None:
 def test_a_table_that_says_it_is_endless() -> None:
     files = {"xl/worksheets/sheet1.xml": b"", **unpacked(book())}
     sheet = bytes(files["xl/worksheets/sheet1.xml"]).decode()
-    files["xl/worksheets/sheet1.xml"] = sheet.replace('<dimension ref="A1:C4"', '<dimension ref="A1:XFD1048576"').encode()
+    files["xl/worksheets/sheet1.xml"] = sheet.replace(
+        '<dimension ref="A1:C4"', '<dimension ref="A1:XFD1048576"'
+    ).encode()
     assert b"XFD1048576" in files["xl/worksheets/sheet1.xml"]
     (document,) = read("a.xlsx", zipped({**files}))
     assert document.text.startswith("Catch\n\nPort: Muscat")

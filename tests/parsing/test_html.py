@@ -15,7 +15,7 @@ PAGE = """<!DOCTYPE html>
 <p>It is <b>old</b>, and
 was burned.<script>var x = 1;</script><!-- hidden --></p>
 <aside>Also read</aside><form><input><button>Send</button></form>
-<h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
+<h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""  # noqa: E501
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
@@ -30,8 +30,10 @@ def text(source: str) -> str:
 def test_a_heading_is_named_without_its_link_to_itself() -> None:
     """As Sphinx, DocBook and Texinfo write them."""
     found, sections, _ = parse(
-        "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a href='#c'>#1</a>"
-        "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' href='#e'> &para;</a></span></h3>"
+        "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a "
+        "href='#c'>#1</a>"
+        "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' "
+        "href='#e'> &para;</a></span></h3>"
     )
     assert found == "A\n\nb #1\n\nD\n\nE"
     assert [section.heading for section in sections] == ["A", "A > D", "A > D > E"]
@@ -39,36 +41,53 @@ def test_a_heading_is_named_without_its_link_to_itself() -> None:
 
 def test_a_page_that_is_one_form_is_read() -> None:
     assert (
-        text("<body><nav>Home</nav><form id='aspnetForm'><p>The lease ends in May.</p></form></body>") == "The lease ends in May."
+        text(
+            "<body><nav>Home</nav><form id='aspnetForm'><p>The lease ends in May.</p></form></body>"
+        )
+        == "The lease ends in May."
     )
-    assert text("<body><p>The lease ends in May.</p><form>Search</form></body>") == "The lease ends in May."
+    assert (
+        text("<body><p>The lease ends in May.</p><form>Search</form></body>")
+        == "The lease ends in May."
+    )
 
 
 def test_a_remark_in_a_box_ends_no_section() -> None:
-    found, sections, _ = parse("<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>")
+    found, sections, _ = parse(
+        "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>"
+    )
     assert found == "A\n\nb\n\nNote\n\nc\n\nd\n\nE"
     assert [section.heading for section in sections] == ["A", "A > E"]
 
 
 def test_an_article_that_is_a_card_is_not_the_page() -> None:
-    assert text("<p>A full service costs 79 euros, a small one 39.</p><article>Our shop</article>") == (
-        "A full service costs 79 euros, a small one 39.\n\nOur shop"
+    assert text(
+        "<p>A full service costs 79 euros, a small one 39.</p><article>Our shop</article>"
+    ) == ("A full service costs 79 euros, a small one 39.\n\nOur shop")
+    assert (
+        text("<p>Ad</p><article>A full service costs 79 euros.</article>")
+        == "A full service costs 79 euros."
     )
-    assert text("<p>Ad</p><article>A full service costs 79 euros.</article>") == "A full service costs 79 euros."
 
 
 def test_a_form_with_most_of_the_text_is_read() -> None:
-    assert text("<h1>Fees</h1><form><p>A full service costs 79 euros.</p></form>") == "Fees\n\nA full service costs 79 euros."
+    assert (
+        text("<h1>Fees</h1><form><p>A full service costs 79 euros.</p></form>")
+        == "Fees\n\nA full service costs 79 euros."
+    )
 
 
 def test_raised_figures_stay_apart_and_what_is_struck_out_is_left_out() -> None:
-    source = "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>; <del>€10</del> <ins>€8</ins></p>"
+    source = (
+        "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>; <del>€10</del> "
+        "<ins>€8</ins></p>"
+    )
     assert text(source) == "£5^1, 10^3 m2, the 3rd; €8"
 
 
 def test_a_row_is_read_by_its_headers() -> None:
     head = "<tr><th>Day<th colspan=2>Class and time</tr>"
-    rows = "<tr><td rowspan=2>Monday<td>Judo<td>19:00</tr><tr><td>Choir<td>20:00</tr><tr><td>Friday<td colspan=2>closed</tr>"
+    rows = "<tr><td rowspan=2>Monday<td>Judo<td>19:00</tr><tr><td>Choir<td>20:00</tr><tr><td>Friday<td colspan=2>closed</tr>"  # noqa: E501
     assert text(f"<table>{head}{rows}</table><table><tr><th>Born<td>1955</table>").split("\n") == [
         "Day | Class and time",
         "Day: Monday | Class and time: Judo | Class and time: 19:00",
@@ -81,7 +100,10 @@ def test_a_row_is_read_by_its_headers() -> None:
 
 def test_long_cells_and_headers_are_said_once() -> None:
     long = "word " * 40
-    found = text(f"<table><tr><th>{long}<th>b</tr><tr><td rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr></table>")
+    found = text(
+        f"<table><tr><th>{long}<th>b</tr><tr><td "
+        f"rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr></table>"
+    )
     assert found.split("\n")[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
 
 
@@ -92,7 +114,12 @@ def test_a_page() -> None:
         ("Muscat & Oman", "Muscat & Oman"),
         ("Port", "Muscat & Oman > Port"),
     ]
-    assert metadata == {"title": "The title", "date": "2025-07-28", "author": "A. B", "language": "en"}
+    assert metadata == {
+        "title": "The title",
+        "date": "2025-07-28",
+        "author": "A. B",
+        "language": "en",
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,11 +131,17 @@ def test_a_page() -> None:
         ("<?xml version='1.0'?><!DOCTYPE html><html><body>seen</body></html>", "seen"),
         ("<head><title>T</title><body><p>The head was not closed.", "The head was not closed."),
         ("<title>T</title><p>No body.", "No body."),
-        ("<body>before<p>a</p>between<div>b</div>after</body>", "before\n\na\n\nbetween\n\nb\n\nafter"),
+        (
+            "<body>before<p>a</p>between<div>b</div>after</body>",
+            "before\n\na\n\nbetween\n\nb\n\nafter",
+        ),
         ("<p>a<p>b<p>c", "a\n\nb\n\nc"),
         ("<p>a <b>b<i>c</b> d</i> e", "a bc d e"),
         ("<div><div>a</div><span>b<div>c</div>d</span></div>", "a\n\nb\n\nc\n\nd"),
-        ("<p>wrapped\n  in the\tsource<br>not<br/>here&nbsp;!</p>", "wrapped in the source\nnot\nhere !"),
+        (
+            "<p>wrapped\n  in the\tsource<br>not<br/>here&nbsp;!</p>",
+            "wrapped in the source\nnot\nhere !",
+        ),
         ("<p>1 &lt; 2 &eacute; &#8212; &#x4e2d; &amp;amp; AT&T</p>", "1 < 2 é — 中 &amp; AT&T"),
         ("<pre>\n  a\n    b &lt;\n\n<b>c</b><br>d</pre>e", "a\n    b <\n\nc\nd\n\ne"),
         ("<pre><div>a</div><div>b</div></pre>c", "a\nb\n\nc"),
@@ -118,14 +151,25 @@ def test_a_page() -> None:
         ("<nav>n</nav><p>a</p><footer>f</footer><header>h</header>", "a"),
         ("<header><h1>A</h1><p>by B</p></header>c", "A\n\nby B\n\nc"),
         ("<div>a</div><div role='main'>b<div role='navigation'>c</div></div>", "b"),
-        ("<div role='search'>a</div><div class='related x'>b</div><table class='navheader'><tr><td>c</table>d", "d"),
+        (
+            "<div role='search'>a</div><div class='related x'>b</div><table "
+            "class='navheader'><tr><td>c</table>d",
+            "d",
+        ),
         ("<body class='related' role='navigation'>a", "a"),
         ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
-        ("<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>", "a"),
+        (
+            "<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>",
+            "a",
+        ),
         ("a<![if !IE]>b<![endif]>", "ab"),
         ("a<![foo bar>c", "ac"),
         ("<dl><dt>a<dd>b<dt>c</dt><dd>d</dd></dl>", "a\n\nb\n\nc\n\nd"),
-        ("<figure><img alt='x'><figcaption>c</figcaption></figure><blockquote>q</blockquote><hr>e", "c\n\nq\n\ne"),
+        (
+            "<figure><img "
+            "alt='x'><figcaption>c</figcaption></figure><blockquote>q</blockquote><hr>e",
+            "c\n\nq\n\ne",
+        ),
         ("</p></ul></table>a", "a"),
         ("&#xD800;&#0;a", "\ufffd\ufffda"),
     ],
@@ -158,10 +202,22 @@ def test_lists(source: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y", "x\n\na | b\na: c | b: d\n\ny"),
-        ("<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>", "C\na | b\na: c | b: d"),
-        ("<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>", "a | \n | b"),
-        ("<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>", "a b c | d e"),
+        (
+            "x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y",
+            "x\n\na | b\na: c | b: d\n\ny",
+        ),
+        (
+            "<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>",
+            "C\na | b\na: c | b: d",
+        ),
+        (
+            "<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>",
+            "a | \n | b",
+        ),
+        (
+            "<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>",
+            "a b c | d e",
+        ),
         ("<table><tr><td>a<table><tr><td>b<td>c</table>d<td>e</table>", "a\nb | c\nd | e"),
         ("<table><tr><td>a<h2>H</h2>b<td>c</table>d", "a\n\nH\n\nb | c\n\nd"),
         ("<table><td>a</table></table>b", "a\n\nb"),
@@ -173,7 +229,9 @@ def test_tables(source: str, expected: str) -> None:
 
 
 def test_headings() -> None:
-    found, sections, metadata = parse("<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y")
+    found, sections, metadata = parse(
+        "<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y"
+    )
     assert found == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
     assert [s.heading for s in sections] == ["A", "B b", "B b > C", "B b > D d"]
     assert [found[s.start] for s in sections] == ["A", "B", "C", "D"]
@@ -195,12 +253,18 @@ def test_title(source: str, title: str | None) -> None:
 
 
 def test_a_fragment_keeps_all_that_is_seen() -> None:
-    blocks = list(fragment("<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>"))
+    blocks = list(
+        fragment("<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>")
+    )
     assert [(block.text, block.level) for block in blocks] == [("n", 0), ("H", 2), ("fb", 0)]
 
 
-TAGS = "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a".split()
-PARTS = st.sampled_from([*(f"<{tag}>" for tag in TAGS), *(f"</{tag}>" for tag in TAGS), *"abcdabcdabcd"])
+TAGS = (
+    "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a".split()
+)
+PARTS = st.sampled_from(
+    [*(f"<{tag}>" for tag in TAGS), *(f"</{tag}>" for tag in TAGS), *"abcdabcdabcd"]
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -215,9 +279,11 @@ def test_text_is_neither_lost_nor_doubled_however_tags_nest(parts: list[str]) ->
 @given(
     st.one_of(
         st.text(),
-        st.lists(st.sampled_from([*"<>!-[]&;='\"/? a", "<p>", "<!--", "-->", "<![", "<!DOCTYPE", "&#x", "<ul>", "</"])).map(
-            "".join
-        ),
+        st.lists(
+            st.sampled_from(
+                [*"<>!-[]&;='\"/? a", "<p>", "<!--", "-->", "<![", "<!DOCTYPE", "&#x", "<ul>", "</"]
+            )
+        ).map("".join),
     )
 )
 @example("<![foo")

@@ -19,27 +19,50 @@ VALUES = st.recursive(
 
 
 def test_lines_are_records_with_titles() -> None:
-    source = json.dumps({"_id": "7", "title": "Sardines", "text": LONG, "tags": ["sea", "fish"]}) + "\n\n" + json.dumps({"a": 1})
+    source = (
+        json.dumps({"_id": "7", "title": "Sardines", "text": LONG, "tags": ["sea", "fish"]})
+        + "\n\n"
+        + json.dumps({"a": 1})
+    )
     text, sections, metadata = parse(source)
     assert text == f"Sardines\n\n{LONG.strip()}\n\n_id: 7 | tags: sea, fish\n\na: 1"
-    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [("Sardines", "Sardines"), ("a: 1", "record 2")]
+    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [
+        ("Sardines", "Sardines"),
+        ("a: 1", "record 2"),
+    ]
     assert metadata == {}
 
 
 def test_one_record_has_metadata() -> None:
     (document,) = load_bytes(
-        "a.json", json.dumps({"title": "Fish", "author": "Ada", "date": "2024-03-05", "body": LONG}).encode()
+        "a.json",
+        json.dumps({"title": "Fish", "author": "Ada", "date": "2024-03-05", "body": LONG}).encode(),
     )
-    assert (document.title, document.metadata["author"], document.metadata["year"]) == ("Fish", "Ada", "2024")
+    assert (document.title, document.metadata["author"], document.metadata["year"]) == (
+        "Fish",
+        "Ada",
+        "2024",
+    )
     assert document.text.startswith(f"Fish\n\n{LONG.strip()}\n\nauthor: Ada")
 
 
 def test_nested_values_are_named_by_the_way_to_them() -> None:
     text, sections, _ = parse(
-        json.dumps({"version": 2, "port": {"name": "Sur", "at": {"lat": 22.5}}, "catches": [{"kg": 5}, {"kg": 6}]})
+        json.dumps(
+            {
+                "version": 2,
+                "port": {"name": "Sur", "at": {"lat": 22.5}},
+                "catches": [{"kg": 5}, {"kg": 6}],
+            }
+        )
     )
     assert text == "version: 2\n\nSur\n\nat.lat: 22.5\n\ncatches\n\nkg: 5\n\nkg: 6"
-    assert [s.heading for s in sections] == ["Sur", "catches", "catches > record 1", "catches > record 2"]
+    assert [s.heading for s in sections] == [
+        "Sur",
+        "catches",
+        "catches > record 1",
+        "catches > record 2",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from rag.parsing.load import Found, find, load, load_bytes, read
 PROSE = {
     "cp1252": "The résumé said “yes” – it cost 5 € at the café.",
     "latin-1": "El niño comió piñas en España, según la señora Muñoz.",
-    "cp1250": "Zażółć gęślą jaźń. Porozumienie podpisano w Wiedniu, a Iran zgodził się na ograniczenia.",
+    "cp1250": (
+        "Zażółć gęślą jaźń. Porozumienie podpisano w Wiedniu, a Iran zgodził się na ograniczenia."
+    ),
     "cp1251": "Договор был подписан в Вене 14 июля 2015 года.",
     "cp1253": "Η συμφωνία υπογράφηκε στη Βιέννη τον Ιούλιο.",
     "shift_jis": "協定は2015年7月14日にウィーンで署名された。イランは合意した。",
@@ -42,11 +44,30 @@ def ids(*paths: Path, name: str | None = None) -> list[str]:
 
 
 def test_files_of_a_folder_in_order_without_hidden_ones(tmp_path: Path) -> None:
-    for name in ("b.md", "a.txt", "B/c.md", "B/a/d.txt", "a/e.md", ".hidden.md", ".git/f.md", "B/.g/h.md", "odd.bin"):
+    for name in (
+        "b.md",
+        "a.txt",
+        "B/c.md",
+        "B/a/d.txt",
+        "a/e.md",
+        ".hidden.md",
+        ".git/f.md",
+        "B/.g/h.md",
+        "odd.bin",
+    ):
         write(tmp_path / "docs" / name)
-    expected = ["docs/a.txt", "docs/b.md", "docs/odd.bin", "docs/B/c.md", "docs/B/a/d.txt", "docs/a/e.md"]
+    expected = [
+        "docs/a.txt",
+        "docs/b.md",
+        "docs/odd.bin",
+        "docs/B/c.md",
+        "docs/B/a/d.txt",
+        "docs/a/e.md",
+    ]
     assert ids(tmp_path / "docs") == expected
-    assert [str(found.path) for found in find([tmp_path / "docs"])] == [f"{tmp_path}/{expected_id}" for expected_id in expected]
+    assert [str(found.path) for found in find([tmp_path / "docs"])] == [
+        f"{tmp_path}/{expected_id}" for expected_id in expected
+    ]
 
 
 def test_a_single_file_is_named_as_its_folder_would_name_it(tmp_path: Path) -> None:
@@ -66,7 +87,9 @@ def test_several_paths_keep_their_order(tmp_path: Path) -> None:
     assert ids(a.parent, b) == ["x/a.md", "y/b.md"]
 
 
-def test_a_relative_path_is_named_by_the_folder_it_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_named_by_the_folder_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "docs" / "a.md")
     monkeypatch.chdir(tmp_path / "docs")
     assert ids(Path(".")) == ids(Path("a.md")) == ids(Path("../docs")) == ["docs/a.md"]
@@ -77,7 +100,9 @@ def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["absent", "a.md/b.md", "x" * 5_000, "nul\0"])
-def test_a_path_that_is_not_there_is_named_before_anything_is_found(tmp_path: Path, name: str) -> None:
+def test_a_path_that_is_not_there_is_named_before_anything_is_found(
+    tmp_path: Path, name: str
+) -> None:
     there = write(tmp_path / "a.md")
     found = find([there, tmp_path / name])
     with pytest.raises(NotFoundError) as error:
@@ -94,7 +119,10 @@ def test_links_to_files_are_followed_and_loops_end(tmp_path: Path) -> None:
     (docs / "self.md").symlink_to(docs / "self.md")
     (docs / "loop").symlink_to(docs)
     assert ids(docs) == ["docs/a.md", "docs/link.md"]
-    assert [read(found).source for found in find([docs])] == [str(docs / "a.md"), str(docs / "link.md")]
+    assert [read(found).source for found in find([docs])] == [
+        str(docs / "a.md"),
+        str(docs / "link.md"),
+    ]
     with pytest.raises(NotFoundError):
         ids(docs / "self.md")
 
@@ -130,9 +158,10 @@ def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_read(tmp_path: Path) -> None:
-    content = "---\r\ntitle: The\r\n  deal\r\ndate: 2015-07-14\r\n---\r\n# Parties\r\n\r\nIran and six others.\r\n".encode(
-        "utf-8-sig"
-    )
+    content = (
+        "---\r\ntitle: The\r\n  deal\r\ndate: 2015-07-14\r\n---\r\n# Parties\r\n\r\nIran "
+        "and six others.\r\n"
+    ).encode("utf-8-sig")
     path = write(tmp_path / "deal.MD", content)
     document = read(Found(path, "docs/deal.MD"))
     assert (document.id, document.source, document.title) == ("docs/deal.MD", str(path), "The deal")
@@ -152,7 +181,9 @@ def test_read(tmp_path: Path) -> None:
         ("a.html", "A city.", "A city.", "a"),
     ],
 )
-def test_each_kind_has_its_parser(tmp_path: Path, name: str, content: str, text: str, title: str) -> None:
+def test_each_kind_has_its_parser(
+    tmp_path: Path, name: str, content: str, text: str, title: str
+) -> None:
     document = read(Found(write(tmp_path / name, content), name))
     assert (document.text, document.title) == (text, title)
 
@@ -173,10 +204,16 @@ def test_each_kind_has_its_parser(tmp_path: Path, name: str, content: str, text:
         ("a.txt", "te\0xt".encode("utf-16"), "binary"),
         ("a.txt", bytes(range(1, 256)), "not text in any known encoding"),
         ("a.md", b">" * 20_000 + b" deep", "nested too deeply"),
-        ("a.md", b"\n".join(b"  " * depth + b"- deep" for depth in range(500)), "nested too deeply"),
+        (
+            "a.md",
+            b"\n".join(b"  " * depth + b"- deep" for depth in range(500)),
+            "nested too deeply",
+        ),
     ],
 )
-def test_what_is_no_document_has_a_reason(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_what_is_no_document_has_a_reason(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
     with pytest.raises(Unreadable, match=reason):
         read(Found(write(tmp_path / name, content), name))
 
@@ -221,7 +258,11 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_what_comes_without_a_file() -> None:
     (document,) = load_bytes("https://example.org/x/deal.md", b"# The deal\n\nSigned.")
     assert (document.id, document.source) == ("https://example.org/x/deal.md",) * 2
-    assert (document.title, document.text, document.file) == ("The deal", "The deal\n\nSigned.", document.source)
+    assert (document.title, document.text, document.file) == (
+        "The deal",
+        "The deal\n\nSigned.",
+        document.source,
+    )
     with pytest.raises(InputError, match=r"x\.bin unsupported kind"):
         load_bytes("x.bin", b"x")
     with pytest.raises(InputError, match="binary"):
@@ -250,7 +291,15 @@ def test_text_of_each_encoding(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Café", "price £5", "The résumé\n", "à la carte", "40 °C and 5 µm ± 2", "It’s " + "long. " * 500]
+    "text",
+    [
+        "Café",
+        "price £5",
+        "The résumé\n",
+        "à la carte",
+        "40 °C and 5 µm ± 2",
+        "It’s " + "long. " * 500,
+    ],
 )
 def test_a_little_western_text(text: str) -> None:
     assert decode(text.encode("cp1252")) == text
@@ -267,7 +316,9 @@ def test_a_little_western_text(text: str) -> None:
         ("no-such-thing", "cp1252", "Das Gebäude wurde 1923 eröffnet."),
     ],
 )
-def test_a_page_is_in_the_encoding_it_names_unless_it_is_utf8(named: str, codec: str, words: str) -> None:
+def test_a_page_is_in_the_encoding_it_names_unless_it_is_utf8(
+    named: str, codec: str, words: str
+) -> None:
     page = f'<html><head><meta charset="{named}"></head><body><p>{words * 3}</p></body></html>'
     assert load_bytes("a.html", page.encode(codec))[0].text == words * 3
 
@@ -296,7 +347,14 @@ def test_any_bytes_are_text_or_unreadable(content: bytes) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(lambda text: not text.startswith("\ufeff"))
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])).filter(
+        lambda text: not text.startswith("\ufeff")
+    )
 )
 def test_utf8_and_utf16_are_read_to_the_character(text: str) -> None:
-    assert decode(text.encode()) == decode(text.encode("utf-8-sig")) == decode(text.encode("utf-16")) == text
+    assert (
+        decode(text.encode())
+        == decode(text.encode("utf-8-sig"))
+        == decode(text.encode("utf-16"))
+        == text
+    )

@@ -12,7 +12,11 @@ from rag.parsing.load import load_bytes
 
 def message(subject: str = "The deal", body: str = "It was signed.\n") -> EmailMessage:
     made = EmailMessage()
-    made["From"], made["To"], made["Date"] = "Ada Bell <ada@example.org>", "bo@example.org", "Fri, 13 Feb 2026 10:00:00 +0000"
+    made["From"], made["To"], made["Date"] = (
+        "Ada Bell <ada@example.org>",
+        "bo@example.org",
+        "Fri, 13 Feb 2026 10:00:00 +0000",
+    )
     made["Subject"] = subject
     made.set_content(body)
     return made
@@ -23,8 +27,13 @@ def test_a_message() -> None:
     made.add_alternative("<p>Another body</p>", subtype="html")
     made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="terms.pdf")
     (document,) = load_bytes("a.eml", made.as_bytes())
-    head = "From: Ada Bell <ada@example.org>\nTo: bo@example.org\nDate: Fri, 13 Feb 2026 10:00:00 +0000"
-    assert document.text == "\n\n".join(["Über den Fisch", head, "It was signed.", "Attachments: terms.pdf"])
+    head = (
+        "From: Ada Bell <ada@example.org>\nTo: bo@example.org\nDate: Fri, 13 Feb 2026 10:00:00 "
+        "+0000"
+    )
+    assert document.text == "\n\n".join(
+        ["Über den Fisch", head, "It was signed.", "Attachments: terms.pdf"]
+    )
     headings = ["Über den Fisch", "Über den Fisch > message headers", "Über den Fisch"]
     assert [s.heading for s in document.sections] == headings
     assert document.title == "Über den Fisch"
@@ -43,12 +52,17 @@ def test_a_message_that_is_attached_keeps_its_headers() -> None:
 def test_html_and_other_encodings() -> None:
     made = EmailMessage()
     made["Subject"] = "x"
-    made.set_content("<p>Caf\u00e9 <b>one</b></p><script>no</script>", subtype="html", charset="iso-8859-1")
+    made.set_content(
+        "<p>Caf\u00e9 <b>one</b></p><script>no</script>", subtype="html", charset="iso-8859-1"
+    )
     assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("Caf\u00e9 one")
 
 
 def test_a_mailbox_holds_messages() -> None:
-    box = b"".join(b"From ada Fri Feb 13\n" + message(f"No {n}", f">From here.\n{n}\n").as_bytes() + b"\n" for n in range(3))
+    box = b"".join(
+        b"From ada Fri Feb 13\n" + message(f"No {n}", f">From here.\n{n}\n").as_bytes() + b"\n"
+        for n in range(3)
+    )
     documents = load_bytes("in.mbox", box)
     assert [d.id for d in documents] == [f"in.mbox/{n:05}.eml" for n in (1, 2, 3)]
     assert [d.title for d in documents] == ["No 0", "No 1", "No 2"]
@@ -95,7 +109,10 @@ Ada Bell
 Mill Lane 4
 """
     (document,) = load_bytes("a.eml", message("The rent", body).as_bytes())
-    said = [(document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:]) for s in document.sections]
+    said = [
+        (document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:])
+        for s in document.sections
+    ]
     assert said[2:] == [
         ("It rises to 900.", []),
         ("On Fri, 13 Feb 2026, Bo <bo@example.org> wrote:", ["quoted text"]),

@@ -30,7 +30,10 @@ def headings(source: str) -> list[str]:
         ("One\r\nline.\r\n\r\nTwo", "One\nline.\n\nTwo"),
         ("a  \nb\\\nc", "a\nb\nc"),
         ("*a* **b** `c` ~~d~~ &amp; \\* \\[x]", "a b c  & * [x]"),
-        ("[text](http://x.y 'title') [ref][r] <http://z.w>\n\n[r]: http://r", "text ref http://z.w"),
+        (
+            "[text](http://x.y 'title') [ref][r] <http://z.w>\n\n[r]: http://r",
+            "text ref http://z.w",
+        ),
         ("See ![a *small* map](map.png).", "See a small map."),
         ("a<br>b <b>c</b><!-- d -->", "a\nb c"),
         ("> quoted\n> text\n>\n> > deeper\n\nout", "quoted\ntext\n\ndeeper\n\nout"),
@@ -45,7 +48,10 @@ def headings(source: str) -> list[str]:
         ("<div>\n<p>in &lt;html&gt;</p>\n</div>", "in <html>"),
         ("<!-- a > b -->\n\nseen", "seen"),
         ("<script>\nvar x;\n</script>\n\nseen", "seen"),
-        ("<nav>kept</nav>\n\n<details><summary>S</summary>\n\nin *it*\n\n</details>", "kept\n\nS\n\nin it"),
+        (
+            "<nav>kept</nav>\n\n<details><summary>S</summary>\n\nin *it*\n\n</details>",
+            "kept\n\nS\n\nin it",
+        ),
         ("<![foo\n\nbar", "<![foo\n\nbar"),
         ("1 < 2 and a<b> c", "1 < 2 and a c"),
     ],
@@ -77,7 +83,10 @@ def test_sections(source: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("source", "metadata"),
     [
-        ("---\ntitle: T\ndate: 2025-11-03\ndraws_on: a; b\n---\n\n# A", {"title": "T", "date": "2025-11-03", "draws_on": "a; b"}),
+        (
+            "---\ntitle: T\ndate: 2025-11-03\ndraws_on: a; b\n---\n\n# A",
+            {"title": "T", "date": "2025-11-03", "draws_on": "a; b"},
+        ),
         ("---\r\ntitle: T\r\n---\r\n# A", {"title": "T"}),
         ("---  \ntitle: 'T: U'\n---", {"title": "T: U"}),
         (
@@ -125,13 +134,18 @@ def test_front_matter_is_only_at_the_beginning_and_closed() -> None:
 
 
 def test_aliases_do_not_multiply() -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]" for i in range(1, 12)]
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x]"] + [
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]" for i in range(1, 12)
+    ]
     _, _, metadata = parse("---\n" + "\n".join(lines) + "\n---\nx")
     assert metadata == {"a0": "x, x, x, x, x, x, x, x"}
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=6), st.sampled_from(["", "# ", "- ", "> ", "1. ", "  - ", "**"]))
+@given(
+    st.lists(WORDS, min_size=1, max_size=6),
+    st.sampled_from(["", "# ", "- ", "> ", "1. ", "  - ", "**"]),
+)
 def test_every_word_survives_in_order(paragraphs: list[list[str]], mark: str) -> None:
     source = "\n\n".join(mark + " ".join(words) for words in paragraphs)
     found = [word for word in text(source).split() if word.strip("-*1234567890.")]
@@ -142,9 +156,11 @@ def test_every_word_survives_in_order(paragraphs: list[list[str]], mark: str) ->
 @given(
     st.one_of(
         st.text(),
-        st.lists(st.sampled_from([*"#-*_`[]()<>!|&\\~:\n\n\n ", "1. ", "    ", "---\n", "<div>", "<![", "a", "b: "])).map(
-            "".join
-        ),
+        st.lists(
+            st.sampled_from(
+                [*"#-*_`[]()<>!|&\\~:\n\n\n ", "1. ", "    ", "---\n", "<div>", "<![", "a", "b: "]
+            )
+        ).map("".join),
     )
 )
 def test_any_source_is_read(source: str) -> None:

@@ -28,7 +28,9 @@ def letter(pages: bool = False) -> bytes:
     made.add_paragraph("One ton", "List Bullet")
     made.add_paragraph("Two tons", "List Bullet")
     table = made.add_table(2, 2)
-    for cell, text in zip([c for row in table.rows for c in row.cells], ["Port", "Tons", "Sur", "12"], strict=True):
+    for cell, text in zip(
+        [c for row in table.rows for c in row.cells], ["Port", "Tons", "Sur", "12"], strict=True
+    ):
         cell.text = text
     last = made.add_paragraph("The end stands on")
     if pages:
@@ -41,10 +43,23 @@ def letter(pages: bool = False) -> bytes:
 
 def test_word() -> None:
     (document,) = load_bytes("treaty.docx", letter())
-    blocks = ["The treaty of fish", "It was signed in Muscat.", "Terms", "- One ton\n- Two tons", "Port | Tons\nSur | 12"]
+    blocks = [
+        "The treaty of fish",
+        "It was signed in Muscat.",
+        "Terms",
+        "- One ton\n- Two tons",
+        "Port | Tons\nSur | 12",
+    ]
     assert document.text == "\n\n".join([*blocks, "The end stands on"])
-    assert [s.heading for s in document.sections] == ["The treaty of fish", "The treaty of fish > Terms"]
-    assert (document.title, document.metadata["author"], document.metadata["year"]) == ("The treaty", "Ada Bell", "2024")
+    assert [s.heading for s in document.sections] == [
+        "The treaty of fish",
+        "The treaty of fish > Terms",
+    ]
+    assert (document.title, document.metadata["author"], document.metadata["year"]) == (
+        "The treaty",
+        "Ada Bell",
+        "2024",
+    )
     assert document.pages == ()
 
 
@@ -80,7 +95,9 @@ def show() -> bytes:
     second.shapes.title.text = "Catch"
     table = second.shapes.add_table(1, 2, Inches(1), Inches(3), Inches(4), Inches(1)).table
     table.cell(0, 0).text, table.cell(0, 1).text = "Sur", "12 tons"
-    second.shapes.add_textbox(Inches(1), Inches(2), Inches(4), Inches(1)).text_frame.text = "Above the table."
+    second.shapes.add_textbox(
+        Inches(1), Inches(2), Inches(4), Inches(1)
+    ).text_frame.text = "Above the table."
     kept = io.BytesIO()
     made.save(kept)
     return kept.getvalue()
@@ -89,7 +106,14 @@ def show() -> bytes:
 def test_slides_are_pages() -> None:
     (document,) = load_bytes("fish.pptx", show())
     assert document.text == "\n\n".join(
-        ["Sardines", "- They swim\n- They sleep", "Notes: Say it slowly.", "Catch", "Above the table.", "Sur | 12 tons"]
+        [
+            "Sardines",
+            "- They swim\n- They sleep",
+            "Notes: Say it slowly.",
+            "Catch",
+            "Above the table.",
+            "Sur | 12 tons",
+        ]
     )
     assert [s.heading for s in document.sections] == ["Sardines", "Catch"]
     assert [document.text[at:].split("\n")[0] for at in document.pages] == ["Sardines", "Catch"]
@@ -104,14 +128,22 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
 @pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx"])
 def test_entities_do_not_grow(name: str) -> None:
     types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
-    content = zipped({"[Content_Types].xml": types, "_rels/.rels": f"<?xml version='1.0'?>{BOMB}]><x>&j;</x>"})
+    content = zipped(
+        {"[Content_Types].xml": types, "_rels/.rels": f"<?xml version='1.0'?>{BOMB}]><x>&j;</x>"}
+    )
     with pytest.raises(InputError):
         load_bytes(name, content)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from([("a.docx", letter()), ("a.pptx", show())]), st.integers(0, 10**6), st.integers(0, 255))
-def test_a_broken_office_file_is_read_or_refused(file: tuple[str, bytes], at: int, byte: int) -> None:
+@given(
+    st.sampled_from([("a.docx", letter()), ("a.pptx", show())]),
+    st.integers(0, 10**6),
+    st.integers(0, 255),
+)
+def test_a_broken_office_file_is_read_or_refused(
+    file: tuple[str, bytes], at: int, byte: int
+) -> None:
     name, whole = file
     at %= len(whole)
     for content in (whole[:at], whole[:at] + bytes([byte]) + whole[at + 1 :]):
@@ -131,7 +163,9 @@ def text_of(made: Any) -> str:
 def prices(made: Any) -> Any:
     """A table in the document."""
     table = made.add_table(2, 2)
-    for cell, text in zip([c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True):
+    for cell, text in zip(
+        [c for row in table.rows for c in row.cells], ["Item", "Price", "Garage", "90"], strict=True
+    ):
         cell.text = text
     return table
 
@@ -147,17 +181,25 @@ def test_a_row_of_word_that_is_repeated_on_each_page_names_the_columns() -> None
 def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() -> None:
     made = docx.Document()
     made.add_paragraph("The lease")
-    paragraph, contents = made.add_paragraph("It ends on 31 May 2027."), made.add_paragraph("Terms ... 3")
+    paragraph, contents = (
+        made.add_paragraph("It ends on 31 May 2027."),
+        made.add_paragraph("Terms ... 3"),
+    )
     table = prices(made)
     for element in (paragraph._p, table.rows[1]._tr, table.rows[1].cells[1]._tc, contents._p):
         wrap(element, "Table of Contents" if element is contents._p else "")
     made.add_paragraph("Signed.")
-    assert text_of(made) == "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
+    assert (
+        text_of(made)
+        == "The lease\n\nIt ends on 31 May 2027.\n\nItem | Price\nGarage | 90\n\nSigned."
+    )
 
 
 def wrap(element: Any, gallery: str) -> None:
     """Put it into a content control where it stands."""
-    control, properties, content = (OxmlElement(f"w:{name}") for name in ("sdt", "sdtPr", "sdtContent"))
+    control, properties, content = (
+        OxmlElement(f"w:{name}") for name in ("sdt", "sdtPr", "sdtContent")
+    )
     if gallery:
         part, name = OxmlElement("w:docPartObj"), OxmlElement("w:docPartGallery")
         name.set(qn("w:val"), gallery)

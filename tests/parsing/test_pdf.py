@@ -13,13 +13,21 @@ from rag.parsing.load import load_bytes
 from rag.parsing.pdf import parse
 from tests.parsing.pdfs import Put, column, pdf
 
-LEFT = [f"left line number {n} of the first column goes on" for n in range(8)] + ["and here it ends."]
-RIGHT = [f"right line number {n} of the second column goes" for n in range(8)] + ["and here that ends."]
+LEFT = [f"left line number {n} of the first column goes on" for n in range(8)] + [
+    "and here it ends."
+]
+RIGHT = [f"right line number {n} of the second column goes" for n in range(8)] + [
+    "and here that ends."
+]
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
-    by_rows = [put for pair in zip(column(LEFT, 50), column(RIGHT, 320), strict=True) for put in pair]
-    parsed = parse(pdf([[Put(50, 760, "A title across both of the columns of this page", 20), *by_rows]]))
+    by_rows = [
+        put for pair in zip(column(LEFT, 50), column(RIGHT, 320), strict=True) for put in pair
+    ]
+    parsed = parse(
+        pdf([[Put(50, 760, "A title across both of the columns of this page", 20), *by_rows]])
+    )
     assert parsed.text == "\n\n".join(
         ["A title across both of the columns of this page", " ".join(LEFT), " ".join(RIGHT)],
     )
@@ -27,7 +35,12 @@ def test_two_columns_are_read_one_after_the_other() -> None:
 
 def test_a_table_is_read_by_rows() -> None:
     rows = [
-        [Put(50, 700 - 14 * n, f"Port {n}"), Put(250, 700 - 14 * n, f"{n} tons"), Put(400, 700 - 14 * n, "yes")] for n in range(5)
+        [
+            Put(50, 700 - 14 * n, f"Port {n}"),
+            Put(250, 700 - 14 * n, f"{n} tons"),
+            Put(400, 700 - 14 * n, "yes"),
+        ]
+        for n in range(5)
     ]
     text = parse(pdf([[put for row in rows for put in row]])).text
     assert text.split("\n") == [f"Port {n} | {n} tons | yes" for n in range(5)]
@@ -35,12 +48,21 @@ def test_a_table_is_read_by_rows() -> None:
 
 def test_running_heads_and_page_numbers_are_left_out() -> None:
     pages = [
-        [Put(50, 810, "Journal of Fish"), Put(300, 30, f"Page {n}"), Put(50, 600, f"The catch of year {n} was good.")]
+        [
+            Put(50, 810, "Journal of Fish"),
+            Put(300, 30, f"Page {n}"),
+            Put(50, 600, f"The catch of year {n} was good."),
+        ]
         for n in range(1, 5)
     ]
     parsed = parse(pdf(pages))
     assert parsed.text == "\n\n".join(f"The catch of year {n} was good." for n in range(1, 5))
-    assert [parsed.text[start:].split(" was")[0][-1] for start in parsed.pages] == ["1", "2", "3", "4"]
+    assert [parsed.text[start:].split(" was")[0][-1] for start in parsed.pages] == [
+        "1",
+        "2",
+        "3",
+        "4",
+    ]
     assert "Journal of Fish" not in parse(pdf(pages[:2])).text
     assert "Journal of Fish" in parse(pdf(pages[:1])).text  # of one page nobody can tell
 
@@ -53,15 +75,26 @@ def test_broken_words_are_whole_again_and_hyphens_stay() -> None:
         "known one is, since 10-",
         "20.",
     ]
-    wanted = "The agreement of a well-known negotiator was signed, as every well-known one is, since 10- 20."
+    wanted = (
+        "The agreement of a well-known negotiator was signed, as every well-known one is, "
+        "since 10- 20."
+    )
     assert parse(pdf([column(lines, 50)])).text == wanted
 
 
 def test_a_sentence_goes_on_across_pages_and_the_page_starts_where_it_does() -> None:
     parsed = parse(
-        pdf([column(["The deal was signed in Vienna by the repre-"], 50), column(["sentatives of seven states. It held."], 50)])
+        pdf(
+            [
+                column(["The deal was signed in Vienna by the repre-"], 50),
+                column(["sentatives of seven states. It held."], 50),
+            ]
+        )
     )
-    assert parsed.text == "The deal was signed in Vienna by the representatives of seven states. It held."
+    assert (
+        parsed.text
+        == "The deal was signed in Vienna by the representatives of seven states. It held."
+    )
     assert parsed.pages == (0, parsed.text.index("of seven"))
     ends = parse(pdf([column(["It ends here."], 50), [], column(["another begins"], 50)]))
     assert ends.text == "It ends here.\n\nanother begins"
@@ -70,18 +103,30 @@ def test_a_sentence_goes_on_across_pages_and_the_page_starts_where_it_does() -> 
 
 def test_a_page_without_text_starts_where_the_next_one_with_text_does() -> None:
     blocks = [[Block("It was signed on the")], [], [Block("first of May.")], [Block("The end.")]]
-    found = of_pages(blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None)
+    found = of_pages(
+        blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None
+    )
     start = found.text.index("first")
     assert found.pages == (0, start, start, found.text.index("The end"))
 
 
 def test_larger_and_bolder_type_is_a_heading() -> None:
     body = [f"Sardines swim near the coast of Oman in shoals number {n}." for n in range(6)]
-    page = [Put(50, 780, "The sea", 22), Put(50, 740, "Fish", 16), *column(body, 50, 710), Put(50, 600, "Sardines", 10, True)]
+    page = [
+        Put(50, 780, "The sea", 22),
+        Put(50, 740, "Fish", 16),
+        *column(body, 50, 710),
+        Put(50, 600, "Sardines", 10, True),
+    ]
     page += [*column(body, 50, 580), Put(50, 480, "Plants", 16), *column(body, 50, 450)]
     parsed = parse(pdf([page]))
     headings = [section.heading for section in parsed.sections]
-    assert headings == ["The sea", "The sea > Fish", "The sea > Fish > Sardines", "The sea > Plants"]
+    assert headings == [
+        "The sea",
+        "The sea > Fish",
+        "The sea > Fish > Sardines",
+        "The sea > Plants",
+    ]
     assert [parsed.text[section.start :].split("\n")[0] for section in parsed.sections] == [
         "The sea",
         "Fish",
@@ -98,10 +143,17 @@ def turned(content: bytes, turn: str) -> bytes:
 
 @pytest.mark.parametrize("turn", ["0 1 -1 0", "0 -1 1 0"])
 def test_a_page_that_is_turned_is_read_as_it_is_seen(turn: str) -> None:
-    lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line, and in the", "third. It ends."]
-    lines = lines if turn == "0 1 -1 0" else lines[::-1]  # downwards, lines follow each other to the left
+    lines = [
+        "Sardines swim near the coast of Oman in shoals and",
+        "go on in the second line, and in the",
+        "third. It ends.",
+    ]
+    lines = (
+        lines if turn == "0 1 -1 0" else lines[::-1]
+    )  # downwards, lines follow each other to the left
     assert parse(turned(pdf([column(lines, 50)]), turn)).text == (
-        "Sardines swim near the coast of Oman in shoals and go on in the second line, and in the third. It ends."
+        "Sardines swim near the coast of Oman in shoals and go on in the second line, and in the "
+        "third. It ends."
     )
 
 
@@ -109,26 +161,46 @@ def test_a_stamp_in_the_margin_stands_at_the_end() -> None:
     lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
     content = pdf([[Put(20, 400, "Stamped by the library"), *column(lines, 50)]])
     assert parse(content.replace(b"20 400 Td", b"0 1 -1 0 20 400 Tm")).text == (
-        "Sardines swim near the coast of Oman in shoals and go on in the second line.\n\nStamped by the library"
+        "Sardines swim near the coast of Oman in shoals and go on in the second line.\n\nStamped "
+        "by the library"
     )
 
 
 def test_metadata_and_its_absence() -> None:
-    page = [[Put(50, 780, "The real title", 20), *column(["Sardines swim near the coast and do not stop."] * 3, 50)]]
-    (document,) = load_bytes("a.pdf", pdf(page, Title="Fish", Author="Ada Bell", CreationDate="D:20240305120000Z"))
+    page = [
+        [
+            Put(50, 780, "The real title", 20),
+            *column(["Sardines swim near the coast and do not stop."] * 3, 50),
+        ]
+    ]
+    (document,) = load_bytes(
+        "a.pdf", pdf(page, Title="Fish", Author="Ada Bell", CreationDate="D:20240305120000Z")
+    )
     assert document.title == "Fish"
-    assert document.metadata == {"author": "Ada Bell", "date": "2024-03-05", "year": "2024", "language": "en", "type": "pdf"}
-    assert load_bytes("a.pdf", pdf(page, Title="Microsoft Word - x.doc"))[0].title == "The real title"
+    assert document.metadata == {
+        "author": "Ada Bell",
+        "date": "2024-03-05",
+        "year": "2024",
+        "language": "en",
+        "type": "pdf",
+    }
+    assert (
+        load_bytes("a.pdf", pdf(page, Title="Microsoft Word - x.doc"))[0].title == "The real title"
+    )
     assert document.page(document.text.index("Sardines")) == 1
 
 
 def test_characters_of_every_kind() -> None:
     text = "Caf\u00e9 (5 \u20ac) \u2013 \u201cfine\u201d \\ done"
-    content = pdf([[Put(50, 700, text)]]).replace(b"/BaseFont", b"/Encoding /WinAnsiEncoding /BaseFont")
+    content = pdf([[Put(50, 700, text)]]).replace(
+        b"/BaseFont", b"/Encoding /WinAnsiEncoding /BaseFont"
+    )
     assert parse(content).text == text
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.4 nothing", b"", b"%PDF-", pdf([[Put(0, 0, "x")]])[:200]])
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.4 nothing", b"", b"%PDF-", pdf([[Put(0, 0, "x")]])[:200]]
+)
 def test_what_is_no_pdf_is_said(content: bytes) -> None:
     with pytest.raises(InputError, match="not a PDF"):
         load_bytes("a.pdf", content)

@@ -20,7 +20,12 @@ def test_three_columns() -> None:
 
 
 def test_a_title_and_a_footnote_across_columns() -> None:
-    lines = [*prose(50, 550, 500, 2, "z"), *prose(320, 550, 60, 9, "b"), *prose(50, 290, 60, 9, "a"), *prose(50, 500, 0, 1, "t")]
+    lines = [
+        *prose(50, 550, 500, 2, "z"),
+        *prose(320, 550, 60, 9, "b"),
+        *prose(50, 290, 60, 9, "a"),
+        *prose(50, 500, 0, 1, "t"),
+    ]
     assert names(lines) == " ".join("t" + "a" * 9 + "b" * 9 + "zz")
 
 
@@ -35,5 +40,11 @@ def test_narrow_cells_are_no_columns() -> None:
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=40))
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
     lines = [Line(x, y, x + w, y + h + 1, str(n), h + 1) for n, (x, y, w, h) in enumerate(boxes)]
-    found = [text for region in regions(lines) for p in paragraphs(region) for line in p.lines for text in line.split(" | ")]
+    found = [
+        text
+        for region in regions(lines)
+        for p in paragraphs(region)
+        for line in p.lines
+        for text in line.split(" | ")
+    ]
     assert sorted(found, key=int) == [line.text for line in lines]

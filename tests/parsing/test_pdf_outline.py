@@ -16,7 +16,11 @@ def page(*lines: Put, foot: str = "") -> list[Put]:
 
 PAGES = [
     page(Put(60, 780, "Release 4.7", 30), Put(60, 700, "All about fish", 24)),
-    page(Put(60, 780, "THE SEA", 20), Put(60, 700, "1.1. Cold water", 16), Put(60, 500, "Mind the ice", 10, bold=True)),
+    page(
+        Put(60, 780, "THE SEA", 20),
+        Put(60, 700, "1.1. Cold water", 16),
+        Put(60, 500, "Mind the ice", 10, bold=True),
+    ),
     page(Put(60, 700, "1.2 Warm water", 16), Put(60, 810, "1.2. Warm water"), foot="Chapter 1"),
 ]
 
@@ -25,12 +29,19 @@ def headings(source: bytes) -> list[tuple[int | None, str]]:
     parsed = parse(source)
     pages = {start: number for number, start in enumerate(parsed.pages, 1)}
     ends = sorted(pages)
-    return [(pages[max(end for end in ends if end <= section.start)], section.heading) for section in parsed.sections]
+    return [
+        (pages[max(end for end in ends if end <= section.start)], section.heading)
+        for section in parsed.sections
+    ]
 
 
 def test_the_outline_says_what_is_a_heading() -> None:
     source = pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)])
-    assert headings(source) == [(2, "THE SEA"), (2, "THE SEA > 1.1. Cold water"), (3, "THE SEA > 1.2 Warm water")]
+    assert headings(source) == [
+        (2, "THE SEA"),
+        (2, "THE SEA > 1.1. Cold water"),
+        (3, "THE SEA > 1.2 Warm water"),
+    ]
     assert parse(source).metadata["title"] == "Release 4.7"
 
 
@@ -47,7 +58,9 @@ def test_an_outline_of_another_text_is_not_believed() -> None:
 
 
 def test_bookmarks_that_lead_nowhere_or_in_a_circle() -> None:
-    source = pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3), (0, "Nothing", 0)])
+    source = pdf(
+        PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3), (0, "Nothing", 0)]
+    )
     assert len(headings(source)) == 3
     looped = source.replace(b"/Title (Nothing)", b"/Title (Not) /First 1 0 R")
     assert len(headings(looped)) == 3

@@ -18,7 +18,9 @@ EDGES = (340, 410, 480, 550)
 """Where the figures of each column end."""
 
 
-def figures(y: float, label: str, values: Sequence[str], indent: int = 0, sign: str = "") -> list[Put]:
+def figures(
+    y: float, label: str, values: Sequence[str], indent: int = 0, sign: str = ""
+) -> list[Put]:
     """A row: its label, and figures that end below each other."""
     puts = [Put(40 + indent, y, label, 9)]
     for edge, value in zip(EDGES, values, strict=False):
@@ -30,7 +32,9 @@ def figures(y: float, label: str, values: Sequence[str], indent: int = 0, sign: 
 def heads(y: float) -> list[Put]:
     dates = ("July 1, 2023", "June 25, 2022", "July 1, 2023", "June 25, 2022")
     spanning = [Put(300, y, "Three Months Ended", 9), Put(440, y, "Nine Months Ended", 9)]
-    return spanning + [Put(edge - 55, y - 13, date, 8) for edge, date in zip(EDGES, dates, strict=True)]
+    return spanning + [
+        Put(edge - 55, y - 13, date, 8) for edge, date in zip(EDGES, dates, strict=True)
+    ]
 
 
 STATEMENT = [
@@ -53,7 +57,9 @@ def test_each_figure_has_its_period_its_group_and_its_unit() -> None:
         "Three Months Ended June 25, 2022: $63,355 | Nine Months Ended July 1, 2023: $230,901 | "
         "Nine Months Ended June 25, 2022: $245,241"
     ) in lines
-    assert lines[-1].startswith("Other income/(expense), net | Three Months Ended July 1, 2023: (265)")
+    assert lines[-1].startswith(
+        "Other income/(expense), net | Three Months Ended July 1, 2023: (265)"
+    )
     heading = parsed.sections[-1].heading
     assert "STATEMENTS OF OPERATIONS" in heading
     assert "(In millions, except per-share amounts)" in heading
@@ -99,19 +105,27 @@ def test_contents_are_left_out_and_come_back_on_demand() -> None:
 
 
 def test_a_list_that_ends_in_numbers_is_no_contents() -> None:
-    entries = [f"Port {name} with so many ships, {n}" for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)]
+    entries = [
+        f"Port {name} with so many ships, {n}"
+        for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
+    ]
     assert "Port c" in parse(pdf([column(entries, 50)])).text
 
 
 def test_footers_of_two_pages_are_left_out() -> None:
-    pages = [[Put(50, 700, f"The rent of year {n} was paid."), Put(50, 30, "Tenancy of Mill Lane 4", 8)] for n in (1, 2)]
+    pages = [
+        [Put(50, 700, f"The rent of year {n} was paid."), Put(50, 30, "Tenancy of Mill Lane 4", 8)]
+        for n in (1, 2)
+    ]
     parsed = parse(pdf(pages))
     assert parsed.text == "The rent of year 1 was paid.\n\nThe rent of year 2 was paid."
     assert parsed.left_out == 2 * len("Tenancy of Mill Lane 4")
 
 
 WORDS = st.sampled_from("Rent Total 900 1,250 (3) 2023 - $ % a: N/A (in 12.5% July".split())
-PLACES = st.lists(st.tuples(WORDS, st.integers(0, 12)), min_size=1, max_size=6, unique_by=lambda put: put[1])
+PLACES = st.lists(
+    st.tuples(WORDS, st.integers(0, 12)), min_size=1, max_size=6, unique_by=lambda put: put[1]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -119,7 +133,10 @@ PLACES = st.lists(st.tuples(WORDS, st.integers(0, 12)), min_size=1, max_size=6, 
 def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(rows: list[list[tuple[str, int]]]) -> None:
     made = [
         row_of(
-            [(text, 45.0 * at, 45.0 * at + 4 * len(text)) for text, at in sorted(row, key=lambda put: put[1])],
+            [
+                (text, 45.0 * at, 45.0 * at + 4 * len(text))
+                for text, at in sorted(row, key=lambda put: put[1])
+            ],
             12.0 * n,
             12.0 * n + 9,
             9.0,
@@ -131,12 +148,19 @@ def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(rows: list[list[tuple[s
         assert end <= table.first < table.last <= len(made)
         end = table.last
         told = Counter("".join(table.lines).replace(" ", ""))
-        held = Counter("".join(c.text for row in made[table.first : table.last] for c in row.cells).replace(" ", ""))
+        held = Counter(
+            "".join(c.text for row in made[table.first : table.last] for c in row.cells).replace(
+                " ", ""
+            )
+        )
         assert not held - told
 
 
 def test_what_each_page_is_marked_with_is_in_the_title() -> None:
-    pages = [[Put(50, 700, f"It landed on day {n}."), Put(450, 30, f"Page {n} of 3 DFW08CA051", 8)] for n in range(1, 4)]
+    pages = [
+        [Put(50, 700, f"It landed on day {n}."), Put(450, 30, f"Page {n} of 3 DFW08CA051", 8)]
+        for n in range(1, 4)
+    ]
     parsed = parse(pdf(pages, Title="Accident report"))
     assert parsed.metadata["title"] == "Accident report (DFW08CA051)"
     assert "DFW08CA051" not in parsed.text

@@ -43,7 +43,10 @@ def reason(pool: Pool, path: Path) -> str:
 
 def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) -> None:
     files = [write(tmp_path / f"{n}.md", f"# Title {n}\n\nText {n}.".encode()) for n in range(20)]
-    files += [write(tmp_path / "a.pdf", pdf([column(["Sardines swim."], 50)] * 2)), write(tmp_path / "b.txt", b"\0")]
+    files += [
+        write(tmp_path / "a.pdf", pdf([column(["Sardines swim."], 50)] * 2)),
+        write(tmp_path / "b.txt", b"\0"),
+    ]
     files += [write(tmp_path / "c.zip", zipped({"x.txt": "One.", "y.bin": b"\0"}))]
     together, alone = list(pool(jobs(*files))), list(one_by_one(jobs(*files)))
     assert [job for job, _ in together] == jobs(*files)
@@ -59,19 +62,25 @@ def test_what_is_known_is_not_sent_again(pool: Pool, tmp_path: Path) -> None:
     assert (result.documents, result.same) == ([], [str(path)])
 
 
-def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(pool: Pool, tmp_path: Path) -> None:
+def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(
+    pool: Pool, tmp_path: Path
+) -> None:
     slow = write(tmp_path / "slow.html", b"<p>x" * 1_200_000)
     fine = [write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(6)]
     begun = time.monotonic()
     results = [result for _, result in pool(jobs(fine[0], slow, *fine[1:]))]
     assert time.monotonic() - begun < 30
-    assert str(results[1]) == "takes more than 1 seconds; set RAG_FILE_SECONDS to read it all the same"
+    assert (
+        str(results[1]) == "takes more than 1 seconds; set RAG_FILE_SECONDS to read it all the same"
+    )
     assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
 
 
 def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
     with Pool(1, Limits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
-        assert "needs more than 300 MB" in reason(pool, write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]"))
+        assert "needs more than 300 MB" in reason(
+            pool, write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]")
+        )
         ((_, result),) = pool(jobs(write(tmp_path / "a.txt", b"Sardines.")))
         assert isinstance(result, Loaded)
 
@@ -85,7 +94,9 @@ def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
-    with Pool(1, replace(SMALL, seconds=60)) as pool:  # however busy the machine is, it dies of nothing else
+    with Pool(
+        1, replace(SMALL, seconds=60)
+    ) as pool:  # however busy the machine is, it dies of nothing else
         path = write(tmp_path / "a.txt", b"Sardines.")
         list(pool(jobs(path)))
         os.kill(pool._all[0]._process.pid, signal.SIGSEGV)
@@ -126,13 +137,19 @@ def test_it_ends_with_its_processes(tmp_path: Path) -> None:
 
 
 def test_a_worker_ends_when_nobody_asks_any_more() -> None:
-    process = subprocess.run([sys.executable, "-m", "rag.parsing.worker", "300"], input=b"", capture_output=True, timeout=20)
+    process = subprocess.run(
+        [sys.executable, "-m", "rag.parsing.worker", "300"],
+        input=b"",
+        capture_output=True,
+        timeout=20,
+    )
     assert (process.returncode, process.stdout) == (0, b"")
 
 
 def test_a_worker_imports_nothing_heavy() -> None:
     code = (
-        "import sys, rag.parsing.worker; print(sorted({'torch', 'numpy', 'faiss', 'transformers', 'click'} & set(sys.modules)))"
+        "import sys, rag.parsing.worker; print(sorted({'torch', 'numpy', 'faiss', "
+        "'transformers', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -105,14 +105,19 @@ def test_a_source() -> None:
 
 
 def test_the_sources_that_sphinx_keeps_are_rst_too() -> None:
-    assert load_bytes("index.rst.txt", b"Fish\n====\n\nThey *swim*.")[0].text == "Fish\n\nThey swim."
+    assert (
+        load_bytes("index.rst.txt", b"Fish\n====\n\nThey *swim*.")[0].text == "Fish\n\nThey swim."
+    )
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("``#include <linux/fs.h>`` and ``a *b*``, *c*", "#include <linux/fs.h> and a *b*, c"),
-        (":kbd:`Alt-<key>` see `the page <https://a.b>`_ or :ref:`ports <the-ports>`", "Alt-<key> see the page or ports"),
+        (
+            ":kbd:`Alt-<key>` see `the page <https://a.b>`_ or :ref:`ports <the-ports>`",
+            "Alt-<key> see the page or ports",
+        ),
         ("``one\nliteral`` and ``two``", "one\nliteral and two"),
     ],
 )
@@ -145,7 +150,9 @@ def test_directives_nested_deep_are_read() -> None:
     assert parse(source)[0].endswith("deep")
 
 
-@pytest.mark.parametrize("part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"])
+@pytest.mark.parametrize(
+    "part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"]
+)
 def test_marks_that_nothing_closes_take_no_longer(part: str) -> None:
     begun = time.process_time()
     parse(part * 30_000)
@@ -160,7 +167,10 @@ def test_any_text_is_read(source: str) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=40), st.sampled_from([" ", "\n", "\n\n", "\n- "]))
+@given(
+    st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=40),
+    st.sampled_from([" ", "\n", "\n\n", "\n- "]),
+)
 def test_every_word_of_prose_survives(words: list[str], between: str) -> None:
     assert parse(between.join(words))[0].replace("- ", "").split() == words
 
@@ -175,4 +185,8 @@ def test_a_term_is_in_the_context_of_what_defines_it() -> None:
         ("timeout", "A > timeout"),
         ("After it all.", "A"),
     ]
-    assert text == "A\n\nretries\n\nHow often.\n\nThe default is three.\n\ntimeout\n\nSeconds.\n\nAfter it all."
+    assert (
+        text
+        == "A\n\nretries\n\nHow often.\n\nThe default is three.\n\ntimeout\n\nSeconds.\n\nAfter "
+        "it all."
+    )

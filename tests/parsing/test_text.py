@@ -21,24 +21,45 @@ def test_the_text_is_kept_to_the_character(source: str) -> None:
 
 
 LONG = (
-    "The secretary of the council arrived in Muscat on Tuesday, a few days after talks with the United States "
-    + "were held there."
+    "The secretary of the council arrived in Muscat on Tuesday, a few days after talks with the "
+    "United States " + "were held there."
 )
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \n"])
 def test_paragraphs_of_one_line_are_parted(end: str) -> None:
-    source = end.join(["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG + " It went on.", ""])
+    source = end.join(
+        [
+            "Secretary Visits Oman",
+            "A short deck without a stop",
+            LONG,
+            "Background",
+            LONG + " It went on.",
+            "",
+        ]
+    )
     text, _, metadata = parse(source)
     sentences = [text[start:stop] for start, stop in split_sentences(text)]
-    assert sentences == ["Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG, "It went on."]
+    assert sentences == [
+        "Secretary Visits Oman",
+        "A short deck without a stop",
+        LONG,
+        "Background",
+        LONG,
+        "It went on.",
+    ]
     assert "".join(text.split()) == "".join(source.split())
     assert metadata == {"title": "Secretary Visits Oman"}
 
 
 @pytest.mark.parametrize("width", [60, 79, 100, 130, 200])
 def test_wrapped_prose_is_kept_as_it_is(width: int) -> None:
-    source = textwrap.fill("the council met and then it wrote of what had been said by all who came " * 40, width) + "\n\nEnd.\n"
+    source = (
+        textwrap.fill(
+            "the council met and then it wrote of what had been said by all who came " * 40, width
+        )
+        + "\n\nEnd.\n"
+    )
     assert parse(source)[0] == source
 
 
@@ -59,7 +80,11 @@ def test_wrapped_prose_is_kept_as_it_is(width: int) -> None:
         ("- milk\n- eggs", None),
         ("=====\n\nText", None),
         ("From: a@example.org\n\nDear all", None),
-        ("This paragraph is wrapped at some eighty characters, as plain text often is when\nPeople write it", None),
+        (
+            "This paragraph is wrapped at some eighty characters, as plain text often is "
+            "when\nPeople write it",
+            None,
+        ),
         ("x" * 120 + "\n\nText", "x" * 120),
         ("x" * 121 + "\n\nText", None),
     ],
@@ -69,7 +94,10 @@ def test_title(source: str, title: str | None) -> None:
 
 
 def test_headers_below_the_title_are_metadata() -> None:
-    source = "Muscat\r\nDate: 2025-12-08\r\nDraws on: census; press: reports\r\nauthor:  A. B \r\n\r\nText"
+    source = (
+        "Muscat\r\nDate: 2025-12-08\r\nDraws on: census; press: reports\r\nauthor:  A. B "
+        "\r\n\r\nText"
+    )
     assert parse(source)[2] == {
         "title": "Muscat",
         "date": "2025-12-08",
@@ -79,10 +107,16 @@ def test_headers_below_the_title_are_metadata() -> None:
 
 
 def test_headers_without_a_title() -> None:
-    assert parse("Date: 2025-12-08\n\nText") == ("Date: 2025-12-08\n\nText", (), {"date": "2025-12-08"})
+    assert parse("Date: 2025-12-08\n\nText") == (
+        "Date: 2025-12-08\n\nText",
+        (),
+        {"date": "2025-12-08"},
+    )
 
 
-@pytest.mark.parametrize("line", ["Date:", "Date: ", "Dates: 2025", "The Date: 2025", "a\nb\nc\nDate: 2025"])
+@pytest.mark.parametrize(
+    "line", ["Date:", "Date: ", "Dates: 2025", "The Date: 2025", "a\nb\nc\nDate: 2025"]
+)
 def test_what_is_no_header(line: str) -> None:
     assert parse(f"Muscat\n{line}\n\nText")[2].keys() <= {"title"}
 

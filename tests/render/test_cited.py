@@ -71,7 +71,14 @@ def test_a_catalogue_cites_behind_its_titles() -> None:
 def test_what_contradicts_it_is_beside_it() -> None:
     span = citation("May 2027", "The lease ends in May 2027.")
     other = Alternative("2. Wait.", 0.8, (citation("2. Wait.", "", "b.md"),))
-    made = cited(answer("May 2027", [Piece(span)], conflicts=(other,), parts=(replace(other, citations=(span,)),)))
+    made = cited(
+        answer(
+            "May 2027",
+            [Piece(span)],
+            conflicts=(other,),
+            parts=(replace(other, citations=(span,)),),
+        )
+    )
     assert "Also: 2. Wait. [1]" in made.text
     assert "Another document says otherwise: 2. Wait. [2]\n\n[1] " in made.text
 

@@ -11,7 +11,9 @@ from tests.repl.helpers import OWN_SETTINGS, write_documents
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """In a folder with docs/deal.md and docs/oman.txt, not yet in an index, and fakes for the models."""
+    """In a folder with docs/deal.md and docs/oman.txt, not yet in an index, and fakes for the
+    models.
+    """
     write_documents(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))

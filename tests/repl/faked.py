@@ -1,4 +1,6 @@
-"""`python -m tests.repl.faked ARGUMENTS` is `rag ARGUMENTS` with fakes for the models, which take RAG's own time no more."""
+"""`python -m tests.repl.faked ARGUMENTS` is `rag ARGUMENTS` with fakes for the models, which take
+RAG's own time no more.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ from rag.repl.session import Session
 from rag.repl.session_engine import Service
 from rag.settings import Settings
 
-DEAL = "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the deal in 2018.\n"
+DEAL = (
+    "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the "
+    "deal in 2018.\n"
+)
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
 
 
@@ -38,12 +41,26 @@ def write_documents(folder: Path) -> None:
 class Talk:
     """Says lines and gives back what the screen shows for them."""
 
-    def __init__(self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True
+    ) -> None:
         self._out = io.StringIO()
-        console = Console(file=self._out, width=width, markup=False, emoji=False, highlight=False, color_system=None)
+        console = Console(
+            file=self._out,
+            width=width,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            color_system=None,
+        )
         self.screen = Screen(console, in_words)
         self.session = Session(Service(settings))
-        self.desk = Desk(self.session, self.screen, partial(plain_terminal.show, self.screen), lambda question: agree)
+        self.desk = Desk(
+            self.session,
+            self.screen,
+            partial(plain_terminal.show, self.screen),
+            lambda question: agree,
+        )
 
     def __call__(self, *lines: str) -> str:
         before = len(self._out.getvalue())

@@ -22,10 +22,17 @@ def run(monkeypatch: pytest.MonkeyPatch, given: bytes, *arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
-def test_an_answer_a_line(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_a_line(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
-    assert run(monkeypatch, b"\xef\xbb\xbf" + QUESTIONS.encode()) == 0  # as some editors begin a file
-    assert capsys.readouterr() == ("2015\t0.77\tdocs/deal.md:43-47\n2018\t0.65\tdocs/deal.md:84-88\n", "")
+    assert (
+        run(monkeypatch, b"\xef\xbb\xbf" + QUESTIONS.encode()) == 0
+    )  # as some editors begin a file
+    assert capsys.readouterr() == (
+        "2015\t0.77\tdocs/deal.md:43-47\n2018\t0.65\tdocs/deal.md:84-88\n",
+        "",
+    )
 
 
 def test_json_lines_show_the_question_as_it_was_understood(
@@ -37,7 +44,10 @@ def test_json_lines_show_the_question_as_it_was_understood(
     assert (first["question"], first["text"]) == ("When was the deal signed?", "2015")
     assert (second["question"], second["text"]) == ("When did the US leave the deal?", "2018")
     assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 1
-    assert json.loads(capsys.readouterr().out.splitlines()[1])["question"] == "and when did the US leave it?"
+    assert (
+        json.loads(capsys.readouterr().out.splitlines()[1])["question"]
+        == "and when did the US leave it?"
+    )
 
 
 def test_the_exit_code_says_whether_all_were_answered(
@@ -48,7 +58,10 @@ def test_the_exit_code_says_whether_all_were_answered(
     assert run(monkeypatch, QUESTIONS.encode()) == 1
     given, refused = capsys.readouterr().out.splitlines()
     assert given.startswith("2015\t")
-    assert refused == 'not found\t0.65\tthe likeliest answer, "2018", reaches a confidence of 0.65, below 0.70'
+    assert (
+        refused
+        == 'not found\t0.65\tthe likeliest answer, "2018", reaches a confidence of 0.65, below 0.70'
+    )
 
 
 def test_a_line_that_cannot_be_asked_has_its_line_too(
@@ -73,10 +86,15 @@ def test_without_an_index_it_says_so_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, QUESTIONS.encode()) == 3
-    assert capsys.readouterr() == ("", f"rag: no index in {Path('index').absolute()}\n  make one first: rag ingest PATH\n")
+    assert capsys.readouterr() == (
+        "",
+        f"rag: no index in {Path('index').absolute()}\n  make one first: rag ingest PATH\n",
+    )
 
 
-def test_filter_and_read(filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_filter_and_read(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     run(monkeypatch, b"Who hosted the talks?\n", "--json", "--read", "1", "--filter", "type=md")
     (hit,) = json.loads(capsys.readouterr().out)["hits"]
@@ -84,12 +102,24 @@ def test_filter_and_read(filled: Settings, monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_each_answer_comes_before_the_next_question_is_asked(filled: Settings) -> None:
-    command = [sys.executable, "-m", "tests.repl.faked", "repl", "--index", str(filled.index.resolve())]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.repl.faked",
+        "repl",
+        "--index",
+        str(filled.index.resolve()),
+    ]
     root = Path(__file__).parent.parent.parent
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+    with subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as asked:
         assert asked.stdin
         assert asked.stdout
-        for question, answer in (("When did the US leave the deal?", "2018"), ("When was the deal signed?", "2015")):
+        for question, answer in (
+            ("When did the US leave the deal?", "2018"),
+            ("When was the deal signed?", "2015"),
+        ):
             asked.stdin.write(f"{question}\n")
             asked.stdin.flush()
             assert asked.stdout.readline().startswith(f"{answer}\t")

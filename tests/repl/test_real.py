@@ -14,10 +14,17 @@ from tests.repl.tmux import ROOT, Terminal
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"),
+    pytest.mark.skipif(
+        not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
+    ),
 ]
 RAG = [sys.executable, "-m", "rag"]
-ASKED = ("When was the JCPOA signed?", "and where?", "When did the United States leave the JCPOA?", "Who is the king of Norway?")
+ASKED = (
+    "When was the JCPOA signed?",
+    "and where?",
+    "When did the United States leave the JCPOA?",
+    "Who is the king of Norway?",
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +36,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rag(*arguments: str, index: Path, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [*RAG, *arguments, "--index", str(index)]
-    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=arguments[0] != "repl")
+    return subprocess.run(
+        command, cwd=ROOT, input=given, capture_output=True, text=True, check=arguments[0] != "repl"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,9 @@ def terminal(index: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def say(terminal: Terminal) -> Callable[..., str]:
-    """Types a line and gives back what is shown for it once one of the words stands there and the prompt is back."""
+    """Types a line and gives back what is shown for it once one of the words stands there and the
+    prompt is back.
+    """
 
     def type_it(line: str, *words: str) -> str:
         terminal.press("C-l")
@@ -52,7 +63,9 @@ def say(terminal: Terminal) -> Callable[..., str]:
     return type_it
 
 
-def test_typing_before_the_models_are_there_and_the_same_answers_as_in_the_pipe(index: Path, say: Callable[..., str]) -> None:
+def test_typing_before_the_models_are_there_and_the_same_answers_as_in_the_pipe(
+    index: Path, say: Callable[..., str]
+) -> None:
     done = rag("repl", index=index, given="".join(f"{line}\n" for line in ASKED))
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert (done.returncode, len(lines)) == (1, len(ASKED))
@@ -81,9 +94,14 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
     terminal.wait_for("/stats", "documents   2")
 
 
-def test_ctrl_c_during_a_slow_question_keeps_the_session(terminal: Terminal, say: Callable[..., str], tmp_path: Path) -> None:
+def test_ctrl_c_during_a_slow_question_keeps_the_session(
+    terminal: Terminal, say: Callable[..., str], tmp_path: Path
+) -> None:
     say("/k 200", "200 passages")
-    terminal.paste("".join(f"When did Iran sign the deal of {year}?\n" for year in range(1900, 2100)), tmp_path / "paste")
+    terminal.paste(
+        "".join(f"When did Iran sign the deal of {year}?\n" for year in range(1900, 2100)),
+        tmp_path / "paste",
+    )
     terminal.wait("of 2099?")
     terminal.press("Enter")
     terminal.wait("> When did Iran sign the deal of ")
@@ -98,12 +116,16 @@ def test_the_window_is_resized_and_another_process_changes_the_index(
 ) -> None:
     terminal.resize(60, 60)
     note = tmp_path / "norway.md"
-    note.write_text("# Norway\n\nThe king of Norway is Harald V, who came to the throne on 17 January 1991.\n")
+    note.write_text(
+        "# Norway\n\nThe king of Norway is Harald V, who came to the throne on 17 January 1991.\n"
+    )
     rag("ingest", str(note), index=index)
     shown = say("Who is the king of Norway?", "%")
     assert "Harald V" in shown
     assert max(map(len, terminal.screen(unbroken=True).splitlines())) <= 60
-    (known,) = [line for line in rag("list", index=index).stdout.splitlines() if "norway.md" in line]
+    (known,) = [
+        line for line in rag("list", index=index).stdout.splitlines() if "norway.md" in line
+    ]
     rag("delete", known.split()[0], index=index)
     assert "Harald" not in say("Who is the king of Norway?", "%", "Not found")
 

@@ -13,7 +13,9 @@ from rag.repl.terminal import questions
 from rag.settings import Settings
 from tests.repl.tmux import Terminal
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
+)
 Open = Callable[..., Terminal]
 WELCOME = "Ask a question. /help shows more, Ctrl-D leaves."
 
@@ -28,7 +30,9 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
             "RAG_CALIBRATION": str(tmp_path / "calibration.json"),
             "RAG_HISTORY": str(tmp_path / "history"),
         }
-        return Terminal([sys.executable, "-m", "tests.repl.faked", *arguments], own | environ, width, height)
+        return Terminal(
+            [sys.executable, "-m", "tests.repl.faked", *arguments], own | environ, width, height
+        )
 
     return start
 
@@ -49,7 +53,9 @@ def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
         terminal.type("/so")
         terminal.wait("/sources  open a source")
         terminal.press("Tab", "Enter")
-        assert "The US left the deal in 2018." in terminal.wait("The deal  docs/deal.md", "q leaves")
+        assert "The US left the deal in 2018." in terminal.wait(
+            "The deal  docs/deal.md", "q leaves"
+        )
         assert "\x1b[1m\x1b[30m\x1b[42m2015\x1b" in terminal.screen(styled=True)
         terminal.press("q")
         terminal.wait("2 documents")

@@ -1,4 +1,6 @@
-"""Whole sessions: what is typed in, the exact screen out. The models are fakes, all else is real."""
+"""Whole sessions: what is typed in, the exact screen out. The models are fakes, all else is
+real.
+"""
 
 import json
 from pathlib import Path
@@ -55,7 +57,9 @@ def test_questions_and_a_follow_up(filled: Settings, in_words: bool, screen: str
     assert Talk(filled, in_words=in_words)(*TYPED) == screen
 
 
-def test_not_found_says_why_and_what_came_nearest(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_found_says_why_and_what_came_nearest(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "0.9")
     shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
     assert shown == (
@@ -71,18 +75,23 @@ def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings)
     said = "".join(talk("When was the deal signed?").split())  # wrapped within the path
     assert f"noindexin{Path('index').absolute()}makeonefirst:/ingestPATH" in said
     assert talk("/ingest docs", "/docs") == (
-        "> /ingest docs\n2 added\n> /docs\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the mediator\n"
+        "> /ingest docs\n2 added\n> /docs\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "
+        "mediator\n"
     )
     assert talk("/docs MEDIATOR", "/docs z") == (
         "> /docs MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /docs z\nno document has z\n"
     )
     assert talk("Who hosted the secret talks?").splitlines()[1].startswith("Answer: Oman.")
     assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/docs") == (
-        "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages find nothing of it\n"
-        "> /delete docs/deal.md\ndeleted docs/deal.md; 4 searches for its passages find nothing of it\n"
+        "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages find "
+        "nothing of it\n"
+        "> /delete docs/deal.md\ndeleted docs/deal.md; 4 searches for its passages find nothing "
+        "of it\n"
         "> /docs\nthe index is empty; /ingest PATH puts documents in\n"
     )
-    assert talk("Who hosted the secret talks?").endswith("the index is empty\nput documents in: /ingest PATH\n")
+    assert talk("Who hosted the secret talks?").endswith(
+        "the index is empty\nput documents in: /ingest PATH\n"
+    )
 
 
 def test_ingest_says_what_it_leaves_out(filled: Settings) -> None:
@@ -123,12 +132,14 @@ def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> No
 def test_search_and_sources_show_where_things_stand(filled: Settings) -> None:
     talk = Talk(filled)
     assert talk("/k 1", "/search secret talks").endswith(
-        "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman hosted the secret talks in Muscat.\n"
+        "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman "
+        "hosted the secret talks in Muscat.\n"
     )
     talk("When did the US leave the deal?")
     assert talk("/sources") == (
         "> /sources\ndocs/deal.md, characters 84 to 88 of 89:\n"
-        "  The deal The deal was signed in Vienna in 2015. The exit\n  The US left the deal in [[2018]].\n"
+        "  The deal The deal was signed in Vienna in 2015. The exit\n  The US left the deal in "
+        "[[2018]].\n"
     )
 
 
@@ -136,12 +147,18 @@ def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> Non
     talk = Talk(filled)
     talk("When did the US leave the deal?")
     Path("docs/deal.md").write_text("# The deal\n\nNothing more.\n")
-    assert talk("/ingest docs", "/sources").endswith("> /sources\ndocs/deal.md has changed since\nask again\n")
-    assert talk("/delete docs/deal.md", "/sources").endswith("> /sources\ndocs/deal.md is no longer in the index\nask again\n")
+    assert talk("/ingest docs", "/sources").endswith(
+        "> /sources\ndocs/deal.md has changed since\nask again\n"
+    )
+    assert talk("/delete docs/deal.md", "/sources").endswith(
+        "> /sources\ndocs/deal.md is no longer in the index\nask again\n"
+    )
 
 
 def test_why_explains_in_words_and_shows_ranks_and_scores(filled: Settings) -> None:
-    shown = Talk(filled, width=80, in_words=False)("When did the US leave the deal?", "/why").partition("/why\n")[2]
+    shown = Talk(filled, width=80, in_words=False)(
+        "When did the US leave the deal?", "/why"
+    ).partition("/why\n")[2]
     words, _, numbers = shown.partition("\n\n")
     assert '"2018": confidence 65%' in words
     lines = numbers.splitlines()
@@ -169,7 +186,8 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         "# Questions and answers\n\n## When was the deal signed?\n\n**2015** (confidence 77%)\n\n"
         f"1. The deal: `docs/deal.md`, characters 43 to 47, sha256 `{digest}`\n\n"
         "   > The deal was signed in Vienna in **2015**.\n\n"
-        "## and when did the US leave it?\n\nUnderstood as: When did the US leave the deal?\n\n**2018** (confidence 65%)\n\n"
+        "## and when did the US leave it?\n\nUnderstood as: When did the US leave the "
+        "deal?\n\n**2018** (confidence 65%)\n\n"
         f"1. The deal \\> The exit: `docs/deal.md`, characters 84 to 88, sha256 `{digest}`\n\n"
         "   > The US left the deal in **2018**.\n"
     )
@@ -193,15 +211,23 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ("/sources", "nothing has been shown yet\nask a question, or /search WORDS\n"),
         ("/why", "nothing has been asked yet\nask a question\n"),
         ("/ingest", "nothing to ingest\nname a file or folder: /ingest PATH\n"),
-        ("/ingest nowhere", "no such file or folder: nowhere\ncheck the path; /ingest takes files and folders\n"),
+        (
+            "/ingest nowhere",
+            "no such file or folder: nowhere\ncheck the path; /ingest takes files and folders\n",
+        ),
         ("/delete", "nothing to delete\nname a document: /delete DOCUMENT\n"),
-        ("/delete docs/omen.txt", "no document docs/omen.txt in the index\ndid you mean docs/oman.txt?\n"),
+        (
+            "/delete docs/omen.txt",
+            "no document docs/omen.txt in the index\ndid you mean docs/oman.txt?\n",
+        ),
         ("/save", "no file to save to\nname one: /save FILE.md\n"),
         ("/search", "the question is empty\n"),
         ("/help k", "/k [N]: how many passages are read for a question\n"),
     ],
 )
-def test_what_a_person_gets_wrong_is_said_with_the_next_step(filled: Settings, line: str, said: str) -> None:
+def test_what_a_person_gets_wrong_is_said_with_the_next_step(
+    filled: Settings, line: str, said: str
+) -> None:
     assert Talk(filled)(line).startswith(f"> {line}\n{said}")
 
 
@@ -215,7 +241,9 @@ def test_quit_ends_it_there(filled: Settings) -> None:
     assert Talk(filled)("/quit", "/help") == "> /quit\n"
 
 
-def test_what_goes_wrong_with_one_question_does_not_end_the_session(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_with_one_question_does_not_end_the_session(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken:
         def read_many(self, asked: object) -> object:
             raise MemoryError("too little")
@@ -241,7 +269,9 @@ def test_ctrl_c_between_two_pasted_lines_drops_the_rest_and_keeps_the_session(
     assert noted[-3:] == ["> /k 4", "stopped", "3 passages are read for a question"]
 
 
-def test_an_index_that_another_process_changes_is_followed_at_the_next_question(filled: Settings) -> None:
+def test_an_index_that_another_process_changes_is_followed_at_the_next_question(
+    filled: Settings,
+) -> None:
     talk = Talk(filled)
     assert "1999" not in talk("When was the treaty of Geneva signed?")
     other = build.store(filled)

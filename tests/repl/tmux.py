@@ -16,26 +16,60 @@ ROOT = Path(__file__).parent.parent.parent
 class Terminal:
     """Runs one command in a screen of `width` by `height`."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], width: int = 80, height: int = 40) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], width: int = 80, height: int = 40
+    ) -> None:
         self._server = f"rag-{uuid.uuid4().hex[:12]}"
         variables = [f"{name}={value}" for name, value in {"LC_ALL": "C.UTF-8", **environ}.items()]
         size = ["-x", str(width), "-y", str(height)]
-        self._tmux("-f", "/dev/null", "new-session", "-d", *size, "-c", str(ROOT), "env", *variables, *command, ";", *_KEEP)
+        self._tmux(
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            *size,
+            "-c",
+            str(ROOT),
+            "env",
+            *variables,
+            *command,
+            ";",
+            *_KEEP,
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["tmux", "-L", self._server, *arguments], capture_output=True, text=True, check=True
+        )
         return done.stdout
 
     def screen(self, styled: bool = False, history: bool = False, unbroken: bool = False) -> str:
-        """What stands there, without empty lines at the end; `unbroken`: lines that the terminal itself broke are whole."""
-        lines = self._tmux("capture-pane", "-p", *["-e"] * styled, *["-J"] * unbroken, *(["-S", "-"] if history else []))
-        return "\n".join(line.rstrip() for line in lines.split("\n")).rstrip("\n") if unbroken else lines.rstrip("\n")
+        """What stands there, without empty lines at the end; `unbroken`: lines that the terminal
+        itself broke are whole.
+        """
+        lines = self._tmux(
+            "capture-pane",
+            "-p",
+            *["-e"] * styled,
+            *["-J"] * unbroken,
+            *(["-S", "-"] if history else []),
+        )
+        return (
+            "\n".join(line.rstrip() for line in lines.split("\n")).rstrip("\n")
+            if unbroken
+            else lines.rstrip("\n")
+        )
 
     def press(self, *keys: str) -> None:
         """Keys by tmux's names, as "Enter" and "C-c"; anything else is typed."""
@@ -71,13 +105,19 @@ class Terminal:
             if typed and any(word in shown for word in words) and "\n›" in shown:
                 return shown.partition("\n›")[0]
             time.sleep(0.05)
-        raise AssertionError(f"waited for {words} after {line!r}, the screen shows:\n{self.screen()}")
+        raise AssertionError(
+            f"waited for {words} after {line!r}, the screen shows:\n{self.screen()}"
+        )
 
     def ended(self, seconds: float = 120) -> int:
         """The exit code of the command, once it has one."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            dead, status = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}").rstrip("\n").split(" ")
+            dead, status = (
+                self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}")
+                .rstrip("\n")
+                .split(" ")
+            )
             if dead == "1" and status:
                 return int(status)
             time.sleep(0.05)

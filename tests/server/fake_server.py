@@ -1,7 +1,7 @@
 """The service on fakes: in a thread, for most tests, or in a process of its own that can be killed.
 
 python -m tests.server.fake_server [INDEX]      settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -48,8 +48,16 @@ class SlowReader(NameReader):
 
 def open_backend(settings: Settings, reader: NameReader | None = None) -> Backend:
     embedder = BagOfWordsEmbedder()
-    expect = {"embedder": embedder.name, "dim": str(embedder.dim), "passage_tokens": str(settings.passage_tokens)}
-    store = build.store(settings, embedder, create=True) if settings.store != "local" else local(settings, expect)
+    expect = {
+        "embedder": embedder.name,
+        "dim": str(embedder.dim),
+        "passage_tokens": str(settings.passage_tokens),
+    }
+    store = (
+        build.store(settings, embedder, create=True)
+        if settings.store != "local"
+        else local(settings, expect)
+    )
     return Backend(build.assemble(settings, store, embedder, reader or NameReader()), embedder)
 
 
@@ -61,7 +69,9 @@ def local(settings: Settings, expect: dict[str, str]) -> Store:
 def serving(
     index: Path, reader: NameReader | None = None, key: str = "", token: str = "", **values: Any
 ) -> Iterator[httpx.Client]:
-    """A client of a service that runs in a thread, on a free port of this machine. `token`: as in `create_app`."""
+    """A client of a service that runs in a thread, on a free port of this machine. `token`: as in
+    `create_app`.
+    """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
     app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
     server = run.server_of(app, settings)
@@ -71,7 +81,9 @@ def serving(
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
-            with httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:
+            with httpx.Client(
+                base_url=address, headers=headers, timeout=30, trust_env=False
+            ) as client:
                 wait_until_ready(client)
                 client.app_state = app.state  # type: ignore[attr-defined]
                 yield client
@@ -81,18 +93,39 @@ def serving(
 
 
 @contextmanager
-def process(index: Path, fake: bool = True, **environment: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """The service in a process of its own, on fakes or as `rag serve` runs it, and a client of it."""
-    command = ["tests.server.fake_server", str(index)] if fake else ["rag", "serve", "--no-key", "--index", str(index)]
-    env = {**os.environ, "RAG_PORT": "0", **({"RAG_THRESHOLD": "0.15"} if fake else {}), **environment}
+def process(
+    index: Path, fake: bool = True, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """The service in a process of its own, on fakes or as `rag serve` runs it, and a client
+    of it.
+    """
+    command = (
+        ["tests.server.fake_server", str(index)]
+        if fake
+        else ["rag", "serve", "--no-key", "--index", str(index)]
+    )
+    env = {
+        **os.environ,
+        "RAG_PORT": "0",
+        **({"RAG_THRESHOLD": "0.15"} if fake else {}),
+        **environment,
+    }
     started = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=ROOT, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=env,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
     )
     lines = cast(IO[str], started.stderr)
     try:
         found = re.search(r"http://[^\s\"]+", lines.readline())
         assert found
-        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client:
+        with (
+            ThreadPoolExecutor(1) as pool,
+            httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client,
+        ):
             pool.submit(lines.read)
             try:
                 wait_until_ready(client)
@@ -128,4 +161,8 @@ def put_text(client: httpx.Client, name: str, text: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
-    run.run(Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None), True, lambda settings: open_backend(settings, slow))
+    run.run(
+        Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
+        True,
+        lambda settings: open_backend(settings, slow),
+    )

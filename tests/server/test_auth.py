@@ -19,7 +19,10 @@ READING = [
     ("GET", "/v1/jobs/x", None),
     ("GET", "/metrics", None),
 ]
-WRITING = [("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."}), ("DELETE", "/v1/documents/uploads/a.txt", None)]
+WRITING = [
+    ("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."}),
+    ("DELETE", "/v1/documents/uploads/a.txt", None),
+]
 
 
 def status(client: httpx.Client, request: tuple[str, str, object], token: str = "") -> int:
@@ -29,19 +32,45 @@ def status(client: httpx.Client, request: tuple[str, str, object], token: str = 
 
 def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
-    (_, reads), (kept, writes), (gone, revoked) = keys.add("r", "read"), keys.add("w", "write"), keys.add("old", "write")
+    (_, reads), (kept, writes), (gone, revoked) = (
+        keys.add("r", "read"),
+        keys.add("w", "write"),
+        keys.add("old", "write"),
+    )
     keys.revoke("old")
-    with serving(tmp_path, key=writes) as client, httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as bare:
+    with (
+        serving(tmp_path, key=writes) as client,
+        httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as bare,
+    ):
         for request in READING + WRITING:
             assert status(bare, request) == 401
-            for wrong in ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__"):
+            for wrong in (
+                "nonsense",
+                revoked,
+                writes[:-1],
+                writes + "x",
+                f"rag_{kept.id}_",
+                "é" * 50,
+                "rag__",
+            ):
                 assert (
-                    bare.request(request[0], request[1], headers={b"Authorization": f"Bearer {wrong}".encode()}).status_code
+                    bare.request(
+                        request[0],
+                        request[1],
+                        headers={b"Authorization": f"Bearer {wrong}".encode()},
+                    ).status_code
                     == 401
                 )
-            assert status(bare, request, reads) == (403 if request in WRITING else status(client, request, writes))
+            assert status(bare, request, reads) == (
+                403 if request in WRITING else status(client, request, writes)
+            )
         assert status(client, WRITING[0], writes) == 201
-        assert bare.get("/health").status_code == bare.get("/").status_code == bare.get("/openapi.json").status_code == 200
+        assert (
+            bare.get("/health").status_code
+            == bare.get("/").status_code
+            == bare.get("/openapi.json").status_code
+            == 200
+        )
         assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
         keys.revoke("w")  # in a service that runs
         assert status(client, READING[3], writes) == 401
@@ -63,10 +92,15 @@ def test_keys_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
 
 def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -> None:
     _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
-    with serving(tmp_path, key=reads) as client, httpx.Client(base_url=client.base_url, trust_env=False) as bare:
+    with (
+        serving(tmp_path, key=reads) as client,
+        httpx.Client(base_url=client.base_url, trust_env=False) as bare,
+    ):
         assert client.get("/v1/documents").status_code == 200
         (tmp_path / "keys.json").unlink()
-        assert client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
+        assert (
+            client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
+        )
         assert "are gone" in bare.get("/v1/documents").json()["detail"]
         assert bare.get("/health").status_code == 200
 
@@ -95,17 +129,36 @@ def test_only_this_machine_is_served_without_keys(tmp_path: Path, host: str) -> 
         check_binding(settings)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[", "", "localhost@evil.example"])
-def test_without_keys_another_name_that_leads_here_is_refused(client: httpx.Client, host: str) -> None:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "[",
+        "",
+        "localhost@evil.example",
+    ],
+)
+def test_without_keys_another_name_that_leads_here_is_refused(
+    client: httpx.Client, host: str
+) -> None:
     response = client.get("/v1/documents", headers={"Host": host})
     assert response.status_code in (400, 421)
 
 
 def test_without_keys_another_site_s_page_is_refused(client: httpx.Client) -> None:
     own = str(client.base_url).rstrip("/")
-    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
         assert client.post("/v1/ask", json={"question": "Who?"}, headers=headers).status_code == 403
-    assert client.post("/v1/ask", json={"question": "Who?"}, headers={"Origin": own}).status_code == 200
+    assert (
+        client.post("/v1/ask", json={"question": "Who?"}, headers={"Origin": own}).status_code
+        == 200
+    )
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
@@ -116,7 +169,10 @@ def test_a_key_may_ask_so_often(tmp_path: Path) -> None:
         found = [client.get("/v1/documents") for _ in range(7)]
         assert [response.status_code for response in found][-2:] == [429, 429]
         assert 1 <= int(found[-1].headers["retry-after"]) <= 13
-        assert client.get("/v1/documents", headers={"Authorization": f"Bearer {other}"}).status_code == 200
+        assert (
+            client.get("/v1/documents", headers={"Authorization": f"Bearer {other}"}).status_code
+            == 200
+        )
 
 
 def _take(rate: Rate, times: int) -> None:

@@ -15,12 +15,17 @@ from rag.settings import Settings
 from rag.store.collections import Collections
 from tests.server.fake_server import SlowReader, put_text, serving
 
-SECRETS = {"contracts": "The safe for contracts is in Lisbon.", "salaries": "The safe for salaries is in Nairobi."}
+SECRETS = {
+    "contracts": "The safe for contracts is in Lisbon.",
+    "salaries": "The safe for salaries is in Nairobi.",
+}
 
 
 def fill(client: httpx.Client, name: str, text: str) -> None:
     client.post("/v1/collections", json={"name": name}).raise_for_status()
-    added = client.post(f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text})
+    added = client.post(
+        f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text}
+    )
     assert added.status_code == 201
     assert added.headers["location"].startswith(f"/v1/collections/{name}/jobs/")
     assert client.get(added.headers["location"]).json()["state"] == "done"
@@ -46,10 +51,16 @@ def test_each_collection_answers_from_its_own_documents_alone(tmp_path: Path) ->
             assert [hit["document_id"] for hit in answer["nearest"]] == [f"uploads/{name}.txt"]
             listed = client.get(f"/v1/collections/{name}/documents").json()
             assert [one["id"] for one in listed["documents"]] == [f"uploads/{name}.txt"]
-        assert client.get("/v1/collections/contracts/documents/uploads/salaries.txt").status_code == 404
+        assert (
+            client.get("/v1/collections/contracts/documents/uploads/salaries.txt").status_code
+            == 404
+        )
         several = client.post(
             "/v1/collections/ask",
-            json={"question": "Where is the safe for salaries?", "collections": ["default", "contracts", "salaries"]},
+            json={
+                "question": "Where is the safe for salaries?",
+                "collections": ["default", "contracts", "salaries"],
+            },
         ).json()["answers"]
         assert {one["collection"] for one in several} == {"default", "contracts", "salaries"}
         confidences = [one["answer"]["confidence"] for one in several if one["answer"]["answer"]]
@@ -58,7 +69,9 @@ def test_each_collection_answers_from_its_own_documents_alone(tmp_path: Path) ->
         assert names == ["default", "contracts", "salaries"]
 
 
-def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(tmp_path: Path) -> None:
+def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(
+    tmp_path: Path,
+) -> None:
     with serving(tmp_path) as client:
         fill(client, "contracts", SECRETS["contracts"])
         renamed = client.patch("/v1/collections/contracts", json={"name": "leases"})
@@ -94,15 +107,32 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         _, reads = keys.add("r", "read", [ids["contracts"]])
         _, writes = keys.add("w", "write", [ids["contracts"], "default"])
         _, all_of = keys.add("all", "write")
-        assert set(httpx.get(f"{client.base_url}/ready", trust_env=False).json().values()) == {"ready", None}
-        with httpx.Client(base_url=client.base_url, headers=bearer(reads), trust_env=False, timeout=30) as bound:
+        assert set(httpx.get(f"{client.base_url}/ready", trust_env=False).json().values()) == {
+            "ready",
+            None,
+        }
+        with httpx.Client(
+            base_url=client.base_url, headers=bearer(reads), trust_env=False, timeout=30
+        ) as bound:
             assert ask(bound, "/collections/contracts").json()["answer"] == "Lisbon"
-            for place in ("", "/collections/salaries", "/collections/nowhere", "/collections/default"):
+            for place in (
+                "",
+                "/collections/salaries",
+                "/collections/nowhere",
+                "/collections/default",
+            ):
                 refused = ask(bound, place)
                 assert (refused.status_code, refused.json()["type"]) == (403, "urn:rag:collection")
-            for path in ("/v1/documents", "/metrics", "/v1/collections/salaries/documents", "/v1/collections/nowhere/jobs/x"):
+            for path in (
+                "/v1/documents",
+                "/metrics",
+                "/v1/collections/salaries/documents",
+                "/v1/collections/nowhere/jobs/x",
+            ):
                 assert bound.get(path).status_code == 403
-            there, not_there = (ask(bound, f"/collections/{name}").json() for name in ("salaries", "nowhere"))
+            there, not_there = (
+                ask(bound, f"/collections/{name}").json() for name in ("salaries", "nowhere")
+            )
             assert {**there, "request_id": ""} == {**not_there, "request_id": ""}
             listed = bound.get("/v1/collections").json()["collections"]
             assert [one["name"] for one in listed] == ["contracts"]
@@ -111,10 +141,22 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
             several["collections"] = ["contracts"]
             assert bound.post("/v1/collections/ask", json=several).status_code == 200
             assert bound.post("/v1/collections", json={"name": "mine"}).status_code == 403
-            assert bound.post("/v1/collections/contracts/documents", json={"name": "a", "text": "b"}).status_code == 403
-        with httpx.Client(base_url=client.base_url, headers=bearer(writes), trust_env=False, timeout=30) as bound:
+            assert (
+                bound.post(
+                    "/v1/collections/contracts/documents", json={"name": "a", "text": "b"}
+                ).status_code
+                == 403
+            )
+        with httpx.Client(
+            base_url=client.base_url, headers=bearer(writes), trust_env=False, timeout=30
+        ) as bound:
             assert ask(bound, "").json()["answer"] == "Oslo"
-            assert bound.delete("/v1/collections/contracts/documents/uploads/contracts.txt").status_code == 200
+            assert (
+                bound.delete(
+                    "/v1/collections/contracts/documents/uploads/contracts.txt"
+                ).status_code
+                == 200
+            )
             inside = "/v1/collections/contracts/collections/salaries"
             for change in ("/v1/collections/contracts", "/v1/collections/salaries", inside):
                 assert bound.delete(change).status_code == 403
@@ -122,7 +164,9 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         client.headers.update(bearer(all_of))
         client.delete("/v1/collections/contracts").raise_for_status()
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
-        assert ask(client, "/collections/contracts", **bearer(reads)).status_code == 403  # it is another one
+        assert (
+            ask(client, "/collections/contracts", **bearer(reads)).status_code == 403
+        )  # it is another one
 
 
 def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
@@ -173,7 +217,10 @@ def test_a_deletion_waits_for_who_is_being_answered(tmp_path: Path) -> None:
         assert 200 in statuses
 
 
-@pytest.mark.parametrize("path", ["/v1/collections/contracts/health", "/v1/collections/contracts/../x", "/v1/collections/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/collections/contracts/health", "/v1/collections/contracts/../x", "/v1/collections/"],
+)
 def test_only_what_is_below_v1_is_in_a_collection(tmp_path: Path, path: str) -> None:
     with serving(tmp_path) as client:
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()

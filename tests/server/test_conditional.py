@@ -28,7 +28,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield made
 
 
-@pytest.mark.parametrize("path", ["/v1/documents/uploads/lease.md", "/v1/documents/uploads/lease.md/text"])
+@pytest.mark.parametrize(
+    "path", ["/v1/documents/uploads/lease.md", "/v1/documents/uploads/lease.md/text"]
+)
 def test_who_has_a_document_is_not_sent_it_again(client: httpx.Client, path: str) -> None:
     tag = client.get(path).headers["etag"]
     for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
@@ -44,7 +46,10 @@ def test_only_what_is_as_it_was_is_deleted(client: httpx.Client) -> None:
     put_text(client, "gone.txt", "It is 2000.")
     refused = client.delete(path, headers={"If-Match": old})
     assert (refused.status_code, refused.json()["type"]) == (412, "urn:rag:precondition")
-    assert client.delete(path, headers={"If-Match": client.get(path).headers["etag"]}).status_code == 200
+    assert (
+        client.delete(path, headers={"If-Match": client.get(path).headers["etag"]}).status_code
+        == 200
+    )
 
 
 def test_the_list_takes_filters(client: httpx.Client) -> None:
@@ -57,21 +62,36 @@ def test_the_list_takes_filters(client: httpx.Client) -> None:
 
 def test_only_named_origins_may_ask_and_only_with_a_key(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
-    with serving(tmp_path, key=token, cors_origins="https://app.example.org, http://localhost:3000") as client:
+    with serving(
+        tmp_path, key=token, cors_origins="https://app.example.org, http://localhost:3000"
+    ) as client:
         allowed, other = {"Origin": "https://app.example.org"}, {"Origin": "https://evil.example"}
-        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        asks = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization",
+        }
         preflight = client.request("OPTIONS", "/v1/ask", headers={**allowed, **asks})
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == allowed["Origin"]
         assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-        assert client.get("/v1/documents", headers=allowed).headers["access-control-allow-origin"] == allowed["Origin"]
+        assert (
+            client.get("/v1/documents", headers=allowed).headers["access-control-allow-origin"]
+            == allowed["Origin"]
+        )
         denied = client.get("/v1/documents", headers={**allowed, "Authorization": ""})
-        assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (401, allowed["Origin"])
-        assert "access-control-allow-origin" not in client.get("/v1/documents", headers=other).headers
+        assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (
+            401,
+            allowed["Origin"],
+        )
+        assert (
+            "access-control-allow-origin" not in client.get("/v1/documents", headers=other).headers
+        )
         assert client.request("OPTIONS", "/v1/ask", headers={**other, **asks}).status_code != 204
 
 
-@pytest.mark.parametrize("origin", ["*", "app.example.org", "https://app.example.org/", "ftp://x.org", "null"])
+@pytest.mark.parametrize(
+    "origin", ["*", "app.example.org", "https://app.example.org/", "ftp://x.org", "null"]
+)
 def test_what_is_no_origin_is_named(origin: str) -> None:
     with pytest.raises(InputError, match="RAG_CORS_ORIGINS"):
         Cors(origin)
@@ -80,11 +100,23 @@ def test_what_is_no_origin_is_named(origin: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("index /home/ada/notes/index cannot be written: disk", "index …/index cannot be written: disk"),
+        (
+            "index /home/ada/notes/index cannot be written: disk",
+            "index …/index cannot be written: disk",
+        ),
         ("API keys in /var/lib/rag/keys.json are gone", "API keys in …/keys.json are gone"),
-        ("/srv/a b.sqlite is written by process 4711", "…/a b.sqlite is written by another process"),
-        ("run: rag restore SNAPSHOT, or rag ingest PATH", "run: rag restore SNAPSHOT, or rag ingest PATH"),
-        ("ask again at http://127.0.0.1:8000/v1/documents", "ask again at http://127.0.0.1:8000/v1/documents"),
+        (
+            "/srv/a b.sqlite is written by process 4711",
+            "…/a b.sqlite is written by another process",
+        ),
+        (
+            "run: rag restore SNAPSHOT, or rag ingest PATH",
+            "run: rag restore SNAPSHOT, or rag ingest PATH",
+        ),
+        (
+            "ask again at http://127.0.0.1:8000/v1/documents",
+            "ask again at http://127.0.0.1:8000/v1/documents",
+        ),
         ("it is 14/07 and/or later", "it is 14/07 and/or later"),
     ],
 )
@@ -107,9 +139,15 @@ def test_a_full_disk_is_said_to_be_full() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "quote", "part"),
-    [("14 July 2015", "2015", "2015"), ("2015", "14 July 2015", "2015"), ("Ada and Bob", "Bob", "Bob")],
+    [
+        ("14 July 2015", "2015", "2015"),
+        ("2015", "14 July 2015", "2015"),
+        ("Ada and Bob", "Bob", "Bob"),
+    ],
 )
-def test_a_citation_says_which_part_of_the_answer_it_proves(answer: str, quote: str, part: str) -> None:
+def test_a_citation_says_which_part_of_the_answer_it_proves(
+    answer: str, quote: str, part: str
+) -> None:
     place = dict.fromkeys(("start", "end", "sentence_start", "sentence_end"), 0)
     names = ("document_id", "title", "source", "heading", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
@@ -121,4 +159,6 @@ def test_operations_have_names_that_a_generated_client_can_bear(client: httpx.Cl
     paths = client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert len(set(names)) == len(names)
-    assert {"ask", "ask_batch", "search", "add_documents", "list_documents", "get_text"} <= set(names)
+    assert {"ask", "ask_batch", "search", "add_documents", "list_documents", "get_text"} <= set(
+        names
+    )

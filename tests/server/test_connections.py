@@ -23,12 +23,16 @@ HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-"
 
 
 def connect(client: httpx.Client, stack: ExitStack, sent: bytes) -> socket.socket:
-    made = stack.enter_context(socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20))
+    made = stack.enter_context(
+        socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
+    )
     made.sendall(sent)
     return made
 
 
-@pytest.mark.parametrize("sent", [b"", HALF, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HALF])
+@pytest.mark.parametrize(
+    "sent", [b"", HALF, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HALF]
+)
 def test_headers_that_do_not_come_end_the_connection(tmp_path: Path, sent: bytes) -> None:
     with serving(tmp_path, header_seconds=1) as client, ExitStack() as stack:
         connection = connect(client, stack, sent)
@@ -38,7 +42,9 @@ def test_headers_that_do_not_come_end_the_connection(tmp_path: Path, sent: bytes
         assert time.monotonic() - begun < 10
 
 
-def test_who_asks_at_once_is_answered_beside_a_flood_of_half_open_connections(tmp_path: Path) -> None:
+def test_who_asks_at_once_is_answered_beside_a_flood_of_half_open_connections(
+    tmp_path: Path,
+) -> None:
     with serving(tmp_path, connections=20) as client, ExitStack() as stack:
         held = [connect(client, stack, HALF) for _ in range(60)]
         with httpx.Client(base_url=client.base_url, trust_env=False) as fresh:
@@ -85,7 +91,9 @@ def test_connections_of_one_address_are_limited_and_none_of_another_is_closed_fo
     busy = [arrive("192.0.2.2", False) for _ in range(3)]
     assert busy[:2] != [None, None]
     assert busy[2] is None  # both of this address are being answered
-    assert all(arrive("127.0.0.1", True) for _ in range(4))  # this machine's share an address: only the total holds
+    assert all(
+        arrive("127.0.0.1", True) for _ in range(4)
+    )  # this machine's share an address: only the total holds
     assert other.dropped
 
 
@@ -99,22 +107,40 @@ def test_connections_and_those_accepted_at_once_fit_the_file_handles(files: int)
 @pytest.mark.slow
 def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Path) -> None:
     code = "import resource, runpy, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
-    code += f"sys.argv = ['fake_server', {str(tmp_path)!r}]\nrunpy.run_module('tests.server.fake_server', run_name='__main__')"
+    code += (
+        f"sys.argv = ['fake_server', "
+        f"{str(tmp_path)!r}]\nrunpy.run_module('tests.server.fake_server', "
+        f"run_name='__main__')"
+    )
     log = tmp_path / "log"
     with log.open("wb") as stderr:
-        started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=stderr, env={**os.environ, "RAG_PORT": "0"})
+        started = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            stderr=stderr,
+            env={**os.environ, "RAG_PORT": "0"},
+        )
     try:
         until = time.monotonic() + 240
-        while not (found := re.search(r"http://[\d.]+:\d+", log.read_text())) and time.monotonic() < until:
+        while (
+            not (found := re.search(r"http://[\d.]+:\d+", log.read_text()))
+            and time.monotonic() < until
+        ):
             time.sleep(0.1)
         assert found
-        with httpx.Client(base_url=found.group(), trust_env=False, timeout=20) as client, ExitStack() as stack:
+        with (
+            httpx.Client(base_url=found.group(), trust_env=False, timeout=20) as client,
+            ExitStack() as stack,
+        ):
             wait_until_ready(client, 240)
             for _ in range(300):
                 connect(client, stack, HALF)
             begun = time.monotonic()
             for _ in range(5):
-                assert httpx.get(f"{client.base_url}/health", trust_env=False, timeout=20).status_code == 200
+                assert (
+                    httpx.get(f"{client.base_url}/health", trust_env=False, timeout=20).status_code
+                    == 200
+                )
             assert time.monotonic() - begun < 10
     finally:
         started.kill()
@@ -128,7 +154,13 @@ def test_what_the_system_refuses_is_said_once_in_a_while(caplog: pytest.LogCaptu
     handler = AcceptErrors()
     caplog.set_level(logging.ERROR)
     for _ in range(500):
-        handler(loop, {"message": "socket.accept() out of system resource", "exception": OSError(24, "Too many open files")})
+        handler(
+            loop,
+            {
+                "message": "socket.accept() out of system resource",
+                "exception": OSError(24, "Too many open files"),
+            },
+        )
     loop.close()
     assert len(caplog.records) == 1
     assert "Too many open files" in caplog.text

@@ -12,7 +12,10 @@ from rag.server.conversation import Exchanged, in_context
 from rag.settings import Settings
 from tests.server.fake_server import open_backend, put_text, serving
 
-OMAN = "The secret talks in Oman were led by William Burns. William Burns visited Muscat in March 2013."
+OMAN = (
+    "The secret talks in Oman were led by William Burns. William Burns visited Muscat in March "
+    "2013."
+)
 LEASE = "The lease of Ada Lovelace ends in May 2027. Ada Lovelace pays 900 euros."
 TURNS = [
     "Who led the secret talks in Oman?",
@@ -49,7 +52,9 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
             said.append({"role": "user", "content": turn})
             response = client.post("/v1/responses", json={"model": "rag", "input": said}).json()
             searched, message = response["output"]
-            chat = client.post("/v1/chat/completions", json={"model": "rag", "messages": said}).json()
+            chat = client.post(
+                "/v1/chat/completions", json={"model": "rag", "messages": said}
+            ).json()
             content = chat["choices"][0]["message"]["content"]
             understood += searched["queries"]
             assert searched["queries"] == [meant]
@@ -62,5 +67,8 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
 
 def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
-    assert in_context("When was she born?", turns, lambda _: "", 1000).question == "When was Ada Lovelace born?"
+    assert (
+        in_context("When was she born?", turns, lambda _: "", 1000).question
+        == "When was Ada Lovelace born?"
+    )
     assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"

@@ -23,7 +23,10 @@ def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
     assert [file["outcome"] for file in job["files"]] == ["added", "rejected"]
     assert job["files"][1]["detail"]
     assert client.get(response.headers["location"]).json() == job
-    assert client.post("/v1/ask", json={"question": "What is the cat called?"}).json()["answer"] == "Minka"
+    assert (
+        client.post("/v1/ask", json={"question": "What is the cat called?"}).json()["answer"]
+        == "Minka"
+    )
     again = client.post("/v1/documents", files=files[:1]).json()
     assert again["files"][0]["outcome"] == "unchanged"
     deleted = client.delete("/v1/documents/uploads/a.txt").json()
@@ -47,7 +50,9 @@ def test_documents_come_a_page_at_a_time(client: httpx.Client) -> None:
     assert detail["sections"] == [{"start": 0, "headings": ["Lease"]}]
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"]
+)
 def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
     made = client.post("/v1/documents", json={"name": name, "text": "Hello there."}).json()
     (document_id,) = made["files"][0]["document_ids"]
@@ -55,24 +60,35 @@ def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
     client.delete(f"/v1/documents/{document_id}")
 
 
-@pytest.mark.parametrize("name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"])
+@pytest.mark.parametrize(
+    "name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"]
+)
 def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
     content = json.dumps({"name": name, "text": "x"})
-    response = client.post("/v1/documents", content=content, headers={"Content-Type": "application/json"})
+    response = client.post(
+        "/v1/documents", content=content, headers={"Content-Type": "application/json"}
+    )
     assert response.status_code in (400, 422)
 
 
 def test_a_document_may_be_called_text(client: httpx.Client) -> None:
-    client.post("/v1/documents", files={"file": ("text", b"The cat is called Minka.")}).raise_for_status()
+    client.post(
+        "/v1/documents", files={"file": ("text", b"The cat is called Minka.")}
+    ).raise_for_status()
     assert client.get("/v1/documents/uploads/text").json()["id"] == "uploads/text"
     assert client.get("/v1/documents/uploads/text/text").text == "The cat is called Minka."
     assert client.delete("/v1/documents/uploads/text").status_code == 200
     assert client.get("/v1/documents/uploads/text").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"])
+@pytest.mark.parametrize(
+    "path",
+    ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"],
+)
 @pytest.mark.parametrize("part", ["", "/text"])
-def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(client: httpx.Client, path: str, part: str) -> None:
+def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(
+    client: httpx.Client, path: str, part: str
+) -> None:
     response = client.get(f"/v1/documents/{path}{part}")
     assert response.status_code == 404
     assert "root:" not in response.text
@@ -85,22 +101,33 @@ def test_too_large_an_upload_is_refused(client: httpx.Client) -> None:
 
 
 def test_other_media_types_are_refused(client: httpx.Client) -> None:
-    assert client.post("/v1/documents", content=b"hello", headers={"Content-Type": "text/plain"}).status_code == 415
-    broken = client.post("/v1/documents", content=b"hello", headers={"Content-Type": "multipart/form-data"})
+    assert (
+        client.post(
+            "/v1/documents", content=b"hello", headers={"Content-Type": "text/plain"}
+        ).status_code
+        == 415
+    )
+    broken = client.post(
+        "/v1/documents", content=b"hello", headers={"Content-Type": "multipart/form-data"}
+    )
     assert broken.status_code in (400, 422)
 
 
 def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         store = open_backend(Settings(index=tmp_path)).engine.store
-        store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
+        store.put(
+            document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
+        )
         store.close()
         response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
         assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
         assert "ingested from /uploads/a.txt" in response.json()["detail"]
         both = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
         assert client.post("/v1/documents", files=both).status_code == 409
-        assert [one["id"] for one in client.get("/v1/documents").json()["documents"]] == ["uploads/a.txt"]
+        assert [one["id"] for one in client.get("/v1/documents").json()["documents"]] == [
+            "uploads/a.txt"
+        ]
         assert client.get("/v1/documents/uploads/a.txt/text").text == "From a folder."
         assert client.delete("/v1/documents/uploads/a.txt").status_code == 200
         put_text(client, "a.txt", "Mine.")
@@ -114,7 +141,9 @@ def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None
 
 
 def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
-    """At least a dozen answers, and more until they are of two generations, for a minute at most."""
+    """At least a dozen answers, and more until they are of two generations, for a minute at
+    most.
+    """
     seen: set[int] = set()
     until = time.monotonic() + 60
     for number in itertools.count():
@@ -133,7 +162,9 @@ def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> Non
         while not stop.is_set():
             name = f"moving{number}.txt"
             statuses.append(
-                client.post("/v1/documents", json={"name": name, "text": f"Cat {number} is called Minka."}).status_code
+                client.post(
+                    "/v1/documents", json={"name": name, "text": f"Cat {number} is called Minka."}
+                ).status_code
             )
             statuses.append(client.delete(f"/v1/documents/uploads/{name}").status_code)
         return statuses

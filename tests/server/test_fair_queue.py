@@ -82,7 +82,9 @@ def test_what_is_ahead_is_ones_own_and_as_much_of_others() -> None:
 
 
 def test_what_nobody_waits_for_is_dropped() -> None:
-    queue = filled(One("a", wanted=False), One("a"), One("b", wanted=False), One("c", 0, True, wanted=False))
+    queue = filled(
+        One("a", wanted=False), One("a"), One("b", wanted=False), One("c", 0, True, wanted=False)
+    )
     queue.prune()
     assert [work.caller for work in queue] == ["a"]
     queue.clear()

@@ -27,10 +27,17 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> None:
     put_text(client, "oman.txt", "The talks were led by William Burns.")
     put_text(client, "gone.txt", "The safe is in Oslo.")
-    evidence = [{"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}]
+    evidence = [
+        {"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}
+    ]
     said = [
         {"question": "Who led?", "verdict": "wrong", "answer": "Oslo"},
-        {"question": "Who led?", "verdict": "right", "answer": "William Burns", "evidence": evidence},
+        {
+            "question": "Who led?",
+            "verdict": "right",
+            "answer": "William Burns",
+            "evidence": evidence,
+        },
         {"question": "Where?", "verdict": "wrong", "answer": "Oslo", "correction": "Muscat"},
         {"question": "Why?", "verdict": "wrong", "answer": "Oslo"},
         {"question": "When?", "verdict": "not_in_the_documents", "answer": "1999"},
@@ -43,7 +50,9 @@ def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> N
     ]
     for one in said:
         assert client.post("/v1/feedback", json=one).status_code == 201
-    assert client.post("/v1/feedback", json={"question": "x", "verdict": "perhaps"}).status_code == 422
+    assert (
+        client.post("/v1/feedback", json={"question": "x", "verdict": "perhaps"}).status_code == 422
+    )
     lines = client.get("/v1/feedback").text.splitlines()
     assert [json.loads(line) for line in lines[:3]] == [
         {"question": "Who led?", "answers": ["William Burns"], "evidence": evidence},
@@ -59,7 +68,10 @@ def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> N
 def test_what_others_asked_is_not_for_who_only_reads(tmp_path: Path) -> None:
     _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
     with serving(tmp_path, key=reads) as client:
-        assert client.post("/v1/feedback", json={"question": "Who?", "verdict": "wrong"}).status_code == 201
+        assert (
+            client.post("/v1/feedback", json={"question": "Who?", "verdict": "wrong"}).status_code
+            == 201
+        )
         assert client.get("/v1/feedback").status_code == 403
 
 
@@ -100,7 +112,10 @@ def test_a_cut_line_costs_itself_alone(tmp_path: Path) -> None:
 
 def test_a_document_is_put_in_by_an_id_of_ones_own(client: httpx.Client) -> None:
     path = "/v1/documents/crm/tickets/42.md"
-    given = {"text": "# Ticket\n\nThe lease was signed by Ada Lovelace.", "metadata": {"team": "sales"}}
+    given = {
+        "text": "# Ticket\n\nThe lease was signed by Ada Lovelace.",
+        "metadata": {"team": "sales"},
+    }
     made = client.put(path, json=given, headers={"If-None-Match": "*"})
     assert made.status_code == 201
     assert made.json()["metadata"]["team"] == "sales"
@@ -111,12 +126,19 @@ def test_a_document_is_put_in_by_an_id_of_ones_own(client: httpx.Client) -> None
     changed = {**given, "metadata": {"team": "law"}, "title": "Ticket 42"}
     again = client.put(path, json=changed, headers={"If-Match": made.headers["etag"]})
     assert (again.status_code, again.json()["title"]) == (200, "Ticket 42")
-    assert client.put(path, json=given, headers={"If-Match": made.headers["etag"]}).status_code == 412
-    assert client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()["answer"] == "Ada Lovelace"
+    assert (
+        client.put(path, json=given, headers={"If-Match": made.headers["etag"]}).status_code == 412
+    )
+    assert (
+        client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()["answer"]
+        == "Ada Lovelace"
+    )
     client.delete(path).raise_for_status()
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a", "../a.md", "a//b.md", "a\u202eb.md", "%00.md", "x" * 501 + ".md"])
+@pytest.mark.parametrize(
+    "name", ["a.pdf", "a", "../a.md", "a//b.md", "a\u202eb.md", "%00.md", "x" * 501 + ".md"]
+)
 def test_what_cannot_be_an_id_is_refused(client: httpx.Client, name: str) -> None:
     assert client.put(f"/v1/documents/{name}", json={"text": "x"}).status_code in (404, 405, 422)
 

@@ -50,12 +50,18 @@ class Counting(BagOfWordsEmbedder):
 
 
 @contextmanager
-def service(index: Path, embedder: BagOfWordsEmbedder | None = None, wait: float = 0.1) -> Iterator[Service]:
+def service(
+    index: Path, embedder: BagOfWordsEmbedder | None = None, wait: float = 0.1
+) -> Iterator[Service]:
     """A service without its HTTP."""
     used = embedder or BagOfWordsEmbedder()
 
     def opened(settings: Settings) -> Backend:
-        expect = {"embedder": used.name, "dim": str(used.dim), "passage_tokens": str(settings.passage_tokens)}
+        expect = {
+            "embedder": used.name,
+            "dim": str(used.dim),
+            "passage_tokens": str(settings.passage_tokens),
+        }
         store = LocalStore(index, expect, create=True, wait=wait)
         return Backend(build.assemble(settings, store, used, NameReader()), used)
 
@@ -90,9 +96,15 @@ def outcome(made: Service, name: str = "a.txt") -> str:
     return job.files[0].outcome if job.files else job.state
 
 
-def test_the_queue_s_database_may_fail_for_a_while(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_queue_s_database_may_fail_for_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with service(tmp_path) as made:
-        with spoilt(tmp_path / "uploads.sqlite", "ALTER TABLE files RENAME TO gone", "ALTER TABLE gone RENAME TO files"):
+        with spoilt(
+            tmp_path / "uploads.sqlite",
+            "ALTER TABLE files RENAME TO gone",
+            "ALTER TABLE gone RENAME TO files",
+        ):
             made.jobs.wake()
             time.sleep(0.3)
         assert caplog.text.count("uploads wait") == 1
@@ -102,7 +114,9 @@ def test_the_queue_s_database_may_fail_for_a_while(tmp_path: Path, caplog: pytes
 
 def test_what_cannot_be_noted_as_done_is_noted_later_and_embedded_once(tmp_path: Path) -> None:
     embedder = Counting()
-    trigger = "CREATE TRIGGER full BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    trigger = (
+        "CREATE TRIGGER full BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    )
     with service(tmp_path, embedder) as made:
         with spoilt(tmp_path / "uploads.sqlite", trigger, "DROP TRIGGER full"):
             job = made.jobs.add([("a.txt", TEXT)])
@@ -114,7 +128,10 @@ def test_what_cannot_be_noted_as_done_is_noted_later_and_embedded_once(tmp_path:
 
 def test_an_upload_waits_while_the_index_cannot_be_written(tmp_path: Path) -> None:
     with service(tmp_path) as made:
-        trigger = "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        trigger = (
+            "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk "
+            "is full'); END"
+        )
         with spoilt(tmp_path / "rag.sqlite", trigger, "DROP TRIGGER full"):
             job = made.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
             assert done(made, job, 0.5).state == "queued"
@@ -122,7 +139,10 @@ def test_an_upload_waits_while_the_index_cannot_be_written(tmp_path: Path) -> No
 
 
 def test_a_service_that_stops_leaves_what_waits_on_disk(tmp_path: Path) -> None:
-    trigger = "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    trigger = (
+        "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk is "
+        "full'); END"
+    )
     with service(tmp_path) as made, spoilt(tmp_path / "rag.sqlite", trigger, "DROP TRIGGER full"):
         made.jobs.add([("a.txt", TEXT)])
         time.sleep(0.2)
@@ -157,7 +177,9 @@ def test_while_an_upload_is_embedded_others_write_and_take_a_name_first(tmp_path
         begun = time.monotonic()
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
-        store.put(document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32))
+        store.put(
+            document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
+        )
         assert time.monotonic() - begun < 0.4
         (file,) = done(made, job).files
         assert file.outcome == "rejected"

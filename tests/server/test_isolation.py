@@ -1,4 +1,6 @@
-"""Not one byte across collections, whatever is asked; and nothing lost in one when the service is killed."""
+"""Not one byte across collections, whatever is asked; and nothing lost in one when the service is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,8 @@ SHAPES = [
     "/openapi.json",
 ]
 ENDS = [
-    "ask", "search", "ask/batch", "documents", "jobs", "feedback", "verify", "check", "models", "chat/completions",
-    "documents/uploads/{m}.txt", "documents/uploads/{m}.txt/text", "documents/../../{m}/documents", "embeddings", "responses",
+    "ask", "search", "ask/batch", "documents", "jobs", "feedback", "verify", "check", "models", "chat/completions",  # noqa: E501
+    "documents/uploads/{m}.txt", "documents/uploads/{m}.txt/text", "documents/../../{m}/documents", "embeddings", "responses",  # noqa: E501
 ]  # fmt: skip
 
 
@@ -66,7 +68,12 @@ def body(chance: random.Random, other: str) -> dict[str, Any]:
             {"query": question, "knowledge_id": other},
             {"model": "rag", "messages": [{"role": "user", "content": question}]},
             {"name": f"../{other}/x.txt", "text": "mine"},
-            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "ask", "arguments": {"question": question}}},
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": "ask", "arguments": {"question": question}},
+            },
         ]
     )
 
@@ -76,7 +83,9 @@ def test_whatever_a_key_asks_it_sees_nothing_of_another_collection(tmp_path: Pat
         for name in NAMES:
             client.post("/v1/collections", json={"name": name}).raise_for_status()
             text = f"The password of the vault is {SECRET[name]}."
-            added = client.post(f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text})
+            added = client.post(
+                f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text}
+            )
             assert added.status_code == 201
         put_text(client, "home.txt", "The password of the vault is Zebradefaultquux.")
         ids = {one.name: one.id for one in Collections(tmp_path).all()}
@@ -85,12 +94,22 @@ def test_whatever_a_key_asks_it_sees_nothing_of_another_collection(tmp_path: Pat
         chance, statuses = random.Random(11), set()
         for _ in range(int(os.environ.get("FUZZ", "300"))):
             own, other = chance.sample(NAMES, 2)
-            path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
-            method = chance.choices(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"], [4, 6, 1, 1, 1, 1])[0]
-            content = json.dumps(body(chance, other)).encode() if method in ("POST", "PUT", "PATCH") else None
+            path = chance.choice(SHAPES).format(
+                n=own, m=other, a=chance.choice(ENDS).format(m=other)
+            )
+            method = chance.choices(
+                ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"], [4, 6, 1, 1, 1, 1]
+            )[0]
+            content = (
+                json.dumps(body(chance, other)).encode()
+                if method in ("POST", "PUT", "PATCH")
+                else None
+            )
             headers = {"Authorization": f"Bearer {tokens[own]}", "Content-Type": "application/json"}
             url = httpx.URL(client.base_url, raw_path=path.encode())
-            found = httpx.request(method, url, content=content, headers=headers, trust_env=False, timeout=60)
+            found = httpx.request(
+                method, url, content=content, headers=headers, trust_env=False, timeout=60
+            )
             statuses.add(found.status_code)
             for name in {*NAMES, "default"} - {own}:
                 assert f"Zebra{name}quux" not in found.text, (method, path)
@@ -99,7 +118,9 @@ def test_whatever_a_key_asks_it_sees_nothing_of_another_collection(tmp_path: Pat
         all_of = keys.add("all", "read")[1]
         for name in NAMES:  # and nothing was done to them
             headers = {"Authorization": f"Bearer {all_of}"}
-            text = client.get(f"/v1/collections/{name}/documents/uploads/{name}.txt/text", headers=headers)
+            text = client.get(
+                f"/v1/collections/{name}/documents/uploads/{name}.txt/text", headers=headers
+            )
             assert text.status_code == 404 or SECRET[name] in text.text
 
 
@@ -110,11 +131,16 @@ def test_what_a_collection_has_accepted_is_there_after_a_kill(tmp_path: Path) ->
         with process(tmp_path, TEST_SLOW="0.1") as (server, client):
             for name in NAMES:
                 client.post("/v1/collections", json={"name": f"{name}{round}"})
-                files = [("file", (f"{round}-{n}.txt", f"The safe is in Oslo{n}.".encode())) for n in range(3)]
+                files = [
+                    ("file", (f"{round}-{n}.txt", f"The safe is in Oslo{n}.".encode()))
+                    for n in range(3)
+                ]
                 response = client.post(f"/v1/collections/{name}{round}/documents", files=files)
                 assert response.status_code in (201, 202)
                 accepted += [(f"{name}{round}", f"uploads/{round}-{n}.txt") for n in range(3)]
-            client.patch(f"/v1/collections/beta{round}", json={"name": f"delta{round}"}).raise_for_status()
+            client.patch(
+                f"/v1/collections/beta{round}", json={"name": f"delta{round}"}
+            ).raise_for_status()
             accepted = [(one.replace("beta", "delta"), document) for one, document in accepted]
             client.delete(f"/v1/collections/gamma{round}").raise_for_status()
             accepted = [pair for pair in accepted if not pair[0].startswith("gamma")]

@@ -24,7 +24,9 @@ from tests.server.fake_server import ROOT, open_backend, process, put_text
 
 
 def story(number: int) -> str:
-    """The same number in every sentence, over several passages: a document that is half there, or half old, would show."""
+    """The same number in every sentence, over several passages: a document that is half there, or
+    half old, would show.
+    """
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
 
@@ -44,7 +46,9 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
                 name = f"story{number % 5}.txt"
                 sent.setdefault(name, set()).add(number)
                 try:
-                    response = client.post("/v1/documents", json={"name": name, "text": story(number)})
+                    response = client.post(
+                        "/v1/documents", json={"name": name, "text": story(number)}
+                    )
                 except httpx.TransportError:
                     break
                 assert response.status_code in (201, 202)
@@ -63,9 +67,15 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
             assert there in sent[name]
             assert text == story(there)
             answer = client.post(
-                "/v1/ask", json={"question": "Which code is in the story?", "filters": [f"document=uploads/{name}"]}
+                "/v1/ask",
+                json={
+                    "question": "Which code is in the story?",
+                    "filters": [f"document=uploads/{name}"],
+                },
             )
-            assert {hit["text"].count(f"Code{there}") > 0 for hit in answer.json()["nearest"]} == {True}
+            assert {hit["text"].count(f"Code{there}") > 0 for hit in answer.json()["nearest"]} == {
+                True
+            }
     assert accepted
 
 
@@ -81,14 +91,19 @@ def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
             time.sleep(0.05)
         found = client.get(f"/v1/jobs/{job}").json()
         assert [file["outcome"] for file in found["files"]] == ["added", "rejected"]
-        assert client.get("/v1/documents/uploads/a.txt/text").text.startswith("The cat is called Minka.")
+        assert client.get("/v1/documents/uploads/a.txt/text").text.startswith(
+            "The cat is called Minka."
+        )
 
 
 @pytest.mark.slow
 def test_stopped_it_answers_what_was_asked(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
-        asked = [pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"}) for _ in range(4)]
+        asked = [
+            pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
+            for _ in range(4)
+        ]
         time.sleep(0.3)
         server.send_signal(signal.SIGTERM)
         assert [one.result().json()["answer"] for one in asked] == ["William Burns"] * 4
@@ -119,7 +134,11 @@ def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
         time.sleep(0.12)
         with suppress(ProcessLookupError):
             server.send_signal(signal.SIGINT)
-        assert server.wait(5) in (0, 128 + signal.SIGINT, -signal.SIGINT)  # the last: it was ending already
+        assert server.wait(5) in (
+            0,
+            128 + signal.SIGINT,
+            -signal.SIGINT,
+        )  # the last: it was ending already
 
 
 def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:
@@ -131,7 +150,17 @@ def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: P
 @pytest.mark.slow
 def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
-    command = [sys.executable, "-m", "rag", "serve", "--no-key", "--port", "0", "--index", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "rag",
+        "serve",
+        "--no-key",
+        "--port",
+        "0",
+        "--index",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 3
     assert "rag.sqlite" in done.stderr.splitlines()[-2]
@@ -139,7 +168,16 @@ def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_pat
 
 
 def test_a_port_that_is_taken_is_named(client: httpx.Client, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rag", "serve", "--port", str(client.base_url.port), "--index", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "rag",
+        "serve",
+        "--port",
+        str(client.base_url.port),
+        "--index",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert str(client.base_url.port) in done.stderr

@@ -62,17 +62,27 @@ def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path, SlowReader(0.5), deadline_ms=2500) as client, ThreadPoolExecutor(40) as pool:
+    with (
+        serving(tmp_path, SlowReader(0.5), deadline_ms=2500) as client,
+        ThreadPoolExecutor(40) as pool,
+    ):
         put_text(client, "oman.txt", TEXT)
         for number in range(3):
             ask(client, 100 + number)
         begun = time.monotonic()
-        asked = [pool.submit(lambda n=number: (ask(client, n), time.monotonic() - begun)) for number in range(40)]  # type: ignore[misc]
+        asked = [
+            pool.submit(lambda n=number: (ask(client, n), time.monotonic() - begun))
+            for number in range(40)
+        ]  # type: ignore[misc]
         responses = [one.result() for one in asked]
     refused = [(response, at) for response, at in responses if response.status_code == 503]
     assert refused
-    at_once = [response for response, _ in refused if response.json()["type"] == "urn:rag:overloaded"]
-    assert len(at_once) >= 25  # of 40 that would take 20 s; a busy machine may be late with some that it took
+    at_once = [
+        response for response, _ in refused if response.json()["type"] == "urn:rag:overloaded"
+    ]
+    assert (
+        len(at_once) >= 25
+    )  # of 40 that would take 20 s; a busy machine may be late with some that it took
     assert all(int(response.headers["retry-after"]) >= 1 for response in at_once)
     assert min(at for _, at in refused) < 5
 
@@ -111,6 +121,13 @@ def test_who_waits_too_long_to_send_is_refused() -> None:
 def test_a_large_upload_comes_whole(tmp_path: Path) -> None:
     text = "The talks were led by William Burns in Muscat. " * 60_000
     with serving(tmp_path, max_upload_mb=4) as client:
-        response = client.post("/v1/documents", files={"file": ("large.txt", text.encode())}, timeout=300)
+        response = client.post(
+            "/v1/documents", files={"file": ("large.txt", text.encode())}, timeout=300
+        )
         assert response.status_code in (201, 202)
-        assert client.post("/v1/documents", files={"file": ("large.txt", b"x" * (5 << 20))}).status_code == 413
+        assert (
+            client.post(
+                "/v1/documents", files={"file": ("large.txt", b"x" * (5 << 20))}
+            ).status_code
+            == 413
+        )

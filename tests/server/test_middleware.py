@@ -14,7 +14,12 @@ from tests.server.fake_server import serving
 
 
 def test_every_answer_carries_the_headers_that_keep_a_browser_safe(client: httpx.Client) -> None:
-    for response in (client.get("/"), client.get("/health"), client.get("/nowhere"), client.post("/v1/ask", content=b"{")):
+    for response in (
+        client.get("/"),
+        client.get("/health"),
+        client.get("/nowhere"),
+        client.post("/v1/ask", content=b"{"),
+    ):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
         assert "default-src 'none'" in response.headers["content-security-policy"]
@@ -24,30 +29,52 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_safe(client: httpx
 
 
 def test_a_request_keeps_its_id(client: httpx.Client) -> None:
-    assert client.get("/health", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"] == "mine-1"
-    assert client.get("/health", headers={"X-Request-ID": 'a"b<c'}).headers["x-request-id"] not in ("", 'a"b<c')
+    assert (
+        client.get("/health", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"]
+        == "mine-1"
+    )
+    assert client.get("/health", headers={"X-Request-ID": 'a"b<c'}).headers["x-request-id"] not in (
+        "",
+        'a"b<c',
+    )
 
 
-def test_the_log_holds_no_question_unless_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_holds_no_question_unless_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "rag.requests")
     for asked_for in (0, 1):
         caplog.clear()
         with serving(tmp_path, log_questions=asked_for) as client:
-            client.post("/v1/ask", json={"question": "What is the secret?"}, headers={"X-Request-ID": "r1"})
-        lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "rag.requests"]
+            client.post(
+                "/v1/ask", json={"question": "What is the secret?"}, headers={"X-Request-ID": "r1"}
+            )
+        lines = [
+            json.loads(record.getMessage())
+            for record in caplog.records
+            if record.name == "rag.requests"
+        ]
         (line,) = [line for line in lines if line["request_id"] == "r1"]
         assert line["route"] == "/v1/ask"
         assert line["status"] == 409
         assert ("secret" in caplog.text) == bool(asked_for)
 
 
-def test_the_log_names_the_key_of_a_request_that_was_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_the_key_of_a_request_that_was_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "rag.requests")
     key, token = keys_of(Settings(index=tmp_path)).add("a", "read")
     with serving(tmp_path, key=token) as client:
         client.delete("/v1/documents/a", headers={"X-Request-ID": "r1"})
-    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "rag.requests"]
-    assert [(line["status"], line["key"]) for line in lines if line["request_id"] == "r1"] == [(403, key.id)]
+    lines = [
+        json.loads(record.getMessage())
+        for record in caplog.records
+        if record.name == "rag.requests"
+    ]
+    assert [(line["status"], line["key"]) for line in lines if line["request_id"] == "r1"] == [
+        (403, key.id)
+    ]
 
 
 def address(client: httpx.Client) -> tuple[str, int]:
@@ -57,7 +84,10 @@ def address(client: httpx.Client) -> tuple[str, int]:
 def test_slow_and_broken_connections_hold_nothing_up(client: httpx.Client) -> None:
     held = [socket.create_connection(address(client)) for _ in range(200)]
     for number, connection in enumerate(held):
-        head = b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        head = (
+            b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+            b"application/json\r\nContent-Length: 100\r\n"
+        )
         connection.sendall(head + (b"\r\n{" if number % 2 else b""))
     begun = time.monotonic()
     assert client.get("/health").status_code == 200
@@ -72,7 +102,9 @@ def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> 
     with serving(tmp_path, key=token, queue=1) as client, ExitStack() as stack:
         for number in range(120):
             connection = stack.enter_context(socket.create_connection(address(client), timeout=5))
-            line = (b"GET / HTTP/1.1", b"GET /health HTTP/1.1", b"POST /v1/ask HTTP/1.1")[number % 3]
+            line = (b"GET / HTTP/1.1", b"GET /health HTTP/1.1", b"POST /v1/ask HTTP/1.1")[
+                number % 3
+            ]
             connection.sendall(line + b"\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
             if number < 3:  # without the body that it promises
                 assert connection.recv(12) == (b"HTTP/1.1 401" if number == 2 else b"HTTP/1.1 200")
@@ -86,7 +118,8 @@ def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> 
         b"GET / HTTP/9.9\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01",
         b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-        b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999999999999\r\n\r\n",
+        b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+        b"999999999999999999999\r\n\r\n",
         b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /%ff%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -102,12 +135,16 @@ def test_what_is_not_http_is_refused_and_forgotten(client: httpx.Client, raw: by
     assert client.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/v1/documents", "/v1/documents/nothing", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/ready", "/v1/documents", "/v1/documents/nothing", "/openapi.json"]
+)
 def test_head_says_what_get_says_without_the_body(client: httpx.Client, path: str) -> None:
     got, headed = client.get(path), client.head(path)
     assert (headed.status_code, headed.content) == (got.status_code, b"")
     own = {"x-request-id", "date"}
-    assert {n: v for n, v in headed.headers.items() if n not in own} == {n: v for n, v in got.headers.items() if n not in own}
+    assert {n: v for n, v in headed.headers.items() if n not in own} == {
+        n: v for n, v in got.headers.items() if n not in own
+    }
 
 
 def test_head_is_not_for_what_is_posted(client: httpx.Client) -> None:

@@ -19,12 +19,16 @@ class BreakingReader(SlowReader):
         return super().read(question, hits)
 
 
-def test_a_question_that_breaks_its_batch_breaks_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_question_that_breaks_its_batch_breaks_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     reader = BreakingReader(0.2)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(6) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         asked = [f"Who led the talks {number}?" for number in range(5)] + ["poison"]
-        responses = list(pool.map(lambda question: client.post("/v1/ask", json={"question": question}), asked))
+        responses = list(
+            pool.map(lambda question: client.post("/v1/ask", json={"question": question}), asked)
+        )
         assert [response.status_code for response in responses] == [200] * 5 + [500]
         problem = responses[-1].json()
         assert problem["type"] == "urn:rag:unforeseen"
@@ -40,7 +44,11 @@ def test_a_stream_that_breaks_ends_with_the_problem_that_a_plain_request_gets(
     with serving(tmp_path, BreakingReader(0.0)) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         plain, streamed = (
-            client.post("/v1/ask", json={"question": "poison", "stream": stream}, headers={"X-Request-ID": "r1"})
+            client.post(
+                "/v1/ask",
+                json={"question": "poison", "stream": stream},
+                headers={"X-Request-ID": "r1"},
+            )
             for stream in (False, True)
         )
         *_, name, data, _, _ = streamed.text.split("\n")

@@ -24,23 +24,33 @@ def test_the_schema_is_as_it_was(schema: dict[str, Any]) -> None:
     text = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     if os.environ.get("ACCEPT_SCHEMA"):
         SNAPSHOT.write_text(text)
-    assert text == SNAPSHOT.read_text(), "if this is meant: ACCEPT_SCHEMA=1 pytest tests/server/test_openapi.py"
+    assert text == SNAPSHOT.read_text(), (
+        "if this is meant: ACCEPT_SCHEMA=1 pytest tests/server/test_openapi.py"
+    )
 
 
 def test_every_operation_says_what_it_does_and_how_it_fails(schema: dict[str, Any]) -> None:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             assert operation["description"], (path, method)
-            errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
+            errors = {
+                status: answer
+                for status, answer in operation["responses"].items()
+                if int(status) >= 400
+            }
             other = error_model(path)  # OpenAI's clients and Dify's read errors of their own
             assert {"401", "400" if other else "422", "429", "503"} <= set(errors)
             for answer in errors.values():
                 assert answer["description"]
-                assert list(answer["content"]) == ["application/json" if other else "application/problem+json"]
+                assert list(answer["content"]) == [
+                    "application/json" if other else "application/problem+json"
+                ]
 
 
 def test_operation_ids_are_names_for_methods(schema: dict[str, Any]) -> None:
-    found = [operation["operationId"] for path in schema["paths"].values() for operation in path.values()]
+    found = [
+        operation["operationId"] for path in schema["paths"].values() for operation in path.values()
+    ]
     assert len(set(found)) == len(found)
     assert all(name.isidentifier() and not name.endswith("_post") for name in found)
 

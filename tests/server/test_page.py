@@ -30,15 +30,27 @@ class Watched:
     """A page whose every error, dialog and request to another place is noted."""
 
     def __init__(self, browser: Browser, client: httpx.Client, width: int = 1280) -> None:
-        self.context = browser.new_context(base_url=str(client.base_url), viewport={"width": width, "height": 800})
+        self.context = browser.new_context(
+            base_url=str(client.base_url), viewport={"width": width, "height": 800}
+        )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.noted: list[str] = []
-        self.page.on("console", lambda message: self.noted.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console",
+            lambda message: self.noted.append(message.text) if message.type == "error" else None,
+        )
         self.page.on("pageerror", lambda error: self.noted.append(str(error)))
         self.page.on("dialog", self._dialog)
         own = str(client.base_url).rstrip("/")
-        self.page.on("request", lambda r: None if r.url.startswith((own, "data:", f"blob:{own}")) else self.noted.append(r.url))
+        self.page.on(
+            "request",
+            lambda r: (
+                None
+                if r.url.startswith((own, "data:", f"blob:{own}"))
+                else self.noted.append(r.url)
+            ),
+        )
 
     def _dialog(self, dialog: Dialog) -> None:
         self.noted.append(dialog.message)
@@ -68,7 +80,9 @@ def open_sources(page: Page) -> None:
     expect(page.get_by_role("list", name="Documents")).to_be_visible()
 
 
-def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(watched: Watched, client: httpx.Client) -> None:
+def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(
+    watched: Watched, client: httpx.Client
+) -> None:
     page = watched.page
     page.goto("/")
     ask(page, BURNS)
@@ -83,7 +97,8 @@ def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(watched: Watc
     assert document.locator(".document").text_content() == OMAN
     before = document.locator(".document").evaluate(
         "view => { const range = document.createRange(); range.selectNodeContents(view);"
-        " range.setEndBefore(view.querySelector('mark')); return Array.from(range.toString()).length; }"
+        " range.setEndBefore(view.querySelector('mark')); return "
+        "Array.from(range.toString()).length; }"
     )
     assert before == citation["highlight"]["start_char_index"]
     expect(document.locator("mark")).to_be_in_viewport()
@@ -193,7 +208,9 @@ def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
         assert watched.noted == []
 
 
-def test_a_phone_shows_panes_as_dialogs_that_back_closes(browser: Browser, client: httpx.Client) -> None:
+def test_a_phone_shows_panes_as_dialogs_that_back_closes(
+    browser: Browser, client: httpx.Client
+) -> None:
     watched = Watched(browser, client, 390)
     page = watched.page
     page.goto("/")
@@ -203,7 +220,9 @@ def test_a_phone_shows_panes_as_dialogs_that_back_closes(browser: Browser, clien
     expect(page.locator(".document mark")).to_have_text("William Burns")
     for _ in range(12):
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#side')")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#side')"
+        )
     page.go_back()
     expect(page.locator("#side")).to_be_hidden()
     expect(page.locator(".words")).to_contain_text("William Burns")
@@ -244,7 +263,8 @@ def cited(number: int, text: str) -> dict[str, Any]:
 
 def pieces(*texts: str, **more: Any) -> list[dict[str, Any]]:
     made = [
-        {"text": text, "citation": cited(n, text), "gap": False, "heading": False, "label": ""} for n, text in enumerate(texts, 1)
+        {"text": text, "citation": cited(n, text), "gap": False, "heading": False, "label": ""}
+        for n, text in enumerate(texts, 1)
     ]
     for name, values in more.items():
         for piece, value in zip(made, values, strict=True):
@@ -258,21 +278,32 @@ GAPPED = pieces("It fell.", "It broke.", gap=(False, True))
 @pytest.mark.parametrize(
     ("form", "answer", "made", "selector", "shown"),
     [
-        ("yes_no", "Yes. Dogs may come.", pieces("Dogs may come."), ".words, .piece", ["Yes.", "Dogs may come.1"]),
+        ("yes_no", "Yes. Dogs may come.", pieces("Dogs may come."), ".words, .piece", ["Yes.", "Dogs may come.1"]),  # noqa: E501
         ("sentences", "It fell. It broke.", GAPPED, ".piece", ["It fell.1", "[…] It broke.2"]),
-        ("steps", "1. Open\n2. Close", pieces("1. Open", "2. Close"), ".steps li", ["1. Open1", "2. Close2"]),
+        ("steps", "1. Open\n2. Close", pieces("1. Open", "2. Close"), ".steps li", ["1. Open1", "2. Close2"]),  # noqa: E501
         ("list", "- roof\n- lift", pieces("- roof", "- lift"), ".items li", ["roof1", "lift2"]),
-        ("comparison", "£5\n£6", pieces("£5", "£6", label=("Old", "New")), ".a-side h3", ["Old", "New"]),
-        ("overview", "Parts\nOne.", pieces("Parts", "One.", heading=(True, False)), ".piece.head", ["Parts1"]),
-        ("catalogue", "2 documents\nA\nB", pieces("A", "B", label=("A", "B")), ".small-words", ["2 documents"]),
+        ("comparison", "£5\n£6", pieces("£5", "£6", label=("Old", "New")), ".a-side h3", ["Old", "New"]),  # noqa: E501
+        ("overview", "Parts\nOne.", pieces("Parts", "One.", heading=(True, False)), ".piece.head", ["Parts1"]),  # noqa: E501
+        ("catalogue", "2 documents\nA\nB", pieces("A", "B", label=("A", "B")), ".small-words", ["2 documents"]),  # noqa: E501
     ],
 )  # fmt: skip
 def test_every_form_has_its_shape(
-    watched: Watched, form: str, answer: str, made: list[dict[str, Any]], selector: str, shown: list[str]
+    watched: Watched,
+    form: str,
+    answer: str,
+    made: list[dict[str, Any]],
+    selector: str,
+    shown: list[str],
 ) -> None:
     page = watched.page
     page.goto("/")
-    given = {**ANSWER, "form": form, "answer": answer, "pieces": made, "citations": [piece["citation"] for piece in made]}
+    given = {
+        **ANSWER,
+        "form": form,
+        "answer": answer,
+        "pieces": made,
+        "citations": [piece["citation"] for piece in made],
+    }
     page.evaluate(
         "given => { document.body.classList.add('asked'); $('thread').hidden = false;"
         " $('thread').replaceChildren(...renderAnswer(given, () => {})); }",
@@ -315,12 +346,20 @@ def test_a_document_is_shown_as_it_was_meant(watched: Watched, client: httpx.Cli
 
 def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    first = [Put(72, 700, "The lease was signed in Wexcombe."), Put(72, 680, "Nothing else happened on that page.")]
-    second = [Put(72, 600, "The architect of the pavilion was"), Put(72, 586, "William Fairweather of Scarness.")]
+    first = [
+        Put(72, 700, "The lease was signed in Wexcombe."),
+        Put(72, 680, "Nothing else happened on that page."),
+    ]
+    second = [
+        Put(72, 600, "The architect of the pavilion was"),
+        Put(72, 586, "William Fairweather of Scarness."),
+    ]
     (tmp_path / "docs/plan.pdf").write_bytes(pdf([first, second], Title="The plan"))
     settings = Settings(index=tmp_path / "index")
     backend = open_backend(settings)
-    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(find([tmp_path / "docs"]))
+    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(
+        find([tmp_path / "docs"])
+    )
     backend.engine.store.close()
     with serving(tmp_path / "index") as client:
         watched = Watched(browser, client)
@@ -332,7 +371,10 @@ def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, tmp_path: Pa
         box = page.locator(".box-on-page")
         expect(box).to_have_count(1, timeout=30_000)
         expect(page.get_by_text("Page 2 of 2")).to_be_visible()
-        share = box.evaluate("box => ['left', 'top', 'width', 'height'].map(side => parseFloat(box.style[side]) / 100)")
+        share = box.evaluate(
+            "box => ['left', 'top', 'width', 'height'].map(side => parseFloat(box.style[side]) / "
+            "100)"
+        )
         left, right = share[0] * 595, (share[0] + share[2]) * 595
         top, bottom = (1 - share[1]) * 842, (1 - share[1] - share[3]) * 842
         assert left == pytest.approx(72, abs=2)
@@ -377,7 +419,9 @@ def test_a_hostile_document_is_text(watched: Watched, client: httpx.Client) -> N
                 client.delete("/v1/documents/" + one["id"].replace("<", "%3C").replace(">", "%3E"))
 
 
-def test_a_megabyte_in_one_line_is_opened_at_its_citation(watched: Watched, client: httpx.Client) -> None:
+def test_a_megabyte_in_one_line_is_opened_at_its_citation(
+    watched: Watched, client: httpx.Client
+) -> None:
     words = "\U0001f600lorem " * 60_000
     put_text(client, "long.txt", words + "The gardener is Penelope. " + words)
     try:
@@ -410,8 +454,15 @@ def test_a_link_reproduces_a_question_and_threads_are_kept(watched: Watched) -> 
 def test_a_comma_within_a_condition_does_not_part_it(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
-    page.locator("#filters").evaluate("box => { box.value = 'title=oil, gas, year>=2024,type!=pdf , source:notes/a, b'; }")
-    assert page.evaluate("conditions()") == ["title=oil, gas", "year>=2024", "type!=pdf", "source:notes/a, b"]
+    page.locator("#filters").evaluate(
+        "box => { box.value = 'title=oil, gas, year>=2024,type!=pdf , source:notes/a, b'; }"
+    )
+    assert page.evaluate("conditions()") == [
+        "title=oil, gas",
+        "year>=2024",
+        "type!=pdf",
+        "source:notes/a, b",
+    ]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -437,7 +488,8 @@ def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: i
     expect(page.locator("#question")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     unnamed = page.locator("button, input, textarea").evaluate_all(
-        "all => all.filter(one => !one.hidden && !(one.textContent.trim() || one.ariaLabel || one.labels?.length)).length"
+        "all => all.filter(one => !one.hidden && !(one.textContent.trim() || one.ariaLabel || "
+        "one.labels?.length)).length"
     )
     assert unnamed == 0
     watched.context.close()
@@ -458,7 +510,9 @@ def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
 def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> None:
     with locked(browser, tmp_path) as (watched, token):
         page = watched.page
-        page.evaluate("void (window.both = Promise.all([getJson('/v1/documents'), getJson('/v1/documents')]))")
+        page.evaluate(
+            "void (window.both = Promise.all([getJson('/v1/documents'), getJson('/v1/documents')]))"
+        )
         page.wait_for_timeout(300)
         page.get_by_role("textbox", name="API key").fill(token)
         page.get_by_role("button", name="Use it").click()
@@ -506,8 +560,10 @@ def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
     page.goto("/")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
     refused = page.evaluate(
-        "new Promise(done => { document.addEventListener('securitypolicyviolation', event => done(event.effectiveDirective));"
-        " const script = document.createElement('script'); try { script.text = 'document.title = 1'; } catch { done('types'); }"
+        "new Promise(done => { document.addEventListener('securitypolicyviolation', event => "
+        "done(event.effectiveDirective));"
+        " const script = document.createElement('script'); try { script.text = 'document.title = "
+        "1'; } catch { done('types'); }"
         " document.head.append(script); })"
     )
     assert refused in ("script-src-elem", "require-trusted-types-for", "types")
@@ -522,15 +578,23 @@ AXE = os.environ.get("AXE_CORE", "")
 @pytest.mark.skipif(not AXE, reason="set AXE_CORE to axe.min.js of the npm package axe-core")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious(browser: Browser, client: httpx.Client, width: int, scheme: str) -> None:
+def test_axe_finds_nothing_serious(
+    browser: Browser, client: httpx.Client, width: int, scheme: str
+) -> None:
     context = browser.new_context(
-        base_url=str(client.base_url), viewport={"width": width, "height": 800}, color_scheme=cast(Any, scheme), bypass_csp=True
+        base_url=str(client.base_url),
+        viewport={"width": width, "height": 800},
+        color_scheme=cast(Any, scheme),
+        bypass_csp=True,
     )
     page = context.new_page()
 
     def check(state: str) -> None:
         page.evaluate(Path(AXE).read_text())
-        found = page.evaluate("axe.run().then(run => run.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html)]))")
+        found = page.evaluate(
+            "axe.run().then(run => run.violations.map(v => [v.impact, v.id, v.nodes.map(n => "
+            "n.html)]))"
+        )
         assert [one for one in found if one[0] in ("serious", "critical")] == [], state
 
     page.goto("/")
@@ -564,7 +628,9 @@ def test_the_page_is_whole_and_names_no_other_place() -> None:
     assert set(SCRIPTS) == {path.name for path in (Path(__file__).parents[2] / here).glob("*.js")}
 
 
-def test_a_link_opens_a_document_at_the_quoted_words(watched: Watched, client: httpx.Client) -> None:
+def test_a_link_opens_a_document_at_the_quoted_words(
+    watched: Watched, client: httpx.Client
+) -> None:
     asked = {"model": "rag", "messages": [{"role": "user", "content": BURNS}]}
     message = client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]
     watched.page.goto(message["annotations"][0]["url_citation"]["url"])

@@ -22,12 +22,22 @@ def test_an_answer_says_where_it_stands(client: httpx.Client) -> None:
     (citation,) = answer["citations"]
     text = client.get(f"/v1/documents/{citation['document_id']}/text").text
     highlight = citation["highlight"]
-    assert text[highlight["start_char_index"] : highlight["end_char_index"]] == highlight["text"] == "William Burns"
+    assert (
+        text[highlight["start_char_index"] : highlight["end_char_index"]]
+        == highlight["text"]
+        == "William Burns"
+    )
     sentence = text[citation["start_char_index"] : citation["end_char_index"]]
-    assert sentence == citation["cited_text"] == "The talks were led by William Burns \U0001f54a in Muscat."
+    assert (
+        sentence
+        == citation["cited_text"]
+        == "The talks were led by William Burns \U0001f54a in Muscat."
+    )
     assert answer["answer"][citation["start"] : citation["end"]] == "William Burns"
     assert citation["index"] == 1
-    assert citation["document_sha256"] == client.get("/v1/documents/uploads/oman.txt").json()["sha256"]
+    assert (
+        citation["document_sha256"] == client.get("/v1/documents/uploads/oman.txt").json()["sha256"]
+    )
     assert answer["nearest"][0]["scores"]["score"] == citation["scores"]["score"]
     assert set(answer["timings_ms"]) == {"retrieve", "read", "compose"}
 
@@ -66,7 +76,10 @@ def test_search_reads_nothing(client: httpx.Client) -> None:
 
 def events(text: str) -> list[tuple[str, Any]]:
     blocks = [block.split("\n") for block in text.split("\n\n") if block]
-    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+    return [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in blocks
+    ]
 
 
 def test_a_stream_brings_the_same_answer_in_events(client: httpx.Client) -> None:
@@ -98,8 +111,12 @@ def test_a_stream_brings_the_same_answer_in_events(client: httpx.Client) -> None
         (None, 422),
     ],
 )
-def test_what_is_not_a_question_is_a_problem_that_names_it(client: httpx.Client, body: Any, status: int) -> None:
-    response = client.post("/v1/ask", content=json.dumps(body), headers={"Content-Type": "application/json"})
+def test_what_is_not_a_question_is_a_problem_that_names_it(
+    client: httpx.Client, body: Any, status: int
+) -> None:
+    response = client.post(
+        "/v1/ask", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
     problem = response.json()
     assert response.status_code == status == problem["status"]
     assert response.headers["content-type"] == "application/problem+json"
@@ -109,7 +126,9 @@ def test_what_is_not_a_question_is_a_problem_that_names_it(client: httpx.Client,
 
 def test_what_is_wrong_with_the_body_is_said_in_words(client: httpx.Client) -> None:
     for path in ("/v1/ask", "/v1/documents"):
-        broken = client.post(path, content=b'{"question": "x"', headers={"Content-Type": "application/json"}).json()
+        broken = client.post(
+            path, content=b'{"question": "x"', headers={"Content-Type": "application/json"}
+        ).json()
         assert (broken["status"], broken["type"]) == (400, "urn:rag:malformed")
         assert "JSON" in broken["detail"]
     unsaid = client.post("/v1/ask", content=b'{"question": "x"}').json()
@@ -117,7 +136,10 @@ def test_what_is_wrong_with_the_body_is_said_in_words(client: httpx.Client) -> N
     assert "Content-Type: application/json" in unsaid["hint"]
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"],
+)
 def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
     response = client.post("/v1/ask", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422)
@@ -126,35 +148,55 @@ def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> 
 
 def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
     put_text(client, "moving.txt", "The cat is called Minka.")
-    (citation,) = client.post("/v1/ask", json={"question": "What is the cat called?", "k": 1}).json()["citations"]
+    (citation,) = client.post(
+        "/v1/ask", json={"question": "What is the cat called?", "k": 1}
+    ).json()["citations"]
     assert client.post("/v1/verify", json=citation).json()["status"] == "ok"
     put_text(client, "moving.txt", "Dogs bark. The cat is called Minka.")
     moved = client.post("/v1/verify", json=citation).json()
     assert (moved["status"], moved["edited"]) == ("moved", True)
-    assert moved["start_char_index"] == citation["highlight"]["start_char_index"] + len("Dogs bark. ")
+    assert moved["start_char_index"] == citation["highlight"]["start_char_index"] + len(
+        "Dogs bark. "
+    )
     put_text(client, "moving.txt", "The cat is called Tiger.")
     changed = client.post("/v1/verify", json=citation).json()
     assert (changed["status"], changed["now"]) == ("changed", "The cat is called Tiger.")
     client.delete("/v1/documents/uploads/moving.txt")
     assert client.post("/v1/verify", json=citation).json()["status"] == "missing"
     half = json.dumps(citation | {"highlight": citation["highlight"] | {"text": "\ud800"}})
-    assert client.post("/v1/verify", content=half, headers={"Content-Type": "application/json"}).status_code == 422
+    assert (
+        client.post(
+            "/v1/verify", content=half, headers={"Content-Type": "application/json"}
+        ).status_code
+        == 422
+    )
 
 
-@pytest.mark.parametrize(("start", "end"), [(-6, -2), (-4, 0), (0, 10**9), (10**30, 10**31), (4, 0), (0, 17)])
-def test_a_place_that_its_words_cannot_fill_is_refused(client: httpx.Client, start: int, end: int) -> None:
+@pytest.mark.parametrize(
+    ("start", "end"), [(-6, -2), (-4, 0), (0, 10**9), (10**30, 10**31), (4, 0), (0, 17)]
+)
+def test_a_place_that_its_words_cannot_fill_is_refused(
+    client: httpx.Client, start: int, end: int
+) -> None:
     place = {"text": "Oman", "start_char_index": start, "end_char_index": end}
-    response = client.post("/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place})
+    response = client.post(
+        "/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}
+    )
     assert response.status_code == 422
     assert response.json()["detail"].startswith("highlight")
     if start >= 0:
-        assert response.json()["detail"] == f"highlight: its text has 4 characters, and its offsets span {end - start}"
+        assert (
+            response.json()["detail"]
+            == f"highlight: its text has 4 characters, and its offsets span {end - start}"
+        )
 
 
 @pytest.mark.parametrize("end", [4, 3, 16])
 def test_a_place_that_is_miscounted_has_a_verdict(client: httpx.Client, end: int) -> None:
     place = {"text": "Oman", "start_char_index": 0, "end_char_index": end}
-    verdict = client.post("/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}).json()
+    verdict = client.post(
+        "/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}
+    ).json()
     assert verdict["status"] == ("ok" if end == 4 else "changed")
 
 
@@ -172,7 +214,9 @@ def test_an_empty_index_says_what_to_do(tmp_path: Path) -> None:
         assert response.json()["type"] == "urn:rag:empty"
 
 
-def test_questions_that_come_together_are_read_together_and_too_many_are_refused(tmp_path: Path) -> None:
+def test_questions_that_come_together_are_read_together_and_too_many_are_refused(
+    tmp_path: Path,
+) -> None:
     reader = SlowReader(0.4)
     with serving(tmp_path, reader, queue=6) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
@@ -184,7 +228,9 @@ def test_questions_that_come_together_are_read_together_and_too_many_are_refused
         assert len(refused) + len(answered) == 20
         assert refused
         assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
-        assert median(response.elapsed for response in refused) < median(response.elapsed for response in answered)
+        assert median(response.elapsed for response in refused) < median(
+            response.elapsed for response in answered
+        )
         assert all(response.json()["nearest"] for response in answered)
         assert max(reader.batches) >= 4
         assert client.post("/v1/ask", json=BURNS).status_code == 200  # it has recovered
@@ -234,7 +280,11 @@ class PacedReader(NameReader):
 def test_at_the_deadline_the_answer_is_of_the_passages_read_so_far(tmp_path: Path) -> None:
     with serving(tmp_path, PacedReader()) as client:
         for number in range(8):
-            put_text(client, f"oman{number}.txt", f"The talks were led by William Burns in 20{number + 10}.")
+            put_text(
+                client,
+                f"oman{number}.txt",
+                f"The talks were led by William Burns in 20{number + 10}.",
+            )
         hasty = client.post("/v1/ask", json={**BURNS, "k": 8, "deadline_ms": 600})
         assert hasty.status_code == 200
         found = hasty.json()

@@ -12,7 +12,9 @@ from rag.settings import Settings
 
 
 def test_answers_are_not_held_back() -> None:
-    """asyncio turns Nagle's delay off only for sockets that are made as TCP; with it every small answer takes 40 ms more."""
+    """asyncio turns Nagle's delay off only for sockets that are made as TCP; with it every small
+    answer takes 40 ms more.
+    """
     with bound(Settings(port=0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP
 

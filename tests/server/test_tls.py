@@ -23,7 +23,18 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl to make a certificate with")
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*made, *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
@@ -39,7 +50,9 @@ def test_it_is_served_with_the_certificate(tmp_path: Path, certificate: tuple[st
         thread.start()
         address = f"127.0.0.1:{listening.getsockname()[1]}"
         try:
-            with httpx.Client(base_url=f"https://{address}", verify=ssl.create_default_context(cafile=cert)) as client:
+            with httpx.Client(
+                base_url=f"https://{address}", verify=ssl.create_default_context(cafile=cert)
+            ) as client:
                 wait_until_ready(client)
                 assert client.get("/health").status_code == 200
         finally:
@@ -52,6 +65,11 @@ def test_a_certificate_that_cannot_be_used_is_named_before_anything_is_loaded(
 ) -> None:
     cert, key = certificate
     (tmp_path / "no.pem").write_text("nothing")
-    for wrong in ({"certfile": str(tmp_path / "no.pem")}, {"certfile": "/none.pem"}, {"keyfile": key}, {"certfile": cert}):
+    for wrong in (
+        {"certfile": str(tmp_path / "no.pem")},
+        {"certfile": "/none.pem"},
+        {"keyfile": key},
+        {"certfile": cert},
+    ):
         with pytest.raises(InputError, match=r"--certfile"):
             run.new_token(Settings(index=tmp_path, **wrong), no_key=True)  # type: ignore[arg-type]

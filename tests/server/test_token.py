@@ -33,10 +33,16 @@ def status(client: httpx.Client, asked: tuple[str, str, object], **headers: str)
 
 
 def test_what_a_silent_proxy_passes_on_is_not_let_in(tmp_path: Path) -> None:
-    """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and nothing that shows where a request comes from."""
+    """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and nothing that shows where a request
+    comes from.
+    """
     with serving(tmp_path, token="of-this-run") as client:
         for asked in ASKED:
-            assert status(client, asked) == status(client, asked, Authorization="Bearer guessed") == 401
+            assert (
+                status(client, asked)
+                == status(client, asked, Authorization="Bearer guessed")
+                == 401
+            )
         assert status(client, ASKED[1], Authorization="Bearer of-this-run") == 201
         assert status(client, ASKED[0], Authorization="Bearer of-this-run") == 200
         assert status(client, ASKED[0], Authorization="Basic of-this-run") == 401
@@ -54,15 +60,33 @@ def test_once_there_is_a_key_the_token_is_worth_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Via", "X-Real-IP", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-New"]
+    "header",
+    [
+        "Via",
+        "X-Real-IP",
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-New",
+    ],
 )
 @pytest.mark.parametrize("token", ["", "of-this-run"])
-def test_without_keys_what_a_proxy_says_of_itself_is_refused(tmp_path: Path, header: str, token: str) -> None:
+def test_without_keys_what_a_proxy_says_of_itself_is_refused(
+    tmp_path: Path, header: str, token: str
+) -> None:
     with serving(tmp_path, token=token) as client:
-        assert status(client, ASKED[0], **{header: "1.1 proxy", "Authorization": f"Bearer {token or 'x'}"}) == 421
+        assert (
+            status(
+                client, ASKED[0], **{header: "1.1 proxy", "Authorization": f"Bearer {token or 'x'}"}
+            )
+            == 421
+        )
 
 
-def test_a_run_asks_for_a_token_unless_there_are_keys_or_a_person_wants_none(tmp_path: Path) -> None:
+def test_a_run_asks_for_a_token_unless_there_are_keys_or_a_person_wants_none(
+    tmp_path: Path,
+) -> None:
     settings = Settings(index=tmp_path)
     assert len({new_token(settings, no_key=False) for _ in range(3)}) == 3
     assert min(len(new_token(settings, no_key=False)) for _ in range(3)) >= 32
@@ -73,11 +97,17 @@ def test_a_run_asks_for_a_token_unless_there_are_keys_or_a_person_wants_none(tmp
     assert new_token(settings, no_key=False) == ""
 
 
-def test_wrong_keys_are_logged_with_where_they_came_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_keys_are_logged_with_where_they_came_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "rag.requests")
     with serving(tmp_path, token="of-this-run") as client:
         status(client, ASKED[0], Authorization="Bearer guessed")
-    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "rag.requests"]
+    lines = [
+        json.loads(record.getMessage())
+        for record in caplog.records
+        if record.name == "rag.requests"
+    ]
     assert [line["address"] for line in lines if line["status"] == 401] == ["127.0.0.1"]
     assert "guessed" not in caplog.text
 
@@ -90,14 +120,22 @@ def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
         started = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=stderr)
     try:
         until = time.monotonic() + 240
-        while not (found := re.search(r"(http://[^\s#]+)#token=(\S+)", log.read_text())) and time.monotonic() < until:
+        while (
+            not (found := re.search(r"(http://[^\s#]+)#token=(\S+)", log.read_text()))
+            and time.monotonic() < until
+        ):
             time.sleep(0.1)
         assert found
         with httpx.Client(base_url=found[1], trust_env=False, timeout=20) as client:
             wait_until_ready(client, 240)
         address = f"{found[1]}v1/jobs/x"
         assert httpx.get(address, trust_env=False).status_code == 401
-        assert httpx.get(address, trust_env=False, headers={"Authorization": f"Bearer {found[2]}"}).status_code == 404
+        assert (
+            httpx.get(
+                address, trust_env=False, headers={"Authorization": f"Bearer {found[2]}"}
+            ).status_code
+            == 404
+        )
     finally:
         started.kill()
         started.wait()

@@ -1,4 +1,6 @@
-"""Spans: sent to the collector that a person named, below the client's own, without a word of the question."""
+"""Spans: sent to the collector that a person named, below the client's own, without a word of the
+question.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,16 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
     server.server_close()
 
 
-def test_a_question_s_stages_are_below_the_client_s_span(tmp_path: Path, collector: tuple[str, list[bytes]]) -> None:
+def test_a_question_s_stages_are_below_the_client_s_span(
+    tmp_path: Path, collector: tuple[str, list[bytes]]
+) -> None:
     address, came = collector
     with serving(tmp_path, traces=address) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
-        client.post("/v1/ask", json={"question": "Who led the secret talks?"}, headers=headers).raise_for_status()
+        client.post(
+            "/v1/ask", json={"question": "Who led the secret talks?"}, headers=headers
+        ).raise_for_status()
     spans = [
         span
         for body in came

@@ -12,7 +12,12 @@ pytestmark = pytest.mark.slow
 
 def test_under_load_nothing_fails_and_batches_pay(tmp_path: Path) -> None:
     found = load.measure(tmp_path, load.options(["--fake", "--requests", "64", "--memory", "300"]))
-    for measured in (found["batched"]["1"], found["batched"]["8"], found["batched"]["32"], found["one_question_a_batch"]["32"]):
+    for measured in (
+        found["batched"]["1"],
+        found["batched"]["8"],
+        found["batched"]["32"],
+        found["one_question_a_batch"]["32"],
+    ):
         assert set(measured["statuses"]) == {"200"}
     assert found["batching_gain_at_32"] > 1.5
     assert found["overload"]["refused"] > 0

@@ -1,4 +1,6 @@
-"""Several servers over one database: what one takes in is put in by a worker, and answered by all."""
+"""Several servers over one database: what one takes in is put in by a worker, and answered
+by all.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_what_was_accepted_outlives_its_server(
     dsn: str, clients: list[httpx.Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
-    with serving(tmp_path / "three", store=dsn, embedder="bag-of-words", passage_tokens=12) as short:
+    with serving(
+        tmp_path / "three", store=dsn, embedder="bag-of-words", passage_tokens=12
+    ) as short:
         accepted = short.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
         assert accepted.status_code == 202
     job = accepted.json()["id"]
@@ -78,15 +82,24 @@ def test_what_was_accepted_outlives_its_server(
         process.kill()
         process.communicate()
     (file,) = clients[0].get(f"/v1/jobs/{job}").json()["files"]
-    assert (file["name"], file["outcome"], file["document_ids"]) == ("oman.txt", "added", ["uploads/oman.txt"])
+    assert (file["name"], file["outcome"], file["document_ids"]) == (
+        "oman.txt",
+        "added",
+        ["uploads/oman.txt"],
+    )
     assert asked(clients[0]) == asked(clients[1]) == ["uploads/oman.txt"]
     assert clients[0].get("/v1/jobs/none").status_code == 404
 
 
-def test_a_name_that_postgresql_cannot_be_asked_for_is_not_there(clients: list[httpx.Client]) -> None:
+def test_a_name_that_postgresql_cannot_be_asked_for_is_not_there(
+    clients: list[httpx.Client],
+) -> None:
     for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
         assert clients[0].get(path).status_code == 404
     assert clients[0].delete("/v1/documents/a%00").status_code == 404
     assert clients[0].get("/v1/documents", params={"after": "\0"}).status_code == 200
-    claim = {"document_id": "a\0", "highlight": {"text": "x", "start_char_index": 0, "end_char_index": 1}}
+    claim = {
+        "document_id": "a\0",
+        "highlight": {"text": "x", "start_char_index": 0, "end_char_index": 1},
+    }
     assert clients[0].post("/v1/verify", json=claim).json()["status"] == "missing"

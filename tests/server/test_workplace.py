@@ -37,7 +37,10 @@ def test_sources_are_counted_and_found_by_name(client: httpx.Client) -> None:
     named = client.get("/v1/sources", params={"name": "LEASE uploads"}).json()
     assert [one["id"] for one in named["documents"]] == ["uploads/lease.md"]
     assert (named["total"], named["matching"]) == (2, 1)
-    assert client.get("/v1/sources", params={"offset": 1, "limit": 1}).json()["documents"][0]["id"] == "uploads/oman.txt"
+    assert (
+        client.get("/v1/sources", params={"offset": 1, "limit": 1}).json()["documents"][0]["id"]
+        == "uploads/oman.txt"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +48,58 @@ def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with docs/plan.pdf and an index that holds it."""
     folder = tmp_path_factory.mktemp("pdf")
     (folder / "docs").mkdir()
-    lines = [Put(72, 700, "The lease was signed in Wexcombe"), Put(72, 686, "by William Fairweather.")]
-    (folder / "docs/plan.pdf").write_bytes(pdf([lines, [Put(72, 700, "The end.")]], Title="The plan"))
+    lines = [
+        Put(72, 700, "The lease was signed in Wexcombe"),
+        Put(72, 686, "by William Fairweather."),
+    ]
+    (folder / "docs/plan.pdf").write_bytes(
+        pdf([lines, [Put(72, 700, "The end.")]], Title="The plan")
+    )
     settings = Settings(index=folder / "index")
     backend = open_backend(settings)
-    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(find([folder / "docs"]))
+    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(
+        find([folder / "docs"])
+    )
     backend.engine.store.close()
     return folder
 
 
 def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> None:
     with serving(with_pdf / "index") as client:
-        drawn = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1, "width": 300})
+        drawn = client.get(
+            "/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1, "width": 300}
+        )
         assert drawn.headers["content-type"] == "image/png"
         assert struct.unpack(">II", drawn.content[16:24])[0] == 300
         text = client.get("/v1/documents/docs/plan.pdf/text").text
         start, end = text.index("signed"), text.index("Fairweather") + len("Fairweather")
-        found = client.get("/v1/pages", params={"document": "docs/plan.pdf", "page": 1, "start": start, "end": end}).json()
+        found = client.get(
+            "/v1/pages", params={"document": "docs/plan.pdf", "page": 1, "start": start, "end": end}
+        ).json()
         first, second = found["boxes"]
         assert found["pages"] == 2
         assert 72 / 595 < first[0] < first[2] < 0.5
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
         assert (
-            client.get("/v1/pages", params={"document": "docs/plan.pdf", "page": 2, "start": start, "end": end}).json()["boxes"]
+            client.get(
+                "/v1/pages",
+                params={"document": "docs/plan.pdf", "page": 2, "start": start, "end": end},
+            ).json()["boxes"]
             == []
         )
 
 
 def test_a_page_that_cannot_be_drawn_is_a_problem(with_pdf: Path) -> None:
     with serving(with_pdf / "index") as client:
-        assert client.get("/v1/pages", params={"document": "docs/none.pdf", "page": 1}).status_code == 404
-        assert client.get("/v1/pages", params={"document": "docs/plan.pdf", "page": 3}).status_code == 422
+        assert (
+            client.get("/v1/pages", params={"document": "docs/none.pdf", "page": 1}).status_code
+            == 404
+        )
+        assert (
+            client.get("/v1/pages", params={"document": "docs/plan.pdf", "page": 3}).status_code
+            == 422
+        )
         (with_pdf / "docs/plan.pdf").write_bytes(b"%PDF-1.4 another")
         changed = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1})
         assert (changed.status_code, "changed on disk" in changed.json()["detail"]) == (404, True)

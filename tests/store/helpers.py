@@ -58,10 +58,15 @@ def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> li
     return passages
 
 
-def put_vectors(store: Store, id: str, texts: Sequence[str], vectors: Vectors, **metadata: str) -> None:
+def put_vectors(
+    store: Store, id: str, texts: Sequence[str], vectors: Vectors, **metadata: str
+) -> None:
     """A document of a passage per vector."""
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
-    passages = [Passage(id, at, at + len(text), text, id, "") for at, text in zip(starts, texts, strict=False)]
+    passages = [
+        Passage(id, at, at + len(text), text, id, "")
+        for at, text in zip(starts, texts, strict=False)
+    ]
     store.put(document("\n".join(texts), id, id, **metadata), passages, vectors)
 
 
@@ -102,7 +107,9 @@ class Worker:
     def __init__(self, folder: Path, *prefix: str) -> None:
         command = [*prefix, sys.executable, "-m", "tests.store.local.worker", str(folder)]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
         self.opened = self.answer()
 
     def ask(self, do: str, *arguments: str) -> Any:

@@ -37,7 +37,9 @@ def test_a_collection_is_made_renamed_and_deleted(tmp_path: Path) -> None:
     assert there.create("leases").id != made.id
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", "a b", ".gone-1"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", "a b", ".gone-1"]
+)
 def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
         Collections(tmp_path).create(name)
@@ -57,7 +59,9 @@ def test_names_that_are_taken_or_not_there_are_said_to_be(tmp_path: Path) -> Non
     assert {one.name for one in there.all()} == {"contracts", "other"}
 
 
-def test_who_writes_in_a_collection_is_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_writes_in_a_collection_is_not_disturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     there = Collections(tmp_path)
     there.create("contracts")
@@ -87,7 +91,12 @@ def test_changes_of_several_at_once_lose_nothing(tmp_path: Path) -> None:
     there = Collections(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: Collections(tmp_path).create(f"c{number}"), range(24)))
-        list(pool.map(lambda number: Collections(tmp_path).rename(f"c{number}", f"d{number}"), range(0, 24, 2)))
+        list(
+            pool.map(
+                lambda number: Collections(tmp_path).rename(f"c{number}", f"d{number}"),
+                range(0, 24, 2),
+            )
+        )
         list(pool.map(lambda number: Collections(tmp_path).delete(f"c{number}"), range(1, 24, 2)))
     assert [one.name for one in there.all()] == sorted(f"d{number}" for number in range(0, 24, 2))
     assert not [entry for entry in os.listdir(tmp_path / "collections") if entry.startswith(".")]
@@ -123,7 +132,10 @@ def test_kills_leave_every_collection_whole_or_absent(tmp_path: Path) -> None:
     chance = random.Random(7)
     for round in range(int(os.environ.get("KILLS", "40"))):
         worker = subprocess.Popen(
-            [sys.executable, "-c", WORK, str(tmp_path), str(round)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WORK, str(tmp_path), str(round)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert worker.stdout
         assert worker.stdout.readline() == "ready\n"

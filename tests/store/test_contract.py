@@ -19,7 +19,19 @@ from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import Store
 from rag.types import Document, Passage, Section
 from tests.fakes import document
-from tests.store.helpers import EMBEDDER, Factory, both, by_dense, by_lexical, local, postgres, put, put_vectors, stored, unit
+from tests.store.helpers import (
+    EMBEDDER,
+    Factory,
+    both,
+    by_dense,
+    by_lexical,
+    local,
+    postgres,
+    put,
+    put_vectors,
+    stored,
+    unit,
+)
 
 STORES: dict[str, str | None] = {"local": None, "postgres": "cluster", "newer": "newer_cluster"}
 """With the fixture of the server that each needs."""
@@ -47,17 +59,29 @@ def store(factory: Factory, tmp_path: Path) -> Store:
 
 def test_a_document_comes_back_as_it_was(store: Store) -> None:
     text = "Naïve 🐟 text,\r\nwith \x00 and a ﬁsh.\n"
-    given = Document("é/ü.md", text, "T", "/é/ü.md", "ab", {"date": "2026", "ключ": "5"}, (Section(0, "A > B"), Section(9, "")))
+    given = Document(
+        "é/ü.md",
+        text,
+        "T",
+        "/é/ü.md",
+        "ab",
+        {"date": "2026", "ключ": "5"},
+        (Section(0, "A > B"), Section(9, "")),
+    )
     store.put(given, [Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")], unit(1))
     assert store.document("é/ü.md") == given
     ((id, _),) = store.dense(unit(1)[0], 5)
-    assert store.passages([id, id + 1, -1]) == {id: Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")}
+    assert store.passages([id, id + 1, -1]) == {
+        id: Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")
+    }
 
 
 def test_documents_are_listed_by_id_without_their_text(store: Store) -> None:
     for id in ("b", "a", "c"):
         put(store, id, f"About {id}.", topic=id)
-    assert [(d.id, d.text, d.metadata) for d in store.documents()] == [(id, "", {"topic": id}) for id in "abc"]
+    assert [(d.id, d.text, d.metadata) for d in store.documents()] == [
+        (id, "", {"topic": id}) for id in "abc"
+    ]
     assert [d.id for d in store.documents("a")] == ["b", "c"]
     assert [d.id for d in store.documents("", 2)] == ["a", "b"]
     assert [d.id for d in store.documents("b", 2)] == ["c"]
@@ -80,10 +104,16 @@ def test_stats_say_what_is_there(store: Store) -> None:
 
 
 def test_each_leg_puts_the_passage_that_shares_the_words_first(store: Store) -> None:
-    for id, text in {"oman": "Oman hosted secret talks.", "fish": "Sardines swim.", "deal": "The deal was signed."}.items():
+    for id, text in {
+        "oman": "Oman hosted secret talks.",
+        "fish": "Sardines swim.",
+        "deal": "The deal was signed.",
+    }.items():
         put(store, id, text)
     assert by_dense(store, "sardines swim")[0] == "fish"
-    assert by_lexical(store, "who signed the deals?") == ["deal"]  # stemmed, and nothing else matches
+    assert by_lexical(store, "who signed the deals?") == [
+        "deal"
+    ]  # stemmed, and nothing else matches
     assert by_lexical(store, "SÍGNED") == ["deal"]
     assert by_lexical(store, "the was of") == []
 
@@ -131,13 +161,20 @@ def test_ids_are_never_used_again(store: Store) -> None:
 def test_dense_is_the_order_of_cosines(store: Store) -> None:
     vectors = unit(300, seed=1)
     for start in range(0, 300, 50):
-        put_vectors(store, f"d{start}", [f"row {n}" for n in range(start, start + 50)], vectors[start : start + 50])
+        put_vectors(
+            store,
+            f"d{start}",
+            [f"row {n}" for n in range(start, start + 50)],
+            vectors[start : start + 50],
+        )
     question = unit(1, seed=2)[0]
     found = store.dense(question, 40)
     rows = [store.passages([id])[id].text for id, _ in found]
     order = np.argsort(-(vectors @ question))[:40]
     assert rows == [f"row {n}" for n in order]
-    np.testing.assert_allclose([score for _, score in found], (vectors @ question)[order], atol=1e-5)
+    np.testing.assert_allclose(
+        [score for _, score in found], (vectors @ question)[order], atol=1e-5
+    )
 
 
 def test_cosines_are_those_of_the_search(store: Store) -> None:
@@ -156,24 +193,43 @@ def test_k_bounds_what_is_found_and_may_be_more_than_there_is(store: Store) -> N
 
 @pytest.mark.parametrize("rare", [3, 15, 100, 280])
 def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> None:
-    """The filtered passages are the farthest and the worst matches, so that a search that filters afterwards misses them."""
+    """The filtered passages are the farthest and the worst matches, so that a search that filters
+    afterwards misses them.
+    """
     question = unit(1, seed=3)[0]
     vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
-    put_vectors(store, "far", ["fish " + "and other words " * 9] * rare, np.stack(vectors[:rare]), topic="far")
+    put_vectors(
+        store,
+        "far",
+        ["fish " + "and other words " * 9] * rare,
+        np.stack(vectors[:rare]),
+        topic="far",
+    )
     put_vectors(store, "near", ["fish fish"] * (300 - rare), np.stack(vectors[rare:]), topic="near")
     for filter in map(parse, (["topic=far"], ["document=far"], ["document=far", "topic=far"])):
         for found in (store.dense(question, 10, filter), store.lexical("fish", 10, filter)):
             assert len(found) == min(10, rare)
-            assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == {"far"}
-    assert store.dense(question, 300, parse(["topic=far"])) == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
+            assert {p.document_id for p in store.passages([id for id, _ in found]).values()} == {
+                "far"
+            }
+    assert (
+        store.dense(question, 300, parse(["topic=far"]))
+        == store.dense(question, 300)[: -(rare + 1) : -1][::-1]
+    )
 
 
-@pytest.mark.parametrize("texts", [["topic=none"], ["none=a"], ["document=none"], ["topic=a", "document=b"], ["topic=%"]])
+@pytest.mark.parametrize(
+    "texts", [["topic=none"], ["none=a"], ["document=none"], ["topic=a", "document=b"], ["topic=%"]]
+)
 def test_a_filter_that_matches_nothing_finds_nothing(store: Store, texts: list[str]) -> None:
     filter = parse(texts)
     put(store, "a", "Sardines.", topic="a")
     put(store, "b", "Sardines.", topic="b")
-    assert store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9, filter) == store.lexical("sardines", 9, filter) == []
+    assert (
+        store.dense(EMBEDDER.embed_queries(["sardines"])[0], 9, filter)
+        == store.lexical("sardines", 9, filter)
+        == []
+    )
 
 
 def test_an_empty_filter_filters_nothing(store: Store) -> None:
@@ -183,8 +239,20 @@ def test_an_empty_filter_filters_nothing(store: Store) -> None:
 
 KNOWN = {
     "docs/a.txt": {"year": "2024", "date": "2024-03-15", "type": "txt", "author": "Ada, Bo"},
-    "docs/sub/b.pdf": {"year": "2023", "date": "2024", "type": "pdf", "n": "-1.5e3", "author": 'Bo\'s "friend"'},
-    "docs/sub/c": {"year": "unknown", "date": "2024-03-02T10:00", "n": "2", "a key": "50%", "'": "_"},
+    "docs/sub/b.pdf": {
+        "year": "2023",
+        "date": "2024",
+        "type": "pdf",
+        "n": "-1.5e3",
+        "author": 'Bo\'s "friend"',
+    },
+    "docs/sub/c": {
+        "year": "unknown",
+        "date": "2024-03-02T10:00",
+        "n": "2",
+        "a key": "50%",
+        "'": "_",
+    },
     "docs/sub": {},
 }
 KEYS = ["year", "date", "type", "n", "author", "a key", "'", "document", "source", "title", "none"]
@@ -205,13 +273,29 @@ VALUES = [
     "",
     "docs/sub",
 ]
-VALUES += ["/docs/sub", "docs/sub/", "docs", "doc", "/", "docs/a.txt", 'Bo\'s "friend"', "NaN", "1e999"]
+VALUES += [
+    "/docs/sub",
+    "docs/sub/",
+    "docs",
+    "doc",
+    "/",
+    "docs/a.txt",
+    'Bo\'s "friend"',
+    "NaN",
+    "1e999",
+]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
-        st.builds(Condition, st.sampled_from(KEYS), st.sampled_from(OPERATORS), st.sampled_from(VALUES)), min_size=1, max_size=2
+        st.builds(
+            Condition, st.sampled_from(KEYS), st.sampled_from(OPERATORS), st.sampled_from(VALUES)
+        ),
+        min_size=1,
+        max_size=2,
     )
 )
 @example(list(parse(["date>=2024-03", "source:docs/sub"])))
@@ -239,19 +323,28 @@ def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[C
         (["page>3", "page<2"], {}),
     ],
 )
-def test_a_page_leaves_the_passages_with_text_on_it(store: Store, texts: list[str], found: dict[str, list[int]]) -> None:
-    """Four passages of a: one on its first page, one on the second, one on the second and third, one on the third."""
+def test_a_page_leaves_the_passages_with_text_on_it(
+    store: Store, texts: list[str], found: dict[str, list[int]]
+) -> None:
+    """Four passages of a: one on its first page, one on the second, one on the second and third,
+    one on the third.
+    """
     parts = ["Herring one.", "Herring two.", "Herring three is long.", "Herring four."]
     starts = [sum(len(part) + 1 for part in parts[:n]) for n in range(5)]
     for id, pages in (("a", (0, starts[1], starts[2] + 8)), ("b", (0,)), ("c", ())):
         text = " ".join(parts if id == "a" else ["Herring one."])
-        passages = [Passage(id, at, at + len(part), part, id, "") for at, part in zip(starts, parts, strict=False)]
+        passages = [
+            Passage(id, at, at + len(part), part, id, "")
+            for at, part in zip(starts, parts, strict=False)
+        ]
         passages = passages if id == "a" else passages[:1]
         store.put(replace(document(text, id, id), pages=pages), passages, unit(len(passages)))
     filter = parse(texts)
     for search in (store.dense(unit(1)[0], 99, filter), store.lexical("herring", 99, filter)):
         here = store.passages([id for id, _ in search]).values()
-        assert {(p.document_id, 1 + starts.index(p.start)) for p in here} == {(id, n) for id, ns in found.items() for n in ns}
+        assert {(p.document_id, 1 + starts.index(p.start)) for p in here} == {
+            (id, n) for id, ns in found.items() for n in ns
+        }
 
 
 def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
@@ -277,10 +370,22 @@ BAD: dict[str, tuple[Document, Passage]] = {
     "past the end": (WHOLE, Passage("a", 9, 99, "swim.", "a", "")),
     "before the start": (WHOLE, Passage("a", -5, -1, "swim", "a", "")),
     "an end that is off by one": (WHOLE, Passage("a", 0, 9, "Sardines", "a", "")),
-    "a surrogate in the text": (document("Sar\ud800dines", "a", "a"), Passage("a", 0, 3, "Sar", "a", "")),
-    "a surrogate in the id": (document("Sardines", "a\udcff", "a"), Passage("a\udcff", 0, 3, "Sar", "a", "")),
-    "a surrogate in the title": (document("Sardines", "a", "\udcff"), Passage("a", 0, 3, "Sar", "\udcff", "")),
-    "a surrogate in metadata": (document("Sardines", "a", "a", topic="\udcff"), Passage("a", 0, 3, "Sar", "a", "")),
+    "a surrogate in the text": (
+        document("Sar\ud800dines", "a", "a"),
+        Passage("a", 0, 3, "Sar", "a", ""),
+    ),
+    "a surrogate in the id": (
+        document("Sardines", "a\udcff", "a"),
+        Passage("a\udcff", 0, 3, "Sar", "a", ""),
+    ),
+    "a surrogate in the title": (
+        document("Sardines", "a", "\udcff"),
+        Passage("a", 0, 3, "Sar", "\udcff", ""),
+    ),
+    "a surrogate in metadata": (
+        document("Sardines", "a", "a", topic="\udcff"),
+        Passage("a", 0, 3, "Sar", "a", ""),
+    ),
     "a surrogate in a heading": (WHOLE, Passage("a", 0, 3, "Sar", "a", "\udcff")),
 }
 
@@ -302,7 +407,9 @@ def test_vectors_of_another_number_are_rejected(store: Store) -> None:
     assert store.documents() == []
 
 
-def test_the_generation_grows_with_every_change_and_only_then(store: Store, factory: Factory, tmp_path: Path) -> None:
+def test_the_generation_grows_with_every_change_and_only_then(
+    store: Store, factory: Factory, tmp_path: Path
+) -> None:
     seen = [store.stats().generation]
 
     def grew() -> bool:
@@ -350,7 +457,9 @@ def test_what_was_put_before_an_error_in_writing_stays(store: Store) -> None:
 
 
 class Changes(RuleBasedStateMachine):
-    """Random changes, against a dict from id to text. Each text ends with a word that no other has."""
+    """Random changes, against a dict from id to text. Each text ends with a word that no
+    other has.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -367,7 +476,11 @@ class Changes(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.folder)
 
-    @rule(id=st.sampled_from("abcd"), text=st.text(st.characters(codec="utf-8"), max_size=120), times=st.integers(1, 9))
+    @rule(
+        id=st.sampled_from("abcd"),
+        text=st.text(st.characters(codec="utf-8"), max_size=120),
+        times=st.integers(1, 9),
+    )
     def put(self, id: str, text: str, times: int) -> None:
         self.words += 1
         self.model[id] = f"{text * times} only{self.words}"
@@ -403,7 +516,9 @@ def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
         def make(self) -> Store:
             return factory(self.folder)
 
-    run_state_machine_as_test(Machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+    run_state_machine_as_test(
+        Machine, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
+    )
 
 
 def test_a_document_may_take_the_place_of_another(store: Store) -> None:

@@ -6,7 +6,10 @@ from rag.store.local.check import examine
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.store.helpers import local
 
-SENTENCES = [f"Paragraph {word} speaks of sardines near the coast of {word}." for word in "one two three four five six".split()]
+SENTENCES = [
+    f"Paragraph {word} speaks of sardines near the coast of {word}."
+    for word in "one two three four five six".split()
+]
 
 
 def put(folder: Path, **texts: str) -> None:
@@ -23,7 +26,12 @@ def said(folder: Path) -> str:
 
 def test_copies_and_editions_are_named(tmp_path: Path) -> None:
     whole = "\n\n".join(SENTENCES)
-    put(tmp_path, a=whole, b=whole, later="\n\n".join([*SENTENCES[:4], "A new ending about boats and nothing else at all."]))
+    put(
+        tmp_path,
+        a=whole,
+        b=whole,
+        later="\n\n".join([*SENTENCES[:4], "A new ending about boats and nothing else at all."]),
+    )
     detail = said(tmp_path)
     assert "a = b" in detail
     assert "later" in detail

@@ -16,12 +16,25 @@ from tests.fakes import document
 from tests.postgres import Cluster
 from tests.store.helpers import by_lexical, local, postgres, put, stored, unit
 
-ODD = Document("é/ü.md", "a \x00 b 🐟", "T\x00", "/é", "ab", {"k": "v\x00", "ключ": "1"}, (Section(0, "A > B"),), (0, 4), "s")
+ODD = Document(
+    "é/ü.md",
+    "a \x00 b 🐟",
+    "T\x00",
+    "/é",
+    "ab",
+    {"k": "v\x00", "ключ": "1"},
+    (Section(0, "A > B"),),
+    (0, 4),
+    "s",
+)
 
 
 @pytest.fixture
 def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
-    made: dict[str, Store] = {"local": local(tmp_path / "local"), "postgres": postgres(cluster)(tmp_path / "postgres")}
+    made: dict[str, Store] = {
+        "local": local(tmp_path / "local"),
+        "postgres": postgres(cluster)(tmp_path / "postgres"),
+    }
     yield made
     made["postgres"].close()
 
@@ -33,7 +46,9 @@ def fill(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [("local", "postgres"), ("postgres", "local")])
-def test_everything_is_there_and_the_same(stores: dict[str, Store], source: str, target: str) -> None:
+def test_everything_is_there_and_the_same(
+    stores: dict[str, Store], source: str, target: str
+) -> None:
     fill(stores[source])
     moved = migrate(stores[source], stores[target])
     assert (moved.documents, moved.copied, moved.present) == (6, 6, 0)

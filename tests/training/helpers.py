@@ -23,12 +23,23 @@ def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
 def write_statements(folder: Path) -> None:
     """As the sets "boolq" and "fever" in a recipe's folder."""
     questions = [
-        {"set": "boolq", "question": f"is town {n} old", "context": f"Town {n} is {kind}.", "label": label, "title": f"T{n}"}
+        {
+            "set": "boolq",
+            "question": f"is town {n} old",
+            "context": f"Town {n} is {kind}.",
+            "label": label,
+            "title": f"T{n}",
+        }
         for n in range(8)
         for kind, label in (("old", "yes"), ("new", "no"))
     ]
     claims = [
-        {"set": "fever", "claim": f"Town {n} is large.", "evidence": f"Town {n} is {kind}.", "label": label}
+        {
+            "set": "fever",
+            "claim": f"Town {n} is large.",
+            "evidence": f"Town {n} is {kind}.",
+            "label": label,
+        }
         for n in range(8)
         for kind, label in (("vast", "supported"), ("tiny", "refuted"), ("far", "not_enough"))
     ]
@@ -38,7 +49,9 @@ def write_statements(folder: Path) -> None:
 
 
 def die_at(step: int, trainer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next run ends with KeyboardInterrupt at this step; checkpoints are made at every second one."""
+    """The next run ends with KeyboardInterrupt at this step; checkpoints are made at every second
+    one.
+    """
     monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
     loss, seen = trainer._loss, []
 

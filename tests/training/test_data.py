@@ -24,7 +24,9 @@ def test_articles_are_read(tmp_path: Path, qa: Any) -> None:
     (tmp_path / "a.json").write_text(json.dumps(squad(qa)))
     with gzip.open(tmp_path / "a.json.gz", "wt") as file:
         json.dump(squad(qa), file)
-    assert read_squad(tmp_path / "a.json") == read_squad(tmp_path / "a.json.gz") == squad(qa)["data"]
+    assert (
+        read_squad(tmp_path / "a.json") == read_squad(tmp_path / "a.json.gz") == squad(qa)["data"]
+    )
 
 
 @pytest.mark.parametrize(

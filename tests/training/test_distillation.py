@@ -33,8 +33,13 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
     first, last = wanted(head, encoded, made, [0, 0, 1])
     for side, shares in enumerate((first, last)):
         for rows in ([0, 1], [2]):
-            scores = [(lambda o: (o.first, o.last)[side])(head.outputs([made[row]])[0]) for row in rows]
-            own = [np.exp(s[encoded.scored[row, : len(s)]] - s[0]) for s, row in zip(scores, rows, strict=True)]
+            scores = [
+                (lambda o: (o.first, o.last)[side])(head.outputs([made[row]])[0]) for row in rows
+            ]
+            own = [
+                np.exp(s[encoded.scored[row, : len(s)]] - s[0])
+                for s, row in zip(scores, rows, strict=True)
+            ]
             expected = np.concatenate(own) / (1 + sum(one.sum() for one in own))
             given_shares = np.concatenate([shares[row][encoded.scored[row]] for row in rows])
             assert given_shares == pytest.approx(expected, rel=1e-3)
@@ -48,7 +53,9 @@ def letters(folder: Path) -> Head:
 
 def words() -> PreTrainedTokenizerFast:
     """A tokenizer whose tokens are words, punctuation with them."""
-    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]"))
+    tokenizer = Tokenizer(
+        models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]")
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
@@ -68,7 +75,9 @@ def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
             start, end = encoded.starts[0, at], encoded.ends[0, at]
             starts, ends, scored = places(own[0])
             inside = scored & (starts >= start) & (ends <= end)
-            assert given_shares[0, at] == pytest.approx(finest[0, : len(inside)][inside].sum(), rel=1e-4)
+            assert given_shares[0, at] == pytest.approx(
+                finest[0, : len(inside)][inside].sum(), rel=1e-4
+            )
 
 
 def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
@@ -76,7 +85,11 @@ def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
     made = windows(MINE, "when?", "", TEXT)
     (own,) = (again(head.tokenizer, window) for window in made)
     starts, ends, scored = places(own)
-    assert [TEXT[a:b] for a, b in zip(starts[scored], ends[scored], strict=True)][:3] == ["it", " was", " signed"]
+    assert [TEXT[a:b] for a, b in zip(starts[scored], ends[scored], strict=True)][:3] == [
+        "it",
+        " was",
+        " signed",
+    ]
     encoded = encode(MINE, made)
     words = [match.span() for match in re.finditer(r"\S+", TEXT)]
     shares = wanted(head, encoded, made, [0])

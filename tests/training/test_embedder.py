@@ -1,4 +1,6 @@
-"""An embedder tuned on a tiny set: it learns, the same seed gives the same weights, killed or not."""
+"""An embedder tuned on a tiny set: it learns, the same seed gives the same weights, killed
+or not.
+"""
 
 import random
 from pathlib import Path
@@ -53,17 +55,23 @@ def recipe(**changes: Any) -> EmbedderRecipe:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     tiny.embedder(tmp_path / "start")
-    articles = [{"title": f"T{number}", "paragraphs": [paragraph(number, name)]} for number, name in enumerate(TOWNS)]
+    articles = [
+        {"title": f"T{number}", "paragraphs": [paragraph(number, name)]}
+        for number, name in enumerate(TOWNS)
+    ]
     write_set(tmp_path, articles)
     return tmp_path
 
 
 def own_first(folder: Path) -> float:
-    """Mean over all towns of how far a question's cosine to its own passage is above that to the others."""
+    """Mean over all towns of how far a question's cosine to its own passage is above that to the
+    others.
+    """
     embedder = MeanEmbedder("tiny", folder)
     made = [paragraph(number, name) for number, name in enumerate(TOWNS)]
     cosines = (
-        embedder.embed_queries([p["qas"][0]["question"] for p in made]) @ embedder.embed_passages([p["context"] for p in made]).T
+        embedder.embed_queries([p["qas"][0]["question"] for p in made])
+        @ embedder.embed_passages([p["context"] for p in made]).T
     )
     return float(cosines.diagonal().mean() - cosines.mean())
 
@@ -77,7 +85,9 @@ def test_questions_come_nearer_to_their_passages(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_ends_with_the_same_weights(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training.tune(recipe(), data, data / "whole")
     die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -89,7 +99,11 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
     whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
     started = load_file(data / "start" / "model.safetensors")
-    changed = {name for name in whole if "pooler" not in name and not torch.equal(whole[name], started[f"bert.{name}"].half())}
+    changed = {
+        name
+        for name in whole
+        if "pooler" not in name and not torch.equal(whole[name], started[f"bert.{name}"].half())
+    }
     assert changed
     assert not any("embeddings" in name for name in changed)
 
@@ -98,15 +112,27 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
 def test_the_mean_lies_between_what_it_began_with_and_what_it_came_to(data: Path) -> None:
     for name, share in (("none", 0.0), ("half", 0.5), ("all", 1.0)):
         training.tune(recipe(average=share), data, data / name)
-    none, half, whole = (load_file(data / name / "model.safetensors") for name in ("none", "half", "all"))
-    assert all(torch.allclose(half[name].float(), (none[name].float() + whole[name].float()) / 2, atol=2e-3) for name in half)
+    none, half, whole = (
+        load_file(data / name / "model.safetensors") for name in ("none", "half", "all")
+    )
+    assert all(
+        torch.allclose(
+            half[name].float(), (none[name].float() + whole[name].float()) / 2, atol=2e-3
+        )
+        for name in half
+    )
     assert any(not torch.equal(none[name], whole[name]) for name in none)
 
 
 def test_a_passage_that_may_answer_is_not_told_apart_from_the_right_one() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
     asked = training.Asked("when?", ("1500",), (0, 3), (1, 4))
-    made = training._batch(texts, [(0, [asked]), (2, [training.Asked("what?", ("c",), (2,), ())]), (3, [])], 2, random.Random(1))
+    made = training._batch(
+        texts,
+        [(0, [asked]), (2, [training.Asked("what?", ("c",), (2,), ())]), (3, [])],
+        2,
+        random.Random(1),
+    )
     told = {passage for passage, apart in zip(made.passages, made.allowed[0], strict=True) if apart}
     assert made.passages[made.own[0]] == "a in 1500"
     assert told == {"a in 1500", "b in 1600", "e"}
@@ -120,7 +146,9 @@ def test_a_passage_that_may_answer_is_not_told_apart_from_the_right_one() -> Non
         ({"passages": 99}, InputError, "no set has 99 passages"),
     ],
 )
-def test_what_cannot_be_followed_is_named(data: Path, changes: dict[str, Any], error: type[Exception], words: str) -> None:
+def test_what_cannot_be_followed_is_named(
+    data: Path, changes: dict[str, Any], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         training.tune(recipe(**changes), data, data / "out")
 

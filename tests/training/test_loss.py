@@ -16,7 +16,9 @@ def marked(text: str, *answers: str) -> tuple[list[str], list[str]]:
     encoded = encode(TOKENIZER, windows(TOKENIZER, "when?", "title 2015", text))
     first, last = targets(encoded, [text], [answers])
     starts = [text[encoded.starts[0, i] : encoded.ends[0, i]] for i in np.flatnonzero(first[0])]
-    return starts, [text[encoded.starts[0, i] : encoded.ends[0, i]] for i in np.flatnonzero(last[0])]
+    return starts, [
+        text[encoded.starts[0, i] : encoded.ends[0, i]] for i in np.flatnonzero(last[0])
+    ]
 
 
 def test_every_whole_occurrence_in_the_passage_is_right_and_none_in_the_context() -> None:
@@ -41,7 +43,9 @@ def of_sentences(text: str, *answers: str, logit: float = 2.0) -> float:
     """The loss where every token of the first sentence has this logit, and every other one 0."""
     encoded = encode(TOKENIZER, windows(TOKENIZER, "why?", "", text))
     first = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)
-    return float(sentence_loss(torch.from_numpy(first * logit)[None].float(), encoded, [text], [answers]))
+    return float(
+        sentence_loss(torch.from_numpy(first * logit)[None].float(), encoded, [text], [answers])
+    )
 
 
 def test_a_sentence_is_right_where_an_answer_lies_in_it() -> None:
@@ -49,7 +53,9 @@ def test_a_sentence_is_right_where_an_answer_lies_in_it() -> None:
     assert of_sentences("It was old. It fell.", "old") == pytest.approx((yes + even) / 2, abs=1e-5)
     assert of_sentences("It was old. It fell.", "fell") == pytest.approx((no + even) / 2, abs=1e-5)
     assert of_sentences("It was old. It fell.") == pytest.approx((no + even) / 2, abs=1e-5)
-    assert of_sentences("It was old. It fell.", "old. It fell") == pytest.approx((yes + even) / 2, abs=1e-5)
+    assert of_sentences("It was old. It fell.", "old. It fell") == pytest.approx(
+        (yes + even) / 2, abs=1e-5
+    )
 
 
 def test_of_several_places_the_likeliest_is_meant_and_the_others_count_for_nothing() -> None:
@@ -60,5 +66,9 @@ def test_of_several_places_the_likeliest_is_meant_and_the_others_count_for_nothi
 def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
     logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
     shares = torch.softmax(logits, -1)
-    assert float(verdict_loss(logits[:1], torch.tensor([0]))) == pytest.approx(-math.log(shares[0, 0]), abs=1e-5)
-    assert float(verdict_loss(logits[1:], torch.tensor([3]))) == pytest.approx(-math.log(2 / 3), abs=1e-5)
+    assert float(verdict_loss(logits[:1], torch.tensor([0]))) == pytest.approx(
+        -math.log(shares[0, 0]), abs=1e-5
+    )
+    assert float(verdict_loss(logits[1:], torch.tensor([3]))) == pytest.approx(
+        -math.log(2 / 3), abs=1e-5
+    )

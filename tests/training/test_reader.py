@@ -42,12 +42,19 @@ ARTICLES: list[dict[str, Any]] = [
                         "question": f"when was {name} built?",
                         "answers": [{"text": str(1500 + i), "answer_start": 0}],
                     },
-                    {"id": f"{i}b", "question": f"who built {name}?", "answers": [], "is_impossible": True},
+                    {
+                        "id": f"{i}b",
+                        "question": f"who built {name}?",
+                        "answers": [],
+                        "is_impossible": True,
+                    },
                 ],
             }
         ],
     }
-    for i, name in enumerate(["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"])
+    for i, name in enumerate(
+        ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
+    )
 ]
 
 
@@ -63,8 +70,18 @@ RECIPE: dict[str, Any] = {
     "dropout": 0.1,
     "freeze_embeddings": True,
     "stage": [
-        {"steps": 6, "from": 1e-3, "to": 1e-3, "sets": {"towns": {"cap": 100, "negatives": 0.5, "swapped": 0.2}}},
-        {"steps": 4, "from": 1e-3, "to": 0.0, "sets": {"towns": {"cap": 8, "absent": 0.2, "tokens": 32}}},
+        {
+            "steps": 6,
+            "from": 1e-3,
+            "to": 1e-3,
+            "sets": {"towns": {"cap": 100, "negatives": 0.5, "swapped": 0.2}},
+        },
+        {
+            "steps": 4,
+            "from": 1e-3,
+            "to": 0.0,
+            "sets": {"towns": {"cap": 8, "absent": 0.2, "tokens": 32}},
+        },
     ],
 }
 
@@ -97,7 +114,9 @@ def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch
 @pytest.mark.slow
 def test_three_heads_are_learnt_kept_and_gone_on_from(data: Path) -> None:
     write_statements(data)
-    stage = RECIPE["stage"][0] | {"verdicts": {"share": 0.5, "sets": {"boolq": 9, "fever": 9}, "elsewhere": 0.5}}
+    stage = RECIPE["stage"][0] | {
+        "verdicts": {"share": 0.5, "sets": {"boolq": 9, "fever": 9}, "elsewhere": 0.5}
+    }
     asked = {"sentences": 0.7, "head_rate": 3.0, "stage": [stage]}
     training.train(recipe(**asked), data, data / "first")
     text = "The town of abra was built in 1500. It is small."
@@ -105,13 +124,19 @@ def test_three_heads_are_learnt_kept_and_gone_on_from(data: Path) -> None:
     read = ExtractiveReader(str(data / "first")).read("was abra built?", [hit])
     assert len(read.sentences) == 2
     assert len(read.verdicts) == 1
-    training.train(recipe(init="first", stage=[RECIPE["stage"][1] | {"steps": 1, "from": 0.0}]), data, data / "second")
+    training.train(
+        recipe(init="first", stage=[RECIPE["stage"][1] | {"steps": 1, "from": 0.0}]),
+        data,
+        data / "second",
+    )
     again = ExtractiveReader(str(data / "second")).read("was abra built?", [hit])
     assert again.verdicts[0].yes == pytest.approx(read.verdicts[0].yes, abs=0.02)
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_ends_with_the_same_weights(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training.train(recipe(), data, data / "whole")
     die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -126,11 +151,17 @@ def test_a_killed_run_ends_with_the_same_weights(data: Path, monkeypatch: pytest
     whole, killed = (load_weights(data / name / WEIGHTS) for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
     started = as_stored(load_weights(data / "start" / WEIGHTS), data)
-    changed = {name for name in whole if not torch.equal(whole[name].float(), started[name].float())}
+    changed = {
+        name for name in whole if not torch.equal(whole[name].float(), started[name].float())
+    }
     assert changed
     assert not any("embeddings" in name for name in changed)
     text = "the town of abra was built in 1500."
-    assert ExtractiveReader(str(data / "whole")).read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)]).spans
+    assert (
+        ExtractiveReader(str(data / "whole"))
+        .read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)])
+        .spans
+    )
 
 
 def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:
@@ -140,19 +171,29 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
     training.average(str(tmp_path / "start"), tmp_path / "out", 0.75)
     written = tmp_path / "out" / WEIGHTS
     assert torch.equal(load_file(written)["layer"], torch.full((2, 2), 2.5).half())
-    assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(written.read_bytes()).hexdigest()
+    assert (tmp_path / "out" / "model.sha256").read_text().strip() == hashlib.sha256(
+        written.read_bytes()
+    ).hexdigest()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("other", [None, "other"])
-def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(data: Path, other: str | None) -> None:
+def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(
+    data: Path, other: str | None
+) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
-    save_file({name: 2 * weight for name, weight in weights.items()}, data / "other" / WEIGHTS, {"format": "pt"})
+    save_file(
+        {name: 2 * weight for name, weight in weights.items()},
+        data / "other" / WEIGHTS,
+        {"format": "pt"},
+    )
     training.train(recipe(average=0.0, average_with=other), data, data / "out")
     meant = as_stored(load_weights(data / (other or "start") / WEIGHTS), data)
     ended = load_weights(data / "out" / WEIGHTS)
-    assert all(torch.allclose(ended[name].float(), meant[name].float(), atol=3e-3) for name in ended)
+    assert all(
+        torch.allclose(ended[name].float(), meant[name].float(), atol=3e-3) for name in ended
+    )
     assert not (data / "out.checkpoint.pt").exists()
 
 
@@ -162,7 +203,9 @@ def test_a_set_that_is_not_there_is_named(data: Path) -> None:
         training.train(recipe(stage=[stage]), data, data / "out")
 
 
-@pytest.mark.parametrize(("init", "hint"), [("empty", "--init"), ("nowhere", "minilm, accurate, or fast")])
+@pytest.mark.parametrize(
+    ("init", "hint"), [("empty", "--init"), ("nowhere", "minilm, accurate, or fast")]
+)
 def test_what_training_cannot_start_from_is_named(data: Path, init: str, hint: str) -> None:
     (data / "empty").mkdir()
     with pytest.raises(ModelError, match=init) as error:
@@ -184,7 +227,9 @@ def test_negatives_hold_no_answer_and_absent_questions_are_null(beside: int) -> 
         own, *negatives = group.passages
         assert len(set(negatives) - {own}) == beside
         assert all(answer in own.text for answer in group.answers)
-        assert not any(answer in negative.text for answer in group.answers for negative in negatives)
+        assert not any(
+            answer in negative.text for answer in group.answers for negative in negatives
+        )
     absent = groups(made, Mix(cap=100, absent=1.0), random.Random(1))
     assert all(group.answers == () and len(group.passages) == 1 for group in absent)
 
@@ -195,9 +240,15 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
         {"question": "Who opened the bridge at Dunve?", "answers": [{"text": "Mary Holt"}]},
         {"question": "Which bridge followed that at Corto?", "answers": [{"text": "Corto"}]},
     ]
-    made = question_set([{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    made = question_set(
+        [{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}],
+        BagOfWordsEmbedder().count_tokens,
+    )
     swapped = groups(made, Mix(cap=10, swapped=1.0), random.Random(1))
-    assert {g.question for g in swapped} == {"Who opened the bridge at Corto?", "Which bridge followed that at Dunve?"}
+    assert {g.question for g in swapped} == {
+        "Who opened the bridge at Corto?",
+        "Which bridge followed that at Dunve?",
+    }
     assert all(g.answers == () for g in swapped)
 
 
@@ -205,38 +256,64 @@ def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_lef
     sentences = "In 1912 the bridge was opened.", "It has three arches.", "Mary Holt drew it."
     qas = [{"question": "When was it opened?", "answers": [{"text": "1912"}, {"text": "In 1912"}]}]
     paragraph = {"context": " ".join(sentences), "qas": qas}
-    made = question_set([{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens)
+    made = question_set(
+        [{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens
+    )
     seen = set()
     for seed in range(40):
         (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
         (passage,) = group.passages
         seen.add((passage.text, bool(group.answers)))
     opened, arches, drew = sentences
-    assert seen == {(f"{arches} {drew}", False), (f"{opened} {drew}", True), (f"{opened} {arches}", True)}
+    assert seen == {
+        (f"{arches} {drew}", False),
+        (f"{opened} {drew}", True),
+        (f"{opened} {arches}", True),
+    }
 
 
 @pytest.mark.parametrize("text", ["In 1912.", "Both 1912 and 1912. Then 1912.", "From 19. 12 on."])
 def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> None:
-    qas: list[dict[str, Any]] = [{"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}]
-    made = question_set([{"title": "", "paragraphs": [{"context": text, "qas": qas}]}], BagOfWordsEmbedder().count_tokens)
+    qas: list[dict[str, Any]] = [
+        {"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}
+    ]
+    made = question_set(
+        [{"title": "", "paragraphs": [{"context": text, "qas": qas}]}],
+        BagOfWordsEmbedder().count_tokens,
+    )
     for seed in range(10):
         (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
-        assert ([p.text for p in group.passages], group.answers) == ([text], tuple(a["text"] for a in qas[0]["answers"]))
+        assert ([p.text for p in group.passages], group.answers) == (
+            [text],
+            tuple(a["text"] for a in qas[0]["answers"]),
+        )
 
 
 @pytest.mark.slow
 def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
-    opinionated = {name: 30 * weight if name == "qa_outputs.weight" else weight for name, weight in weights.items()}
+    opinionated = {
+        name: 30 * weight if name == "qa_outputs.weight" else weight
+        for name, weight in weights.items()
+    }
     save_file(opinionated, data / "other" / WEIGHTS, {"format": "pt"})
     changes: dict[str, Any] = {"taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
     changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
     training.train(recipe(teacher="other", **changes), data, data / "out")
     tokenizer = tiny.wordpiece_tokenizer()
-    made = windows(tokenizer, "when was abra built?", "Town 0", "the town of abra was built in 1500. it has 3 gates.")
+    made = windows(
+        tokenizer,
+        "when was abra built?",
+        "Town 0",
+        "the town of abra was built in 1500. it has 3 gates.",
+    )
     start, out, other = (
-        np.stack(wanted(load_head(name, str(data / name), True, False), encode(tokenizer, made), made, [0]))
+        np.stack(
+            wanted(
+                load_head(name, str(data / name), True, False), encode(tokenizer, made), made, [0]
+            )
+        )
         for name in ("start", "out", "other")
     )
     assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
@@ -246,14 +323,22 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [tiny.bert, tiny.distilbert, tiny.roberta], ids=["bert", "distilbert", "roberta"])
-def test_own_questions_are_learnt_and_the_held_out_part_is_measured(tmp_path: Path, shape: Callable[[Path], Path]) -> None:
+@pytest.mark.parametrize(
+    "shape", [tiny.bert, tiny.distilbert, tiny.roberta], ids=["bert", "distilbert", "roberta"]
+)
+def test_own_questions_are_learnt_and_the_held_out_part_is_measured(
+    tmp_path: Path, shape: Callable[[Path], Path]
+) -> None:
     shape(tmp_path / "start")
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
     own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
-    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "new" / "v1.2", ExtractiveReader)
+    before, after = training.fine_tune(
+        own, tmp_path / "mine.json", None, tmp_path / "new" / "v1.2", ExtractiveReader
+    )
     assert before is not None
-    assert (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
+    assert (
+        (before.answerable, before.unanswerable) == (after.answerable, after.unanswerable) == (2, 2)
+    )
     assert ExtractiveReader(str(tmp_path / "new" / "v1.2")).read("when?", []).spans == []
 
 
@@ -262,7 +347,9 @@ def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Pat
     tiny.bert(tmp_path / "encoder", head=False)
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
     own = load_recipe(OwnRecipe).model_copy(update={"init": "encoder"})
-    before, after = training.fine_tune(own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader)
+    before, after = training.fine_tune(
+        own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader
+    )
     assert before is None
     assert after.answerable == 2
 

@@ -15,10 +15,18 @@ FORMER = Path(__file__).parents[2] / "eval/experiments/recipes"
 def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
     if shipped == "embedder.toml":
         return load_recipe(EmbedderRecipe, path)
-    return load_recipe(OwnRecipe, path) if shipped == "finetune.toml" else load_recipe(SetsRecipe, path)
+    return (
+        load_recipe(OwnRecipe, path)
+        if shipped == "finetune.toml"
+        else load_recipe(SetsRecipe, path)
+    )
 
 
-@pytest.mark.parametrize("path", [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))],
+    ids=lambda path: path.stem,
+)
 def test_every_shipped_recipe_can_be_followed(path: Path) -> None:
     assert load(path.name, path).seed == 20261125
 
@@ -39,8 +47,18 @@ def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None
         ("reader.toml", "steps =", "stops =", r"stage 2\.steps: Field required"),
         ("reader.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
         ("reader.toml", "from = 1.5e-4", "from = nan", r"stage 1\.from: .*finite"),
-        ("reader.toml", "absent = 0.06", "absnt = 0.06", r"stage 1\.sets\.squad-dev-36\.absnt: Extra"),
-        ("reader.toml", "swapped = 0.05", "swapped = 1.05", r"stage 1\.sets\.squad-dev-36\.swapped: .*less than or equal to 1"),
+        (
+            "reader.toml",
+            "absent = 0.06",
+            "absnt = 0.06",
+            r"stage 1\.sets\.squad-dev-36\.absnt: Extra",
+        ),
+        (
+            "reader.toml",
+            "swapped = 0.05",
+            "swapped = 1.05",
+            r"stage 1\.sets\.squad-dev-36\.swapped: .*less than or equal to 1",
+        ),
         ("reader.toml", "steps = 700", 'steps = "many"', r"stage 1\.steps: .*integer"),
         ("finetune.toml", "[[stage]]", "[[stages]]", "stage: Field required"),
         ("finetune.toml", "hold_out =", "hold =", "hold_out: Field required"),
@@ -49,10 +67,14 @@ def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None
         ("finetune.toml", "cap = 20000, ", "", r"stage 1\.own\.cap: Field required"),
     ],
 )
-def test_what_is_wrong_with_a_recipe_is_named(tmp_path: Path, name: str, before: str, after: str, fault: str) -> None:
+def test_what_is_wrong_with_a_recipe_is_named(
+    tmp_path: Path, name: str, before: str, after: str, fault: str
+) -> None:
     shipped = (SHIPPED / name).read_text(encoding="utf-8")
     assert before in shipped
     (tmp_path / "my.toml").write_text(shipped.replace(before, after))
-    with pytest.raises(InputError, match=rf"recipe .*my\.toml cannot be followed.*{fault}") as error:
+    with pytest.raises(
+        InputError, match=rf"recipe .*my\.toml cannot be followed.*{fault}"
+    ) as error:
         load(name, tmp_path / "my.toml")
     assert str(SHIPPED / name) in error.value.hint

@@ -34,10 +34,17 @@ def gold(tmp_path: Path, *lines: dict[str, Any]) -> Path:
 
 def placed(articles: list[dict[str, Any]]) -> dict[str, str]:
     """The passage of each question."""
-    return {qa["question"]: p["context"] for article in articles for p in article["paragraphs"] for qa in p["qas"]}
+    return {
+        qa["question"]: p["context"]
+        for article in articles
+        for p in article["paragraphs"]
+        for qa in p["qas"]
+    }
 
 
-def test_questions_belong_to_evidence_answer_or_most_of_their_words(tmp_path: Path, corpus: Path) -> None:
+def test_questions_belong_to_evidence_answer_or_most_of_their_words(
+    tmp_path: Path, corpus: Path
+) -> None:
     evidence = [{"document": "notes/lease.md", "sentence": "The rent is 900 euros."}]
     path = gold(
         tmp_path,
@@ -56,7 +63,9 @@ def test_questions_belong_to_evidence_answer_or_most_of_their_words(tmp_path: Pa
     assert "roof" in found["Who mended the roof?"]
 
 
-def test_what_finds_no_place_is_counted_and_named(tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_finds_no_place_is_counted_and_named(
+    tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     elsewhere = [{"document": "notes/garden.md", "sentence": "The tree is 9 metres tall."}]
     path = gold(
         tmp_path,
@@ -83,9 +92,15 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(
 
 
 @pytest.mark.parametrize("hold_out", [0.0, 0.2, 1.0])
-def test_at_least_one_document_is_held_out_and_one_is_not(tmp_path: Path, corpus: Path, hold_out: float) -> None:
+def test_at_least_one_document_is_held_out_and_one_is_not(
+    tmp_path: Path, corpus: Path, hold_out: float
+) -> None:
     recipe = load_recipe(OwnRecipe).model_copy(update={"hold_out": hold_out})
-    path = gold(tmp_path, {"question": "When was it mended?", "answers": ["2015"]}, {"question": "The rent?", "answers": ["900"]})
+    path = gold(
+        tmp_path,
+        {"question": "When was it mended?", "answers": ["2015"]},
+        {"question": "The rent?", "answers": ["900"]},
+    )
     made = own_set(path, corpus, count, recipe)
     assert len(made.articles) == len(made.held_out) == 1
     with pytest.raises(InputError, match="--corpus"):
@@ -95,7 +110,8 @@ def test_at_least_one_document_is_held_out_and_one_is_not(tmp_path: Path, corpus
 def test_articles_without_a_question_or_a_text_do_not_count(tmp_path: Path) -> None:
     asked = {"question": "When?", "answers": [{"text": "2015"}]}
     articles = [
-        {"title": f"T{n}", "paragraphs": [{"context": c, "qas": q}]} for n, (c, q) in enumerate([("In 2015.", [asked])] * 2)
+        {"title": f"T{n}", "paragraphs": [{"context": c, "qas": q}]}
+        for n, (c, q) in enumerate([("In 2015.", [asked])] * 2)
     ]
     articles += [{"title": "bare", "paragraphs": [{"context": "In 2016.", "qas": []}]}]
     articles += [{"title": "blank", "paragraphs": [{"context": " ", "qas": [asked]}]}]

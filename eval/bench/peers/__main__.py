@@ -28,25 +28,32 @@ from rag.settings import Settings
 
 GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
 PACKAGES = (
-    "torch transformers sentence-transformers faiss-cpu haystack-ai transformers-haystack sentence-transformers-haystack "
+    "torch transformers sentence-transformers faiss-cpu haystack-ai transformers-haystack "
+    "sentence-transformers-haystack "
     "txtai llama-index-core llama-index-embeddings-huggingface"
 ).split()
 
 
 def prepare(work: Path) -> None:
-    """The passages that every system gets, and how many word-pieces they are, in texts.json and tokens.json."""
+    """The passages that every system gets, and how many word-pieces they are, in texts.json and
+    tokens.json.
+    """
     work.mkdir(parents=True, exist_ok=True)
     if (work / "tokens.json").exists():
         return
     count = build.embedder(Settings()).count_tokens
     passages = texts(documents(count))
     write_texts(work / "texts.json", passages)
-    (work / "tokens.json").write_text(json.dumps(sum(count([passage.text for passage in passages]))))
+    (work / "tokens.json").write_text(
+        json.dumps(sum(count([passage.text for passage in passages])))
+    )
 
 
 def command(asked: argparse.Namespace) -> str:
     """What a phase was called with, but for folders."""
-    numbers = " ".join(f"--{name} {getattr(asked, name)}" for name in ("questions", "timed", "rounds", "threads"))
+    numbers = " ".join(
+        f"--{name} {getattr(asked, name)}" for name in ("questions", "timed", "rounds", "threads")
+    )
     return f"python -m eval.bench.peers --work FOLDER --systems {' '.join(asked.systems)} {numbers}"
 
 
@@ -73,20 +80,36 @@ def result(run: Run, command: str) -> dict[str, Any]:
         "answerable": answerable,
         "unanswerable": len(run.questions) - answerable,
     }
-    return {"facts": facts, "figures": figures, "ratios": report.ratios(measured), "answers": _answers(run, measured)}
+    return {
+        "facts": facts,
+        "figures": figures,
+        "ratios": report.ratios(measured),
+        "answers": _answers(run, measured),
+    }
 
 
 def _answers(run: Run, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
     """What each system said to each question, and what it would have said."""
     found = measured.get("quality", {"rows": {}})["rows"]
     return [
-        {"id": question.id, **{name: [rows[i]["text"], rows[i]["guess"]] for name, rows in found.items() if i < len(rows)}}
+        {
+            "id": question.id,
+            **{
+                name: [rows[i]["text"], rows[i]["guess"]]
+                for name, rows in found.items()
+                if i < len(rows)
+            },
+        }
         for i, question in enumerate(run.questions)
     ]
 
 
 def _machine() -> str:
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if os.path.exists("/proc/cpuinfo") else []
+    names = (
+        re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if os.path.exists("/proc/cpuinfo")
+        else []
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     name = names[0] if names else platform.machine()
     return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
@@ -112,14 +135,28 @@ def write(made: Mapping[str, Any], out: Path) -> None:
 
 
 def options(given: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m eval.bench.peers", description="Our system beside others.")
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.bench.peers", description="Our system beside others."
+    )
     parser.add_argument("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
-    parser.add_argument("--phases", nargs="*", default=list(PHASES), help="of these; none: only the report")
-    parser.add_argument("--questions", type=int, default=200, help="of the gold questions on seeds/")
-    parser.add_argument("--timed", type=int, default=60, help="how many of them are timed one at a time")
-    parser.add_argument("--threads", type=int, default=2, help="of models and tokenizers, for all systems alike")
-    parser.add_argument("--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time")
-    parser.add_argument("--work", type=Path, required=True, help="folder for indexes and what was measured")
+    parser.add_argument(
+        "--phases", nargs="*", default=list(PHASES), help="of these; none: only the report"
+    )
+    parser.add_argument(
+        "--questions", type=int, default=200, help="of the gold questions on seeds/"
+    )
+    parser.add_argument(
+        "--timed", type=int, default=60, help="how many of them are timed one at a time"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of models and tokenizers, for all systems alike"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for indexes and what was measured"
+    )
     parser.add_argument("--out", type=Path, default=GOLD.parents[1] / "results")
     return parser.parse_args(given)
 

@@ -1,4 +1,6 @@
-"""From what was measured to the figures: percentiles, paired ratios with intervals, and scores of answers."""
+"""From what was measured to the figures: percentiles, paired ratios with intervals, and scores of
+answers.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,32 @@ _DRAWS = 2000
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """Milliseconds, at the median and at 95 %."""
-    return {name: round(1000 * float(np.percentile(seconds, at)), 1) for name, at in (("p50", 50), ("p95", 95))}
+    return {
+        name: round(1000 * float(np.percentile(seconds, at)), 1)
+        for name, at in (("p50", 50), ("p95", 95))
+    }
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Ours divided by theirs, block by block: the median, and its 95 % interval with blocks drawn anew (Efron 1979)."""
+    """Ours divided by theirs, block by block: the median, and its 95 % interval with blocks drawn
+    anew (Efron 1979).
+    """
     ratios = np.asarray(ours) / np.asarray(theirs)
     drawn = np.random.default_rng(0).choice(ratios, (_DRAWS, len(ratios)))
     low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
-    return {"ratio": round(float(np.median(ratios)), 3), "low": round(float(low), 3), "high": round(float(high), 3)}
+    return {
+        "ratio": round(float(np.median(ratios)), 3),
+        "low": round(float(low), 3),
+        "high": round(float(high), 3),
+    }
 
 
 def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, float]:
-    """In per cent. `em`, `f1`: of questions that have an answer, a refusal scores 0. `forced_f1`: what it would have said.
+    """In per cent. `em`, `f1`: of questions that have an answer, a refusal scores 0. `forced_f1`:
+    what it would have said.
 
-    `refused`: of questions that have none; `wrongly_refused`: of the others; `all_f1`: SQuAD 2.0's, over both.
+    `refused`: of questions that have none; `wrongly_refused`: of the others; `all_f1`: SQuAD 2.0's,
+    over both.
     """
     pairs = list(zip(questions, rows, strict=True))
     known = [(question.answers, row) for question, row in pairs if question.answers]
@@ -45,13 +58,21 @@ def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, flo
     }
 
 
-def evidence(questions: Sequence[Question], rows: Sequence[Row], passages: Mapping[str, tuple[str, str]]) -> float:
+def evidence(
+    questions: Sequence[Question], rows: Sequence[Row], passages: Mapping[str, tuple[str, str]]
+) -> float:
     """Per cent of the questions with evidence where a found passage holds a sentence of it whole.
 
     `passages`: (document, text) of each id.
     """
     held = [
-        float(any(one.document == passages[i][0] and one.sentence in passages[i][1] for one in q.evidence for i in row["found"]))
+        float(
+            any(
+                one.document == passages[i][0] and one.sentence in passages[i][1]
+                for one in q.evidence
+                for i in row["found"]
+            )
+        )
         for q, row in zip(questions, rows, strict=True)
         if q.evidence
     ]

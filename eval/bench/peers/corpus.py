@@ -17,9 +17,17 @@ SEEDS = Path(__file__).parents[3] / "seeds"
 
 def documents(count_tokens: TokenCounter) -> list[Split]:
     """The documents of `seeds/` with their passages."""
-    read = [loaded for _, loaded in one_by_one(Job(found) for found in find([SEEDS])) if isinstance(loaded, Loaded)]
+    read = [
+        loaded
+        for _, loaded in one_by_one(Job(found) for found in find([SEEDS]))
+        if isinstance(loaded, Loaded)
+    ]
     limit = Settings().passage_tokens
-    return [(document, split(document, count_tokens, limit)) for loaded in read for document in loaded.documents]
+    return [
+        (document, split(document, count_tokens, limit))
+        for loaded in read
+        for document in loaded.documents
+    ]
 
 
 def texts(splits: Sequence[Split]) -> list[Text]:

@@ -1,4 +1,6 @@
-"""The phases of a run. Each leaves what it measured in the work folder, so that the next run of the driver goes on from there."""
+"""The phases of a run. Each leaves what it measured in the work folder, so that the next run of the
+driver goes on from there.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, the indexes and the phases' files; `timed` of the questions are asked alone, as many searched."""
+    """`work` holds texts.json, the indexes and the phases' files; `timed` of the questions are
+    asked alone, as many searched.
+    """
 
     work: Path
     systems: Sequence[str]
@@ -63,7 +67,9 @@ def blocks(asked: Sequence[str], size: int) -> list[Sequence[str]]:
 
 @contextmanager
 def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[str, Process]]:
-    """A process for each system with its index open; seconds and memory of the start in `measured["start"]`, and the load."""
+    """A process for each system with its index open; seconds and memory of the start in
+    `measured["start"]`, and the load.
+    """
     measured["load"] = [load(), load()]
     with ExitStack() as stack, (run.work / "workers.log").open("a") as log:
         processes: dict[str, Process] = {}
@@ -71,7 +77,9 @@ def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[
             begun = time.perf_counter()
             processes[name] = stack.enter_context(Process(name, run.threads, log.fileno()))
             started = processes[name].do("open", folder=str(run.index(name)))
-            measured.setdefault("start", {})[name] = started | {"ready": time.perf_counter() - begun}
+            measured.setdefault("start", {})[name] = started | {
+                "ready": time.perf_counter() - begun
+            }
         yield processes
         measured["load"][1] = load()
 
@@ -89,23 +97,37 @@ def ingest(run: Run) -> None:
                 shutil.rmtree(run.index(name), ignore_errors=True)
                 with Process(name, run.threads, log.fileno()) as process:
                     texts = str(run.work / "texts.json")
-                    measured["rows"][name].append(process.do("ingest", texts=texts, folder=str(run.index(name))))
+                    measured["rows"][name].append(
+                        process.do("ingest", texts=texts, folder=str(run.index(name)))
+                    )
     measured["load"].append(load())
     run.note("ingest", measured)
 
 
 def ask(run: Run) -> None:
-    """Questions one after the other, searches, and eight questions at a time, in the same processes."""
+    """Questions one after the other, searches, and eight questions at a time, in the same
+    processes.
+    """
     started: Measured = {}
     with opened(run, run.systems, started) as processes:
         readers = {name: processes[name] for name in run.readers}
         for process in readers.values():
             process.do("ask", questions=run.asked[-2:])  # a first run is slower than all others
-        first, second = run.timed, 2 * run.timed  # no question twice: ours remembers the vectors of those that were asked
+        first, second = (
+            run.timed,
+            2 * run.timed,
+        )  # no question twice: ours remembers the vectors of those that were asked
         _by_block(run, "alone", started, readers, blocks(run.asked[:first], BLOCK), "ask")
         started["memory"] = {name: process.do("memory") for name, process in processes.items()}
         started["first"] = first
-        _by_block(run, "search", started, processes, blocks(run.asked[first:second], SEARCH_BLOCK), "search")
+        _by_block(
+            run,
+            "search",
+            started,
+            processes,
+            blocks(run.asked[first:second], SEARCH_BLOCK),
+            "search",
+        )
         together = blocks(run.asked[second:], TOGETHER_BLOCK)[: run.rounds]
         _by_block(run, "together", started, readers, together, "together", threads=AT_ONCE)
 
@@ -119,8 +141,13 @@ def _by_block(
     what: str,
     **options: Any,
 ) -> None:
-    """All systems with one block before any has the next. Noted after each, so that a run that is ended leaves what it had."""
-    measured: Measured = {"rows": {name: [] for name in processes}, "blocks": {name: [] for name in processes}}
+    """All systems with one block before any has the next. Noted after each, so that a run that is
+    ended leaves what it had.
+    """
+    measured: Measured = {
+        "rows": {name: [] for name in processes},
+        "blocks": {name: [] for name in processes},
+    }
     for turn, block in enumerate(asked):
         for name in rotated(list(processes), turn):
             reply = processes[name].do(what, questions=block, **options)
@@ -131,10 +158,16 @@ def _by_block(
 
 
 def quality(run: Run) -> None:
-    """What each system says to all questions, a block at a time; what was stopped goes on where it was."""
+    """What each system says to all questions, a block at a time; what was stopped goes on where it
+    was.
+    """
     measured = _read(run.work / "quality.json")
     rows = {name: measured.get("rows", {}).get(name, []) for name in run.readers}
-    left = {name: blocks(run.asked[len(found) :], BLOCK) for name, found in rows.items() if len(found) < len(run.asked)}
+    left = {
+        name: blocks(run.asked[len(found) :], BLOCK)
+        for name, found in rows.items()
+        if len(found) < len(run.asked)
+    }
     with opened(run, list(left), measured) as processes:
         for turn in range(max(map(len, left.values()), default=0)):
             for name in left:

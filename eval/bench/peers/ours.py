@@ -53,7 +53,9 @@ class Ours(System):
         self._documents = documents(self._embedder.count_tokens)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
-        """Into SQLite, FAISS and Tantivy, each document in a transaction; the passages are those of `texts`."""
+        """Into SQLite, FAISS and Tantivy, each document in a transaction; the passages are those of
+        `texts`.
+        """
         from rag import build
         from rag.ingestion.ingest import Split, embed_and_put
 
@@ -79,7 +81,10 @@ class Ours(System):
 
     def search(self, question: str) -> list[str]:
         assert self._engine
-        return [f"{hit.passage.document_id}#{hit.passage.start}" for hit in self._engine.search(question, READ)]
+        return [
+            f"{hit.passage.document_id}#{hit.passage.start}"
+            for hit in self._engine.search(question, READ)
+        ]
 
     def ask(self, question: str) -> Said:
         assert self._engine
@@ -96,7 +101,9 @@ class Ours(System):
         assert engine
         if self._thread:
             return
-        limits = Limits(settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens)
+        limits = Limits(
+            settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
+        )
         self._thread = ModelThread(lambda: engine, limits, Metrics())
         self._thread.start()
 

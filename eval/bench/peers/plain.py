@@ -1,7 +1,9 @@
-"""The three libraries that such a service is made of, put together with care but without a framework.
+"""The three libraries that such a service is made of, put together with care but without a
+framework.
 
-Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question meets all passages in one
-forward; spans are scored as transformers' own question-answering example does: start + end, against the null at token 0.
+Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question
+meets all passages in one forward; spans are scored as transformers' own question-answering example
+does: start + end, against the null at token 0.
 """
 
 from __future__ import annotations
@@ -39,10 +41,14 @@ class Plain(System):
         self._sentences: Any = sentence_transformers
 
     def models(self, reader: bool) -> None:
-        self._embedder = self._sentences.SentenceTransformer(embedder_path("minilm")[0], device="cpu", local_files_only=True)
+        self._embedder = self._sentences.SentenceTransformer(
+            embedder_path("minilm")[0], device="cpu", local_files_only=True
+        )
         if reader:
             path = reader_path("accurate")[0]
-            self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(
+                path, local_files_only=True
+            )
             load = self._transformers.AutoModelForQuestionAnswering.from_pretrained
             self._reader = load(path, local_files_only=True, dtype=self._torch.float32).eval()
 
@@ -68,7 +74,9 @@ class Plain(System):
         return Said(answer if score > 0 else None, answer)
 
     def _encode(self, texts: Sequence[str]) -> Any:
-        return self._embedder.encode(list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False)
+        return self._embedder.encode(
+            list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
 
     def _find(self, question: str) -> list[Text]:
         _, rows = self._index.search(self._encode([question]), READ)
@@ -90,7 +98,12 @@ class Plain(System):
             output = self._reader(**encoded)
         starts, ends = output.start_logits.numpy(), output.end_logits.numpy()
         best = [
-            (*_best_span(starts[row], ends[row], [one == 1 for one in encoded.sequence_ids(row)]), row)
+            (
+                *_best_span(
+                    starts[row], ends[row], [one == 1 for one in encoded.sequence_ids(row)]
+                ),
+                row,
+            )
             for row in range(len(texts))
         ]
         score, first, last, row = max(best)

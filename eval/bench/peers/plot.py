@@ -8,7 +8,9 @@ from typing import Any
 
 
 def plot(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """An SVG file: milliseconds a question (p50, logarithmic) and F1 over the questions that have an answer."""
+    """An SVG file: milliseconds a question (p50, logarithmic) and F1 over the questions that have
+    an answer.
+    """
     import matplotlib
 
     matplotlib.use("svg")
@@ -20,7 +22,11 @@ def plot(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             x, y = found["alone"]["p50"], found["quality"]["f1"]
             axes.scatter(x, y, s=60, color="tab:red" if name == "ours" else "tab:gray")
             axes.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points")
-    axes.set(xscale="log", xlabel="milliseconds a question, p50 (less is better)", ylabel="F1, answerable questions")
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds a question, p50 (less is better)",
+        ylabel="F1, answerable questions",
+    )
     axes.margins(0.2)
     axes.grid(alpha=0.3, which="both")
     figure.savefig(path, bbox_inches="tight")

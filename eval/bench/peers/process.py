@@ -26,12 +26,19 @@ class Process:
     """A system in a process of its own; a context manager that ends it."""
 
     def __init__(self, name: str, threads: int, log: int) -> None:
-        """`threads` of its models and tokenizers; `log`: a file descriptor for what its libraries print."""
+        """`threads` of its models and tokenizers; `log`: a file descriptor for what its libraries
+        print.
+        """
         self.name = name
         command = [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads)]
         environment = {**os.environ, **QUIET, **dict.fromkeys(_THREADS, str(threads))}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            text=True,
         )
 
     def do(self, what: str, **arguments: Any) -> dict[str, Any]:
@@ -43,14 +50,22 @@ class Process:
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RagError(f"{self.name} ended at {what!r}, exit code {self._process.wait()}", "read workers.log in --work")
+            raise RagError(
+                f"{self.name} ended at {what!r}, exit code {self._process.wait()}",
+                "read workers.log in --work",
+            )
         reply: dict[str, Any] = json.loads(line)
         return reply
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         assert self._process.stdin
         with suppress(BrokenPipeError):
             self._process.stdin.close()

@@ -1,4 +1,6 @@
-"""What was measured, as figures, a table and a plot. Computed from the phases' files alone, so that it can be made again."""
+"""What was measured, as figures, a table and a plot. Computed from the phases' files alone, so that
+it can be made again.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from rag.evaluation.gold import Question
 Figures = dict[str, dict[str, Any]]
 
 
-def figures(measured: Mapping[str, Measured], questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]) -> Figures:
+def figures(
+    measured: Mapping[str, Measured],
+    questions: Sequence[Question],
+    passages: Mapping[str, tuple[str, str]],
+) -> Figures:
     """By system, then by phase; `passages`: (document, text) of each id."""
     made: Figures = {}
     for phase, found in measured.items():
@@ -25,52 +31,90 @@ def figures(measured: Mapping[str, Measured], questions: Sequence[Question], pas
     return made
 
 
-def _ingest(_: str, rows: Any, __: Measured, ___: Sequence[Question], passages: Mapping[str, Any]) -> dict[str, Any]:
+def _ingest(
+    _: str, rows: Any, __: Measured, ___: Sequence[Question], passages: Mapping[str, Any]
+) -> dict[str, Any]:
     seconds = sorted(row["ingest"] for row in rows)
     median, cpu = seconds[len(seconds) // 2], sorted(row["cpu"] for row in rows)[len(rows) // 2]
-    return {"seconds": round(median, 2), "passages_per_second": round(len(passages) / median, 1), "cpu_seconds": round(cpu, 2)}
+    return {
+        "seconds": round(median, 2),
+        "passages_per_second": round(len(passages) / median, 1),
+        "cpu_seconds": round(cpu, 2),
+    }
 
 
 def _search(
-    _: str, rows: Any, found: Measured, questions: Sequence[Question], passages: Mapping[str, tuple[str, str]]
+    _: str,
+    rows: Any,
+    found: Measured,
+    questions: Sequence[Question],
+    passages: Mapping[str, tuple[str, str]],
 ) -> dict[str, Any]:
     asked = questions[found["first"] :][: len(rows)]
-    return percentiles([row["seconds"] for row in rows]) | {"evidence": evidence(asked, rows, passages)}
+    return percentiles([row["seconds"] for row in rows]) | {
+        "evidence": evidence(asked, rows, passages)
+    }
 
 
 def _start(name: str, found: Measured) -> dict[str, Any]:
-    """Seconds until the system could be asked, and memory after the questions that were asked one at a time."""
+    """Seconds until the system could be asked, and memory after the questions that were asked one
+    at a time.
+    """
     memory = {kind: round(value) for kind, value in found["memory"][name].items()}
-    return {kind: round(found["start"][name][kind], 2) for kind in ("ready", "imports", "models", "index")} | memory
+    return {
+        kind: round(found["start"][name][kind], 2)
+        for kind in ("ready", "imports", "models", "index")
+    } | memory
 
 
-def _alone(name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]) -> dict[str, Any]:
+def _alone(
+    name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]
+) -> dict[str, Any]:
     return percentiles([row["seconds"] for row in rows]) | {
         "cpu_ms": round(1000 * sum(block["cpu"] for block in found["blocks"][name]) / len(rows), 1)
     }
 
 
-def _together(name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
+def _together(
+    name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]
+) -> dict[str, Any]:
     per_second = round(len(rows) / sum(block["seconds"] for block in found["blocks"][name]), 2)
     return percentiles([row["seconds"] for row in rows]) | {"per_second": per_second}
 
 
-def _quality(_: str, rows: Any, __: Measured, questions: Sequence[Question], ___: Mapping[str, Any]) -> dict[str, Any]:
+def _quality(
+    _: str, rows: Any, __: Measured, questions: Sequence[Question], ___: Mapping[str, Any]
+) -> dict[str, Any]:
     return quality(questions[: len(rows)], rows) | {"questions": len(rows)}
 
 
-_OF = {"quality": _quality, "ingest": _ingest, "search": _search, "alone": _alone, "together": _together}
+_OF = {
+    "quality": _quality,
+    "ingest": _ingest,
+    "search": _search,
+    "alone": _alone,
+    "together": _together,
+}
 
 
-def ratios(measured: Mapping[str, Measured], base: str = "ours") -> dict[str, dict[str, dict[str, float]]]:
-    """By what was measured, then by system: seconds of `base` divided by its own, of the same questions."""
+def ratios(
+    measured: Mapping[str, Measured], base: str = "ours"
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By what was measured, then by system: seconds of `base` divided by its own, of the same
+    questions.
+    """
     blocks: dict[str, dict[str, list[float]]] = {}
     for phase, size in (("alone", BLOCK), ("search", SEARCH_BLOCK)):
         if phase in measured:
-            blocks[phase] = {name: _blocks(rows, size) for name, rows in measured[phase]["rows"].items()}
+            blocks[phase] = {
+                name: _blocks(rows, size) for name, rows in measured[phase]["rows"].items()
+            }
     for what, phase, group, field in _RECORDED:
         if phase in measured:
-            blocks[what] = {name: [one[field] for one in found] for name, found in measured[phase][group].items()}
+            blocks[what] = {
+                name: [one[field] for one in found]
+                for name, found in measured[phase][group].items()
+            }
     return {
         what: {name: paired(found[base], others) for name, others in found.items() if name != base}
         for what, found in blocks.items()
@@ -99,10 +143,14 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _head(result: Mapping[str, Any]) -> str:
     facts = result["facts"]
     return (
-        f"# Beside other systems\n\nCommit `{facts['commit']}`, {facts['made']}. {facts['passages']} passages of `seeds/` "
-        f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and {facts['unanswerable']} that "
-        f"they do not. The same passages, embedder, reader and number of passages read (8) for all; every system at its own "
-        f"defaults otherwise, in fp32 but for `ours`. What each system is: `eval/bench/peers/__init__.py`."
+        f"# Beside other systems\n\nCommit `{facts['commit']}`, {facts['made']}. "
+        f"{facts['passages']} passages of `seeds/` "
+        f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and "
+        f"{facts['unanswerable']} that "
+        f"they do not. The same passages, embedder, reader and number of passages read (8) for "
+        f"all; every system at its own "
+        f"defaults otherwise, in fp32 but for `ours`. What each system is: "
+        f"`eval/bench/peers/__init__.py`."
     )
 
 
@@ -112,8 +160,14 @@ def _tables(result: Mapping[str, Any]) -> list[str]:
     for title, phase, columns in _TABLES:
         rows = {name: found[phase] for name, found in figures.items() if phase in found}
         if rows:
-            head = ["| | " + " | ".join(column for column, _ in columns) + " |", "|---" * (len(columns) + 1) + "|"]
-            body = [_row(name, [_cell(name, row, key, ratios) for _, key in columns]) for name, row in rows.items()]
+            head = [
+                "| | " + " | ".join(column for column, _ in columns) + " |",
+                "|---" * (len(columns) + 1) + "|",
+            ]
+            body = [
+                _row(name, [_cell(name, row, key, ratios) for _, key in columns])
+                for name, row in rows.items()
+            ]
             made.append("\n".join([f"## {title}", "", *head, *body]))
     return made
 
@@ -158,7 +212,12 @@ _TABLES = (
     (
         f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)",
         "together",
-        (("p50 ms", "p50"), ("p95 ms", "p95"), ("questions a second", "per_second"), ("time, ours / its", "ratio:together")),
+        (
+            ("p50 ms", "p50"),
+            ("p95 ms", "p95"),
+            ("questions a second", "per_second"),
+            ("time, ours / its", "ratio:together"),
+        ),
     ),
     (
         "Ingest: embed and index, models loaded",
@@ -175,7 +234,12 @@ _TABLES = (
     (
         "Search: the best 8 passages",
         "search",
-        (("p50 ms", "p50"), ("p95 ms", "p95"), ("evidence among them, %", "evidence"), ("time, ours / its", "ratio:search")),
+        (
+            ("p50 ms", "p50"),
+            ("p95 ms", "p95"),
+            ("evidence among them, %", "evidence"),
+            ("time, ours / its", "ratio:search"),
+        ),
     ),
     (
         "Start and memory of the asking process",
@@ -198,8 +262,10 @@ def _foot(result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     loads = ", ".join(f"{phase} {low} to {high}" for phase, (low, high) in facts["load"].items())
     return (
-        "Ratios are medians over blocks that all systems were given one after the other, with 95 % intervals of blocks drawn "
-        f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of each phase: {loads}; it does "
+        "Ratios are medians over blocks that all systems were given one after the other, with 95 "
+        "% intervals of blocks drawn "
+        f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of "
+        f"each phase: {loads}; it does "
         "other work too, which makes times longer and CPU times little so.\n\n"
         f"Machine: {facts['machine']}; {facts['threads']} threads for each system. {versions}.\n\n"
         f"Command: `{facts['command']}`"
@@ -207,7 +273,11 @@ def _foot(result: Mapping[str, Any]) -> str:
 
 
 def read(work: Path, phases: Sequence[str]) -> dict[str, Measured]:
-    """What the phases left; those that have not run are left out. The answers of `alone` stand in for those of `quality`."""
+    """What the phases left; those that have not run are left out. The answers of `alone` stand in
+    for those of `quality`.
+    """
     paths = {phase: work / f"{phase}.json" for phase in phases}
-    found: dict[str, Measured] = {phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()}
+    found: dict[str, Measured] = {
+        phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()
+    }
     return {"quality": found["alone"], **found} if "alone" in found else found

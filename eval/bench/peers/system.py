@@ -29,14 +29,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`text` is the answer at the system's own default, None: refused; `guess` what it would say if it had to."""
+    """`text` is the answer at the system's own default, None: refused; `guess` what it would say if
+    it had to.
+    """
 
     text: str | None
     guess: str | None
 
 
 class System(ABC):
-    """Called in this order: `imports`, `models`, then `prepare` and `ingest`, or `open`, then `search` and `ask`."""
+    """Called in this order: `imports`, `models`, then `prepare` and `ingest`, or `open`, then
+    `search` and `ask`.
+    """
 
     @abstractmethod
     def imports(self) -> None:
@@ -89,18 +93,24 @@ PEERS = {
     "haystack": Peer("with_haystack", ("haystack", "haystack_integrations")),
     "txtai": Peer("with_txtai", ("txtai",), option="each"),
     "txtai-rag": Peer("with_txtai", ("txtai",), option="joined"),
-    "llamaindex": Peer("with_llamaindex", ("llama_index", "llama_index.embeddings.huggingface"), reads=False),
+    "llamaindex": Peer(
+        "with_llamaindex", ("llama_index", "llama_index.embeddings.huggingface"), reads=False
+    ),
 }
 
 
 def check(names: Sequence[str]) -> None:
-    """Raises InputError for a name that is none of `PEERS`, or whose libraries are not installed."""
+    """Raises InputError for a name that is none of `PEERS`, or whose libraries are not
+    installed.
+    """
     for name in names:
         if name not in PEERS:
             raise InputError(f"no system {name!r}", f"name one of: {', '.join(PEERS)}")
         missing = [needed for needed in PEERS[name].needs if not _installed(needed)]
         if missing:
-            raise InputError(f"{name} needs {', '.join(missing)}, which is not installed", f"run: {INSTALL}")
+            raise InputError(
+                f"{name} needs {', '.join(missing)}, which is not installed", f"run: {INSTALL}"
+            )
 
 
 def _installed(module: str) -> bool:
@@ -111,9 +121,13 @@ def _installed(module: str) -> bool:
 
 
 def create(name: str, threads: int) -> System:
-    """The system, nothing of it loaded. `threads` are set for the process; ours has a setting of its own."""
+    """The system, nothing of it loaded. `threads` are set for the process; ours has a setting of
+    its own.
+    """
     peer = PEERS[name]
-    made: System = importlib.import_module(f"eval.bench.peers.{peer.module}").create(peer.option, threads)
+    made: System = importlib.import_module(f"eval.bench.peers.{peer.module}").create(
+        peer.option, threads
+    )
     return made
 
 

@@ -1,4 +1,6 @@
-"""Haystack: its sentence-transformers embedders, in-memory store, embedding retriever and extractive reader, in its pipelines."""
+"""Haystack: its sentence-transformers embedders, in-memory store, embedding retriever and
+extractive reader, in its pipelines.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Haystack(System):
         from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
         from haystack.document_stores.in_memory import InMemoryDocumentStore
         from haystack_integrations.components.embedders import sentence_transformers
-        from haystack_integrations.components.readers.transformers import TransformersExtractiveReader
+        from haystack_integrations.components.readers.transformers import (
+            TransformersExtractiveReader,
+        )
 
         self._haystack: Any = haystack
         self._torch: Any = torch
@@ -31,14 +35,22 @@ class Haystack(System):
         self._reader_class: Any = TransformersExtractiveReader
 
     def models(self, reader: bool) -> None:
-        options = {"model": embedder_path("minilm")[0], "progress_bar": False, "local_files_only": True}
+        options = {
+            "model": embedder_path("minilm")[0],
+            "progress_bar": False,
+            "local_files_only": True,
+        }
         if reader:
             self._embedder = self._embedders.SentenceTransformersTextEmbedder(**options)
-            kwargs = {"dtype": self._torch.float32}  # the weights' own type would be fp16, slow on this processor
+            kwargs = {
+                "dtype": self._torch.float32
+            }  # the weights' own type would be fp16, slow on this processor
             self._reader = self._reader_class(model=reader_path("accurate")[0], model_kwargs=kwargs)
             self._reader.warm_up()
         else:
-            self._embedder = self._embedders.SentenceTransformersDocumentEmbedder(batch_size=BATCH, **options)
+            self._embedder = self._embedders.SentenceTransformersDocumentEmbedder(
+                batch_size=BATCH, **options
+            )
         self._embedder.warm_up()
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
@@ -49,7 +61,15 @@ class Haystack(System):
         pipeline.add_component("embedder", self._embedder)
         pipeline.add_component("writer", DocumentWriter(store))
         pipeline.connect("embedder", "writer")
-        pipeline.run({"embedder": {"documents": [self._haystack.Document(id=text.id, content=text.text) for text in texts]}})
+        pipeline.run(
+            {
+                "embedder": {
+                    "documents": [
+                        self._haystack.Document(id=text.id, content=text.text) for text in texts
+                    ]
+                }
+            }
+        )
         folder.mkdir()
         store.save_to_disk(str(folder / "store.json"))
 

@@ -1,4 +1,6 @@
-"""LlamaIndex: its vector index over its Hugging Face embedding. It has no extractive reader, so it only searches."""
+"""LlamaIndex: its vector index over its Hugging Face embedding. It has no extractive reader, so it
+only searches.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class LlamaIndex(System):
         self._embedding: Any = HuggingFaceEmbedding
 
     def models(self, reader: bool) -> None:
-        self._embedder = self._embedding(model_name=embedder_path("minilm")[0], device="cpu", embed_batch_size=BATCH)
+        self._embedder = self._embedding(
+            model_name=embedder_path("minilm")[0], device="cpu", embed_batch_size=BATCH
+        )
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         nodes = [self._core.schema.TextNode(id_=text.id, text=text.text) for text in texts]
@@ -37,7 +41,9 @@ class LlamaIndex(System):
         return [found.node.node_id for found in self._retriever.retrieve(question)]
 
     def ask(self, question: str) -> Said:
-        raise InputError("llamaindex has no extractive reader", "leave it out of the phases alone and together")
+        raise InputError(
+            "llamaindex has no extractive reader", "leave it out of the phases alone and together"
+        )
 
 
 def create(_: str, __: int) -> System:

@@ -1,8 +1,8 @@
 """txtai: its embeddings database, and its extractive question pipeline.
 
-"each" gives every passage to the Questions pipeline and takes the answer that most of them bring, of equals the one whose
-passage was found first: the pipeline returns no scores. "joined" is its RAG pipeline, which joins the passages into one text
-that the model's length cuts off.
+"each" gives every passage to the Questions pipeline and takes the answer that most of them bring,
+of equals the one whose passage was found first: the pipeline returns no scores. "joined" is its RAG
+pipeline, which joins the passages into one text that the model's length cuts off.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ class Txtai(System):
         self._txtai: Any = txtai
 
     def models(self, reader: bool) -> None:
-        self._embeddings = self._txtai.Embeddings(path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False)
+        self._embeddings = self._txtai.Embeddings(
+            path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False
+        )
         if reader:
             path = reader_path("accurate")[0]
-            self._questions = self._txtai.pipeline.Questions(path, gpu=False, dtype=self._torch.float32)
+            self._questions = self._txtai.pipeline.Questions(
+                path, gpu=False, dtype=self._torch.float32
+            )
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         self._embeddings.index((text.id, text.text, None) for text in texts)
@@ -42,7 +46,9 @@ class Txtai(System):
 
     def open(self, folder: Path) -> None:
         self._embeddings.load(str(folder))
-        self._rag = self._txtai.pipeline.RAG(self._embeddings, self._questions, context=READ, output="flatten")
+        self._rag = self._txtai.pipeline.RAG(
+            self._embeddings, self._questions, context=READ, output="flatten"
+        )
 
     def search(self, question: str) -> list[str]:
         return [found["id"] for found in self._embeddings.search(question, READ)]
@@ -60,7 +66,9 @@ class Txtai(System):
         return answers[0] or None
 
     def _agreed_answer(self, question: str) -> str | None:
-        answers = [self._read(question, found["text"]) for found in self._embeddings.search(question, READ)]
+        answers = [
+            self._read(question, found["text"]) for found in self._embeddings.search(question, READ)
+        ]
         counted = Counter(answer for answer in answers if answer)
         return counted.most_common(1)[0][0] if counted else None
 

@@ -28,7 +28,9 @@ class Worker:
         self._system = system
 
     def ingest(self, texts: str, folder: str) -> Reply:
-        """Seconds, and seconds of CPU, to embed and index what is in the file `texts`, models loaded."""
+        """Seconds, and seconds of CPU, to embed and index what is in the file `texts`, models
+        loaded.
+        """
         passages = read_texts(Path(texts))
         self._system.imports()
         self._system.models(reader=False)
@@ -51,7 +53,9 @@ class Worker:
         return took | memory()
 
     def search(self, questions: list[str]) -> Reply:
-        return {"rows": [self._timed(self._system.search, question, "found") for question in questions]}
+        return {
+            "rows": [self._timed(self._system.search, question, "found") for question in questions]
+        }
 
     def ask(self, questions: list[str]) -> Reply:
         cpu = time.process_time()

@@ -32,7 +32,9 @@ class Axis:
 def percent(label: str, most: float = 1.0) -> Axis:
     """An axis of shares, shown as per cent; of points in [0, 1]."""
     step = next(step for step in (0.05, 0.1, 0.2, 0.25) if most / step <= 5.01)
-    return _Percent(label, 0.0, most, [round(n * step, 4) for n in range(int(most / step + 1e-9) + 1)])
+    return _Percent(
+        label, 0.0, most, [round(n * step, 4) for n in range(int(most / step + 1e-9) + 1)]
+    )
 
 
 class _Percent(Axis):
@@ -51,39 +53,62 @@ class Chart:
 
     def line(self, points: Sequence[Point], marks: str = "") -> str:
         """Points joined by a line, in their order, over the area below it."""
-        path = " ".join(f"{'L' if n else 'M'}{x:.1f} {y:.1f}" for n, (x, y) in enumerate(self._places(points)))
+        path = " ".join(
+            f"{'L' if n else 'M'}{x:.1f} {y:.1f}" for n, (x, y) in enumerate(self._places(points))
+        )
         left, right = self._x(points[0][0]), self._x(points[-1][0])
-        area = f"{path} L{right:.1f} {self._y(self.y.least):.1f} L{left:.1f} {self._y(self.y.least):.1f} Z"
-        return self._figure(f'<path class="area" d="{area}"/><path class="line" d="{path}"/>{marks}')
+        area = (
+            f"{path} L{right:.1f} {self._y(self.y.least):.1f} L{left:.1f} "
+            f"{self._y(self.y.least):.1f} Z"
+        )
+        return self._figure(
+            f'<path class="area" d="{area}"/><path class="line" d="{path}"/>{marks}'
+        )
 
     def dots(self, points: Sequence[tuple[float, float, int]]) -> str:
         """Points as large as what they stand for, beside the line on which both are equal."""
         most = max((count for _, _, count in points), default=1)
-        diagonal = f'<path class="even" d="M{self._x(0):.1f} {self._y(0):.1f} L{self._x(1):.1f} {self._y(1):.1f}"/>'
-        made = [self.dot(x, y, f"{count} questions", 3 + 9 * (count / most) ** 0.5) for x, y, count in points]
+        diagonal = (
+            f'<path class="even" d="M{self._x(0):.1f} {self._y(0):.1f} L{self._x(1):.1f} '
+            f'{self._y(1):.1f}"/>'
+        )
+        made = [
+            self.dot(x, y, f"{count} questions", 3 + 9 * (count / most) ** 0.5)
+            for x, y, count in points
+        ]
         return self._figure(diagonal + "".join(made))
 
     def dot(self, x: float, y: float, said: str, radius: float = 5.0) -> str:
         place = f'cx="{self._x(x):.1f}" cy="{self._y(y):.1f}" r="{radius:.1f}"'
-        title = f"{said}: {self.x.label} {self.x.mark(round(x, 3))}, {self.y.label} {self.y.mark(round(y, 3))}"
+        title = (
+            f"{said}: {self.x.label} {self.x.mark(round(x, 3))}, {self.y.label} "
+            f"{self.y.mark(round(y, 3))}"
+        )
         return f'<circle class="dot" {place}><title>{escape(title)}</title></circle>'
 
     def _figure(self, content: str) -> str:
-        svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(self.said)}">{self._axes()}{content}</svg>'
+        svg = (
+            f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+            f'aria-label="{escape(self.said)}">{self._axes()}{content}</svg>'
+        )
         return f"<figure><figcaption>{escape(self.title)}</figcaption>{svg}</figure>"
 
     def _axes(self) -> str:
         left, right, low = _LEFT, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
         rows = [
             f'<path class="grid" d="M{left} {self._y(v):.1f} H{right}"/>'
-            f'<text x="{left - 6}" y="{self._y(v) + 4:.1f}" text-anchor="end">{self.y.mark(v)}</text>'
+            f'<text x="{left - 6}" y="{self._y(v) + 4:.1f}" '
+            f'text-anchor="end">{self.y.mark(v)}</text>'
             for v in self.y.marks
         ]
         columns = [
-            f'<text x="{self._x(v):.1f}" y="{low + 15}" text-anchor="middle">{self.x.mark(v)}</text>' for v in self.x.marks
+            f'<text x="{self._x(v):.1f}" y="{low + 15}" '
+            f'text-anchor="middle">{self.x.mark(v)}</text>'
+            for v in self.x.marks
         ]
         label = (
-            f'<text class="label" x="{(left + right) / 2}" y="{_HEIGHT - 5}" text-anchor="middle">{escape(self.x.label)}</text>'
+            f'<text class="label" x="{(left + right) / 2}" y="{_HEIGHT - 5}" '
+            f'text-anchor="middle">{escape(self.x.label)}</text>'
         )
         return "".join([*rows, *columns, label])
 

@@ -1,4 +1,6 @@
-"""The report as one HTML file: nothing is fetched, nothing runs but the script whose digest its policy names."""
+"""The report as one HTML file: nothing is fetched, nothing runs but the script whose digest its
+policy names.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdi
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        f"base-uri 'none'; form-action 'none'"
+    )
     name = escape(str(result.facts["name"]))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -47,10 +52,17 @@ def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdi
     )
 
 
-def _body(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _body(
+    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]
+) -> Iterator[str]:
     summary, made = result.summary, result.facts
     said = f"{head(result)} · commit {escape(made['commit'])} · {escape(made['made'])}"
-    yield tag("header", tag("h1", escape(str(made["name"]))), tag("p", said, class_="soft"), _gates(verdicts))
+    yield tag(
+        "header",
+        tag("h1", escape(str(made["name"]))),
+        tag("p", said, class_="soft"),
+        _gates(verdicts),
+    )
     yield _tiles(summary) + _fates(result.rows)
     yield tag("h2", "Figures") + metrics(summary, comparison)
     yield tag("h2", "Curves") + tag("div", *_charts(result), class_="charts")
@@ -69,9 +81,17 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
 
 
 def _tiles(summary: Summary) -> str:
-    shown = [(f"{100 * summary.metrics[name]:.1f} %", said) for name, said in _TILES.items() if name in summary.metrics]
+    shown = [
+        (f"{100 * summary.metrics[name]:.1f} %", said)
+        for name, said in _TILES.items()
+        if name in summary.metrics
+    ]
     shown.append((seconds(summary.latency["total"]["p50"]), "for half of the questions (p50)"))
-    return tag("div", *(tag("div", tag("b", value), tag("span", said), class_="tile") for value, said in shown), class_="tiles")
+    return tag(
+        "div",
+        *(tag("div", tag("b", value), tag("span", said), class_="tile") for value, said in shown),
+        class_="tiles",
+    )
 
 
 def _fates(rows: Sequence[Row]) -> str:
@@ -81,45 +101,78 @@ def _fates(rows: Sequence[Row]) -> str:
         refused = sum(row.text is None for row in answerable)
         wrong = sum(row.stage is not None for row in answerable) - refused
         right = ("right", "answered rightly", len(answerable) - refused - wrong)
-        fates.append(_fate("answerable", [right, ("refused", "refused", refused), ("wrong", "answered wrongly", wrong)]))
+        fates.append(
+            _fate(
+                "answerable",
+                [right, ("refused", "refused", refused), ("wrong", "answered wrongly", wrong)],
+            )
+        )
     if others := [row for row in rows if row.kind == "unanswerable"]:
         refused = sum(row.text is None for row in others)
-        fates.append(_fate("unanswerable", [("right", "refused", refused), ("wrong", "answered", len(others) - refused)]))
+        fates.append(
+            _fate(
+                "unanswerable",
+                [("right", "refused", refused), ("wrong", "answered", len(others) - refused)],
+            )
+        )
     return tag("div", *fates, class_="fates") if fates else ""
 
 
 def _fate(title: str, shares: Sequence[tuple[str, str, int]]) -> str:
     total = sum(count for _, _, count in shares)
     said = " · ".join(f"{count} {word} ({count / total:.0%})" for _, word, count in shares)
-    bars = (tag("i", class_=kind, style=f"width:{100 * count / total:.2f}%") for kind, _, count in shares if count)
+    bars = (
+        tag("i", class_=kind, style=f"width:{100 * count / total:.2f}%")
+        for kind, _, count in shares
+        if count
+    )
     bar = tag("div", *bars, class_="bar", role="img", aria_label=said)
-    return tag("div", tag("b", f"{total} {title}"), bar, tag("span", said, class_="key"), class_="fate")
+    return tag(
+        "div", tag("b", f"{total} {title}"), bar, tag("span", said, class_="key"), class_="fate"
+    )
 
 
 def _charts(result: Result) -> Iterator[str]:
     summary = result.summary
     if summary.recall:
         first, last = summary.recall[0][1], summary.recall[-1][1]
-        said = f"Evidence is in the first passage of {first:.0%} of the questions, in the first 20 of {last:.0%}"
+        said = (
+            f"Evidence is in the first passage of {first:.0%} of the questions, in the first "
+            f"20 of {last:.0%}"
+        )
         ranks = Axis("k", 1, 20, (1, 5, 10, 15, 20))
-        yield Chart("Evidence among the first k passages", said, ranks, percent("questions")).line(summary.recall)
+        yield Chart("Evidence among the first k passages", said, ranks, percent("questions")).line(
+            summary.recall
+        )
     if summary.risk:
         yield _risk(result)
     if summary.reliability:
         said = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
-        chart = Chart("Right answers by confidence (on the line: honest)", said, percent("confidence"), percent("right"))
+        chart = Chart(
+            "Right answers by confidence (on the line: honest)",
+            said,
+            percent("confidence"),
+            percent("right"),
+        )
         yield chart.dots(summary.reliability)
     times = summary.latency["total"]
     marks = scale(times["p99"])
-    said = f"Half of the questions take {seconds(times['p50'])}, 95 % at most {seconds(times['p95'])}"
+    said = (
+        f"Half of the questions take {seconds(times['p50'])}, 95 % at most {seconds(times['p95'])}"
+    )
     axis = Axis("milliseconds", 0, marks[-1], marks)
-    yield Chart("Questions answered within a time", said, axis, percent("questions")).line([(0.0, 0.0), *summary.waiting])
+    yield Chart("Questions answered within a time", said, axis, percent("questions")).line(
+        [(0.0, 0.0), *summary.waiting]
+    )
 
 
 def _risk(result: Result) -> str:
     """The curve, and on it the threshold as it is set."""
     summary = result.summary
-    said = f"Of all best candidates {summary.risk[-1][1]:.0%} are wrong; the area is {summary.metrics['aurc']:.3f}"
+    said = (
+        f"Of all best candidates {summary.risk[-1][1]:.0%} are wrong; the area is "
+        f"{summary.metrics['aurc']:.3f}"
+    )
     most = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
     axes = percent("answered"), percent("wrong", max(0.1, most))
     chart = Chart("Wrong answers by the share answered (dot: as it is set)", said, *axes)

@@ -7,8 +7,14 @@ from html import escape
 
 
 def tag(name: str, *content: str, **attributes: object) -> str:
-    """An element around markup. `class_` is class, `data_x` data-x; an attribute that is None is left out."""
-    given = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items() if value is not None)
+    """An element around markup. `class_` is class, `data_x` data-x; an attribute that is None is
+    left out.
+    """
+    given = (
+        (key.rstrip("_").replace("_", "-"), value)
+        for key, value in attributes.items()
+        if value is not None
+    )
     inside = "".join(f' {key}="{escape(str(value))}"' for key, value in given)
     return f"<{name}{inside}>{''.join(content)}</{name}>"
 
@@ -20,7 +26,9 @@ def text(value: str) -> str:
 
 def table(head: Iterable[str], rows: Iterable[str], kind: str = "", name: str | None = None) -> str:
     """`head` are header cells, `rows` whole rows. A wide one scrolls by itself."""
-    made = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_=kind or None, id=name)
+    made = tag(
+        "table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_=kind or None, id=name
+    )
     return tag("div", made, class_="scroll")
 
 

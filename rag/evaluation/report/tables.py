@@ -29,7 +29,9 @@ def metrics(summary: Summary, comparison: Comparison | None) -> str:
         rows.append(_metric(name, summary, comparison))
     numbers = ("%", "95 %", "change")
     head = heads("figure", "%", "95 %", *(["change"] if comparison else []), numbers=numbers)
-    note = "Intervals are of documents drawn anew with all their questions (bootstrap, 1,000 draws)."
+    note = (
+        "Intervals are of documents drawn anew with all their questions (bootstrap, 1,000 draws)."
+    )
     return table([*head, tag("th", class_="i")], rows, "metrics") + tag("p", note, class_="soft")
 
 
@@ -73,21 +75,34 @@ def seconds(milliseconds: float) -> str:
 
 
 def lost(stages: Mapping[str, int]) -> str:
-    """How many questions each stage lost, in the order in which a question passes them; a click shows them."""
+    """How many questions each stage lost, in the order in which a question passes them; a click
+    shows them.
+    """
     rows = []
     for name, count in stages.items():
         button = tag("button", STAGES[name].title, type="button", data_show=name)
         share = tag("div", class_="share", style=f"width:{100 * count / max(stages.values()):.1f}%")
         words = (cell(escape(said)) for said in (STAGES[name].meaning, STAGES[name].remedy))
         rows.append(tag("tr", cell(button + share), cell(str(count), "n"), *words))
-    return table(heads("lost at", "questions", "what happened", "what to try", numbers=["questions"]), rows, "lost")
+    return table(
+        heads("lost at", "questions", "what happened", "what to try", numbers=["questions"]),
+        rows,
+        "lost",
+    )
 
 
 def misses(rows: Sequence[Row]) -> str:
     """Each miss; the script sorts and filters them."""
     missed = [row for row in rows if row.stage]
     head = [
-        tag("th", tag("button", name, type="button"), class_=_KINDS.get(name), scope="col", data_column=name) for name in _COLUMNS
+        tag(
+            "th",
+            tag("button", name, type="button"),
+            class_=_KINDS.get(name),
+            scope="col",
+            data_column=name,
+        )
+        for name in _COLUMNS
     ]
     return _tools(missed) + table(head, map(_miss, missed), name="misses")
 
@@ -96,10 +111,23 @@ def _tools(missed: Sequence[Row]) -> str:
     met = {row.stage for row in missed}
     stages = (tag("option", STAGES[name].title, value=name) for name in STAGES if name in met)
     ways = ((place, name, way) for place, name in enumerate(_COLUMNS[:5]) for way in ("up", "down"))
-    orders = (tag("option", f"by {name}, {way}", value=f"{place} {way}") for place, name, way in ways)
-    field = '<input id="words" type="search" placeholder="words in a row" aria-label="Only rows with these words">'
-    stage = tag("select", tag("option", "every stage", value=""), *stages, id="stage", aria_label="Only of a stage")
-    order = tag("select", tag("option", "as asked", value=""), *orders, id="order", aria_label="Order")
+    orders = (
+        tag("option", f"by {name}, {way}", value=f"{place} {way}") for place, name, way in ways
+    )
+    field = (
+        '<input id="words" type="search" placeholder="words in a row" aria-label="Only rows '
+        'with these words">'
+    )
+    stage = tag(
+        "select",
+        tag("option", "every stage", value=""),
+        *stages,
+        id="stage",
+        aria_label="Only of a stage",
+    )
+    order = tag(
+        "select", tag("option", "as asked", value=""), *orders, id="order", aria_label="Order"
+    )
     shown = tag("span", f"{len(missed)} of {len(missed)}", id="shown", role="status")
     return tag("div", field, stage, order, shown, class_="tools")
 
@@ -112,11 +140,16 @@ def _miss(row: Row) -> str:
         "accepted": text(" / ".join(row.answers)) if row.answers else tag("small", "no answer"),
         "said": f"{_said(row)} {tag('small', f'{row.confidence:.0%}')}",
         "lost at": f"{STAGES[stage].title} {tag('small', text(row.detail))}",
-        "evidence": f"{tag('small', text(row.document))} {text(row.sentence)}" if row.document else tag("small", "none"),
+        "evidence": f"{tag('small', text(row.document))} {text(row.sentence)}"
+        if row.document
+        else tag("small", "none"),
         **{name: str(rank or "–") for name, rank in ranks.items()},
     }
     values = {name: rank or _NEVER for name, rank in ranks.items()}
-    made = (cell(cells[name], _KINDS.get(name), data_label=name, data_value=values.get(name)) for name in _COLUMNS)
+    made = (
+        cell(cells[name], _KINDS.get(name), data_label=name, data_value=values.get(name))
+        for name in _COLUMNS
+    )
     return tag("tr", *made, data_stage=stage)
 
 
@@ -129,17 +162,36 @@ def _said(row: Row) -> str:
 def flips(comparison: Comparison) -> str:
     """The questions that became right, and those that became wrong."""
     rows = [
-        tag("tr", cell(word, kind), cell(text(before.question)), cell(_said(before)), cell(_said(after)))
-        for word, kind, pairs in (("lost", "bad", comparison.lost), ("gained", "good", comparison.gained))
+        tag(
+            "tr",
+            cell(word, kind),
+            cell(text(before.question)),
+            cell(_said(before)),
+            cell(_said(after)),
+        )
+        for word, kind, pairs in (
+            ("lost", "bad", comparison.lost),
+            ("gained", "good", comparison.gained),
+        )
         for before, after in pairs
     ]
-    said = f"{len(comparison.gained)} questions were gained, {len(comparison.lost)} lost, of {comparison.questions}."
+    said = (
+        f"{len(comparison.gained)} questions were gained, {len(comparison.lost)} lost, of "
+        f"{comparison.questions}."
+    )
     return tag("p", said) + table(heads("", "question", "before", "now"), rows)
 
 
 def facts(made: Mapping[str, Any]) -> str:
     """Settings and digests: what it takes to make the result again."""
-    grouped = {f"{group} {name}": value for group in ("index", "models") for name, value in made[group].items()}
+    grouped = {
+        f"{group} {name}": value
+        for group in ("index", "models")
+        for name, value in made[group].items()
+    }
     flat = {"questions": made["gold"], **grouped, **made["settings"], **made["machine"]}
-    pairs = (tag("dt", escape(str(n))) + tag("dd", tag("code", escape(str(value)))) for n, value in flat.items())
+    pairs = (
+        tag("dt", escape(str(n))) + tag("dd", tag("code", escape(str(value))))
+        for n, value in flat.items()
+    )
     return tag("dl", *pairs)

@@ -18,7 +18,9 @@ _SHOWN = 20
 def head(result: Result) -> str:
     """What was asked, and of what."""
     counts, index = result.summary.counts, result.facts["index"]
-    kinds = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("answerable", "unanswerable") if counts.get(kind))
+    kinds = ", ".join(
+        f"{counts[kind]:,} {kind}" for kind in ("answerable", "unanswerable") if counts.get(kind)
+    )
     asked = f"{counts['questions']:,} questions" + (f" ({kinds})" if kinds else "")
     return f"{asked} of {index['documents']:,} documents, {index['passages']:,} passages"
 
@@ -28,14 +30,25 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdi
     summary = result.summary
     lines = [f"{result.facts['name']}, commit {result.facts['commit']}: {head(result)}", ""]
     for name in summary.metrics:
-        change = f"  {_change(comparison.changes[name])}" if comparison and name in comparison.changes else ""
+        change = (
+            f"  {_change(comparison.changes[name])}"
+            if comparison and name in comparison.changes
+            else ""
+        )
         lines.append(f"  {METRICS[name].title:34} {_value(summary, name)}{change}")
     lines.append(f"  {'Milliseconds a question':34} {_waiting(summary)}")
     if summary.stages:
         lines += ["", f"Where {sum(summary.stages.values()):,} questions were lost"]
-        lines += [f"  {count:6,}  {STAGES[name].title}: {STAGES[name].meaning}" for name, count in summary.stages.items()]
+        lines += [
+            f"  {count:6,}  {STAGES[name].title}: {STAGES[name].meaning}"
+            for name, count in summary.stages.items()
+        ]
     if comparison:
-        lines += ["", f"Since the baseline {len(comparison.gained)} questions were gained, {len(comparison.lost)} lost"]
+        lines += [
+            "",
+            f"Since the baseline {len(comparison.gained)} questions were gained, "
+            f"{len(comparison.lost)} lost",
+        ]
     return "\n".join(lines + ([""] if verdicts else []) + [str(verdict) for verdict in verdicts])
 
 
@@ -44,21 +57,37 @@ def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[V
     return "\n".join(_markdown(result, comparison, verdicts)) + "\n"
 
 
-def _markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _markdown(
+    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]
+) -> Iterator[str]:
     summary, facts = result.summary, result.facts
-    yield from (f"# {facts['name']}", "", f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.", "")
+    yield from (
+        f"# {facts['name']}",
+        "",
+        f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.",
+        "",
+    )
     if verdicts:
         yield from (*(f"- {verdict}" for verdict in verdicts), "")
     changed = "change [95 %]" if comparison else ""
     yield from (f"| | % [95 %] | {changed} |", "|---|---|---|")
     for name in summary.metrics:
-        change = _change(comparison.changes[name]) if comparison and name in comparison.changes else ""
+        change = (
+            _change(comparison.changes[name]) if comparison and name in comparison.changes else ""
+        )
         yield f"| {METRICS[name].title} | {_value(summary, name)} | {change} |"
     yield f"| Milliseconds a question | {_waiting(summary)} | |"
     if summary.stages:
-        yield from ("", "| lost at | questions | what happened | what to try |", "|---|---|---|---|")
+        yield from (
+            "",
+            "| lost at | questions | what happened | what to try |",
+            "|---|---|---|---|",
+        )
         for name, count in summary.stages.items():
-            yield f"| {STAGES[name].title} | {count} | {STAGES[name].meaning} | {STAGES[name].remedy} |"
+            yield (
+                f"| {STAGES[name].title} | {count} | {STAGES[name].meaning} | "
+                f"{STAGES[name].remedy} |"
+            )
     settings = " ".join(f"{name}={value}" for name, value in facts["settings"].items())
     yield from ("", f"Settings: `{settings}`", "", "Digests: " + _digests(facts))
 
@@ -89,14 +118,28 @@ def _change(change: Change) -> str:
 def comparison_text(before: Result, after: Result, found: Comparison) -> str:
     """For a terminal; * marks what chance would hardly do."""
     lines = [f"{_name(before)} -> {_name(after)}: {found.questions:,} questions in common"]
-    lines += [f"{found.alone:,} questions that only one of them asked are left out"] if found.alone else []
+    lines += (
+        [f"{found.alone:,} questions that only one of them asked are left out"]
+        if found.alone
+        else []
+    )
     lines.append("")
     for name, change in found.changes.items():
-        lines.append(f"  {METRICS[name].title:34} {100 * change.before:5.1f} -> {100 * change.after:5.1f}  {_change(change)}")
-    lines += ["", "  * the 95 % interval of the difference does not hold 0 (paired bootstrap over documents)"]
+        lines.append(
+            f"  {METRICS[name].title:34} {100 * change.before:5.1f} -> {100 * change.after:5.1f}  "
+            f"{_change(change)}"
+        )
+    lines += [
+        "",
+        "  * the 95 % interval of the difference does not hold 0 (paired bootstrap over documents)",
+    ]
     for title, pairs in (("gained", found.gained), ("lost", found.lost)):
         lines += ["", f"{len(pairs)} {title}", *(_flip(*pair) for pair in pairs[:_SHOWN])]
-        lines += [f"  and {len(pairs) - _SHOWN} more; all of them: --json"] if len(pairs) > _SHOWN else []
+        lines += (
+            [f"  and {len(pairs) - _SHOWN} more; all of them: --json"]
+            if len(pairs) > _SHOWN
+            else []
+        )
     return "\n".join(lines)
 
 
@@ -115,11 +158,26 @@ def _said(row: Row) -> str:
 def comparison_dict(found: Comparison) -> dict[str, Any]:
     """For --json."""
     changes = {
-        name: {"before": c.before, "after": c.after, "difference": c.after - c.before, "interval": c.interval, "sure": c.sure}
+        name: {
+            "before": c.before,
+            "after": c.after,
+            "difference": c.after - c.before,
+            "interval": c.interval,
+            "sure": c.sure,
+        }
         for name, c in found.changes.items()
     }
     flips = {
-        title: [{"id": a.id, "question": a.question, "before": a.text, "after": b.text, "stage": b.stage} for a, b in pairs]
+        title: [
+            {
+                "id": a.id,
+                "question": a.question,
+                "before": a.text,
+                "after": b.text,
+                "stage": b.stage,
+            }
+            for a, b in pairs
+        ]
         for title, pairs in (("gained", found.gained), ("lost", found.lost))
     }
     return {"questions": found.questions, "alone": found.alone, "metrics": changes, **flips}

@@ -13,8 +13,12 @@ from rag.evaluation.report.text import markdown
 from rag.evaluation.result import Result
 
 
-def write(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict], out: Path) -> list[Path]:
-    """NAME-COMMIT.json, .html and .md in the folder `out`. Raises InputError if they cannot be written."""
+def write(
+    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict], out: Path
+) -> list[Path]:
+    """NAME-COMMIT.json, .html and .md in the folder `out`. Raises InputError if they cannot be
+    written.
+    """
     base = out / f"{result.facts['name']}-{result.facts['commit']}"
     paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
     try:
@@ -23,5 +27,8 @@ def write(result: Result, comparison: Comparison | None, verdicts: Sequence[Verd
         paths[1].write_text(page(result, comparison, verdicts), encoding="utf-8")
         paths[2].write_text(markdown(result, comparison, verdicts), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename} cannot be written: {error.strerror}", "name another folder with --out") from error
+        raise InputError(
+            f"{error.filename} cannot be written: {error.strerror}",
+            "name another folder with --out",
+        ) from error
     return paths

@@ -20,7 +20,9 @@ _LOOKED_AT = 20_000
 class Library(Protocol):
     """Errors are those of `rag.errors`."""
 
-    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered: ...
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered: ...
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
 
@@ -57,7 +59,10 @@ def near_ids(library: Library, wanted: str) -> list[str]:
     likely: list[str] = []
     for document in every_document(library):
         ids.append(document.id)
-        if document.id.casefold().endswith(wanted.casefold()) or document.title.casefold() == wanted.casefold():
+        if (
+            document.id.casefold().endswith(wanted.casefold())
+            or document.title.casefold() == wanted.casefold()
+        ):
             likely.append(document.id)
         if len(ids) >= _LOOKED_AT:
             break

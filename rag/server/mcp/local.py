@@ -22,8 +22,9 @@ from rag.types import Document, Hit
 
 
 class LocalLibrary:
-    """Models load in the background, and a first question waits for them. One question at a time: the
-    tokenizers must not be shared by threads. `page`: the address of a `rag serve`, for links, or ""."""
+    """Models load in the background, and a first question waits for them. One question at a time:
+    the tokenizers must not be shared by threads. `page`: the address of a `rag serve`, for links,
+    or ""."""
 
     def __init__(self, settings: Settings, page: str = "") -> None:
         self._settings = settings
@@ -32,7 +33,9 @@ class LocalLibrary:
         self._one = threading.Lock()
         self._index.start()
 
-    def ask(self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None) -> Answered:
+    def ask(
+        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
+    ) -> Answered:
         chosen = options or Options()
         most = self._settings.max_question
         with self._one:
@@ -45,7 +48,9 @@ class LocalLibrary:
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         chosen = options or Options()
         with self._one:
-            return self._index.engine().search(question, chosen.k or 10, parse(chosen.filters) or None)
+            return self._index.engine().search(
+                question, chosen.k or 10, parse(chosen.filters) or None
+            )
 
     def _evidence(self, question: str) -> str:
         hits = self._index.engine().search(question)
@@ -65,13 +70,19 @@ class LocalLibrary:
         return self._index.store().stats().documents
 
     def link(self, document_id: str, start: int, end: int) -> str:
-        return page_link(self._page, document_id, start, end) if self._page else resource_link(document_id, start, end)
+        return (
+            page_link(self._page, document_id, start, end)
+            if self._page
+            else resource_link(document_id, start, end)
+        )
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         upload = file_of((safe_name(name), text.encode()))
         with self._one, build.pool(self._settings) as pool:
             embedder = self._index.embedder
-            done = uploads.put_upload(self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data)
+            done = uploads.put_upload(
+                self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data
+            )
         return done.outcome, list(done.documents), done.detail
 
     def delete(self, document_id: str) -> bool:

@@ -44,13 +44,19 @@ class Passage(BaseModel):
 
 
 class AskResult(BaseModel):
-    """`found` is false where the documents do not say; then `reason` says why, and `nearest` what came nearest."""
+    """`found` is false where the documents do not say; then `reason` says why, and `nearest` what
+    came nearest.
+    """
 
     found: bool
-    form: str = Field(description="span, yes_no, sentences, steps, list, comparison, overview or catalogue.")
+    form: str = Field(
+        description="span, yes_no, sentences, steps, list, comparison, overview or catalogue."
+    )
     answer: str | None
     text: str = Field(description="The answer with [n] and its quotes, or why there is none.")
-    confidence: float = Field(description="Probability, from 0 to 1, that the best candidate is right.")
+    confidence: float = Field(
+        description="Probability, from 0 to 1, that the best candidate is right."
+    )
     reason: str | None = None
     question: str = Field(description="As it was understood.")
     note: str = Field(default="", description="What was left open in the question.")
@@ -161,7 +167,9 @@ class Why(BaseModel):
 
 
 class ClaimEvidence(BaseModel):
-    """A sentence of a document, `text[start:end] == quote`; `says`: supports, contradicts or near."""
+    """A sentence of a document, `text[start:end] == quote`; `says`: supports, contradicts or
+    near.
+    """
 
     document_id: str
     title: str
@@ -179,7 +187,10 @@ class CheckedClaim(BaseModel):
     start: int
     end: int
     text: str
-    verdict: str = Field(description="supported, contradicted, partly, not_in_documents, not_a_claim or not_checkable.")
+    verdict: str = Field(
+        description="supported, contradicted, partly, not_in_documents, not_a_claim or "
+        "not_checkable."
+    )
     confidence: float
     reason: str
     wrong_citation: bool

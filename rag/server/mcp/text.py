@@ -1,7 +1,7 @@
 """The tools' answers as text that a model reads; everything that their fields say is in it.
 
-Words of documents stand on lines that begin with their line's number or a dash, so that none of them
-can pass for the text around it.
+Words of documents stand on lines that begin with their line's number or a dash, so that none of
+them can pass for the text around it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ def asked(made: schemas.AskResult) -> str:
     lines = [made.text, ""]
     for cited in made.citations:
         digest = f"sha256 {cited.sha256}"
-        lines.append(f"[{cited.number}] {cited.document_id} characters {cited.start}-{cited.end}, {digest}, {cited.url}")
+        lines.append(
+            f"[{cited.number}] {cited.document_id} characters {cited.start}-{cited.end}, "
+            f"{digest}, {cited.url}"
+        )
     lines.append(f"Confidence: {made.confidence:.0%}. Understood as: {made.question}")
     if made.note:
         lines.append(f"Left open: {made.note}")
     for passage in made.nearest:
-        lines.append(f"- {passage.document_id} characters {passage.start}-{passage.end}, {passage.url}")
+        lines.append(
+            f"- {passage.document_id} characters {passage.start}-{passage.end}, {passage.url}"
+        )
     return "\n".join([*lines, NOTICE])
 
 
@@ -30,20 +35,32 @@ def excerpt(made: schemas.Excerpt) -> str:
     if not made.found:
         return not_there(made.document_id, made.did_you_mean)
     place = f"lines {made.first_line}-{made.last_line} of {made.total_lines}"
-    head = f"{made.document_id}: {made.title}; {place}, characters {made.start}-{made.end} of {made.total_characters}"
+    head = (
+        f"{made.document_id}: {made.title}; {place}, characters {made.start}-{made.end} of "
+        f"{made.total_characters}"
+    )
     numbered = [
         f"{number:>{_NUMBER_WIDTH}}  {line}"
         for number, line in enumerate(made.text.removesuffix("\n").split("\n"), made.first_line)
     ]
-    rest = f"Read on with start_line={made.next_line}." if made.next_line else "This is the end of the document."
+    rest = (
+        f"Read on with start_line={made.next_line}."
+        if made.next_line
+        else "This is the end of the document."
+    )
     return "\n".join([head, made.url, *numbered, rest, NOTICE])
 
 
 def outline(made: schemas.Outline) -> str:
     if not made.found:
         return not_there(made.document_id, made.did_you_mean)
-    head = f"{made.document_id}: {made.title}; {made.total_lines} lines, {made.total_characters} characters"
-    lines = [f"line {one.line}, characters {one.start}-{one.end}: {one.heading}" for one in made.sections]
+    head = (
+        f"{made.document_id}: {made.title}; {made.total_lines} lines, {made.total_characters} "
+        f"characters"
+    )
+    lines = [
+        f"line {one.line}, characters {one.start}-{one.end}: {one.heading}" for one in made.sections
+    ]
     more = [f"and {made.more} more"] if made.more else []
     return "\n".join([head, *(lines or ["It has no headings."]), *more])
 
@@ -63,7 +80,10 @@ def verified(made: schemas.Verified) -> str:
     where = f" (characters {made.start}-{made.end})" if made.start is not None else ""
     now = f"\nIt says now: {shortened(made.now)}" if made.now else ""
     edited = "\nThe document's bytes have changed since." if made.edited else ""
-    return f"{made.status}: “{shortened(made.quote)}” in {made.document_id}{where}: {made.detail}{edited}{now}"
+    return (
+        f"{made.status}: “{shortened(made.quote)}” in {made.document_id}{where}: "
+        f"{made.detail}{edited}{now}"
+    )
 
 
 def checked(made: schemas.CheckedClaims) -> str:
@@ -94,5 +114,9 @@ def ingested(made: schemas.Ingested) -> str:
 
 
 def not_there(document_id: str, meant: list[str]) -> str:
-    near = f" Did you mean {' or '.join(meant)}?" if meant else " See what there is with list_documents."
+    near = (
+        f" Did you mean {' or '.join(meant)}?"
+        if meant
+        else " See what there is with list_documents."
+    )
     return f"No document {document_id} in the index.{near}"

@@ -1,7 +1,7 @@
 """The tools: one function each, which takes what an agent sends and returns text and fields.
 
-A question that the documents do not answer, and a document that is not there, are results. Errors are
-for what cannot be used; their text says what to do instead.
+A question that the documents do not answer, and a document that is not there, are results. Errors
+are for what cannot be used; their text says what to do instead.
 """
 
 from __future__ import annotations
@@ -36,16 +36,21 @@ _AROUND = 8000
 _WHOLE = 60_000
 _MOST_SECTIONS = 400
 
-Question = Annotated[str, Field(min_length=1, max_length=10_000, description="In plain words, whole and on its own.")]
+Question = Annotated[
+    str, Field(min_length=1, max_length=10_000, description="In plain words, whole and on its own.")
+]
 Filters = Annotated[
     list[Line],
     Field(
         max_length=20,
-        description="Conditions on documents that must all hold: type=pdf, author!=Ada, year>=2024, "
+        description="Conditions on documents that must all hold: type=pdf, author!=Ada, "
+        "year>=2024, "
         "source:reports/2024, document=notes/a.md, page>=2.",
     ),
 ]
-DocumentId = Annotated[str, Field(min_length=1, max_length=2000, description="As other tools give it.")]
+DocumentId = Annotated[
+    str, Field(min_length=1, max_length=2000, description="As other tools give it.")
+]
 Place = Annotated[int, Field(ge=0, le=10**9)]
 Quote = Annotated[str, Field(min_length=1, max_length=100_000)]
 
@@ -58,7 +63,9 @@ class Turn(BaseModel):
 
 
 def result(made: BaseModel, said: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=said)], structured_content=made.model_dump())
+    return CallToolResult(
+        content=[TextContent(type="text", text=said)], structured_content=made.model_dump()
+    )
 
 
 def as_json(made: BaseModel) -> CallToolResult:
@@ -95,7 +102,11 @@ def ask(
 
 
 def _cited(number: int, citation: object, library: Library) -> schemas.Cited:
-    fields = {name: getattr(citation, name) for name in schemas.Cited.model_fields if hasattr(citation, name)}
+    fields = {
+        name: getattr(citation, name)
+        for name in schemas.Cited.model_fields
+        if hasattr(citation, name)
+    }
     link = library.link(fields["document_id"], fields["start"], fields["end"])
     return schemas.Cited(number=number, url=link, **fields)
 
@@ -142,7 +153,11 @@ def fetch(library: Library, id: str) -> CallToolResult:
     if document is None:
         meant = near_ids(library, id.partition("#char=")[0])
         said = text.not_there(id, meant)
-        return as_json(schemas.Fetched(id=id, title="", text=said, url="", metadata={}, found=False, did_you_mean=meant))
+        return as_json(
+            schemas.Fetched(
+                id=id, title="", text=said, url="", metadata={}, found=False, did_you_mean=meant
+            )
+        )
     whole = len(document.text) <= _WHOLE
     first, last = (0, len(document.text)) if whole else _window(document.text, start, end)
     facts = {
@@ -216,7 +231,10 @@ def _chosen(
         return section_span(document, section)
     if offset is not None:
         if offset > len(document.text):
-            message = f"offset {offset:,} is beyond the {len(document.text):,} characters of {document.id}"
+            message = (
+                f"offset {offset:,} is beyond the {len(document.text):,} characters of "
+                f"{document.id}"
+            )
             raise InputError(message, "give a smaller one")
         return offset, min(len(document.text), offset + length)
     if start_line > len(places.starts):
@@ -250,22 +268,35 @@ def outline(library: Library, document_id: str) -> CallToolResult:
     return result(made, text.outline(made))
 
 
-def list_documents(library: Library, filters: Sequence[str], name: str, limit: int, after: str) -> CallToolResult:
+def list_documents(
+    library: Library, filters: Sequence[str], name: str, limit: int, after: str
+) -> CallToolResult:
     found = list(_matching(library, filters, name, after, limit + 1))
     page = found[:limit]
     made = schemas.DocumentList(
-        documents=[schemas.Listed(id=one.id, title=one.title, source=one.source, metadata=dict(one.metadata)) for one in page],
+        documents=[
+            schemas.Listed(
+                id=one.id, title=one.title, source=one.source, metadata=dict(one.metadata)
+            )
+            for one in page
+        ],
         total=library.count(),
         next=page[-1].id if len(found) > limit else None,
     )
     return result(made, text.documents(made))
 
 
-def _matching(library: Library, filters: Sequence[str], name: str, after: str, most: int) -> Iterator[Document]:
+def _matching(
+    library: Library, filters: Sequence[str], name: str, after: str, most: int
+) -> Iterator[Document]:
     wanted, part = parse(filters), name.casefold()
     left = most
     for document in every_document(library, after):
-        if left and matches(wanted, document) and part in f"{document.id}\n{document.title}".casefold():
+        if (
+            left
+            and matches(wanted, document)
+            and part in f"{document.id}\n{document.title}".casefold()
+        ):
             left -= 1
             yield document
         if not left:
@@ -276,7 +307,9 @@ def verify_quote(
     library: Library, document_id: str, quote: str, start: int, end: int, sentence: str, sha256: str
 ) -> CallToolResult:
     found = verify(library, Cited(document_id, start, end, quote, sha256, sentence))
-    made = schemas.Verified(**{name: getattr(found, name) for name in schemas.Verified.model_fields})
+    made = schemas.Verified(
+        **{name: getattr(found, name) for name in schemas.Verified.model_fields}
+    )
     return result(made, text.verified(made))
 
 
@@ -285,7 +318,9 @@ _MOST_EVIDENCE = 3
 
 def check_claims(library: Library, claims: str, filters: Sequence[str]) -> CallToolResult:
     report = library.check(claims, filters)
-    made = schemas.CheckedClaims(claims=[_claim(one, library) for one in report.sentences], counts=report.counts)
+    made = schemas.CheckedClaims(
+        claims=[_claim(one, library) for one in report.sentences], counts=report.counts
+    )
     return result(made, text.checked(made))
 
 
@@ -303,11 +338,15 @@ def _claim(one: Checked, library: Library) -> schemas.CheckedClaim:
         )
         for found in one.evidence[:_MOST_EVIDENCE]
     ]
-    fields = {name: getattr(one, name) for name in schemas.CheckedClaim.model_fields if name != "evidence"}
+    fields = {
+        name: getattr(one, name) for name in schemas.CheckedClaim.model_fields if name != "evidence"
+    }
     return schemas.CheckedClaim(evidence=evidence, **fields)
 
 
-def why(library: Library, question: str, filters: Sequence[str], passages: int | None) -> CallToolResult:
+def why(
+    library: Library, question: str, filters: Sequence[str], passages: int | None
+) -> CallToolResult:
     done = library.ask(question, (), Options(filters=list(filters), k=passages))
     answer = done.answer
     rows = [
@@ -340,6 +379,12 @@ def ingest(library: Library, name: str, content: str) -> CallToolResult:
 def delete(library: Library, document_id: str) -> CallToolResult:
     deleted = library.delete(document_id)
     meant = [] if deleted else near_ids(library, document_id)
-    detail = f"{document_id} is deleted and answers nothing any more." if deleted else text.not_there(document_id, meant)
-    made = schemas.DeletedDocument(deleted=deleted, document_id=document_id, detail=detail, did_you_mean=meant)
+    detail = (
+        f"{document_id} is deleted and answers nothing any more."
+        if deleted
+        else text.not_there(document_id, meant)
+    )
+    made = schemas.DeletedDocument(
+        deleted=deleted, document_id=document_id, detail=detail, did_you_mean=meant
+    )
     return result(made, detail)

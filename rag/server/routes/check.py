@@ -38,9 +38,15 @@ class Check(Strict):
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
-    sources: list[CheckSource] = Field(default=[], max_length=200, description="What [n] marks cite, unless the text lists it.")
-    filters: list[Line] = Field(default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`.")
-    deadline_ms: int | None = Field(default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503.")
+    sources: list[CheckSource] = Field(
+        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
+    )
+    filters: list[Line] = Field(
+        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
+    )
+    deadline_ms: int | None = Field(
+        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
+    )
 
 
 class WireEvidence(BaseModel):

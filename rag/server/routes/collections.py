@@ -28,7 +28,9 @@ class WireCollection(BaseModel):
 
 
 class WireCollections(BaseModel):
-    collections: list[WireCollection] = Field(description="Those that the key may use, the default one first.")
+    collections: list[WireCollection] = Field(
+        description="Those that the key may use, the default one first."
+    )
 
 
 class NewCollection(Strict):
@@ -37,7 +39,9 @@ class NewCollection(Strict):
 
 class AskSeveral(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=["When does the lease end?"])
-    collections: list[Name] = Field(min_length=1, max_length=16, description="Which to ask; `default` is the index itself.")
+    collections: list[Name] = Field(
+        min_length=1, max_length=16, description="Which to ask; `default` is the index itself."
+    )
 
 
 class CollectionAnswer(BaseModel):
@@ -77,14 +81,22 @@ def create_collection(body: NewCollection, host: Host) -> WireCollection:
 
 @router.post("/ask", responses=described(404, 409, 503))
 def ask_collections(body: AskSeveral, request: Request, host: Host) -> CollectionAnswers:
-    """Ask several collections the same question. Their answers are ranked together; their indexes are never merged."""
+    """Ask several collections the same question. Their answers are ranked together; their indexes
+    are never merged.
+    """
     names = list(dict.fromkeys(body.collections))
     hangup = hangup_of(request)
     with ExitStack() as stack:
         services = {name: entered(stack, request, host, name) for name in names}
-        works = {name: service.works([body.question], body, hangup)[0] for name, service in services.items()}
+        works = {
+            name: service.works([body.question], body, hangup)[0]
+            for name, service in services.items()
+        }
         answers = [
-            CollectionAnswer(collection=name, answer=serialize.answer(wait(work, work.answer), work.found.result()))
+            CollectionAnswer(
+                collection=name,
+                answer=serialize.answer(wait(work, work.answer), work.found.result()),
+            )
             for name, work in works.items()
         ]
     answers.sort(key=lambda one: (one.answer.answer is None, -one.answer.confidence))
@@ -99,15 +111,21 @@ def rename_collection(name: str, body: NewCollection, host: Host) -> WireCollect
 
 @router.delete("/{name}", responses=described(404, 503))
 def delete_collection(name: str, host: Host) -> WireCollection:
-    """Delete it, with every document in it. A later collection of that name is another one, also for keys."""
+    """Delete it, with every document in it. A later collection of that name is another one, also
+    for keys.
+    """
     return _shown(host.delete(name))
 
 
 def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
-    """Raises ServiceError with 403 for one that the key may not use, alike for those that are not there."""
+    """Raises ServiceError with 403 for one that the key may not use, alike for those that are not
+    there.
+    """
     key: Key | None = request.state.key
     found = host.registry.get(name)
-    if not _may(key, DEFAULT_COLLECTION if name == DEFAULT_COLLECTION else found.id if found else "none"):
+    if not _may(
+        key, DEFAULT_COLLECTION if name == DEFAULT_COLLECTION else found.id if found else "none"
+    ):
         hint = "which it may use: GET /v1/collections"
         raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
     if name == DEFAULT_COLLECTION:

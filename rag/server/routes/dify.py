@@ -1,4 +1,6 @@
-"""Dify's contract for external knowledge: `POST /v1/dify/retrieval`; the endpoint to enter there is `…/v1/dify`."""
+"""Dify's contract for external knowledge: `POST /v1/dify/retrieval`; the endpoint to enter there is
+`…/v1/dify`.
+"""
 
 from __future__ import annotations
 
@@ -61,18 +63,28 @@ def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dic
     """The passages nearest to a query, as Dify takes them; `knowledge_id` is the collection."""
     if body.knowledge_id != DEFAULT:
         message = f"there is no collection {body.knowledge_id[:100]!r} here"
-        raise ServiceError(404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id")
+        raise ServiceError(
+            404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id"
+        )
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
     hits = ServiceLibrary(service, hangup_of(request)).search(body.query, options)
     least = body.retrieval_setting.score_threshold or 0.0
     base = str(request.base_url)
-    return {"records": [_record(hit, service.document(hit.passage.document_id), base) for hit in hits if hit.score >= least]}
+    return {
+        "records": [
+            _record(hit, service.document(hit.passage.document_id), base)
+            for hit in hits
+            if hit.score >= least
+        ]
+    }
 
 
 def _filters(given: MetadataConditions | None) -> list[str]:
     conditions = (given.conditions if given else None) or []
     if given and len(conditions) > 1 and given.logical_operator != "and":
-        raise InputError(f"{given.logical_operator!r} of conditions is not possible here", "join them by and")
+        raise InputError(
+            f"{given.logical_operator!r} of conditions is not possible here", "join them by and"
+        )
     return [text for condition in conditions for text in _texts(condition)]
 
 

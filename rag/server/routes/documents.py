@@ -25,7 +25,16 @@ from rag.server.ingest_worker import check_names, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
 from rag.server.put import put_text
-from rag.server.schemas import Deleted, Job, Line, PutDocument, TextDocument, WireDocumentDetail, WireDocuments, WireJobs
+from rag.server.schemas import (
+    Deleted,
+    Job,
+    Line,
+    PutDocument,
+    TextDocument,
+    WireDocumentDetail,
+    WireDocuments,
+    WireJobs,
+)
 from rag.server.state import Service, service_of
 from rag.server.uploads import Upload
 from rag.types import Document
@@ -44,16 +53,23 @@ async def uploads(request: Request) -> list[Upload]:
         return [_text(await request.body())]
     if kind != "multipart/form-data":
         raise ServiceError(
-            415, "media-type", f"{kind or 'nothing'!r} is not taken here", "send multipart/form-data or application/json"
+            415,
+            "media-type",
+            f"{kind or 'nothing'!r} is not taken here",
+            "send multipart/form-data or application/json",
         )
     try:
         async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
             found = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
             taken = [(safe_name(file.filename or ""), await file.read()) for file in found]
     except HTTPException as error:
-        raise ServiceError(400, "malformed", str(error.detail), "send the files as multipart/form-data") from error
+        raise ServiceError(
+            400, "malformed", str(error.detail), "send the files as multipart/form-data"
+        ) from error
     if not taken:
-        raise InputError("there is no file in the form", "send at least one: curl -F file=@notes.md")
+        raise InputError(
+            "there is no file in the form", "send at least one: curl -F file=@notes.md"
+        )
     return taken
 
 
@@ -65,7 +81,9 @@ def _text(body: bytes) -> Upload:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         status, kind = (400, "malformed") if first["type"] == "json_invalid" else (422, "invalid")
-        raise ServiceError(status, kind, f"{place or 'body'}: {first['msg']}", "see /openapi.json") from error
+        raise ServiceError(
+            status, kind, f"{place or 'body'}: {first['msg']}", "see /openapi.json"
+        ) from error
     name = safe_name(given.name)
     return (name if PurePosixPath(name).suffix else f"{name}.txt"), content
 
@@ -74,14 +92,20 @@ def _text(body: bytes) -> Upload:
     "/documents",
     status_code=201,
     response_model=Job,
-    responses={**described(409, 415), 202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."}},
+    responses={
+        **described(409, 415),
+        202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."},
+    },
     openapi_extra=UPLOAD,
 )
-def add_documents(taken: Annotated[list[Upload], Depends(uploads)], request: Request, service: Shared) -> Response:
+def add_documents(
+    taken: Annotated[list[Upload], Depends(uploads)], request: Request, service: Shared
+) -> Response:
     """Put files into the index, in place of what was uploaded under the same names.
 
-    201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of an ingested file, whose
-    place an upload does not take; none was taken in. 422: not one of them can be read.
+    201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of
+    an ingested file, whose place an upload does not take; none was taken in. 422: not one of them
+    can be read.
     """
     check_names(service.engine.store, taken)
     number = service.jobs.add(taken)
@@ -90,7 +114,10 @@ def add_documents(taken: Annotated[list[Upload], Depends(uploads)], request: Req
     job = service.jobs.wait(number, _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):
-        raise InputError("; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]), f"see GET /v1/jobs/{job.id}")
+        raise InputError(
+            "; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]),
+            f"see GET /v1/jobs/{job.id}",
+        )
     status = 201 if job.state == "done" else 202
     location = prefixed(request.state.collection, f"/v1/jobs/{job.id}")
     return JSONResponse(job.model_dump(), status, {"Location": location})
@@ -108,7 +135,9 @@ def list_jobs(
 
 @router.delete("/jobs/{job}", responses=described(404, 503))
 def cancel_job(job: str, service: Shared) -> Job:
-    """Drop the files of an upload that wait; what is in the index stays, and the file that is being read goes in."""
+    """Drop the files of an upload that wait; what is in the index stays, and the file that is being
+    read goes in.
+    """
     service.jobs.cancel(job)
     return get_job(job, service)
 
@@ -125,9 +154,14 @@ def get_job(job: str, service: Shared) -> Job:
 @router.get("/documents", responses=described(503))
 def list_documents(
     service: Shared,
-    filter: Annotated[list[Line], Query(max_length=20, description="Conditions that must all hold, such as `type=pdf`.")] = [],  # noqa: B006
+    filter: Annotated[
+        list[Line],
+        Query(max_length=20, description="Conditions that must all hold, such as `type=pdf`."),
+    ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[str, Query(max_length=2000, description="The last id of the page before.")] = "",
+    after: Annotated[
+        str, Query(max_length=2000, description="The last id of the page before.")
+    ] = "",
 ) -> WireDocuments:
     """The documents by id, a page at a time."""
     store = service.engine.store
@@ -138,7 +172,9 @@ def list_documents(
         total, found = store.stats().documents, store.documents(after, limit + 1)
     page = found[:limit]
     following = page[-1].id if len(found) > limit else None
-    return WireDocuments(documents=[serialize.document(one) for one in page], total=total, next=following)
+    return WireDocuments(
+        documents=[serialize.document(one) for one in page], total=total, next=following
+    )
 
 
 def _all(store: Store) -> Iterator[Document]:
@@ -155,9 +191,13 @@ def _all(store: Store) -> Iterator[Document]:
     responses={**described(404, 503), **NOT_MODIFIED},
 )
 def get_text(document: str, request: Request, service: Shared) -> Any:
-    """The document's text, which every offset counts in. Of a document whose own id ends so, what is known of it."""
+    """The document's text, which every offset counts in. Of a document whose own id ends so, what
+    is known of it.
+    """
     if named := service.document(f"{document}/text"):
-        return _unless_known(request, named, lambda: JSONResponse(serialize.document_detail(named).model_dump()))
+        return _unless_known(
+            request, named, lambda: JSONResponse(serialize.document_detail(named).model_dump())
+        )
     found = _find(service, document)
     return _unless_known(request, found, lambda: PlainTextResponse(found.text))
 
@@ -170,7 +210,9 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """What is known of a document, without its text."""
     found = _find(service, document)
-    return _unless_known(request, found, lambda: JSONResponse(serialize.document_detail(found).model_dump()))
+    return _unless_known(
+        request, found, lambda: JSONResponse(serialize.document_detail(found).model_dump())
+    )
 
 
 def _unless_known(request: Request, document: Document, made: Callable[[], Response]) -> Response:
@@ -184,13 +226,18 @@ def _unless_known(request: Request, document: Document, made: Callable[[], Respo
 @router.put(
     "/documents/{document:path}",
     response_model=WireDocumentDetail,
-    responses={**described(409, 412, 503, 507), 201: {"model": WireDocumentDetail, "description": "It is new."}},
+    responses={
+        **described(409, 412, 503, 507),
+        201: {"model": WireDocumentDetail, "description": "It is new."},
+    },
 )
 def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:
-    """Put a text in under an id of one's own, with metadata of one's own, in place of what was put in under it before.
+    """Put a text in under an id of one's own, with metadata of one's own, in place of what was put
+    in under it before.
 
-    It is in the index when this returns. The end of the id says what the text is: `.md`, `.html`, `.txt`. 409: the id is
-    that of an ingested file. With `If-Match: ETAG` only in place of what is as it was, with `If-None-Match: *` only if new.
+    It is in the index when this returns. The end of the id says what the text is: `.md`, `.html`,
+    `.txt`. 409: the id is that of an ingested file. With `If-Match: ETAG` only in place of what is
+    as it was, with `If-None-Match: *` only if new.
     """
     if "\0" in document:
         raise InputError("the id holds a NUL", "leave it out")
@@ -216,7 +263,9 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
     forget(service.settings.index, [document])  # what quotes it
     shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
     complete = receipt.complete and uploads.clean
-    return Deleted(id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown)
+    return Deleted(
+        id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown
+    )
 
 
 def _find(service: Service, document: str) -> Document:
@@ -227,4 +276,6 @@ def _find(service: Service, document: str) -> Document:
 
 
 def _missing(document: str) -> NotFoundError:
-    return NotFoundError(f"no document {document[:200]} in the index", "see what there is: GET /v1/documents")
+    return NotFoundError(
+        f"no document {document[:200]} in the index", "see what there is: GET /v1/documents"
+    )

@@ -20,7 +20,9 @@ Text = Annotated[str, Field(max_length=10_000)]
 
 
 class FeedbackEvidence(Strict):
-    document: str = Field(min_length=1, max_length=2000, description="Its id.", examples=["uploads/lease.md"])
+    document: str = Field(
+        min_length=1, max_length=2000, description="Its id.", examples=["uploads/lease.md"]
+    )
     sentence: Text = Field(description="`cited_text` of the citation.")
 
 
@@ -29,9 +31,15 @@ class Feedback(Strict):
 
     question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
     verdict: Literal["right", "wrong", "not_in_the_documents"]
-    answer: Text | None = Field(default=None, description="As it was given.", examples=["31 May 2027"])
-    correction: Text | None = Field(default=None, description="The right answer, if that was wrong.")
-    evidence: list[FeedbackEvidence] = Field(default=[], max_length=20, description="The citations of a right answer.")
+    answer: Text | None = Field(
+        default=None, description="As it was given.", examples=["31 May 2027"]
+    )
+    correction: Text | None = Field(
+        default=None, description="The right answer, if that was wrong."
+    )
+    evidence: list[FeedbackEvidence] = Field(
+        default=[], max_length=20, description="The citations of a right answer."
+    )
     comment: Text = ""
 
 
@@ -41,19 +49,28 @@ class Noted(BaseModel):
 
 @router.post("/feedback", status_code=201, responses=described(503, 507))
 def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
-    """Keep what a person says of an answer, with the question, on the service's disk. The last word on a question counts."""
+    """Keep what a person says of an answer, with the question, on the service's disk. The last word
+    on a question counts.
+    """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    feedback_file(service.settings.index).add({"time": when, "key": request.state.exchange.key, **line})
+    feedback_file(service.settings.index).add(
+        {"time": when, "key": request.state.exchange.key, **line}
+    )
     return Noted()
 
 
 @router.get(
     "/feedback",
     response_class=PlainTextResponse,
-    responses={**described(503), 200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+    responses={
+        **described(503),
+        200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
+    },
 )
 def get_feedback(service: Shared) -> PlainTextResponse:
-    """The gold questions that follow from it, one JSON object a line: save them, and run `rag eval FILE`."""
+    """The gold questions that follow from it, one JSON object a line: save them, and run `rag eval
+    FILE`.
+    """
     text = gold_text(feedback_file(service.settings.index).lines())
     return PlainTextResponse(text, media_type="application/x-ndjson")

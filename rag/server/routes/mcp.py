@@ -1,7 +1,8 @@
-"""`/mcp`: the tools of `rag.server.mcp` over streamable HTTP, stateless, for clients of both protocol eras.
+"""`/mcp`: the tools of `rag.server.mcp` over streamable HTTP, stateless, for clients of both
+protocol eras.
 
-Keys, Host, Origin and the size of bodies are checked before, as for every request. The SDK is imported
-when the first request comes, so that a service that no agent asks starts as fast as ever.
+Keys, Host, Origin and the size of bodies are checked before, as for every request. The SDK is
+imported when the first request comes, so that a service that no agent asks starts as fast as ever.
 """
 
 from __future__ import annotations
@@ -68,11 +69,15 @@ class ServedLibrary(ServiceLibrary):
             return "waiting", [], "it is kept and will be put in"
         (file,) = job.files
         if file.outcome == "rejected":
-            raise InputError(f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md")
+            raise InputError(
+                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
+            )
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        return self.document(document_id) is not None and bool(deletion.delete(self.service.engine.store, [document_id]))
+        return self.document(document_id) is not None and bool(
+            deletion.delete(self.service.engine.store, [document_id])
+        )
 
 
 class McpEndpoint:
@@ -107,12 +112,16 @@ class McpEndpoint:
         await manager.handle_request(scope, replay, send)
 
     def _may_write(self, request: Request) -> bool:
-        """With a write key; on a service without keys nobody may: an agent should not by default."""
+        """With a write key; on a service without keys nobody may: an agent should not by
+        default.
+        """
         key_id = request.state.exchange.key
         return any(key.id == key_id and key.scope == WRITE for key in self._service.keys.all())
 
     async def _manager(self, writes: bool) -> Any:
-        """The session manager of the server with, or without, the tools that write. Raises NotFoundError without the SDK."""
+        """The session manager of the server with, or without, the tools that write. Raises
+        NotFoundError without the SDK.
+        """
         async with self._opening:
             if writes not in self._managers:
                 assert self._tasks is not None
@@ -127,10 +136,14 @@ class McpEndpoint:
 
             from rag.server.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError("MCP needs mcp, which is not installed here", f"run: {install_line('mcp')}") from error
+            raise NotFoundError(
+                "MCP needs mcp, which is not installed here", f"run: {install_line('mcp')}"
+            ) from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-        server.streamable_http_app(stateless_http=True, json_response=True, transport_security=checked_before)
+        server.streamable_http_app(
+            stateless_http=True, json_response=True, transport_security=checked_before
+        )
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
@@ -144,7 +157,9 @@ async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:
 
 
 async def _refusal(request: Request) -> Response | None:
-    """An answer to what is no message; None for what may be one. Stateless, there is nothing to GET or DELETE."""
+    """An answer to what is no message; None for what may be one. Stateless, there is nothing to GET
+    or DELETE.
+    """
     if request.method != "POST":
         return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
     try:
@@ -155,6 +170,8 @@ async def _refusal(request: Request) -> Response | None:
     return None
 
 
-def _error(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _error(
+    status: int, code: int, message: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
     body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
     return JSONResponse(body, status, headers)

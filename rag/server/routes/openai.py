@@ -57,7 +57,11 @@ from rag.types import Hit
 router = APIRouter(prefix="/v1", tags=["openai"])
 Shared = Annotated[Service, Depends(service_of)]
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}}}
+    200: {
+        "content": {
+            "text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}
+        }
+    }
 }
 _MOST_TEXTS = 512
 
@@ -100,23 +104,35 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
     return completion(reply)
 
 
-@router.post("/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM)
+@router.post(
+    "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
+)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
-    """As chat completions, in the shape of the Responses API: the search and its results, then the message."""
+    """As chat completions, in the shape of the Responses API: the search and its results, then the
+    message.
+    """
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
     if len(stores) > 1:
-        raise InputError(f"{len(stores)} vector stores are more than one", "ask one, or POST /v1/collections/ask")
+        raise InputError(
+            f"{len(stores)} vector stores are more than one", "ask one, or POST /v1/collections/ask"
+        )
     collection = stores[0] if stores else collection_of_model(body.model)
     with _of(collection, request, service) as asked:
         answered = _answer(responses_question(body), request, asked, _options(body.rag, tool))
     reply = _reply(answered, body.model, request)
-    return _stream(response_stream(reply, body.metadata)) if body.stream else response(reply, body.metadata)
+    return (
+        _stream(response_stream(reply, body.metadata))
+        if body.stream
+        else response(reply, body.metadata)
+    )
 
 
 def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
-    return options_of(filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None))
+    return options_of(
+        filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None)
+    )
 
 
 def _answer(asked: Asked, request: Request, service: Service, options: Options) -> Answered:
@@ -138,7 +154,9 @@ def _reply(answered: Answered, model: str, request: Request) -> Reply:
 
 
 def _stream(events: Iterator[str]) -> StreamingResponse:
-    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
 
 
 @router.get("/vector_stores", responses=described(503))
@@ -175,11 +193,17 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 
 
 @router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
-def search_vector_store(vector_store: str, body: VectorSearch, request: Request, service: Shared) -> dict[str, Any]:
-    """The passages nearest to a query, best first; of several queries, each passage with its best score."""
+def search_vector_store(
+    vector_store: str, body: VectorSearch, request: Request, service: Shared
+) -> dict[str, Any]:
+    """The passages nearest to a query, best first; of several queries, each passage with its best
+    score.
+    """
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
-        raise InputError(f"{len(queries)} queries are not between 1 and 8", "send fewer in one request")
+        raise InputError(
+            f"{len(queries)} queries are not between 1 and 8", "send fewer in one request"
+        )
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     base = str(request.base_url)
@@ -211,14 +235,20 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
-        raise InputError(f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request")
+        raise InputError(
+            f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request"
+        )
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
     embedder = LentEmbedder(service.embedder, service.models)
     if body.model not in (MODEL, embedder.name):
-        raise ServiceError(404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}")
+        raise ServiceError(
+            404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"
+        )
     if body.dimensions not in (None, embedder.dim):
-        raise InputError(f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}")
+        raise InputError(
+            f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}"
+        )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     hangup_of(request).charge(len(texts) - 1)  # the request itself has cost one already
     vectors = embed(texts)
@@ -241,7 +271,9 @@ def _base64(vector: Any) -> str:
 
 @contextmanager
 def _of(collection: str, request: Request, service: Service) -> Iterator[Service]:
-    """The service of the collection that is named; `default` is the one of the request's own path."""
+    """The service of the collection that is named; `default` is the one of the request's own
+    path.
+    """
     if collection in (DEFAULT, request.state.collection):
         yield service
         return

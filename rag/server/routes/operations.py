@@ -24,7 +24,9 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """Figures only as long as there are no keys: anyone may ask this, and they say something of the documents."""
+    """Figures only as long as there are no keys: anyone may ask this, and they say something of the
+    documents.
+    """
 
     status: str = "ready"
     documents: int | None = None
@@ -55,7 +57,12 @@ def ready(service: Shared) -> Ready:
     )
 
 
-@router.get("/metrics", name="metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    name="metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 def prometheus(service: Shared) -> Response:
     """Figures for Prometheus."""
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)

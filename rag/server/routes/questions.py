@@ -19,7 +19,17 @@ from rag.server import problems, serialize
 from rag.server.conversation import Exchanged, in_context
 from rag.server.model_worker import Work
 from rag.server.openapi import EVENTS, described
-from rag.server.schemas import Ask, AskBatch, Claim, Options, Search, WireAnswer, WireAnswers, WireHits, WireVerdict
+from rag.server.schemas import (
+    Ask,
+    AskBatch,
+    Claim,
+    Options,
+    Search,
+    WireAnswer,
+    WireAnswers,
+    WireHits,
+    WireVerdict,
+)
 from rag.server.state import Service, hangup_of, service_of, wait
 
 _log = logging.getLogger(__name__)
@@ -31,8 +41,8 @@ Shared = Annotated[Service, Depends(service_of)]
 def ask(body: Ask, request: Request, service: Shared) -> Any:
     """The answer that stands in the documents, or `answer: null` and why.
 
-    With `stream` the answer comes as server-sent events: `search_results` as soon as passages are found, a `citation` each,
-    `final_answer`, `done`; or `error`.
+    With `stream` the answer comes as server-sent events: `search_results` as soon as passages are
+    found, a `citation` each, `final_answer`, `done`; or `error`.
     """
     _note(request, service, [body.question])
     meant = _understood(body, request, service)
@@ -60,9 +70,15 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
     _note(request, service, [body.question])
     (work,) = service.works([body.question], body, hangup_of(request), search=True)
     found = wait(work, work.found)
-    typed, understood = work.asked.question, found.question if found.question != work.asked.question else None
+    typed, understood = (
+        work.asked.question,
+        found.question if found.question != work.asked.question else None,
+    )
     return WireHits(
-        question=typed, understood=understood, generation=found.generation, hits=[serialize.hit(hit) for hit in found.hits]
+        question=typed,
+        understood=understood,
+        generation=found.generation,
+        hits=[serialize.hit(hit) for hit in found.hits],
     )
 
 
@@ -71,7 +87,12 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     """Whether a citation still stands: post one as an answer brought it."""
     place = body.highlight
     cited = Cited(
-        body.document_id, place.start_char_index, place.end_char_index, place.text, body.document_sha256, body.cited_text
+        body.document_id,
+        place.start_char_index,
+        place.end_char_index,
+        place.text,
+        body.document_sha256,
+        body.cited_text,
     )
     return serialize.verdict(verify(service, cited))
 
@@ -107,7 +128,9 @@ def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[st
     """Its last one is `done`, or `error` with the problem that a plain request would get."""
     try:
         found = wait(work, work.found)
-        yield _event("search_results", {"hits": [serialize.hit(hit).model_dump() for hit in found.hits]})
+        yield _event(
+            "search_results", {"hits": [serialize.hit(hit).model_dump() for hit in found.hits]}
+        )
         answer = _answer(work).model_copy(update=context)
         for citation in answer.citations:
             yield _event("citation", citation)
@@ -116,10 +139,16 @@ def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[st
     except Exception as error:
         if not isinstance(error, RagError):
             _log.exception("request %s failed", request_id)
-        yield _event("error", problems.problem_of(error).model_copy(update={"request_id": request_id}))
+        yield _event(
+            "error", problems.problem_of(error).model_copy(update={"request_id": request_id})
+        )
 
 
 def _event(name: str, data: BaseModel | dict[str, Any]) -> str:
     """One line of data: JSON has no raw line breaks."""
-    text = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data, ensure_ascii=False)
+    text = (
+        data.model_dump_json()
+        if isinstance(data, BaseModel)
+        else json.dumps(data, ensure_ascii=False)
+    )
     return f"event: {name}\ndata: {text}\n\n"

@@ -1,4 +1,6 @@
-"""What the page asks beside questions: who one is, what there is to ask, and pages of PDFs as pictures."""
+"""What the page asks beside questions: who one is, what there is to ask, and pages of PDFs as
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ class Me(BaseModel):
 
     key: str | None = Field(description="The name of the key; null where none is needed.")
     may_write: bool = Field(description="Whether documents may be put in and taken out.")
-    features: list[str] = Field(description="What this service can do beyond asking and searching.", examples=[["check"]])
+    features: list[str] = Field(
+        description="What this service can do beyond asking and searching.", examples=[["check"]]
+    )
 
 
 class WireCount(BaseModel):
@@ -52,15 +56,21 @@ class WireSources(BaseModel):
     matching: int = Field(description="How many documents the name finds.")
     folders: list[WireCount]
     types: list[WireCount]
-    documents: list[WireSource] = Field(description="Those that the name finds, by id, from `offset` on.")
+    documents: list[WireSource] = Field(
+        description="Those that the name finds, by id, from `offset` on."
+    )
 
 
 class WirePage(BaseModel):
-    """A page of a PDF and where the quoted words are on it, as shares of its width and height from the left top corner."""
+    """A page of a PDF and where the quoted words are on it, as shares of its width and height from
+    the left top corner.
+    """
 
     page: int
     pages: int
-    boxes: list[tuple[float, float, float, float]] = Field(description="Left, top, right, bottom; one a line.")
+    boxes: list[tuple[float, float, float, float]] = Field(
+        description="Left, top, right, bottom; one a line."
+    )
 
 
 @router.get("/me", name="get_me")
@@ -68,7 +78,11 @@ def me(request: Request, service: Shared) -> Me:
     """Whether a key is needed and what it may do."""
     key_id = request.state.exchange.key
     key = next((one for one in service.keys.all() if one.id == key_id), None)
-    return Me(key=key.name if key else None, may_write=key is None or key.scope == WRITE, features=FEATURES)
+    return Me(
+        key=key.name if key else None,
+        may_write=key is None or key.scope == WRITE,
+        features=FEATURES,
+    )
 
 
 @router.get("/sources", name="list_sources", responses=described(503))
@@ -98,10 +112,14 @@ def page(
     service: Shared,
     document: Identifier,
     page: PageNumber,
-    start: Annotated[int, Query(ge=0, description="Where the quoted words begin in the document's text.")] = 0,
+    start: Annotated[
+        int, Query(ge=0, description="Where the quoted words begin in the document's text.")
+    ] = 0,
     end: Annotated[int, Query(ge=0, description="Where they end.")] = 0,
 ) -> WirePage:
-    """Where `text[start:end]` is on a page of a PDF; of words that go over to the next page, the part on this one."""
+    """Where `text[start:end]` is on a page of a PDF; of words that go over to the next page, the
+    part on this one.
+    """
     found, file = _pdf(service, document, page)
     first = found.pages[page - 1]
     last = found.pages[page] if page < len(found.pages) else len(found.text)
@@ -117,7 +135,10 @@ def page(
     responses={**described(404, 503), 200: {"content": {"image/png": {}}}},
 )
 def picture(
-    service: Shared, document: Identifier, page: PageNumber, width: Annotated[int, Query(ge=100, le=2400)] = 1000
+    service: Shared,
+    document: Identifier,
+    page: PageNumber,
+    width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
     """A page of a PDF as a PNG."""
     found, file = _pdf(service, document, page)
@@ -127,15 +148,28 @@ def picture(
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, Path]:
-    """The document and its file, as it was read. Raises NotFoundError if it is not a PDF that is still there."""
+    """The document and its file, as it was read. Raises NotFoundError if it is not a PDF that is
+    still there.
+    """
     found = service.document(document_id)
     if found is None:
-        raise NotFoundError(f"no document {document_id[:200]} in the index", "see what there is: GET /v1/documents")
+        raise NotFoundError(
+            f"no document {document_id[:200]} in the index", "see what there is: GET /v1/documents"
+        )
     file = Path(found.source)
     if found.metadata.get("type") != "pdf" or not file.is_file():
-        raise NotFoundError(f"{document_id[:200]} has no pages that can be drawn", "look at its text: GET /v1/documents/ID/text")
+        raise NotFoundError(
+            f"{document_id[:200]} has no pages that can be drawn",
+            "look at its text: GET /v1/documents/ID/text",
+        )
     if page > len(found.pages):
-        raise InputError(f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}", "ask for one of these")
+        raise InputError(
+            f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}",
+            "ask for one of these",
+        )
     if hashlib.sha256(file.read_bytes()).hexdigest() != found.sha256:
-        raise NotFoundError(f"{document_id[:200]} has changed on disk since it was read", "ingest it again: rag sync")
+        raise NotFoundError(
+            f"{document_id[:200]} has changed on disk since it was read",
+            "ingest it again: rag sync",
+        )
     return found, file

@@ -34,7 +34,9 @@ class Page:
 
     @cached_property
     def policy(self) -> str:
-        """Its own script and style, by digest, and its own service: nothing else runs, loads or is sent anywhere."""
+        """Its own script and style, by digest, and its own service: nothing else runs, loads or is
+        sent anywhere.
+        """
         return "; ".join(
             [
                 "default-src 'none'",

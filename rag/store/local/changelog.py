@@ -1,7 +1,8 @@
-"""Which passages went and came since a generation: what the search indexes need to follow without comparing everything.
+"""Which passages went and came since a generation: what the search indexes need to follow without
+comparing everything.
 
-Removed ids stand in a table that a trigger fills (`schema.JOURNAL`), until every saved index shows them; added ones are those
-above the last one seen.
+Removed ids stand in a table that a trigger fills (`schema.JOURNAL`), until every saved index shows
+them; added ones are those above the last one seen.
 """
 
 from __future__ import annotations
@@ -12,28 +13,45 @@ from collections.abc import Mapping
 from rag.store.local import database
 
 
-def changed(connection: sqlite3.Connection, since: int, last: int) -> tuple[list[int], list[int]] | None:
-    """(removed, added) ids, ascending, since a generation that had none above `last`; None if the journal does not say."""
+def changed(
+    connection: sqlite3.Connection, since: int, last: int
+) -> tuple[list[int], list[int]] | None:
+    """(removed, added) ids, ascending, since a generation that had none above `last`; None if the
+    journal does not say.
+    """
     if not _reaches(connection, since):
         return None
-    removed = connection.execute("SELECT id FROM removed WHERE generation > ? AND id <= ? ORDER BY id", (since, last))
+    removed = connection.execute(
+        "SELECT id FROM removed WHERE generation > ? AND id <= ? ORDER BY id", (since, last)
+    )
     added = connection.execute("SELECT id FROM passages WHERE id > ? ORDER BY id", (last,))
     return [row[0] for row in removed], [row[0] for row in added]
 
 
 def changes(connection: sqlite3.Connection, since: int, last: int, most: int) -> int:
-    """How many ids `changed` would name, counted up to `most`, which stands for all where the journal does not say."""
+    """How many ids `changed` would name, counted up to `most`, which stands for all where the
+    journal does not say.
+    """
     if not _reaches(connection, since):
         return most
     counted = "SELECT count(*) FROM (SELECT 1 FROM {} LIMIT ?)"
-    removed = connection.execute(counted.format("removed WHERE generation > ? AND id <= ?"), (since, last, most))
+    removed = connection.execute(
+        counted.format("removed WHERE generation > ? AND id <= ?"), (since, last, most)
+    )
     added = connection.execute(counted.format("passages WHERE id > ?"), (last, most))
     return min(most, int(removed.fetchone()[0]) + int(added.fetchone()[0]))
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:
-    """Forget which ids were removed up to this generation: from here on the journal is whole since then."""
-    if connection.execute("SELECT 1 FROM removed WHERE generation <= ? LIMIT 1", (until,)).fetchone() is None:
+    """Forget which ids were removed up to this generation: from here on the journal is whole since
+    then.
+    """
+    if (
+        connection.execute(
+            "SELECT 1 FROM removed WHERE generation <= ? LIMIT 1", (until,)
+        ).fetchone()
+        is None
+    ):
         return
     with database.transaction(connection):
         connection.execute("DELETE FROM removed WHERE generation <= ?", (until,))
@@ -42,7 +60,9 @@ def prune(connection: sqlite3.Connection, until: int) -> None:
 
 
 def renewed(meta: Mapping[str, str]) -> str:
-    """The generation at which the index was new, restored or rebuilt, if nothing was pruned since."""
+    """The generation at which the index was new, restored or rebuilt, if nothing was pruned
+    since.
+    """
     since = meta.get("journal", "0")
     return "" if since == meta.get("pruned") else since
 

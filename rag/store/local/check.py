@@ -1,4 +1,6 @@
-"""What must hold in a local store, looked at in every row: the truth first, then what is derived from it."""
+"""What must hold in a local store, looked at in every row: the truth first, then what is derived
+from it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from rag.store.local.lock import WriteLock
 
 _NAMED = 5
 _UNIT = 1e-3
-"""How far a vector's length may be from 1; a model that computes in half precision is off by less."""
+"""How far a vector's length may be from 1; a model that computes in half precision is off by
+less.
+"""
 _REPAIR = "rag doctor --repair"
 
 
@@ -27,8 +31,9 @@ _REPAIR = "rag doctor --repair"
 class Finding:
     """One invariant: whether it holds, what was seen, and what to do if it does not.
 
-    `documents` are those whose passages and vectors can be made again from their text; `derived` means that the search
-    indexes' files are at fault, which are made again when the index is next opened.
+    `documents` are those whose passages and vectors can be made again from their text; `derived`
+    means that the search indexes' files are at fault, which are made again when the index is next
+    opened.
     """
 
     name: str
@@ -40,7 +45,9 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Look at everything and change nothing. Raises StoreError if there is no index or its database cannot be opened."""
+    """Look at everything and change nothing. Raises StoreError if there is no index or its database
+    cannot be opened.
+    """
     path = folder / "rag.sqlite"
     with closing(database.connect(path)) as connection, database.translated(path):
         with database.snapshot(connection):
@@ -56,12 +63,22 @@ def examine(folder: Path) -> list[Finding]:
 
 def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     try:
-        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
-        problems += [f"row {row[1]} of {row[0]} has no {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+        problems = [
+            row[0] for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"
+        ]
+        problems += [
+            f"row {row[1]} of {row[0]} has no {row[2]}"
+            for row in connection.execute("PRAGMA foreign_key_check")
+        ]
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
-    fix = f"put a snapshot back: rag restore SNAPSHOT --replace, or move {path.parent} away and run: rag ingest PATH"
-    return Finding("database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it whole", fix)
+    fix = (
+        f"put a snapshot back: rag restore SNAPSHOT --replace, or move {path.parent} away and "
+        f"run: rag ingest PATH"
+    )
+    return Finding(
+        "database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it whole", fix
+    )
 
 
 # The truth
@@ -80,19 +97,31 @@ class _Seen:
 
 def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
     seen = _Seen()
-    for row in connection.execute("SELECT row, id, source, text, digest, metadata, sections, pages FROM documents"):
+    for row in connection.execute(
+        "SELECT row, id, source, text, digest, metadata, sections, pages FROM documents"
+    ):
         _document(connection, row, dim, seen)
     sources = _named([source for _, source in seen.altered])
     altered = {document_id for document_id, _ in seen.altered}
     return [
-        Finding("records", not seen.unread, _said(seen.unread, f"{seen.documents:,} documents"), _again(seen.unread, folder)),
+        Finding(
+            "records",
+            not seen.unread,
+            _said(seen.unread, f"{seen.documents:,} documents"),
+            _again(seen.unread, folder),
+        ),
         Finding(
             "texts",
             not seen.altered,
             _said(sorted(altered), "each has its digest"),
             f"take them out and read them again: rag delete ID, rag ingest {sources}",
         ),
-        _made("passages", seen.misplaced + seen.bare, altered, f"{seen.passages:,} stand in their documents"),
+        _made(
+            "passages",
+            seen.misplaced + seen.bare,
+            altered,
+            f"{seen.passages:,} stand in their documents",
+        ),
         _made("vectors", seen.wrong_vectors, altered, "each is whole and of length 1"),
     ]
 
@@ -133,7 +162,9 @@ def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:
 
 
 def _made(name: str, documents: Sequence[str], altered: Collection[str], well: str) -> Finding:
-    """What can be made again; not from a text that is not as it was put, which would pass for a sound one then."""
+    """What can be made again; not from a text that is not as it was put, which would pass for a
+    sound one then.
+    """
     again = tuple(document_id for document_id in documents if document_id not in altered)
     fix = f"make them again from the text: {_REPAIR}" if again else "see texts"
     return Finding(name, not documents, _said(documents, well), fix, again)
@@ -148,31 +179,45 @@ def _said(wrong: Sequence[str], well: str) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return ", ".join(names[:_NAMED]) + (
+        f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    )
 
 
 # What is derived
 
 
-def _derived(connection: sqlite3.Connection, folder: Path, meta: dict[str, str]) -> Iterator[Finding]:
+def _derived(
+    connection: sqlite3.Connection, folder: Path, meta: dict[str, str]
+) -> Iterator[Finding]:
     derived = Derived(folder, meta, WriteLock(folder), writable=False, wait=0)
     saved = derived.problem if meta["generation"] != "0" else ""
     fix = f"rag doctor makes them again, where it may write: rag info --index {folder}"
-    yield Finding("search indexes' files", not saved, saved or "as they were written", fix, derived=True)
+    yield Finding(
+        "search indexes' files", not saved, saved or "as they were written", fix, derived=True
+    )
     before = None if saved else derived.compare(connection)
     derived.catch_up(connection)
     compared = before or derived.compare(connection)
     for name, (surplus, missing, altered) in compared.items():
         ok = not (surplus or missing or altered)
-        said = f"{surplus} passages too many, {missing} missing, {altered} altered" if not ok else "the passages of the database"
+        said = (
+            f"{surplus} passages too many, {missing} missing, {altered} altered"
+            if not ok
+            else "the passages of the database"
+        )
         yield Finding(name, ok, said, fix, derived=True)
 
 
 def _same(connection: sqlite3.Connection) -> Finding:
-    """Harmless, since equal passages are read once and copies are one source; named so that they can be cleared up."""
+    """Harmless, since equal passages are read once and copies are one source; named so that they
+    can be cleared up.
+    """
     found = duplicates(connection)
     copies = _named([" = ".join(group) for group in found.copies])
-    editions = _named([f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions])
+    editions = _named(
+        [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions]
+    )
     said = [f"equal documents: {copies}"] if found.copies else []
     said += [f"editions of one document: {editions}"] if found.editions else []
     return Finding("copies", True, "; ".join(said) or "none")

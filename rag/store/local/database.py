@@ -17,7 +17,12 @@ from rag.protocols import Filter, Vectors
 from rag.store.local import filters, schema
 from rag.types import Document, Passage, Section
 
-_OUTSIDE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_OUTSIDE = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+}
 """What the disk or the folder refuses; all else is in the file."""
 _COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
 _INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -33,14 +38,25 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite3.SQLITE_BUSY:
-            raise BusyError(f"{path} is locked by another program", "try again when it has finished") from error
-        if code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ:  # that one is a truncated file
+            raise BusyError(
+                f"{path} is locked by another program", "try again when it has finished"
+            ) from error
+        if (
+            code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ
+        ):  # that one is a truncated file
             hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
-        hint = "put a snapshot back: rag restore SNAPSHOT --replace, or move it away and run: rag ingest PATH"
-        raise StoreError(f"{path} is not a readable database ({error}); it was left as it is", hint) from error
+        hint = (
+            "put a snapshot back: rag restore SNAPSHOT --replace, or move it away and run: rag "
+            "ingest PATH"
+        )
+        raise StoreError(
+            f"{path} is not a readable database ({error}); it was left as it is", hint
+        ) from error
     except OSError as error:
-        raise StoreError(f"index {path.parent} cannot be read: {error.strerror}", "name another with --index") from error
+        raise StoreError(
+            f"index {path.parent} cannot be read: {error.strerror}", "name another with --index"
+        ) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -48,7 +64,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"index folder {folder} cannot be made: {error.strerror}", "name another with --index") from error
+        raise StoreError(
+            f"index folder {folder} cannot be made: {error.strerror}", "name another with --index"
+        ) from error
 
 
 def writable(path: Path) -> bool:
@@ -57,13 +75,17 @@ def writable(path: Path) -> bool:
 
 
 def stamp(path: Path) -> tuple[bool, int, int]:
-    """What changes when another process writes; a connection that was opened for reading only may have to be opened anew."""
+    """What changes when another process writes; a connection that was opened for reading only may
+    have to be opened anew.
+    """
     status = path.stat()
     return _wal(path).exists(), status.st_mtime_ns, status.st_size
 
 
 def inode(path: Path) -> int:
-    """Which file it is. Raises AbsentError if it is gone: what is open would still take changes, and nobody would find them."""
+    """Which file it is. Raises AbsentError if it is gone: what is open would still take changes,
+    and nobody would find them.
+    """
     try:
         return path.stat().st_ino
     except FileNotFoundError as error:
@@ -71,16 +93,19 @@ def inode(path: Path) -> int:
 
 
 def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
-    """Open the database; with `create` (its first meta values) make it if it is absent: hold the write lock for that.
+    """Open the database; with `create` (its first meta values) make it if it is absent: hold the
+    write lock for that.
 
-    Where this process may not write it is opened for reading only. Raises StoreError, naming the file, if it is absent
-    (AbsentError), broken or of another format; nothing is overwritten.
+    Where this process may not write it is opened for reading only. Raises StoreError, naming the
+    file, if it is absent (AbsentError), broken or of another format; nothing is overwritten.
     """
     with translated(path):
         if create is None and not path.exists():
             raise _absent(path)
         alone = not _wal(path).exists()
-        connection = _open(path, "rwc") if create is not None or writable(path) else _open_to_read(path)
+        connection = (
+            _open(path, "rwc") if create is not None or writable(path) else _open_to_read(path)
+        )
         try:
             if alone:
                 check_end(connection, path)
@@ -105,7 +130,8 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """SQLite reads a WAL database without writing beside it only where a writer's WAL stands, or if told that nobody writes.
+    """SQLite reads a WAL database without writing beside it only where a writer's WAL stands, or if
+    told that nobody writes.
 
     `immutable` would leave the WAL unread, and with it documents that were committed.
     """
@@ -124,16 +150,22 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
     if _is_empty(connection):  # new, or its maker was killed before it was done
         if path.with_name("derived.json").exists():
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
-            raise StoreError(f"{path} is empty, though its search indexes are there; it was left as it is", hint)
+            raise StoreError(
+                f"{path} is empty, though its search indexes are there; it was left as it is", hint
+            )
         if create is None:
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")
         schema.create(connection, create)
     _bring_up_to_date(connection, path)
     if writable(path):
-        connection.execute("PRAGMA journal_mode = WAL")  # a copy made with SQLite's tools has another
+        connection.execute(
+            "PRAGMA journal_mode = WAL"
+        )  # a copy made with SQLite's tools has another
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is not to be found in the file's free pages either
+        connection.execute(
+            "PRAGMA secure_delete = ON"
+        )  # what is deleted is not to be found in the file's free pages either
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -146,7 +178,10 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(f"{path} has index format {said}, this version reads {known}", hint)
     if not writable(path):
         hint = f"open it once with write access: rag info --index {path.parent}"
-        raise StoreError(f"{path} has index format {found}, to be brought to {known}, and cannot be written", hint)
+        raise StoreError(
+            f"{path} has index format {found}, to be brought to {known}, and cannot be written",
+            hint,
+        )
     schema.migrate(connection)
 
 
@@ -180,27 +215,48 @@ def put(
     vectors: Vectors,
     instead_of: str | None = None,
 ) -> None:
-    """Replace the document, and take out the one called `instead_of`, in one durable transaction."""
+    """Replace the document, and take out the one called `instead_of`, in one durable
+    transaction.
+    """
     sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with _change(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
         names = (document.id, document.title, document.source, document.sha256, metadata, sections)
-        values = (*names, json.dumps(document.pages), document.stamp, document.text, schema.text_digest(document.text))
+        values = (
+            *names,
+            json.dumps(document.pages),
+            document.stamp,
+            document.text,
+            schema.text_digest(document.text),
+        )
         row = connection.execute(_INSERT, values).lastrowid
         insert_passages(connection, "passages", row or 0, passages, vectors)
 
 
-def insert_passages(connection: sqlite3.Connection, table: str, row: int, passages: Sequence[Passage], vectors: Vectors) -> None:
+def insert_passages(
+    connection: sqlite3.Connection,
+    table: str,
+    row: int,
+    passages: Sequence[Passage],
+    vectors: Vectors,
+) -> None:
     """Into `table`, for the document with this row number."""
     connection.executemany(
-        f"INSERT INTO {table} (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, ?, ?)",
-        ((row, p.start, p.end, p.heading, p.text, v.tobytes()) for p, v in zip(passages, vectors, strict=True)),
+        f"INSERT INTO {table} (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, "
+        f"?, ?)",
+        (
+            (row, p.start, p.end, p.heading, p.text, v.tobytes())
+            for p, v in zip(passages, vectors, strict=True)
+        ),
     )
 
 
 def delete(connection: sqlite3.Connection, document_id: str) -> bool:
-    if connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is None:
+    if (
+        connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone()
+        is None
+    ):
         return False
     with _change(connection):
         connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
@@ -212,7 +268,9 @@ def _change(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that makes a new generation."""
     with transaction(connection):
         yield
-        connection.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
+        connection.execute(
+            "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
+        )
 
 
 @contextmanager
@@ -223,29 +281,49 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     finally:
-        if connection.in_transaction:  # not after a commit, nor where SQLite rolled back itself, as on a full disk
+        if (
+            connection.in_transaction
+        ):  # not after a commit, nor where SQLite rolled back itself, as on a full disk
             connection.execute("ROLLBACK")
 
 
 def document(connection: sqlite3.Connection, document_id: str) -> Document | None:
-    row = connection.execute(f"SELECT {_COLUMNS}, text FROM documents WHERE id = ?", (document_id,)).fetchone()
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, text FROM documents WHERE id = ?", (document_id,)
+    ).fetchone()
     return _document(row) if row else None
 
 
-def documents(connection: sqlite3.Connection, after: str = "", most: int | None = None) -> list[Document]:
+def documents(
+    connection: sqlite3.Connection, after: str = "", most: int | None = None
+) -> list[Document]:
     sql = f"SELECT {_COLUMNS} FROM documents WHERE id > ? ORDER BY id LIMIT ?"
-    return [_document((*row, "")) for row in connection.execute(sql, (after, -1 if most is None else most))]
+    return [
+        _document((*row, ""))
+        for row in connection.execute(sql, (after, -1 if most is None else most))
+    ]
 
 
 def _document(row: Sequence[Any]) -> Document:
     document_id, title, source, sha256, metadata, sections, pages, stamp, text = row
     kept = tuple(Section(start, heading) for start, heading in json.loads(sections))
-    return Document(document_id, text, title, source, sha256, json.loads(metadata), kept, tuple(json.loads(pages)), stamp)
+    return Document(
+        document_id,
+        text,
+        title,
+        source,
+        sha256,
+        json.loads(metadata),
+        kept,
+        tuple(json.loads(pages)),
+        stamp,
+    )
 
 
 def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Passage]:
     rows = connection.execute(
-        "SELECT p.id, d.id, p.start, p.end, p.text, d.title, p.heading FROM passages p JOIN documents d ON d.row = p.document"
+        "SELECT p.id, d.id, p.start, p.end, p.text, d.title, p.heading FROM passages p JOIN "
+        "documents d ON d.row = p.document"
         " WHERE p.id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(ids)),),
     )
@@ -257,10 +335,13 @@ def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) ->
     return [row[0] for row in connection.execute(*filters.passages(filter or ()))]
 
 
-def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tuple[list[Passage], Vectors]:
+def embedded(
+    connection: sqlite3.Connection, document_id: str, dim: int
+) -> tuple[list[Passage], Vectors]:
     """The document's passages in order, and their vectors, (n, dim)."""
     rows = connection.execute(
-        "SELECT d.id, p.start, p.end, p.text, d.title, p.heading, p.vector FROM passages p JOIN documents d ON d.row = p.document"
+        "SELECT d.id, p.start, p.end, p.text, d.title, p.heading, p.vector FROM passages p JOIN "
+        "documents d ON d.row = p.document"
         " WHERE d.id = ? ORDER BY p.id",
         (document_id,),
     ).fetchall()
@@ -268,7 +349,9 @@ def embedded(connection: sqlite3.Connection, document_id: str, dim: int) -> tupl
     return [Passage(*row[:-1]) for row in rows], joined.reshape(len(rows), dim)
 
 
-def vectors(connection: sqlite3.Connection, ids: Sequence[int], dim: int) -> tuple[list[int], Vectors]:
+def vectors(
+    connection: sqlite3.Connection, ids: Sequence[int], dim: int
+) -> tuple[list[int], Vectors]:
     """Those of `ids` that are still there, and their vectors, (n, dim)."""
     sql = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
@@ -278,18 +361,25 @@ def vectors(connection: sqlite3.Connection, ids: Sequence[int], dim: int) -> tup
 
 def restamp(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("UPDATE documents SET stamp = ? WHERE id = ?", ((stamp, id) for id, stamp in stamps.items()))
+    connection.executemany(
+        "UPDATE documents SET stamp = ? WHERE id = ?", ((stamp, id) for id, stamp in stamps.items())
+    )
     connection.execute("COMMIT")
 
 
 def numbers(connection: sqlite3.Connection, document_id: str) -> list[int]:
     """Ids of the document's passages."""
-    sql = "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ? ORDER BY p.id"
+    sql = (
+        "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ? "
+        "ORDER BY p.id"
+    )
     return [row[0] for row in connection.execute(sql, (document_id,))]
 
 
 def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
-    """Empty the write-ahead log if readers let it within `wait_ms`; how many bytes are left of it."""
+    """Empty the write-ahead log if readers let it within `wait_ms`; how many bytes are left
+    of it.
+    """
     before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
     try:

@@ -1,7 +1,8 @@
-"""What a full-text index does not show yet, in memory: passages that came since it was saved, numbers of those that went.
+"""What a full-text index does not show yet, in memory: passages that came since it was saved,
+numbers of those that went.
 
-A commit of Tantivy waits for the disk some twenty times; this waits for nothing. The new passages are scored as Tantivy would
-score them, with the statistics of both parts together.
+A commit of Tantivy waits for the disk some twenty times; this waits for nothing. The new passages
+are scored as Tantivy would score them, with the statistics of both parts together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from rag.store.local.tantivy_index import LexicalIndex, analyze
 
 
 class Tail:
-    """Changes since `index` was saved. Small: what it holds is looked through for each word of a question."""
+    """Changes since `index` was saved. Small: what it holds is looked through for each word of a
+    question.
+    """
 
     def __init__(self) -> None:
         self.gone = set[int]()
@@ -58,21 +61,32 @@ class Tail:
             if not self._holders[word]:
                 del self._holders[word]
 
-    def search(self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score) of the index, without what is gone, and of what came; best first."""
+    def search(
+        self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The `k` best (id, BM25 score) of the index, without what is gone, and of what came; best
+        first.
+        """
         if not self._passages:
             return index.search(text, k, allowed, self.gone)
         terms = list(dict.fromkeys(analyze(text)))
         passages, average = index.collection(terms)
         total = passages + len(self)
         holders = {term: index.holders(term) for term in terms}
-        idf = {term: bm25.idf(total, count + len(self._holders.get(term, ()))) for term, count in holders.items()}
-        weights = {term: idf[term] / bm25.idf(passages, count) for term, count in holders.items() if count}
+        idf = {
+            term: bm25.idf(total, count + len(self._holders.get(term, ())))
+            for term, count in holders.items()
+        }
+        weights = {
+            term: idf[term] / bm25.idf(passages, count) for term, count in holders.items() if count
+        }
         found = dict(index.search(text, k, allowed, self.gone, weights))
         found |= self._scores(idf, _mean(passages, average, len(self), self._words), allowed)
         return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
-    def _scores(self, idf: Mapping[str, float], average: float, allowed: Sequence[int] | None) -> dict[int, float]:
+    def _scores(
+        self, idf: Mapping[str, float], average: float, allowed: Sequence[int] | None
+    ) -> dict[int, float]:
         among = None if allowed is None else self._passages.keys() & set(allowed)
         scores = defaultdict[int, float](float)
         for word, weight in idf.items():
@@ -80,10 +94,14 @@ class Tail:
             for passage_id in holders if among is None else holders & among:
                 words = self._passages[passage_id]
                 count, length = words[word], bm25.rounded(words.total())
-                scores[passage_id] += weight * (bm25.K1 + 1) * count / (count + bm25.penalty(length, average))
+                scores[passage_id] += (
+                    weight * (bm25.K1 + 1) * count / (count + bm25.penalty(length, average))
+                )
         return dict(scores)
 
 
 def _mean(passages: int, average: float, came: int, words: int) -> float:
-    """The average length of all passages; of those that came alone where that of the others is not known (0.0)."""
+    """The average length of all passages; of those that came alone where that of the others is not
+    known (0.0).
+    """
     return (average * passages + words) / (passages + came) if average else words / came

@@ -1,4 +1,6 @@
-"""Documents that hold the same: copies, whose text is equal, and editions, most of whose passages are."""
+"""Documents that hold the same: copies, whose text is equal, and editions, most of whose passages
+are.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _FEWEST = 3
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Groups of ids with equal text; (id, id, share of the shorter one's passages) of editions, the nearest first."""
+    """Groups of ids with equal text; (id, id, share of the shorter one's passages) of editions, the
+    nearest first.
+    """
 
     copies: list[list[str]]
     editions: list[tuple[str, str, float]]
@@ -24,7 +28,9 @@ def duplicates(connection: sqlite3.Connection) -> Duplicates:
     """Reads every passage once."""
     groups: dict[str, list[int]] = {}
     ids: dict[int, str] = {}
-    for row, document_id, digest in connection.execute("SELECT row, id, digest FROM documents ORDER BY id"):
+    for row, document_id, digest in connection.execute(
+        "SELECT row, id, digest FROM documents ORDER BY id"
+    ):
         ids[row] = document_id
         groups.setdefault(digest or f"row {row}", []).append(row)
     first = {row: rows[0] for rows in groups.values() for row in rows}
@@ -32,7 +38,9 @@ def duplicates(connection: sqlite3.Connection) -> Duplicates:
     return Duplicates(copies, _editions(connection, ids, first))
 
 
-def _editions(connection: sqlite3.Connection, ids: dict[int, str], first: dict[int, int]) -> list[tuple[str, str, float]]:
+def _editions(
+    connection: sqlite3.Connection, ids: dict[int, str], first: dict[int, int]
+) -> list[tuple[str, str, float]]:
     """Pairs of documents that are no copies. `first` is the first copy of each."""
     owner: dict[int, int] = {}
     sizes, shared = Counter[int](), Counter[tuple[int, int]]()
@@ -44,5 +52,9 @@ def _editions(connection: sqlite3.Connection, ids: dict[int, str], first: dict[i
         if other != row:
             shared[other, row] += 1
     shares = {pair: count / min(sizes[pair[0]], sizes[pair[1]]) for pair, count in shared.items()}
-    found = [(ids[a], ids[b], share) for (a, b), share in shares.items() if share >= _MOST and min(sizes[a], sizes[b]) >= _FEWEST]
+    found = [
+        (ids[a], ids[b], share)
+        for (a, b), share in shares.items()
+        if share >= _MOST and min(sizes[a], sizes[b]) >= _FEWEST
+    ]
     return sorted(found, key=lambda edition: (-edition[2], edition))

@@ -12,27 +12,44 @@ Clause = tuple[str, list[str]]
 
 
 def passages(filter: Filter) -> Clause:
-    """A query for the ids of the passages that a filter leaves, and the values of its parameters."""
+    """A query for the ids of the passages that a filter leaves, and the values of its
+    parameters.
+    """
     if not filter:
         return "SELECT id FROM passages", []
     condition, values = where(of_documents(filter))
     wanted = pages(filter)
     if wanted is None:
-        return f"SELECT id FROM passages WHERE document IN (SELECT row FROM documents d WHERE {condition})", values
+        return (
+            f"SELECT id FROM passages WHERE document IN (SELECT row FROM documents d WHERE "
+            f"{condition})",
+            values,
+        )
     if wanted.last < wanted.first:
         return "SELECT id FROM passages WHERE 0", []
     # The first page begins with the text, and what is beyond the last page is NULL.
-    begin = f"json_extract(d.pages, '$[{wanted.first - 1}]')" if wanted.first > 1 else "iif(json_array_length(d.pages), 0, NULL)"
+    begin = (
+        f"json_extract(d.pages, '$[{wanted.first - 1}]')"
+        if wanted.first > 1
+        else "iif(json_array_length(d.pages), 0, NULL)"
+    )
     span = f"SELECT row, {begin} AS first, json_extract(d.pages, '$[{wanted.last}]') AS beyond"
     chosen = f"WITH spans AS MATERIALIZED ({span} FROM documents d WHERE {condition})"
     held = "p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
-    return f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {held}", values
+    return (
+        f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {held}",
+        values,
+    )
 
 
 def where(filter: Filter) -> Clause:
-    """An expression over `documents d`, and the values of its parameters. Of conditions on pages it knows nothing."""
+    """An expression over `documents d`, and the values of its parameters. Of conditions on pages it
+    knows nothing.
+    """
     clauses = [_clause(condition) for condition in filter]
-    return " AND ".join(["1", *(sql for sql, _ in clauses)]), [value for _, values in clauses for value in values]
+    return " AND ".join(["1", *(sql for sql, _ in clauses)]), [
+        value for _, values in clauses for value in values
+    ]
 
 
 def _clause(condition: Condition) -> Clause:
@@ -41,7 +58,9 @@ def _clause(condition: Condition) -> Clause:
         sql, values = _clause(Condition(key, "=", value))
         return f"NOT {sql}", values
     if op != "=":
-        return _within(key, *_compares(_OWN.get(key, "d.source" if key == "source" else "value"), op, value))
+        return _within(
+            key, *_compares(_OWN.get(key, "d.source" if key == "source" else "value"), op, value)
+        )
     if key == "source":
         folder = value.rstrip("/") + "/"
         return "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)", [folder, folder]
@@ -52,15 +71,24 @@ def _clause(condition: Condition) -> Clause:
 
 def _within(key: str, sql: str, values: list[str]) -> Clause:
     """A test of a column, or of the metadata's `value` under the key."""
-    return (f"({sql})", values) if key in _OWN or key == "source" else (_HAS.format(sql), [key, *values])
+    return (
+        (f"({sql})", values)
+        if key in _OWN or key == "source"
+        else (_HAS.format(sql), [key, *values])
+    )
 
 
 def _compares(column: str, op: str, value: str) -> Clause:
     cases, values = "", list[str]()
     if is_number(value):
-        cases += f" WHEN {_IS_NUMBER.format(column)} THEN CAST({column} AS REAL) {op} CAST(? AS REAL)"
+        cases += (
+            f" WHEN {_IS_NUMBER.format(column)} THEN CAST({column} AS REAL) {op} CAST(? AS REAL)"
+        )
         values += [value]
     if is_date(value):
-        cases += f" WHEN {_IS_DATE.format(column)} THEN substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
+        cases += (
+            f" WHEN {_IS_DATE.format(column)} THEN substr({column}, 1, length(?)) {op} "
+            f"substr(?, 1, length({column}))"
+        )
         values += [value, value]
     return (f"CASE{cases} ELSE 0 END", values) if cases else ("0", [])

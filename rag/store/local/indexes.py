@@ -1,14 +1,16 @@
 """The two search indexes of a local store, FAISS and Tantivy, derived from its SQLite rows.
 
-Each holds a set of passage ids; it is right when that set equals SQLite's, since an id is never used twice and its passage
-never changes. So one step repairs everything, after an own change, another process's, a crash or a lost file: take the
-surplus ids out, put the missing ones in. Which those are is said by the journal of removed ids and by the numbers above the
-last one seen; where the journal does not reach back, by comparing all ids.
+Each holds a set of passage ids; it is right when that set equals SQLite's, since an id is never
+used twice and its passage never changes. So one step repairs everything, after an own change,
+another process's, a crash or a lost file: take the surplus ids out, put the missing ones in. Which
+those are is said by the journal of removed ids and by the numbers above the last one seen; where
+the journal does not reach back, by comparing all ids.
 
-On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the generation that the files
-show and the digest of each: files that do not match it are not searched but made again. Only the holder of the write lock
-changes them, and only when they are some changes behind, the vectors' file, which is only ever written whole, when they are
-many: whoever has them open follows from the rows, the dense index in place, the full text by a tail in memory
+On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the
+generation that the files show and the digest of each: files that do not match it are not searched
+but made again. Only the holder of the write lock changes them, and only when they are some changes
+behind, the vectors' file, which is only ever written whole, when they are many: whoever has them
+open follows from the rows, the dense index in place, the full text by a tail in memory
 (`rag.store.local.delta`).
 """
 
@@ -36,9 +38,13 @@ from rag.store.local.tantivy_index import LexicalIndex
 _log = logging.getLogger(__name__)
 _BATCH = 4096
 _BEHIND = 500
-"""Changed passages up to which the full text is not saved: whoever opens the index counts their words in 30 ms."""
+"""Changed passages up to which the full text is not saved: whoever opens the index counts their
+words in 30 ms.
+"""
 _LONGEST = 4 * _BEHIND
-"""Passages of a tail; while another process puts in more, they are found by their vectors, and by their words when it saves."""
+"""Passages of a tail; while another process puts in more, they are found by their vectors, and by
+their words when it saves.
+"""
 _ALWAYS = 5000
 """Vectors that are written in a hundredth of a second: their file is not left behind."""
 _SHARE = 20
@@ -50,8 +56,12 @@ Changed = tuple[list[int], list[int], int]
 class Derived:
     """Both indexes as this process has them. `catch_up` comes before each search."""
 
-    def __init__(self, folder: Path, meta: Mapping[str, str], lock: WriteLock, writable: bool, wait: float) -> None:
-        """Those saved in `folder` if they are whole, else empty ones; to save new ones the first `catch_up` waits that long."""
+    def __init__(
+        self, folder: Path, meta: Mapping[str, str], lock: WriteLock, writable: bool, wait: float
+    ) -> None:
+        """Those saved in `folder` if they are whole, else empty ones; to save new ones the first
+        `catch_up` waits that long.
+        """
         self._folder = folder
         self._store = meta["store"]
         self._dim = int(meta["dim"])
@@ -82,11 +92,15 @@ class Derived:
         if self._dense.exact:
             return self._dense.search(vector, k, allowed)
         proposed = self._dense.search(vector, self._dense.depth(k), allowed)
-        ids, rows = database.vectors(connection, [passage_id for passage_id, _ in proposed], self._dim)
+        ids, rows = database.vectors(
+            connection, [passage_id for passage_id, _ in proposed], self._dim
+        )
         scores = (rows @ vector).tolist()
         return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
 
-    def lexical(self, question: str, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
+    def lexical(
+        self, question: str, k: int, allowed: Sequence[int] | None
+    ) -> list[tuple[int, float]]:
         return self._tail.search(self._lexical, question, k, allowed)
 
     def word_count(self, word: str) -> int:
@@ -94,16 +108,24 @@ class Derived:
         return self._lexical.holders(word) + self._tail.holders(word)
 
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
-        """How many of these passages the (dense, lexical) index holds; those that are left out of results count."""
+        """How many of these passages the (dense, lexical) index holds; those that are left out of
+        results count.
+        """
         words = self._lexical.count(ids) + int(np.isin(self._tail.ids(), ids).sum())
         return int(np.isin(self._dense.ids(), ids).sum()), words
 
     def unmerged(self) -> int:
         """Deleted passages whose words still stand in files."""
-        return 0 if self._lexical.in_memory else tantivy_index.deleted(self._folder / LEXICAL) + len(self._tail.gone)
+        return (
+            0
+            if self._lexical.in_memory
+            else tantivy_index.deleted(self._folder / LEXICAL) + len(self._tail.gone)
+        )
 
     def purge(self, connection: sqlite3.Connection, most: int) -> None:
-        """Write the vectors anew if deleted ones are left in their file, and the full text if it has at most `most` passages."""
+        """Write the vectors anew if deleted ones are left in their file, and the full text if it
+        has at most `most` passages.
+        """
         if not self._writable:
             return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
@@ -113,8 +135,8 @@ class Derived:
         self._prune(connection)
 
     def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
-        """(surplus, missing, altered) passages of each index against the rows, as searches would see them; nothing if they
-        show another generation."""
+        """(surplus, missing, altered) passages of each index against the rows, as searches would
+        see them; nothing if they show another generation."""
         with database.snapshot(connection) as generation:
             if not self._dense_shows == self._tail_shows == generation:
                 return {}
@@ -123,7 +145,10 @@ class Derived:
             altered = self._altered(connection, np.intersect1d(self._dense.ids(), ids).tolist())
             here = np.setdiff1d(self._lexical.ids(), np.fromiter(self._tail.gone, dtype=np.int64))
             extra, absent = _difference(np.concatenate([here, self._tail.ids()]), ids)
-        return {"dense index": (len(surplus), len(missing), altered), "full text": (len(extra), len(absent), 0)}
+        return {
+            "dense index": (len(surplus), len(missing), altered),
+            "full text": (len(extra), len(absent), 0),
+        }
 
     def _altered(self, connection: sqlite3.Connection, ids: Sequence[int]) -> int:
         """How many vectors are not those of the rows."""
@@ -134,9 +159,13 @@ class Derived:
         return count
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
-        """Make both show the present generation; on disk too if that is far behind and this process may write there now."""
+        """Make both show the present generation; on disk too if that is far behind and this process
+        may write there now.
+        """
         generation = database.generation(connection)
-        if not self._dense_shows == self._tail_shows == generation and not (self._due(connection) and self._save(connection)):
+        if not self._dense_shows == self._tail_shows == generation and not (
+            self._due(connection) and self._save(connection)
+        ):
             self._follow(connection)
         self._opening = self._broken = False
 
@@ -145,14 +174,23 @@ class Derived:
         if not self._writable or self._broken:
             return self._writable
         saved = self._saved()
-        return not saved or changelog.changes(connection, int(saved.generation), saved.last, _BEHIND + 1) > _BEHIND
+        return (
+            not saved
+            or changelog.changes(connection, int(saved.generation), saved.last, _BEHIND + 1)
+            > _BEHIND
+        )
 
     # With the write lock: on disk
 
     def _save(self, connection: sqlite3.Connection) -> bool:
-        """Whether this process had the lock or could take it, and what is on disk is up to date now."""
+        """Whether this process had the lock or could take it, and what is on disk is up to date
+        now.
+        """
         try:
-            with self._lock.hold(self._wait if self._broken else 0), database.snapshot(connection) as generation:
+            with (
+                self._lock.hold(self._wait if self._broken else 0),
+                database.snapshot(connection) as generation,
+            ):
                 self._write(connection, generation)
             with self._lock.hold(0):
                 self._prune(connection)
@@ -160,18 +198,28 @@ class Derived:
         except BusyError:
             return False
         except (OSError, ValueError, StoreError) as error:
-            _log.warning("search indexes in %s cannot be saved, they are kept in memory: %s", self._folder, _first_line(error))
+            _log.warning(
+                "search indexes in %s cannot be saved, they are kept in memory: %s",
+                self._folder,
+                _first_line(error),
+            )
             self._writable, self._lexical, self._lexical_shows = False, LexicalIndex(), ""
             self._start_tail()
             return False
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        """Take out of the journal what every saved index shows. Who is further behind compares everything."""
+        """Take out of the journal what every saved index shows. Who is further behind compares
+        everything.
+        """
         if saved := self._saved():
-            with suppress(sqlite3.OperationalError):  # a full disk: the journal stays as long as it is
+            with suppress(
+                sqlite3.OperationalError
+            ):  # a full disk: the journal stays as long as it is
                 changelog.prune(connection, min(int(saved.generation), int(saved.vectors)))
 
-    def _write(self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False) -> None:
+    def _write(
+        self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
+    ) -> None:
         if self._lexical.in_memory and (reason := self._load()):
             self._start_over(reason, generation)
         try:
@@ -184,24 +232,39 @@ class Derived:
         self._update_dense(connection, generation, reshape=True)
         saved = self._saved()
         behind = saved.behind + changed
-        due = (all_of_it and behind > 0) or saved.vectors == "" or behind > max(_ALWAYS, len(self._dense)) // _SHARE
-        if due := due or len(self._dense) <= _ALWAYS or not (self._folder / VECTORS).exists() or self._dense.new:
+        due = (
+            (all_of_it and behind > 0)
+            or saved.vectors == ""
+            or behind > max(_ALWAYS, len(self._dense)) // _SHARE
+        )
+        if (
+            due := due
+            or len(self._dense) <= _ALWAYS
+            or not (self._folder / VECTORS).exists()
+            or self._dense.new
+        ):
             self._dense.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
         made = Manifest(generation, self._lexical_last, *vectors, saved.files)
         manifest.sign(self._folder, self._store, made, vectors_saved=due)
 
     def _trust(self, saved: Manifest) -> None:
-        """Another process may have saved the full text since, or may have been killed after that and before it signed."""
+        """Another process may have saved the full text since, or may have been killed after that
+        and before it signed.
+        """
         name = f"{LEXICAL}/meta.json"
         if not self._lexical.in_memory:
             signed = saved and manifest.digest(self._folder / name) == saved.files.get(name)
-            self._lexical_shows, self._lexical_last = (saved.generation, saved.last) if signed else ("", 0)
+            self._lexical_shows, self._lexical_last = (
+                (saved.generation, saved.last) if signed else ("", 0)
+            )
 
     def _start_over(self, reason: str, generation: str) -> None:
         if generation not in ("0", self._renewed):
             _log.warning("search indexes in %s are made again: %s", self._folder, reason)
-        (self._folder / manifest.NAME).unlink(missing_ok=True)  # first, so that nobody trusts what comes after
+        (self._folder / manifest.NAME).unlink(
+            missing_ok=True
+        )  # first, so that nobody trusts what comes after
         tantivy_index.make(self._folder / LEXICAL)
         self._lexical = LexicalIndex(self._folder / LEXICAL)
         self._lexical_shows, self._lexical_last = "", 0
@@ -212,10 +275,17 @@ class Derived:
     def _follow(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
             saved = self._saved()
-            if saved and saved.generation != self._lexical_shows and int(saved.generation) <= int(generation):
+            if (
+                saved
+                and saved.generation != self._lexical_shows
+                and int(saved.generation) <= int(generation)
+            ):
                 self._take_saved(saved)
             if self._opening and not self._writable and self._far_behind(connection):
-                self._lexical, self._lexical_shows = LexicalIndex(), ""  # nobody may be there who will save one
+                self._lexical, self._lexical_shows = (
+                    LexicalIndex(),
+                    "",
+                )  # nobody may be there who will save one
             if self._dense_shows != generation:
                 self._update_dense(connection, generation)
             if self._lexical.in_memory:
@@ -241,7 +311,9 @@ class Derived:
         changed = changelog.changed(connection, int(since), last) if since else None
         if changed is None:
             self._start_tail()
-            changed = self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)[:2]
+            changed = self._changed(
+                connection, self._lexical_shows, self._lexical_last, self._lexical
+            )[:2]
         surplus, missing = changed
         self._tail.update(surplus, ())
         kept = missing[: max(0, _LONGEST - len(self._tail))]
@@ -275,32 +347,53 @@ class Derived:
         self._start_tail()
         return ""
 
-    def _changed(self, connection: sqlite3.Connection, since: str, last: int, index: DenseIndex | LexicalIndex) -> Changed:
-        """What to take out of `index`, which shows generation `since` and no number above `last`, and what to put in."""
+    def _changed(
+        self,
+        connection: sqlite3.Connection,
+        since: str,
+        last: int,
+        index: DenseIndex | LexicalIndex,
+    ) -> Changed:
+        """What to take out of `index`, which shows generation `since` and no number above `last`,
+        and what to put in.
+        """
         if since and (found := changelog.changed(connection, int(since), last)):
             return *found, max([last, *found[1][-1:]])
         ids = database.passage_ids(connection)
         return *_difference(index.ids(), ids), max(ids, default=0)
 
-    def _update_dense(self, connection: sqlite3.Connection, generation: str, reshape: bool = False) -> None:
+    def _update_dense(
+        self, connection: sqlite3.Connection, generation: str, reshape: bool = False
+    ) -> None:
         """With `reshape` the index becomes of another kind if its size asks for that."""
-        surplus, missing, last = self._changed(connection, self._dense_shows, self._dense_last, self._dense)
+        surplus, missing, last = self._changed(
+            connection, self._dense_shows, self._dense_last, self._dense
+        )
         wanted = self._dense.wanted(len(self._dense) + len(missing) - len(surplus))
         if reshape and wanted != self._dense.kind:
             missing = database.passage_ids(connection)
             sample = np.random.default_rng(0).permutation(missing)[: self._dense.sample(wanted)]
-            self._dense = DenseIndex.trained(self._dim, wanted, database.vectors(connection, sample.tolist(), self._dim)[1])
+            self._dense = DenseIndex.trained(
+                self._dim, wanted, database.vectors(connection, sample.tolist(), self._dim)[1]
+            )
         else:
             self._dense.remove(surplus)
         for start in range(0, len(missing), _BATCH):
-            self._dense.add(*database.vectors(connection, missing[start : start + _BATCH], self._dim))
+            self._dense.add(
+                *database.vectors(connection, missing[start : start + _BATCH], self._dim)
+            )
         self._dense_shows, self._dense_last = generation, last
 
     def _update_lexical(self, connection: sqlite3.Connection, generation: str) -> int:
         """How many passages have changed."""
-        surplus, missing, last = self._changed(connection, self._lexical_shows, self._lexical_last, self._lexical)
+        surplus, missing, last = self._changed(
+            connection, self._lexical_shows, self._lexical_last, self._lexical
+        )
         if self._lexical.in_memory and missing and not len(self._lexical):
-            _log.warning("what is saved in %s is out of date or broken: this process has its own in memory", self._folder)
+            _log.warning(
+                "what is saved in %s is out of date or broken: this process has its own in memory",
+                self._folder,
+            )
         if surplus or missing:
             self._lexical.update(surplus, _texts(connection, missing))
         self._lexical_shows, self._lexical_last = generation, last
@@ -310,7 +403,9 @@ class Derived:
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
     for start in range(0, len(ids), _BATCH):
-        for passage_id, passage in database.passages(connection, ids[start : start + _BATCH]).items():
+        for passage_id, passage in database.passages(
+            connection, ids[start : start + _BATCH]
+        ).items():
             yield passage_id, searched(passage)
 
 

@@ -29,7 +29,9 @@ class WriteLock:
             raise BusyError(message, "try again when it has finished") from error
         except OSError as error:
             hint = "make it writable, or name another with --index"
-            raise StoreError(f"index {self._holder.parent} cannot be written: {error.strerror}", hint) from error
+            raise StoreError(
+                f"index {self._holder.parent} cannot be written: {error.strerror}", hint
+            ) from error
         try:
             if self._lock.lock_counter == 1:
                 with suppress(OSError):  # a full disk: the lock holds without the name

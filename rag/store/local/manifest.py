@@ -1,4 +1,6 @@
-"""`derived.json`: what is saved of the search indexes, and the digest of each file. Files that do not match it are not used."""
+"""`derived.json`: what is saved of the search indexes, and the digest of each file. Files that do
+not match it are not used.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _FORMAT = "4"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`generation` is what the full text shows, with no passage above the number `last`; `vectors` is what the vectors' file
-    shows, which is `behind` by so many changed passages. Generations are decimal, "" where nothing is saved.
+    """`generation` is what the full text shows, with no passage above the number `last`; `vectors`
+    is what the vectors' file shows, which is `behind` by so many changed passages. Generations are
+    decimal, "" where nothing is saved.
     """
 
     generation: str = ""
@@ -46,13 +49,20 @@ def read(folder: Path, store: str) -> Manifest:
         if (found["format"], found["store"]) != (_FORMAT, store):
             return Manifest()
         files = {str(name): str(known) for name, known in found["files"].items()}
-        return Manifest(str(found["generation"]), int(found["last"]), str(found["vectors"]), int(found["behind"]), files)
+        return Manifest(
+            str(found["generation"]),
+            int(found["last"]),
+            str(found["vectors"]),
+            int(found["behind"]),
+            files,
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Manifest()
 
 
 def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> None:
-    """Write it, with the digests of files that are new. Segments of the full text never change once they are written.
+    """Write it, with the digests of files that are new. Segments of the full text never change once
+    they are written.
 
     `manifest.files` are the digests known so far.
     """
@@ -61,7 +71,12 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
     files = {name: known.get(name) or digest(folder / name) for name in names}
     for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
         files[name] = digest(folder / name) if changed or name not in known else known[name]
-    values: dict[str, Any] = {"format": _FORMAT, "store": store, "generation": manifest.generation, "last": manifest.last}
+    values: dict[str, Any] = {
+        "format": _FORMAT,
+        "store": store,
+        "generation": manifest.generation,
+        "last": manifest.last,
+    }
     values |= {"vectors": manifest.vectors, "behind": manifest.behind, "files": files}
     partial = folder / "derived.partial"
     partial.write_text(json.dumps(values))
@@ -69,7 +84,9 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
 
 
 def _open_to_readers(folder: Path) -> None:
-    """Tantivy makes its lists readable by their maker only; who may read the database may read them."""
+    """Tantivy makes its lists readable by their maker only; who may read the database may read
+    them.
+    """
     mode = (folder / VECTORS).stat().st_mode & 0o666
     for path in (folder / LEXICAL).glob("*.json"):
         with suppress(OSError):

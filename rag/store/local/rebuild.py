@@ -1,7 +1,8 @@
-"""An index made anew from the text that it holds: with another embedder, another size of passages, or a better splitter.
+"""An index made anew from the text that it holds: with another embedder, another size of passages,
+or a better splitter.
 
-The sources are not needed. Until the end the old passages answer, in all processes, and documents may come and go; then the
-new ones take their place in one step. Killed, it goes on where it was.
+The sources are not needed. Until the end the old passages answer, in all processes, and documents
+may come and go; then the new ones take their place in one step. Killed, it goes on where it was.
 """
 
 from __future__ import annotations
@@ -37,17 +38,27 @@ class Rebuilt:
 class Rebuild:
     """One run over the index in `folder`."""
 
-    def __init__(self, folder: Path, embedder: Embedder, name: str, passage_tokens: int, wait: float = 60.0) -> None:
-        """`name` is the embedder's in the settings. A writer elsewhere is waited for `wait` seconds."""
+    def __init__(
+        self, folder: Path, embedder: Embedder, name: str, passage_tokens: int, wait: float = 60.0
+    ) -> None:
+        """`name` is the embedder's in the settings. A writer elsewhere is waited for `wait`
+        seconds.
+        """
         self._path = folder / "rag.sqlite"
         self._lock = WriteLock(folder)
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._wait = wait
-        self._target = {"embedder": name, "dim": str(embedder.dim), "passage_tokens": str(passage_tokens)}
+        self._target = {
+            "embedder": name,
+            "dim": str(embedder.dim),
+            "passage_tokens": str(passage_tokens),
+        }
 
     def run(self, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
-        """`begun` is told (documents, already done), `seen` how many more are done. Raises StoreError, BusyError."""
+        """`begun` is told (documents, already done), `seen` how many more are done. Raises
+        StoreError, BusyError.
+        """
         with closing(database.connect(self._path)) as connection, database.translated(self._path):
             with self._lock.hold(self._wait):
                 resumed = reindex.begin(connection, self._target)
@@ -60,7 +71,9 @@ class Rebuild:
         return Rebuilt(documents, passages, resumed, self._target["embedder"], self._passage_tokens)
 
     def _fill(self, connection: sqlite3.Connection, seen: Callable[[int], object]) -> None:
-        """Up to the document that is the newest now: where they come faster than this, it ends all the same."""
+        """Up to the document that is the newest now: where they come faster than this, it ends all
+        the same.
+        """
         last = reindex.last_row(connection)
         while batch := reindex.next_documents(connection, last, _DOCUMENTS):
             whole: list[tuple[int, list[Passage]]] = []
@@ -74,7 +87,9 @@ class Rebuild:
     def _split(self, document: Document) -> list[Passage]:
         return split(document, self._embedder.count_tokens, self._passage_tokens)
 
-    def _add(self, connection: sqlite3.Connection, whole: Sequence[tuple[int, list[Passage]]]) -> int:
+    def _add(
+        self, connection: sqlite3.Connection, whole: Sequence[tuple[int, list[Passage]]]
+    ) -> int:
         texts = [p.in_context for _, passages in whole for p in passages]
         vectors = self._embedder.embed_passages(texts)
         at, added = 0, 0
@@ -87,5 +102,9 @@ class Rebuild:
 def abandon(folder: Path, wait: float = 5.0) -> bool:
     """Drop what an unended run made; whether there was any."""
     path = folder / "rag.sqlite"
-    with closing(database.connect(path)) as connection, database.translated(path), WriteLock(folder).hold(wait):
+    with (
+        closing(database.connect(path)) as connection,
+        database.translated(path),
+        WriteLock(folder).hold(wait),
+    ):
         return reindex.abandon(connection)

@@ -46,7 +46,9 @@ CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
     VALUES (old.id, 1 + (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'));
 END;
 """
-"""Numbers of passages that went, and when: what the search indexes need to follow without comparing everything."""
+"""Numbers of passages that went, and when: what the search indexes need to follow without comparing
+everything.
+"""
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}
@@ -55,14 +57,22 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     """All tables, in one transaction, with `values` in meta."""
-    meta = {"format": str(FORMAT), "store": uuid.uuid4().hex, "generation": "0", "journal": "0", **values}
+    meta = {
+        "format": str(FORMAT),
+        "store": uuid.uuid4().hex,
+        "generation": "0",
+        "journal": "0",
+        **values,
+    }
     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute("COMMIT")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Run the steps from the format found to this version's, all or none. Another process may have been quicker."""
+    """Run the steps from the format found to this version's, all or none. Another process may have
+    been quicker.
+    """
     connection.create_function("text_digest", 1, text_digest, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -98,7 +108,9 @@ def _pages_and_stamps(connection: sqlite3.Connection) -> None:
 
 def _journal_since(connection: sqlite3.Connection) -> None:
     """From which generation on the journal of removed passages is whole."""
-    connection.execute("INSERT OR REPLACE INTO meta SELECT 'journal', value FROM meta WHERE key = 'generation'")
+    connection.execute(
+        "INSERT OR REPLACE INTO meta SELECT 'journal', value FROM meta WHERE key = 'generation'"
+    )
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
@@ -106,11 +118,15 @@ _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _pages_and_stamps,
     3: _journal_since,
 }
-"""By the format that each starts from. A step only adds, with defaults, so that who runs an older version is not broken."""
+"""By the format that each starts from. A step only adds, with defaults, so that who runs an older
+version is not broken.
+"""
 
 
 def run(connection: sqlite3.Connection, script: str) -> None:
-    """The statements of `script` inside the present transaction, which `executescript` would commit."""
+    """The statements of `script` inside the present transaction, which `executescript` would
+    commit.
+    """
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

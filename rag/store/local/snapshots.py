@@ -1,7 +1,8 @@
 """Snapshots of a local store: one file that any machine can restore, whole or not at all.
 
-A snapshot is the SQLite database as it was at one moment, taken with SQLite's backup while others read and write. Its meta
-table holds a digest of every row; what is derived (FAISS, Tantivy) is made again from the rows.
+A snapshot is the SQLite database as it was at one moment, taken with SQLite's backup while others
+read and write. Its meta table holds a digest of every row; what is derived (FAISS, Tantivy) is made
+again from the rows.
 """
 
 from __future__ import annotations
@@ -41,16 +42,20 @@ class Snapshot:
 
 
 def take(folder: Path, target: Path) -> Snapshot:
-    """Copy the index in `folder` to the file `target`, or to a new file in it if it is a folder; an older snapshot is replaced.
+    """Copy the index in `folder` to the file `target`, or to a new file in it if it is a folder; an
+    older snapshot is replaced.
 
-    Others may write meanwhile: the copy is of one moment. Raises StoreError if there is no index or no room, InputError if
-    another file stands there, or the index itself.
+    Others may write meanwhile: the copy is of one moment. Raises StoreError if there is no index or
+    no room, InputError if another file stands there, or the index itself.
     """
     path = _file_in(target) if target.is_dir() else target
     _check_target(folder, path)
     _clean(path)
     with closing(database.connect(folder / "rag.sqlite")) as live, _partial(path) as partial:
-        with database.translated(folder / "rag.sqlite"), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+        with (
+            database.translated(folder / "rag.sqlite"),
+            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+        ):
             with _room(path):
                 live.backup(copy)
             if (found := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
@@ -66,26 +71,35 @@ def take(folder: Path, target: Path) -> Snapshot:
 
 
 def check(path: Path) -> Snapshot:
-    """The snapshot in this file, or the newest in this folder, if every row is as it was. Raises NotFoundError, StoreError."""
+    """The snapshot in this file, or the newest in this folder, if every row is as it was. Raises
+    NotFoundError, StoreError.
+    """
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
-        raise NotFoundError(f"no such snapshot: {path}", "name a file that rag snapshot wrote, or its folder")
+        raise NotFoundError(
+            f"no such snapshot: {path}", "name a file that rag snapshot wrote, or its folder"
+        )
     with _damage_named(path), closing(_read_only(path)) as connection:
         database.check_end(connection, path)
         return _checked(path, connection)
 
 
 def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
-    """Make the index in `folder` what the snapshot holds, in one transaction: whoever has it open goes on with the new one.
+    """Make the index in `folder` what the snapshot holds, in one transaction: whoever has it open
+    goes on with the new one.
 
-    Raises InputError if documents are there already, unless `replace`; StoreError if the snapshot is damaged.
+    Raises InputError if documents are there already, unless `replace`; StoreError if the snapshot
+    is damaged.
     """
     snapshot = check(source)
     database.make_folder(folder)
     path = folder / "rag.sqlite"
     with WriteLock(folder).hold(wait), database.translated(path):
         generation = _generation_of(path, folder, replace)
-        with _partial(folder / "restore") as partial, closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+        with (
+            _partial(folder / "restore") as partial,
+            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+        ):
             with closing(sqlite3.connect(snapshot.path, isolation_level=None)) as given:
                 given.backup(copy)
             _renew(copy, max(generation, snapshot.generation) + 1)
@@ -93,7 +107,10 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
                 with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as live:
                     copy.backup(live)
             except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                if error.sqlite_errorcode & 0xFF not in (
+                    sqlite3.SQLITE_CORRUPT,
+                    sqlite3.SQLITE_NOTADB,
+                ):
                     raise
                 copy.close()
                 _put_in_place(partial, path)
@@ -113,7 +130,9 @@ def holds(path: Path, document_id: str) -> bool:
     """Whether the snapshot holds the document; one that cannot be read may."""
     try:
         with closing(_read_only(path)) as connection:
-            found = connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone()
+            found = connection.execute(
+                "SELECT 1 FROM documents WHERE id = ?", (document_id,)
+            ).fetchone()
     except sqlite3.DatabaseError:
         return True
     return found is not None
@@ -125,7 +144,8 @@ def holds(path: Path, document_id: str) -> bool:
 def _check_target(folder: Path, path: Path) -> None:
     if path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"{path} is in the folder of the index itself", "name a place outside it: it may be lost together with it"
+            f"{path} is in the folder of the index itself",
+            "name a place outside it: it may be lost together with it",
         )
     if os.path.lexists(path) and not _is_snapshot(path):
         message = f"{path} is there already and is not a snapshot; it was left as it is"
@@ -144,7 +164,9 @@ def _is_snapshot(path: Path) -> bool:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
+    )
 
 
 def _file_in(folder: Path) -> Path:
@@ -153,7 +175,10 @@ def _file_in(folder: Path) -> Path:
 
 
 def _sign(copy: sqlite3.Connection) -> None:
-    values = {"snapshot_digest": _digest(copy), "snapshot_taken": datetime.now(UTC).isoformat(timespec="seconds")}
+    values = {
+        "snapshot_digest": _digest(copy),
+        "snapshot_taken": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
@@ -161,13 +186,19 @@ def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
     meta, (documents, passages) = database.read_meta(copy), database.counts(copy)
     generation = int(meta["generation"])
     name = str(path.resolve())
-    return Snapshot(name, meta["snapshot_taken"], generation, documents, passages, size, meta["snapshot_digest"])
+    return Snapshot(
+        name, meta["snapshot_taken"], generation, documents, passages, size, meta["snapshot_digest"]
+    )
 
 
 def _digest(connection: sqlite3.Connection) -> str:
-    """Of how the index was made and of every column of every row, in order; each value with its kind and length."""
+    """Of how the index was made and of every column of every row, in order; each value with its
+    kind and length.
+    """
     digest = hashlib.sha256()
-    made = {k: v for k, v in database.read_meta(connection).items() if not k.startswith("snapshot_")}
+    made = {
+        k: v for k, v in database.read_meta(connection).items() if not k.startswith("snapshot_")
+    }
     digest.update(json.dumps(made, sort_keys=True).encode())
     for table, order in _TABLES.items():
         for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}"):
@@ -194,7 +225,9 @@ def _room(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
             raise
-        raise StoreError(f"{path} cannot be written: {error}", "name another place, or free some space") from error
+        raise StoreError(
+            f"{path} cannot be written: {error}", "name another place, or free some space"
+        ) from error
 
 
 @contextmanager
@@ -206,7 +239,9 @@ def _partial(path: Path) -> Iterator[Path]:
         partial.touch()
         yield partial
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}", "name another place, or free some space") from error
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}", "name another place, or free some space"
+        ) from error
     finally:
         for name in (partial, partial.with_name(f"{partial.name}-journal")):
             with suppress(OSError):
@@ -215,7 +250,9 @@ def _partial(path: Path) -> Iterator[Path]:
 
 def _clean(path: Path) -> None:
     """Leftovers of processes that were killed as they took this snapshot."""
-    for leftover in path.parent.glob(f".{path.stem if path.suffix == SUFFIX else path.name}*.partial*"):
+    for leftover in path.parent.glob(
+        f".{path.stem if path.suffix == SUFFIX else path.name}*.partial*"
+    ):
         pid = leftover.name.split(".partial")[0].rsplit(".", 1)[-1]
         with suppress(OSError):
             if pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
@@ -236,7 +273,10 @@ def _sync(path: Path) -> None:
 def _newest_in(folder: Path) -> Path:
     found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
     if not found:
-        raise NotFoundError(f"no snapshot in {folder}", f"name a file that rag snapshot wrote; here they end in {SUFFIX}")
+        raise NotFoundError(
+            f"no snapshot in {folder}",
+            f"name a file that rag snapshot wrote; here they end in {SUFFIX}",
+        )
     return found[-1]
 
 
@@ -255,26 +295,36 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
         message = f"{path} has index format {found}, this version reads up to {schema.FORMAT}"
         raise StoreError(message, "install a newer version of rag")
     if "snapshot_digest" not in meta:
-        raise StoreError(f"{path} is an index's database, not a snapshot", "take one of it: rag snapshot FILE --index FOLDER")
+        raise StoreError(
+            f"{path} is an index's database, not a snapshot",
+            "take one of it: rag snapshot FILE --index FOLDER",
+        )
     if _digest(connection) != meta["snapshot_digest"]:
         raise StoreError(f"{path} is damaged: its rows are not those that were written", _HINT)
     return _described(connection, path, path.stat().st_size)
 
 
 def _generation_of(path: Path, folder: Path, replace: bool) -> int:
-    """Of the index that is to be replaced; 0 where there is none, or a broken one that may be replaced."""
+    """Of the index that is to be replaced; 0 where there is none, or a broken one that may be
+    replaced.
+    """
     if not path.exists() or not path.stat().st_size:
         return 0
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:  # its maker was killed
+            if (
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+            ):  # its maker was killed
                 return 0
             documents, _ = database.counts(connection)
             generation = int(database.generation(connection))
     except (sqlite3.DatabaseError, LookupError):
         documents, generation = 1, 0
     if documents and not replace:
-        raise InputError(f"index {folder} holds documents already", "overwrite them with --replace, or name another with --index")
+        raise InputError(
+            f"index {folder} holds documents already",
+            "overwrite them with --replace, or name another with --index",
+        )
     return generation
 
 
@@ -288,10 +338,16 @@ def _put_in_place(partial: Path, path: Path) -> None:
 
 
 def _renew(copy: sqlite3.Connection, generation: int) -> None:
-    """Another store than the one it was taken of: from here on both would give the same numbers to other passages."""
+    """Another store than the one it was taken of: from here on both would give the same numbers to
+    other passages.
+    """
     schema.migrate(copy)
     reindex.abandon(copy)
     with database.transaction(copy):
         copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
-        values = {"store": uuid.uuid4().hex, "generation": str(generation), "journal": str(generation)}
+        values = {
+            "store": uuid.uuid4().hex,
+            "generation": str(generation),
+            "journal": str(generation),
+        }
         copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())

@@ -1,4 +1,6 @@
-"""The local store: a folder with the truth in SQLite and two search indexes derived from it, FAISS and Tantivy."""
+"""The local store: a folder with the truth in SQLite and two search indexes derived from it, FAISS
+and Tantivy.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ _PATIENCE_MS = 2000
 class LocalStore:
     """A folder with `rag.sqlite` and what is derived from it. Safe to share between threads.
 
-    A change touches SQLite alone; the derived indexes catch up at the end of `writing()`, or before the next search.
+    A change touches SQLite alone; the derived indexes catch up at the end of `writing()`, or before
+    the next search.
     """
 
-    def __init__(self, folder: Path, expect: Mapping[str, str], create: bool = False, wait: float = 5.0) -> None:
+    def __init__(
+        self, folder: Path, expect: Mapping[str, str], create: bool = False, wait: float = 5.0
+    ) -> None:
         """Open the index in `folder`, or with `create` make it if it is absent.
 
-        `expect` says how it must have been made: `embedder`, `passage_tokens`, and to create it `dim`. Raises StoreError
-        if it is absent or broken, or was made otherwise. A change waits `wait` seconds for another process's to end.
+        `expect` says how it must have been made: `embedder`, `passage_tokens`, and to create it
+        `dim`. Raises StoreError if it is absent or broken, or was made otherwise. A change waits
+        `wait` seconds for another process's to end.
         """
         self.folder = folder
         self._path = folder / "rag.sqlite"
@@ -78,8 +84,14 @@ class LocalStore:
         for name, value in self._expect.items():
             made = meta.get(name)
             if made != value:
-                hint = f"set RAG_{name.upper()}={made}, or make the index anew from its text: rag rebuild"
-                raise StoreError(f"index {self.folder} was made with {name} = {made}, the settings say {value}", hint)
+                hint = (
+                    f"set RAG_{name.upper()}={made}, or make the index anew from its text: rag "
+                    f"rebuild"
+                )
+                raise StoreError(
+                    f"index {self.folder} was made with {name} = {made}, the settings say {value}",
+                    hint,
+                )
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -89,7 +101,9 @@ class LocalStore:
                 self._connection.close()
                 self._connection = database.connect(self._path)
                 self._stamp, self._inode = found, database.inode(self._path)
-            if database.read_meta(self._connection).get("store") != self._store:  # restored or rebuilt by another process
+            if (
+                database.read_meta(self._connection).get("store") != self._store
+            ):  # restored or rebuilt by another process
                 self._open()
             yield self._connection
 
@@ -104,7 +118,13 @@ class LocalStore:
                 with self._searching():
                     pass
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+    def put(
+        self,
+        document: Document,
+        passages: Sequence[Passage],
+        vectors: Vectors,
+        instead_of: str | None = None,
+    ) -> None:
         check(document, passages)
         with self._lock.hold(self._wait), self._database() as connection:
             rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
@@ -122,11 +142,15 @@ class LocalStore:
             self._derived.catch_up(connection)
             yield connection
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def dense(
+        self, vector: Vectors, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         with self._searching() as connection:
             return self._derived.dense(connection, vector, k, _allowed(connection, filter))
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def lexical(
+        self, question: str, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         with self._searching() as connection:
             return self._derived.lexical(question, k, _allowed(connection, filter))
 
@@ -167,8 +191,18 @@ class LocalStore:
             if self._counts[0] != state:  # a million rows take 20 ms to count
                 self._counts = state, database.counts(connection)
             documents, passages = self._counts[1]
-        generation, dim, passage_tokens = (int(meta[name]) for name in ("generation", "dim", "passage_tokens"))
-        return Stats(documents, passages, generation, meta["embedder"], dim, passage_tokens, self._derived.kind)
+        generation, dim, passage_tokens = (
+            int(meta[name]) for name in ("generation", "dim", "passage_tokens")
+        )
+        return Stats(
+            documents,
+            passages,
+            generation,
+            meta["embedder"],
+            dim,
+            passage_tokens,
+            self._derived.kind,
+        )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
         with self._searching() as connection:
@@ -178,7 +212,9 @@ class LocalStore:
             documents = int(database.document(connection, document_id) is not None)
             passages = len(database.passages(connection, asked))
             unmerged = self._derived.unmerged()
-        snapshots = tuple(str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id))
+        snapshots = tuple(
+            str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
+        )
         log = database.log_bytes(self._path)
         return Trace(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked))
 

@@ -1,7 +1,8 @@
 """The lexical leg: BM25 over stemmed words, on Tantivy.
 
-BM25 with Tantivy's k1 = 1.2 and b = 0.75 over lower-cased, accent-folded, Porter-stemmed words without a small stop list.
-The index is derived: everything in it can be built again from the store's rows.
+BM25 with Tantivy's k1 = 1.2 and b = 0.75 over lower-cased, accent-folded, Porter-stemmed words
+without a small stop list. The index is derived: everything in it can be built again from the
+store's rows.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ import tantivy
 from numpy.typing import NDArray
 
 _STOP_WORDS = (
-    "a an and are as at be but by did do does for from had has have he her his how i if in into is it its me "
-    "my no not of on or our she so such that the their then there these they this to was we were what when "
+    "a an and are as at be but by did do does for from had has have he her his how i if in into "
+    "is it its me "
+    "my no not of on or our she so such that the their then there these they this to was we were "
+    "what when "
     "where which who whom whose why will with would you your"
 ).split()
 _HEAP_BYTES = 64_000_000
 _FEW = 8
-"""Up to one in so many passages a filter is part of the query; Tantivy needs 0.2 s to look 19,000 ids up (measured)."""
+"""Up to one in so many passages a filter is part of the query; Tantivy needs 0.2 s to look 19,000
+ids up (measured).
+"""
 
 
 def _analyzer() -> tantivy.TextAnalyzer:
@@ -71,16 +76,22 @@ def make(folder: Path) -> None:
 
 
 def deleted(folder: Path) -> int:
-    """How many passages in the segments of `folder` are deleted, and wait for a merge to drop their words."""
+    """How many passages in the segments of `folder` are deleted, and wait for a merge to drop their
+    words.
+    """
     segments = json.loads((folder / "meta.json").read_bytes())["segments"]
-    return sum(segment["deletes"]["num_deleted_docs"] for segment in segments if segment.get("deletes"))
+    return sum(
+        segment["deletes"]["num_deleted_docs"] for segment in segments if segment.get("deletes")
+    )
 
 
 class LexicalIndex:
     """Passage ids by BM25 score. With a folder it is kept on disk, without one in memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """The index that `make` made in `folder`, or an empty one. Raises ValueError if the folder holds none or a broken one."""
+        """The index that `make` made in `folder`, or an empty one. Raises ValueError if the folder
+        holds none or a broken one.
+        """
         self._folder = folder
         self._schema = _schema()
         self._analyzer = _analyzer()
@@ -100,7 +111,9 @@ class LexicalIndex:
     def ids(self) -> NDArray[np.int64]:
         """Every passage id that is here."""
         hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
-        return np.asarray(self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64)
+        return np.asarray(
+            self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64
+        )
 
     def count(self, ids: Sequence[int]) -> int:
         """How many of these are here."""
@@ -108,9 +121,11 @@ class LexicalIndex:
         return len(self._searcher.search(query, len(ids), count=False).hits) if len(ids) else 0
 
     def collection(self, words: Iterable[str]) -> tuple[int, float]:
-        """(passages, their average length in words) as BM25 counts them, asked of Tantivy with one of these words.
+        """(passages, their average length in words) as BM25 counts them, asked of Tantivy with one
+        of these words.
 
-        Deleted passages count until a merge drops them. The length is 0.0 if no passage has any of the words.
+        Deleted passages count until a merge drops them. The length is 0.0 if no passage has any of
+        the words.
         """
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
@@ -129,9 +144,13 @@ class LexicalIndex:
         removed = list(removed)
         writer = self._index.writer(_HEAP_BYTES, 1)
         if removed:
-            writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "id", removed))
+            writer.delete_documents_by_query(
+                tantivy.Query.term_set_query(self._schema, "id", removed)
+            )
         for passage_id, text in added:
-            writer.add_document(tantivy.Document.from_dict({"id": passage_id, "body": text}, self._schema))
+            writer.add_document(
+                tantivy.Document.from_dict({"id": passage_id, "body": text}, self._schema)
+            )
         writer.commit()
         writer.wait_merging_threads()
         self.refresh()
@@ -139,9 +158,10 @@ class LexicalIndex:
     def refresh(self) -> None:
         """See what any process has committed, also if the folder was made anew.
 
-        The folder is opened again, not reloaded: an open Tantivy index keeps its own list of files that may be removed, and
-        would leave those of another process lying there for ever. Raises ValueError where that is not possible, as when another
-        process makes the folder anew meanwhile; then searches see what they saw before.
+        The folder is opened again, not reloaded: an open Tantivy index keeps its own list of files
+        that may be removed, and would leave those of another process lying there for ever. Raises
+        ValueError where that is not possible, as when another process makes the folder anew
+        meanwhile; then searches see what they saw before.
         """
         with _to_open(self._folder) as folder:
             index = tantivy.Index.open(str(folder)) if folder else self._index
@@ -149,7 +169,9 @@ class LexicalIndex:
             index.config_reader("manual")  # no thread that watches the folder
             index.reload()
             searcher = index.searcher()
-            searcher.search(self._term("a"), 1, count=False)  # Tantivy notices a file of positions that has gone only now
+            searcher.search(
+                self._term("a"), 1, count=False
+            )  # Tantivy notices a file of positions that has gone only now
         self._index, self._searcher, self._collection = index, searcher, None
 
     def search(
@@ -160,7 +182,8 @@ class LexicalIndex:
         without: Collection[int] = (),
         weights: Mapping[str, float] | None = None,
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given, and none `without`.
+        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given, and none
+        `without`.
 
         `weights` multiply the parts of words; a word that is not named there is not looked for.
         """
@@ -174,17 +197,26 @@ class LexicalIndex:
         if len(allowed) > len(self) // _FEW:
             among = set(allowed).difference(without)
             return self._best_of(query, k, 4 * k, among.__contains__)
-        ids = tantivy.Query.term_set_query(self._schema, "id", list(set(allowed).difference(without)))
+        ids = tantivy.Query.term_set_query(
+            self._schema, "id", list(set(allowed).difference(without))
+        )
         filtered = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
         return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), filtered]), k)
 
     def _best(self, query: tantivy.Query, k: int) -> list[tuple[int, float]]:
         hits = self._searcher.search(query, k, count=False).hits
         ids = self._searcher.fast_field_values("id", [address for _, address in hits])
-        return [(int(passage_id), float(score)) for passage_id, (score, _) in zip(ids, hits, strict=True)]
+        return [
+            (int(passage_id), float(score))
+            for passage_id, (score, _) in zip(ids, hits, strict=True)
+        ]
 
-    def _best_of(self, query: tantivy.Query, k: int, depth: int, wanted: Callable[[int], bool]) -> list[tuple[int, float]]:
-        """The best that are `wanted`, without looking each of those up: deeper until enough are found."""
+    def _best_of(
+        self, query: tantivy.Query, k: int, depth: int, wanted: Callable[[int], bool]
+    ) -> list[tuple[int, float]]:
+        """The best that are `wanted`, without looking each of those up: deeper until enough are
+        found.
+        """
         while True:
             found = self._best(query, depth)
             kept = [hit for hit in found if wanted(hit[0])]
@@ -201,12 +233,16 @@ def _said(explained: dict[str, Any], what: str) -> float:
     """The value in a tree of explanations whose description begins so."""
     if explained["description"].startswith(what):
         return float(explained["value"])
-    return next((value for part in explained.get("details", ()) if (value := _said(part, what))), 0.0)
+    return next(
+        (value for part in explained.get("details", ()) if (value := _said(part, what))), 0.0
+    )
 
 
 @contextmanager
 def _to_open(folder: Path | None) -> Iterator[Path | None]:
-    """The folder; where it cannot be written links to its files, as Tantivy makes a lock file even to read. They stay mapped."""
+    """The folder; where it cannot be written links to its files, as Tantivy makes a lock file even
+    to read. They stay mapped.
+    """
     if folder is None or os.access(folder, os.W_OK):
         yield folder
         return

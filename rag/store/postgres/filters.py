@@ -14,17 +14,23 @@ _AS_NUMBER = (
     "CASE WHEN pg_input_is_valid({0}, 'float8') THEN {0}::float8 WHEN {0} ~ '[eE]-' THEN 0"
     " WHEN {0} ~ '-' THEN '-Infinity'::float8 ELSE 'Infinity'::float8 END"
 )
-"""PostgreSQL refuses a number that is too large or too small; Python takes it for infinite, or 0."""
+"""PostgreSQL refuses a number that is too large or too small; Python takes it for infinite,
+or 0.
+"""
 Clause = tuple[str, list[Any]]
 
 
 def tags(metadata: Mapping[str, str]) -> list[str]:
-    """Each value of the metadata with its key, one for each part of a value that is joined by ", "."""
+    """Each value of the metadata with its key, one for each part of a value that is joined
+    by ", ".
+    """
     return [_tag(key, part) for key, value in metadata.items() for part in value.split(", ")]
 
 
 def _tag(key: str, part: str) -> str:
-    """Cut where an index entry would grow too large: the condition is checked on the value itself as well."""
+    """Cut where an index entry would grow too large: the condition is checked on the value itself
+    as well.
+    """
     return f"{key}={part}"[:400]
 
 
@@ -36,7 +42,9 @@ def writable(text: str) -> str:
 def where(filter: Filter) -> Clause:
     """A condition on `rag_documents`, and its values."""
     clauses = [_clause(Condition(writable(c.key), c.op, writable(c.value))) for c in filter]
-    return " AND ".join(["true", *(sql for sql, _ in clauses)]), [value for _, values in clauses for value in values]
+    return " AND ".join(["true", *(sql for sql, _ in clauses)]), [
+        value for _, values in clauses for value in values
+    ]
 
 
 def _clause(condition: Condition) -> Clause:
@@ -45,24 +53,35 @@ def _clause(condition: Condition) -> Clause:
         sql, values = _clause(Condition(key, "=", value))
         return f"NOT {sql}", values
     if op != "=":
-        return _compares(*((_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])), op, value)
+        return _compares(
+            *((_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])), op, value
+        )
     if key == "source":
         folder = value.rstrip("/") + "/"
         return "(starts_with(id || '/', %s) OR starts_with(source || '/', %s))", [folder, folder]
     if key in _OWN:
         return f"({_OWN[key]} = %s)", [value]
     whole = "coalesce(position(%s IN ', ' || (metadata ->> %s) || ', ') > 0, false)"
-    return f"(tags @> %s::text[] AND {whole})", [[_tag(key, part) for part in value.split(", ")], f", {value}, ", key]
+    return f"(tags @> %s::text[] AND {whole})", [
+        [_tag(key, part) for part in value.split(", ")],
+        f", {value}, ",
+        key,
+    ]
 
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
-    """A comparison of numbers or of dates, false for what is neither. `names` are the parameters of `column`."""
+    """A comparison of numbers or of dates, false for what is neither. `names` are the parameters of
+    `column`.
+    """
     cases, values = "", list[Any]()
     if is_number(value):
         number = _AS_NUMBER.format(column)
         cases += f" WHEN {column} ~ {_NUMBER} THEN ({number}) {op} %s::float8"
         values += [*names * (1 + number.count(column)), float(value)]
     if is_date(value):
-        cases += f' WHEN {column} ~ {_DATE} THEN left({column}, length(%s)) COLLATE "C" {op} left(%s, length({column}))'
+        cases += (
+            f' WHEN {column} ~ {_DATE} THEN left({column}, length(%s)) COLLATE "C" {op} '
+            f"left(%s, length({column}))"
+        )
         values += [*names * 2, value, value, *names]
     return (f"(CASE{cases} ELSE false END)", values) if cases else ("false", [])

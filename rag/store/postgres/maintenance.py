@@ -1,4 +1,6 @@
-"""What a database needs now and then, done by whoever has just changed it: the vector index, vacuum, statistics."""
+"""What a database needs now and then, done by whoever has just changed it: the vector index,
+vacuum, statistics.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,23 @@ from psycopg import Connection, sql
 from rag.store.postgres import schema, search
 
 _CHURN = 0.05
-"""Tables are vacuumed and analysed when so much of them was put in or taken out. An HNSW index walks over what is gone and finds
-less, a GIN index keeps what is new in a list, and the planner guesses from old counts."""
+"""Tables are vacuumed and analysed when so much of them was put in or taken out. An HNSW index
+walks over what is gone and finds less, a GIN index keeps what is new in a list, and the planner
+guesses from old counts."""
 
 
 def tend(connection: Connection[Any], exact: int, dim: int) -> None:
-    """Build the HNSW index once there are more than `exact` vectors, and clear up; whoever comes first does it."""
-    row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))").fetchone()
+    """Build the HNSW index once there are more than `exact` vectors, and clear up; whoever comes
+    first does it.
+    """
+    row = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
+    ).fetchone()
     if not (row and row[0]):
         return
     row = connection.execute(
-        "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON i.indexrelid = to_regclass(%s)",
+        "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
+        "i.indexrelid = to_regclass(%s)",
         (search.INDEX,),
     ).fetchone()
     passages, churn, valid = row or (0, 0, None)
@@ -32,11 +40,14 @@ def tend(connection: Connection[Any], exact: int, dim: int) -> None:
 
 
 def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
-    """How the index is built, after the rows are there: putting them one by one into an index takes many times as long.
+    """How the index is built, after the rows are there: putting them one by one into an index takes
+    many times as long.
 
     `broken`: its last builder was killed.
     """
-    alone = [] if schema.builds_in_parallel(version) else ["SET max_parallel_maintenance_workers = 0"]
+    alone = (
+        [] if schema.builds_in_parallel(version) else ["SET max_parallel_maintenance_workers = 0"]
+    )
     return [
         *([f"DROP INDEX CONCURRENTLY IF EXISTS {search.INDEX}"] if broken else []),
         *alone,

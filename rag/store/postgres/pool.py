@@ -1,4 +1,6 @@
-"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database but never its password."""
+"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database but
+never its password.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,17 @@ _DEFAULTS = {
 }
 """So that a server that is gone without a word is noticed within seconds, not hours."""
 _GONE = ("08", "57P", "25006")
-"""SQLSTATE of a lost connection, a server that stops, starts or recovers, and a former primary that only reads now."""
+"""SQLSTATE of a lost connection, a server that stops, starts or recovers, and a former primary that
+only reads now.
+"""
 
 
 class Database:
-    """Two pools: `change` goes to the primary, `read` wherever the DSN's `target_session_attrs` allows.
+    """Two pools: `change` goes to the primary, `read` wherever the DSN's `target_session_attrs`
+    allows.
 
-    A piece of work that loses its server is begun again, on whichever server answers then, for up to `wait` seconds.
+    A piece of work that loses its server is begun again, on whichever server answers then, for up
+    to `wait` seconds.
     """
 
     def __init__(self, dsn: str, wait: float = 30.0, size: int = 10) -> None:
@@ -44,7 +50,9 @@ class Database:
         self._wait = wait
         parts = _parts(dsn, self.place)
         anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
-        primary = conninfo.make_conninfo(**{**_DEFAULTS, **parts, "target_session_attrs": "read-write"})
+        primary = conninfo.make_conninfo(
+            **{**_DEFAULTS, **parts, "target_session_attrs": "read-write"}
+        )
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
         self._reading = _pool(anywhere, size)
         self._changing = _pool(primary, size) if several else self._reading
@@ -53,7 +61,9 @@ class Database:
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, work: Work[T], changes: bool = True) -> T:
-        """Run `work` on a first connection, to the primary if it `changes` something, and open the pools."""
+        """Run `work` on a first connection, to the primary if it `changes` something, and open the
+        pools.
+        """
         done = self.alone(work, changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
@@ -64,7 +74,9 @@ class Database:
         return self._run(self._reading, work)
 
     def change(self, work: Work[T]) -> T:
-        """As `read`, on the primary, in one transaction. It may run again after a commit whose answer was lost."""
+        """As `read`, on the primary, in one transaction. It may run again after a commit whose
+        answer was lost.
+        """
 
         def whole(connection: Connection[Any]) -> T:
             with connection.transaction():
@@ -73,7 +85,9 @@ class Database:
         return self._run(self._changing, whole)
 
     def alone(self, work: Work[T], changes: bool = True) -> T:
-        """Run `work`, outside any transaction, on a connection of its own, to the primary if it `changes` something."""
+        """Run `work`, outside any transaction, on a connection of its own, to the primary if it
+        `changes` something.
+        """
         info = self.primary if changes else self.anywhere
         try:
             with translated(self.place), Connection.connect(info, autocommit=True) as connection:
@@ -85,13 +99,19 @@ class Database:
         self._end()
 
     def _unanswered(self, lost: _Lost) -> StoreError:
-        return StoreError(f"{self.place} does not answer: {lost}", "check the address, and that the server accepts connections")
+        return StoreError(
+            f"{self.place} does not answer: {lost}",
+            "check the address, and that the server accepts connections",
+        )
 
     def _run(self, pool: ConnectionPool[Connection[Any]], work: Work[T]) -> T:
         deadline = time.monotonic() + self._wait
         while True:
             try:
-                with translated(self.place), pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection:
+                with (
+                    translated(self.place),
+                    pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection,
+                ):
                     return _watched(connection, work)
             except _Lost as lost:
                 if time.monotonic() >= deadline:
@@ -114,19 +134,25 @@ def _watched(connection: Connection[Any], work: Work[T]) -> T:
 
 def _pool(info: str, size: int) -> ConnectionPool[Connection[Any]]:
     keywords = {"autocommit": True}
-    return ConnectionPool(info, kwargs=keywords, min_size=1, max_size=size, open=False, configure=_configure)
+    return ConnectionPool(
+        info, kwargs=keywords, min_size=1, max_size=size, open=False, configure=_configure
+    )
 
 
 def _close(*pools: ConnectionPool[Connection[Any]]) -> None:
-    """Also of a store that nobody closed: a pool that is left to the garbage collector complains."""
+    """Also of a store that nobody closed: a pool that is left to the garbage collector
+    complains.
+    """
     for pool in pools:
         pool.close()
 
 
 def _configure(connection: Connection[Any]) -> None:
-    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this filter leaves.
+    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this
+    filter leaves.
 
-    And a search of milliseconds does not wait for helpers to start, which takes ten times as long on a busy server.
+    And a search of milliseconds does not wait for helpers to start, which takes ten times as long
+    on a busy server.
     """
     register_vector(connection)
     connection.execute("SET plan_cache_mode = force_custom_plan")
@@ -135,18 +161,24 @@ def _configure(connection: Connection[Any]) -> None:
 
 @contextmanager
 def translated(place: str) -> Iterator[None]:
-    """PostgreSQL's errors as RagErrors, without the DSN; those that another server could mend as _Lost."""
+    """PostgreSQL's errors as RagErrors, without the DSN; those that another server could mend as
+    _Lost.
+    """
     try:
         yield
     except PoolTimeout:
         raise _Lost("no connection could be made in time") from None
     except psycopg.errors.LockNotAvailable as error:
-        raise BusyError(f"{place} is being changed by another process", "try again when it has finished") from error
+        raise BusyError(
+            f"{place} is being changed by another process", "try again when it has finished"
+        ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         hint = "give the user the right, or let an administrator run: CREATE EXTENSION vector"
         raise StoreError(f"{place} refuses: {_first_line(error)}", hint) from error
     except psycopg.errors.FeatureNotSupported as error:
-        raise StoreError(f"{place} lacks something: {_first_line(error)}", "install pgvector on the server") from error
+        raise StoreError(
+            f"{place} lacks something: {_first_line(error)}", "install pgvector on the server"
+        ) from error
     except psycopg.OperationalError as error:
         if is_gone(error):
             raise _Lost(_first_line(error)) from None
@@ -168,7 +200,10 @@ def _parts(dsn: str, place: str) -> dict[str, Any]:
     try:
         return dict(conninfo.conninfo_to_dict(dsn))
     except psycopg.Error:  # its message quotes what is wrong, which may be the password
-        hint = "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for special characters"
+        hint = (
+            "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for "
+            "special characters"
+        )
         raise InputError(f"{place} is no PostgreSQL address", hint) from None
 
 

@@ -1,7 +1,9 @@
-"""Documents on their way in: files in the database, and a job for each in a procrastinate queue, put there in one transaction.
+"""Documents on their way in: files in the database, and a job for each in a procrastinate queue,
+put there in one transaction.
 
-A job is done once its documents are committed. One whose worker died is taken up by another, which finds either nothing or
-whole documents; jobs of the same document run one after the other, in the order they came.
+A job is done once its documents are committed. One whose worker died is taken up by another, which
+finds either nothing or whole documents; jobs of the same document run one after the other, in the
+order they came.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ _KEPT = "1 day"
 """How long it can be asked what became of a batch."""
 _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u
-LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
+LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""  # noqa: E501
 _OPEN = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
 """Of a job that fails for a reason that may pass; a file that cannot be read is not tried again."""
@@ -51,7 +53,9 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: between a worker's signs of life, until one without is taken for dead, between looks for new jobs."""
+    """Seconds: between a worker's signs of life, until one without is taken for dead, between looks
+    for new jobs.
+    """
 
     heartbeat: float = 5.0
     dead: float = 30.0
@@ -72,12 +76,18 @@ class PostgresQueue:
 
         What becomes of those of a `batch` can be asked for a day.
         """
-        return self._database.change(lambda connection: [_enqueue(connection, upload, batch) for upload in uploads])
+        return self._database.change(
+            lambda connection: [_enqueue(connection, upload, batch) for upload in uploads]
+        )
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, what became of it, None as long as it waits) of each file of the batch, in order; [] if there is none."""
+        """(name, what became of it, None as long as it waits) of each file of the batch, in order;
+        [] if there is none.
+        """
         asked = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
-        rows = self._database.change(lambda connection: connection.execute(asked, (batch,)).fetchall())
+        rows = self._database.change(
+            lambda connection: connection.execute(asked, (batch,)).fetchall()
+        )
         return [(name, _done(result, status, error)) for _, name, result, status, error, _ in rows]
 
     def state(self) -> State:
@@ -91,19 +101,28 @@ class PostgresQueue:
     def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
         """Do jobs, one at a time, until a signal stops it, or without `wait` until none is left.
 
-        A lost server is looked for until it is found. RagErrors of `handle` fail the job, those of the store after some tries.
+        A lost server is looked for until it is found. RagErrors of `handle` fail the job, those of
+        the store after some tries.
         """
         while True:
             try:
                 asyncio.run(self._work(handle, wait))
                 return
             except (ConnectorException, psycopg.OperationalError) as error:
-                _log.warning("%s does not answer (%s); looking for it again", self._database.place, type(error).__name__)
+                _log.warning(
+                    "%s does not answer (%s); looking for it again",
+                    self._database.place,
+                    type(error).__name__,
+                )
 
     async def _work(self, handle: Callable[[Upload], Done], wait: bool) -> None:
-        connector = procrastinate.PsycopgConnector(conninfo=self._database.primary, min_size=1, max_size=4, timeout=10)
+        connector = procrastinate.PsycopgConnector(
+            conninfo=self._database.primary, min_size=1, max_size=4, timeout=10
+        )
         app = procrastinate.App(connector=connector)
-        retry = procrastinate.RetryStrategy(max_attempts=_TRIES, exponential_wait=3, retry_exceptions={StoreError})
+        retry = procrastinate.RetryStrategy(
+            max_attempts=_TRIES, exponential_wait=3, retry_exceptions={StoreError}
+        )
 
         @app.task(name=_TASK, retry=retry)
         def put(upload: int) -> None:
@@ -142,7 +161,9 @@ class PostgresQueue:
 
     def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
         asked = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
-        row = self._database.change(lambda connection: connection.execute(asked, (number,)).fetchone())
+        row = self._database.change(
+            lambda connection: connection.execute(asked, (number,)).fetchone()
+        )
         if row is None:  # done, and its worker died before it could say so
             return
         try:
@@ -161,7 +182,9 @@ class PostgresQueue:
 def _prepare(connection: Connection[Any]) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")  # the store's connections speak it
+        connection.execute(
+            "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"
+        )  # the store's connections speak it
         connection.execute(_UPLOADS)
         row = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
         if row is None or row[0] is None:
@@ -182,26 +205,38 @@ def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
 def _finish(connection: Connection[Any], number: int, done: Done) -> None:
     """Of a batch the result is kept, without the file."""
     result = json.dumps(dataclasses.asdict(done))
-    connection.execute("UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s", (result, number))
+    connection.execute(
+        "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s",
+        (result, number),
+    )
     old = f"batch = '' OR added < now() - interval '{_KEPT}'"
     connection.execute(f"DELETE FROM rag_uploads WHERE result IS NOT NULL AND ({old})")
 
 
 def _done(result: str | None, status: str, error: str | None) -> Done | None:
     if result is None:
-        return Done("rejected", detail=error or "it could not be read") if status not in _OPEN else None
+        return (
+            Done("rejected", detail=error or "it could not be read")
+            if status not in _OPEN
+            else None
+        )
     found = json.loads(result)
     return Done(found["outcome"], tuple(found["documents"]), found["detail"])
 
 
 def _state(connection: Connection[Any]) -> State:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
-    jobs = (Queued(n, name, _OPEN.get(status, "failed"), error, str(added)) for n, name, _, status, error, added in rows)
+    jobs = (
+        Queued(n, name, _OPEN.get(status, "failed"), error, str(added))
+        for n, name, _, status, error, added in rows
+    )
     return State(tuple(jobs))
 
 
 def _forget(connection: Connection[Any]) -> int:
     failed = [queued.number for queued in _state(connection).jobs if queued.state == "failed"]
-    connection.execute("DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)", (failed,))
+    connection.execute(
+        "DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)", (failed,)
+    )
     connection.execute("DELETE FROM rag_uploads WHERE id = ANY(%s)", (failed,))
     return len(failed)

@@ -1,9 +1,10 @@
-"""The tables of an index in PostgreSQL, and the steps that bring those of an older version up to date.
+"""The tables of an index in PostgreSQL, and the steps that bring those of an older version up to
+date.
 
-Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`, `metadata` and `tags` are for
-filters, which take one for U+FFFD. `record` is the whole document but its text and stamp, as JSON. `rag_vectors` and
-`rag_words` are narrow tables of their own: searches read nothing else. Names are not qualified: the connection's search_path
-says where an index lives.
+Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`,
+`metadata` and `tags` are for filters, which take one for U+FFFD. `record` is the whole document but
+its text and stamp, as JSON. `rag_vectors` and `rag_words` are narrow tables of their own: searches
+read nothing else. Names are not qualified: the connection's search_path says where an index lives.
 """
 
 from __future__ import annotations
@@ -81,14 +82,21 @@ CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
 _INLINE = 1900
-"""Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in pieces elsewhere."""
+"""Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in
+pieces elsewhere.
+"""
 _SERVER = 160_000
 _LEAST, _SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
-"""pgvector with iterative scans; without CVE-2026-3172 (parallel HNSW builds write past a buffer); without known faults."""
+"""pgvector with iterative scans; without CVE-2026-3172 (parallel HNSW builds write past a buffer);
+without known faults.
+"""
 
 
-def prepare(connection: Connection[Any], create: Mapping[str, str] | None, place: str) -> dict[str, str]:
-    """What the index says of itself. With `create` it is made, or brought up to date, first; one process at a time.
+def prepare(
+    connection: Connection[Any], create: Mapping[str, str] | None, place: str
+) -> dict[str, str]:
+    """What the index says of itself. With `create` it is made, or brought up to date, first; one
+    process at a time.
 
     Raises StoreError if it is absent, of another version, or the server has no usable pgvector.
     """
@@ -105,7 +113,9 @@ def prepare(connection: Connection[Any], create: Mapping[str, str] | None, place
             raise _unfit(found, place)
         if connection.info.server_version < _SERVER:
             raise StoreError(
-                f"{place} runs PostgreSQL {connection.info.server_version // 10_000}, at least 16 is needed", "upgrade"
+                f"{place} runs PostgreSQL {connection.info.server_version // 10_000}, at least 16 "
+                f"is needed",
+                "upgrade",
             )
         check_pgvector(pgvector_version(connection), place)
         return dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
@@ -124,8 +134,14 @@ def _unfit(found: int, place: str) -> StoreError:
     if found == 0:
         return AbsentError(f"no index in {place}", "make one first: rag ingest PATH")
     if found > VERSION:
-        return StoreError(f"{place} has schema {found}, this version reads {VERSION}", "install a newer version of rag")
-    return OldError(f"{place} has schema {found}, this version reads {VERSION}", "bring it up to date: rag ingest PATH")
+        return StoreError(
+            f"{place} has schema {found}, this version reads {VERSION}",
+            "install a newer version of rag",
+        )
+    return OldError(
+        f"{place} has schema {found}, this version reads {VERSION}",
+        "bring it up to date: rag ingest PATH",
+    )
 
 
 def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str]) -> None:
@@ -137,21 +153,31 @@ def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str])
         connection.execute(sql.SQL(step.replace("{dim}", str(dim)).replace("{storage}", storage)))
     first = {} if found else {**create, "store": uuid.uuid4().hex}
     for key, value in {**first, "version": str(VERSION)}.items():
-        upsert = "INSERT INTO rag_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        upsert = (
+            "INSERT INTO rag_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = "
+            "excluded.value"
+        )
         connection.execute(upsert, (key, value))
 
 
 def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
     """() if the database has none."""
-    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    row = connection.execute(
+        "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+    ).fetchone()
     return tuple(int(part) for part in str(row[0]).split(".")) if row else ()
 
 
 def check_pgvector(version: tuple[int, ...], place: str) -> None:
-    """Raises StoreError below 0.8.0: a filtered search could not go on until it has found enough."""
+    """Raises StoreError below 0.8.0: a filtered search could not go on until it has found
+    enough.
+    """
     if version < _LEAST:
         said = ".".join(map(str, version)) or "no pgvector"
-        raise StoreError(f"{place} has {said}, at least 0.8.0 is needed", "install it and run: ALTER EXTENSION vector UPDATE")
+        raise StoreError(
+            f"{place} has {said}, at least 0.8.0 is needed",
+            "install it and run: ALTER EXTENSION vector UPDATE",
+        )
 
 
 def builds_in_parallel(version: tuple[int, ...]) -> bool:
@@ -163,4 +189,7 @@ def advice(version: tuple[int, ...]) -> str:
     if version >= _GOOD:
         return ""
     said = ".".join(map(str, version))
-    return f"pgvector {said} has known faults (indexes are built by one process below 0.8.2); install 0.8.4 or newer"
+    return (
+        f"pgvector {said} has known faults (indexes are built by one process below 0.8.2); "
+        f"install 0.8.4 or newer"
+    )

@@ -16,15 +16,17 @@ from rag.store.postgres.sparse_bm25 import Collection, Word, essential, question
 Found = list[tuple[int, float]]
 INDEX = "rag_vectors_hnsw"
 _MANY = 5_000
-"""Up to so many postings are scored without a thought; with more it pays to leave common words out first."""
+"""Up to so many postings are scored without a thought; with more it pays to leave common words out
+first.
+"""
 _FIRST = 2_000
 """Postings of the rarest words to begin with then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a search may find: all, the documents in `rows` (with `passages`, few), those that meet `condition`, or, with
-    `numbers`, few passages by their ids."""
+    """What a search may find: all, the documents in `rows` (with `passages`, few), those that meet
+    `condition`, or, with `numbers`, few passages by their ids."""
 
     rows: list[int] | None = None
     passages: int = 0
@@ -41,7 +43,9 @@ class Scope:
 
 
 def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """Documents with at most `few` passages together are named one by one: a search over them is exact and quick."""
+    """Documents with at most `few` passages together are named one by one: a search over them is
+    exact and quick.
+    """
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))
@@ -52,18 +56,29 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     held = sum(passages for _, passages in found)
     if len(found) <= few and held <= few:
         return Scope([row for row, _ in found], held)
-    return Scope(condition=f'document IN (SELECT "row" FROM rag_documents WHERE {condition})', values=tuple(values))
+    return Scope(
+        condition=f'document IN (SELECT "row" FROM rag_documents WHERE {condition})',
+        values=tuple(values),
+    )
 
 
-def _scope_of_pages(connection: Connection[Any], wanted: Pages, condition: str, values: list[Any], few: int) -> Scope:
+def _scope_of_pages(
+    connection: Connection[Any], wanted: Pages, condition: str, values: list[Any], few: int
+) -> Scope:
     """Passages with text on these pages: by their ids if they are few."""
     if wanted.last < wanted.first:
         return Scope([])
     # The first page begins with the text, and what is beyond the last page is NULL.
-    begin = f"(pages ->> {wanted.first - 1})::bigint" if wanted.first > 1 else "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
+    begin = (
+        f"(pages ->> {wanted.first - 1})::bigint"
+        if wanted.first > 1
+        else "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
+    )
     asked = (
-        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, (pages ->> {wanted.last})::bigint AS beyond FROM'
-        f" (SELECT \"row\", record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}) AS d)"
+        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, (pages ->> '
+        f"{wanted.last})::bigint AS beyond FROM"
+        f" (SELECT \"row\", record::json -> 'pages' AS pages FROM rag_documents WHERE "
+        f"{condition}) AS d)"
         ' SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"'
         " WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     )
@@ -74,12 +89,17 @@ def _scope_of_pages(connection: Connection[Any], wanted: Pages, condition: str, 
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
-    """By cosine: exact over the documents in `within.rows` and up to `exact` passages, else from the HNSW index if there is."""
+    """By cosine: exact over the documents in `within.rows` and up to `exact` passages, else from
+    the HNSW index if there is.
+    """
     if within.rows == []:
         return []
     clause, values = within.clause()
     if within.rows is not None or not _indexed(connection, exact):
-        asked = f"SELECT id, -(embedding <#> %b) AS score FROM rag_vectors WHERE {clause} ORDER BY score DESC, id LIMIT %s"
+        asked = (
+            f"SELECT id, -(embedding <#> %b) AS score FROM rag_vectors WHERE {clause} ORDER "
+            f"BY score DESC, id LIMIT %s"
+        )
         return connection.execute(asked, (vector, *values, k)).fetchall()
     with connection.transaction():
         for setting in iterative_settings(k):
@@ -87,13 +107,16 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
         half = f"halfvec({len(vector)})"
         return connection.execute(
             "SELECT id, -(embedding <#> %b) AS score FROM (SELECT id, embedding FROM rag_vectors"
-            f" WHERE {clause} ORDER BY embedding::{half} <#> %b::{half} LIMIT %s) near ORDER BY score DESC, id LIMIT %s",
+            f" WHERE {clause} ORDER BY embedding::{half} <#> %b::{half} LIMIT %s) near ORDER BY "
+            f"score DESC, id LIMIT %s",
             (vector, *values, vector, 2 * k, k),
         ).fetchall()
 
 
 def iterative_settings(k: int) -> list[str]:
-    """Without iterative scans, which are off by default, a filter leaves fewer rows than were asked for."""
+    """Without iterative scans, which are off by default, a filter leaves fewer rows than were asked
+    for.
+    """
     return [
         f"SET LOCAL hnsw.ef_search = {min(1000, max(200, 2 * k))}",
         "SET LOCAL hnsw.iterative_scan = relaxed_order",
@@ -104,7 +127,9 @@ def iterative_settings(k: int) -> list[str]:
 
 def _indexed(connection: Connection[Any], exact: int) -> bool:
     row = connection.execute(
-        "SELECT s.passages, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON i.indexrelid = to_regclass(%s)", (INDEX,)
+        "SELECT s.passages, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
+        "i.indexrelid = to_regclass(%s)",
+        (INDEX,),
     ).fetchone()
     return row is not None and row[0] > exact and bool(row[1])
 
@@ -132,8 +157,12 @@ def _statistics(connection: Connection[Any], asked: list[str]) -> tuple[list[Wor
     return [Word(*row[3:]) for row in rows if row[3] is not None], Collection(*rows[0][:3])
 
 
-def _by_rare_words(connection: Connection[Any], words: list[Word], collection: Collection, k: int, within: Scope) -> Found:
-    """First the passages with a rare word; those with common words alone are looked at only if one could be better."""
+def _by_rare_words(
+    connection: Connection[Any], words: list[Word], collection: Collection, k: int, within: Scope
+) -> Found:
+    """First the passages with a rare word; those with common words alone are looked at only if one
+    could be better.
+    """
     rare, postings = list[Word](), 0
     for word in sorted(words, key=lambda word: word.passages):
         if rare and postings + word.passages > _FIRST:
@@ -142,11 +171,20 @@ def _by_rare_words(connection: Connection[Any], words: list[Word], collection: C
         postings += word.passages
     found = _score(connection, words, rare, collection, k, within)
     needed = essential(words, collection, found[-1][1]) if len(found) == k else words
-    return found if set(needed) <= set(rare) else _score(connection, words, needed, collection, k, within)
+    return (
+        found
+        if set(needed) <= set(rare)
+        else _score(connection, words, needed, collection, k, within)
+    )
 
 
 def _score(
-    connection: Connection[Any], words: list[Word], needed: list[Word], collection: Collection, k: int, within: Scope
+    connection: Connection[Any],
+    words: list[Word],
+    needed: list[Word],
+    collection: Collection,
+    k: int,
+    within: Scope,
 ) -> Found:
     """The best of the passages that hold one of the `needed` words, scored by all `words`."""
     clause, values = within.clause()
@@ -156,7 +194,8 @@ def _score(
         numbers = []  # the index of words would name more passages than there are
     holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
     return connection.execute(
-        "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))"
+        "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, "
+        "weights))"
         " SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)"
         f" WHERE {holding} AND {clause} ORDER BY score DESC, id LIMIT %s",
         (list(range(len(vectors))), vectors, *([numbers] if numbers else []), *values, k),

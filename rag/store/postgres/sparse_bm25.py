@@ -1,9 +1,10 @@
 """BM25 as inner products of sparse vectors: exact, and what Tantivy computes.
 
-A passage is a vector with a 1 in the dimension of each pair (word, how often it occurs). The score of such a pair depends on
-the passage only through its length, and Tantivy rounds lengths down to a few classes (Lucene's one-byte norms), so a question
-is one vector for each class, with k1 = 1.2 and b = 0.75 and the statistics of the moment already in it. Nothing that is stored
-grows stale when the average length or a word's frequency changes.
+A passage is a vector with a 1 in the dimension of each pair (word, how often it occurs). The score
+of such a pair depends on the passage only through its length, and Tantivy rounds lengths down to a
+few classes (Lucene's one-byte norms), so a question is one vector for each class, with k1 = 1.2 and
+b = 0.75 and the statistics of the moment already in it. Nothing that is stored grows stale when the
+average length or a word's frequency changes.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ K1, B = 1.2, 0.75
 DIMENSIONS = 10**9
 """As many as pgvector allows."""
 MOST = 63
-"""Counts up to here are exact; the last place stands for it and all above, and carries their score for a middling length."""
+"""Counts up to here are exact; the last place stands for it and all above, and carries their score
+for a middling length.
+"""
 
 
 def _lengths() -> NDArray[np.int64]:
-    """The least length of each class: exact to 40, then 8 steps to each doubling (Lucene's SmallFloat.byte4ToInt)."""
+    """The least length of each class: exact to 40, then 8 steps to each doubling (Lucene's
+    SmallFloat.byte4ToInt).
+    """
     floats = [i if i < 8 else (i & 7 | 8) << (i >> 3) - 1 for i in range(232)]
     return np.array([*range(24), *(24 + value for value in floats)])
 
@@ -39,7 +44,9 @@ def length_class(length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the index: its number, in how many passages it stands, and most how often in one."""
+    """A word of the index: its number, in how many passages it stands, and most how often in
+    one.
+    """
 
     number: int
     passages: int
@@ -48,7 +55,9 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What BM25 has to know of all passages. `classes` is how many length classes there are in use."""
+    """What BM25 has to know of all passages. `classes` is how many length classes there are
+    in use.
+    """
 
     passages: int
     words: int
@@ -60,7 +69,9 @@ class Collection:
         return K1 * (1 - B + B * LENGTHS[: self.classes] / average)
 
     def idf(self, word: Word) -> float:
-        """In float32, as Tantivy computes it: of a word that nearly every passage holds that changes the fourth digit."""
+        """In float32, as Tantivy computes it: of a word that nearly every passage holds that
+        changes the fourth digit.
+        """
         others = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
         return float(np.log(np.float32(1) + np.float32(others)))
 
@@ -72,7 +83,9 @@ class Collection:
 
 def encode(counts: Mapping[int, int]) -> SparseVector:
     """A passage's vector, from how often each word, by its number, occurs in it."""
-    places = {number * (MOST + 1) + min(count, MOST): _beyond(count) for number, count in counts.items()}
+    places = {
+        number * (MOST + 1) + min(count, MOST): _beyond(count) for number, count in counts.items()
+    }
     return SparseVector(places, DIMENSIONS)
 
 
@@ -82,7 +95,9 @@ def _beyond(count: int) -> float:
 
 
 class _Packed(SparseVector):
-    """A sparse vector that is in pgvector's binary form already: a question has a hundred of them."""
+    """A sparse vector that is in pgvector's binary form already: a question has a hundred of
+    them.
+    """
 
     def __init__(self, indices: bytes, values: bytes) -> None:
         self._packed = struct.pack(">iii", DIMENSIONS, len(values) // 4, 0) + indices + values
@@ -93,8 +108,14 @@ class _Packed(SparseVector):
 
 def question_vectors(words: Sequence[Word], collection: Collection) -> list[SparseVector]:
     """The question's vector for each length class."""
-    places = [(w, count) for w in sorted(words, key=lambda w: w.number) for count in range(1, min(max(w.most, 1), MOST) + 1)]
-    indices = np.array([w.number * (MOST + 1) + count for w, count in places], dtype=">i4").tobytes()
+    places = [
+        (w, count)
+        for w in sorted(words, key=lambda w: w.number)
+        for count in range(1, min(max(w.most, 1), MOST) + 1)
+    ]
+    indices = np.array(
+        [w.number * (MOST + 1) + count for w, count in places], dtype=">i4"
+    ).tobytes()
     counts = np.array([count for _, count in places], dtype=np.float64)
     idf = {w.number: collection.idf(w) for w in words}
     scale = np.array([idf[w.number] for w, _ in places]) * (K1 + 1)
@@ -107,7 +128,9 @@ def count(words: Sequence[str]) -> Counter[str]:
 
 
 def essential(words: Sequence[Word], collection: Collection, least: float) -> list[Word]:
-    """The words of which a passage must hold one to score more than `least` (MaxScore; Turtle & Flood 1995)."""
+    """The words of which a passage must hold one to score more than `least` (MaxScore; Turtle &
+    Flood 1995).
+    """
     kept = sorted(words, key=collection.bound)
     rest = 0.0
     while kept and rest + collection.bound(kept[0]) < least:

@@ -23,41 +23,63 @@ from rag.types import Document, Passage, Section
 
 _log = logging.getLogger(__name__)
 _EXACT = 20_000
-"""Up to so many passages a search compares all of them (15 ms at 384 dimensions); with more there is an HNSW index."""
+"""Up to so many passages a search compares all of them (15 ms at 384 dimensions); with more there
+is an HNSW index.
+"""
 
 
 class PostgresStore:
     """An index in a PostgreSQL database. Safe to share between threads and processes.
 
-    Every put and delete is one transaction, seen by the next search of anyone. `writing` excludes nobody: workers write side
-    by side, and two that change the same document take turns.
+    Every put and delete is one transaction, seen by the next search of anyone. `writing` excludes
+    nobody: workers write side by side, and two that change the same document take turns.
     """
 
     def __init__(
-        self, dsn: str, expect: Mapping[str, str], create: bool = False, wait: float = 30.0, exact: int = _EXACT, size: int = 10
+        self,
+        dsn: str,
+        expect: Mapping[str, str],
+        create: bool = False,
+        wait: float = 30.0,
+        exact: int = _EXACT,
+        size: int = 10,
     ) -> None:
         """Open the index at `dsn`, or with `create` make it, or bring it up to date.
 
-        `expect` as for the local store. Raises InputError for a DSN that is none, StoreError if there is no server, no
-        pgvector, no index, or one that was made otherwise. `wait`: seconds to look for a server after one is lost.
-        `exact`: up to how many passages are compared one by one. `size`: connections at most.
+        `expect` as for the local store. Raises InputError for a DSN that is none, StoreError if
+        there is no server, no pgvector, no index, or one that was made otherwise. `wait`: seconds
+        to look for a server after one is lost. `exact`: up to how many passages are compared one by
+        one. `size`: connections at most.
         """
         self._database = Database(dsn, wait, size)
         self._exact = exact
         self._depth = threading.local()
         place = self._database.place
-        meta = self._database.open(lambda connection: self._prepare(connection, expect if create else None), create)
+        meta = self._database.open(
+            lambda connection: self._prepare(connection, expect if create else None), create
+        )
         try:
             _check(meta, expect, place)
         except BaseException:
             self.close()
             raise
-        self._embedder, self._dim, self._passage_tokens = meta["embedder"], int(meta["dim"]), int(meta["passage_tokens"])
+        self._embedder, self._dim, self._passage_tokens = (
+            meta["embedder"],
+            int(meta["dim"]),
+            int(meta["passage_tokens"]),
+        )
 
-    def _prepare(self, connection: Connection[Any], create: Mapping[str, str] | None) -> dict[str, str]:
+    def _prepare(
+        self, connection: Connection[Any], create: Mapping[str, str] | None
+    ) -> dict[str, str]:
         meta = schema.prepare(connection, create, self._database.place)
         if warning := schema.advice(schema.pgvector_version(connection)):
-            _log.log(logging.INFO if create is None else logging.WARNING, "%s: %s", self._database.place, warning)
+            _log.log(
+                logging.INFO if create is None else logging.WARNING,
+                "%s: %s",
+                self._database.place,
+                warning,
+            )
         return meta
 
     # Changes
@@ -71,12 +93,22 @@ class PostgresStore:
         finally:
             self._depth.value = depth - 1
             if depth == 1:
-                self._database.alone(lambda connection: maintenance.tend(connection, self._exact, self._dim))
+                self._database.alone(
+                    lambda connection: maintenance.tend(connection, self._exact, self._dim)
+                )
 
-    def put(self, document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None = None) -> None:
+    def put(
+        self,
+        document: Document,
+        passages: Sequence[Passage],
+        vectors: Vectors,
+        instead_of: str | None = None,
+    ) -> None:
         check(document, passages)
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
-        self._database.change(lambda connection: writes.put(connection, document, passages, rows, instead_of))
+        self._database.change(
+            lambda connection: writes.put(connection, document, passages, rows, instead_of)
+        )
 
     def delete(self, document_id: str) -> bool:
         return self._database.change(lambda connection: writes.delete(connection, document_id))
@@ -86,12 +118,20 @@ class PostgresStore:
 
     # Questions
 
-    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
+    def dense(
+        self, vector: Vectors, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
         asked = np.ascontiguousarray(vector, dtype=np.float32)
-        return self._database.read(lambda c: search.dense(c, asked, k, search.scope(c, filter, self._exact), self._exact))
+        return self._database.read(
+            lambda c: search.dense(c, asked, k, search.scope(c, filter, self._exact), self._exact)
+        )
 
-    def lexical(self, question: str, k: int, filter: Filter | None = None) -> list[tuple[int, float]]:
-        return self._database.read(lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact)))
+    def lexical(
+        self, question: str, k: int, filter: Filter | None = None
+    ) -> list[tuple[int, float]]:
+        return self._database.read(
+            lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact))
+        )
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
         asked = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
@@ -112,8 +152,10 @@ class PostgresStore:
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
         asked = (
-            "SELECT d.id, p.start, p.stop, p.text, d.title, p.heading, v.embedding FROM rag_documents d"
-            ' JOIN rag_passages p ON p.document = d."row" JOIN rag_vectors v ON v.id = p.id WHERE d.id = %s ORDER BY p.id'
+            "SELECT d.id, p.start, p.stop, p.text, d.title, p.heading, v.embedding FROM "
+            "rag_documents d"
+            ' JOIN rag_passages p ON p.document = d."row" JOIN rag_vectors v ON v.id = p.id WHERE '
+            "d.id = %s ORDER BY p.id"
         )
         rows = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchall())
         vectors = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
@@ -133,17 +175,24 @@ class PostgresStore:
         asked = "SELECT documents, passages, generation FROM rag_statistics"
         row = self._database.read(lambda c: c.execute(asked).fetchone())
         documents, passages, generation = row or (0, 0, 0)
-        return Stats(documents, passages, generation, self._embedder, self._dim, self._passage_tokens)
+        return Stats(
+            documents, passages, generation, self._embedder, self._dim, self._passage_tokens
+        )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
         asked = (
             'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s),'
-            " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[]))"
-            " SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM rag_passages WHERE id IN (SELECT * FROM n)),"
+            " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT "
+            "unnest(%s::bigint[]))"
+            " SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM rag_passages WHERE id IN "
+            "(SELECT * FROM n)),"
             " (SELECT count(*) FROM rag_vectors WHERE id IN (SELECT * FROM n)),"
-            " (SELECT count(*) FROM rag_words WHERE id IN (SELECT * FROM n)), (SELECT array_agg(id ORDER BY id) FROM n)"
+            " (SELECT count(*) FROM rag_words WHERE id IN (SELECT * FROM n)), (SELECT "
+            "array_agg(id ORDER BY id) FROM n)"
         )
-        row = self._database.read(lambda c: c.execute(asked, (document_id, list(numbers))).fetchone())
+        row = self._database.read(
+            lambda c: c.execute(asked, (document_id, list(numbers))).fetchone()
+        )
         documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
         return Trace(documents, passages, vectors, words, numbers=tuple(found or ()))
 
@@ -161,10 +210,14 @@ def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> No
         made = meta.get(name)
         if made != value:
             hint = f"set RAG_{name.upper()}={made}, or make a new index in another database"
-            raise StoreError(f"{place} was made with {name} = {made}, the settings say {value}", hint)
+            raise StoreError(
+                f"{place} was made with {name} = {made}, the settings say {value}", hint
+            )
 
 
-def _passage(document_id: str, start: int, end: int, text: bytes, title: bytes, heading: bytes) -> Passage:
+def _passage(
+    document_id: str, start: int, end: int, text: bytes, title: bytes, heading: bytes
+) -> Passage:
     return Passage(document_id, start, end, text.decode(), title.decode(), heading.decode())
 
 

@@ -1,4 +1,6 @@
-"""Putting documents in and taking them out: each in one transaction, safe beside others that do the same."""
+"""Putting documents in and taking them out: each in one transaction, safe beside others that do the
+same.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,20 @@ Counts = list[Counter[str]]
 
 
 def put(
-    connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors, instead_of: str | None
+    connection: Connection[Any],
+    document: Document,
+    passages: Sequence[Passage],
+    vectors: Vectors,
+    instead_of: str | None,
 ) -> None:
-    """Inside a transaction: the document with its passages in place of the one with its id, and of `instead_of`."""
+    """Inside a transaction: the document with its passages in place of the one with its id, and of
+    `instead_of`.
+    """
     words = [Counter(analyze(searched(p))) for p in passages]
     _lock(connection, {document.id, instead_of or document.id})
-    rows = connection.execute('SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)).fetchall()
+    rows = connection.execute(
+        'SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)
+    ).fetchall()
     gone = _take_out(connection, [row for (row,) in rows])
     ids, row = _put_rows(connection, document, passages, vectors)
     _count(connection, gone, _Change.of(words))
@@ -38,7 +48,9 @@ def put(
 def delete(connection: Connection[Any], document_id: str) -> bool:
     """Inside a transaction: whether there was such a document."""
     _lock(connection, {document_id})
-    rows = connection.execute('SELECT "row" FROM rag_documents WHERE id = %s', (document_id,)).fetchall()
+    rows = connection.execute(
+        'SELECT "row" FROM rag_documents WHERE id = %s', (document_id,)
+    ).fetchall()
     if rows:
         _count(connection, _take_out(connection, [row for (row,) in rows]), _Change())
     return bool(rows)
@@ -47,7 +59,8 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
 def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
     """Inside a transaction: new stamps of documents, by id."""
     connection.execute(
-        "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, stamp) WHERE d.id = n.id",
+        "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
+        "stamp) WHERE d.id = n.id",
         (list(stamps), list(stamps.values())),
     )
 
@@ -60,7 +73,9 @@ def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Change:
-    """What a document adds to, or takes from, the statistics: of words, in how many passages and most how often in one."""
+    """What a document adds to, or takes from, the statistics: of words, in how many passages and
+    most how often in one.
+    """
 
     documents: int = 0
     passages: int = 0
@@ -84,14 +99,21 @@ def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
     """Delete the documents; what went with them."""
     if not rows:
         return _Change()
-    lengths = connection.execute("SELECT length FROM rag_words WHERE document = ANY(%s)", (rows,)).fetchall()
+    lengths = connection.execute(
+        "SELECT length FROM rag_words WHERE document = ANY(%s)", (rows,)
+    ).fetchall()
     counted = connection.execute(
         "SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words"
         " WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)",
         (rows,),
     ).fetchall()
     connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
-    return _Change(len(rows), len(lengths), sum(length for (length,) in lengths), holders=Counter(dict(counted)))
+    return _Change(
+        len(rows),
+        len(lengths),
+        sum(length for (length,) in lengths),
+        holders=Counter(dict(counted)),
+    )
 
 
 def _put_rows(
@@ -101,10 +123,24 @@ def _put_rows(
     if "\0" in document.id:
         raise InputError(f"{document.id!r} holds a NUL character", "name the document without it")
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
-    names = (document.id, document.title.encode(), writable(document.title), writable(document.source))
-    values = (*names, Jsonb(metadata), tags(metadata), document.stamp, len(passages), _record(document), document.text.encode())
+    names = (
+        document.id,
+        document.title.encode(),
+        writable(document.title),
+        writable(document.source),
+    )
+    values = (
+        *names,
+        Jsonb(metadata),
+        tags(metadata),
+        document.stamp,
+        len(passages),
+        _record(document),
+        document.text.encode(),
+    )
     inserted = connection.execute(
-        "INSERT INTO rag_documents (id, title, named, source, metadata, tags, stamp, passages, record, text)"
+        "INSERT INTO rag_documents (id, title, named, source, metadata, tags, stamp, passages, "
+        "record, text)"
         ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING "row"',
         values,
     ).fetchone()
@@ -112,11 +148,16 @@ def _put_rows(
     asked = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
     ids = [number for (number,) in connection.execute(asked, (len(passages),)).fetchall()]
     with connection.cursor() as cursor:
-        with cursor.copy("COPY rag_passages (id, document, start, stop, heading, text) FROM STDIN (FORMAT binary)") as copy:
+        with cursor.copy(
+            "COPY rag_passages (id, document, start, stop, heading, text) FROM STDIN (FORMAT "
+            "binary)"
+        ) as copy:
             copy.set_types(["int8", "int8", "int4", "int4", "bytea", "bytea"])
             for number, p in zip(ids, passages, strict=True):
                 copy.write_row((number, row, p.start, p.end, p.heading.encode(), p.text.encode()))
-        with cursor.copy("COPY rag_vectors (id, document, embedding) FROM STDIN (FORMAT binary)") as copy:
+        with cursor.copy(
+            "COPY rag_vectors (id, document, embedding) FROM STDIN (FORMAT binary)"
+        ) as copy:
             copy.set_types(["int8", "int8", "vector"])
             for number, vector in zip(ids, vectors, strict=True):
                 copy.write_row((number, row, vector))
@@ -125,7 +166,9 @@ def _put_rows(
 
 def _record(document: Document) -> str:
     """All of the document but its text and stamp, as JSON, in which a NUL is written out."""
-    names = [field.name for field in dataclasses.fields(document) if field.name not in ("text", "stamp")]
+    names = [
+        field.name for field in dataclasses.fields(document) if field.name not in ("text", "stamp")
+    ]
     fields = {name: getattr(document, name) for name in names}
     fields["metadata"] = dict(document.metadata)
     fields["sections"] = [dataclasses.astuple(section) for section in document.sections]
@@ -133,9 +176,12 @@ def _record(document: Document) -> str:
 
 
 def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
-    """Bring the statistics up to date. Their row is locked from here to the commit: changes are counted one after another."""
+    """Bring the statistics up to date. Their row is locked from here to the commit: changes are
+    counted one after another.
+    """
     connection.execute(
-        "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, passages = passages + %s,"
+        "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, "
+        "passages = passages + %s,"
         " words = words + %s, classes = greatest(classes, %s), churn = churn + %s",
         (
             come.documents - gone.documents,
@@ -164,12 +210,25 @@ def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
 
 def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
     terms = list({term for found in counts for term in found})
-    numbers = dict(connection.execute("SELECT term, number FROM rag_terms WHERE term = ANY(%s)", (terms,)).fetchall())
-    copying = "COPY rag_words (id, document, length, class, terms, counts) FROM STDIN (FORMAT binary)"
+    numbers = dict(
+        connection.execute(
+            "SELECT term, number FROM rag_terms WHERE term = ANY(%s)", (terms,)
+        ).fetchall()
+    )
+    copying = (
+        "COPY rag_words (id, document, length, class, terms, counts) FROM STDIN (FORMAT binary)"
+    )
     with connection.cursor() as cursor, cursor.copy(copying) as copy:
         copy.set_types(["int8", "int8", "int4", "int2", "int4[]", "sparsevec"])
         for number, found in zip(ids, counts, strict=True):
             by_number = {numbers[term]: count for term, count in found.items()}
             length = found.total()
-            values = (number, row, length, min(length_class(length), len(LENGTHS) - 1), sorted(by_number), encode(by_number))
+            values = (
+                number,
+                row,
+                length,
+                min(length_class(length), len(LENGTHS) - 1),
+                sorted(by_number),
+                encode(by_number),
+            )
             copy.write_row(values)

@@ -21,7 +21,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-LEASE = "# Lease\n\n## End\n\nThe lease ends in May 2027.\n\n## People\n\nThe tenant is Ada Lovelace."
+LEASE = (
+    "# Lease\n\n## End\n\nThe lease ends in May 2027.\n\n## People\n\nThe tenant is Ada Lovelace."
+)
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
 READS = [
     "ask",
@@ -59,7 +61,9 @@ def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str =
     return anyio.run(talking)
 
 
-def call(client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any) -> tuple[str, Any, bool]:
+def call(
+    client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any
+) -> tuple[str, Any, bool]:
     """(text, fields, whether it is an error) of a tool's answer."""
     found = talk(client, lambda agent: agent.call_tool(tool, arguments), mode)
     (block,) = found.content
@@ -157,7 +161,9 @@ def test_a_document_is_read_by_lines_characters_and_sections(client: httpx.Clien
     assert failed
     assert "outline" in message
     assert call(client, "read_document", **asked, start_line=99)[2]
-    assert call(client, "read_document", document_id="lease.md")[1]["did_you_mean"] == ["uploads/lease.md"]
+    assert call(client, "read_document", document_id="lease.md")[1]["did_you_mean"] == [
+        "uploads/lease.md"
+    ]
 
 
 def test_an_outline_names_sections_and_their_places(client: httpx.Client) -> None:
@@ -191,7 +197,9 @@ def test_documents_are_listed_filtered_and_paged(client: httpx.Client) -> None:
 
 def test_a_citation_is_verified(client: httpx.Client) -> None:
     cited = call(client, "ask", question="Who led the talks?")[1]["citations"][0]
-    given = {name: cited[name] for name in ("document_id", "quote", "start", "end", "sentence", "sha256")}
+    given = {
+        name: cited[name] for name in ("document_id", "quote", "start", "end", "sentence", "sha256")
+    }
     assert call(client, "verify", **given)[1]["status"] == "ok"
     moved = call(client, "verify", **{**given, "start": 0, "end": 13})
     assert (moved[1]["status"], moved[1]["start"]) == ("moved", cited["start"])
@@ -264,7 +272,9 @@ def test_writing_needs_a_write_key(tmp_path: Path) -> None:
         assert call(client, "delete", document_id="uploads/oman.txt")[2]
         assert call(client, "ask", question="Who led the talks?")[1]["found"]
         client.headers["Authorization"] = f"Bearer {writer}"
-        assert call(client, "delete", document_id="oman.txt")[1]["did_you_mean"] == ["uploads/oman.txt"]
+        assert call(client, "delete", document_id="oman.txt")[1]["did_you_mean"] == [
+            "uploads/oman.txt"
+        ]
         assert call(client, "delete", document_id="uploads/oman.txt")[1]["deleted"]
         client.headers["Authorization"] = "Bearer none"
         assert client.post("/mcp", json={}).status_code == 401
@@ -286,4 +296,6 @@ def test_what_is_no_message_is_refused(client: httpx.Client) -> None:
         assert client.post("/mcp", content=body, headers=accept).status_code == 400
     foreign = client.post("/mcp", json={}, headers={**accept, "Origin": "http://evil.example"})
     assert foreign.status_code == 403
-    assert client.post("/mcp", json={}, headers={**accept, "Host": "evil.example"}).status_code == 421
+    assert (
+        client.post("/mcp", json={}, headers={**accept, "Host": "evil.example"}).status_code == 421
+    )

@@ -1,4 +1,6 @@
-"""`rag mcp` in a process of its own, as an agent's program starts it, in both eras of the protocol."""
+"""`rag mcp` in a process of its own, as an agent's program starts it, in both eras of the
+protocol.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def talk(
 ) -> Any:
     async def talking() -> Any:
         environment = {**os.environ, "RAG_INDEX": str(index), "RAG_THRESHOLD": "0.15"}
-        started = StdioServerParameters(command=sys.executable, args=["-m", module, "mcp", *options], env=environment, cwd=ROOT)
+        started = StdioServerParameters(
+            command=sys.executable, args=["-m", module, "mcp", *options], env=environment, cwd=ROOT
+        )
         async with Client(stdio_client(started), mode=mode) as agent:
             return await use(agent)
 
@@ -57,7 +61,9 @@ def test_an_agent_puts_in_asks_reads_and_deletes(index: Path, mode: str) -> None
         assert "the index is empty" in empty.content[0].text
         put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         assert put.structured_content["outcome"] == "added", put
-        found = (await agent.call_tool("ask", {"question": "Who led the talks?"})).structured_content
+        found = (
+            await agent.call_tool("ask", {"question": "Who led the talks?"})
+        ).structured_content
         assert found["answer"] == "William Burns"
         (cited,) = found["citations"]
         assert cited["url"].startswith("rag://document/uploads%2Foman.txt#char=")

@@ -9,7 +9,10 @@ import pytest
 
 from tests.server.fake_server import put_text, serving
 
-OMAN = "Oman hosted the secret talks in 2012. The talks were led by William Burns \U0001f54a in Muscat."
+OMAN = (
+    "Oman hosted the secret talks in 2012. The talks were led by William Burns \U0001f54a in "
+    "Muscat."
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Client) -> None:
-    text = "# Talks\n\nThe talks were led by William Burns in Muscat. Oman hosted the secret talks in 2018."
+    text = (
+        "# Talks\n\nThe talks were led by William Burns in Muscat. Oman hosted the secret "
+        "talks in 2018."
+    )
     found = client.post("/v1/check", json={"text": text}).json()
     assert [text[one["start"] : one["end"]] for one in found["sentences"]] == [
         "# Talks",
@@ -49,7 +55,9 @@ def test_sources_say_what_a_mark_cites(client: httpx.Client) -> None:
     "body",
     [{}, {"text": ""}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}],
 )
-def test_what_cannot_be_checked_is_a_422_that_says_why(client: httpx.Client, body: dict[str, object]) -> None:
+def test_what_cannot_be_checked_is_a_422_that_says_why(
+    client: httpx.Client, body: dict[str, object]
+) -> None:
     found = client.post("/v1/check", json=body)
     assert found.status_code == 422
     assert found.json()["detail"]

@@ -24,7 +24,9 @@ SENTENCE = "The talks were led by William Burns \U0001f54a in Muscat."
 
 @pytest.fixture(scope="module")
 def api(client: httpx.Client) -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="none", max_retries=0, http_client=httpx_free()) as made:
+    with openai.OpenAI(
+        base_url=f"{client.base_url}/v1", api_key="none", max_retries=0, http_client=httpx_free()
+    ) as made:
         yield made
 
 
@@ -41,7 +43,9 @@ def test_models_are_listed(api: Any) -> None:
 
 
 def test_a_completion_quotes_and_annotates(api: Any, client: httpx.Client) -> None:
-    done = api.chat.completions.create(model="rag", messages=ASKED, temperature=0.7, tools=[], max_tokens=5)
+    done = api.chat.completions.create(
+        model="rag", messages=ASKED, temperature=0.7, tools=[], max_tokens=5
+    )
     (choice,) = done.choices
     assert (choice.finish_reason, choice.message.role) == ("stop", "assistant")
     answer, _, quotes = choice.message.content.partition("\n\n")
@@ -57,7 +61,11 @@ def test_a_completion_quotes_and_annotates(api: Any, client: httpx.Client) -> No
 
 def test_a_streamed_completion_is_the_same(api: Any) -> None:
     whole = api.chat.completions.create(model="rag", messages=ASKED).choices[0].message
-    chunks = list(api.chat.completions.create(model="rag", messages=ASKED, stream=True, stream_options={"include_usage": True}))
+    chunks = list(
+        api.chat.completions.create(
+            model="rag", messages=ASKED, stream=True, stream_options={"include_usage": True}
+        )
+    )
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     assert deltas[0].role == "assistant"
     assert "".join(delta.content or "" for delta in deltas) == whole.content
@@ -95,7 +103,9 @@ def test_the_turns_before_are_the_context(api: Any) -> None:
     assert response.output[0].queries == ["Which city did William Burns visit?"]
 
 
-def test_a_response_has_the_search_and_both_kinds_of_citation(api: Any, client: httpx.Client) -> None:
+def test_a_response_has_the_search_and_both_kinds_of_citation(
+    api: Any, client: httpx.Client
+) -> None:
     made = api.responses.create(model="rag", input="Who led the talks?", metadata={"a": "b"})
     searched, message = made.output
     assert (searched.type, searched.status) == ("file_search_call", "completed")
@@ -131,7 +141,9 @@ def test_a_response_obeys_its_file_search_tool(api: Any) -> None:
     made = api.responses.create(model="rag", input="Who led the talks?", tools=[tool])
     assert {result.file_id for result in made.output[0].results} == {"uploads/lease.md"}
     with pytest.raises(openai.NotFoundError, match="no collection other"):
-        api.responses.create(model="rag", input="Who?", tools=[{**tool, "vector_store_ids": ["other"]}])
+        api.responses.create(
+            model="rag", input="Who?", tools=[{**tool, "vector_store_ids": ["other"]}]
+        )
 
 
 def test_a_vector_store_is_searched(api: Any, client: httpx.Client) -> None:
@@ -144,7 +156,9 @@ def test_a_vector_store_is_searched(api: Any, client: httpx.Client) -> None:
     start, end = int(attributes["start_char_index"]), int(attributes["end_char_index"])
     assert text[start:end] == found[0].content[0].text
     assert attributes["type"] == "txt"
-    several = list(api.vector_stores.search("default", query=["secret talks", "lease"], max_num_results=5))
+    several = list(
+        api.vector_stores.search("default", query=["secret talks", "lease"], max_num_results=5)
+    )
     assert [one.score for one in several] == sorted((one.score for one in several), reverse=True)
     assert {one.file_id for one in several} == {"uploads/oman.txt", "uploads/lease.md"}
     filtered = api.vector_stores.search(
@@ -153,12 +167,16 @@ def test_a_vector_store_is_searched(api: Any, client: httpx.Client) -> None:
         filters={"type": "and", "filters": [{"type": "ne", "key": "type", "value": "txt"}]},
     )
     assert {one.file_id for one in filtered} == {"uploads/lease.md"}
-    high = api.vector_stores.search("default", query="talks", ranking_options={"score_threshold": 1.0})
+    high = api.vector_stores.search(
+        "default", query="talks", ranking_options={"score_threshold": 1.0}
+    )
     assert len(list(high)) <= 1
 
 
 def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> None:
-    packed = api.embeddings.create(model="rag", input=["secret talks", "the lease"])  # base64 is the client's default
+    packed = api.embeddings.create(
+        model="rag", input=["secret talks", "the lease"]
+    )  # base64 is the client's default
     plain = client.post("/v1/embeddings", json={"input": "secret talks"}).json()
     first = np.asarray(packed.data[0].embedding)
     assert np.allclose(first, plain["data"][0]["embedding"])
@@ -189,7 +207,11 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
         ),
         (
             "/v1/chat/completions",
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}
+                ]
+            },
             400,
             "image_url",
         ),
@@ -215,7 +237,9 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
         ("/v1/models/gpt-9", None, 404, "gpt-9"),
     ],
 )
-def test_errors_have_openais_shape(client: httpx.Client, path: str, body: Any, status: int, word: str) -> None:
+def test_errors_have_openais_shape(
+    client: httpx.Client, path: str, body: Any, status: int, word: str
+) -> None:
     answer = client.post(path, json=body) if body else client.get(path)
     assert answer.status_code == status
     error = answer.json()["error"]
@@ -243,20 +267,32 @@ def test_a_collection_is_a_model_and_a_vector_store(tmp_path: Path) -> None:
         lease = {"name": "lease.txt", "text": "The lease of Ada Lovelace ends in May 2027."}
         client.post("/v1/collections/contracts/documents", json=lease).raise_for_status()
         with httpx_free() as http:
-            own = openai.OpenAI(base_url=f"{client.base_url}/v1", api_key="x", max_retries=0, http_client=http)
+            own = openai.OpenAI(
+                base_url=f"{client.base_url}/v1", api_key="x", max_retries=0, http_client=http
+            )
             assert [model.id for model in own.models.list()] == ["rag", "rag:contracts"]
             assert [store.id for store in own.vector_stores.list()] == ["default", "contracts"]
             asked: Any = [{"role": "user", "content": "When does the lease end?"}]
-            done = own.chat.completions.create(model="rag:contracts", messages=asked).choices[0].message
+            done = (
+                own.chat.completions.create(model="rag:contracts", messages=asked)
+                .choices[0]
+                .message
+            )
             assert "lease.txt" in done.content
             found = own.vector_stores.search("contracts", query="lease")
             assert [one.filename for one in found] == ["lease.txt"]
             with pytest.raises(openai.ConflictError, match="empty"):
                 own.chat.completions.create(model="rag", messages=asked)
             below = openai.OpenAI(
-                base_url=f"{client.base_url}/v1/collections/contracts", api_key="x", max_retries=0, http_client=http
+                base_url=f"{client.base_url}/v1/collections/contracts",
+                api_key="x",
+                max_retries=0,
+                http_client=http,
             )
-            assert below.chat.completions.create(model="rag", messages=asked).choices[0].message == done
+            assert (
+                below.chat.completions.create(model="rag", messages=asked).choices[0].message
+                == done
+            )
             with pytest.raises(openai.NotFoundError, match="no collection gone"):
                 below.vector_stores.search("gone", query="lease")
 
@@ -303,7 +339,11 @@ def test_dify_gets_records(client: httpx.Client) -> None:
         ({"knowledge_id": "other"}, 404, "other"),
         ({"query": ""}, 422, "empty"),
         (
-            {"metadata_condition": {"conditions": [{"name": ["a"], "comparison_operator": "start with"}]}},
+            {
+                "metadata_condition": {
+                    "conditions": [{"name": ["a"], "comparison_operator": "start with"}]
+                }
+            },
             422,
             "start with",
         ),
@@ -311,7 +351,9 @@ def test_dify_gets_records(client: httpx.Client) -> None:
     ],
 )
 def test_errors_have_difys_shape(client: httpx.Client, change: Any, status: int, word: str) -> None:
-    answer = client.post("/v1/dify/retrieval", json={"knowledge_id": "default", "query": "x", **change})
+    answer = client.post(
+        "/v1/dify/retrieval", json={"knowledge_id": "default", "query": "x", **change}
+    )
     assert answer.status_code == status
     assert word in answer.json()["error_msg"]
     assert isinstance(answer.json()["error_code"], int)
@@ -320,9 +362,13 @@ def test_errors_have_difys_shape(client: httpx.Client, change: Any, status: int,
 def test_the_stream_is_what_open_webui_parses(client: httpx.Client) -> None:
     """Its middleware reads `delta.annotations` of `url_citation`s with a nested url and title."""
     body = {"model": "rag", "messages": ASKED, "stream": True}
-    lines = [line for line in client.post("/v1/chat/completions", json=body).text.split("\n\n") if line]
+    lines = [
+        line for line in client.post("/v1/chat/completions", json=body).text.split("\n\n") if line
+    ]
     assert lines[-1] == "data: [DONE]"
     deltas = [json.loads(line.removeprefix("data: "))["choices"][0]["delta"] for line in lines[:-1]]
     (annotations,) = [delta["annotations"] for delta in deltas if delta.get("annotations")]
     assert annotations[0]["type"] == "url_citation"
-    assert annotations[0]["url_citation"]["url"].startswith(f"{client.base_url}/#document=uploads%2Foman.txt")
+    assert annotations[0]["url_citation"]["url"].startswith(
+        f"{client.base_url}/#document=uploads%2Foman.txt"
+    )

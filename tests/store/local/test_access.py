@@ -34,7 +34,9 @@ def place() -> Iterator[Path]:
 
 
 def as_nobody(do: Callable[[], object]) -> str:
-    """What `do` gives, or the error's class and message, in a process of a user who owns nothing."""
+    """What `do` gives, or the error's class and message, in a process of a user who owns
+    nothing.
+    """
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)
@@ -65,8 +67,12 @@ def filled(folder: Path) -> Path:
 def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
     index = filled(place / "index")
     assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
-    assert as_nobody(lambda: put(local(index), "b", "x")).startswith(f"StoreError: index {index} cannot be written")
-    assert as_nobody(lambda: local(index).delete("a")).startswith(f"StoreError: index {index} cannot be written")
+    assert as_nobody(lambda: put(local(index), "b", "x")).startswith(
+        f"StoreError: index {index} cannot be written"
+    )
+    assert as_nobody(lambda: local(index).delete("a")).startswith(
+        f"StoreError: index {index} cannot be written"
+    )
     assert as_nobody(lambda: [f.detail for f in examine(index) if not f.ok]) == "[]"
     assert set(stored(local(index))) == {"a"}
 
@@ -74,7 +80,11 @@ def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> No
 def test_a_closed_index_is_named(place: Path) -> None:
     index = filled(place / "index")
     index.chmod(0o700)
-    for do in (lambda: local(index), lambda: snapshots.take(index, Path("/tmp/never")), lambda: examine(index)):
+    for do in (
+        lambda: local(index),
+        lambda: snapshots.take(index, Path("/tmp/never")),
+        lambda: examine(index),
+    ):
         said = as_nobody(do)
         assert said.startswith("StoreError: ")
         assert str(index) in said
@@ -98,7 +108,9 @@ def test_documents_of_a_folder_that_is_closed_now_stay(place: Path) -> None:
         (docs / name).write_text("Sardines.")
     index.mkdir()
     index.chmod(0o777)
-    list(one_by_one(Job(found) for found in find([docs])))  # what is imported late, that user may not be able to import
+    list(
+        one_by_one(Job(found) for found in find([docs]))
+    )  # what is imported late, that user may not be able to import
 
     def sync() -> object:
         changes = Sync(local(index), EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))

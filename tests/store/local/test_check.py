@@ -46,7 +46,16 @@ def change(folder: Path, sql: str, *values: object) -> None:
 def test_nothing_is_found_where_nothing_is_wrong(folder: Path) -> None:
     assert wrong(folder) == {}
     names = [finding.name for finding in examine(folder)]
-    expected = ["database", "records", "texts", "passages", "vectors", "search indexes' files", "dense index", "full text"]
+    expected = [
+        "database",
+        "records",
+        "texts",
+        "passages",
+        "vectors",
+        "search indexes' files",
+        "dense index",
+        "full text",
+    ]
     assert names == [*expected, "leftovers"]
 
 
@@ -68,16 +77,40 @@ def test_changes_that_the_search_indexes_have_not_seen_are_nothing_wrong(folder:
 
 
 CASES: dict[str, tuple[str, str, tuple[object, ...]]] = {
-    "a changed text": ("texts", "UPDATE documents SET text = 'x' || substr(text, 2) WHERE id = 'b'", ()),
-    "a moved passage": ("passages", "UPDATE passages SET start = start + 1, end = end + 1 WHERE id = 3", ()),
+    "a changed text": (
+        "texts",
+        "UPDATE documents SET text = 'x' || substr(text, 2) WHERE id = 'b'",
+        (),
+    ),
+    "a moved passage": (
+        "passages",
+        "UPDATE passages SET start = start + 1, end = end + 1 WHERE id = 3",
+        (),
+    ),
     "a changed passage": ("passages", "UPDATE passages SET text = 'Herring' WHERE id = 3", ()),
     "no passages": ("passages", "DELETE FROM passages WHERE document = 2", ()),
-    "a short vector": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (unit(1)[0].tobytes()[:-4],)),
-    "a long vector": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", ((unit(1)[0] * 2).tobytes(),)),
-    "no number": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (np.full(64, np.nan, np.float32).tobytes(),)),
+    "a short vector": (
+        "vectors",
+        "UPDATE passages SET vector = ? WHERE id = 3",
+        (unit(1)[0].tobytes()[:-4],),
+    ),
+    "a long vector": (
+        "vectors",
+        "UPDATE passages SET vector = ? WHERE id = 3",
+        ((unit(1)[0] * 2).tobytes(),),
+    ),
+    "no number": (
+        "vectors",
+        "UPDATE passages SET vector = ? WHERE id = 3",
+        (np.full(64, np.nan, np.float32).tobytes(),),
+    ),
     "zeros": ("vectors", "UPDATE passages SET vector = ? WHERE id = 3", (bytes(256),)),
     "broken metadata": ("records", "UPDATE documents SET metadata = '{' WHERE id = 'b'", ()),
-    "another vector": ("dense index", "UPDATE passages SET vector = ? WHERE id = 3", (unit(1, seed=9)[0].tobytes(),)),
+    "another vector": (
+        "dense index",
+        "UPDATE passages SET vector = ? WHERE id = 3",
+        (unit(1, seed=9)[0].tobytes(),),
+    ),
 }
 
 
@@ -92,7 +125,10 @@ def test_what_is_wrong_is_named(folder: Path, case: str) -> None:
         assert found[name].detail.removeprefix("not those of 1 documents: ") in ("a", "b")
 
 
-@pytest.mark.parametrize("case", ["no vectors", "a bit of a vector", "truncated .idx", "no manifest", "garbage for a manifest"])
+@pytest.mark.parametrize(
+    "case",
+    ["no vectors", "a bit of a vector", "truncated .idx", "no manifest", "garbage for a manifest"],
+)
 def test_damaged_search_indexes_are_found_and_opening_mends_them(folder: Path, case: str) -> None:
     DAMAGES[case](folder)
     found = wrong(folder)
@@ -117,5 +153,7 @@ def test_no_index_is_an_error(tmp_path: Path) -> None:
 
 def test_leftovers_are_named(folder: Path) -> None:
     (folder / ".restore.123.partial").touch()
-    by_name: Callable[[str], Finding] = lambda name: next(f for f in examine(folder) if f.name == name)  # noqa: E731
+    by_name: Callable[[str], Finding] = lambda name: next(
+        f for f in examine(folder) if f.name == name
+    )
     assert by_name("leftovers").detail == "of interrupted runs: .restore.123.partial"

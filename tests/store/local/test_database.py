@@ -27,7 +27,12 @@ def path(tmp_path: Path) -> Path:
     connection = database.connect(path, META)
     for n in range(40):
         text = f"Sardine number {n}. " * 20
-        database.put(connection, document(text, f"d{n}"), [Passage(f"d{n}", 0, 9, text[:9], "A", "")], unit(1))
+        database.put(
+            connection,
+            document(text, f"d{n}"),
+            [Passage(f"d{n}", 0, 9, text[:9], "A", "")],
+            unit(1),
+        )
     connection.close()
     return path
 
@@ -51,7 +56,9 @@ def test_a_truncated_file_is_named_and_left_alone(path: Path, left: float) -> No
     assert f"{path} is not a readable database" in broken(path)
 
 
-@pytest.mark.parametrize("content", [b"garbage", b"garbage" * 9999, b"SQLite format 3\0" + b"\xff" * 9000])
+@pytest.mark.parametrize(
+    "content", [b"garbage", b"garbage" * 9999, b"SQLite format 3\0" + b"\xff" * 9000]
+)
 def test_garbage_is_named_and_left_alone(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert f"{path} is not a readable database" in broken(path)
@@ -83,7 +90,10 @@ def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> 
     content = bytearray(path.read_bytes())
     content[5 * 4096 :] = os.urandom(len(content) - 5 * 4096)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="is not a readable database"), contextlib.closing(local(tmp_path)) as store:
+    with (
+        pytest.raises(StoreError, match="is not a readable database"),
+        contextlib.closing(local(tmp_path)) as store,
+    ):
         stored(store)
 
 
@@ -105,8 +115,12 @@ def leftover(folder: Path) -> Path:
     return folder / "rag.sqlite"
 
 
-@pytest.mark.parametrize("make", [leftover, lambda folder: (folder / "rag.sqlite").touch() or folder / "rag.sqlite"])
-def test_an_index_that_was_never_finished_is_absent(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+@pytest.mark.parametrize(
+    "make", [leftover, lambda folder: (folder / "rag.sqlite").touch() or folder / "rag.sqlite"]
+)
+def test_an_index_that_was_never_finished_is_absent(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
     path = make(tmp_path)
     with pytest.raises(AbsentError):
         database.connect(path)
@@ -128,11 +142,14 @@ def test_a_copy_by_sqlites_own_tools_is_an_index(path: Path) -> None:
 def test_many_processes_may_make_one_index(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.store.helpers import local\n"
-        "sys.stdin.read(1); print(*[local(Path(sys.argv[1], str(n)), wait=9).stats().documents for n in range(6)])"
+        "sys.stdin.read(1); print(*[local(Path(sys.argv[1], str(n)), wait=9).stats().documents "
+        "for n in range(6)])"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     pipe = subprocess.PIPE
-    processes = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(3)
+    ]
     assert [process.communicate("x")[0].split() for process in processes] == [["0"] * 6] * 3
 
 

@@ -38,9 +38,16 @@ def test_with_an_index_it_scores_as_one_index_of_both(
     old: list[str], new: list[str], question: str, k: int, chosen: set[int]
 ) -> None:
     """All texts as long as each other, so that the index's average is that of both."""
-    texts = {i: " ".join([*text.split()[:9], *["cod"] * (9 - len(text.split()[:9]))]) for i, text in enumerate([*old, *new], 1)}
+    texts = {
+        i: " ".join([*text.split()[:9], *["cod"] * (9 - len(text.split()[:9]))])
+        for i, text in enumerate([*old, *new], 1)
+    }
     texts = {i: text.replace("the", "cod") for i, text in texts.items()}
-    whole, index, tail = index_of(texts), index_of({i: texts[i] for i in range(1, len(old) + 1)}), Tail()
+    whole, index, tail = (
+        index_of(texts),
+        index_of({i: texts[i] for i in range(1, len(old) + 1)}),
+        Tail(),
+    )
     tail.update([], [(i, texts[i]) for i in range(len(old) + 1, len(texts) + 1)])
     for allowed in (None, sorted(chosen)):
         expected = dict(whole.search(question, 99, allowed))
@@ -51,7 +58,9 @@ def test_with_an_index_it_scores_as_one_index_of_both(
 
 @settings(max_examples=20, deadline=None)
 @given(TEXTS, st.lists(st.tuples(st.sets(st.integers(1, 30)), TEXTS), max_size=5))
-def test_what_is_gone_is_not_found(texts: list[str], changes: list[tuple[set[int], list[str]]]) -> None:
+def test_what_is_gone_is_not_found(
+    texts: list[str], changes: list[tuple[set[int], list[str]]]
+) -> None:
     index, tail, there = index_of(dict(enumerate(texts, 1))), Tail(), dict(enumerate(texts, 1))
     last = len(texts)
     for removed, added in changes:
@@ -62,7 +71,9 @@ def test_what_is_gone_is_not_found(texts: list[str], changes: list[tuple[set[int
         last += len(added)
         for word in WORDS:
             for k in (1, 99):
-                holders = {i for i, text in there.items() if set(analyze(word)) & set(analyze(text))}
+                holders = {
+                    i for i, text in there.items() if set(analyze(word)) & set(analyze(text))
+                }
                 found = {i for i, _ in tail.search(index, word, k)}
                 assert found <= holders
                 assert len(found) == min(k, len(holders))
@@ -71,7 +82,17 @@ def test_what_is_gone_is_not_found(texts: list[str], changes: list[tuple[set[int
 
 
 def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
-    assert [bm25.rounded(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [0, 7, 39, 40, 40, 42, 56, 104, 984]
+    assert [bm25.rounded(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
+        0,
+        7,
+        39,
+        40,
+        40,
+        42,
+        56,
+        104,
+        984,
+    ]
 
 
 def test_a_word_that_only_deleted_passages_had_scores_above_nothing() -> None:

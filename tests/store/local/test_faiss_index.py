@@ -46,7 +46,10 @@ def saved(index: DenseIndex, folder: Path) -> DenseIndex:
     return DenseIndex(64, folder / "vectors.faiss")
 
 
-@pytest.mark.parametrize(("k", "allowed", "count"), [(0, None, 0), (99, None, 3), (9, [], 0), (9, [7, 8], 0), (9, [1, 8], 1)])
+@pytest.mark.parametrize(
+    ("k", "allowed", "count"),
+    [(0, None, 0), (99, None, 3), (9, [], 0), (9, [7, 8], 0), (9, [1, 8], 1)],
+)
 def test_only_what_is_there_is_found(k: int, allowed: list[int] | None, count: int) -> None:
     assert len(filled(3).search(unit(1)[0], k, allowed)) == count
 
@@ -83,7 +86,9 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["vectors.faiss"]
 
 
-def test_a_snapshot_that_cannot_be_written_is_an_os_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_snapshot_that_cannot_be_written_is_an_os_error_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(OSError, match="vectors"):
         filled(3).save(tmp_path / "missing" / "vectors.faiss")
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,6 @@
-"""Whatever changes an index on a full disk ends with an error that says so, loses nothing, and goes on when there is room."""
+"""Whatever changes an index on a full disk ends with an error that says so, loses nothing, and goes
+on when there is room.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,7 @@ doctor = [f"{finding.name}: {finding.detail}" for finding in examine(index) if n
 checked = copies.check(disk / "copy.ragsnap").documents if do == "snapshot" else None
 print(json.dumps({"before": before, "first": first, "after": after, "left": left, "second": second, "end": end,
                   "doctor": doctor, "checked": checked}))
-"""
+"""  # noqa: E501
 OLD = {f"docs/{n}.txt": f"Herring number {n} swims in the cold sea. " * 60 for n in range(8)}
 NEW = {f"docs/{n}.txt": f"Herring number {n} sleeps in the warm bay. " * 600 for n in range(4, 40)}
 
@@ -94,7 +96,16 @@ def run(do: str, disk: Path, room: int) -> dict[str, Any]:
     """On a disk with `room` kilobytes left."""
     docs, snapshot = disk.parent / "docs", disk.parent / "new.ragsnap"
     taken = sum(-(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file())
-    command = [*small_disk(disk, taken + room), sys.executable, "-c", SCRIPT, do, str(disk), str(docs), str(snapshot)]
+    command = [
+        *small_disk(disk, taken + room),
+        sys.executable,
+        "-c",
+        SCRIPT,
+        do,
+        str(disk),
+        str(docs),
+        str(snapshot),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
@@ -105,7 +116,8 @@ def whole(state: dict[str, Any]) -> bool:
     """Each document is one that there was or will be, and both searches find all of them."""
     ids = sorted(state["texts"])
     return state["found"] == [ids, ids] and all(
-        text.strip() in (OLD.get(id, "").strip(), NEW.get(id, "").strip()) for id, text in state["texts"].items()
+        text.strip() in (OLD.get(id, "").strip(), NEW.get(id, "").strip())
+        for id, text in state["texts"].items()
     )
 
 
@@ -116,7 +128,9 @@ def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None
     for name, text in (OLD | NEW).items():
         (disk.parent / name).write_text(text)
     said = run(do, disk, 1500)
-    assert said["first"].startswith(f"StoreError: index {disk}/index cannot be written: database or disk is full")
+    assert said["first"].startswith(
+        f"StoreError: index {disk}/index cannot be written: database or disk is full"
+    )
     assert "free some space" in said["first"]
     assert said["after"]["texts"].keys() >= OLD.keys()
     assert whole(said["after"])
@@ -129,7 +143,9 @@ def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None
 
 def test_a_rebuild_leaves_the_old_passages_and_goes_on(disk: Path) -> None:
     said = run("rebuild", disk, 150)
-    assert said["first"].startswith(f"StoreError: index {disk}/index cannot be written: database or disk is full")
+    assert said["first"].startswith(
+        f"StoreError: index {disk}/index cannot be written: database or disk is full"
+    )
     assert said["after"] == said["before"]
     assert said["second"] == ""
     assert said["end"] == said["before"] | {"passage_tokens": 24}

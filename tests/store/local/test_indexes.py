@@ -111,8 +111,14 @@ DAMAGES: dict[str, Damage] = {
     "vectors of another store": of_another("vectors.faiss"),
     "lexical of another store": of_another("lexical"),
     "nothing but the truth": each(remove, lambda folder: others(folder)),
-    **{f"truncated .{kind}": segment(truncate, kind) for kind in ("idx", "term", "fast", "fieldnorm", "json")},
-    **{f"a bit of .{kind}": segment(flip, kind) for kind in ("idx", "term", "fast", "fieldnorm", "json")},
+    **{
+        f"truncated .{kind}": segment(truncate, kind)
+        for kind in ("idx", "term", "fast", "fieldnorm", "json")
+    },
+    **{
+        f"a bit of .{kind}": segment(flip, kind)
+        for kind in ("idx", "term", "fast", "fieldnorm", "json")
+    },
     **{f"no .{kind}": segment(Path.unlink, kind) for kind in ("idx", "term", "json")},
 }
 
@@ -127,7 +133,9 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("case", DAMAGES)
-def test_damage_is_repaired_with_a_warning(folder: Path, case: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_is_repaired_with_a_warning(
+    folder: Path, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
     DAMAGES[case](folder)
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
@@ -144,12 +152,16 @@ def test_damage_is_repaired_with_a_warning(folder: Path, case: str, caplog: pyte
     assert not caplog.records
 
 
-def test_reopening_without_changes_writes_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reopening_without_changes_writes_nothing(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
     store.close()
-    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)} == before
+    assert {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)
+    } == before
     assert not caplog.records
 
 
@@ -200,7 +212,9 @@ def test_what_is_taken_away_while_it_is_open_is_made_again(folder: Path, case: s
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
 
 
-def test_damage_while_it_is_open_is_not_signed_as_good(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_while_it_is_open_is_not_signed_as_good(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = local(folder)
     for path in segments(folder, "idx"):
         flip(path, at=1)
@@ -240,7 +254,9 @@ def test_an_index_made_again_is_followed_by_those_who_have_it_open(folder: Path)
 
 
 def test_no_file_of_old_segments_stays(folder: Path) -> None:
-    """A Tantivy index that stays open does not know, and so never removes, what another process wrote meanwhile."""
+    """A Tantivy index that stays open does not know, and so never removes, what another process
+    wrote meanwhile.
+    """
     store = local(folder)
     with Worker(folder) as other:
         for n in range(3):
@@ -256,7 +272,9 @@ def test_no_file_of_old_segments_stays(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["nothing but the truth", "no vectors", "a bit of .idx"])
-def test_broken_files_that_cannot_be_written_are_replaced_in_memory(folder: Path, case: str) -> None:
+def test_broken_files_that_cannot_be_written_are_replaced_in_memory(
+    folder: Path, case: str
+) -> None:
     DAMAGES[case](folder)
     before = {path: path.read_bytes() for path in derived(folder)}
     with Worker(folder, *read_only(folder)) as reader:

@@ -41,7 +41,10 @@ def test_another_process_is_named_after_a_short_wait(tmp_path: Path) -> None:
     with Worker(tmp_path) as worker:
         worker.ask("begin")
         begun = time.monotonic()
-        with pytest.raises(BusyError, match=f"process {worker.process.pid}\n") as caught, WriteLock(tmp_path).hold(0.2):
+        with (
+            pytest.raises(BusyError, match=f"process {worker.process.pid}\n") as caught,
+            WriteLock(tmp_path).hold(0.2),
+        ):
             pass
         assert 0.2 <= time.monotonic() - begun < 2
         assert caught.value.message.startswith(f"index {tmp_path} is being written by")
@@ -74,11 +77,18 @@ def test_a_thread_waits_for_another(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match=f"index {tmp_path}/file cannot be written"), WriteLock(tmp_path / "file").hold(0):
+    with (
+        pytest.raises(StoreError, match=f"index {tmp_path}/file cannot be written"),
+        WriteLock(tmp_path / "file").hold(0),
+    ):
         pass
 
 
 def test_a_name_that_cannot_be_written_does_not_stop_the_holder(tmp_path: Path) -> None:
     (tmp_path / "writer").mkdir()
-    with WriteLock(tmp_path).hold(0), pytest.raises(BusyError, match="another process"), WriteLock(tmp_path).hold(0):
+    with (
+        WriteLock(tmp_path).hold(0),
+        pytest.raises(BusyError, match="another process"),
+        WriteLock(tmp_path).hold(0),
+    ):
         pass

@@ -35,8 +35,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def rebuild(folder: Path, embedder: BagOfWordsEmbedder | None = None, tokens: int = 30, wait: float = 5) -> Rebuilt:
-    return Rebuild(folder, embedder or BagOfWordsEmbedder(dim=32), "other", tokens, wait).run(lambda *_: None, lambda _: None)
+def rebuild(
+    folder: Path, embedder: BagOfWordsEmbedder | None = None, tokens: int = 30, wait: float = 5
+) -> Rebuilt:
+    return Rebuild(folder, embedder or BagOfWordsEmbedder(dim=32), "other", tokens, wait).run(
+        lambda *_: None, lambda _: None
+    )
 
 
 def sound(folder: Path) -> bool:
@@ -48,7 +52,10 @@ def opened(folder: Path) -> LocalStore:
 
 
 def by_words(store: LocalStore, question: str) -> set[str]:
-    return {passage.document_id for passage in store.passages([i for i, _ in store.lexical(question, 1000)]).values()}
+    return {
+        passage.document_id
+        for passage in store.passages([i for i, _ in store.lexical(question, 1000)]).values()
+    }
 
 
 def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
@@ -56,10 +63,20 @@ def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
     before, texts = old.stats(), stored(old)
     old.close()
     made = rebuild(folder)
-    assert (made.documents, made.resumed, made.embedder, made.passage_tokens) == (40, 0, "other", 30)
+    assert (made.documents, made.resumed, made.embedder, made.passage_tokens) == (
+        40,
+        0,
+        "other",
+        30,
+    )
     store = opened(folder)
     stats = store.stats()
-    assert (stats.documents, stats.passages, stats.dim, stats.embedder) == (40, made.passages, 32, "other")
+    assert (stats.documents, stats.passages, stats.dim, stats.embedder) == (
+        40,
+        made.passages,
+        32,
+        "other",
+    )
     assert stats.passages < before.passages
     assert stats.generation > before.generation
     assert stored(store) == texts
@@ -87,7 +104,9 @@ def test_a_process_that_has_it_open_goes_on(folder: Path) -> None:
     store = local(folder)
     with Worker(folder) as other:
         assert other.ask("both", "sardine")[1] == sorted(stored(store))
-        Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(lambda *_: None, lambda _: None)
+        Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(
+            lambda *_: None, lambda _: None
+        )
         for _ in range(2):
             assert other.ask("both", "sardine")[1] == sorted(stored(store))
         other.ask("put", "new", "Sardines sleep.")
@@ -171,7 +190,9 @@ def test_documents_may_come_change_and_go_meanwhile(folder: Path) -> None:
     changed = min(next(turn), 2)
     assert changed > 1
     assert made.documents == len(documents) == 40
-    assert by_words(opened(folder), "herring") == {id for n in range(changed) for id in (f"new-{n}", f"d{n:02}")}
+    assert by_words(opened(folder), "herring") == {
+        id for n in range(changed) for id in (f"new-{n}", f"d{n:02}")
+    }
     assert sound(folder)
 
 
@@ -205,7 +226,9 @@ def test_questions_are_answered_throughout(folder: Path) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(lambda *_: None, lambda _: None)
+    Rebuild(folder, BagOfWordsEmbedder(), EXPECT["embedder"], 12).run(
+        lambda *_: None, lambda _: None
+    )
     local(folder).close()
     stop.set()
     thread.join()

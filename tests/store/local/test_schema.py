@@ -50,10 +50,16 @@ def first_version(folder: Path) -> Path:
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     values = ("a", "A", "/a", "0" * 64, '{"year": "2024"}', '[[0, "A"]]', TEXT)
     connection.execute(
-        "INSERT INTO documents (id, title, source, sha256, metadata, sections, text) VALUES (?, ?, ?, ?, ?, ?, ?)", values
+        "INSERT INTO documents (id, title, source, sha256, metadata, sections, text) VALUES (?, "
+        "?, ?, ?, ?, ?, ?)",
+        values,
     )
     passage = (0, len(TEXT), "A", TEXT, unit(1)[0].tobytes())
-    connection.execute("INSERT INTO passages (document, start, end, heading, text, vector) VALUES (1, ?, ?, ?, ?, ?)", passage)
+    connection.execute(
+        "INSERT INTO passages (document, start, end, heading, text, vector) VALUES (1, ?, ?, ?, "
+        "?, ?)",
+        passage,
+    )
     connection.commit()
     connection.close()
     return folder
@@ -62,8 +68,14 @@ def first_version(folder: Path) -> Path:
 def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Every table with its columns, and what else the database is made of."""
     connection = sqlite3.connect(path)
-    names = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2").fetchall()
-    columns = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for kind, name in names if kind == "table"}
+    names = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+    ).fetchall()
+    columns = {
+        name: connection.execute(f"PRAGMA table_info({name})").fetchall()
+        for kind, name in names
+        if kind == "table"
+    }
     connection.close()
     return {"names": names, **columns}
 
@@ -84,13 +96,18 @@ def test_an_old_index_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
     local(tmp_path / "new").close()
     assert shape(tmp_path / "old" / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
     connection = database.connect(tmp_path / "old" / "rag.sqlite")
-    assert connection.execute("SELECT digest FROM documents").fetchall() == [(schema.text_digest(TEXT),)]
+    assert connection.execute("SELECT digest FROM documents").fetchall() == [
+        (schema.text_digest(TEXT),)
+    ]
     connection.close()
 
 
 def test_many_may_open_an_old_index_at_once(tmp_path: Path) -> None:
     folder, seen = first_version(tmp_path / "old"), list[int]()
-    threads = [threading.Thread(target=lambda: seen.append(local(folder, wait=20).stats().documents)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: seen.append(local(folder, wait=20).stats().documents))
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,11 +120,16 @@ def test_an_old_index_that_cannot_be_written_says_so_and_stays(tmp_path: Path) -
     before = (folder / "rag.sqlite").read_bytes()
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.opened[0] == "StoreError"
-        assert f"has index format 1, to be brought to {schema.FORMAT}, and cannot be written" in reader.opened[1]
+        assert (
+            f"has index format 1, to be brought to {schema.FORMAT}, and cannot be written"
+            in reader.opened[1]
+        )
     assert (folder / "rag.sqlite").read_bytes() == before
 
 
-def test_a_step_that_fails_leaves_the_old_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_leaves_the_old_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = first_version(tmp_path / "old")
 
     def stop(connection: sqlite3.Connection) -> None:
@@ -130,6 +152,9 @@ def test_what_goes_is_noted_by_number_and_generation(tmp_path: Path) -> None:
     store.delete("a")
     put(store, "b", "Mackerel.")
     connection = sqlite3.connect(tmp_path / "rag.sqlite")
-    assert connection.execute("SELECT id, generation FROM removed ORDER BY id").fetchall() == [(1, 3), (2, 4)]
+    assert connection.execute("SELECT id, generation FROM removed ORDER BY id").fetchall() == [
+        (1, 3),
+        (2, 4),
+    ]
     connection.close()
     store.close()

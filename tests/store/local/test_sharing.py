@@ -33,7 +33,11 @@ def test_a_writer_elsewhere_is_named_and_nothing_is_changed(tmp_path: Path) -> N
     put(store, "a", "Sardines.")
     with Worker(tmp_path) as other:
         other.ask("begin")
-        for change in (lambda: put(store, "b", "Sardines."), lambda: store.delete("a"), lambda: store.writing().__enter__()):
+        for change in (
+            lambda: put(store, "b", "Sardines."),
+            lambda: store.delete("a"),
+            lambda: store.writing().__enter__(),
+        ):
             begun = time.monotonic()
             with pytest.raises(BusyError, match=f"process {other.process.pid}\n"):
                 change()
@@ -108,7 +112,9 @@ def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -
         while not select.select([cast(IO[str], writer.process.stdout)], [], [], 0)[0]:
             question = EMBEDDER.embed_queries(["herring"])[0]
             for found in (store.dense(question, 99), store.lexical("herring", 99)):
-                passages = store.passages([id for id, _ in found]).values()  # some may be gone by now
+                passages = store.passages(
+                    [id for id, _ in found]
+                ).values()  # some may be gone by now
                 assert "stays" in {passage.document_id for passage in passages}
                 assert len(found) <= 5
             asked += 1
@@ -143,7 +149,9 @@ def ask_often(store: LocalStore, size: int, stop: threading.Event, wrong: list[s
             found = store.dense(question, 1000)
             if len(found) % size:
                 wrong.append(f"{len(found)} passages are no whole documents")
-            for passage in store.passages([id for id, _ in [*found, *store.lexical("herring", 1000)]]).values():
+            for passage in store.passages(
+                [id for id, _ in [*found, *store.lexical("herring", 1000)]]
+            ).values():
                 if not any(text[passage.start : passage.end] == passage.text for text in whole):
                     wrong.append(f"no version has {passage}")
             for made in (store.document("a"), store.document("b")):
@@ -158,7 +166,9 @@ def test_threads_ask_while_one_writes(tmp_path: Path) -> None:
     size = len(put(store, "b", text_of(0)))
     assert size > 1
     stop, wrong = threading.Event(), list[str]()
-    threads = [threading.Thread(target=ask_often, args=(store, size, stop, wrong)) for _ in range(3)]
+    threads = [
+        threading.Thread(target=ask_often, args=(store, size, stop, wrong)) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for version in range(10):
@@ -188,7 +198,9 @@ def test_a_thread_that_asks_in_the_middle_of_writing_does_not_spoil_its_end(tmp_
 
 def test_threads_may_write_at_once(tmp_path: Path) -> None:
     store = local(tmp_path, wait=30)
-    threads = [threading.Thread(target=lambda n=n: put(store, f"d{n}", "Sardines.")) for n in range(5)]
+    threads = [
+        threading.Thread(target=lambda n=n: put(store, f"d{n}", "Sardines.")) for n in range(5)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

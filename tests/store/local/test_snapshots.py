@@ -33,13 +33,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_a_snapshot_is_one_file_that_makes_the_same_index_elsewhere(folder: Path, tmp_path: Path) -> None:
+def test_a_snapshot_is_one_file_that_makes_the_same_index_elsewhere(
+    folder: Path, tmp_path: Path
+) -> None:
     made = snapshots.take(folder, tmp_path / "a.ragsnap")
     assert (made.documents, made.passages, made.generation) == (3, 3, 3)
     assert made.bytes == (tmp_path / "a.ragsnap").stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ragsnap", "index"]
     assert snapshots.check(tmp_path / "a.ragsnap") == made
-    assert snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0) == made
+    assert (
+        snapshots.restore(tmp_path / "other", tmp_path / "a.ragsnap", replace=False, wait=0) == made
+    )
     store, old = local(tmp_path / "other", create=False), local(folder)
     assert stored(store) == stored(old)
     assert both(store, "sardines") == [ALL, ALL]
@@ -85,7 +89,9 @@ def test_documents_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> 
     assert store.stats().generation > before
 
 
-def test_who_has_the_index_open_goes_on_with_what_was_restored(folder: Path, tmp_path: Path) -> None:
+def test_who_has_the_index_open_goes_on_with_what_was_restored(
+    folder: Path, tmp_path: Path
+) -> None:
     snapshots.take(folder, tmp_path / "a")
     with Worker(folder) as other:
         for n in range(5):
@@ -98,12 +104,17 @@ def test_who_has_the_index_open_goes_on_with_what_was_restored(folder: Path, tmp
     assert both(local(folder), "trees")[1] == {"d"}
 
 
-def test_an_index_made_with_another_embedder_is_refused_by_who_has_it_open(folder: Path, tmp_path: Path) -> None:
+def test_an_index_made_with_another_embedder_is_refused_by_who_has_it_open(
+    folder: Path, tmp_path: Path
+) -> None:
     store = local(folder)
     snapshots.take(folder, tmp_path / "a")
     with closing(sqlite3.connect(tmp_path / "a")) as connection:
         connection.execute("UPDATE meta SET value = 'another' WHERE key = 'embedder'")
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'snapshot_digest'", (snapshots._digest(connection),))
+        connection.execute(
+            "UPDATE meta SET value = ? WHERE key = 'snapshot_digest'",
+            (snapshots._digest(connection),),
+        )
         connection.commit()
     snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
     for ask in (lambda: both(store, "sardines"), lambda: put(store, "d", "x"), store.stats):
@@ -139,7 +150,9 @@ def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left
     ],
     ids=["half", "within a page", "header", "first page", "zeros", "garbage", "50 bytes"],
 )
-def test_a_broken_index_is_replaced(folder: Path, tmp_path: Path, broken: Callable[[bytes], bytes]) -> None:
+def test_a_broken_index_is_replaced(
+    folder: Path, tmp_path: Path, broken: Callable[[bytes], bytes]
+) -> None:
     path = snapshots.take(folder, tmp_path / "a").path
     (folder / "rag.sqlite").write_bytes(broken((folder / "rag.sqlite").read_bytes()))
     snapshots.restore(folder, Path(path), replace=True, wait=0)
@@ -154,7 +167,9 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
     store = local(folder)
     before, found = stored(store), 0
     for seed in range(25):
-        (tmp_path / "a").unlink(missing_ok=True)  # what is damaged may not say any more that it is a snapshot
+        (tmp_path / "a").unlink(
+            missing_ok=True
+        )  # what is damaged may not say any more that it is a snapshot
         path = Path(snapshots.take(folder, tmp_path / "a").path)
         flip(path, seed)
         try:
@@ -168,7 +183,11 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
 
 def test_other_files_are_no_snapshots(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x" * 9999)
-    for path, error in ((tmp_path / "none", NotFoundError), (tmp_path / "x", StoreError), (folder / "rag.sqlite", StoreError)):
+    for path, error in (
+        (tmp_path / "none", NotFoundError),
+        (tmp_path / "x", StoreError),
+        (folder / "rag.sqlite", StoreError),
+    ):
         with pytest.raises(error, match=str(path)):
             snapshots.check(path)
     with pytest.raises(StoreError, match="no index in"):
@@ -188,12 +207,16 @@ def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe")
     local(tmp_path / "other").close()
     for name in ("thesis.md", "empty", "nowhere", "pipe", "other/rag.sqlite"):
-        with pytest.raises(InputError, match=f"{tmp_path / name} is there already and is not a snapshot"):
+        with pytest.raises(
+            InputError, match=f"{tmp_path / name} is there already and is not a snapshot"
+        ):
             snapshots.take(folder, tmp_path / name)
     assert (tmp_path / "thesis.md").read_text() == "Years of work."
 
 
-@pytest.mark.parametrize("name", ["", "rag.sqlite", "new.ragsnap", "lexical/new.ragsnap", "../link/new.ragsnap"])
+@pytest.mark.parametrize(
+    "name", ["", "rag.sqlite", "new.ragsnap", "lexical/new.ragsnap", "../link/new.ragsnap"]
+)
 def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(folder)
     before = sorted(folder.rglob("*"))
@@ -207,7 +230,9 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
 def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name: str) -> None:
     snapshots.take(folder, tmp_path / "a")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match=f"index folder {tmp_path / name} cannot be made") as caught:
+    with pytest.raises(
+        StoreError, match=f"index folder {tmp_path / name} cannot be made"
+    ) as caught:
         snapshots.restore(tmp_path / name, tmp_path / "a", replace=True, wait=0)
     assert "--index" in caught.value.hint
 
@@ -215,7 +240,10 @@ def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name:
 def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
     folder = first_version(tmp_path / "old")
     with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
-        values = [("snapshot_digest", snapshots._digest(connection)), ("snapshot_taken", "2026-01-01T00:00:00+00:00")]
+        values = [
+            ("snapshot_digest", snapshots._digest(connection)),
+            ("snapshot_taken", "2026-01-01T00:00:00+00:00"),
+        ]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
         connection.commit()
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -223,7 +251,9 @@ def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> 
     assert set(stored(local(tmp_path / "new", create=False))) == {"a"}
 
 
-def test_a_snapshot_is_of_one_moment_while_another_process_writes(folder: Path, tmp_path: Path) -> None:
+def test_a_snapshot_is_of_one_moment_while_another_process_writes(
+    folder: Path, tmp_path: Path
+) -> None:
     with Worker(folder) as writer:
         writer.tell("cycle", "6")
         for n in range(2):
@@ -294,7 +324,14 @@ def test_a_full_disk_leaves_the_snapshot_of_before(folder: Path, tmp_path: Path)
     for n in range(40):
         put(store, f"n{n}", "Sardines sleep. " * 400)
     store.close()
-    command = [*small_disk(tmp_path / "small", 100), sys.executable, "-c", SNAPSHOT, str(folder), str(tmp_path / "small" / "a")]
+    command = [
+        *small_disk(tmp_path / "small", 100),
+        sys.executable,
+        "-c",
+        SNAPSHOT,
+        str(folder),
+        str(tmp_path / "small" / "a"),
+    ]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "cannot be written" in said
     assert "Traceback" not in said

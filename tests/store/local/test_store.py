@@ -37,10 +37,20 @@ def test_reopening_keeps_everything(tmp_path: Path) -> None:
     put(store, "a", "Sardines swim. " * 20, topic="fish")
     put(store, "b", "Trees grow.")
     store.delete("b")
-    before = (stored(store), store.stats(), store.dense(unit(1)[0], 99), store.lexical("sardines", 99))
+    before = (
+        stored(store),
+        store.stats(),
+        store.dense(unit(1)[0], 99),
+        store.lexical("sardines", 99),
+    )
     store.close()
     store = local(tmp_path, create=False)
-    assert (stored(store), store.stats(), store.dense(unit(1)[0], 99), store.lexical("sardines", 99)) == before
+    assert (
+        stored(store),
+        store.stats(),
+        store.dense(unit(1)[0], 99),
+        store.lexical("sardines", 99),
+    ) == before
 
 
 def test_an_absent_index_is_not_made_unasked(tmp_path: Path) -> None:
@@ -64,10 +74,14 @@ def test_an_index_that_is_gone_takes_no_change_and_one_in_its_place_does(tmp_pat
     assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
 
 
-@pytest.mark.parametrize(("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")]
+)
 def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
     local(tmp_path).close()
-    with pytest.raises(StoreError, match=f"was made with {name} = {EXPECT[name]}, the settings say {other}") as caught:
+    with pytest.raises(
+        StoreError, match=f"was made with {name} = {EXPECT[name]}, the settings say {other}"
+    ) as caught:
         LocalStore(tmp_path, EXPECT | {name: other})
     assert f"set RAG_{name.upper()}={EXPECT[name]}" in caught.value.hint
     LocalStore(tmp_path, {}).close()  # whoever only lists and deletes need not know
@@ -176,7 +190,9 @@ def crashed(folder: Path) -> Path:
     return copy
 
 
-def test_commits_in_the_wal_of_a_crash_are_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_commits_in_the_wal_of_a_crash_are_read_where_nothing_can_be_written(
+    tmp_path: Path,
+) -> None:
     folder = crashed(tmp_path)
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a", "b"]] * 2
@@ -199,7 +215,9 @@ def test_a_read_only_folder_without_an_index_is_named(tmp_path: Path) -> None:
     assert f"index {tmp_path}/index cannot be written" in message
 
 
-def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
+    tmp_path: Path,
+) -> None:
     local(tmp_path / "index").close()
     with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 700)) as worker:
         assert worker.opened == "open"
@@ -212,7 +230,9 @@ def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
         assert kept
         assert failed[0] == "StoreError"
         assert f"index {tmp_path}/index cannot be written" in failed[1]
-        assert worker.ask("both", "herring") == [sorted(kept)] * 2  # the lexical index does not fit either
+        assert (
+            worker.ask("both", "herring") == [sorted(kept)] * 2
+        )  # the lexical index does not fit either
         assert worker.ask("texts").keys() == set(kept)
 
 
@@ -241,7 +261,9 @@ def found(store: LocalStore, seed: int, k: int) -> list[str]:
     return [passages[i].text for i, _ in hits]
 
 
-def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_index_is_compressed_and_scores_by_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
     store = local(tmp_path)
     many(store, 250)
@@ -251,7 +273,10 @@ def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monk
     store.delete("d0000")
     for held in (store, local(tmp_path)):
         assert held.stats().dense == "ivf-128-sq8"
-        recalled = [len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))}) for seed in range(1, 21)]
+        recalled = [
+            len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))})
+            for seed in range(1, 21)
+        ]
         assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods; text has
         ((_, score),) = held.dense(unit(600)[77], 1)
         assert score == pytest.approx(1, abs=1e-6)
@@ -263,7 +288,9 @@ def test_a_large_index_is_compressed_and_scores_by_the_rows(tmp_path: Path, monk
     assert found(store, 3, 5) == [f"passage {50 + i}" for i in np.argsort(-left)[:5]]
 
 
-def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rag.store.local.indexes._ALWAYS", 20)
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
     store = local(tmp_path)
@@ -284,7 +311,9 @@ def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(tmp_path: Pa
     assert len(found(local(tmp_path), 1, 300)) == 151
 
 
-def test_a_change_compares_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_compares_only_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = local(tmp_path)
     many(store, 100)
     with Worker(tmp_path) as other:
@@ -301,7 +330,11 @@ def test_a_change_compares_only_what_changed(tmp_path: Path, monkeypatch: pytest
 
 
 def files(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and "rag.sqlite" not in path.name}
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and "rag.sqlite" not in path.name
+    }
 
 
 def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
@@ -313,9 +346,9 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
             put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
             store.delete(f"new{n - 2}")
             store.delete(f"d{50 * n:04}")
-    assert {path: at for path, at in files(tmp_path).items() if path.name not in ("lock", "writer")} == {
-        path: at for path, at in before.items() if path.name not in ("lock", "writer")
-    }
+    assert {
+        path: at for path, at in files(tmp_path).items() if path.name not in ("lock", "writer")
+    } == {path: at for path, at in before.items() if path.name not in ("lock", "writer")}
     for held in (store, local(tmp_path)):
         assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
         assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}
@@ -324,7 +357,9 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
     assert all(finding.ok for finding in examine(tmp_path))
 
 
-def test_many_changes_are_saved_and_the_journal_is_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_changes_are_saved_and_the_journal_is_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 40)
     store = local(tmp_path)
     many(store, 300)
@@ -344,7 +379,9 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(tmp_path: Path, monkey
         assert sleeper.ask("both", "sardines") == [[], []]
 
 
-def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rag.store.local.indexes._LONGEST", 3)
     store = local(tmp_path)
     with Worker(tmp_path) as other:

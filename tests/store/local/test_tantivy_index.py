@@ -8,7 +8,12 @@ import pytest
 
 from rag.store.local.tantivy_index import LexicalIndex, make
 
-TEXTS = {1: "Oman hosted the talks", 2: "the talks, the talks", 3: "Sardines swam in Oman", 4: "café Über straße"}
+TEXTS = {
+    1: "Oman hosted the talks",
+    2: "the talks, the talks",
+    3: "Sardines swam in Oman",
+    4: "café Über straße",
+}
 
 
 def in_folder(tmp_path: Path) -> LexicalIndex:
@@ -42,7 +47,9 @@ def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = 
         ("talks " * 5000, [2, 1]),
     ],
 )
-def test_words_are_matched_by_their_stems(index: LexicalIndex, question: str, found: list[int]) -> None:
+def test_words_are_matched_by_their_stems(
+    index: LexicalIndex, question: str, found: list[int]
+) -> None:
     assert sorted(ids(index, question)) == sorted(found)
     assert ids(index, question)[:1] == found[:1]
 
@@ -63,7 +70,12 @@ def test_an_update_takes_out_and_puts_in(index: LexicalIndex) -> None:
 
 def test_only_allowed_ids_are_found_few_or_many(index: LexicalIndex) -> None:
     index.update([], ((n, "herring " * (1 + n % 3)) for n in range(100, 400)))
-    for allowed in ([150], list(range(150, 160)), list(range(100, 390)), [*range(1, 5), *range(120, 400, 3)]):
+    for allowed in (
+        [150],
+        list(range(150, 160)),
+        list(range(100, 390)),
+        [*range(1, 5), *range(120, 400, 3)],
+    ):
         everything = [id for id in ids(index, "herring", 1000) if id in allowed]
         assert sorted(ids(index, "herring", 1000, allowed)) == sorted(everything)
         assert len(ids(index, "herring", 5, allowed)) == min(5, len(everything))
@@ -75,7 +87,9 @@ def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> N
     index.update([], ((n, "other words") for n in range(100, 200)))
     free = dict(index.search("talks oman", 9))
     for allowed in ([1, 2], list(range(200))):
-        assert dict(index.search("talks oman", 9, allowed)) == {i: free[i] for i in free if i in allowed}
+        assert dict(index.search("talks oman", 9, allowed)) == {
+            i: free[i] for i in free if i in allowed
+        }
 
 
 def test_another_one_sees_the_changes_when_it_looks(tmp_path: Path) -> None:
@@ -92,7 +106,9 @@ def test_another_one_sees_the_changes_when_it_looks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"garbage", b"{}"])
-def test_a_folder_without_an_index_is_refused_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+def test_a_folder_without_an_index_is_refused_and_left_alone(
+    tmp_path: Path, content: bytes | None
+) -> None:
     if content:
         (tmp_path / "meta.json").write_bytes(content)
     before = sorted(tmp_path.iterdir())
@@ -125,7 +141,11 @@ def test_a_folder_that_goes_as_it_is_opened_is_not_half_seen(tmp_path: Path) -> 
     index = in_folder(tmp_path)
     index.update([], TEXTS.items())
     index.update([2], [])
-    for gone in [path for path in (tmp_path / "lexical").iterdir() if path.suffix != ".lock" and path.name != ".managed.json"]:
+    for gone in [
+        path
+        for path in (tmp_path / "lexical").iterdir()
+        if path.suffix != ".lock" and path.name != ".managed.json"
+    ]:
         kept = gone.read_bytes()
         gone.unlink()
         with pytest.raises(ValueError, match=r"."):

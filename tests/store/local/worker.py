@@ -1,6 +1,7 @@
 """A store in a process of its own: python -m tests.store.local.worker FOLDER
 
-Reads commands as JSON lists, one a line, and prints what came of each as JSON; an error as ["its class", "its message"].
+Reads commands as JSON lists, one a line, and prints what came of each as JSON; an error as ["its
+class", "its message"].
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Commands:
             self.store.delete(f"cycle-{n - 3}")
 
     def put_for_ever(self) -> None:
-        """Says each id once it is committed; every third document is deleted, and its id said with a minus before that."""
+        """Says each id once it is committed; every third document is deleted, and its id said with
+        a minus before that.
+        """
         for n in itertools.count(self.store.stats().generation):
             with self.store.writing():
                 put(self.store, f"n{n}", f"Herring number {n}. {'It swims in the cold sea. ' * 9}")

@@ -1,4 +1,5 @@
-"""A worker on fakes, with short signs of life: python -m tests.store.postgres.queue_worker DSN SECONDS PASSAGE-TOKENS
+"""A worker on fakes, with short signs of life: python -m tests.store.postgres.queue_worker DSN
+SECONDS PASSAGE-TOKENS
 
 It takes SECONDS longer over each document.
 """
@@ -34,7 +35,10 @@ class Slow(BagOfWordsEmbedder):
 
 def main(dsn: str, seconds: float, tokens: str) -> None:
     expect = {**EXPECT, "passage_tokens": tokens}
-    store, queue = PostgresStore(dsn, expect, create=True, wait=60), PostgresQueue(dsn, wait=60, pace=PACE)
+    store, queue = (
+        PostgresStore(dsn, expect, create=True, wait=60),
+        PostgresQueue(dsn, wait=60, pace=PACE),
+    )
     queue.work(lambda upload: put_upload(store, Slow(seconds), int(tokens), upload))
 
 

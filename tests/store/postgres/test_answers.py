@@ -1,4 +1,6 @@
-"""The same questions on the same corpus: an index in a folder and one in PostgreSQL answer alike (eval.chaos.stores in short)."""
+"""The same questions on the same corpus: an index in a folder and one in PostgreSQL answer alike
+(eval.chaos.stores in short).
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def pair(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Engine]]:
+def pair(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, Engine]]:
     folder = tmp_path_factory.mktemp("answers")
     with engines(folder, schema_dsn(cluster, folder)) as made:
         yield made
 
 
-def test_every_gold_question_finds_the_same_passages_in_the_same_order(pair: tuple[Engine, Engine]) -> None:
+def test_every_gold_question_finds_the_same_passages_in_the_same_order(
+    pair: tuple[Engine, Engine],
+) -> None:
     here, there = (engine.retriever.retrieve(QUESTIONS, engine.settings.top_k) for engine in pair)
     assert len(here) == len(QUESTIONS) > 400
     for ours, theirs in zip(here, there, strict=True):

@@ -1,4 +1,6 @@
-"""A primary is lost and its replica promoted: who has the store open goes on, and nothing that was acknowledged is lost."""
+"""A primary is lost and its replica promoted: who has the store open goes on, and nothing that was
+acknowledged is lost.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def pair() -> Iterator[tuple[Cluster, Cluster]]:
     replica = Cluster(debian(), primary).start()
     primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.execute("SELECT pg_reload_conf()")
-    assert eventually(lambda: primary.execute("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+    assert eventually(
+        lambda: primary.execute("SELECT sync_state FROM pg_stat_replication") == [("sync",)]
+    )
     yield primary, replica
     replica.remove()
     primary.remove()
@@ -81,7 +85,9 @@ class Traffic:
 
 
 @pytest.mark.parametrize("attributes", ["any", "prefer-standby"])
-def test_a_promoted_replica_is_followed_without_a_restart(pair: tuple[Cluster, Cluster], attributes: str) -> None:
+def test_a_promoted_replica_is_followed_without_a_restart(
+    pair: tuple[Cluster, Cluster], attributes: str
+) -> None:
     primary, replica = pair
     store = PostgresStore(address(pair, attributes), EXPECT, create=True, wait=60)
     traffic = Traffic(store)
@@ -109,7 +115,10 @@ def test_reads_go_to_the_replica_and_changes_to_the_primary(pair: tuple[Cluster,
     store = PostgresStore(address(pair, "prefer-standby"), EXPECT, create=True)
     put(store, "a", "Sardines swim.")
     assert eventually(lambda: set(stored(store)) == {"a"})
-    served = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rag' AND query LIKE '%record, stamp, text%'"
+    served = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rag' AND query LIKE "
+        "'%record, stamp, text%'"
+    )
     assert replica.execute(served) != [(0,)]
     assert primary.execute(served) == [(0,)]
     store.close()
@@ -145,7 +154,10 @@ def test_without_any_server_the_error_comes_after_the_wait(pair: tuple[Cluster, 
 def test_workers_go_on_after_a_failover(pair: tuple[Cluster, Cluster]) -> None:
     primary, replica = pair
     dsn = address(pair, "any")
-    store, queue = PostgresStore(dsn, EXPECT, create=True, wait=60), PostgresQueue(dsn, 60, Pace(0.3, 1.5, 0.3))
+    store, queue = (
+        PostgresStore(dsn, EXPECT, create=True, wait=60),
+        PostgresQueue(dsn, 60, Pace(0.3, 1.5, 0.3)),
+    )
     names = [f"docs/{number}.txt" for number in range(30)]
     queue.enqueue([Upload(name, f"/{name}", b"Sardines swim in the sea. " * 9) for name in names])
     workers = [worker(dsn, 0.1) for _ in range(2)]

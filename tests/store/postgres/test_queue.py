@@ -43,7 +43,9 @@ def upload(number: int, text: str = "Sardines swim.") -> Upload:
 
 def test_what_is_enqueued_is_done_once_and_in_order(queue: PostgresQueue) -> None:
     assert len(queue.enqueue([upload(1), upload(2), upload(1, "Later.")])) == 3
-    assert [(job.name, job.state) for job in queue.state().jobs] == [(f"docs/{n}.txt", "waiting") for n in (1, 2, 1)]
+    assert [(job.name, job.state) for job in queue.state().jobs] == [
+        (f"docs/{n}.txt", "waiting") for n in (1, 2, 1)
+    ]
     done = Noting()
     queue.work(done, wait=False)
     assert sorted(done.given, key=lambda u: u.name) == [upload(1), upload(1, "Later."), upload(2)]
@@ -66,7 +68,9 @@ def test_all_or_none_is_taken_in(queue: PostgresQueue) -> None:
     assert queue.state().jobs == ()
 
 
-def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(queue: PostgresQueue) -> None:
+def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(
+    queue: PostgresQueue,
+) -> None:
     def handle(given: Upload) -> Done:
         if given.name == "docs/1.txt":
             raise InputError("docs/1.txt is binary, not text")
@@ -118,8 +122,17 @@ def test_what_became_of_a_batch_can_be_asked(queue: PostgresQueue) -> None:
 
 def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
     """A process that takes so long to embed a document."""
-    command = [sys.executable, "-m", "tests.store.postgres.queue_worker", dsn, str(seconds), EXPECT["passage_tokens"]]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.store.postgres.queue_worker",
+        dsn,
+        str(seconds),
+        EXPECT["passage_tokens"],
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
@@ -132,7 +145,9 @@ def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.slow
-def test_a_killed_workers_document_is_put_by_another(cluster: Cluster, tmp_path: Path, queue: PostgresQueue) -> None:
+def test_a_killed_workers_document_is_put_by_another(
+    cluster: Cluster, tmp_path: Path, queue: PostgresQueue
+) -> None:
     dsn = schema_dsn(cluster, tmp_path)
     store = postgres(cluster)(tmp_path)
     queue.enqueue([upload(n, f"Sardines swim in sea {n}. " * 9) for n in range(6)])
@@ -151,6 +166,9 @@ def test_a_killed_workers_document_is_put_by_another(cluster: Cluster, tmp_path:
         for other in others:
             other.communicate(timeout=30)
     assert set(stored(store)) == {f"docs/{n}.txt" for n in range(6)}
-    assert all(document.text == f"Sardines swim in sea {document.id[5]}. " * 9 for document in stored(store).values())
+    assert all(
+        document.text == f"Sardines swim in sea {document.id[5]}. " * 9
+        for document in stored(store).values()
+    )
     assert store.stats().generation == 6  # none was put twice
     store.close()

@@ -21,7 +21,10 @@ VOCABULARY = [f"w{number}" for number in range(400)]
 
 def text(source: random.Random, most: int = 110) -> str:
     """Words by a long-tailed law, between 1 and `most` of them."""
-    return " ".join(VOCABULARY[min(399, int(source.paretovariate(0.6)) - 1)] for _ in range(source.randint(1, most)))
+    return " ".join(
+        VOCABULARY[min(399, int(source.paretovariate(0.6)) - 1)]
+        for _ in range(source.randint(1, most))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,9 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     for store in stores:
         with store.writing():
             for start in range(0, len(texts), 40):
-                put_vectors(store, f"d{start}", texts[start : start + 40], vectors[start : start + 40])
+                put_vectors(
+                    store, f"d{start}", texts[start : start + 40], vectors[start : start + 40]
+                )
     yield stores
     for store in stores:
         store.close()
@@ -44,8 +49,37 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_lengths_are_rounded_as_tantivy_does() -> None:
     """Classes are exact to 40, then 42, 44 ... in ever longer steps."""
     assert LENGTHS[:41].tolist() == list(range(41))
-    assert LENGTHS[41:58].tolist() == [42, 44, 46, 48, 50, 52, 54, 56, 60, 64, 68, 72, 76, 80, 84, 88, 96]
-    assert [length_class(n) for n in (0, 1, 40, 41, 42, 43, 87, 88, 95, 96)] == [0, 1, 40, 40, 41, 41, 55, 56, 56, 57]
+    assert LENGTHS[41:58].tolist() == [
+        42,
+        44,
+        46,
+        48,
+        50,
+        52,
+        54,
+        56,
+        60,
+        64,
+        68,
+        72,
+        76,
+        80,
+        84,
+        88,
+        96,
+    ]
+    assert [length_class(n) for n in (0, 1, 40, 41, 42, 43, 87, 88, 95, 96)] == [
+        0,
+        1,
+        40,
+        40,
+        41,
+        41,
+        55,
+        56,
+        56,
+        57,
+    ]
     assert len(LENGTHS) == 256
     assert np.all(np.diff(LENGTHS) > 0)
 
@@ -59,7 +93,9 @@ def test_every_score_is_tantivys(both: list[Store]) -> None:
 
 
 def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list[Store]) -> None:
-    """40 passages: the index of words is asked for words that fewer passages hold, and passed over for the others."""
+    """40 passages: the index of words is asked for words that fewer passages hold, and passed over
+    for the others.
+    """
     source = random.Random(5)
     filter = parse(["document=d40"])
     for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(20))]:
@@ -74,10 +110,14 @@ def test_rankings_agree_to_the_last_place(both: list[Store]) -> None:
         question = text(source, 8)
         ours, theirs = (store.lexical(question, 50) for store in (both[1], both[0]))
         scores = dict(both[0].lexical(question, 1000))
-        assert [scores[id] for id, _ in ours] == pytest.approx([score for _, score in theirs], rel=1e-4)
+        assert [scores[id] for id, _ in ours] == pytest.approx(
+            [score for _, score in theirs], rel=1e-4
+        )
 
 
-def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     """More than 63 times: within 3 %, as said in rag/store/postgres/sparse_bm25.py."""
     stores = [local(tmp_path), postgres(cluster)(tmp_path)]
     for store in stores:
@@ -89,7 +129,9 @@ def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(cluster: Cluste
     assert len(ours) == 5
 
 
-def test_leaving_common_words_for_later_changes_nothing(both: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaving_common_words_for_later_changes_nothing(
+    both: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = random.Random(4)
     questions = [text(source, 8) for _ in range(60)]
     whole = [both[1].lexical(question, 10) for question in questions]
@@ -118,7 +160,9 @@ def test_deleting_brings_the_statistics_back(cluster: Cluster, tmp_path: Path) -
         put_vectors(store, "kept", ["fish swim in the sea", "a boat"], unit(2))
         put_vectors(store, "other", ["herring are fish"], unit(1))
     changed.delete("gone")
-    scores = [[score for _, score in store.lexical("fish trees sea", 9)] for store in (changed, fresh)]
+    scores = [
+        [score for _, score in store.lexical("fish trees sea", 9)] for store in (changed, fresh)
+    ]
     assert scores[0] == scores[1] != []
     changed.close()
     fresh.close()

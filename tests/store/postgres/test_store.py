@@ -39,7 +39,9 @@ def test_an_index_that_is_not_there_is_said_to_be_absent(dsn: str) -> None:
 
 
 def test_another_embedder_is_refused(store: PostgresStore, dsn: str) -> None:
-    with pytest.raises(StoreError, match="made with embedder = bag-of-words, the settings say other") as error:
+    with pytest.raises(
+        StoreError, match="made with embedder = bag-of-words, the settings say other"
+    ) as error:
         PostgresStore(dsn, {**EXPECT, "embedder": "other"}, create=True)
     assert error.value.hint.startswith("set RAG_EMBEDDER=bag-of-words")
 
@@ -64,14 +66,18 @@ def test_a_server_that_is_not_there_is_named_at_once() -> None:
         PostgresStore(f"postgresql://rag@127.0.0.1:{free_port()}/postgres", {})
 
 
-def test_a_database_without_pgvector_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+def test_a_database_without_pgvector_is_named(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str
+) -> None:
     for version, said in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
         monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
         with pytest.raises(StoreError, match=f"has {said}, at least 0.8.0 is needed"):
             PostgresStore(dsn, EXPECT, create=True)
 
 
-def test_an_older_index_is_brought_up_to_date_by_who_may_write(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_index_is_brought_up_to_date_by_who_may_write(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:1])
         older.setattr(schema, "VERSION", 1)
@@ -95,7 +101,10 @@ def test_a_newer_index_is_left_alone(store: PostgresStore, dsn: str) -> None:
 
 def test_several_make_one_index(dsn: str) -> None:
     opened: list[PostgresStore] = []
-    threads = [threading.Thread(target=lambda: opened.append(PostgresStore(dsn, EXPECT, create=True))) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: opened.append(PostgresStore(dsn, EXPECT, create=True)))
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,10 +139,13 @@ def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path:
 
 
 def _recount(dsn: str) -> tuple[int, int, int]:
-    """Documents, passages and changes as the rows say; checks every word's statistics against them."""
+    """Documents, passages and changes as the rows say; checks every word's statistics
+    against them.
+    """
     with psycopg.connect(dsn) as connection:
         wrong = connection.execute(
-            "SELECT t.term, t.passages, n.count FROM rag_terms t LEFT JOIN (SELECT unnest(terms) AS number, count(*)"
+            "SELECT t.term, t.passages, n.count FROM rag_terms t LEFT JOIN (SELECT unnest(terms) "
+            "AS number, count(*)"
             " FROM rag_words GROUP BY 1) n USING (number) WHERE t.passages <> coalesce(n.count, 0)"
         ).fetchall()
         assert wrong == []
@@ -165,7 +177,17 @@ def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) ->
             passages, vectors = reader.embedded("a")
             found = reader.passages([id for id, _ in reader.lexical("fish", 99)])
             assert len(passages) == len(vectors) == whole
-            assert len({word for p in passages for word in p.text.split() if word.startswith("version")}) == 1
+            assert (
+                len(
+                    {
+                        word
+                        for p in passages
+                        for word in p.text.split()
+                        if word.startswith("version")
+                    }
+                )
+                == 1
+            )
             assert len(found) in (0, whole)
     finally:
         stop.set()
@@ -181,10 +203,18 @@ def test_pages_of_many_passages_and_of_few_leave_the_same(store: PostgresStore, 
         passages = [Passage(f"d{n}", at, at + 8, "Herring.", f"d{n}", "") for at in range(0, 72, 9)]
         store.put(replace(document(text, f"d{n}", f"d{n}"), pages=(0, 20, 40)), passages, unit(8))
     many = PostgresStore(dsn, {}, exact=4)
-    for texts in (["page=2"], ["page>=2", "document!=d3"], ["page<3"], ["page=4"], ["page=1", "document=d1"]):
+    for texts in (
+        ["page=2"],
+        ["page>=2", "document!=d3"],
+        ["page<3"],
+        ["page=4"],
+        ["page=1", "document=d1"],
+    ):
         filter = parse(texts)
         found = store.lexical("herring", 99, filter)
         assert sorted(many.lexical("herring", 99, filter)) == sorted(found)
-        assert sorted(i for i, _ in many.dense(unit(1)[0], 99, filter)) == sorted(i for i, _ in found)
+        assert sorted(i for i, _ in many.dense(unit(1)[0], 99, filter)) == sorted(
+            i for i, _ in found
+        )
         assert bool(found) == (texts != ["page=4"])
     many.close()

@@ -23,8 +23,12 @@ VECTORS = np.stack(sorted(unit(COUNT, seed=4), key=lambda row: -float(row @ QUES
 
 
 @pytest.fixture(scope="module")
-def filled(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresStore, str]]:
-    """3000 passages in documents of 50, with an HNSW index; the farthest 300 have topic=far. And its address."""
+def filled(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PostgresStore, str]]:
+    """3000 passages in documents of 50, with an HNSW index; the farthest 300 have topic=far. And
+    its address.
+    """
     folder = tmp_path_factory.mktemp("traps")
     store = postgres(cluster, exact=EXACT, size=1)(folder)
     assert isinstance(store, PostgresStore)
@@ -40,7 +44,9 @@ def filled(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def index_is_valid(dsn: str) -> bool:
     with psycopg.connect(dsn) as connection:
-        row = connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('rag_vectors_hnsw')").fetchone()
+        row = connection.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('rag_vectors_hnsw')"
+        ).fetchone()
     return bool(row and row[0])
 
 
@@ -54,32 +60,48 @@ def test_the_index_is_built_when_the_bulk_is_loaded(filled: tuple[PostgresStore,
     assert index_is_valid(dsn)
     with psycopg.connect(dsn) as connection:
         connection.execute("SET enable_seqscan = off")
-        asked = "EXPLAIN SELECT id FROM rag_vectors ORDER BY embedding::halfvec(64) <#> %s::halfvec(64) LIMIT 5"
+        asked = (
+            "EXPLAIN SELECT id FROM rag_vectors ORDER BY embedding::halfvec(64) <#> "
+            "%s::halfvec(64) LIMIT 5"
+        )
         plan = connection.execute(asked, (str(QUESTION.tolist()),)).fetchall()
     assert "Index Scan using rag_vectors_hnsw" in str(plan)
     assert len(set(rows(store, store.dense(QUESTION, 20))) & set(range(20))) >= 19
 
 
-def test_scores_from_the_index_are_those_of_whole_vectors(filled: tuple[PostgresStore, str]) -> None:
+def test_scores_from_the_index_are_those_of_whole_vectors(
+    filled: tuple[PostgresStore, str],
+) -> None:
     """The index holds halves; what it finds is scored again."""
     store, _ = filled
     found = store.dense(QUESTION, 20)
-    np.testing.assert_allclose([score for _, score in found], (VECTORS @ QUESTION)[rows(store, found)], atol=1e-6)
+    np.testing.assert_allclose(
+        [score for _, score in found], (VECTORS @ QUESTION)[rows(store, found)], atol=1e-6
+    )
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
 def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str]) -> None:
-    """By default an index scan stops at ef_search rows, here all of them near, and the filter leaves none."""
+    """By default an index scan stops at ef_search rows, here all of them near, and the filter
+    leaves none.
+    """
     store, dsn = filled
     with psycopg.connect(dsn) as connection:
-        connection.execute("SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off")
+        connection.execute(
+            "SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off"
+        )
         asked = (
-            "SELECT id FROM rag_vectors WHERE document IN (SELECT \"row\" FROM rag_documents WHERE metadata ->> 'topic' = 'far')"
+            'SELECT id FROM rag_vectors WHERE document IN (SELECT "row" FROM rag_documents '
+            "WHERE metadata ->> 'topic' = 'far')"
             " ORDER BY embedding::halfvec(64) <#> %s::halfvec(64) LIMIT 50"
         )
         assert len(connection.execute(asked, (str(QUESTION.tolist()),)).fetchall()) < 50
     # the table is small enough for the planner to sort it whole: leave it no choice but the index
-    forced = PostgresStore(f"{dsn}%20-cenable_seqscan%3Doff%20-cenable_sort%3Doff%20-cenable_bitmapscan%3Doff", {}, exact=EXACT)
+    forced = PostgresStore(
+        f"{dsn}%20-cenable_seqscan%3Doff%20-cenable_sort%3Doff%20-cenable_bitmapscan%3Doff",
+        {},
+        exact=EXACT,
+    )
     found = rows(store, forced.dense(QUESTION, 50, parse(["topic=far"])))
     forced.close()
     assert len(found) == 50
@@ -88,7 +110,9 @@ def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str])
 
 def test_a_narrow_filter_is_exact(filled: tuple[PostgresStore, str]) -> None:
     store, _ = filled
-    assert rows(store, store.dense(QUESTION, 50, parse(["document=d2900"]))) == list(range(2900, 2950))
+    assert rows(store, store.dense(QUESTION, 50, parse(["document=d2900"]))) == list(
+        range(2900, 2950)
+    )
 
 
 def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
@@ -105,19 +129,30 @@ def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
 
 
 def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> None:
-    """Without statistics PostgreSQL takes a search of milliseconds for a long one, and starts processes for it."""
+    """Without statistics PostgreSQL takes a search of milliseconds for a long one, and starts
+    processes for it.
+    """
     asked = "SHOW max_parallel_workers_per_gather"
-    assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == ("0",)
+    assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == (
+        "0",
+    )
 
 
 @pytest.mark.slow
 def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """Nine tenths of an index are dead rows: a search still finds its k, and the end of the change clears them away."""
+    """Nine tenths of an index are dead rows: a search still finds its k, and the end of the change
+    clears them away.
+    """
     store = postgres(cluster, exact=EXACT)(tmp_path)
     assert isinstance(store, PostgresStore)
     with store.writing():
         for start in range(0, COUNT, 50):
-            put_vectors(store, f"d{start:04}", [f"row {n}" for n in range(start, start + 50)], VECTORS[start : start + 50])
+            put_vectors(
+                store,
+                f"d{start:04}",
+                [f"row {n}" for n in range(start, start + 50)],
+                VECTORS[start : start + 50],
+            )
     with store.writing():
         for start in range(0, COUNT - 300, 50):
             store.delete(f"d{start:04}")
@@ -125,7 +160,8 @@ def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None
         assert len(set(found) & set(range(COUNT - 300, COUNT - 250))) >= 49
     with psycopg.connect(schema_dsn(cluster, tmp_path)) as connection:
         dead, churn = connection.execute(
-            "SELECT n_dead_tup, churn FROM pg_stat_user_tables, rag_statistics WHERE relid = 'rag_vectors'::regclass"
+            "SELECT n_dead_tup, churn FROM pg_stat_user_tables, rag_statistics WHERE relid = "
+            "'rag_vectors'::regclass"
         ).fetchall()[0]
     assert (dead, churn) == (0, 0)
     assert len(store.dense(QUESTION, 50)) == 50
@@ -138,16 +174,25 @@ def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_
     with store.writing():
         put_vectors(store, "a", [f"row {n}" for n in range(200)], VECTORS[:200])
     with psycopg.connect(dsn) as connection:
-        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rag_vectors_hnsw'::regclass")
-    assert [id for id, _ in store.dense(QUESTION, 5)] == [id for id, _ in store.dense(QUESTION, 200)][:5]
+        connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rag_vectors_hnsw'::regclass"
+        )
+    assert [id for id, _ in store.dense(QUESTION, 5)] == [
+        id for id, _ in store.dense(QUESTION, 200)
+    ][:5]
     with store.writing():
         pass
     assert index_is_valid(dsn)
     store.close()
 
 
-@pytest.mark.parametrize(("version", "alone"), [((0, 8, 0), True), ((0, 8, 1), True), ((0, 8, 2), False), ((0, 9), False)])
-def test_a_version_that_writes_past_a_buffer_builds_alone(version: tuple[int, ...], alone: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "alone"),
+    [((0, 8, 0), True), ((0, 8, 1), True), ((0, 8, 2), False), ((0, 9), False)],
+)
+def test_a_version_that_writes_past_a_buffer_builds_alone(
+    version: tuple[int, ...], alone: bool
+) -> None:
     """CVE-2026-3172: parallel builds of HNSW below pgvector 0.8.2."""
     statements = maintenance.building(version, 64, broken=False)
     assert ("SET max_parallel_maintenance_workers = 0" in statements) is alone
@@ -155,11 +200,17 @@ def test_a_version_that_writes_past_a_buffer_builds_alone(version: tuple[int, ..
 
 
 def test_a_version_with_known_faults_gets_a_warning(
-    cluster: Cluster, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for version, warned in {(0, 8, 3): 1, (0, 8, 4): 0}.items():
         caplog.clear()
         monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
         with caplog.at_level(logging.WARNING):
             PostgresStore(schema_dsn(cluster, tmp_path), EXPECT, create=True).close()
-        assert len([r for r in caplog.records if "pgvector 0.8.3 has known faults" in r.getMessage()]) == warned
+        assert (
+            len([r for r in caplog.records if "pgvector 0.8.3 has known faults" in r.getMessage()])
+            == warned
+        )
