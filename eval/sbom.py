@@ -51,7 +51,8 @@ def component(found: Distribution) -> dict[str, Any]:
     name, version = normalised(found.metadata["Name"]), found.version
     purl = f"pkg:pypi/{name}@{version}"
     made = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    licence = found.metadata.get("License-Expression") or _classified(found)
+    expressions = found.metadata.get_all("License-Expression") or [_classified(found)]
+    licence = expressions[0]
     return made | ({"licenses": [{"license": {"name": licence}}]} if licence else {})
 
 
