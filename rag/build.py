@@ -244,9 +244,14 @@ def engine(settings: Settings) -> Engine:
 
 def checker(settings: Settings) -> Checker:
     """What checks texts against the index of the settings."""
+    return checker_of(engine(settings))
+
+
+def checker_of(engine: Engine) -> Checker:
+    """What checks texts with an engine that is open already."""
     from rag.claims.check import Checker
 
-    return Checker(engine(settings))
+    return Checker(engine)
 
 
 def writer(settings: Settings, engine: Engine) -> Writer:

@@ -21,6 +21,7 @@ from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
+    from rag.claims.check import Report as CheckReport
     from rag.engine import Engine
     from rag.ingestion.ingest import Report
 
@@ -51,6 +52,13 @@ class Index:
     def search(self, question: str, k: int = 10, *, filter: Iterable[str] = ()) -> list[Hit]:
         """The `k` best passages, best first."""
         return self.engine.search(question, k, parse(list(filter)) or None)
+
+    def check(self, text: str, *, filter: Iterable[str] = ()) -> CheckReport:
+        """Which sentences of any text the documents support, contradict, or do not have.
+
+        Raises InputError if the text claims nothing.
+        """
+        return build.checker_of(self.engine).check(text, parse(list(filter)) or None)
 
     def ingest(self, *paths: str | Path) -> Report:
         """Index files and folders; unchanged files are left alone. The report names what was

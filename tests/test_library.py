@@ -60,3 +60,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_text_is_checked_against_the_index(folder: Path) -> None:
+    with rag.open(folder / "index") as index:
+        index.ingest(folder / "texts")
+        report = index.check("The mill in Leiden was built by Anna Visser. It was built by Jan Steen.")
+        assert report.sentences[0].verdict == "supported"
+        assert report.sentences[1].verdict != "supported"
