@@ -105,7 +105,7 @@ function thumbs(turn) {
     } catch (error) { say(error.message); }
   };
   const one = (right, sign, label) => button(sign, () => give(right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
-  return [one(true, '\u{1F44D}', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, '\u{1F44E}', 'This answer is wrong'),
+  return [one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'),
     turn.thumb === false ? correction(turn, give) : null];
 }
 

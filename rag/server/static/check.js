@@ -42,7 +42,7 @@ function showCheck() {
       const report = await (await postJson('/v1/check', { text: text.value, filters: ticked() })).json();
       const rows = report.sentences.map(checkedRow);
       const tally = kind => report.sentences.filter(one => verdictOf(one.verdict)[1] === kind).length;
-      results.replaceChildren(el('p', { class: 'tally' }, `${count(rows.length, 'sentence')}: ${tally('good')} supported, ${tally('bad')} contradicted, ${tally('none')} not in the documents`), el('ol', { class: 'plain' }, rows));
+      results.replaceChildren(el('p', { class: 'tally' }, `${count(rows.length, 'sentence')}: ${tally('good')} supported, ${tally('part')} partly, ${tally('bad')} contradicted, ${tally('none')} not in the documents`), el('ol', { class: 'plain' }, rows));
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
