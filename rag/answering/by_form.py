@@ -12,7 +12,7 @@ from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, list_at
 from rag.answering.pieces import joined, quoted
-from rag.answering.selection import Sentence, around, chosen, is_next, said, sentences_of
+from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
 from rag.english.text import normalize
 from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
 
@@ -24,7 +24,6 @@ _COMPARED = 0.15
 """Least mean score of the sentences on both sides of a comparison, each of which names its side."""
 _BOUND = 0.5
 """Least score of the sentence after the one that says yes or no, which may bind it."""
-UNSAID = "the documents do not say yes or no to it"
 ALL_NEEDED = (
     "it takes all passages to answer this, a sum, a count or a comparison over "
     "everything, and only the nearest are read"
@@ -62,7 +61,7 @@ def _in_form(
     if read.form == "comparison" and len(read.sides) == 2:
         return _comparison(read, spans)
     if read.form == "yes_no" and read.output.verdicts:
-        return _yes_no(read, spans, rule, models)
+        return _yes_no(read, spans, rule, models) or _quoted(read, spans, rule, models)
     return _quoted(read, spans, rule, models)
 
 
@@ -93,7 +92,7 @@ def _quoted(
 def _scored(read: Read) -> list[Sentence]:
     """The sentences that the reader scored, best first, without headings."""
     found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
-    return said(found, read.documents)
+    return said(ranked(found, read.hits), read.documents)
 
 
 def _stands(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
@@ -128,10 +127,11 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
     return pieces
 
 
-def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]) -> Answer:
-    """From the verdict of the passage that is surest of one, with the sentence there that
-    says so.
-    """
+def _yes_no(
+    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+) -> Answer | None:
+    """From the verdict of the passage that is surest of one, with the sentence there that says
+    so; None where none is sure enough: then the sentences speak for themselves."""
     verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
     model = models["yes_no"]
     confidence = model(
@@ -140,7 +140,7 @@ def _yes_no(read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConf
     least = model.threshold if rule.calibrated else rule.threshold
     pieces = _said_by(read, verdict)
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
-        return refused(spans, "yes_no", UNSAID, confidence, pieces)
+        return None
     lead = "Yes." if verdict.yes > verdict.no else "No."
     return given(spans, "yes_no", pieces, confidence, lead)
 

@@ -41,10 +41,10 @@ class FormConfidence:
 
 
 PLAIN = {
-    "sentences": FormConfidence({"top": 1.0}, 0.0, 0.3),
-    "yes_no": FormConfidence({"top": 1.0}, 0.0, 0.5),
+    "sentences": FormConfidence({"top": 0.5, "span": 0.5}, 0.5, 0.38),
+    "yes_no": FormConfidence({"top": 1.0, "span": 0.6}, 0.0, 0.52),
 }
-"""Where no calibration says more: the reader's own probability."""
+"""Where no calibration says more: chosen on 60 of the gold questions, the first that were read."""
 
 
 def of_sentences(

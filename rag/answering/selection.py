@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,11 @@ _DANGLING = re.compile(
 )
 """Begins a sentence that cannot be understood without the one before."""
 _AROUND = 2000
+RETRIEVAL = 8.0
+"""What a passage's score is worth beside the log-odds of a sentence in it."""
+_SHORT_LINE = 60
+_SAYS = re.compile(r"[.!?:;…|]|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
+"""In a line that is more than a heading: a stop, a bar, or the marker of an item."""
 _RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
 _UNDERLINE = re.compile(r"([-=~*_])\1{2,}")
 """Below a line: it is underlined, as headings of plain text are."""
@@ -84,10 +90,31 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     heading = heading_at(document, one.start).split(" > ")[-1]
     if " ".join(text.split()) in (heading, document.title):
         return True
+    if _is_short_line(document.text, one.start, one.end):
+        return True
     _, line_break, under = text.partition("\n")
     if line_break:
         return bool(_UNDERLINE.fullmatch(under.strip()))
     return bool(_RULED.match(document.text, one.end))
+
+
+def _is_short_line(text: str, start: int, end: int) -> bool:
+    """Whether a few words without a stop are a line of their own, and neither an item nor a row."""
+    alone = text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
+    words = text[start:end]
+    return alone and end - start <= _SHORT_LINE and not _SAYS.search(words)
+
+
+def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
+    """With scores that weigh what retrieval says of the passage: as far as it is behind the best."""
+    best = max((hit.score for hit in hits), default=0.0)
+    odds = (logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found)
+    return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in zip(found, odds, strict=True)]
+
+
+def logit(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
 
 
 def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:

@@ -30,6 +30,7 @@ def read(
     scores: list[float],
     verdict: tuple[float, float, float] | None = None,
     sides=(),
+    span=1.0,
 ) -> Answer:
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
@@ -37,7 +38,7 @@ def read(
     sentences = [
         SentenceScore(hit, *place, score) for place, score in zip(places, scores, strict=True)
     ]
-    spans = [Span(hit, *places[0], 1.0)]
+    spans = [Span(hit, *places[0], span)]
     verdicts = [Verdict(hit, *verdict)] if verdict else []
     made = Read(
         "Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides
@@ -63,7 +64,7 @@ def test_a_sentence_that_points_back_brings_the_one_before() -> None:
 
 
 def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
-    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2])
+    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2], span=-3.0)
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
     assert "Rent is due" in (given.reason or "")
@@ -83,8 +84,8 @@ def test_yes_and_no_come_with_the_sentence_that_says_so(
 
 def test_what_is_not_said_is_neither_yes_nor_no() -> None:
     given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.2, 0.2, 0.6))
-    assert given.text is None
-    assert given.alternatives[0].text == "Dogs are allowed, unless they bark."
+    assert (given.form, given.text) == ("sentences", "Dogs are allowed, unless they bark.")
+    assert read("yes_no", LEASE, [0.1] * 5, (0.2, 0.2, 0.6), span=-3.0).text is None
 
 
 def test_steps_come_as_the_document_numbers_them() -> None:
