@@ -118,11 +118,10 @@ def test_links_to_files_are_followed_and_loops_end(tmp_path: Path) -> None:
     (docs / "broken.md").symlink_to(tmp_path / "absent")
     (docs / "self.md").symlink_to(docs / "self.md")
     (docs / "loop").symlink_to(docs)
-    assert ids(docs) == ["docs/a.md", "docs/link.md"]
-    assert [read(found).source for found in find([docs])] == [
-        str(docs / "a.md"),
-        str(docs / "link.md"),
-    ]
+    dangling = ["docs/broken.md", "docs/self.md"]  # found, so that they are reported
+    assert sorted(ids(docs)) == sorted(["docs/a.md", "docs/link.md", *dangling])
+    found = [one for one in find([docs]) if one.document_id not in dangling]
+    assert [read(one).source for one in found] == [str(docs / "a.md"), str(docs / "link.md")]
     with pytest.raises(NotFoundError):
         ids(docs / "self.md")
 
@@ -219,7 +218,7 @@ def test_what_is_no_document_has_a_reason(
 
 
 def test_a_file_that_went_away_and_a_folder_have_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="No such file"):
+    with pytest.raises(Unreadable, match="is not there any more"):
         read(Found(tmp_path / "gone.md", "gone.md"))
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(Unreadable, match="folder"):
