@@ -125,9 +125,8 @@ def measure(
     before = {"database": database_seconds(dsn), "here": time.process_time()}
     with first_on_a_core(dsn) if alone else nullcontext():
         for vector, question in asked:
-            near.append(
-                {i for i, _ in timed(times["dense"], lambda: store.dense(vector, K, filter))}
-            )  # run at once
+            dense = timed(times["dense"], lambda: store.dense(vector, K, filter))  # noqa: B023
+            near.append({number for number, _ in dense})
             timed(times["lexical"], lambda: store.lexical(question, K, filter))  # noqa: B023
             timed(times["retrieval"], lambda: retriever.retrieve([question], READ, filter))  # noqa: B023
             time.sleep(0.02)

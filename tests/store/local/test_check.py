@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -153,7 +152,8 @@ def test_no_index_is_an_error(tmp_path: Path) -> None:
 
 def test_leftovers_are_named(folder: Path) -> None:
     (folder / ".restore.123.partial").touch()
-    by_name: Callable[[str], Finding] = lambda name: next(
-        f for f in examine(folder) if f.name == name
-    )
+
+    def by_name(name: str) -> Finding:
+        return next(found for found in examine(folder) if found.name == name)
+
     assert by_name("leftovers").detail == "of interrupted runs: .restore.123.partial"
