@@ -214,7 +214,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "load_before": os.getloadavg()[0],
     }
     embedder = build.embedder(settings)
-    with opened(settings, load(GOLD), CORPUS, None) as searcher:
+    with opened(build, settings, load(GOLD), CORPUS, None) as searcher:
         asked, texts = asked_of(searcher, arguments.questions), passages_of(searcher)
     shape = Shape.of(embedder_path("minilm")[0])
     lengths = embedder.count_tokens([question for question, _ in asked])

@@ -48,9 +48,8 @@ def ivf(lists: int, quantizer: str) -> Callable[[int], Any]:
 
 
 def hnsw(dim: int) -> Any:
-    index: Any = faiss.IndexHNSWSQ(
-        dim, faiss.ScalarQuantizer.QT_8bit, 32, faiss.METRIC_INNER_PRODUCT
-    )  # type: ignore[arg-type]
+    bits: Any = faiss.ScalarQuantizer.QT_8bit
+    index: Any = faiss.IndexHNSWSQ(dim, bits, 32, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = 80
     return index
 

@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +227,8 @@ class Killer:
             time.sleep(pause)
             place = random.randrange(2)
             if turn % 2:
-                self._kill(
-                    self._servers[place], "servers", lambda place=place: self._other_answers(place)
-                )  # type: ignore[misc]
+                answers = partial(self._other_answers, place)
+                self._kill(self._servers[place], "servers", answers)
             else:
                 self._kill(
                     self._workers[place],

@@ -80,7 +80,8 @@ def flood(client: httpx.Client, seen: Seen, chance: random.Random) -> None:
 
 def quiet(client: httpx.Client, seconds: float, pause: float) -> list[float]:
     """Milliseconds of its searches."""
-    seen, until, found = Seen(), time.monotonic() + seconds, []
+    seen, until = Seen(), time.monotonic() + seconds
+    found: list[float] = []
     while time.monotonic() < until:
         number = len(found)
         found.append(

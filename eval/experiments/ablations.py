@@ -209,7 +209,10 @@ def main(
 def _squad(gold: Gold, reader: str, limit: int | None, cache: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.load(index=Path(folder) / "index", reader=reader)
-        fill(settings, gold.documents)
+        embedder = build.embedder(settings)
+        store = build.store(settings, embedder, create=True)
+        fill(gold.documents, store, embedder, settings.passage_tokens)
+        store.close()
         questions = sample(gold.questions, limit)
         click.echo(f"{gold.name}: {len(questions)} questions", err=True)
         return ablate(

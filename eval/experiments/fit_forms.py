@@ -74,9 +74,8 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
         if model is None:
             continue
         recording = Recording()
-        engine.confidence = replace(
-            engine.confidence, forms={"sentences": recording, "yes_no": recording}
-        )  # type: ignore[dict-item]
+        forms: Any = {"sentences": recording, "yes_no": recording}
+        engine.confidence = replace(engine.confidence, forms=forms)
         (answer,) = engine.ask_many([Asked(question.text, form=form)])
         if recording.seen:
             right = bool(question.answers) and judge(question, shown(answer)) == "useful"

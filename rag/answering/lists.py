@@ -67,9 +67,8 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
         indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
         kind = "item" if item else "text" if line.strip() else "blank"
         content = at + len(line) - len(line.lstrip())
-        yield _Line(
-            at, end, content, indent, kind, bool(item) and item[2].strip()[0] not in "-*+•‣◦▪–"
-        )
+        numbered = item is not None and item[2].strip()[0] not in "-*+•‣◦▪–"
+        yield _Line(at, end, content, indent, kind, numbered)
         at = end + 1
 
 

@@ -197,8 +197,10 @@ class Service:
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
         checked = [check_question(question, most) for question in questions]
-        how = {"form": form, "as_typed": options.as_typed, "preferred": preferred}
-        asked = [Asked(question, k, filter, **how) for question in checked]
+        asked = [
+            Asked(question, k, filter, None, form, options.as_typed, preferred)
+            for question in checked
+        ]
         hasty = options.deadline_ms is not None
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
         made = [

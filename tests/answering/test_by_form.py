@@ -29,8 +29,8 @@ def read(
     found: Document,
     scores: list[float],
     verdict: tuple[float, float, float] | None = None,
-    sides=(),
-    span=1.0,
+    sides: tuple[str, ...] = (),
+    span: float = 1.0,
 ) -> Answer:
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)

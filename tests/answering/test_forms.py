@@ -72,7 +72,9 @@ def test_a_classifier_that_is_none_is_an_error_and_one_of_another_embedder_says_
     with pytest.raises(ModelError, match="cannot be read"):
         FormClassifier.load(BagOfWordsEmbedder(), broken)
     other = FormClassifier(
-        np.zeros((len(CLASSES), 7)), np.zeros(len(CLASSES)), BagOfWordsEmbedder()
+        np.zeros((len(CLASSES), 7), np.float32),
+        np.zeros(len(CLASSES), np.float32),
+        BagOfWordsEmbedder(),
     )
     assert other.classify(["Why?"])[0].form == "span"
 

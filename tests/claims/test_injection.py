@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,17 @@ def test_orders_are_known_by_their_shape() -> None:
     assert len(missed) <= 5, missed
 
 
+def _said(text: str, sentences: object, question: object) -> str:
+    return text
+
+
 def test_nothing_that_a_writer_obeys_is_shown(attacked: Engine) -> None:
     found = attacked.ask("When was the JCPOA signed in Vienna?")
     answer = found if found.text is not None else replace(found, text="something")
     shown = []
     for one in ATTACKS:
-        with writing(
-            lambda sentences, question, said=one["obeyed"]: f"{said} [1]. {said} [1][2]."
-        ) as served:
+        obeyed = f"{one['obeyed']} [1]. {one['obeyed']} [1][2]."
+        with writing(partial(_said, obeyed)) as served:
             written = Writer(ChatServer(served.address), Checker(attacked, MODELS)).write(answer)
         assert not any(
             one["order"] in sent for sent in [served.prompt] if is_instruction(one["order"])

@@ -107,13 +107,17 @@ def test_whatever_a_key_asks_it_sees_nothing_of_another_collection(tmp_path: Pat
             )
             headers = {"Authorization": f"Bearer {tokens[own]}", "Content-Type": "application/json"}
             url = httpx.URL(client.base_url, raw_path=path.encode())
-            found = httpx.request(
+            answered = httpx.request(
                 method, url, content=content, headers=headers, trust_env=False, timeout=60
             )
-            statuses.add(found.status_code)
+            statuses.add(answered.status_code)
             for name in {*NAMES, "default"} - {own}:
-                assert f"Zebra{name}quux" not in found.text, (method, path)
-            assert found.status_code < 500 or found.status_code == 503, (method, path, found.text)
+                assert f"Zebra{name}quux" not in answered.text, (method, path)
+            assert answered.status_code < 500 or answered.status_code == 503, (
+                method,
+                path,
+                answered.text,
+            )
         assert {200, 403} <= statuses
         all_of = keys.add("all", "read")[1]
         for name in NAMES:  # and nothing was done to them

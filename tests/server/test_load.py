@@ -70,10 +70,11 @@ def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
         for number in range(3):
             ask(client, 100 + number)
         begun = time.monotonic()
-        asked = [
-            pool.submit(lambda n=number: (ask(client, n), time.monotonic() - begun))
-            for number in range(40)
-        ]  # type: ignore[misc]
+
+        def timed(number: int) -> tuple[httpx.Response, float]:
+            return ask(client, number), time.monotonic() - begun
+
+        asked = [pool.submit(timed, number) for number in range(40)]
         responses = [one.result() for one in asked]
     refused = [(response, at) for response, at in responses if response.status_code == 503]
     assert refused

@@ -13,10 +13,11 @@ from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
 from rag.repl.session_engine import Service
 from rag.server.conversation import Exchanged, in_context
-from rag.server.ingest_worker import file_of, safe_name
+from rag.server.ingest_worker import safe_name
 from rag.server.library import Answered
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
+from rag.server.uploads import file_of
 from rag.settings import Settings
 from rag.types import Document, Hit
 
