@@ -108,8 +108,9 @@ def _is_short_line(text: str, start: int, end: int) -> bool:
 def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
     """With scores that weigh what retrieval says of the passage: as far as it is behind the best."""
     best = max((hit.score for hit in hits), default=0.0)
-    odds = (logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found)
-    return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in zip(found, odds, strict=True)]
+    odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
+    pairs = zip(found, odds, strict=True)
+    return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in pairs]
 
 
 def logit(probability: float) -> float:
