@@ -106,7 +106,7 @@ def _is_short_line(text: str, start: int, end: int) -> bool:
 
 
 def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
-    """With scores that weigh what retrieval says of the passage: as far as it is behind the best."""
+    """With scores that weigh how far their passage is behind the best one in retrieval."""
     best = max((hit.score for hit in hits), default=0.0)
     odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
     pairs = zip(found, odds, strict=True)
