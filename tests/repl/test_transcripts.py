@@ -23,7 +23,7 @@ IN_COLUMNS = """\
      The deal was signed in Vienna in 2015.
      docs/deal.md
 
-  also Vienna 77% · 2018 50% · 2025 35%
+  also Vienna 77% · 2018 50% · 2025-11-24 35%
 
 > and when did the US leave it?
   understood as: When did the US leave the deal?
@@ -34,7 +34,7 @@ IN_COLUMNS = """\
      The US left the deal in 2018.
      docs/deal.md
 
-  also 2015 50% · Vienna 50% · 2025 35%
+  also 2015 50% · Vienna 50% · 2025-11-24 35%
 
 """
 IN_WORDS = """\
@@ -42,13 +42,13 @@ IN_WORDS = """\
 Answer: 2015. Confidence 77%.
 Source 1: docs/deal.md, The deal.
   The deal was signed in Vienna in [[2015]].
-Also considered: Vienna 77%; 2018 50%; 2025 35%
+Also considered: Vienna 77%; 2018 50%; 2025-11-24 35%
 > and when did the US leave it?
 understood as: When did the US leave the deal?
 Answer: 2018. Confidence 65%.
 Source 1: docs/deal.md, The deal > The exit.
   The US left the deal in [[2018]].
-Also considered: 2015 50%; Vienna 50%; 2025 35%
+Also considered: 2015 50%; Vienna 50%; 2025-11-24 35%
 """
 
 
@@ -62,12 +62,13 @@ def test_not_found_says_why_and_what_came_nearest(
 ) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "0.9")
     shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
-    assert shown == (
+    assert shown.startswith(
         "> When was the deal signed?\n\n"
         '  Not found: the likeliest answer, "2015", reaches a\n  confidence of 0.77, below 0.90\n\n'
         "  nearest\n"
-        "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
+        "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n"
     )
+    assert "  3  " in shown
 
 
 def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings) -> None:
