@@ -15,6 +15,9 @@ NEAREST = 3
 """Passages that a refusal shows."""
 _BESIDE = 3
 """Most conflicting answers, and most further ones, that are shown."""
+_IMAGE, _NO_IMAGE = "![", "\uff01["
+"""An image in a document's Markdown would make a chat front end load its address. A full-width
+mark instead of "!" is not Markdown, and every offset stays as it is."""
 _LONGEST_QUOTE = 600
 """Characters of a passage or a sentence that are shown; more are cut with an ellipsis."""
 
@@ -64,7 +67,7 @@ def cited(answer: Answer) -> CitedText:
     mark.
     """
     if answer.text is None:
-        text = refusal(answer)
+        text = _without_images(refusal(answer))
         return CitedText(text, (), len(text))
     writer = _Writer()
     _write_answer(writer, answer)
@@ -76,7 +79,12 @@ def cited(answer: Answer) -> CitedText:
         writer.quote(other.text, other.citations[0])
     body = len(writer.text)
     lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
-    return CitedText(writer.text + "\n\n" + "\n".join(lines), tuple(writer.marks), body)
+    text = _without_images(writer.text + "\n\n" + "\n".join(lines))
+    return CitedText(text, tuple(writer.marks), body)
+
+
+def _without_images(text: str) -> str:
+    return text.replace(_IMAGE, _NO_IMAGE)
 
 
 def _write_answer(writer: _Writer, answer: Answer) -> None:

@@ -96,3 +96,13 @@ def test_links_keep_any_id(document_id: str) -> None:
     assert document_of(resource_link(document_id, 3, 5)) == document_id
     assert "#" not in page_link("http://h/", document_id, 3, 5).partition("#")[2]
     assert where(Passage(document_id, 0, 0, "", document_id, "")) == document_id
+
+
+def test_an_image_in_a_document_is_not_loaded_by_a_chat_front_end() -> None:
+    quote = "Look: ![x](http://evil.example/a.png) here"
+    piece = Piece(replace(citation("2. Wait."), quote=quote, sentence=quote))
+    made = cited(answer(quote, [piece], "sentences"))
+    assert "![" not in made.text
+    assert made.body == len(f"{quote} [1]")
+    (mark,) = made.marks
+    assert made.text[mark.start : mark.end] == quote.replace("!", "\uff01")
