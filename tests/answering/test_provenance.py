@@ -112,5 +112,5 @@ def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
     "found", [{}, [], "x", {"receipt": {}}, {"receipt": None, "question": "q"}]
 )
 def test_what_is_no_receipt_is_said(found: Any) -> None:
-    with pytest.raises(InputError, match="no receipt"):
+    with pytest.raises(InputError, match="not a receipt"):
         load(found)

@@ -118,7 +118,7 @@ def test_the_service_s_own_citations_are_known() -> None:
     ],
 )
 def test_what_is_no_citation_is_said(found: Any) -> None:
-    with pytest.raises(InputError, match="no citation"):
+    with pytest.raises(InputError, match="not a citation"):
         citations(found)
 
 

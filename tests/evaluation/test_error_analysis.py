@@ -55,7 +55,7 @@ class Shuffled(LocalStore):
 
 
 def test_shuffled_faiss_ids_are_the_dense_legs_fault(tmp_path: Path) -> None:
-    rows = examine(engine(store(tmp_path, kind=Shuffled), read=1, alpha=0.95))
+    rows = examine(engine(store(tmp_path, kind=Shuffled), top_k=1, alpha=0.95))
     assert stages(rows) == {"dense": len(FACTS)}
     assert all(
         row.lexical_rank == 1 and row.dense_rank is not None and row.dense_rank > 1 for row in rows
@@ -72,7 +72,7 @@ class Wordless(LocalStore):
 
 
 def test_a_word_index_that_finds_nothing_is_the_lexical_legs_fault(tmp_path: Path) -> None:
-    rows = examine(engine(store(tmp_path, kind=Wordless), read=1, alpha=0.0))
+    rows = examine(engine(store(tmp_path, kind=Wordless), top_k=1, alpha=0.0))
     lost = [row for row in rows if row.stage]
     assert len(lost) > len(FACTS) / 2
     assert stages(lost) == {"lexical": len(lost)}
@@ -175,7 +175,7 @@ def test_without_evidence_every_place_of_the_answer_counts(tmp_path: Path) -> No
     assert stages(rows) == {"threshold": len(FACTS)}
     nowhere = [replace(question, answers=("a zeppelin",)) for question in bare]
     assert stages(examine(engine(store(tmp_path / "c")), nowhere)) == {"ingest": len(FACTS)}
-    shuffled = examine(engine(store(tmp_path / "d", kind=Shuffled), read=1, alpha=0.95), bare)
+    shuffled = examine(engine(store(tmp_path / "d", kind=Shuffled), top_k=1, alpha=0.95), bare)
     assert stages(shuffled) == {"dense": len(FACTS)}
 
 

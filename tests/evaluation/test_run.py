@@ -18,7 +18,6 @@ from rag.evaluation import environment, gates
 from rag.evaluation.compare import compare
 from rag.evaluation.evaluator import Examiner
 from rag.evaluation.gold import Gold, Question
-from rag.evaluation.metrics import measure, table
 from rag.evaluation.records import Row
 from rag.evaluation.report import text as words
 from rag.evaluation.report import write
@@ -103,10 +102,10 @@ def test_rows_of_another_index_or_other_settings_are_not_used(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         run(GOLD, engine(opened, Stopping(5)), tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(8), read=3), tmp_path)
+        run(GOLD, engine(opened, Stopping(8), top_k=3), tmp_path)
     opened.delete("docs/lake")
     with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(8), read=3), tmp_path)
+        run(GOLD, engine(opened, Stopping(8), top_k=3), tmp_path)
 
 
 def test_a_question_too_long_is_named_before_the_first_is_asked(tmp_path: Path) -> None:
@@ -253,9 +252,3 @@ def test_bounds_that_are_none(under: list[str], over: list[str], said: str) -> N
     with pytest.raises(InputError) as error:
         gates.parse(under, over)
     assert said in str(error.value)
-
-
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ir_measures", None)
-    with pytest.raises(InputError, match=r"rag\[eval\]"):
-        measure(table([]))

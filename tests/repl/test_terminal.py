@@ -79,7 +79,7 @@ def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
             "  understood as: When did the US leave\n  the deal?\n\n"
             "  2018                         ▰▰▰▱▱ 65%\n\n"
             "  1  The deal › The exit\n     The US left the deal in 2018.\n     docs/deal.md\n\n"
-            "  also 2015 50% · Vienna 50% · 2025-11-24 35%\n"
+            "  also 2015 50% · Vienna 50% ·\n  2025-11-24 35%\n"
         )
 
         terminal.press("C-r")

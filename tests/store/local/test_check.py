@@ -55,7 +55,7 @@ def test_nothing_is_found_where_nothing_is_wrong(folder: Path) -> None:
         "dense index",
         "full text",
     ]
-    assert names == [*expected, "leftovers"]
+    assert names == [*expected, "copies", "leftovers"]
 
 
 def test_an_empty_index_and_one_of_an_older_format_are_well(tmp_path: Path) -> None:

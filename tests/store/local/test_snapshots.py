@@ -312,7 +312,7 @@ SNAPSHOT = """
 import sys
 from pathlib import Path
 from rag.errors import StoreError
-from rag.store import copies
+from rag.store.local import snapshots as copies
 try: copies.take(Path(sys.argv[1]), Path(sys.argv[2]))
 except StoreError as error: print(error)
 """
