@@ -21,6 +21,8 @@ from rag.claims.check import (
     Report,
 )
 
+_INDENT = 26
+"""Columns for the longest verdict and its confidence, "not in the documents 100%"."""
 WORDS = {
     SUPPORTED: "supported",
     CONTRADICTED: "contradicted",
@@ -43,11 +45,12 @@ def lines(report: Report, quiet: bool = False) -> list[str]:
             quiet and one.verdict == SUPPORTED and not one.wrong_citation
         ):
             continue
-        made.append(f"{label(one):22}{shown(one.text)}")
+        made.append(f"{label(one):{_INDENT}}{shown(one.text)}")
         if one.verdict != SUPPORTED or one.wrong_citation:
-            made.append(f"{'':22}{one.reason}")
+            made.append(f"{'':{_INDENT}}{one.reason}")
         made += [
-            f"{'':22}{place(found)}: {shown(found.citation.quote)}" for found in one.evidence[:2]
+            f"{'':{_INDENT}}{place(found)}: {shown(found.citation.quote)}"
+            for found in one.evidence[:2]
         ]
     return [*made, "", summary(report)]
 
