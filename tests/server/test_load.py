@@ -48,10 +48,10 @@ def test_a_request_reads_so_many_passages_at_most(tmp_path: Path) -> None:
 
 
 def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> None:
-    with serving(tmp_path, SlowReader(0.4)) as client, ThreadPoolExecutor(20) as pool:
+    with serving(tmp_path, SlowReader(0.4)) as client, ThreadPoolExecutor(40) as pool:
         put_text(client, "oman.txt", TEXT)
         ask(client, 100)  # what reading takes is known from here on
-        asked = [pool.submit(ask, client, number) for number in range(15)]
+        asked = [pool.submit(ask, client, number) for number in range(40)]
         time.sleep(0.6)
         begun = time.monotonic()
         assert client.post("/v1/search", json={"question": "Who led the talks?"}).status_code == 200
