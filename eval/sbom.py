@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import rag
+from rag.errors import DISTRIBUTION
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
 
@@ -74,12 +75,12 @@ def weights() -> Iterator[dict[str, Any]]:
 
 
 def bill() -> dict[str, Any]:
-    found = closure("rag")
+    found = closure(DISTRIBUTION)
     own = {"type": "application", "bom-ref": "rag", "name": "rag", "version": rag.__version__}
-    libraries = [component(one) for name, one in sorted(found.items()) if name != "rag"]
+    libraries = [component(one) for name, one in sorted(found.items()) if name != DISTRIBUTION]
     needs = [
         {
-            "ref": "rag" if name == "rag" else f"pkg:pypi/{name}@{one.version}",
+            "ref": "rag" if name == DISTRIBUTION else f"pkg:pypi/{name}@{one.version}",
             "dependsOn": sorted(
                 {
                     f"pkg:pypi/{n}@{found[n].version}"
