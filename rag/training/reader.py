@@ -145,9 +145,26 @@ def _start(recipe: Recipe, data: Path, out: Path) -> Run:
     tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
         _check_average(other, model)
-    for parameter in model.base_model.embeddings.parameters() if recipe.freeze_embeddings else ():
-        parameter.requires_grad = False
+    _freeze(model.base_model, recipe)
     return Run(recipe, init, other, model, tokenizer, new_head, _teacher(recipe.teacher, data))
+
+
+def _freeze(encoder: Any, recipe: Recipe) -> None:
+    for parameter in encoder.embeddings.parameters() if recipe.freeze_embeddings else ():
+        parameter.requires_grad = False
+    if not recipe.freeze_layers:
+        return
+    layers = getattr(getattr(encoder, "encoder", None), "layer", [])
+    if recipe.freeze_layers > len(layers):
+        raise InputError(
+            f"freeze_layers = {recipe.freeze_layers} is too many for {recipe.init}",
+            f"it has {len(layers)} to freeze",
+        )
+    for name, parameter in encoder.encoder.named_parameters():
+        # What is not in a layer, MPNet's relative positions, goes into the lowest: learning it
+        # would take a backward pass through all of them.
+        layer = int(name.split(".")[1]) if name.startswith("layer.") else 0
+        parameter.requires_grad = layer >= recipe.freeze_layers
 
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:

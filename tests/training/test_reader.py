@@ -112,6 +112,19 @@ def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch
 
 
 @pytest.mark.slow
+def test_frozen_layers_stay_as_they_are_and_the_others_learn(data: Path) -> None:
+    training.train(recipe(freeze_layers=1), data, data / "out")
+    before, after = load_file(data / "start" / WEIGHTS), load_weights(data / "out" / WEIGHTS)
+    name = "bert.encoder.layer.{}.output.dense.weight"
+    expected = as_stored({"kept": before[name.format(0)].half()}, data)["kept"]
+    assert torch.equal(after[name.format(0)], expected)
+    assert not torch.allclose(after["qa_outputs.weight"].float(), before["qa_outputs.weight"])
+    with pytest.raises(InputError, match="freeze_layers = 3 is too many for start") as error:
+        training.train(recipe(freeze_layers=3), data, data / "no")
+    assert error.value.hint == "it has 1 to freeze"
+
+
+@pytest.mark.slow
 def test_three_heads_are_learnt_kept_and_gone_on_from(data: Path) -> None:
     write_statements(data)
     stage = RECIPE["stage"][0] | {
