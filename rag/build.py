@@ -201,7 +201,7 @@ def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
 
 
 def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]:
-    from rag.models.lazy import LazyEmbedder
+    from rag.models.embedders import LazyEmbedder
 
     lazy = LazyEmbedder(lambda: embedder(settings))
     try:
@@ -214,15 +214,12 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
 
 def embedder(settings: Settings) -> Embedder:
     _prepare(settings)
-    from rag.models.mean_embedding import MeanEmbedder, is_mean
-    from rag.models.remembered import RememberingEmbedder
+    from rag.models.embedders import MeanEmbedder, SentenceTransformerEmbedder, is_mean
 
     path, local = embedder_path(settings.embedder)
     if local and is_mean(Path(path)):
-        return RememberingEmbedder(MeanEmbedder(settings.embedder, Path(path), _bf16(settings)))
-    from rag.models.embedders import SentenceTransformerEmbedder
-
-    return RememberingEmbedder(SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings)))
+        return MeanEmbedder(settings.embedder, Path(path), _bf16(settings))
+    return SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings))
 
 
 def reader(settings: Settings) -> Reader:
@@ -392,7 +389,7 @@ def _prepare(settings: Settings) -> None:
 
 
 def _bf16(settings: Settings) -> bool:
-    from rag.models.precision import native_bf16
+    from rag.models.bert import native_bf16
 
     return settings.precision == "bf16" or (settings.precision == "auto" and native_bf16())
 

@@ -18,9 +18,7 @@ HOMES = {
     "torch": {
         "models/bert.py",
         "models/embedders.py",
-        "models/packing.py",
         "models/qa_heads.py",
-        "models/precision.py",
         "models/storage.py",
         "training/embedder.py",
         "training/loss.py",
@@ -28,7 +26,7 @@ HOMES = {
         "training/reader.py",
         "build.py",
     },
-    "transformers": {"models/packing.py", "models/qa_heads.py", "training/reader.py"},
+    "transformers": {"models/qa_heads.py", "training/reader.py"},
     "sentence_transformers": {"models/embedders.py", "training/embedder.py"},
     "faiss": {"store/local/faiss_index.py"},
     "tantivy": {"store/local/tantivy_index.py"},
@@ -74,7 +72,6 @@ CONCRETE = {
     "rag.store.postgres.store",
     "rag.store.postgres.queue",
     "rag.models.embedders",
-    "rag.models.mean_embedding",
     "rag.models.reader",
     "rag.retrieval.HybridRetriever",
 }

@@ -31,7 +31,7 @@ from rag.engine import Searcher
 from rag.evaluation.corpus import opened
 from rag.evaluation.formats import load
 from rag.ingestion.ingest import Ingest
-from rag.models.precision import native_bf16
+from rag.models.bert import native_bf16
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import embedder_path, reader_path
 from rag.models.windows import windows_of

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -277,3 +278,12 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds no object")
     return found
+
+
+@cache
+def native_bf16() -> bool:
+    """Whether bfloat16 products are an instruction here (AVX512_BF16 or AMX); without it they are
+    100 times slower.
+    """
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(ask and ask())

@@ -1,17 +1,22 @@
-"""Text to unit vectors, through sentence-transformers."""
+"""Text to unit vectors: by this package's BERT where it can, else through sentence-transformers.
+
+Both libraries are imported when a model loads: sentence-transformers takes seconds, torch one, and
+where nothing has changed nothing is loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
 from rag.errors import ModelError
-from rag.models.packing import without_padding
 from rag.models.registry import embedder_path
-from rag.protocols import Vectors
+from rag.protocols import Embedder, Vectors
 
 
 class SentenceTransformerEmbedder:
@@ -25,6 +30,8 @@ class SentenceTransformerEmbedder:
 
         Raises ModelError if it cannot be loaded.
         """
+        from sentence_transformers import SentenceTransformer
+
         path, local = embedder_path(setting)
         try:
             self._model = SentenceTransformer(
@@ -40,8 +47,6 @@ class SentenceTransformerEmbedder:
                 f"embedder {setting} cannot be loaded: {reason}",
                 "set RAG_EMBEDDER to another model",
             ) from error
-        if hasattr(self._model[0], "auto_model"):  # not static embeddings
-            without_padding(self._model[0].auto_model)
         if bf16:
             self._model.bfloat16()
             self._model[0].register_forward_hook(_widened)
@@ -77,3 +82,141 @@ class SentenceTransformerEmbedder:
 
 def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
     return output | {"token_embeddings": output["token_embeddings"].float()}
+
+
+class LazyEmbedder:
+    """The embedder that `make` gives."""
+
+    def __init__(self, make: Callable[[], Embedder]) -> None:
+        self._make = make
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return self._make()
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dim(self) -> int:
+        return self._embedder.dim
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._embedder.embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return self._embedder.embed_passages(texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._embedder.count_tokens(texts)
+
+
+_BATCH_TOKENS = 4096
+_MODULES = ["Transformer", "Pooling", "Normalize"]
+
+
+class MeanEmbedder:
+    """A folder in sentence-transformers' layout for which `is_mean` holds: the mean of a BERT's
+    states. float32 rows of unit length.
+    """
+
+    def __init__(self, setting: str, folder: Path, bf16: bool = False) -> None:
+        """`setting` is the embedder's name; `bf16` halves the work where the processor has it, the
+        mean stays fp32.
+
+        Raises ModelError if it cannot be loaded.
+        """
+        from rag.models.bert import Bert
+
+        try:
+            self._bert = Bert(folder, bf16)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"embedder {setting} cannot be loaded: {error}", "set RAG_EMBEDDER to another model"
+            ) from error
+        self._most = _most_tokens(folder)
+        self.name = setting
+        self.dim = int(self._bert.config["hidden_size"])
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self.embed_passages(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        encoded = self._bert.tokenizer.encode_batch(list(texts))
+        ids = [
+            found.ids
+            if len(found.ids) <= self._most
+            else [*found.ids[: self._most - 1], found.ids[-1]]
+            for found in encoded
+        ]
+        rows = np.zeros((len(ids), self.dim), dtype=np.float32)
+        for batch in _batches(ids):
+            states = self._bert.states(
+                [ids[row] for row in batch], [[0] * len(ids[row]) for row in batch]
+            )
+            for row, found in zip(batch, states, strict=True):
+                rows[row] = found.float().mean(0).numpy()
+        unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return unit
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [
+            len(found.ids)
+            for found in self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
+
+
+def _batches(ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Rows in order, each batch within the token budget; one text is always a batch."""
+    batches: list[list[int]] = []
+    used = _BATCH_TOKENS
+    for row, text in enumerate(ids):
+        if used + len(text) > _BATCH_TOKENS:
+            batches.append([])
+            used = 0
+        batches[-1].append(row)
+        used += len(text)
+    return batches
+
+
+def is_mean(folder: Path) -> bool:
+    """Whether the folder holds a BERT whose unit vectors are the mean of its states, and which
+    wants no prompts: as sentence-transformers once wrote it, or writes it now."""
+    from rag.models.bert import is_bert
+
+    try:
+        modules = [
+            str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json")
+        ]
+        pooling = _json(folder / "1_Pooling" / "config.json")
+        prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
+        lowered = _json(folder / "sentence_bert_config.json").get("do_lower_case")
+        most = _most_tokens(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
+    mean = modes == ["pooling_mode_mean_tokens"] or (
+        not modes and pooling.get("pooling_mode") == "mean"
+    )
+    return (
+        modules == _MODULES
+        and mean
+        and not any(prompts.values())
+        and not lowered
+        and most > 0
+        and is_bert(folder)
+    )
+
+
+def _most_tokens(folder: Path) -> int:
+    """Of a text; 0 where that is more than the model has positions for."""
+    limit = _json(folder / "sentence_bert_config.json").get("max_seq_length")
+    most = int(
+        _json(folder / "tokenizer_config.json")["model_max_length"] if limit is None else limit
+    )
+    return most if most <= _json(folder / "config.json")["max_position_embeddings"] else 0
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

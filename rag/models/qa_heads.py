@@ -114,8 +114,6 @@ class TransformersHead:
     def __init__(self, path: str, local: bool, bf16: bool) -> None:
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-        from rag.models.packing import without_padding
-
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
         model, report = AutoModelForQuestionAnswering.from_pretrained(
             path,
@@ -129,7 +127,6 @@ class TransformersHead:
         if bf16 and hasattr(model, "qa_outputs"):
             model.bfloat16().qa_outputs.float()
             model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
-        without_padding(model.base_model)
         self._model = model.eval()
         self.has_more = False
 

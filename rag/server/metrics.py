@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from rag.models.remembered import RememberingEmbedder
-from rag.protocols import Embedder, Stats
+from rag.protocols import Stats
 from rag.types import Answer
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -75,18 +74,6 @@ class Metrics:
         for name in ("documents", "passages", "generation"):
             gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)
             gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
-
-    def watch_embedder(self, embedder: Embedder) -> None:
-        """How many questions' vectors were known from before."""
-        if isinstance(embedder, RememberingEmbedder):
-            gauge = Gauge(
-                "rag_query_vectors",
-                "Questions by where their vectors came from.",
-                ["source"],
-                registry=self._registry,
-            )
-            gauge.labels("memory").set_function(lambda: embedder.remembered)
-            gauge.labels("model").set_function(lambda: embedder.embedded)
 
     def text(self) -> bytes:
         """In Prometheus's text format."""

@@ -17,7 +17,6 @@ from fastapi import Request
 from rag import build, filters
 from rag.engine import Asked, Engine, check_question
 from rag.errors import AbsentError, InputError, RagError
-from rag.models.remembered import RememberingEmbedder
 from rag.parsing.pool import Limits as FileLimits
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats, Store
@@ -131,7 +130,6 @@ class Service:
             self._on_failure(error)
             raise
         self._embedder.set_result(backend.embedder)
-        self.metrics.watch_embedder(backend.embedder)
         return backend.engine
 
     def _parts(self) -> tuple[Store, Embedder]:
@@ -225,7 +223,7 @@ class _Beside(Service):
             default.readers,
         )
         self._embedder = Future()
-        self._embedder.set_result(alone(default.embedder))
+        self._embedder.set_result(default.embedder)
         self._engine = build.engine_beside(settings, default.engine, self.embedder)
         try:
             self.jobs = _jobs(settings)
@@ -254,17 +252,6 @@ class _Beside(Service):
     @property
     def embedder(self) -> Embedder:
         return self._embedder.result()
-
-
-def alone(embedder: Embedder) -> Embedder:
-    """The same model without the memory of what others asked: how fast an answer comes would say
-    so.
-    """
-    return (
-        RememberingEmbedder(embedder.inner)
-        if isinstance(embedder, RememberingEmbedder)
-        else embedder
-    )
 
 
 def wait(work: Work, future: Future[T]) -> T:

@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from rag.errors import InputError
-from rag.models.precision import native_bf16
+from rag.models.bert import native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import start_path
 from rag.models.storage import SCALE, load_weights, save_weights

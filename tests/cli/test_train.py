@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rag.models.mean_embedding import is_mean
+from rag.models.embedders import is_mean
 from tests import tiny
 from tests.cli.test_cli import Run, run
 from tests.training.helpers import write_set

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from rag.errors import InputError, ModelError
-from rag.models.mean_embedding import MeanEmbedder, is_mean
+from rag.models.embedders import MeanEmbedder, is_mean
 from rag.training import embedder as training
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rag.errors import ModelError
-from rag.models.mean_embedding import MeanEmbedder, is_mean
+from rag.models.embedders import MeanEmbedder, is_mean
 from rag.models.registry import embedder_path
 from tests import tiny
 
