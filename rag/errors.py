@@ -1,18 +1,18 @@
-"""Everything that can go wrong through no fault of the code, and how it leaves the process.
+"""Expected errors, with their exit codes and HTTP statuses.
 
     RagError
-    ├── InputError      what was asked or given cannot be used             exit 2   HTTP 422
-    │   └── ConflictError its name is that of something else               exit 2   HTTP 409
-    ├── NotFoundError   a document or path that is not there               exit 2   HTTP 404
-    ├── StoreError      the index is broken or mismatched                  exit 3   HTTP 503
-    │   ├── AbsentError there is none yet                                  exit 3   HTTP 503
-    │   ├── OldError    it is to be brought up to date by who may write    exit 3   HTTP 503
-    │   └── EmptyError  there is nothing in it to ask                      exit 3   HTTP 409
-    ├── ModelError      a model is absent, altered or of the wrong kind    exit 4   HTTP 503
-    └── BusyError       another process is writing the index               exit 5   HTTP 503
+    ├── InputError        invalid question, option, file or setting         exit 2   HTTP 422
+    │   └── ConflictError the name is already in use                        exit 2   HTTP 409
+    ├── NotFoundError     no such document or path                          exit 2   HTTP 404
+    ├── StoreError        the index is broken or does not match             exit 3   HTTP 503
+    │   ├── AbsentError   there is no index yet                             exit 3   HTTP 503
+    │   ├── OldError      an older index that only a writer can upgrade     exit 3   HTTP 503
+    │   └── EmptyError    the index is empty                                exit 3   HTTP 409
+    ├── ModelError        a model is missing, altered or of the wrong type  exit 4   HTTP 503
+    └── BusyError         another process is writing the index              exit 5   HTTP 503
 
-Exit 0 is success, and exit 1 is a command's own "no", as grep has it: `rag ask` did not find it,
-`rag verify` found it changed.
+Exit 0 is success. Exit 1 is a command's negative result, as with grep: `rag ask` found no answer,
+`rag verify` found a changed citation.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from __future__ import annotations
 from pathlib import Path
 
 DISTRIBUTION = "quoterag"
-"""What the package is called where packages are installed from."""
+"""Name of the package on the package index."""
 
 
 class RagError(Exception):
-    """`message` names the value and the cause; `hint` is what to do next."""
+    """Base class. `message` names the value and the cause; `hint` is the next step."""
 
     exit_code = 1
     status = 500
@@ -55,17 +55,17 @@ class StoreError(RagError):
 
 
 class EmptyError(StoreError):
-    """There is nothing in the index to ask."""
+    """The index holds no passages."""
 
     status = 409
 
 
 class AbsentError(StoreError):
-    """There is no index there yet."""
+    """There is no index at this place yet."""
 
 
 class OldError(StoreError):
-    """The index is of an older version, which a writer brings up to date."""
+    """The index has an older schema, which the next writer upgrades."""
 
 
 class ModelError(RagError):
@@ -79,12 +79,10 @@ class BusyError(RagError):
 
 
 def install_line(extra: str = "") -> str:
-    """The command that installs this package with an extra, from where it was installed the first
-    time.
-    """
+    """Command that installs this package with an extra, from the same source as before."""
     wanted = f"[{extra}]" if extra else ""
     root = Path(__file__).resolve().parents[1]
-    if (root / "pyproject.toml").is_file():  # runs from its sources
+    if (root / "pyproject.toml").is_file():  # a source checkout
         return f"pip install -e '{root}{wanted}'"
     address = _installed_from()
     if address.startswith("file://"):
@@ -93,8 +91,8 @@ def install_line(extra: str = "") -> str:
 
 
 def _installed_from() -> str:
-    """The address that pip noted (PEP 610); "" if it took the package from an index, or was not
-    asked.
+    """Source address recorded by the installer (PEP 610); "" if the package came from an index or
+    was not installed.
     """
     import json
     from importlib import metadata

@@ -1,10 +1,10 @@
-"""Which documents are asked: conditions on what is known of each.
+"""Filters: conditions on a document's fields and metadata.
 
     type=pdf   author!=Ada   year>=2024   date<2024-06   source:reports/2024   document=seeds/jcpoa.md
 
-The keys "document" (its id), "title" and "source" are a document's own, "page" (page=3, page>=2) is
-of its passages: those with text on such a page. Every other key is one of its metadata. `matches`
-says what a filter means; stores answer it in their own language, and tests hold them to it.
+The keys "document" (the id), "title" and "source" are fields of a document. "page" (page=3,
+page>=2) selects the passages with text on such a page. All other keys are metadata. `matches`
+defines the meaning of a filter; stores translate it to SQL, and tests compare them with it.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rag.types import Document
 
 _CONDITION = re.compile(r"([^=!<>:]+)(!=|<=|>=|=|<|>|:)(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*")
-"""As JSON writes one, so that every store can tell."""
+"""A number in JSON's syntax, which all stores can recognise."""
 _DATE = re.compile(r"[0-9]{4}(?:-.*)?", re.DOTALL)
 _PAGE = re.compile(r"[0-9]{1,9}")
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
@@ -29,12 +29,12 @@ _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What `key` must be; `op` is one of = != < <= > >=.
+    """A condition on `key`; `op` is one of = != < <= > >=.
 
-    `=` holds for the whole value, and for one of several that are joined by ", "; for "source" also
-    for a folder above it, as a path or as it begins the document's id. `!=` is its opposite: it
-    holds where the key is absent. The others compare numbers, or dates (YYYY, YYYY-MM, YYYY-MM-DD…)
-    by the part that both have; they never hold between other values.
+    `=` matches the whole value, or one of several values separated by ", "; for "source" also a
+    parent folder, as a path or as a prefix of the document's id. `!=` is the negation of `=`, so it
+    matches documents without the key. The others compare numbers, or dates (YYYY, YYYY-MM,
+    YYYY-MM-DD…) to the precision that both have; they match no other values.
     """
 
     key: str
@@ -43,20 +43,20 @@ class Condition:
 
     def __post_init__(self) -> None:
         if self.op not in OPERATORS:
-            raise InputError(f"{self.op!r} is not an operator of filters", _HINT)
+            raise InputError(f"{self.op!r} is not a filter operator", _HINT)
         if self.key == PAGE and (self.op == "!=" or not _PAGE.fullmatch(self.value)):
             raise InputError(
-                f"page{self.op}{self.value} is not a filter of pages",
+                f"page{self.op}{self.value} is not a page filter",
                 "write page=3, page>=2 or page<10, with a number",
             )
 
 
 Filter = tuple[Condition, ...]
-"""Conditions that must all hold; () for every document."""
+"""Conditions that must all match; () matches every document."""
 
 
 def parse(texts: Iterable[str]) -> Filter:
-    """Conditions as people write them; ":" is another "=". Raises InputError for what is none."""
+    """Parse conditions such as "type=pdf"; ":" means "=". Raises InputError."""
     return tuple(_condition(text) for text in texts)
 
 
@@ -84,7 +84,7 @@ def _condition(text: str) -> Condition:
 
 
 def matches(filter: Filter, document: Document) -> bool:
-    """Whether every condition holds for the document; of pages, whether it has one of them."""
+    """Whether the document meets every condition; a page condition holds if it has such a page."""
     wanted = pages(filter)
     has_page = wanted is None or wanted.first <= min(wanted.last, len(document.pages))
     return has_page and all(_holds(condition, document) for condition in of_documents(filter))
@@ -92,7 +92,7 @@ def matches(filter: Filter, document: Document) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """From `first`, at least 1, to `last`; none where that is less."""
+    """A range of pages from `first` (at least 1) to `last`, inclusive; empty if last < first."""
 
     first: int
     last: int
@@ -102,7 +102,7 @@ _LAST_PAGE = 10**9
 
 
 def pages(filter: Filter) -> Pages | None:
-    """The pages that a filter names; None if it names none."""
+    """Page range of a filter; None if it has no page condition."""
     named = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
     if not named:
         return None
@@ -112,7 +112,7 @@ def pages(filter: Filter) -> Pages | None:
 
 
 def of_documents(filter: Filter) -> Filter:
-    """Its conditions without those on pages."""
+    """The filter without its page conditions."""
     return tuple(condition for condition in filter if condition.key != PAGE)
 
 
@@ -157,5 +157,5 @@ def _ordered(one: float | str, op: str, other: float | str) -> bool:
 
 
 def shown(filter: Filter) -> str:
-    """The conditions as a person types them."""
+    """The conditions as typed on the command line."""
     return ", ".join(f"{condition.key}{condition.op}{condition.value}" for condition in filter)

@@ -1,4 +1,4 @@
-"""The library's face: an index that is asked, searched and filled from Python.
+"""Python API: open an index, ask, search and ingest.
 
 import rag
 
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """An index in a folder or a PostgreSQL database. Models are loaded at the first question, and
-    once.
+    """An index in a folder or a PostgreSQL database. Models are loaded once, at the first question.
 
-    Every method raises `rag.RagError`, whose `message` and `hint` are meant for people.
+    Every method may raise `rag.RagError`, whose `message` and `hint` are written for users.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,31 +37,31 @@ class Index:
 
     @cached_property
     def engine(self) -> Engine:
-        """What answers; for what this class does not offer."""
+        """The underlying engine, for features that this class does not expose."""
         return build.engine(self.settings)
 
     def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
-        """The answer, quoted from the documents; its `text` is None if they do not say.
+        """Answer a question with quotes from the documents; `text` is None if they do not.
 
-        `top_k`: how many passages are read, 8 by default. `filter`: conditions such as "type=pdf"
-        or "year>=2024", which must all hold of a document.
+        `top_k` is the number of passages to read (default 8). `filter` holds conditions such as
+        "type=pdf" or "year>=2024"; documents must meet all of them.
         """
         return self.engine.ask(question, top_k, parse(list(filter)) or None)
 
     def search(self, question: str, k: int = 10, *, filter: Iterable[str] = ()) -> list[Hit]:
-        """The `k` best passages, best first."""
+        """The `k` passages that best match the question, best first."""
         return self.engine.search(question, k, parse(list(filter)) or None)
 
     def check(self, text: str, *, filter: Iterable[str] = ()) -> CheckReport:
-        """Which sentences of any text the documents support, contradict, or do not have.
+        """Check each sentence of a text: supported, contradicted, or not in the documents.
 
-        Raises InputError if the text claims nothing.
+        Raises InputError if the text contains no claims.
         """
         return build.checker_of(self.engine).check(text, parse(list(filter)) or None)
 
     def ingest(self, *paths: str | Path) -> Report:
-        """Index files and folders; unchanged files are left alone. The report names what was
-        skipped, and why.
+        """Add files and folders; unchanged files are skipped. The report lists the files that could
+        not be read, with reasons.
         """
         files = build.files(self.settings, [Path(path) for path in paths], None)
         with build.pool(self.settings) as pool:
@@ -71,13 +70,11 @@ class Index:
         return ingest.report
 
     def documents(self) -> list[Document]:
-        """All documents, by id, without their texts."""
+        """All documents in order of id, without their texts."""
         return list(build.store(self.settings, any_embedder=True).documents())
 
     def document(self, document_id: str) -> Document | None:
-        """A document with the text that the offsets of citations count in; None if there is none of
-        this id.
-        """
+        """The document with its text, to which citation offsets refer; None for an unknown id."""
         return build.store(self.settings, any_embedder=True).document(document_id)
 
     def close(self) -> None:
@@ -93,10 +90,10 @@ class Index:
 
 
 def open(index: str | Path = "index", **settings: Any) -> Index:
-    """The index in a folder, or at a PostgreSQL address; it is made when something is ingested.
+    """Open an index: a folder or a PostgreSQL address. It is created by the first ingest.
 
-    `settings` are those of `rag.Settings`, such as `reader="fast"`; those that are not given come
-    from rag.toml and the environment. Raises InputError for a wrong one.
+    `settings` are fields of `rag.Settings`, such as `reader="fast"`; the others come from rag.toml
+    and the environment. Raises InputError for an invalid one.
     """
     if isinstance(index, str) and index.startswith(("postgresql://", "postgres://")):
         return Index(Settings.load(store=index, **settings))

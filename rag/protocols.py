@@ -1,4 +1,4 @@
-"""The seams: what each part must do, whoever does it. `rag.build` chooses who."""
+"""Interfaces between the parts. `rag.build` chooses the implementations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What an index holds. `generation` grows with every committed change."""
+    """Size of an index. `generation` increases with every committed change."""
 
     documents: int
     passages: int
@@ -27,16 +27,16 @@ class Stats:
     dim: int
     passage_tokens: int
     dense: str = ""
-    """The kind of the dense index."""
+    """Type of the dense index, such as "flat"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """How much of one document each part of an index holds.
 
-    `numbers` are the ids of its passages. `unmerged` counts deleted passages of any document whose
-    words still stand in the full text's files, where no search sees them. `snapshots` are the files
-    that hold the document.
+    `numbers` are its passage ids. `unmerged` counts deleted passages of all documents whose words
+    remain in the full-text files until the next merge; searches do not return them. `snapshots` are
+    the files that contain the document.
     """
 
     documents: int
@@ -50,7 +50,7 @@ class Trace:
 
 
 class Embedder(Protocol):
-    """Text to unit vectors: float32, (n, dim)."""
+    """Turns n texts into unit vectors: float32, shape (n, dim)."""
 
     @property
     def name(self) -> str: ...
@@ -66,15 +66,15 @@ class Embedder(Protocol):
 
 
 class Store(Protocol):
-    """Documents, passages, vectors and both search legs behind one transaction boundary.
+    """Documents, passages, vectors and both retrievers, changed together in transactions.
 
-    Passage ids are positive integers, never used twice. Searches return (id, score), best first,
-    higher is better.
+    Passage ids are positive integers and never reused. Searches return (id, score) pairs, best
+    first; higher scores are better.
     """
 
     def writing(self) -> AbstractContextManager[None]:
-        """Hold the write lock for several changes; searches see them at the latest when it ends.
-        BusyError if taken.
+        """Hold the write lock for several changes; searches see them when it ends, if not before.
+        Raises BusyError if another process holds the lock.
         """
 
     def put(
@@ -84,59 +84,59 @@ class Store(Protocol):
         vectors: Vectors,
         instead_of: str | None = None,
     ) -> None:
-        """Add the document or replace the one with its id, whole or not at all; the one called
-        `instead_of` goes with that.
+        """Add a document, or replace the one with its id, atomically. `instead_of` is the id of
+        another document to delete in the same transaction.
         """
 
     def delete(self, document_id: str) -> bool:
-        """Whether there was such a document."""
+        """Delete a document. Returns False if the id is unknown."""
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
     ) -> list[tuple[int, float]]:
-        """By cosine to `vector`, (dim,)."""
+        """The `k` passages with the highest cosine to `vector`, shape (dim,)."""
 
     def lexical(
         self, question: str, k: int, filter: Filter | None = None
     ) -> list[tuple[int, float]]:
-        """By BM25."""
+        """The `k` passages with the highest BM25 score."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
-        """About how many passages have each of these stems, as `rag.store.lexical.analyze` makes
-        them; without those in none.
+        """Approximate document frequency of each stem, as made by `analyze`; stems that occur in no
+        passage are left out.
         """
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
-        """The cosine of `vector` to each of these passages that is still there."""
+        """Cosine of `vector` to each of these passages; deleted passages are left out."""
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
-        """Those that are still there."""
+        """The passages with these ids; deleted ones are left out."""
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        """The document's passages in order, and their vectors, (n, dim); none if it is not
-        there.
+        """The document's passages in order and their vectors, shape (n, dim); n is 0 if the id is
+        unknown.
         """
 
     def document(self, document_id: str) -> Document | None: ...
 
     def documents(self, after: str = "", most: int | None = None) -> list[Document]:
-        """By id, without their text: all, or up to `most` of those after the id `after`."""
+        """Documents in order of id, without their text: all, or up to `most` ids after `after`."""
 
     def restamp(self, stamps: Mapping[str, str]) -> None:
-        """Note new stamps of documents, by id: they are as they were in files that have changed. No
-        new generation.
+        """Set the container digests of documents, by id, after their archive or mailbox changed
+        but they did not. Does not start a new generation.
         """
 
     def stats(self) -> Stats: ...
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
-        """What there is of a document, or of the passages `numbers` that it had before it was
-        deleted.
+        """Count what the index holds of a document. After a deletion, pass its former passage ids
+        as `numbers`.
         """
 
     def purge(self) -> None:
-        """Take what was deleted out of logs, free space and the files of the search indexes, as far
-        as that is quick.
+        """Erase deleted data from logs, free space and search index files, as far as that is
+        quick.
         """
 
     def close(self) -> None: ...
@@ -144,14 +144,14 @@ class Store(Protocol):
 
 class Speller(Protocol):
     def correct(self, question: str) -> str:
-        """The question with its misspelt words corrected; as it was if there are none."""
+        """The question with its misspelled words corrected."""
 
 
 class Retriever(Protocol):
     def retrieve(
         self, questions: Sequence[str], k: int, filter: Filter | None = None
     ) -> list[list[Hit]]:
-        """The `k` best hits of each question, best first."""
+        """The `k` best hits for each question, best first."""
 
 
 class Reader(Protocol):
@@ -159,7 +159,7 @@ class Reader(Protocol):
     def name(self) -> str: ...
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        """What the hits say to the question, or to a claim in its place."""
+        """Read the hits for a question, or for a claim in its place."""
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        """As `read` for each (question, hits); a model takes them in common batches."""
+        """`read` for several (question, hits) pairs, which share batches."""

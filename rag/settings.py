@@ -1,5 +1,5 @@
-"""Settings: defaults, then one TOML file, then `RAG_*` variables, then what the caller passes.
-Unknown names are errors.
+"""Settings: defaults, then one TOML file, then `RAG_*` variables, then the caller's arguments;
+later ones win. Unknown names are errors.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rag.errors import InputError
 
 CONFIG_FILE = "rag.toml"
 _RENAMED = {"read": "top_k", "enough": "early_exit", "candidates": "first_stage_k"}
-"""Settings by the names that they had before 0.1.0."""
+"""Setting names from before 0.1.0, and what replaced them."""
 OWN_FILES = frozenset({"derived.json", "keys.json", "stamps.json", "snapshots.jsonl"})
-"""Files of an index's folder that look like documents."""
+"""Files in an index folder that would otherwise be ingested as documents."""
 SCHEMES = ("postgresql://", "postgres://")
 _SECRETS = re.compile(r"([?&](?:password|sslpassword|sslkey|passfile)=)[^&]*")
 _LOGIN = re.compile(r"^(\w+://)(?:([^:/?#]*)(:.*)?@)?", re.DOTALL)
 DEFAULT_COLLECTION = "default"
-"""The index itself, beside which others have names."""
+"""Name of the index's own collection."""
 _TRUSTED = frozenset(
     {
         "store",
@@ -40,141 +40,138 @@ _TRUSTED = frozenset(
     }
     | {"cors_origins", "certfile", "keyfile", "keys_file"}
 )
-"""Where models, indexes and the service are, and what files are written: only a file that a person
-named says that.
+"""Settings that locate models, indexes, hosts or written files. A rag.toml that just happens to be
+in the working folder must not set them; a file named in RAG_CONFIG may.
 """
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One value a field; `RAG_TOP_K` sets `top_k`, and so on. `RAG_CONFIG` names the file, by
-    default ./rag.toml.
+    """All settings. `RAG_TOP_K` sets `top_k`, and so on. `RAG_CONFIG` names the TOML file; the
+    default is ./rag.toml.
     """
 
     index: Path = Path("index")
-    """Folder of the index."""
+    """Index folder."""
     collection: str = DEFAULT_COLLECTION
-    """Which collection of the index; "default" is the index itself."""
+    """Collection to use; "default" is the index's own."""
     store: str = field(default="local", repr=False)  # it may hold a password
-    """"local" (the folder `index`), or a PostgreSQL address:
+    """"local" (uses the folder `index`), or a PostgreSQL address:
     postgresql://USER:PASSWORD@HOST:PORT/DATABASE.
     """
     embedder: str = "minilm"
-    """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id of a
+    """"minilm" (all-MiniLM-L6-v2, from its package), a local folder, or the hub id of a
     sentence-transformers model.
     """
     reader: str = "accurate"
-    """A shipped reader, "accurate" (12 layers) or "fast" (6), a folder, or a hub id of a model with
-    a span head.
+    """A shipped reader ("accurate", 12 layers, or "fast", 6 layers), a folder, or the hub id of a
+    question-answering model.
     """
     passage_tokens: int = 160
-    """Most word-pieces in a passage; fixed when an index is made."""
+    """Maximum passage length in word-pieces; fixed when an index is created."""
     first_stage_k: int = 100
-    """Passages that each search leg brings to the fusion."""
+    """Passages that each retriever contributes to the fusion."""
     alpha: float = 0.7
-    """Weight of the dense leg in the fusion, from 0 (words only) to 1 (vectors only)."""
+    """Weight of dense retrieval in the fusion, from 0 (words only) to 1 (vectors only)."""
     top_k: int = 8
-    """Passages that the reader reads for a question."""
+    """Passages that the reader reads per question."""
     early_exit: float = 1.0
-    """Confidence, after three passages, from which on the others are left unread; 1: all are
-    read.
-    """
+    """Stop reading after three passages if the confidence has reached this value; 1 reads all."""
     alternatives: int = 3
-    """Most other answers shown."""
+    """Maximum number of alternative answers shown."""
     threshold: float = -1.0
-    """Least confidence at which an answer is given, from 0 to 1; negative: the calibrated one."""
+    """Minimum confidence for an answer, from 0 to 1; a negative value uses the calibrated one."""
     calibration: str = "default"
-    """"default" (that of the reader), or a file that `rag calibrate` wrote: confidence and
-    threshold.
+    """Confidence and threshold: "default" (the reader's own), or a file written by
+    `rag calibrate`.
     """
     spelling: int = 1
-    """1: words that the index does not know are corrected to words that it does; 0: questions are
-    taken as typed.
+    """1 corrects misspelled words in questions to words of the index; 0 leaves questions as typed.
     """
     forms: str = "default"
-    """What chooses the form of an answer: "default" (the shipped classifier), "off" (always the
-    span), or a file that `rag train --forms` wrote."""
+    """Classifier that chooses the form of an answer: "default" (shipped), "off" (always a span), or
+    a file written by `rag train --forms`."""
     max_question: int = 1000
-    """Most characters in a question."""
+    """Maximum length of a question in characters."""
     precision: str = "auto"
-    """Arithmetic of the models: "fp32", "bf16", or "auto": bf16 where the processor has the
-    instruction.
-    """
+    """Model arithmetic: "fp32", "bf16", or "auto" (bf16 if the processor supports it)."""
     threads: int = 0
-    """Threads of the models; 0: OMP_NUM_THREADS, or all cores that affinity and CPU quota allow."""
+    """Model threads; 0 means OMP_NUM_THREADS, or all cores that affinity and CPU quota allow."""
     workers: int = 0
-    """Processes that read files; 0: one for each core that affinity and CPU quota allow."""
+    """Processes that parse files; 0 means one per core that affinity and CPU quota allow."""
     file_mb: int = 100
-    """Most megabytes of a file; an archive may hold five times as many."""
+    """Maximum size of a file in megabytes; an archive may unpack to five times as much."""
     file_seconds: int = 120
-    """Most seconds that reading a file may compute."""
+    """Maximum CPU time for parsing a file, in seconds."""
     file_memory_mb: int = 2048
-    """Most megabytes of memory that reading a file may take."""
+    """Maximum memory for parsing a file, in megabytes."""
     writer: str = ""
-    """Address of an OpenAI-compatible server that writes answers for `--write`, such as
-    http://127.0.0.1:8080/v1; "": none.
+    """Address of an OpenAI-compatible server that writes the answers of `--write`, such as
+    http://127.0.0.1:8080/v1; "" for no writer.
     """
     writer_model: str = ""
-    """The model that the writer is asked for; "": the server's own."""
+    """Model to request from the writer; "" for the server's default."""
     writer_key: str = field(default="", repr=False)
-    """The writer's API key; best given as RAG_WRITER_KEY."""
+    """The writer's API key. Set it as the variable RAG_WRITER_KEY, not in a file."""
     writer_seconds: int = 60
-    """Seconds after which a written answer is given up."""
+    """Timeout for a written answer, in seconds."""
     keep_furniture: int = 0
-    """1: navigation, running heads and the like stay in texts read from now on; 0: they do not."""
+    """1 keeps navigation, running heads and other boilerplate in newly ingested texts; 0 drops
+    it.
+    """
     host: str = "127.0.0.1"
-    """Address that the service is bound to; another than this machine's own needs API keys."""
+    """Address the service binds to; an address that other machines can reach needs API keys."""
     port: int = 8000
-    """Port of the service; 0: any free one."""
+    """Port of the service; 0 picks a free one."""
     queue: int = 128
-    """Most questions that wait in the service; one more is refused with 503."""
+    """Maximum number of waiting questions; further ones get status 503."""
     batch_tokens: int = 16_384
-    """About as many word-pieces are read in one batch."""
+    """Approximate batch size of the reader, in word-pieces."""
     batch_ms: int = 3
-    """Milliseconds that a first question waits for others to be read with."""
+    """Milliseconds that the first question of a batch waits for others."""
     deadline_ms: int = 30_000
-    """Milliseconds after which a question is given up; a request may ask for fewer."""
+    """Deadline of a question in milliseconds; a request may set a shorter one."""
     max_upload_mb: int = 32
-    """Most mebibytes of an upload."""
+    """Maximum size of an upload, in mebibytes."""
     rate: int = 4800
-    """Most passages read a minute for one API key; a request that reads none counts as one. 0: any
-    number.
+    """Rate limit per API key, in passages read per minute; a request that reads none counts as one.
+    0 means no limit.
     """
     request_passages: int = 800
-    """Most passages read for one request: its questions times the passages of each."""
+    """Maximum number of passages read per request: its questions times their passages."""
     connections: int = 1000
-    """Most connections to the service; fewer where the system gives fewer file handles."""
+    """Maximum number of connections; lower if the system allows fewer file handles."""
     keys_file: str = ""
-    """File of the API keys; "": keys.json in the index's folder."""
+    """File of the API keys; "" for keys.json in the index folder."""
     cors_origins: str = ""
-    """Origins, such as https://app.example.org, joined by commas, whose pages may ask with a key;
-    "": the own page alone.
+    """Comma-separated origins, such as https://app.example.org, whose pages may use the service
+    with a key; "" for the service's own page only.
     """
     certfile: str = ""
-    """PEM file of the service's certificate and its chain; "": HTTP without TLS."""
+    """PEM file with the service's certificate chain; "" for plain HTTP."""
     keyfile: str = ""
-    """PEM file of the certificate's private key; "": it is in `certfile`."""
+    """PEM file with the certificate's private key; "" if it is in `certfile`."""
     header_seconds: int = 10
-    """Seconds in which the headers of a request must have come."""
+    """Timeout for receiving a request's headers, in seconds."""
     address_connections: int = 100
-    """Most connections from one address, but from this machine."""
+    """Maximum number of connections per address; this machine's own is exempt."""
     traces: str = ""
-    """Collector of OpenTelemetry spans over HTTP, such as http://127.0.0.1:4318/v1/traces; "": none
-    are sent.
+    """Collector for OpenTelemetry spans over HTTP, such as http://127.0.0.1:4318/v1/traces; "" to
+    send none.
     """
     log_questions: int = 0
-    """1: the service's log holds the questions; 0: it does not."""
+    """1 writes questions to the service's log; 0 does not."""
     screen: str = "auto"
-    """How `rag repl` looks: "full", "plain" (words alone: for screen readers), or "auto" (plain
-    where TERM is dumb).
+    """Look of `rag repl`: "full", "plain" (no colours or animation, for screen readers), or "auto"
+    (plain if TERM is dumb).
     """
     history: str = "auto"
-    """File of what was typed in `rag repl`; "auto": in the person's state folder, "off": none."""
+    """History file of `rag repl`; "auto" uses your state folder, "off" keeps no history."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
-        """Raises InputError for an unknown name or a value of the wrong kind."""
+        """Read the settings. Raises InputError for an unknown name or an invalid value."""
         environ = os.environ if environ is None else environ
         named = environ.get("RAG_CONFIG")
         path = Path(named or CONFIG_FILE)
@@ -188,7 +185,7 @@ class Settings:
             _check_found(path, values)
         settings = cls()
         if given.get("index") is not None:
-            given = {"store": "local", **given}  # who names a folder means the folder
+            given = {"store": "local", **given}  # an explicit --index overrides RAG_STORE
         for source, found in (
             (str(path), values),
             ("the environment", variables),
@@ -198,8 +195,8 @@ class Settings:
         return settings
 
     def with_values(self, source: str, values: Mapping[str, Any]) -> Self:
-        """With other values; None leaves one as it is. `source` says in errors where they come
-        from.
+        """A copy with these values; None leaves a setting unchanged. Error messages name `source`
+        as the place they come from.
         """
         kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(self)}
         changes = {
@@ -213,8 +210,8 @@ class Settings:
 
     @property
     def place(self) -> str:
-        """Where the index is, for people and logs: the folder, or the database's address without
-        its password.
+        """Location of the index for messages: the folder, or the database address without its
+        password.
         """
         return str(self.index) if self.store == "local" else shown(self.store)
 
@@ -282,8 +279,8 @@ class Settings:
 
 
 def _check_found(path: Path, values: Mapping[str, Any]) -> None:
-    """A file that merely lies in the working folder may be anyone's. Raises InputError if it says
-    where things are.
+    """A rag.toml found in the working folder may be anyone's. Raises InputError if it sets one of
+    the `_TRUSTED` settings.
     """
     if wanted := sorted(_TRUSTED.intersection(values)):
         message = (
@@ -335,7 +332,7 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
         or not isinstance(value, (str, int, float, Path))
         or (kind is int and isinstance(value, float))
     ):
-        raise wrong  # a TOML file's 8.7 is no 8, as RAG_TOP_K=8.7 is none
+        raise wrong  # int(8.7) would silently turn a TOML file's 8.7 into 8
     if issubclass(kind, Path) and not str(value).strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     try:
@@ -346,12 +343,12 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
         TypeError,
         OverflowError,
         RuntimeError,
-    ) as error:  # the last for the home of nobody
+    ) as error:  # RuntimeError: ~user does not exist
         raise wrong from error
 
 
 def shown(dsn: str) -> str:
-    """A PostgreSQL address without its password, also where it is malformed."""
+    """A PostgreSQL address without its password, even if the address is malformed."""
 
     def login(match: re.Match[str]) -> str:
         scheme, user, password = match.groups()
@@ -361,7 +358,7 @@ def shown(dsn: str) -> str:
 
 
 def is_index(folder: str | Path) -> bool:
-    """Whether this is the folder of an index: its database, and not a copy of that alone."""
+    """Whether this is an index folder. A folder with only a copy of the database does not count."""
     return os.path.isfile(os.path.join(folder, "rag.sqlite")) and any(
         os.path.isfile(os.path.join(folder, name)) for name in ("derived.json", "lock")
     )

@@ -1,6 +1,6 @@
-"""The nouns of the service: frozen values that pass between its parts.
+"""Frozen values that are passed between the parts.
 
-Every offset in this package counts Unicode code points, and every end is exclusive.
+All offsets count Unicode code points; ends are exclusive.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 INSIDE = "//"
-"""Between the path of a file and the name of a part of it; no resolved path has two slashes."""
+"""Separates a file's path from the name of a member; resolved paths contain no double slash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of a document under one heading; it ends where the next section starts.
+    """The part of a document under one heading; it ends where the next section starts.
 
-    `start` is an offset in the document's text, where the heading's own line begins.
-    `heading` is the path of headings from the outermost, joined by " > ", or "".
+    `start` is the offset of the heading's line in the document's text. `heading` is the path of
+    headings from the outermost one, joined by " > ", or "".
     """
 
     start: int
@@ -29,12 +29,11 @@ class Section:
 class Document:
     """A text that can be cited.
 
-    `id` is chosen by where the document comes from (folder and path, or URI) and stays when its
-    content changes. `source` is the absolute path or URI. `sha256` is the digest of the bytes that
-    were loaded, in hex. `pages` are the offsets at which pages start, page n at index n - 1; ()
-    where there are none. Of a document that is a part of a file, of an archive or a mailbox,
-    `source` is the file's and INSIDE and the part's name, and `stamp` is the digest of the whole
-    file.
+    `id` is derived from the document's origin (folder and path, or URI) and does not change with
+    its content. `source` is the absolute path or URI. `sha256` is the hex digest of the loaded
+    bytes. `pages` are the start offsets of pages, page n at index n - 1, or () without pages. If
+    the document is a member of an archive or a mailbox, `source` is the file's path, INSIDE and the
+    member's name, and `stamp` is the digest of the whole file.
     """
 
     id: str
@@ -49,7 +48,7 @@ class Document:
 
     @property
     def file(self) -> str:
-        """The absolute path or URI of the file that the document is, or is a part of."""
+        """Absolute path or URI of the document's file, or of the archive that contains it."""
         begin = self.source.find("://") + 3 if "://" in self.source else 1
         inside = self.source.find(INSIDE, begin) if self.stamp else -1
         return self.source if inside < 0 else self.source[:inside]
@@ -59,9 +58,7 @@ class Document:
         return self.stamp or self.sha256
 
     def page(self, offset: int) -> int | None:
-        """The number, from 1, of the page that holds the character at `offset`; None where there
-        are no pages.
-        """
+        """Number of the page, from 1, with the character at `offset`; None without pages."""
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
@@ -78,8 +75,8 @@ class Passage:
 
     @property
     def context(self) -> str:
-        """Title and heading: what the text is about. Embedded, searched and read with it, but not
-        part of it.
+        """Title and heading. They are embedded, searched and read with the text, but not part of
+        it.
         """
         own_title = self.heading == self.title or self.heading.startswith(self.title + " > ")
         parts = [self.heading] if own_title else [self.title, self.heading]
@@ -87,18 +84,18 @@ class Passage:
 
     @property
     def in_context(self) -> str:
-        """What is embedded."""
+        """The text that is embedded: context and passage."""
         return f"{self.context}\n{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage that retrieval found. Higher is better.
+    """A retrieved passage. Higher scores are better.
 
-    `score` is the combined score, in [0, 1]; `dense` the cosine, in [-1, 1]; `lexical` the BM25
-    score, at least 0. `dense_rank` and `lexical_rank` are the places, from 1, that each leg gave it
-    before fusion; None: not among its candidates. `copies` are passages with the same text
-    elsewhere, which are not read again.
+    `score` is the fused score in [0, 1], `dense` the cosine in [-1, 1], `lexical` the BM25 score,
+    at least 0. `dense_rank` and `lexical_rank` are its ranks, from 1, in each retriever before
+    fusion, or None if it was not among the retriever's candidates. `copies` are passages elsewhere
+    with the same text; they are not read again.
     """
 
     passage: Passage
@@ -114,7 +111,7 @@ class Hit:
 class Span:
     """A candidate answer: `hit.passage.text[start:end]`.
 
-    `score` is the reader's log-odds of this span against "no answer here"; it compares across
+    `score` is the reader's log-odds of this span against "no answer here", comparable across
     passages.
     """
 
@@ -130,7 +127,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Another place with a citation's words, in a passage of the same text:
+    """Another occurrence of a citation's quote, in a passage with the same text:
     `document.text[start:end]` is the quote.
     """
 
@@ -142,9 +139,9 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class SentenceScore:
-    """How likely one sentence, `hit.passage.text[start:end]`, belongs to the answer.
+    """Probability that the sentence `hit.passage.text[start:end]` belongs to the answer.
 
-    `score` is a probability, in [0, 1]; it compares across passages.
+    `score` is in [0, 1] and comparable across passages.
     """
 
     hit: Hit
@@ -159,10 +156,10 @@ class SentenceScore:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one passage says to a yes/no question, or to a claim in the question's place.
+    """One passage's verdict on a yes/no question, or on a claim in the question's place.
 
-    Probabilities that add up to 1: of a claim, `yes` means supported, `no` contradicted, `unsaid`
-    neither.
+    Three probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted, and
+    `unsaid` neither.
     """
 
     hit: Hit
@@ -173,10 +170,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ReaderOutput:
-    """What a reader found in a question's passages.
+    """A reader's output for a question's passages.
 
-    `spans` are the best first. `sentences` come by passage, in the order given, then by place;
-    `verdicts` are one a passage. Both are empty where the reader's model has no such head.
+    `spans` are sorted by score, best first. `sentences` are sorted by passage, in the given order,
+    then by offset; there is one verdict per passage. Both are empty if the model lacks that head.
     """
 
     spans: list[Span]
@@ -186,11 +183,11 @@ class ReaderOutput:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands: `document.text[start:end] == quote`, inside the sentence
+    """The source of a quote: `document.text[start:end] == quote`, within the sentence
     `[sentence_start, sentence_end)`.
 
-    `page` is the number, from 1, of the page where the quote starts; None in a document without
-    pages. `copies` are the other places of a passage that the index holds more than once.
+    `page` is the number, from 1, of the page where the quote starts, or None in a document without
+    pages. `copies` are the same quote in passages with identical text.
     """
 
     document_id: str
@@ -212,9 +209,9 @@ class Citation:
 class Piece:
     """A part of an answer in a document's own words, `citation.quote`.
 
-    `gap`: words of the document were left out between the piece before and this one. `heading`: the
-    words are a heading. `label` names what the piece is about where that is not in its words: a
-    side of a comparison, a document's title.
+    `gap` means that the document's text between the previous piece and this one was left out;
+    `heading` that the quote is a heading. `label` names the subject if the quote does not: one side
+    of a comparison, or a document's title.
     """
 
     citation: Citation
@@ -229,15 +226,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What an answer says, typed; beside its words, never instead of them.
+    """The typed value of an answer, in addition to its words.
 
     `kind` is "date", "duration", "number", "quantity", "money", "percentage" or "boolean"; `text`
-    the words it was read from. A date has `iso` (ISO 8601, as long as it is known: "2015",
-    "2015-07", "2015-07-14") and its `precision` ("day", "month", "year"); a duration `iso` too
-    ("P12D"). Numbers have `number`, a range also `upper`, with the `unit` ("kilogram", "USD",
-    "percent", "day", or what is counted). `bound` is how exact it is said to be: "", "about", "more
-    than", "at least", "less than" or "at most". `yes` answers a polar question. `resolved` says,
-    for a relative date, from what it was resolved.
+    is the source text. A date has `iso` (ISO 8601 to the known precision: "2015", "2015-07",
+    "2015-07-14") and `precision` ("day", "month", "year"); a duration has `iso` ("P12D"). Numbers
+    have `number`, ranges also `upper`, and `unit` ("kilogram", "USD", "percent", "day", or the
+    counted noun). `bound` is a qualifier: "", "about", "more than", "at least", "less than" or
+    "at most". `yes` answers a yes/no question. `resolved` names the anchor of a relative date.
     """
 
     kind: str
@@ -254,10 +250,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another answer that was considered, with the same guarantees as the first.
+    """Another candidate answer, with the same guarantees as the first.
 
-    `documents` is how many of the read documents say it, independent of each other; `citations`
-    names the best of them.
+    `documents` counts the independent documents that support it; `citations` quotes the best.
     """
 
     text: str
@@ -268,11 +263,11 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an answer was made from, so that it can be made again; every digest is a sha256 in hex.
+    """Everything needed to repeat an answer. Digests are SHA-256 in hex.
 
-    `documents` holds the digest of every document that was read; `settings` those that bear on an
-    answer; `answer` is the digest of the answer's text and citations. `read` and `filter` are what
-    the question was asked with.
+    `documents` maps the documents that were read to their digests; `settings` are those that affect
+    answers; `answer` is the digest of the answer's text and citations. `read` and `filter` are the
+    question's options.
     """
 
     question: str
@@ -286,32 +281,30 @@ class Receipt:
     settings: Mapping[str, str]
     answer: str
     form: str = ""
-    """The form that was asked for; "": none was, the classifier chose."""
+    """The requested form; "" if the classifier chose it."""
     preferred: tuple[str, ...] = ()
-    """The documents of the answer before, which a follow-up prefers."""
+    """Documents of the previous answer, which a follow-up prefers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the documents say, or why nothing is said.
+    """An answer quoted from the documents, or the reason why there is none.
 
-    `text` is None if and only if the service abstains; then `reason` says why and there are no
+    `text` is None exactly if there is no answer; `reason` then explains why, and there are no
     citations. Otherwise there is at least one citation. `confidence` is the estimated probability,
-    in [0, 1], that the best candidate is right, also when it was not given. `timings` are seconds
-    by stage.
+    in [0, 1], that the best candidate is right, even if it was not given. `timings` are seconds per
+    stage.
 
-    `documents` is how many of the read documents say it: copies, and those with the very same
-    sentence, count once. `conflicts` are answers that contradict it and would have been given
-    without it; `parts`, where the question asks for several things, are the others that were found,
-    each with its citations.
+    `documents` counts the documents that support the answer; copies, and documents with the same
+    sentence, count once. `conflicts` are answers that contradict it and would be given without it;
+    `parts` are the further answers, with citations, to a question that asks for several things.
 
-    `hits` are the passages that were found, best first; `read` is how many of them were read, None:
-    all. `understood` is the question as it was searched and read, where its spelling was corrected;
-    None: as typed.
+    `hits` are the retrieved passages, best first; `read` is the number that was read, or None for
+    all. `understood` is the question after spelling correction, or None if nothing was corrected.
 
-    `form` is the shape of the answer (`rag.answering.forms.FORMS`); `pieces` are its quotes in the
-    order in which they are shown, and `text` is made of them: only "Yes." or "No.", and of a
-    catalogue a count, come besides. `more` counts the items of a list that are not shown.
+    `form` is one of `rag.answering.forms.FORMS`; `pieces` are the answer's quotes in display order.
+    `text` consists of them; only "Yes.", "No." and the count of a catalogue are added. `more`
+    counts the list items that are not shown.
     """
 
     question: str
@@ -339,5 +332,5 @@ class Answer:
 
     @property
     def partial(self) -> bool:
-        """Whether passages were found that were not read."""
+        """Whether some retrieved passages were not read."""
         return len(self.hits_read) < len(self.hits)

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
-Defaults, then `rag.toml` in the working folder (or the file that `RAG_CONFIG` names), then `RAG_*`
-variables, then options. Unknown names are errors. In the file a setting is written without `RAG_`, in lower case: `top_k = 3`.
-A file that merely lies in the working folder may not say where models, stores, hosts and files
-are: name it in `RAG_CONFIG` if you trust it.
+Defaults, then `rag.toml` in the working folder (or the file named in `RAG_CONFIG`), then `RAG_*`
+variables, then options; later ones win. Unknown names are errors. In the file, write settings in lower case without `RAG_`: `top_k = 3`.
+A `rag.toml` that is only found in the working folder must not set models, stores, hosts or file
+paths; if you trust it, name it in `RAG_CONFIG`.
 
 | setting | default | |
 |---|---|---|

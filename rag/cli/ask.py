@@ -27,12 +27,12 @@ as_typed = click.option(
 @click.option(
     "--read",
     type=click.IntRange(1, 200),
-    help="How many passages are read; by default RAG_TOP_K, or 8.",
+    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
 )
 @click.option(
     "--form",
     type=click.Choice(FORMS),
-    help="Form of the answer; by default the one that the question wants.",
+    help="Form of the answer. Default: chosen from the question.",
 )
 @as_typed
 @click.option(
@@ -41,10 +41,10 @@ as_typed = click.option(
 @click.option(
     "--write",
     is_flag=True,
-    help="Have RAG_WRITER write the answer; each sentence is checked before it is shown.",
+    help="Let the language model at RAG_WRITER write the answer; each sentence is checked first.",
 )
 @click.option(
-    "--struck", is_flag=True, help="With --write, show the sentences that were struck, and why."
+    "--struck", is_flag=True, help="With --write: also show the rejected sentences, and why."
 )
 @filter_option
 @shared
@@ -60,12 +60,21 @@ def ask_command(
     struck: bool,
     as_typed: bool,
 ) -> None:
-    """Answer QUESTION from the documents. Exits with 1 if no answer is found."""
+    """Answer QUESTION from the documents, with citations.
+
+    Exits with status 1 if no answer is found.
+
+    \b
+    Examples:
+      rag ask "When does the lease end?"
+      rag ask "What is the rent?" --filter type=pdf --filter "year>=2024"
+      rag ask "How do I reset the router?" --form steps --why
+      rag ask --json "Who signed the lease?" | rag verify
+    """
     asked = check_question(" ".join(question), settings.max_question)
     engine = build.engine(settings)
-    writer = (
-        build.writer(settings, engine) if write else None
-    )  # what it lacks is said before anything is asked
+    # Built first, so that a missing writer is reported before the question is answered.
+    writer = build.writer(settings, engine) if write else None
     (found,) = engine.ask_many([Asked(asked, read, filter, form=form or "", as_typed=as_typed)])
     if writer:
         written.show(writer.write(found), as_json, struck)
@@ -81,7 +90,7 @@ def ask_command(
 @click.argument("question", nargs=-1, required=True)
 @as_typed
 @click.option(
-    "-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages."
+    "-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of passages."
 )
 @filter_option
 @shared
@@ -93,7 +102,14 @@ def search_command(
     filter: Filter,
     as_typed: bool,
 ) -> None:
-    """Show the passages nearest to QUESTION, best first."""
+    """Show the passages that best match QUESTION, best first. Reads no answer from them.
+
+    \b
+    Examples:
+      rag search "lease"
+      rag search -k 3 "termination notice" --filter source:notes/flat
+      rag search --json "rent increase" | jq -r '.[].passage.document_id'
+    """
     asked = check_question(" ".join(question), settings.max_question)
     (found,) = build.searcher(settings).find_many([Asked(asked, k, filter, as_typed=as_typed)])
     if found.question != asked:

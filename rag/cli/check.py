@@ -27,15 +27,15 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation"
     default=_DEFAULT,
     show_default=True,
     metavar="KINDS",
-    help=f"What makes the exit code 1, of {', '.join(_FAILURES)}; none: nothing does.",
+    help=f"Verdicts that make the exit status 1, from {', '.join(_FAILURES)}; or none.",
 )
 @click.option(
-    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file, a test a claim."
+    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file with one test per claim."
 )
 @click.option(
-    "--html", type=click.Path(path_type=Path), help="Write a page with both texts side by side."
+    "--html", type=click.Path(path_type=Path), help="Write a web page with text and evidence."
 )
-@click.option("--quiet", "-q", is_flag=True, help="Leave out what is supported.")
+@click.option("--quiet", "-q", is_flag=True, help="Leave out supported sentences.")
 @filter_option
 @shared
 def check_command(
@@ -50,18 +50,22 @@ def check_command(
 ) -> None:
     """Check the text in FILE (- for stdin) against the documents, sentence by sentence.
 
-    The text is plain, Markdown, or a chat answer with [n] marks and its list of sources. Exits with
-    1 if a sentence is contradicted or not in the documents, or cites what does not say so.
+    The text may be plain text, Markdown, or a chat answer with [n] citations and a list of sources.
+    Exits with status 1 if a sentence is contradicted, is not in the documents, or cites a passage
+    that does not support it; --fail-on changes that.
 
-    \b rag check notes.md rag check answer.txt --html report.html rag check CHANGELOG.md
-    --fail-on contradicted --junit claims.xml
+    \b
+    Examples:
+      rag check notes.md
+      rag check answer.txt --html report.html
+      rag check CHANGELOG.md --fail-on contradicted --junit claims.xml
     """
     kinds = _kinds(fail_on)
     text, name = _read(file), "stdin" if file == "-" else file
     for target in (junit, html):
         if target and not target.resolve().parent.is_dir():
             raise InputError(
-                f"{target} cannot be written: no such folder", "make it, or name another file"
+                f"{target} cannot be written: no such folder", "create it, or choose another file"
             )
     checker = build.checker(settings)
     with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
@@ -93,8 +97,8 @@ def _kinds(text: str) -> list[str]:
     if wrong or not kinds:
         known = ", ".join(_FAILURES)
         raise InputError(
-            f"--fail-on does not know {wrong[0] if wrong else text!r}",
-            f"name some of: {known}; or none",
+            f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on",
+            f"choose from: {known}; or none",
         )
     return kinds
 
@@ -105,7 +109,7 @@ def _read(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
-            f"{name} cannot be read: {error.strerror}", "name a text file, or - for stdin"
+            f"{name} cannot be read: {error.strerror}", "give a text file, or - for stdin"
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(
@@ -118,5 +122,5 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written: {error.strerror}", "name another file"
+            f"{path} cannot be written: {error.strerror}", "choose another file"
         ) from error

@@ -16,13 +16,13 @@ from rag.store.collections import Collection, Collections
 
 @click.group("collection")
 def collection_command() -> None:
-    """Collections: indexes with names beside the default one. Nothing is shared between them but
-    the models.
+    """Manage collections: separate named indexes that share only the models.
 
     \b
-    rag collection create contracts
-    rag ingest --collection contracts ~/contracts
-    rag ask --collection contracts "When does the lease end?"
+    Examples:
+      rag collection create contracts
+      rag ingest --collection contracts ~/contracts
+      rag ask --collection contracts "When does the lease end?"
     """
 
 
@@ -30,14 +30,26 @@ def collection_command() -> None:
 @click.argument("name")
 @shared_by_all
 def create(settings: Settings, as_json: bool, name: str) -> None:
-    """Make an empty collection called NAME."""
+    """Create an empty collection called NAME.
+
+    \b
+    Examples:
+      rag collection create contracts
+      rag collection create contracts --index ~/notes/index
+    """
     _show(settings, collections_of(settings).create(name), "created", as_json)
 
 
 @collection_command.command("list")
 @shared_by_all
 def list_collections(settings: Settings, as_json: bool) -> None:
-    """List the collections, the default one first."""
+    """List the collections, the default one first.
+
+    \b
+    Examples:
+      rag collection list
+      rag collection list --json
+    """
     found = [
         Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""),
         *collections_of(settings).all(),
@@ -54,16 +66,28 @@ def list_collections(settings: Settings, as_json: bool) -> None:
 @click.argument("new")
 @shared_by_all
 def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
-    """Call the collection NAME by the name NEW. Keys for it stay keys for it."""
+    """Rename the collection NAME to NEW. API keys for it remain valid.
+
+    \b
+    Examples:
+      rag collection rename contracts contracts-2025
+      rag collection rename contracts archive --index ~/notes/index
+    """
     _show(settings, collections_of(settings).rename(name, new), "renamed", as_json)
 
 
 @collection_command.command("delete")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @shared_by_all
 def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
-    """Delete the collection NAME with every document in it."""
+    """Delete the collection NAME and every document in it.
+
+    \b
+    Examples:
+      rag collection delete contracts
+      rag collection delete contracts --yes
+    """
     there = collections_of(settings)
     there.named(name)
     if not yes:
@@ -72,7 +96,7 @@ def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
 
 
 def collections_of(settings: Settings) -> Collections:
-    """Raises InputError where the index is in a database."""
+    """The collections of a local index. Raises InputError for an index in a database."""
     if settings.store != "local":
         schema = "…/rag?options=-csearch_path%3DNAME,public"
         raise InputError(

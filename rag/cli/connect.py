@@ -17,24 +17,24 @@ from rag.settings import Settings
 
 @click.command("connect")
 @click.argument("client", type=click.Choice(CLIENTS))
-@click.option("--remove", is_flag=True, help="Take rag's entry out again.")
+@click.option("--remove", is_flag=True, help="Remove rag's entry.")
 @click.option(
-    "--project", is_flag=True, help="The configuration of the current folder, not the person's own."
+    "--project", is_flag=True, help="Change the current folder's configuration instead of yours."
 )
 @click.option(
     "--url",
     default="",
     metavar="URL",
-    help="A running rag serve, instead of a program that is started.",
+    help="Connect to a running rag serve instead of starting rag mcp.",
 )
 @click.option(
     "--key-env",
     default="",
     metavar="NAME",
-    help="With --url: the environment variable of the API key.",
+    help="With --url: environment variable that holds the API key.",
 )
-@click.option("--allow-writes", is_flag=True, help="Offer the tools ingest and delete, too.")
-@click.option("--name", default="rag", show_default=True, help="The entry's name.")
+@click.option("--allow-writes", is_flag=True, help="Also offer the tools ingest and delete.")
+@click.option("--name", default="rag", show_default=True, help="Name of the entry.")
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
 @shared
 def connect_command(
@@ -49,16 +49,17 @@ def connect_command(
     name: str,
     yes: bool,
 ) -> None:
-    """Connect an agent to the documents: writes CLIENT's MCP configuration.
+    """Add rag to CLIENT's MCP configuration, so that the agent can use the documents.
 
-    Shows what changes and asks first; the file as it was is kept beside it. Restart the program
+    Shows the change and asks before writing; the old file is kept as a backup. Restart the agent
     afterwards.
 
     \b
-    rag connect claude
-    rag connect codex --index ~/notes/index
-    rag connect cursor --url http://127.0.0.1:8000 --key-env RAG_KEY
-    rag connect claude --remove
+    Examples:
+      rag connect claude
+      rag connect codex --index ~/notes/index
+      rag connect cursor --url http://127.0.0.1:8000 --key-env RAG_KEY
+      rag connect claude --remove
     """
     path = config_path(client, project)
     if remove:
@@ -79,7 +80,7 @@ def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
     click.echo(change.diff, err=as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError(
-            f"{change.path} is not changed without a yes", "look at the change above, and add --yes"
+            f"{change.path} needs your confirmation", "review the change above, then add --yes"
         )
     if not yes:
         click.confirm(f"Write {change.path}?", abort=True)
@@ -89,8 +90,8 @@ def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
 def _started(settings: Settings, allow_writes: bool) -> Server:
     if settings.store != "local":
         message = (
-            "the database's address, which may hold a password, does not belong into the "
-            "agent's file"
+            "the database's address may contain a password and is not written to the agent's "
+            "configuration"
         )
         raise InputError(message, "start rag serve, and connect with --url http://127.0.0.1:8000")
     program = shutil.which("rag")
@@ -101,6 +102,6 @@ def _started(settings: Settings, allow_writes: bool) -> Server:
 
 def _asked(url: str, key_env: str) -> Server:
     if not url.startswith(("http://", "https://")):
-        raise InputError(f"--url {url} is not an address", "write it as http://127.0.0.1:8000")
+        raise InputError(f"--url {url} is not a URL", "write it as http://127.0.0.1:8000")
     whole = url.rstrip("/")
     return Server(url=whole if whole.endswith("/mcp") else f"{whole}/mcp", key_env=key_env)

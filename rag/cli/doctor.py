@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 @click.command("info")
 @shared
 def info_command(settings: Settings, as_json: bool) -> None:
-    """Show what the index holds and how it was made."""
+    """Show the index's size, its models and its settings.
+
+    \b
+    Examples:
+      rag info
+      rag info --index ~/notes/index --json
+    """
     stats = build.store(settings, any_embedder=True).stats()
     facts = dataclasses.asdict(stats) | {"index": settings.place}
     if settings.store == "local":
@@ -46,8 +52,8 @@ def info_command(settings: Settings, as_json: bool) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `fix` says what to do where it is not well, `mended` that it
-    was not and is now.
+    """Result of one check. `fix` is the next step if it failed; `mended` means that it had failed
+    and was repaired by this run.
     """
 
     name: str
@@ -61,21 +67,27 @@ class Check:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Also make passages and vectors again that are not those of their text.",
+    help="Also rebuild passages and vectors that do not match their text.",
 )
 @shared
 def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
-    """Check Python, models and every row of the index. Exits with 1 if something is wrong, and says
-    what to do.
+    """Check Python, the models and every row of the index, and suggest fixes.
 
-    Search indexes that are broken are made again. What cannot be made from the rest is named.
+    Broken search indexes are rebuilt; documents that cannot be repaired are listed. Exits with
+    status 1 if something is wrong.
+
+    \b
+    Examples:
+      rag doctor
+      rag doctor --repair
+      rag doctor --json | jq '.[] | select(.ok | not)'
     """
     checks = [
         Check(
             "python",
             sys.version_info >= (3, 11),
             sys.version.split()[0],
-            "install Python 3.11 or newer",
+            "install Python 3.11 or later",
         ),
         _try("embedder", lambda: embedder_path(settings.embedder)[0]),
         _try("reader", lambda: reader_path(settings.reader)[0]),
@@ -114,7 +126,7 @@ def _index(settings: Settings, repair: bool) -> list[Check]:
         if repair and documents:
             build.repair(settings, documents)
         after = before if all(finding.ok for finding in before) else build.examine(settings)
-    except AbsentError:  # said where it is opened
+    except AbsentError:  # reported by the check "index opens"
         return []
     except RagError as error:
         return [Check("index", False, error.message, error.hint)]
@@ -124,7 +136,7 @@ def _index(settings: Settings, repair: bool) -> list[Check]:
 
 def _check(finding: Finding, was: str) -> Check:
     mended = finding.ok and was != ""
-    detail = f"made again; it was: {was}" if mended else finding.detail
+    detail = f"repaired; before: {was}" if mended else finding.detail
     return Check(finding.name, finding.ok, detail, "" if finding.ok else finding.fix, mended)
 
 
@@ -136,7 +148,7 @@ def _writable(folder: Path) -> Check:
         "index folder",
         os.access(there, os.W_OK),
         str(folder),
-        f"make {there} writable, or name another with --index",
+        f"make {there} writable, or choose another folder with --index",
     )
 
 

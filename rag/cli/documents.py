@@ -32,20 +32,21 @@ if TYPE_CHECKING:
     from rag.ingestion.web import WebIngest
 
 _SHOWN = 20
-"""Skipped files that are named one by one."""
+"""Number of skipped files that the report lists."""
 _NEAR = 3
+"""Number of document ids that a "did you mean" suggests."""
 
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
+@click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 @click.option(
-    "--enqueue", is_flag=True, help="Leave the work to rag worker; for an index in PostgreSQL."
+    "--enqueue", is_flag=True, help="Queue the files for rag worker (PostgreSQL indexes only)."
 )
 @click.option(
     "--allow-private",
     is_flag=True,
-    help="Also read pages of this machine and of the local network.",
+    help="Allow web pages on this machine and the local network.",
 )
 @shared
 def ingest_command(
@@ -56,20 +57,25 @@ def ingest_command(
     enqueue: bool,
     allow_private: bool,
 ) -> None:
-    """Put the documents under PATHS into the index: text, Markdown, HTML, PDF, Office, EPUB, mail,
-    tables, archives of these.
+    """Add the files and folders PATHS to the index.
 
-    A changed file replaces what was there; an unchanged one is left alone. Files that fail to parse
-    or exceed the limits are listed at the end; the rest are ingested. Hidden files and index
-    folders are skipped.
+    Reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, XLSX, CSV, EPUB, mail, JSON, and
+    .gz and .zip archives of these. A changed file replaces its old version; an unchanged file is
+    skipped. Files that fail to parse or exceed the limits are listed at the end; the rest are
+    ingested. Hidden files and index folders are skipped.
 
-    Instead of paths there may be addresses of pages, or of a sitemap whose pages are read:
-    https://example.org/sitemap.xml
+    PATHS may also be web addresses: pages, or a sitemap whose pages are fetched.
+
+    \b
+    Examples:
+      rag ingest ~/notes
+      rag ingest lease.pdf minutes.docx
+      rag ingest https://example.org/sitemap.xml
     """
     if all(path.startswith(("http://", "https://")) for path in paths):
         if name or enqueue:
             raise InputError(
-                "--name and --enqueue are for files, not for pages of the web", "leave them out"
+                "--name and --enqueue work with files, not with web pages", "leave them out"
             )
         _run_web(settings, as_json, paths, allow_private)
         return
@@ -105,12 +111,12 @@ def _run(
 
 
 def stopped(documents: int, index: str) -> None:
-    """Says what a run that was interrupted has kept."""
+    """Report how many documents an interrupted run has stored."""
     said = (
         f"rag: stopped; {documents} document{'' if documents == 1 else 's'} stored in {index} "
         f"so far"
     )
-    click.echo(f"{said}; run it again to go on", err=True)
+    click.echo(f"{said}; run it again to continue", err=True)
 
 
 def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
@@ -125,7 +131,7 @@ def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
     click.echo(
         "\n".join(
             [
-                f"{settings.place}: {len(enqueued.documents)} enqueued; put in by: rag worker",
+                f"{settings.place}: {len(enqueued.documents)} queued; ingest them with: rag worker",
                 *skipped,
             ]
         )
@@ -143,7 +149,7 @@ def _report(report: Report, index: str) -> str:
         f"  skipped {clean(path)}: {clean(reason)}" for path, reason in report.skipped[:_SHOWN]
     ]
     more = len(report.skipped) - _SHOWN
-    lines += [f"  and {more} more; all of them: --json"] if more > 0 else []
+    lines += [f"  and {more} more; --json lists all"] if more > 0 else []
     return "\n".join(lines)
 
 
@@ -151,7 +157,14 @@ def _report(report: Report, index: str) -> str:
 @filter_option
 @shared
 def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
-    """List the documents: id and title."""
+    """List the documents with their ids and titles.
+
+    \b
+    Examples:
+      rag list
+      rag list --filter type=pdf --filter "year>=2024"
+      rag list --json | jq -r '.[].id'
+    """
     documents = [
         document
         for document in build.store(settings, any_embedder=True).documents()
@@ -170,11 +183,18 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
 @click.option(
     "--raw",
     is_flag=True,
-    help="Read the file again, with the navigation and running heads that ingesting left out.",
+    help="Parse the file again, keeping the navigation and running heads that are not indexed.",
 )
 @shared
 def show_command(settings: Settings, as_json: bool, document: str, raw: bool) -> None:
-    """Print the text of DOCUMENT (its id, or its path): what the offsets of citations count in."""
+    """Print the text of DOCUMENT (an id or a path). Citation offsets refer to this text.
+
+    \b
+    Examples:
+      rag show notes/lease.md
+      rag show manual.html --raw
+      rag show notes/lease.md --json
+    """
     store = build.store(settings, any_embedder=True)
     found = store.document(_find(store, document))
     if raw and found:
@@ -187,15 +207,15 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
 
 
 def _raw(settings: Settings, document: Document) -> Document:
-    """The document as its file is now, with its furniture. Raises NotFoundError, or InputError for
-    an unreadable file.
+    """Parse the document's file again and keep its boilerplate. Raises NotFoundError if the file or
+    the document is missing, InputError if the file is unreadable.
     """
     from rag.parsing.load import HINT, Unreadable
 
     path = Path(document.file)
     if not path.is_file():
-        hint = "without --raw the text is shown as it was ingested"
-        raise NotFoundError(f"{document.id} has no file at {document.file} to read again", hint)
+        hint = "leave out --raw to see the text as it was ingested"
+        raise NotFoundError(f"the file of {document.id} is missing: {document.file}", hint)
     try:
         with build.pool(dataclasses.replace(settings, keep_furniture=1, workers=1)) as pool:
             ((_, loaded),) = pool([Job(Found(path, document.id))])
@@ -213,10 +233,15 @@ def _raw(settings: Settings, document: Document) -> Document:
 @click.argument("documents", nargs=-1, required=True)
 @shared
 def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
-    """Take DOCUMENTS (ids, or paths) out of the index. All or, if one is not there, none.
+    """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
-    What comes back is a receipt: what each part of the index held of them before and holds after,
-    and searches for them.
+    Prints a receipt: how much of each document every part of the index held before and after, and
+    whether searches still find it.
+
+    \b
+    Examples:
+      rag delete notes/lease.md
+      rag delete ~/notes/old.pdf ~/notes/draft.docx --json
     """
     store = build.store(settings, any_embedder=True)
     ids = list(dict.fromkeys(_find(store, document) for document in documents))
@@ -229,7 +254,7 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     for receipt in receipts if not as_json else []:
         click.echo("\n".join(_proof(receipt)))
     if not all(receipt.complete for receipt in receipts):
-        raise StoreError("something is left of what was deleted", "run: rag doctor")
+        raise StoreError("parts of the deleted documents remain", "run: rag doctor")
 
 
 def _with_verdict(receipt: Receipt) -> dict[str, object]:
@@ -253,30 +278,30 @@ def _proof(receipt: Receipt) -> list[str]:
         f"deleted {clean(receipt.document)}",
         f"  {', '.join(counts)}; log {receipt.after.log_bytes} bytes",
     ]
-    lines.append(f"  {receipt.searches} searches for its own passages: {receipt.found} find it")
+    lines.append(f"  {receipt.searches} searches for its passages: {receipt.found} still find it")
     if receipt.after.unmerged:
         lines.append(
-            f"  {receipt.after.unmerged} deleted passages have words in full-text files that the "
-            f"next merges drop"
+            f"  words of {receipt.after.unmerged} deleted passages remain in full-text files until "
+            f"the next merges"
         )
-    return lines + [f"  still in the snapshot {clean(path)}" for path in receipt.snapshots]
+    return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
 
 
 def _find(store: Store, name: str) -> str:
-    """The id of the document with this id or this path. Raises NotFoundError."""
+    """Id of the document with this id or path. Raises NotFoundError, with suggestions."""
     source = name if INSIDE in name else str(Path(name).resolve())
     documents = store.documents()
     for document in documents:
         if document.id == name or document.source == source:
             return document.id
     near = nearest(name, [document.id for document in documents])
-    hint = f"did you mean {' or '.join(near)}?" if near else "see what there is: rag list"
+    hint = f"did you mean {' or '.join(near)}?" if near else "list the documents with: rag list"
     raise NotFoundError(f"no document {name} in the index", hint)
 
 
 def nearest(name: str, ids: Sequence[str]) -> list[str]:
-    """A few ids that may be meant: those that end so, that hold the name, or that are spelt much
-    like it.
+    """Up to three ids that `name` may mean: those that end with it, contain it, or are spelled
+    almost like it, in this order of preference.
     """
     wanted = name.casefold()
     ends = [

@@ -29,46 +29,46 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--corpus",
     type=_FILE,
-    help="Ask these documents, in an index that is thrown away, and not the index.",
+    help="Ingest these documents into a temporary index and ask them.",
 )
 @click.option(
-    "--index", type=_FILE, help="Folder of the index; made if GOLD brings its own documents."
+    "--index", type=_FILE, help="Index folder; created if GOLD contains its own documents."
 )
 @click.option(
     "--claims",
     type=_FILE,
-    help="Check these gold claims against the index, instead of asking questions.",
+    help="Score the verdicts of rag check on these gold claims, instead of answers.",
 )
 @click.option(
     "--out",
     type=_FILE,
     default=Path("eval/results"),
     show_default=True,
-    help="Folder of the reports.",
+    help="Folder for the reports.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1), help="Ask so many of the questions, always the same ones."
+    "--limit", type=click.IntRange(1), help="Ask only this many questions, the same in each run."
 )
 @click.option(
     "--fail-under",
     multiple=True,
     metavar="NAME=BOUND",
-    help="Exit with 1 if a figure is less, as f1=70; repeatable.",
+    help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
 )
 @click.option(
     "--fail-over",
     multiple=True,
     metavar="NAME=BOUND",
-    help="Exit with 1 if a figure is more, as p95_ms=900; repeatable.",
+    help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
 )
-@click.option("--junit", type=_FILE, help="Write the bounds, and which were kept, as a JUnit file.")
+@click.option("--junit", type=_FILE, help="Write the bounds as a JUnit file, one test each.")
 @click.option("--baseline", type=_FILE, help="An earlier result (.json) to compare with.")
 @click.option(
     "--compare",
     nargs=2,
     type=_FILE,
     metavar="A.json B.json",
-    help="Compare two results; ask nothing.",
+    help="Compare two results without asking questions.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def eval_command(
@@ -85,12 +85,18 @@ def eval_command(
     compare: tuple[Path, Path] | None,
     as_json: bool,
 ) -> None:
-    """Ask the questions of GOLD and say how good the answers are, and where the wrong ones were
-    lost.
+    """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
 
-    GOLD is a file of JSON lines (eval/README.md shows how to write one), SQuAD 1.1 or 2.0 as JSON
-    or gz, or a BEIR folder. Writes NAME-COMMIT.json, .html and .md; a run that was stopped goes on
-    where it was. Exits with 1 if a bound is broken.
+    GOLD is a JSON Lines file (eval/README.md shows how to write one), a SQuAD 1.1 or 2.0 file
+    (.json or .json.gz), or a BEIR folder. Writes NAME-COMMIT.json, .html and .md; an interrupted
+    run resumes. Exits with status 1 if a bound is broken.
+
+    \b
+    Examples:
+      rag eval questions.jsonl
+      rag eval questions.jsonl --corpus ~/notes --limit 50
+      rag eval questions.jsonl --fail-under f1=70 --junit bounds.xml
+      rag eval --compare before.json after.json
     """
     from rag.evaluation import gates
 
@@ -102,10 +108,10 @@ def eval_command(
         return
     if gold is None:
         raise InputError(
-            "no gold set was named", "rag eval GOLD, or rag eval --compare A.json B.json"
+            "no gold set given", "run: rag eval GOLD, or rag eval --compare A.json B.json"
         )
     if corpus and index:
-        raise InputError("--corpus makes an index of its own", "give --corpus or --index, not both")
+        raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
     bounds = gates.parse(fail_under, fail_over)
     result, comparison = _run(gold, corpus, index, out, limit, baseline)
     _finish(result, comparison, bounds, out, junit, as_json)
@@ -129,7 +135,7 @@ def _run(
 
     questions = load(gold)
     before = Result.load(baseline) if baseline else None
-    measure([])  # so that a library that is not installed is missed now, and not at the end
+    measure([])  # fails now, not after the run, if its library is not installed
     with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
         result = run(questions, searcher, out, limit)
     return result, compare(before, result) if before else None
@@ -183,9 +189,7 @@ def _compare(first: Path, second: Path, as_json: bool) -> None:
 
 
 def clean_lines(text: str) -> str:
-    """Line by line: what a question or a document says writes nothing to the terminal's
-    controls.
-    """
+    """Remove control characters line by line, so that no document can control the terminal."""
     return "\n".join(clean(line) for line in text.split("\n"))
 
 
@@ -197,11 +201,9 @@ def clean_lines(text: str) -> str:
     multiple=True,
     required=True,
     metavar="TEXT",
-    help="An answer that is right; repeatable.",
+    help="A correct answer. Repeatable.",
 )
-@click.option(
-    "--document", metavar="ID", help="The document where it stands; by default wherever it does."
-)
+@click.option("--document", metavar="ID", help="Document that contains the answer. Default: any.")
 @shared
 def why_command(
     settings: Settings,
@@ -212,7 +214,12 @@ def why_command(
 ) -> None:
     """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
 
-    Exits with 1 if it was lost.
+    Exits with status 1 if the answer was lost.
+
+    \b
+    Examples:
+      rag why "When does the lease end?" --answer "31 May 2027"
+      rag why "Who signed it?" --answer "Ann Lee" --document notes/lease.md
     """
     from rag import build
     from rag.engine import check_question

@@ -29,8 +29,9 @@ def check_claims(
     fail_over: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Check the gold claims of `path`, print how good the verdicts are, and exit with 1 if a
-    bound is broken."""
+    """Check the gold claims in `path` and print the scores of the verdicts. Exits with status 1 if
+    a bound is broken.
+    """
     from rag import build
     from rag.evaluation import claims
 
@@ -64,5 +65,5 @@ def _bound(text: str) -> tuple[str, float]:
     except ValueError as error:
         known = ", ".join(_BOUNDED)
         raise InputError(
-            f"{text!r} is not a bound for claims", f"write NAME=NUMBER, with one of {known}"
+            f"{text!r} is not a bound for claims", f"write NAME=NUMBER; the names are {known}"
         ) from error

@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 
 @click.group("keys")
 def keys_command() -> None:
-    """API keys of the HTTP service. Once a key exists, every request needs one."""
+    """Manage the API keys of rag serve. Once a key exists, every request needs one.
+
+    \b
+    Examples:
+      rag keys add page
+      rag keys list
+      rag keys revoke page
+    """
 
 
 @keys_command.command("add")
 @click.argument("name")
 @click.option(
-    "--write", is_flag=True, help="It may also change documents; by default it may only read."
+    "--write", is_flag=True, help="Allow the key to change documents. Default: read only."
 )
 @click.option(
     "--collection",
@@ -36,15 +43,15 @@ def keys_command() -> None:
     multiple=True,
     metavar="NAME",
     help=(
-        "A collection that it may use, and no other; repeat for more. By default it may use, "
-        "make and delete all."
+        "Restrict the key to this collection; repeatable. Default: it may use all collections, "
+        "and with --write create and delete them."
     ),
 )
 @click.option(
     "--days",
     type=click.IntRange(0, 36_500),
     default=0,
-    help="Days after which it expires; 0: never.",
+    help="Days until the key expires; 0 means never.",
 )
 @shared_by_all
 def add(
@@ -55,16 +62,18 @@ def add(
     collections: tuple[str, ...],
     days: int,
 ) -> None:
-    """Make a key called NAME and print it. It is shown this once.
+    """Create a key called NAME and print it. The key is shown only once.
 
     \b
-    rag keys add page                                   reads every collection
-    rag keys add crm --write --collection contracts     writes one, and sees no other
+    Examples:
+      rag keys add page
+      rag keys add crm --write --collection contracts
+      rag keys add visitor --days 30
     """
     from rag.server.api_keys import EVERY, READ, WRITE, keys_of
 
     if not name.strip():
-        raise InputError("the key has no name", "say what it is for: rag keys add NAME")
+        raise InputError("the key has no name", "name it after its purpose: rag keys add NAME")
     ids = tuple(_id(settings, one) for one in collections) or EVERY
     key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
     Audit(settings.index).note(
@@ -91,7 +100,7 @@ def _show_new(key: Key, token: str, as_json: bool) -> None:
         return
     click.echo(token)
     click.echo(
-        f"{key.scope} key {key.id} for {clean(key.name)}; keep it now, it is not shown again",
+        f"{key.scope} key {key.id} for {clean(key.name)}; save it now, it is not shown again",
         err=True,
     )
 
@@ -108,11 +117,17 @@ def _id(settings: Settings, collection: str) -> str:
     "--hours",
     type=click.IntRange(0, 8760),
     default=0,
-    help="Hours for which the old key still holds.",
+    help="Hours for which the old key remains valid.",
 )
 @shared_by_all
 def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
-    """Make a new key in place of the one called NAME, or with this id, and revoke that."""
+    """Replace the key NAME (a name or an id) with a new one and revoke the old one.
+
+    \b
+    Examples:
+      rag keys rotate page
+      rag keys rotate crm --hours 24
+    """
     from rag.server.api_keys import keys_of
 
     key, token = keys_of(settings).rotate(name, hours)
@@ -123,7 +138,13 @@ def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
 @keys_command.command("list")
 @shared_by_all
 def list_keys(settings: Settings, as_json: bool) -> None:
-    """List the keys, revoked ones too; never the keys themselves."""
+    """List all keys, including revoked ones, without their secrets.
+
+    \b
+    Examples:
+      rag keys list
+      rag keys list --json
+    """
     from rag.server.api_keys import keys_of
 
     names = {one.id: one.name for one in Collections(settings.index).all()}
@@ -147,7 +168,7 @@ def list_keys(settings: Settings, as_json: bool) -> None:
 
 
 def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
-    """What may be shown of it, with its collections by name; of one that was deleted the id."""
+    """The key's public fields. Collections are given by name, deleted ones by id."""
     facts = {name: value for name, value in dataclasses.asdict(key).items() if name != "sha256"}
     return facts | {"collections": [names.get(one, one) for one in key.collections]}
 
@@ -156,8 +177,12 @@ def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
 @click.argument("name")
 @shared_by_all
 def revoke(settings: Settings, as_json: bool, name: str) -> None:
-    """Revoke the key with this id, or all called NAME. A running service refuses it from
-    then on.
+    """Revoke the key with this id, or all keys called NAME. Running services refuse them at once.
+
+    \b
+    Examples:
+      rag keys revoke page
+      rag keys revoke page --json
     """
     from rag.server.api_keys import keys_of
 

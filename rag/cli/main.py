@@ -1,5 +1,5 @@
-"""The command line. Results go to stdout, progress and logs to stderr; exit codes are those of
-`rag.errors`.
+"""The command line. Results go to stdout, progress and logs to stderr. `rag.errors` defines the
+exit codes.
 """
 
 from __future__ import annotations
@@ -21,46 +21,49 @@ _log = logging.getLogger(__name__)
 _COMMANDS = {
     "repl": (
         "rag.cli.repl",
-        "Ask one question after another; alone on a terminal, rag does the same.",
+        "Ask questions at a prompt; plain `rag` on a terminal does the same.",
     ),
     "ask": ("rag.cli.ask", "Answer a question from the documents, with citations."),
-    "search": ("rag.cli.ask", "Show the passages nearest to a question."),
-    "check": ("rag.cli.check", "Check any text against the documents, sentence by sentence."),
+    "search": ("rag.cli.ask", "Show the passages that best match a question."),
+    "check": ("rag.cli.check", "Check a text against the documents, sentence by sentence."),
     "ingest": ("rag.cli.documents", "Add files and folders to the index."),
     "sync": ("rag.cli.sync", "Make the index match a folder, including removals."),
     "list": ("rag.cli.documents", "List the documents."),
     "show": ("rag.cli.documents", "Print a document's text."),
     "verify": ("rag.cli.verify", "Check whether citations still hold."),
-    "replay": ("rag.cli.verify", "Ask a receipt's question again and show what changed."),
+    "replay": ("rag.cli.verify", "Repeat a question from its receipt and show what changed."),
     "calibrate": ("rag.cli.verify", "Calibrate confidence on your own questions."),
     "delete": ("rag.cli.documents", "Delete documents from the index."),
-    "snapshot": ("rag.cli.snapshots", "Copy the index to one file, while it is in use."),
+    "snapshot": ("rag.cli.snapshots", "Copy the index to one file, even while it is in use."),
     "restore": ("rag.cli.snapshots", "Restore the index from a snapshot."),
     "rebuild": (
         "rag.cli.reindex",
-        "Split and embed all documents again, from the text in the index.",
+        "Split and embed all documents again, using the text in the index.",
     ),
-    "info": ("rag.cli.doctor", "Show what the index holds."),
-    "doctor": ("rag.cli.doctor", "Check models and index, and say what to do."),
-    "serve": ("rag.cli.serve", "Serve the HTTP API and its page."),
-    "mcp": ("rag.cli.mcp", "Serve the documents to an agent over stdin and stdout (MCP)."),
-    "connect": ("rag.cli.connect", "Connect an agent: write its MCP configuration."),
-    "collection": ("rag.cli.collections", "Make, list, rename and delete collections."),
-    "keys": ("rag.cli.keys", "Make, list and revoke API keys."),
-    "eval": ("rag.cli.evaluate", "Score answers to gold questions and show why they miss."),
+    "info": ("rag.cli.doctor", "Show the index's size and settings."),
+    "doctor": ("rag.cli.doctor", "Check the models and the index, and suggest fixes."),
+    "serve": ("rag.cli.serve", "Serve the HTTP API and the web page."),
+    "mcp": ("rag.cli.mcp", "Serve the documents to an AI agent over stdin and stdout (MCP)."),
+    "connect": ("rag.cli.connect", "Add rag to an AI agent's MCP configuration."),
+    "collection": ("rag.cli.collections", "Create, list, rename and delete collections."),
+    "keys": ("rag.cli.keys", "Create, list, rotate and revoke API keys."),
+    "eval": (
+        "rag.cli.evaluate",
+        "Score the answers to gold questions and explain the misses.",
+    ),
     "why": ("rag.cli.evaluate", "Show which stage lost the right answer."),
-    "migrate": ("rag.cli.migrate", "Move the index to another store."),
+    "migrate": ("rag.cli.migrate", "Copy the index to another store."),
     "worker": ("rag.cli.worker", "Ingest queued documents."),
-    "train": ("rag.cli.train", "Train a reader or an embedder by a recipe."),
+    "train": ("rag.cli.train", "Train a reader, an embedder or the form classifier."),
 }
 
 
 class _Commands(click.Group):
-    """Commands whose modules are imported when they run, so that help is quick."""
+    """Imports a command's module only when it runs, which keeps `--help` fast."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """All that was printed has left when this returns. What stdout refuses is said here: click
-        would exit with 1.
+        """Run the command and flush stdout. Reports write errors on stdout itself, because click
+        would exit with 1, which means "not found".
         """
         try:
             try:
@@ -72,19 +75,19 @@ class _Commands(click.Group):
             sys.exit(141)
         except OSError as error:
             _drop_output()
-            _log.info("what the system refused", exc_info=True)
+            _log.info("system error", exc_info=True)
             what = error.filename or "the output cannot be written"
-            hint = "make room or give yourself access, and run it again; rag -v shows more"
+            hint = "free some space or fix the permissions, then run it again; rag -v shows more"
             raise InputError(f"{what}: {error.strerror or error}", hint) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """A command that there is not is named with the one that is spelt most like it."""
+        """Suggest the closest name for an unknown command."""
         name = args[0]
         if name not in _COMMANDS and not name.startswith("-"):
             near = difflib.get_close_matches(name, _COMMANDS, 1)
-            hint = f"did you mean {near[0]}?" if near else "see the commands: rag --help"
+            hint = f"did you mean {near[0]}?" if near else "list the commands with: rag --help"
             raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -105,18 +108,20 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rag")
-@click.option("-v", "--verbose", is_flag=True, help="Log what happens, to stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Log details to stderr.")
 @click.pass_context
 def cli(context: click.Context, verbose: bool) -> None:
-    """Ask a folder of documents. Answers stand in the documents, each with the sentence to prove
-    it.
+    """Ask questions of your own documents. Every answer is quoted from them and cited; when they
+    do not answer a question, rag says so.
 
     \b
-    rag ingest seeds
-    rag ask "When was the JCPOA signed?"
+    Examples:
+      rag ingest seeds
+      rag ask "When was the JCPOA signed?"
+      rag repl
 
-    \b Exit codes: 0 done or answered, 1 not found, changed or wrong, 2 bad input, 3 bad index, 4
-    bad model, 5 index busy.
+    Exit codes: 0 done or answered, 1 not found, changed or failed, 2 bad input, 3 bad index,
+    4 bad model, 5 index busy.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
@@ -129,17 +134,16 @@ def cli(context: click.Context, verbose: bool) -> None:
 
 
 def _drop_output() -> None:
-    """What is still in the buffer is not tried again at the end."""
+    """Discard buffered output, so that Python does not try to flush it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
-    """Run, with every foreseen error as one message on stderr. Without arguments on a terminal it
-    is `rag repl`.
+    """Run the command line and print every expected error as one message on stderr. Without
+    arguments on a terminal, start `rag repl`.
     """
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a title has characters that a terminal's encoding may lack
+    # Titles may have characters that the terminal's encoding lacks.
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     arguments = sys.argv[1:] or (["repl"] if sys.stdin.isatty() and sys.stdout.isatty() else [])
     try:

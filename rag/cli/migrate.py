@@ -17,10 +17,15 @@ from rag.settings import shown
 @click.argument("target", metavar="TO")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate_command(source: str, target: str, as_json: bool) -> None:
-    """Make the index TO hold what the index FROM holds: folders, or PostgreSQL addresses.
+    """Copy the index FROM to the index TO. Each is a folder or a PostgreSQL address.
 
-    Vectors are moved, not made again. Every document is read back and compared; after an
-    interruption run it again, and it goes on where it was.
+    Vectors are copied, not computed again. Every document is read back and compared. An
+    interrupted migration resumes when it is run again.
+
+    \b
+    Examples:
+      rag migrate index postgresql://user@db.example/rag
+      rag migrate postgresql://user@db.example/rag copy-of-index
     """
     count, run = build.migration(source, target)
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as progress:
@@ -28,9 +33,9 @@ def migrate_command(source: str, target: str, as_json: bool) -> None:
     if as_json:
         print_json(moved)
         return
-    here = f", {moved.present:,} were there" if moved.present else ""
+    here = f", {moved.present:,} already there" if moved.present else ""
     click.echo(
         f"{shown(target)}: {moved.documents:,} documents, {moved.passages:,} passages; "
         f"{moved.copied:,} copied{here}"
     )
-    click.echo(f"sha256 of documents, passages and vectors, in both: {moved.digest}")
+    click.echo(f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}")

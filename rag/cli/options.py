@@ -1,4 +1,4 @@
-"""What all commands share: --index and --json, and errors as one message and an exit code."""
+"""Options that commands share: --index, --collection, --json and --filter."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Command = Callable[..., Any]
 
 
 def shared(command: Command) -> Command:
-    """Adds --index, --collection and --json; the command gets `settings`, those of the collection,
-    and `as_json`.
+    """Add --index, --collection and --json. The command receives the collection's `settings` and
+    `as_json`.
     """
 
     @click.option(
         "--collection",
         metavar="NAME",
-        help="Collection of the index; by default RAG_COLLECTION, or the index itself.",
+        help="Collection to use. Default: RAG_COLLECTION, or the default collection.",
     )
     @functools.wraps(command)
     def wrapped(settings: Settings, collection: str | None, **values: Any) -> Any:
@@ -35,12 +35,12 @@ def shared(command: Command) -> Command:
 
 
 def shared_by_all(command: Command) -> Command:
-    """Adds --index and --json, for what concerns an index with all its collections."""
+    """Add --index and --json, for commands that concern all collections of an index."""
 
     @click.option(
         "--index",
         type=click.Path(path_type=Path),
-        help="Folder of the index; by default RAG_INDEX, or ./index.",
+        help="Index folder. Default: RAG_INDEX, or ./index.",
     )
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(command)

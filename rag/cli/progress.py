@@ -1,4 +1,4 @@
-"""How far a long run has come, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long runs on stderr: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 EVERY = 10.0
-"""Seconds between lines; a run that is done before the first says nothing."""
+"""Seconds between lines; shorter runs print nothing."""
 
 
 @contextmanager
 def progress(total: int, unit: str = "file") -> Iterator[Callable[[], object]]:
-    """What is to be called for each that is done. `total` is how many there are; 0: nobody knows
-    yet.
+    """Yields a function to call after each item. `total` is the number of items, or 0 if it is
+    unknown.
     """
     if sys.stderr.isatty():
         with tqdm(total=total or None, unit=unit, file=sys.stderr) as bar:

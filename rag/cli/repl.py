@@ -15,17 +15,17 @@ from rag.settings import Settings
 @click.option(
     "--read",
     type=click.IntRange(1, 200),
-    help="How many passages are read; by default RAG_TOP_K, or 8.",
+    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
 )
 @click.option(
     "--plain",
     is_flag=True,
-    help="Words alone, without colours and moving parts: for screen readers.",
+    help="Plain text without colours or animation, for screen readers.",
 )
 @click.option(
     "--no-follow-ups",
     is_flag=True,
-    help='Take each question as it is: "it" and "and where?" refer to nothing.',
+    help='Take each question by itself; "it" and "and where?" are not filled in.',
 )
 @filter_option
 @shared
@@ -37,12 +37,18 @@ def repl_command(
     no_follow_ups: bool,
     filter: Filter,
 ) -> None:
-    """Ask one question after another. On a terminal: a prompt with history, completion and
-    commands.
+    """Ask one question after another. On a terminal this is a prompt with history, completion,
+    commands and follow-up questions.
 
-    In a pipe: a question a line in, an answer a line out (answer, confidence and place, with tabs
-    between; or, with --json, as `rag ask --json` on one line). Exits with 1 if a question was not
-    answered, with 2 if one could not be asked.
+    When piped, it reads one question per line and prints one answer per line: answer, confidence
+    and source, separated by tabs, or JSON with --json. Exits with status 1 if a question was not
+    answered, with 2 if one was invalid.
+
+    \b
+    Examples:
+      rag repl
+      rag repl --filter source:notes/flat
+      rag repl --json --no-follow-ups < questions.txt > answers.jsonl
     """
     from rag.repl.run import Options, run
 

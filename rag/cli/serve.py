@@ -16,23 +16,23 @@ from rag.settings import Settings
 @click.option(
     "--host",
     help=(
-        "Address to bind to; by default RAG_HOST, or 127.0.0.1. Any other than this machine's "
-        "own needs API keys."
+        "Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
+        "reach needs API keys."
     ),
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), help="By default RAG_PORT, or 8000; 0: any free one."
+    "--port", type=click.IntRange(0, 65_535), help="Default: RAG_PORT, or 8000; 0 picks a free one."
 )
 @click.option(
-    "--certfile", metavar="PEM", help="Certificate and its chain: HTTPS. By default RAG_CERTFILE."
+    "--certfile", metavar="PEM", help="Certificate chain, for HTTPS. Default: RAG_CERTFILE."
 )
 @click.option(
-    "--keyfile", metavar="PEM", help="The certificate's private key, if it is in a file of its own."
+    "--keyfile", metavar="PEM", help="The certificate's private key, if it is in a separate file."
 )
 @click.option(
     "--no-key",
     is_flag=True,
-    help="Ask for no token: every program on this machine, and any proxy on it, may ask.",
+    help="Require no token. Any program or proxy on this machine can then use the service.",
 )
 @shared_by_all
 def serve_command(
@@ -44,11 +44,17 @@ def serve_command(
     keyfile: str | None,
     no_key: bool,
 ) -> None:
-    """Serve the HTTP API, and its page at /, until stopped.
+    """Serve the HTTP API, and the web page at /, until stopped.
 
-    Until a key is made with rag keys add, the printed address holds a token for this run; programs
-    send it as Authorization: Bearer TOKEN.
-    --json logs JSON lines to stderr. Exits with 1 if something unforeseen keeps it from opening.
+    Until you create a key with rag keys add, the printed address contains a token for this run;
+    programs send it as `Authorization: Bearer TOKEN`. --json logs JSON lines to stderr. Exits with
+    status 1 if an unexpected error stops it from starting.
+
+    \b
+    Examples:
+      rag serve
+      rag serve --port 0 --no-key
+      rag serve --host 0.0.0.0 --certfile cert.pem --keyfile key.pem
     """
     chosen = settings.with_values(
         "the command line", {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
@@ -63,10 +69,10 @@ def serve_command(
 
 
 def foreseen(failure: BaseException) -> RagError:
-    """What kept the service from opening, as the command line says it; what nobody foresaw is no
-    fault of the input.
+    """The startup failure as an error of the command line. An unexpected one becomes a plain
+    RagError, with exit status 1.
     """
     if isinstance(failure, RagError):
         return failure
     message = f"the index or the models cannot be opened: {type(failure).__name__}: {failure}"
-    return RagError(message, "the log above says where; try: rag doctor")
+    return RagError(message, "see the log above; try: rag doctor")

@@ -17,9 +17,9 @@ _PATH = click.Path(path_type=Path)
 
 
 def _target(_: click.Context, __: click.Parameter, given: str) -> Path:
-    """Of "backups/" a folder is meant, which Path would forget."""
+    """A trailing slash means a folder; Path drops it, so check it here."""
     if given.endswith("/") and not Path(given).is_dir():
-        raise InputError(f"there is no folder {given}", "make it, or mount its disk")
+        raise InputError(f"no such folder: {given}", "create it, or mount its disk")
     return Path(given)
 
 
@@ -29,8 +29,13 @@ def _target(_: click.Context, __: click.Parameter, given: str) -> Path:
 def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
-    It may be in use meanwhile; the copy is of one moment, and any machine can restore it. An older
-    snapshot at TARGET is replaced; any other file there is left as it is, and an error.
+    The index may be in use; the copy shows it at one moment, and any machine can restore it.
+    Overwrites an existing snapshot, never any other file.
+
+    \b
+    Examples:
+      rag snapshot notes.ragsnap
+      rag snapshot /mnt/backups/
     """
     made = build.snapshot(settings, target)
     if as_json:
@@ -40,30 +45,36 @@ def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
         f"{clean(made.path)}: {made.documents:,} documents, {made.passages:,} passages, "
         f"{made.bytes:,} bytes"
     )
-    click.echo(f"sha256 of its rows: {made.digest}")
+    click.echo(f"SHA-256 of its rows: {made.digest}")
 
 
 @click.command("restore")
 @click.argument("source", type=_PATH)
-@click.option("--replace", is_flag=True, help="Also if the index holds documents already.")
+@click.option("--replace", is_flag=True, help="Overwrite an index that already holds documents.")
 @click.option(
-    "--check", "only_check", is_flag=True, help="Only check the snapshot, and change nothing."
+    "--check", "only_check", is_flag=True, help="Check the snapshot without restoring it."
 )
 @shared
 def restore_command(
     settings: Settings, as_json: bool, source: Path, replace: bool, only_check: bool
 ) -> None:
-    """Make the index what the snapshot SOURCE holds (a file, or a folder for the newest in it), if
-    it is undamaged.
+    """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
+    used. A damaged snapshot is rejected.
 
-    Programs that have the index open go on with what was restored.
+    Programs that have the index open switch to the restored data.
+
+    \b
+    Examples:
+      rag restore notes.ragsnap --check
+      rag restore /mnt/backups/ --index restored
+      rag restore notes.ragsnap --replace
     """
     found = build.restore(settings, source, replace, only_check)
     if as_json:
         print_json(found)
         return
-    what = "is whole" if only_check else f"restored to {settings.index}"
+    what = "undamaged" if only_check else f"restored to {settings.index}"
     click.echo(
         f"{clean(found.path)}: {what}: {found.documents:,} documents, {found.passages:,} "
-        f"passages, of {found.taken}"
+        f"passages, taken {found.taken}"
     )

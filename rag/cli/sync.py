@@ -23,12 +23,15 @@ _SHOWN = 20
 
 @click.command("sync")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option(
-    "--allow-mass-delete", "many", is_flag=True, help="Also if much of the folder is gone."
+    "--allow-mass-delete",
+    "many",
+    is_flag=True,
+    help="Delete documents even if much of the folder has disappeared.",
 )
-@click.option("--watch", is_flag=True, help="Then follow the folder until interrupted.")
-@click.option("--name", help="Name of the folder in the documents' ids; by default its own.")
+@click.option("--watch", is_flag=True, help="Keep syncing after each change until interrupted.")
+@click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 @shared
 def sync_command(
     settings: Settings,
@@ -39,17 +42,24 @@ def sync_command(
     watch: bool,
     name: str | None,
 ) -> None:
-    """Make the index hold what FOLDER holds: add, replace, rename, and take out what is gone.
+    """Make the index match FOLDER: add, update, rename and remove documents.
 
-    Files are told apart by content; one that was renamed is not embedded again. Documents from
-    elsewhere are left alone.
+    Files are compared by content, so a renamed file is not embedded again. Documents from other
+    folders are left alone.
+
+    \b
+    Examples:
+      rag sync ~/notes --dry-run
+      rag sync ~/notes
+      rag sync ~/notes --watch
     """
     if dry_run and watch:
-        raise InputError("--dry-run and --watch do not go together", "leave one out")
+        raise InputError("--dry-run and --watch cannot be combined", "leave one out")
     root = folder.resolve()
     if not root.is_dir():
         raise NotFoundError(
-            f"no such folder: {folder}", "check the path; if the folder itself is gone: rag delete"
+            f"no such folder: {folder}",
+            "check the path; if you deleted the folder, remove its documents with: rag delete",
         )
     with build.pool(settings) as pool:
         sync = build.sync(settings, pool, create=not dry_run)
@@ -63,7 +73,7 @@ def sync_command(
                     return sync.run(root, files, many, seen)
             except KeyboardInterrupt:
                 click.echo(
-                    "rag: stopped; what was stored stays in the index; run it again to go on",
+                    "rag: stopped; finished documents are stored; run it again to continue",
                     err=True,
                 )
                 sys.exit(130)
@@ -79,9 +89,7 @@ def sync_command(
 def _follow(
     root: Path, index: Path, once: Callable[[], Changes], say: Callable[[Changes], None]
 ) -> None:
-    """Sync now and after each change. What goes wrong is said, and tried again with the next
-    change.
-    """
+    """Sync now and after each change. Errors are printed, and the next change tries again."""
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError as error:
@@ -90,10 +98,9 @@ def _follow(
         ) from error
     first = True
     busy = False
-    # Watching begins before the first sync, so that what changes meanwhile is not missed.
-    followed = DefaultFilter(
-        ignore_paths=[os.path.join(index.resolve(), "")]
-    )  # a sync writes there, and would follow itself
+    # A sync writes to the index folder and would trigger itself.
+    followed = DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])
+    # Watch before the first sync, so that changes during it are not missed.
     for changes in watch(
         root,
         watch_filter=followed,

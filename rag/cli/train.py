@@ -21,31 +21,31 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--data",
     type=_DATA,
     required=True,
-    help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a recipe's folder.",
+    help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
 )
-@click.option("--corpus", type=_DATA, help="The documents that gold .jsonl questions are about.")
+@click.option("--corpus", type=_DATA, help="Documents that the gold .jsonl questions are about.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for what is trained."
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the trained model."
 )
 @click.option(
     "--init",
-    help="What to start from: a reader, folder or hub id; by default what the recipe says.",
+    help="Model to start from: a reader name, folder or hub id. Default: the recipe's.",
 )
 @click.option(
     "--recipe",
     type=_FILE,
-    help="TOML file; by default recipes/finetune.toml, or recipes/reader.toml for a folder.",
+    help="TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.",
 )
 @click.option(
     "--embedder",
     "tune",
     is_flag=True,
-    help="Tune an embedder (recipes/embedder.toml) on a recipe's folder.",
+    help="Fine-tune an embedder (recipes/embedder.toml) on a folder of question sets.",
 )
 @click.option(
     "--forms",
     is_flag=True,
-    help="Train what chooses the form of an answer, on JSON lines of question and form.",
+    help="Train the form classifier on JSON lines of question and form.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train_command(
@@ -58,14 +58,18 @@ def train_command(
     forms: bool,
     as_json: bool,
 ) -> None:
-    """Train a reader, an embedder, or the classifier of forms.
+    """Train a reader, an embedder, or the form classifier.
 
-    With your own questions: fine-tune the shipped reader and report held-out scores before and
-    after.
+    With your own questions, it fine-tunes the shipped reader and reports held-out scores before and
+    after. An interrupted run resumes from its checkpoint with the same result.
 
-    Started again after a kill, it goes on from its checkpoint with the same result.
+    \b
+    Examples:
+      rag train --data gold.jsonl --corpus ~/notes --out my-reader
+      rag train --embedder --data sets --out my-embedder
+      rag train --forms --data questions.jsonl --out my-forms
     """
-    out = out.resolve()  # where it lies, from wherever it is used
+    out = out.resolve()  # the printed setting then works from any folder
     if tune:
         _tune(data, corpus, out, init, recipe)
         print_json({"embedder": str(out)}) if as_json else click.echo(
@@ -85,30 +89,28 @@ def train_command(
         )
         return
     for name, value in measured.items():
-        asked = f"{value.answerable + value.unanswerable} questions held out"
+        asked = f"{value.answerable + value.unanswerable} held-out questions"
         click.echo(
-            f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  with refusals at best F1 "
+            f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  F1 at the best refusal threshold "
             f"{value.best_f1:5.1f}  ({asked})"
         )
     click.echo(f"{out}: use it with RAG_READER={out}")
 
 
 def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
-    """`corpus`: a folder with public question sets, which are learned from beside the labelled
-    questions.
+    """Train the form classifier. `corpus` is a folder of public question sets to learn from in
+    addition to the labelled questions.
     """
     if data.is_dir():
         raise InputError(
-            f"--forms learns from a file of labelled questions, not from {data}",
-            "name the file: --data",
+            f"--forms learns from a file of labelled questions; {data} is a folder",
+            "give the file with --data",
         )
     done = build.form_trainer(Settings.load())(data, corpus, out)
     if as_json:
         print_json({"forms": str(out), **dataclasses.asdict(done)})
         return
-    click.echo(
-        f"{done.accuracy:.0%} of {done.own} labelled questions right when left out of the fit"
-    )
+    click.echo(f"{done.accuracy:.0%} of {done.own} labelled questions right in cross-validation")
     for name, share in done.by_form.items():
         click.echo(f"  {name:11} {share:.0%}")
     click.echo(f"{out}: use it with RAG_FORMS={out}")
@@ -119,7 +121,7 @@ def _tune(
 ) -> None:
     if corpus or not data.is_dir():
         raise InputError(
-            f"--embedder learns from a folder of question sets, not from {corpus or data}",
-            "name the folder: --data",
+            f"--embedder learns from a folder of question sets only, not from {corpus or data}",
+            "give the folder with --data",
         )
     build.embedder_trainer(Settings.load())(data, out, init, recipe)

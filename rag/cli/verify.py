@@ -25,17 +25,23 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 @click.argument("file", type=_FILE, default="-")
 @shared
 def verify_command(settings: Settings, as_json: bool, file: str) -> None:
-    """Check the citations in FILE (or on stdin) against the index as it is now: ok, moved, changed
-    or missing.
+    """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
+    missing.
 
-    FILE holds what `rag ask --json` printed or the HTTP service answered, or citations. Exits with
-    1 unless all are ok or moved.
+    FILE is the output of `rag ask --json`, an answer of the HTTP service, or a list of citations.
+    Exits with status 1 unless all citations are ok or moved.
+
+    \b
+    Examples:
+      rag ask --json "When does the lease end?" > answer.json
+      rag verify answer.json
+      rag ask --json "Who signed the lease?" | rag verify
     """
     cited = citations(_read_json(file))
     if not cited:
         raise InputError(
             'the answer has no citations (it was "not found")',
-            "verify one that was found: rag ask QUESTION --json",
+            "give an answer with citations: rag ask --json QUESTION",
         )
     store = build.store(settings, any_embedder=True)
     verdicts = [verify(store, citation) for citation in cited]
@@ -58,19 +64,23 @@ def _print_verdicts(verdicts: list[Verdict]) -> None:
 @click.argument("file", type=_FILE, default="-", metavar="RECEIPT")
 @shared
 def replay_command(settings: Settings, as_json: bool, file: str) -> None:
-    """Ask the question of RECEIPT again, as it was asked: the same answer, or what has changed
-    since.
+    """Ask the question of RECEIPT again with the same options, and show what changed.
 
-    RECEIPT is a file (or stdin) with what `rag ask --json` printed, or its field receipt. Exits
-    with 1 if the answer differs.
+    RECEIPT is a file (or stdin) with the output of `rag ask --json`, or its field `receipt`. Exits
+    with status 1 if the answer differs.
+
+    \b
+    Examples:
+      rag ask --json "When does the lease end?" > answer.json
+      rag replay answer.json
     """
     old = provenance.load(_read_json(file))
     done = provenance.replay(build.engine(settings).ask, old)
     if as_json:
         print_json({"same": done.same, "changed": list(done.changed), "answer": done.answer})
     else:
-        click.echo("the same answer" if done.same else "another answer than then")
-        for line in done.changed or ("nothing that bears on it has changed",):
+        click.echo("same answer" if done.same else "the answer has changed")
+        for line in done.changed or ("nothing that affects it has changed",):
             click.echo(f"  {terminal.clean(line)}")
         if not done.same:
             click.echo(f"\n{terminal.answer(done.answer)}")
@@ -82,7 +92,7 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Largest share of wrong answers; e.g. 0.05.",
+    help="Largest acceptable share of wrong answers, e.g. 0.05.",
 )
 @click.option(
     "--out",
@@ -95,19 +105,25 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 def calibrate_command(
     settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path
 ) -> None:
-    """Calibrate confidence on the questions in GOLD, and the threshold to a stated risk; writes a
-    file for RAG_CALIBRATION.
+    """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
 
-    GOLD has one JSON object a line: "question", "answers" (every accepted wording; [] where the
-    documents do not say), and perhaps "evidence" [{"document": …, "sentence": …}], as for rag eval.
-    Without --risk, as many questions are refused as have no answer.
+    GOLD has one JSON object per line: "question", "answers" (every accepted wording; [] if the
+    documents do not answer it), and optionally "evidence" [{"document": …, "sentence": …}], as for
+    rag eval. --risk sets the threshold; without it, the share of refused questions is the share of
+    unanswerable ones.
+
+    \b
+    Examples:
+      rag calibrate gold.jsonl --risk 0.05
+      RAG_CALIBRATION=calibration.json rag ask "When does the lease end?"
     """
     from rag.evaluation.calibrate import calibrate
     from rag.evaluation.gold import read_jsonl
 
     if not out.resolve().parent.is_dir():
         raise InputError(
-            f"{out} cannot be written: no such folder", "make it, or name another file with --out"
+            f"{out} cannot be written: no such folder",
+            "create it, or choose another file with --out",
         )
     done = calibrate(build.engine(settings), read_jsonl(gold), risk)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
@@ -115,7 +131,7 @@ def calibrate_command(
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{out} cannot be written: {error.strerror}", "name another file with --out"
+            f"{out} cannot be written: {error.strerror}", "choose another file with --out"
         ) from error
     if as_json:
         print_json(done.fitted)
@@ -132,5 +148,5 @@ def _read_json(file: str) -> Any:
         return json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{name} is not JSON: {error}", "give what `rag ask --json` printed"
+            f"{name} is not JSON: {error}", "give the output of `rag ask --json`"
         ) from error

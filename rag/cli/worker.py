@@ -16,17 +16,23 @@ from rag.settings import Settings
 
 @click.command("worker")
 @click.option("--once", is_flag=True, help="Stop when the queue is empty.")
-@click.option("--status", is_flag=True, help="Only show what is in the queue, and do nothing.")
-@click.option("--forget", is_flag=True, help="Only take out of the queue what failed.")
+@click.option("--status", is_flag=True, help="Only show the queue.")
+@click.option("--forget", is_flag=True, help="Only remove failed documents from the queue.")
 @shared
 def worker_command(
     settings: Settings, as_json: bool, once: bool, status: bool, forget: bool
 ) -> None:
-    """Put in what `rag ingest --enqueue` and servers left in the queue of a PostgreSQL index, until
-    interrupted.
+    """Ingest the documents that `rag ingest --enqueue` and rag serve have queued in a PostgreSQL
+    index, until interrupted.
 
-    Run as many as you like, on as many machines. What one that dies was at is taken up by another.
-    Exits with 1 if something in the queue failed.
+    Run any number of workers on any number of machines. If one dies, another takes over its
+    document. Exits with status 1 if a queued document failed.
+
+    \b
+    Examples:
+      rag worker
+      rag worker --once
+      rag worker --status --json
     """
     queue = build.queue(settings)
     if forget:

@@ -1,4 +1,4 @@
-"""A written answer on a terminal."""
+"""Prints the answers of a writer (a language model) after they were checked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 
 def show(found: Written, as_json: bool, struck: bool) -> None:
-    """What was written and the sentences that it cites; the extractive answer, and why, if nothing
-    is left of it.
-
-    `struck`: also what was struck, and why.
+    """Print the written answer and the sentences it cites, or, if every sentence was rejected, the
+    extractive answer and the reason. `struck` also prints the rejected sentences.
     """
     if as_json:
         kept = plain(found)
@@ -42,13 +40,13 @@ def _lines(found: Written, struck: bool) -> list[str]:
         made += [
             terminal.answer(found.answer),
             "",
-            terminal.clean(f"Nothing written is shown: {found.reason}."),
+            terminal.clean(f"No written answer: {found.reason}."),
         ]
     if found.struck:
         count = len(found.struck)
         made += [
             "",
-            f"{count} written sentence{'' if count == 1 else 's'} struck"
+            f"{count} unsupported sentence{'' if count == 1 else 's'} left out"
             + ("" if struck else "; --struck shows them"),
         ]
         if struck:

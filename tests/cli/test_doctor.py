@@ -38,7 +38,7 @@ def test_broken_search_indexes_are_mended(doctor: Run) -> None:
     code, out, _ = doctor("doctor")
     assert code == 0
     assert (
-        "mended search indexes' files: made again; it was: vectors.faiss is not as it was written\n"
+        "mended search indexes' files: repaired; before: vectors.faiss is not as it was written\n"
         in out
     )
     assert "mended" not in doctor("doctor")[1]

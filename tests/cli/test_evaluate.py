@@ -117,7 +117,7 @@ def test_two_results_are_compared(filled: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "no gold set was named"),
+        ([], "no gold set given"),
         (["absent.jsonl"], "no gold set absent.jsonl"),
         (["gold.jsonl", "--corpus", "docs", "--index", "i"], "give --corpus or --index, not both"),
         (["gold.jsonl", "--fail-under", "f1_answerble=3"], "did you mean f1_answerable?"),

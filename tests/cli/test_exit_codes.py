@@ -21,7 +21,7 @@ def test_a_command_that_says_no_with_1_is_in_the_row_of_1(command: str) -> None:
     found = cli.get_command(click.Context(cli), command)
     assert found
     said = " ".join((found.help or "").split())
-    assert ("Exits with 1" in said) == (f"`{command}`" in TABLE["1"])
+    assert ("Exits with status 1" in said) == (f"`{command}`" in TABLE["1"])
 
 
 def test_every_error_s_code_has_a_row() -> None:

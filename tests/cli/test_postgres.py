@@ -46,7 +46,7 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     assert shared("sync", "docs")[1] == f"{place}: 1 updated, 1 unchanged\n"
     code, out, _ = shared("delete", "docs/deal.md")
     assert (code, out.splitlines()[0]) == (0, "deleted docs/deal.md")
-    assert "4 searches for its own passages: 0 find it" in out
+    assert "4 searches for its passages: 0 still find it" in out
     assert json.loads(shared("info", "--json")[1])["index"] == place
     assert not Path("index").exists()
 
@@ -58,7 +58,7 @@ def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     code, out, err = shared("ingest", "--enqueue", "docs")
     assert (code, err) == (0, "")
     first, second = out.splitlines()
-    assert first == f"{place}: 3 enqueued; put in by: rag worker"
+    assert first == f"{place}: 3 queued; ingest them with: rag worker"
     assert second.endswith("docs/picture.png: unsupported kind .png")
     assert shared("worker", "--status")[:2] == (0, "3 waiting\n")
     code, out, err = shared("worker", "--once")

@@ -14,7 +14,7 @@ def test_a_snapshot_comes_back(filled: Run) -> None:
     code, out, err = filled("snapshot", "a.ragsnap")
     assert (code, err) == (0, "")
     assert out.startswith(f"{Path('a.ragsnap').resolve()}: 2 documents, ")
-    digest = out.splitlines()[1].removeprefix("sha256 of its rows: ")
+    digest = out.splitlines()[1].removeprefix("SHA-256 of its rows: ")
     filled("delete", "docs/deal.md")
     assert filled("restore", "a.ragsnap")[0] == 2
     assert "--replace" in filled("restore", "a.ragsnap")[2]
@@ -42,7 +42,7 @@ def test_a_document_is_not_overwritten_by_a_snapshot(filled: Run) -> None:
 def test_a_folder_that_is_not_there_is_no_file(filled: Run) -> None:
     code, _, err = filled("snapshot", "backups/")
     assert (code, Path("backups").exists()) == (2, False)
-    assert "there is no folder backups/" in err
+    assert "no such folder: backups/" in err
     Path("backups").mkdir()
     assert filled("snapshot", "backups/")[0] == 0
 

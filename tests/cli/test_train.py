@@ -66,4 +66,4 @@ def test_an_embedder_is_not_tuned_on_one_file(run: Run) -> None:
     Path("mine.jsonl").write_text("{}\n")
     code, out, err = run("train", "--embedder", "--data", "mine.jsonl", "--out", "made")
     assert (code, out) == (2, "")
-    assert "--embedder learns from a folder of question sets, not from mine.jsonl" in err
+    assert "--embedder learns from a folder of question sets only, not from mine.jsonl" in err
