@@ -64,7 +64,7 @@ HOMES = {
     "uvicorn": {"server/run.py", "server/connections.py"},
     "prometheus_client": {"server/metrics.py"},
     "ir_measures": {"evaluation/ranking.py"},
-    "prompt_toolkit": {"repl/terminal.py", "repl/pager.py"},
+    "prompt_toolkit": {"repl/terminal.py", "repl/plain_terminal.py", "repl/history.py"},
     "rich": {"repl/screen.py", "repl/run.py"},
 }
 CONCRETE = {

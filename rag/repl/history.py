@@ -1,4 +1,4 @@
-"""What was typed before, kept in a file: one entry a line, the newest last."""
+"""What was typed before, in a file of prompt_toolkit's."""
 
 from __future__ import annotations
 
@@ -7,67 +7,29 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-MOST = 5000
-"""Entries kept; the file may grow to twice as many before it is cut."""
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
-class Past:
-    """`path` None keeps nothing beyond the process. A file that cannot be read or written is done
-    without.
+def history(setting: str) -> History:
+    """As a `history` setting says; beyond the process nothing is kept where its file cannot be
+    written.
     """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._lines = self._read()
-
-    def lines(self) -> list[str]:
-        """Oldest first."""
-        return list(self._lines)
-
-    def add(self, line: str) -> None:
-        if self._lines[-1:] == [line]:
-            return
-        self._lines.append(line)
-        if self._path:
-            with suppress(OSError):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with open(
-                    os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600), "ab"
-                ) as file:
-                    file.write(_escaped(line))
-
-    def _read(self) -> list[str]:
-        if not self._path:
-            return []
-        try:
-            lines = self._path.read_bytes().splitlines()
-        except OSError:
-            return []
-        kept = [_unescaped(line) for line in lines[-MOST:]]
-        if len(lines) > 2 * MOST:
-            with suppress(OSError):
-                partial = self._path.with_suffix(".partial")
-                with open(
-                    os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb"
-                ) as file:
-                    file.writelines(map(_escaped, kept))
-                partial.replace(self._path)
-        return kept
+    path = place(setting)
+    if path is None:
+        return InMemoryHistory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        path.open("a+b").close()
+    except OSError:
+        return InMemoryHistory()
+    return _FileHistory(path)
 
 
-def _escaped(line: str) -> bytes:
-    return (
-        line.replace("\\", "\\\\")
-        .replace("\r", "\\r")
-        .replace("\n", "\\n")
-        .encode("utf-8", "surrogateescape")
-        + b"\n"
-    )
-
-
-def _unescaped(line: bytes) -> str:
-    text = line.decode("utf-8", "surrogateescape").replace("\\\\", "\0")
-    return text.replace("\\n", "\n").replace("\\r", "\r").replace("\0", "\\")
+class _FileHistory(FileHistory):
+    def store_string(self, string: str) -> None:
+        with suppress(OSError, UnicodeError):  # a full disk; a byte that is not UTF-8
+            super().store_string(string)
 
 
 def place(setting: str, environ: Mapping[str, str] = os.environ) -> Path | None:

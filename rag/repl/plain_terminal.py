@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from prompt_toolkit.history import History
+
 from rag.repl.complete import Suggestion, suggest
-from rag.repl.history import Past
 from rag.repl.screen import Screen
 from rag.repl.session import Place
 from rag.types import Document
@@ -15,14 +16,14 @@ AROUND = 300
 """Characters shown on either side of a source."""
 
 
-def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[list[str]]:
+def read(documents: Callable[[], Sequence[Document]], history: History) -> Iterator[list[str]]:
     """The lines that are typed, until the end of input; where Python has readline, with history and
     completion.
 
     Ctrl-C drops the line.
     """
     with suppress(ImportError):
-        _readline(documents, past)
+        _readline(documents, history)
     while True:
         try:
             line = input("> ")
@@ -32,7 +33,7 @@ def read(documents: Callable[[], Sequence[Document]], past: Past) -> Iterator[li
         except EOFError:
             print()
             return
-        past.add(line)
+        history.store_string(line)
         yield [line]
 
 
@@ -53,10 +54,10 @@ def confirm(question: str) -> bool:
     return input(f"{question} Type yes or no: ").strip().lower() in ("y", "yes")
 
 
-def _readline(documents: Callable[[], Sequence[Document]], past: Past) -> None:
+def _readline(documents: Callable[[], Sequence[Document]], history: History) -> None:
     import readline
 
-    for line in past.lines():
+    for line in reversed(list(history.load_history_strings())):
         readline.add_history(line)
     found: list[Suggestion] = []
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
+
+import click
 
 from rag import __version__
 from rag.errors import RagError
 from rag.filters import Filter
+from rag.render.sanitize import clean
 from rag.repl import commands
-from rag.repl.history import Past, place
 from rag.repl.screen import Screen
 from rag.repl.session import Place, Session
 from rag.repl.session_engine import Service
@@ -68,18 +75,15 @@ def screen_for(plain: bool) -> Screen:
 
 
 def _at_terminal(session: Session) -> None:
+    from rag.repl.history import history
     from rag.repl.terminal import Prompt, quiet
 
     screen = screen_for(plain=False)
     session.working = screen.working
     colour = not screen.console.no_color
-    prompt = Prompt(
-        session.service,
-        Past(place(session.service.settings.history)),
-        partial(foot, session),
-        colour,
-    )
-    desk = commands.Desk(session, screen, partial(_page, colour), prompt.confirm)
+    typed = history(session.service.settings.history)
+    prompt = Prompt(session.service, typed, partial(foot, session), colour)
+    desk = commands.Desk(session, screen, page, prompt.confirm)
     with quiet():
         _welcome(screen, session)
         converse(desk, prompt.read())
@@ -87,21 +91,34 @@ def _at_terminal(session: Session) -> None:
 
 def _at_plain(session: Session) -> None:
     from rag.repl import plain_terminal as plain
+    from rag.repl.history import history
 
     screen = screen_for(plain=True)
     session.working = screen.working
     desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
-    converse(
-        desk, plain.read(session.service.documents, Past(place(session.service.settings.history)))
+    typed = history(session.service.settings.history)
+    converse(desk, plain.read(session.service.documents, typed))
+
+
+def page(document: Document, place: Place) -> None:
+    """The document in $PAGER, by default less, which opens at the place and marks it."""
+    text = clean(document.text)
+    pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
+    if Path(pager[0]).name != "less" or not shutil.which(pager[0]):
+        click.echo_via_pager(text)
+        return
+    marked = "\n".join(
+        f"\x1b[7m{line}\x1b[27m" for line in text[place.start : place.end].split("\n")
     )
-
-
-def _page(colour: bool, document: Document, shown: Place) -> None:
-    from rag.repl import pager
-
-    pager.show(document, shown, colour)
+    text = f"{text[: place.start]}{marked}{text[place.end :]}"
+    at = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
+    try:
+        subprocess.run([*pager, "-R", f"+{at}"], input=text.encode("utf-8", "replace"), check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:

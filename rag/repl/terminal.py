@@ -17,7 +17,6 @@ from prompt_toolkit.history import History
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from rag.repl.history import Past
 from rag.repl.session_engine import Service
 
 _STYLE = {
@@ -34,11 +33,13 @@ _STYLE = {
 class Prompt:
     """Reads lines; `foot` says what stands below them."""
 
-    def __init__(self, service: Service, past: Past, foot: Callable[[], str], colour: bool) -> None:
+    def __init__(
+        self, service: Service, history: History, foot: Callable[[], str], colour: bool
+    ) -> None:
         self._service = service
         depth = None if colour else ColorDepth.DEPTH_1_BIT
         self._typing: PromptSession[str] = PromptSession(
-            history=_History(past),
+            history=history,
             completer=ThreadedCompleter(_Completer(service)),
             complete_while_typing=Condition(
                 lambda: self._typing.default_buffer.text.startswith("/")
@@ -105,18 +106,6 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
-
-
-class _History(History):
-    def __init__(self, past: Past) -> None:
-        super().__init__()
-        self._past = past
-
-    def load_history_strings(self) -> Iterable[str]:
-        return reversed(self._past.lines())
-
-    def store_string(self, string: str) -> None:
-        self._past.add(string)
 
 
 class _Completer(Completer):
