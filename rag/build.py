@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
     from rag.store.local.check import Finding
-    from rag.store.local.rebuild import Rebuilt
+    from rag.store.local.reindex import Rebuilt
     from rag.store.local.snapshots import Snapshot
     from rag.store.migrate import Moved
     from rag.training.evaluate import Measured
@@ -119,7 +119,7 @@ def rebuild(
     settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]
 ) -> Rebuilt:
     """The index of the settings made anew with them, its search indexes included."""
-    from rag.store.local.rebuild import Rebuild
+    from rag.store.local.reindex import Rebuild
 
     _only_local(settings, "rag rebuild", "make a new index in another database")
     store(settings, any_embedder=True).close()  # what is wrong is said before a model loads
@@ -131,7 +131,7 @@ def rebuild(
 
 
 def abandon_rebuild(settings: Settings) -> bool:
-    from rag.store.local.rebuild import abandon
+    from rag.store.local.reindex import abandon
 
     _only_local(settings, "rag rebuild", "make a new index in another database")
     return abandon(settings.index)

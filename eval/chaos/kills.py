@@ -36,7 +36,7 @@ from rag.parsing.load import find
 from rag.protocols import Vectors
 from rag.store.local import snapshots
 from rag.store.local.check import examine
-from rag.store.local.rebuild import Rebuild
+from rag.store.local.reindex import Rebuild
 from rag.store.local.schema import text_digest
 from rag.store.local.store import LocalStore
 from rag.types import Document, Passage

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any, Literal
 
-from rag.errors import InputError
+from rag.errors import InputError, RagError
 
 Kind = Literal["answerable", "unanswerable", "retrieval"]
 
@@ -91,3 +94,68 @@ def _row(values: Mapping[str, Any]) -> Row:
         known[name] = tuple(known.get(name) or ())
     known["found"] = tuple((int(rank), int(grade)) for rank, grade in known.get("found") or ())
     return Row(**known)
+
+
+class Partial:
+    """Rows of one run, known by `fingerprint`: of other code, questions, documents, settings or
+    models none is used.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self._first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
+
+    def read(self) -> dict[str, Row]:
+        """The rows that an earlier run left, by question id. A last line that was cut off is passed
+        over.
+        """
+        try:
+            first, *lines = self.path.read_text(encoding="utf-8").split(
+                "\n"
+            )  # an answer may hold other line ends
+            if json.loads(first) != self._first:
+                return {}
+        except (OSError, ValueError):
+            return {}
+        try:
+            return {
+                row.id: row for row in unpack({"columns": COLUMNS, "rows": list(_whole(lines))})
+            }
+        except RagError:
+            return {}
+
+    @contextmanager
+    def writing(self, rows: Sequence[Row]) -> Iterator[Partial]:
+        """Begin the file with these rows; then `add` appends. Raises InputError if it cannot be
+        written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("w", encoding="utf-8") as file:
+                self._file: IO[str] = file
+                self._line(self._first)
+                for row in rows:
+                    self.add(row)
+                yield self
+        except OSError as error:
+            raise InputError(
+                f"{self.path} cannot be written: {error.strerror}", "name another folder with --out"
+            ) from error
+
+    def add(self, row: Row) -> None:
+        self._line(astuple(row))
+
+    def _line(self, value: object) -> None:
+        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def _whole(lines: Sequence[str]) -> Iterator[list[object]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return

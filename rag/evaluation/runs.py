@@ -17,8 +17,7 @@ from rag.errors import InputError
 from rag.evaluation import environment
 from rag.evaluation.evaluator import Examiner, watching
 from rag.evaluation.gold import Gold, Question, sample
-from rag.evaluation.partial import Partial
-from rag.evaluation.records import Row
+from rag.evaluation.records import Partial, Row
 from rag.evaluation.result import Result
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
-from rag.parsing.blocks import Block, join
 from rag.types import Section
 
 
@@ -75,3 +74,87 @@ def of_pages(
     offsets = list(accumulate((len(block.text) + 2 for block in blocks), initial=0))
     found = [min(offsets[block] + inside, len(text)) for block, inside in starts]
     return Parsed(text, sections, metadata, tuple(accumulate(reversed(found), min))[::-1])
+
+
+DEEPEST_INDENT = 8
+"""Levels of nested lists that are told apart; thousands would make a page of spaces out of each
+line.
+"""
+_LONGEST_NAME = 120
+"""Characters of a term that go into the context of its passages."""
+_LEADING = 80
+MOST_NAMES = 8
+"""Terms in the context of one passage: the innermost are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, list, table or code block; with `level` 1 to 6 it is a heading.
+
+    With `section` it opens a section of that name below the present headings, a name that need not
+    occur in the text.
+    `context` names what the block is about below the present headings, such as the term that it
+    defines or the caption of
+    the table: neighbours of one context form one section, which ends with them.
+    """
+
+    text: str
+    level: int = 0
+    section: str = ""
+    context: tuple[str, ...] = ()
+
+
+def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
+    """Blocks as one text with blank lines between them, and the sections that headings and contexts
+    open.
+    """
+    parts: list[str] = []
+    sections: list[Section] = []
+    path: list[tuple[int, str]] = []
+    length = 0
+    before: tuple[str, ...] = ()
+    for block in _led_in([block for block in blocks if block.text.strip()]):
+        text = block.text.strip()
+        if block.level:
+            path = [(level, heading) for level, heading in path if level < block.level]
+            path.append((block.level, _one_line(text)))
+        if block.level or block.section or block.context != before:
+            names = [heading for _, heading in path]
+            names += [
+                name for term in block.context[-MOST_NAMES:] if (name := name_of(term)) not in names
+            ]
+            names += [block.section] if block.section else []
+            sections.append(Section(length, " > ".join(names)))
+        before = block.context
+        parts.append(text)
+        length += len(text) + 2
+    return "\n\n".join(parts), tuple(sections)
+
+
+def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The blocks, where a short line such as "Parameters:" leads to what it names: it goes with it,
+    no passage by itself.
+    """
+    for block, after in zip_longest(blocks, blocks[1:]):
+        leads = (
+            after
+            and not (block.level or after.level or block.section or after.section)
+            and len(block.text) <= _LEADING
+            and block.text.strip()[-1] not in ".!?"
+        )
+        deeper = (
+            leads
+            and len(after.context) > len(block.context)
+            and after.context[: len(block.context)] == block.context
+        )
+        yield replace(block, context=after.context) if deeper else block
+
+
+def name_of(text: str) -> str:
+    """A term or a caption as a part of a path, cut at a word."""
+    name = _one_line(text[: 10 * _LONGEST_NAME])
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rsplit(" ", 1)[0] + " …"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace(" > ", " › ")  # the path's own mark parts headings

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, join
 from rag.types import Section
 
 _LONG = 160

@@ -16,9 +16,8 @@ from docx.oxml.parser import parse_xml
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from rag.parsing.base import Parsed, of_pages
-from rag.parsing.blocks import DEEPEST_INDENT, Block, join
-from rag.parsing.office import core_metadata
+from rag.parsing.base import DEEPEST_INDENT, Block, Parsed, join, of_pages
+from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import lines
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)

@@ -11,8 +11,7 @@ from lxml import etree
 
 from rag.parsing import html
 from rag.parsing.archives import parts
-from rag.parsing.base import Parsed, Part, Unreadable
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, Parsed, Part, Unreadable, join
 from rag.parsing.encoding import decode
 
 _MOST_BYTES = 300_000_000

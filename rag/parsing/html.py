@@ -16,8 +16,7 @@ from typing import Any
 from lxml import etree
 
 from rag.parsing import furniture
-from rag.parsing.base import Parsed
-from rag.parsing.blocks import DEEPEST_INDENT, MOST_NAMES, Block, join
+from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block, Parsed, join
 from rag.parsing.furniture import BLOCKS, HEADINGS, REMARKS, UNSEEN, Weights, classes
 from rag.parsing.tables import MOST_SPANNED, Cell, Rows
 

@@ -8,8 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rag.parsing.base import Unreadable
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, Unreadable, join
 from rag.types import Section
 
 _TITLES = ("title", "headline", "name", "subject", "label")

@@ -9,8 +9,7 @@ from email.parser import BytesParser
 from email.policy import EmailPolicy
 from typing import Any
 
-from rag.parsing.base import Parsed, Part, Unreadable
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, Parsed, Part, Unreadable, join
 from rag.parsing.encoding import decode_as
 from rag.parsing.html import fragment
 

@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.parsing.blocks import DEEPEST_INDENT, Block, join
+from rag.parsing.base import DEEPEST_INDENT, Block, join
 from rag.parsing.html import fragment
 from rag.parsing.tables import lines
 from rag.types import Section

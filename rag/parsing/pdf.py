@@ -23,8 +23,7 @@ import pypdfium2
 from pypdfium2 import raw
 
 from rag.parsing import pdf_outline
-from rag.parsing.base import Parsed, Unreadable, of_pages
-from rag.parsing.blocks import Block
+from rag.parsing.base import Block, Parsed, Unreadable, of_pages
 from rag.parsing.pdf_furniture import Page, without_furniture
 from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions
 from rag.parsing.pdf_tables import Columns

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from rag.parsing.blocks import Block
+from rag.parsing.base import Block
 
 _MOST = 20_000
 _DEEPEST = 8

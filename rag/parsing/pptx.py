@@ -10,9 +10,8 @@ from typing import Any
 
 from pptx import Presentation
 
-from rag.parsing.base import Parsed, of_pages
-from rag.parsing.blocks import DEEPEST_INDENT, Block
-from rag.parsing.office import core_metadata
+from rag.parsing.base import DEEPEST_INDENT, Block, Parsed, of_pages
+from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import lines
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, join
 from rag.parsing.tables import lines as rows_as_lines
 from rag.types import Section
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.parsing.blocks import name_of
+from rag.parsing.base import name_of
 from rag.types import Section
 
 _RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")

@@ -11,10 +11,9 @@ from typing import Any
 
 import openpyxl
 
-from rag.parsing.base import Parsed
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, Parsed, join
 from rag.parsing.delimited import table
-from rag.parsing.office import core_metadata
+from rag.parsing.metadata import core_metadata
 
 
 def parse(content: bytes) -> Parsed:

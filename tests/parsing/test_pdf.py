@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError
-from rag.parsing.base import of_pages
-from rag.parsing.blocks import Block
+from rag.parsing.base import Block, of_pages
 from rag.parsing.load import load_bytes
 from rag.parsing.pdf import parse
 from tests.parsing.pdfs import Put, column, pdf

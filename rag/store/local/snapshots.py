@@ -342,7 +342,7 @@ def _renew(copy: sqlite3.Connection, generation: int) -> None:
     other passages.
     """
     schema.migrate(copy)
-    reindex.abandon(copy)
+    reindex.discard(copy)
     with database.transaction(copy):
         copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
         values = {

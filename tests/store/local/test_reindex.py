@@ -16,7 +16,7 @@ from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
 from rag.store.local import snapshots
 from rag.store.local.check import examine
-from rag.store.local.rebuild import Rebuild, Rebuilt, abandon
+from rag.store.local.reindex import Rebuild, Rebuilt, abandon
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import EXPECT, ROOT, Worker, both, local, put, stored
@@ -238,10 +238,10 @@ def test_questions_are_answered_throughout(folder: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from rag.store.local.rebuild import Rebuild
+from rag.store.local.reindex import Rebuild
 from tests.fakes import BagOfWordsEmbedder
-import rag.store.local.rebuild
-rag.store.local.rebuild._PASSAGES = 5
+import rag.store.local.reindex
+rag.store.local.reindex._PASSAGES = 5
 def seen(n): print(n, flush=True); time.sleep(0.005)
 Rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30).run(lambda *_: None, seen)
 """

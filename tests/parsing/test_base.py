@@ -1,7 +1,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.parsing.blocks import Block, join
+from rag.parsing.base import Block, join
 from rag.types import Section
 
 BLOCKS = st.lists(st.builds(Block, st.text(max_size=20), st.integers(0, 6)), max_size=12)
