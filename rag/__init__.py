@@ -5,7 +5,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from rag import threads as _threads
+from rag.models import threads as _threads
 
 __version__ = "0.1.0"
 
@@ -14,8 +14,8 @@ _threads.prepare(
 )  # before anything imports torch, whose OpenMP reads the variables once
 
 if _TYPE_CHECKING:
+    from rag.client.local_index import Index, open
     from rag.errors import RagError
-    from rag.library import Index, open
     from rag.settings import Settings
     from rag.types import Answer, Citation, Document, Hit, Passage
 
@@ -32,8 +32,8 @@ __all__ = [
 ]
 _HOMES = {
     "RagError": "rag.errors",
-    "Index": "rag.library",
-    "open": "rag.library",
+    "Index": "rag.client.local_index",
+    "open": "rag.client.local_index",
     "Settings": "rag.settings",
 }
 

@@ -16,9 +16,9 @@ from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.ingestion.chunking import split
 from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
+from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
 from rag.settings import SCHEMES, Settings
-from rag.threads import model_threads
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
@@ -147,7 +147,7 @@ def pool(settings: Settings) -> Pool:
         settings.file_memory_mb,
         bool(settings.keep_furniture),
     )
-    return Pool(settings.workers, limits)
+    return Pool(settings.workers or available_cores(), limits)
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
@@ -370,7 +370,7 @@ def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retrieve
 
 
 def _speller(store: Store, embedder: Embedder) -> Speller:
-    from rag.spelling import WordSpeller
+    from rag.store.spelling import WordSpeller
 
     return WordSpeller(store, embedder.count_tokens)
 

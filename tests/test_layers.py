@@ -102,11 +102,10 @@ def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
 
 
 ORDER = (
-    "types errors threads | english | filters settings | parsing | protocols | models ingestion "
+    "types errors | english | filters settings | parsing | protocols | models ingestion "
     "retrieval"
-    " | answering store | spelling | engine render | claims | evaluation | training | build | "
-    "library | repl | server"
-    " | client | integrations | connect | cli"
+    " | answering store | engine render | claims | evaluation | training | build | "
+    "repl | server | client | cli"
 )
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}
 TOP = {

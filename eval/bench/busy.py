@@ -4,7 +4,7 @@ eval/results/busy.json
 Reads 8 passages with the shipped reader, in a process for each way in which OpenMP threads may
 wait, alone and beside processes that keep every core busy. The ways take turns, so that a machine
 shared with others disturbs all alike. Figures are medians in milliseconds of the wall and of the
-processor, and as ratios to "rag", which is what `rag.threads` sets.
+processor, and as ratios to "rag", which is what `rag.models.threads` sets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rag.threads import available_cores
+from rag.models.threads import available_cores
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
 """libgomp's own default; set by a person, so that rag leaves it alone."""

@@ -28,6 +28,7 @@ from eval.bench.copying import copy_with_other_words
 from eval.bench.memory import Memory, bars
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, Report
+from rag.models.threads import available_cores
 from rag.parsing.load import Found, find
 from rag.parsing.pool import Limits, Pool
 from rag.protocols import Vectors
@@ -95,7 +96,7 @@ def _measure(
     memory, begun = Memory(), time.perf_counter()
     memory.start()
     expect = {"embedder": HashedWords.name, "dim": str(dim), "passage_tokens": "160"}
-    with Pool(limits=Limits()) as pool:
+    with Pool(available_cores(), Limits()) as pool:
         store = LocalStore(index, expect, create=True)
         ingest = Ingest(store, HashedWords(dim), 160, Stamps(index), pool)
         report = ingest.run(

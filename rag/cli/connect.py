@@ -8,8 +8,16 @@ from pathlib import Path
 
 import click
 
+from rag.cli.agent_config import (
+    CLIENTS,
+    Change,
+    Server,
+    config_path,
+    connected,
+    disconnected,
+    write,
+)
 from rag.cli.options import shared
-from rag.connect import CLIENTS, Change, Server, config_path, connected, disconnected, write
 from rag.errors import InputError
 from rag.render.json import print_json
 from rag.settings import Settings

@@ -16,8 +16,8 @@ from rag.engine import Searcher
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.models.registry import calibration_path, embedder_path, reader_path
+from rag.models.threads import available_cores
 from rag.settings import Settings
-from rag.threads import available_cores
 
 _PROJECT = Path(__file__).parents[2]
 _SETTINGS = (

@@ -21,7 +21,6 @@ from typing import IO, Any, Self, cast
 
 from rag.parsing.load import MOST_BYTES, Found, Loaded, Unreadable, load
 from rag.parsing.worker import loaded_from, too_much_memory
-from rag.threads import available_cores
 
 _AHEAD = 3
 """Files for each process that are read before the first of them is asked for."""
@@ -72,10 +71,9 @@ def one_by_one(jobs: Iterable[Job]) -> Iterator[Result]:
 class Pool:
     """`workers` processes, started when they are needed. A context manager; one run at a time."""
 
-    def __init__(self, workers: int = 0, limits: Limits | None = None) -> None:
-        """0 workers: one for each core."""
+    def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._count = workers or available_cores()
+        self._count = workers
         self._threads = ThreadPoolExecutor(self._count, "rag-load")
         self._own = threading.local()
         self._all: list[_Worker] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rag.client import Client
+from rag.client.service import Client
 from rag.engine import Engine, Searcher
 from rag.filters import parse
 from rag.render.cited import cited

@@ -16,26 +16,19 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
-from urllib.parse import quote
+from typing import Self, TypeVar
 
-from rag.errors import InputError, RagError, install_line
+from rag.errors import InputError, install_line
 from rag.server.schemas import (
-    Claim,
     Deleted,
-    Highlight,
     Job,
     WireAnswer,
-    WireAnswers,
     WireCitation,
     WireDocument,
     WireDocumentDetail,
-    WireDocuments,
     WireHit,
-    WireHits,
     WireVerdict,
 )
 
@@ -46,140 +39,14 @@ except ModuleNotFoundError as error:
         "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
     ) from error
 
+from rag.client import calls
+from rag.client.calls import Event, ServiceProblem, Unreachable
+
 T = TypeVar("T")
 _AGAIN = (429, 503)
 """Statuses of requests that were not taken up, so that they may be sent again."""
 _LONGEST_WAIT = 30.0
 _PAUSE = 0.5
-
-
-class ServiceProblem(RagError):
-    """What the service answered instead: `status` is HTTP's, `type` the problem's URN."""
-
-    def __init__(self, status: int, type: str, detail: str, hint: str, request_id: str) -> None:
-        super().__init__(detail, hint)
-        self.status = status
-        self.type = type
-        self.request_id = request_id
-
-
-class Unreachable(RagError):
-    """No service answers at the address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One of a streamed answer: `name` is search_results, citation, final_answer or done; `data`
-    its fields.
-    """
-
-    name: str
-    data: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call(Generic[T]):
-    """A request, and what is made of its answer."""
-
-    method: str
-    path: str
-    read: Callable[[httpx.Response], T]
-    send: dict[str, Any] = field(default_factory=dict)
-
-
-def _options(
-    filters: Sequence[str], k: int | None, deadline_ms: int | None = None
-) -> dict[str, Any]:
-    given = {"filters": list(filters), "k": k, "deadline_ms": deadline_ms}
-    return {name: value for name, value in given.items() if value}
-
-
-def _ask(
-    question: str, filters: Sequence[str], k: int | None, deadline_ms: int | None
-) -> _Call[WireAnswer]:
-    body = {"question": question, **_options(filters, k, deadline_ms)}
-    return _Call(
-        "POST", "/v1/ask", lambda r: WireAnswer.model_validate_json(r.content), {"json": body}
-    )
-
-
-def _ask_many(
-    questions: Sequence[str], filters: Sequence[str], k: int | None
-) -> _Call[list[WireAnswer]]:
-    body = {"questions": list(questions), **_options(filters, k)}
-    return _Call(
-        "POST",
-        "/v1/ask/batch",
-        lambda r: WireAnswers.model_validate_json(r.content).answers,
-        {"json": body},
-    )
-
-
-def _search(question: str, filters: Sequence[str], k: int) -> _Call[list[WireHit]]:
-    body = {"question": question, **_options(filters, k)}
-    return _Call(
-        "POST", "/v1/search", lambda r: WireHits.model_validate_json(r.content).hits, {"json": body}
-    )
-
-
-def _page(after: str, limit: int) -> _Call[WireDocuments]:
-    given = {"after": after, "limit": limit}
-    return _Call(
-        "GET",
-        "/v1/documents",
-        lambda r: WireDocuments.model_validate_json(r.content),
-        {"params": given},
-    )
-
-
-def _address(document_id: str) -> str:
-    return f"/v1/documents/{quote(document_id)}"
-
-
-def _document(document_id: str) -> _Call[WireDocumentDetail]:
-    return _Call(
-        "GET", _address(document_id), lambda r: WireDocumentDetail.model_validate_json(r.content)
-    )
-
-
-def _text(document_id: str) -> _Call[str]:
-    return _Call("GET", f"{_address(document_id)}/text", lambda r: r.content.decode())
-
-
-def _delete(document_id: str) -> _Call[Deleted]:
-    return _Call("DELETE", _address(document_id), lambda r: Deleted.model_validate_json(r.content))
-
-
-def _put(name: str, content: str | bytes) -> _Call[Job]:
-    data = content.encode() if isinstance(content, str) else content
-    return _Call(
-        "POST",
-        "/v1/documents",
-        lambda r: Job.model_validate_json(r.content),
-        {"files": [("file", (name, data))]},
-    )
-
-
-def _job(job_id: str) -> _Call[Job]:
-    return _Call(
-        "GET", f"/v1/jobs/{quote(job_id, safe='')}", lambda r: Job.model_validate_json(r.content)
-    )
-
-
-def _verify(citation: WireCitation) -> _Call[WireVerdict]:
-    highlight = Highlight(**citation.highlight.model_dump())
-    claim = Claim(
-        document_id=citation.document_id,
-        highlight=highlight,
-        cited_text=citation.cited_text,
-        document_sha256=citation.document_sha256,
-    )
-    return _Call(
-        "POST",
-        "/v1/verify",
-        lambda r: WireVerdict.model_validate_json(r.content),
-        {"json": claim.model_dump()},
-    )
 
 
 class _Shared:
@@ -280,19 +147,19 @@ class Client(_Shared):
         deadline_ms: int | None = None,
     ) -> WireAnswer:
         """The answer, or `answer` None with the `reason`."""
-        return self._send(_ask(question, filters, k, deadline_ms))
+        return self._send(calls.ask(question, filters, k, deadline_ms))
 
     def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
         """Up to 64 questions, read together; in their order."""
-        return self._send(_ask_many(questions, filters, k))
+        return self._send(calls.ask_many(questions, filters, k))
 
     def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
     ) -> Iterator[Event]:
         """The passages as soon as they are found, then citations and the answer."""
-        body = {"question": question, "stream": True, **_options(filters, k)}
+        body = {"question": question, "stream": True, **calls.options(filters, k)}
         events = _Events()
         try:
             with self._http.stream(
@@ -309,44 +176,44 @@ class Client(_Shared):
 
     def search(self, question: str, filters: Sequence[str] = (), k: int = 10) -> list[WireHit]:
         """The passages nearest to a question, best first."""
-        return self._send(_search(question, filters, k))
+        return self._send(calls.search(question, filters, k))
 
     def documents(self) -> Iterator[WireDocument]:
         """All, by id."""
         after: str | None = ""
         while after is not None:
-            page = self._send(_page(after, 1000))
+            page = self._send(calls.page(after, 1000))
             yield from page.documents
             after = page.next
 
     def document(self, document_id: str) -> WireDocumentDetail:
-        return self._send(_document(document_id))
+        return self._send(calls.document(document_id))
 
     def text(self, document_id: str) -> str:
         """The document's text, which every offset counts in."""
-        return self._send(_text(document_id))
+        return self._send(calls.text(document_id))
 
     def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
         """Put a file in, in place of one under the same name; with `wait` the job is done on
         return.
         """
-        job = self._send(_put(name, content))
+        job = self._send(calls.put(name, content))
         while wait and job.state != "done":
             time.sleep(_PAUSE)
-            job = self._send(_job(job.id))
+            job = self._send(calls.job(job.id))
         return job
 
     def put_file(self, path: Path, wait: bool = True) -> Job:
         return self.put(path.name, path.read_bytes(), wait)
 
     def delete(self, document_id: str) -> Deleted:
-        return self._send(_delete(document_id))
+        return self._send(calls.delete(document_id))
 
     def verify(self, citation: WireCitation) -> WireVerdict:
         """Whether a citation of an answer still stands."""
-        return self._send(_verify(citation))
+        return self._send(calls.verify(citation))
 
-    def _send(self, call: _Call[T]) -> T:
+    def _send(self, call: calls.Call[T]) -> T:
         tried = 0
         while True:
             response, failed = None, httpx.ConnectError("")
@@ -398,19 +265,19 @@ class AsyncClient(_Shared):
         deadline_ms: int | None = None,
     ) -> WireAnswer:
         """The answer, or `answer` None with the `reason`."""
-        return await self._send(_ask(question, filters, k, deadline_ms))
+        return await self._send(calls.ask(question, filters, k, deadline_ms))
 
     async def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
         """Up to 64 questions, read together; in their order."""
-        return await self._send(_ask_many(questions, filters, k))
+        return await self._send(calls.ask_many(questions, filters, k))
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
     ) -> AsyncIterator[Event]:
         """The passages as soon as they are found, then citations and the answer."""
-        body = {"question": question, "stream": True, **_options(filters, k)}
+        body = {"question": question, "stream": True, **calls.options(filters, k)}
         events = _Events()
         try:
             async with self._http.stream(
@@ -429,45 +296,45 @@ class AsyncClient(_Shared):
         self, question: str, filters: Sequence[str] = (), k: int = 10
     ) -> list[WireHit]:
         """The passages nearest to a question, best first."""
-        return await self._send(_search(question, filters, k))
+        return await self._send(calls.search(question, filters, k))
 
     async def documents(self) -> AsyncIterator[WireDocument]:
         """All, by id."""
         after: str | None = ""
         while after is not None:
-            page = await self._send(_page(after, 1000))
+            page = await self._send(calls.page(after, 1000))
             for document in page.documents:
                 yield document
             after = page.next
 
     async def document(self, document_id: str) -> WireDocumentDetail:
-        return await self._send(_document(document_id))
+        return await self._send(calls.document(document_id))
 
     async def text(self, document_id: str) -> str:
         """The document's text, which every offset counts in."""
-        return await self._send(_text(document_id))
+        return await self._send(calls.text(document_id))
 
     async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
         """Put a file in, in place of one under the same name; with `wait` the job is done on
         return.
         """
-        job = await self._send(_put(name, content))
+        job = await self._send(calls.put(name, content))
         while wait and job.state != "done":
             await asyncio.sleep(_PAUSE)
-            job = await self._send(_job(job.id))
+            job = await self._send(calls.job(job.id))
         return job
 
     async def put_file(self, path: Path, wait: bool = True) -> Job:
         return await self.put(path.name, await asyncio.to_thread(path.read_bytes), wait)
 
     async def delete(self, document_id: str) -> Deleted:
-        return await self._send(_delete(document_id))
+        return await self._send(calls.delete(document_id))
 
     async def verify(self, citation: WireCitation) -> WireVerdict:
         """Whether a citation of an answer still stands."""
-        return await self._send(_verify(citation))
+        return await self._send(calls.verify(citation))
 
-    async def _send(self, call: _Call[T]) -> T:
+    async def _send(self, call: calls.Call[T]) -> T:
         tried = 0
         while True:
             response, failed = None, httpx.ConnectError("")

@@ -44,7 +44,7 @@ def test_the_example_of_the_documentation_runs(
 ) -> None:
     (folder / "texts").rename(folder / "notes")
     monkeypatch.chdir(folder)
-    text = (Path(__file__).parents[1] / "docs" / "library.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
     exec(text.partition("```python\n")[2].partition("```")[0], {})
 
 

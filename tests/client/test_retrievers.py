@@ -33,7 +33,7 @@ def source(
 
 def test_langchain_gets_documents_with_places(source: Any) -> None:
     pytest.importorskip("langchain_core")
-    from rag.integrations import langchain
+    from rag.client import langchain
 
     found = langchain.RagRetriever(source=source, k=2).invoke("secret talks")
     assert found[0].metadata["document_id"] == "uploads/oman.txt"
@@ -58,7 +58,7 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
 
 def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     pytest.importorskip("llama_index.core")
-    from rag.integrations.llama_index import RagRetriever, answer_tool
+    from rag.client.llama_index import RagRetriever, answer_tool
 
     found = RagRetriever(source, k=2).retrieve("secret talks")
     node = found[0].node

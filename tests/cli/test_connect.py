@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from rag.connect import BACKUP, CLIENTS, Server, config_path, connected, disconnected, entry, write
+from rag.cli.agent_config import (
+    BACKUP,
+    CLIENTS,
+    Server,
+    config_path,
+    connected,
+    disconnected,
+    entry,
+    write,
+)
 from rag.errors import InputError, NotFoundError
 
 STARTED = Server("/bin/rag", ("mcp", "--index", '/my "notes"/index'))
@@ -122,7 +131,7 @@ def test_where_the_files_are() -> None:
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rag", "connect", *arguments]
-    environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1])}
+    environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(
         command, capture_output=True, text=True, cwd=home, env=environ, check=False
     )

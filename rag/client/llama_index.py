@@ -1,7 +1,7 @@
 """LlamaIndex: a retriever, and a tool that answers with quotes.
 
     from rag.client import Client
-    from rag.integrations.llama_index import RagRetriever, answer_tool
+    from rag.client.llama_index import RagRetriever, answer_tool
 
     nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
 
@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.client import Client
+from rag.client.passages import Passage, Source, answered, passages
+from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
-from rag.integrations.passages import Passage, Source, answered, passages
 
 try:
     from llama_index.core.retrievers import BaseRetriever

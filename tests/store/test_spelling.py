@@ -8,8 +8,8 @@ from rag.engine import Asked, Engine
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
-from rag.spelling import WordSpeller
 from rag.store.local.store import LocalStore
+from rag.store.spelling import WordSpeller
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 TEXTS = {

@@ -1,7 +1,7 @@
 """LangChain: a retriever, and a tool that answers with quotes.
 
     from rag.client import Client
-    from rag.integrations.langchain import RagRetriever, answer_tool
+    from rag.client.langchain import RagRetriever, answer_tool
 
     retriever = RagRetriever(source=Client("http://127.0.0.1:8000"), k=8)
     agent = create_agent(model, [answer_tool(Client("http://127.0.0.1:8000"))])
@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.client import Client
+from rag.client.passages import answered, passages
+from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
-from rag.integrations.passages import answered, passages
 
 try:
     from langchain_core.callbacks import CallbackManagerForRetrieverRun

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.threads import available_cores, model_threads, prepare, quota
+from rag.models.threads import available_cores, model_threads, prepare, quota
 
 CORES = available_cores(Path("/nowhere"))
 VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS", "KMP_BLOCKTIME")
