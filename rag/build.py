@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rag.ingestion.sync import Sync
     from rag.ingestion.uploads import Queue
     from rag.ingestion.web import WebIngest
+    from rag.models.device import Arithmetic
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
     from rag.store.local.check import Finding
@@ -218,8 +219,8 @@ def embedder(settings: Settings) -> Embedder:
 
     path, local = embedder_path(settings.embedder)
     if local and is_mean(Path(path)):
-        return MeanEmbedder(settings.embedder, Path(path), _bf16(settings))
-    return SentenceTransformerEmbedder(settings.embedder, bf16=_bf16(settings))
+        return MeanEmbedder(settings.embedder, Path(path), _arithmetic(settings))
+    return SentenceTransformerEmbedder(settings.embedder, arithmetic=_arithmetic(settings))
 
 
 def reader(settings: Settings) -> Reader:
@@ -227,10 +228,10 @@ def reader(settings: Settings) -> Reader:
     from rag.models.reader import ExtractiveReader
     from rag.models.two_readers import TwoReaders
 
-    found = ExtractiveReader(settings.reader, bf16=_bf16(settings))
+    found = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
     if found.has_heads or shipped_reader(settings.reader) is None:
         return found
-    return TwoReaders(found, ExtractiveReader(HEADS, bf16=_bf16(settings)))
+    return TwoReaders(found, ExtractiveReader(HEADS, arithmetic=_arithmetic(settings)))
 
 
 def engine(settings: Settings) -> Engine:
@@ -388,10 +389,10 @@ def _prepare(settings: Settings) -> None:
     torch.set_num_threads(model_threads(settings.threads, os.environ))
 
 
-def _bf16(settings: Settings) -> bool:
-    from rag.models.bert import native_bf16
+def _arithmetic(settings: Settings) -> Arithmetic:
+    from rag.models.device import arithmetic
 
-    return settings.precision == "bf16" or (settings.precision == "auto" and native_bf16())
+    return arithmetic(settings.device, settings.precision)
 
 
 def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:

@@ -96,6 +96,10 @@ class Settings:
     """Maximum length of a question in characters."""
     precision: str = "auto"
     """Model arithmetic: "fp32", "bf16", or "auto" (bf16 if the processor supports it)."""
+    device: str = "auto"
+    """Where the models compute: "cpu", "cuda", "mps", or "auto" (an accelerator if torch finds
+    one).
+    """
     threads: int = 0
     """Model threads; 0 means OMP_NUM_THREADS, or all cores that affinity and CPU quota allow."""
     workers: int = 0
@@ -227,6 +231,9 @@ class Settings:
         if self.precision not in ("auto", "fp32", "bf16"):
             message = f"precision = {self.precision!r} in {source} is not auto, fp32 or bf16"
             raise InputError(message, "set RAG_PRECISION=auto")
+        if self.device not in ("auto", "cpu", "cuda", "mps"):
+            message = f"device = {self.device!r} in {source} is not auto, cpu, cuda or mps"
+            raise InputError(message, "set RAG_DEVICE=auto")
         limits = {
             "alpha": (0, 1),
             "threshold": (-1, 1),

@@ -31,7 +31,7 @@ from rag.engine import Searcher
 from rag.evaluation.corpus import opened
 from rag.evaluation.formats import load
 from rag.ingestion.ingest import Ingest
-from rag.models.bert import native_bf16
+from rag.models.device import Arithmetic, native_bf16
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import embedder_path, reader_path
 from rag.models.windows import windows_of
@@ -123,7 +123,7 @@ def reading(
     """What reading each question alone costs, against the limit."""
     path = reader_path(name)[0]
     shape, tokenizer = Shape.of(path), Tokenizer.from_file(str(Path(path, "tokenizer.json")))
-    reader = ExtractiveReader(name, bf16=bf16)
+    reader = ExtractiveReader(name, arithmetic=Arithmetic(bf16=bf16))
     made = [
         windows_of(tokenizer, question, [(h.passage.context, h.passage.text) for h in hits])
         for question, hits in asked

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import torch
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
+from rag.models.device import ON_CPU, Arithmetic
 from rag.models.storage import load_weights
 
 Weights = Mapping[str, torch.Tensor]
@@ -117,8 +117,8 @@ class Layer:
 class Bert:
     """The encoder of a folder, with its tokenizer."""
 
-    def __init__(self, folder: Path, bf16: bool = False) -> None:
-        """`bf16` halves the work where the processor has it. The folder must be one that `is_bert`.
+    def __init__(self, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
+        """The folder must be one that `is_bert`.
 
         Raises OSError, ValueError or KeyError for files that are absent, broken, or hold something
         else.
@@ -129,13 +129,15 @@ class Bert:
         self._kind = self.config["model_type"]
         prefix = f"{self._kind}."
         self.others = {
-            name: value.float() for name, value in found.items() if not name.startswith(prefix)
+            name: value.float().to(arithmetic.device)
+            for name, value in found.items()
+            if not name.startswith(prefix)
         }
-        kind = torch.bfloat16 if bf16 else torch.float32
+        self._device = torch.device(arithmetic.device)
         prefix = prefix if any(name.startswith(prefix) for name in found) else ""
         self._build(
             {
-                name.removeprefix(prefix): value.to(kind)
+                name.removeprefix(prefix): value.to(self._device, arithmetic.dtype)
                 for name, value in found.items()
                 if name.startswith(prefix)
             }
@@ -189,15 +191,18 @@ class Bert:
         ids, types = [*ids, more], [*types, more]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
-            states = embedding(torch.tensor([token for text in ids for token in text]), self._words)
+            states = embedding(self._row(token for text in ids for token in text), self._words)
             if self._types is not None:
-                kinds = [kind * self._tells_pairs for text in types for kind in text]
-                states = states + embedding(torch.tensor(kinds), self._types)
-            places = torch.cat([torch.arange(length) for length in lengths])
+                kinds = self._row(kind * self._tells_pairs for text in types for kind in text)
+                states = states + embedding(kinds, self._types)
+            places = self._row(place for length in lengths for place in range(length))
             states = self._norm(states + embedding(places, self._places))
             for layer in self._layers:
                 states = layer(states, lengths, self._bias)
             return torch.split(states, lengths)[:-1]
+
+    def _row(self, numbers: Iterable[int]) -> torch.Tensor:
+        return torch.tensor(list(numbers), device=self._device)
 
 
 def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
@@ -208,7 +213,7 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     """
     half = len(table) // 2
     near = half // 2
-    at = torch.arange(longest)
+    at = torch.arange(longest, device=table.device)
     distance = at[None, :] - at[:, None]
     far = distance.abs()
     share = torch.log(far.clamp(min=1) / near) / math.log(_DISTANCES / near)
@@ -278,12 +283,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds no object")
     return found
-
-
-@cache
-def native_bf16() -> bool:
-    """Whether bfloat16 products are an instruction here (AVX512_BF16 or AMX); without it they are
-    100 times slower.
-    """
-    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return bool(ask and ask())

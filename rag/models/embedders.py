@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import ModelError
+from rag.models.device import ON_CPU, Arithmetic
 from rag.models.registry import embedder_path
 from rag.protocols import Embedder, Vectors
 
@@ -24,9 +25,8 @@ class SentenceTransformerEmbedder:
     unit length.
     """
 
-    def __init__(self, setting: str, batch: int = 32, bf16: bool = False) -> None:
-        """`setting` as in `Settings.embedder`; `bf16` halves the work where the processor has it,
-        pooling stays fp32.
+    def __init__(self, setting: str, batch: int = 32, arithmetic: Arithmetic = ON_CPU) -> None:
+        """`setting` as in `Settings.embedder`; pooling is fp32 in any arithmetic.
 
         Raises ModelError if it cannot be loaded.
         """
@@ -36,7 +36,7 @@ class SentenceTransformerEmbedder:
         try:
             self._model = SentenceTransformer(
                 path,
-                device="cpu",
+                device=arithmetic.device,
                 local_files_only=local,
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
@@ -47,7 +47,7 @@ class SentenceTransformerEmbedder:
                 f"embedder {setting} cannot be loaded: {reason}",
                 "set RAG_EMBEDDER to another model",
             ) from error
-        if bf16:
+        if arithmetic.bf16:
             self._model.bfloat16()
             self._model[0].register_forward_hook(_widened)
         self.name = setting
@@ -121,16 +121,15 @@ class MeanEmbedder:
     states. float32 rows of unit length.
     """
 
-    def __init__(self, setting: str, folder: Path, bf16: bool = False) -> None:
-        """`setting` is the embedder's name; `bf16` halves the work where the processor has it, the
-        mean stays fp32.
+    def __init__(self, setting: str, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
+        """`setting` is the embedder's name; the mean is fp32 in any arithmetic.
 
         Raises ModelError if it cannot be loaded.
         """
         from rag.models.bert import Bert
 
         try:
-            self._bert = Bert(folder, bf16)
+            self._bert = Bert(folder, arithmetic)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"embedder {setting} cannot be loaded: {error}", "set RAG_EMBEDDER to another model"
@@ -156,7 +155,7 @@ class MeanEmbedder:
                 [ids[row] for row in batch], [[0] * len(ids[row]) for row in batch]
             )
             for row, found in zip(batch, states, strict=True):
-                rows[row] = found.float().mean(0).numpy()
+                rows[row] = found.float().mean(0).cpu().numpy()
         unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return unit
 

@@ -16,6 +16,7 @@ import torch
 
 from rag.errors import ModelError
 from rag.models.bert import Bert, Linear, is_bert
+from rag.models.device import Arithmetic
 from rag.models.spans import Logits
 from rag.models.windows import Window, encode
 
@@ -52,15 +53,15 @@ class Head(Protocol):
         """One for each window."""
 
 
-def load_head(setting: str, path: str, local: bool, bf16: bool) -> Head:
+def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic) -> Head:
     """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be
     loaded or has no span head.
     """
     try:
         return (
-            BertHead(Path(path), bf16)
+            BertHead(Path(path), arithmetic)
             if local and is_bert(Path(path))
-            else TransformersHead(path, local, bf16)
+            else TransformersHead(path, local, arithmetic)
         )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
@@ -76,8 +77,8 @@ class BertHead:
     Its heads are in fp32: bf16 has three digits, enough for states, not for scores.
     """
 
-    def __init__(self, folder: Path, bf16: bool) -> None:
-        self._bert = Bert(folder, bf16)
+    def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
+        self._bert = Bert(folder, arithmetic)
         self.tokenizer = self._bert.tokenizer
         found = {
             name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")
@@ -100,18 +101,20 @@ class BertHead:
             return [self._output(states.float()) for states in found]
 
     def _output(self, states: torch.Tensor) -> HeadOutput:
-        first, last = self._span(states).T.numpy()
-        sentence = self._sentence(states)[:, 0].numpy() if self._sentence else None
+        first, last = self._span(states).T.cpu().numpy()
+        sentence = self._sentence(states)[:, 0].cpu().numpy() if self._sentence else None
         if self._verdict is None:
             return HeadOutput(first, last, sentence)
         dense, out = self._verdict
-        return HeadOutput(first, last, sentence, out(torch.tanh(dense(states[:1])))[0].numpy())
+        return HeadOutput(
+            first, last, sentence, out(torch.tanh(dense(states[:1])))[0].cpu().numpy()
+        )
 
 
 class TransformersHead:
     """Any model that `AutoModelForQuestionAnswering` knows."""
 
-    def __init__(self, path: str, local: bool, bf16: bool) -> None:
+    def __init__(self, path: str, local: bool, arithmetic: Arithmetic) -> None:
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=local)
@@ -124,18 +127,21 @@ class TransformersHead:
         )
         if any("qa_outputs" in name for name in report["missing_keys"]):
             raise ValueError(_NO_HEAD)  # transformers would fill it in at random
-        if bf16 and hasattr(model, "qa_outputs"):
+        if arithmetic.bf16 and hasattr(model, "qa_outputs"):
             model.bfloat16().qa_outputs.float()
             model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
-        self._model = model.eval()
+        self._device = arithmetic.device
+        self._model = model.to(self._device).eval()
         self.has_more = False
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         inputs = {
-            name: torch.as_tensor(value)
+            name: torch.as_tensor(value, device=self._device)
             for name, value in encode(self.tokenizer, batch).inputs.items()
         }
         with torch.inference_mode():
             output = self._model(**inputs)
-        first, last = (found.float().numpy() for found in (output.start_logits, output.end_logits))
+        first, last = (
+            found.float().cpu().numpy() for found in (output.start_logits, output.end_logits)
+        )
         return [HeadOutput(*pair) for pair in zip(first, last, strict=True)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rag.models.device import ON_CPU, Arithmetic
 from rag.models.qa_heads import HeadOutput, load_head
 from rag.models.registry import reader_path
 from rag.models.sentence_scores import sentence_scores, verdict
@@ -29,14 +30,13 @@ class ExtractiveReader:
         setting: str = "accurate",
         spans_per_passage: int = 3,
         max_answer_tokens: int = 40,
-        bf16: bool = False,
+        arithmetic: Arithmetic = ON_CPU,
     ) -> None:
-        """`setting` as in `Settings.reader`; `bf16` halves the work where the processor has it, the
-        scores stay fp32.
+        """`setting` as in `Settings.reader`; scores are fp32 in any arithmetic.
 
         Raises ModelError if it cannot be loaded or has no span head.
         """
-        self._head = load_head(setting, *reader_path(setting), bf16)
+        self._head = load_head(setting, *reader_path(setting), arithmetic)
         self.name = setting
         self._spans = spans_per_passage
         self._max_answer_tokens = max_answer_tokens

@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from rag.errors import InputError
-from rag.models.bert import native_bf16
+from rag.models.device import native_bf16
 from rag.models.registry import start_path
 from rag.protocols import Vectors
 from rag.retrieval import fuse

@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from rag.errors import InputError
-from rag.models.bert import native_bf16
+from rag.models.device import Arithmetic, native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import start_path
 from rag.models.storage import SCALE, load_weights, save_weights
@@ -250,7 +250,11 @@ def _check_average(other: str, model: Any) -> None:
 
 
 def _teacher(setting: str | None, data: Path) -> Head | None:
-    return load_head(setting, *start_path(setting, data), native_bf16()) if setting else None
+    return (
+        load_head(setting, *start_path(setting, data), Arithmetic("cpu", native_bf16()))
+        if setting
+        else None
+    )
 
 
 def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModel
 
 from rag.models.bert import Bert, filler, is_bert
+from rag.models.device import Arithmetic
 from tests import tiny
 
 IDS = [[2, 9, 8, 3], [2, 5, 3], [2, *range(10, 60), 3]]
@@ -44,7 +45,9 @@ def change(path: Path, name: str, value: object) -> None:
 def test_bf16_is_near(tmp_path: Path) -> None:
     tiny.bert(tmp_path)
     for wide, narrow in zip(
-        Bert(tmp_path).states(IDS, TYPES), Bert(tmp_path, bf16=True).states(IDS, TYPES), strict=True
+        Bert(tmp_path).states(IDS, TYPES),
+        Bert(tmp_path, arithmetic=Arithmetic(bf16=True)).states(IDS, TYPES),
+        strict=True,
     ):
         assert narrow.dtype == torch.bfloat16
         assert torch.allclose(narrow.float(), wide, atol=0.1)

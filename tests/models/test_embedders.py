@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rag.errors import ModelError
+from rag.models.device import Arithmetic
 from rag.models.embedders import MeanEmbedder, is_mean
 from rag.models.registry import embedder_path
 from tests import tiny
@@ -97,7 +98,7 @@ def test_the_shipped_embedder_is_as_sentence_transformers_has_it(tmp_path: Path)
         assert (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1) == pytest.approx(
             1, abs=1e-4
         )
-    narrow = MeanEmbedder("minilm", shipped, bf16=True)
+    narrow = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
     assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from rag.errors import ModelError
+from rag.models.device import Arithmetic
 from rag.models.reader import ExtractiveReader
 from rag.types import Hit, Passage, ReaderOutput
 from tests import tiny
@@ -113,7 +114,10 @@ def test_an_absent_model_is_named(setting: str) -> None:
 
 def test_bf16_finds_the_same_spans_within_its_precision(tmp_path: Path) -> None:
     folder = str(tiny.bert(tmp_path))
-    wide, narrow = ExtractiveReader(folder), ExtractiveReader(folder, bf16=True)
+    wide, narrow = (
+        ExtractiveReader(folder),
+        ExtractiveReader(folder, arithmetic=Arithmetic(bf16=True)),
+    )
     full, half = (
         max(s.score for s in reader.read("where?", hits(TEXTS)).spans) for reader in (wide, narrow)
     )

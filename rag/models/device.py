@@ -1,0 +1,59 @@
+"""Where and in which arithmetic the models compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from rag.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`device` as torch names it; `bf16`: weights and states in bfloat16, otherwise fp32."""
+
+    device: str = "cpu"
+    bf16: bool = False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.bf16 else torch.float32
+
+
+ON_CPU = Arithmetic()
+
+
+def arithmetic(device: str, precision: str) -> Arithmetic:
+    """What the settings of these names mean on this machine.
+
+    Raises InputError for a device that torch does not find.
+    """
+    device = best_device() if device == "auto" else device
+    if not _available(device):
+        raise InputError(
+            f"device = {device!r}: torch {torch.__version__} finds no {device} device here",
+            "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org",
+        )
+    fast = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported, "mps": lambda: False}
+    return Arithmetic(device, precision == "bf16" or (precision == "auto" and fast[device]()))
+
+
+def best_device() -> str:
+    return next(name for name in ("cuda", "mps", "cpu") if _available(name))
+
+
+def _available(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return device == "cpu" or torch.backends.mps.is_available()
+
+
+@cache
+def native_bf16() -> bool:
+    """Whether bfloat16 products are an instruction here (AVX512_BF16 or AMX); without it they are
+    100 times slower.
+    """
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return bool(ask and ask())

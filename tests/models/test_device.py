@@ -1,0 +1,56 @@
+"""Where the models compute."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rag.errors import InputError
+from rag.models.device import Arithmetic, arithmetic, best_device, native_bf16
+from rag.models.embedders import MeanEmbedder
+from rag.models.reader import ExtractiveReader
+from rag.models.registry import embedder_path
+from rag.settings import Settings
+from rag.types import Hit, Passage
+
+ACCELERATOR = best_device()
+
+
+def test_auto_is_the_best_device_and_its_own_precision() -> None:
+    found = arithmetic("auto", "auto")
+    assert found.device == ACCELERATOR
+    assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16())
+    assert arithmetic("cpu", "bf16").dtype is torch.bfloat16
+    assert arithmetic("cpu", "fp32").dtype is torch.float32
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_named_with_the_way_out(device: str) -> None:
+    if device == ACCELERATOR:
+        pytest.skip(f"{device} is here")
+    with pytest.raises(InputError, match=f"finds no {device} device") as error:
+        arithmetic(device, "auto")
+    assert "RAG_DEVICE=cpu" in error.value.hint
+
+
+def test_an_unknown_device_is_refused_before_anything_loads() -> None:
+    with pytest.raises(InputError, match="'tpu' in the environment is not auto, cpu, cuda or mps"):
+        Settings.load({"RAG_DEVICE": "tpu"})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ACCELERATOR == "cpu", reason="torch finds no accelerator")
+def test_an_accelerator_gives_what_the_processor_gives() -> None:
+    there = Arithmetic(ACCELERATOR)
+    folder = Path(embedder_path("minilm")[0])
+    texts = ["The accord was signed in 2015.", "Dogs bark."]
+    here, far = (MeanEmbedder("minilm", folder, at) for at in (Arithmetic(), there))
+    assert np.abs(here.embed_passages(texts) - far.embed_passages(texts)).max() < 1e-3
+    hit = Hit(Passage("a", 0, 30, texts[0]), 1.0, 1.0, 1.0)
+    spans = [
+        ExtractiveReader("fast", arithmetic=at).read("When was the accord signed?", [hit]).spans
+        for at in (Arithmetic(), there)
+    ]
+    assert spans[0][0].text == spans[1][0].text == "2015"
+    assert abs(spans[0][0].score - spans[1][0].score) < 1e-2
