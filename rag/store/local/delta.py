@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.store import bm25
 from rag.store.local.tantivy_index import LexicalIndex, analyze
+
+_TRIED = 100
+"""Words of passages that came, of which one that the index has too says its average length."""
 
 
 class Tail:
@@ -70,7 +74,7 @@ class Tail:
         if not self._passages:
             return index.search(text, k, allowed, self.gone)
         terms = list(dict.fromkeys(analyze(text)))
-        passages, average = index.collection(terms)
+        passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
         total = passages + len(self)
         holders = {term: index.holders(term) for term in terms}
         idf = {
@@ -80,8 +84,9 @@ class Tail:
         weights = {
             term: idf[term] / bm25.idf(passages, count) for term, count in holders.items() if count
         }
-        found = dict(index.search(text, k, allowed, self.gone, weights))
-        found |= self._scores(idf, _mean(passages, average, len(self), self._words), allowed)
+        mean = _mean(passages, average, len(self), self._words)
+        found = dict(index.search(text, k, allowed, self.gone, weights, mean))
+        found |= self._scores(idf, mean, allowed)
         return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
     def _scores(
