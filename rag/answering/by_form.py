@@ -51,7 +51,17 @@ def answer(
     if read.form == NEEDS_ALL:
         return refused(spans, "span", ALL_NEEDED)
     made = _in_form(read, spans, rule, models) if read.form != "span" else None
-    return made or replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
+    if made is None:
+        made = replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
+    return made if made.text is not None else replace(made, alternatives=_distinct(made))
+
+
+def _distinct(refused: Answer) -> tuple[Alternative, ...]:
+    """The candidates of a refusal, each with a sentence of its own: they are shown by it."""
+    by_sentence: dict[str, Alternative] = {}
+    for one in refused.alternatives:
+        by_sentence.setdefault(normalize(one.citations[0].sentence), one)
+    return tuple(by_sentence.values())
 
 
 def _in_form(

@@ -1,5 +1,7 @@
 """Answers in every form, from what a reader with all heads says."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from rag.answering.answer import Rule
@@ -31,6 +33,7 @@ def read(
     verdict: tuple[float, float, float] | None = None,
     sides: tuple[str, ...] = (),
     span: float = 1.0,
+    words: Sequence[tuple[int, int]] = (),
 ) -> Answer:
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
@@ -38,7 +41,7 @@ def read(
     sentences = [
         SentenceScore(hit, *place, score) for place, score in zip(places, scores, strict=True)
     ]
-    spans = [Span(hit, *places[0], span)]
+    spans = [Span(hit, *place, span) for place in words or places[:1]]
     verdicts = [Verdict(hit, *verdict)] if verdict else []
     made = Read(
         "Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides
@@ -68,6 +71,15 @@ def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
     assert "Rent is due" in (given.reason or "")
+
+
+@pytest.mark.parametrize("form", ["sentences", "span"])
+def test_what_came_nearest_repeats_no_sentence(form: str) -> None:
+    given = read(
+        form, LEASE, [0.2, 0.1, 0.1, 0.1, 0.1], span=-3.0, words=[(4, 9), (18, 21), (26, 28)]
+    )
+    sentences = [other.citations[0].sentence for other in given.alternatives]
+    assert sentences == ["The lease ends in May.", "It can be renewed once."]
 
 
 @pytest.mark.parametrize(

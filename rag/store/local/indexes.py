@@ -260,7 +260,9 @@ class Derived:
             )
 
     def _start_over(self, reason: str, generation: str) -> None:
-        if generation not in ("0", self._renewed):
+        if reason == manifest.OLDER:
+            _log.warning("search indexes in %s are rebuilt for this version of rag", self._folder)
+        elif generation not in ("0", self._renewed):
             _log.warning("search indexes in %s are made again: %s", self._folder, reason)
         (self._folder / manifest.NAME).unlink(
             missing_ok=True

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
-_FORMAT = "4"
+_FORMAT = 4
+OLDER = "they are of an older version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,16 @@ class Manifest:
     vectors: str = ""
     behind: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
+    older: bool = False
+    """Something is saved, in the format of an older version."""
 
     def __bool__(self) -> bool:
         return self.generation != ""
 
     def problem(self, folder: Path) -> str:
         """What is not as it was written, or "". Raises OSError."""
+        if self.older:
+            return OLDER
         if not self:
             return f"{NAME} is missing, broken or of another index"
         for name, known in self.files.items():
@@ -43,11 +48,13 @@ class Manifest:
 
 
 def read(folder: Path, store: str) -> Manifest:
-    """Empty if there is none, or one of another store."""
+    """Empty if there is none, or one of another store or of another version."""
     try:
         found = json.loads((folder / NAME).read_bytes())
-        if (found["format"], found["store"]) != (_FORMAT, store):
+        if found["store"] != store or int(found["format"]) > _FORMAT:
             return Manifest()
+        if int(found["format"]) < _FORMAT:
+            return Manifest(older=True)
         files = {str(name): str(known) for name, known in found["files"].items()}
         return Manifest(
             str(found["generation"]),
@@ -72,7 +79,7 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
     for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
         files[name] = digest(folder / name) if changed or name not in known else known[name]
     values: dict[str, Any] = {
-        "format": _FORMAT,
+        "format": str(_FORMAT),
         "store": store,
         "generation": manifest.generation,
         "last": manifest.last,
