@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _threads.prepare(
     _os.environ
-)  # before anything imports torch, whose OpenMP reads the variables once
+)  # before anything imports torch, whose OpenMP reads the variables only once
 
 if _TYPE_CHECKING:
     from rag.client.local_index import Index, open
@@ -39,7 +39,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> _Any:
-    """Names are imported when they are used: `rag --help` and `import rag` load nothing heavy."""
+    """Import names on first use: `rag --help` and `import rag` load nothing heavy."""
     if name not in __all__:
         raise AttributeError(f"module 'rag' has no attribute {name!r}")
     return getattr(_import_module(_HOMES.get(name, "rag.types")), name)

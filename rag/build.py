@@ -1,5 +1,5 @@
-"""The composition root: the one place that names the concrete classes. Heavy imports happen when a
-part is built.
+"""The composition root: the only module that names concrete classes. Heavy libraries are imported
+when a part is built.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def store(
     create: bool = False,
     any_embedder: bool = False,
 ) -> Store:
-    """The index of the settings. To create it the embedder is needed; with `any_embedder` it may
-    have been made with another.
+    """Open the index. Creating it needs the embedder; `any_embedder` opens an index that was made
+    with another one.
     """
     expect = (
         {}
@@ -70,12 +70,12 @@ def _open(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
 def snapshot(settings: Settings, target: Path) -> Snapshot:
     from rag.store.local import snapshots
 
-    _only_local(settings, "rag snapshot", "use the database's own: pg_dump")
+    _only_local(settings, "rag snapshot", "use the database's tool: pg_dump")
     return snapshots.take(settings.index, target)
 
 
 def restore(settings: Settings, source: Path, replace: bool, only_check: bool = False) -> Snapshot:
-    """The index of the settings as it was in the snapshot, its search indexes included."""
+    """Replace the index with a snapshot and update its search indexes."""
     from rag.store.local import snapshots
 
     if only_check:
@@ -89,16 +89,14 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """What must hold in the index of the settings; nothing for a database whose server looks after
-    itself.
-    """
+    """Check the index. Returns no findings for a database, whose server checks itself."""
     from rag.store.local.check import examine as look
 
     return look(settings.index) if settings.store == "local" else []
 
 
 def repair(settings: Settings, documents: Sequence[str]) -> int:
-    """Split and embed these documents again from the text in the index. How many there were."""
+    """Split and embed these documents again from the text in the index. Returns their number."""
     from rag.ingestion.ingest import embed_and_put
 
     model = embedder(settings)
@@ -119,11 +117,11 @@ def repair(settings: Settings, documents: Sequence[str]) -> int:
 def rebuild(
     settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]
 ) -> Rebuilt:
-    """The index of the settings made anew with them, its search indexes included."""
+    """Rebuild the index with the current settings, including its search indexes."""
     from rag.store.local.reindex import Rebuild
 
-    _only_local(settings, "rag rebuild", "make a new index in another database")
-    store(settings, any_embedder=True).close()  # what is wrong is said before a model loads
+    _only_local(settings, "rag rebuild", "create a new index in another database")
+    store(settings, any_embedder=True).close()  # report errors of the index before a model loads
     made = Rebuild(
         settings.index, embedder(settings), settings.embedder, settings.passage_tokens
     ).run(begun, seen)
@@ -134,12 +132,12 @@ def rebuild(
 def abandon_rebuild(settings: Settings) -> bool:
     from rag.store.local.reindex import abandon
 
-    _only_local(settings, "rag rebuild", "make a new index in another database")
+    _only_local(settings, "rag rebuild", "create a new index in another database")
     return abandon(settings.index)
 
 
 def pool(settings: Settings) -> Pool:
-    """Processes that read files; a context manager that ends them."""
+    """Processes that parse files, as a context manager that ends them."""
     from rag.parsing.pool import Limits, Pool
 
     limits = Limits(
@@ -152,9 +150,7 @@ def pool(settings: Settings) -> Pool:
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
-    """The files under the paths, without those of the index of the settings. Raises as
-    `find` does.
-    """
+    """Files under the paths, without the index's own. Raises as `find` does."""
     from rag.parsing.load import find
 
     kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
@@ -162,7 +158,7 @@ def files(settings: Settings, paths: Sequence[Path], name: str | None = None) ->
 
 
 def stamps(settings: Settings) -> Stamps:
-    """What is known of files beside the index of the settings."""
+    """Cache of file digests beside the index."""
     from rag.ingestion.file_cache import Stamps
     from rag.parsing.version import identity
 
@@ -171,9 +167,7 @@ def stamps(settings: Settings) -> Stamps:
 
 
 def ingest(settings: Settings, loader: Loader) -> Ingest:
-    """What puts files into an index, which is made if it is absent; the model loads as for
-    `sync`.
-    """
+    """Ingests files and creates the index if needed. The model loads as for `sync`."""
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings)
@@ -181,7 +175,7 @@ def ingest(settings: Settings, loader: Loader) -> Ingest:
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
-    """What puts pages of the web into an index, which is made if it is absent."""
+    """Ingests web pages and creates the index if needed."""
     from rag.ingestion.web import WebIngest
 
     opened, lazy = _to_write(settings)
@@ -192,8 +186,8 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
 
 
 def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
-    """What makes an index equal to a folder; no model loads before there is something to embed, or
-    an index to make.
+    """Makes an index match a folder. The model loads only if there is something to embed or an
+    index to create.
     """
     from rag.ingestion.sync import Sync
 
@@ -235,31 +229,31 @@ def reader(settings: Settings) -> Reader:
 
 
 def engine(settings: Settings) -> Engine:
-    """Opens the index first: what is wrong with it is said before any model loads."""
+    """Build the engine. The index is opened first, so that its errors come before a model loads."""
     opened = store(settings)
     return assemble(settings, opened, embedder(settings), reader(settings))
 
 
 def checker(settings: Settings) -> Checker:
-    """What checks texts against the index of the settings."""
+    """Checks texts against the index."""
     return checker_of(engine(settings))
 
 
 def checker_of(engine: Engine) -> Checker:
-    """What checks texts with an engine that is open already."""
+    """Checks texts with an engine that is already open."""
     from rag.claims.check import Checker
 
     return Checker(engine)
 
 
 def writer(settings: Settings, engine: Engine) -> Writer:
-    """What writes answers with the settings' server. Raises InputError if they name none."""
+    """Writes answers with a language model server. Raises InputError if RAG_WRITER is not set."""
     from rag.claims.chat import ChatServer
     from rag.claims.check import Checker
     from rag.claims.writer import Writer
 
     if not settings.writer:
-        message = "no writer is named: a written answer needs an OpenAI-compatible server"
+        message = "no writer is set; written answers need an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
     server = ChatServer(
         settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds
@@ -268,13 +262,13 @@ def writer(settings: Settings, engine: Engine) -> Writer:
 
 
 def searcher(settings: Settings) -> Searcher:
-    """As `engine`, without the reader."""
+    """Retrieval only: `engine` without the reader."""
     opened, made = store(settings), embedder(settings)
     return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened, made))
 
 
 def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
-    """An engine of parts that are there already."""
+    """Build an engine from parts that already exist."""
     return Engine(
         settings,
         store,
@@ -288,8 +282,8 @@ def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reade
 
 
 def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
-    """What chooses the form of an answer; None where that is off. The shipped one is for the
-    default embedder alone.
+    """Classifier for the form of an answer, or None if it is off. The shipped one works with the
+    default embedder only.
     """
     from rag.answering.forms import SHIPPED, FormClassifier
 
@@ -301,17 +295,15 @@ def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
 
 
 def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
-    """An engine over another index, which is made if it is absent, with models that are loaded
-    already.
-    """
+    """Engine for another index, created if needed, with models that are already loaded."""
     return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
 
 
 def trainer(
     settings: Settings,
 ) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
-    """(data, corpus, out, init, recipe file) -> a reader in `out`; how it read before and after,
-    for a user's own data.
+    """Returns a function of (data, corpus, out, init, recipe file) that fine-tunes a reader on a
+    user's data, writes it to `out`, and returns its scores before and after.
     """
     _prepare(settings)
     from rag.training.reader import fine_tune, train
@@ -334,7 +326,9 @@ def trainer(
 
 
 def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Path | None], None]:
-    """(folder of sets, out, init, recipe file): an embedder in `out`."""
+    """Returns a function of (folder of sets, out, init, recipe file) that writes an embedder to
+    `out`.
+    """
     _prepare(settings)
     from rag.training.embedder import tune
     from rag.training.recipe import EmbedderRecipe, load_recipe
@@ -352,8 +346,8 @@ def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Pa
 
 
 def form_trainer(settings: Settings) -> Callable[[Path, Path | None, Path], TrainedForms]:
-    """(labelled questions, folder of public sets, out): a classifier of forms in the file `out`,
-    and how often it is right.
+    """Returns a function of (labelled questions, folder of public sets, out) that writes a form
+    classifier to the file `out` and returns its accuracy.
     """
     from rag.training.forms import public, read_labelled, train
 
@@ -377,8 +371,8 @@ def _speller(store: Store, embedder: Embedder) -> Speller:
 
 
 def _prepare(settings: Settings) -> None:
-    """Threads, once for the process; and no word to the hub from libraries that would look for
-    news.
+    """Set the thread count, once per process, and stop libraries from looking for updates on the
+    hub.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -403,7 +397,7 @@ def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> St
 
 @contextmanager
 def _extra(name: str, what: str) -> Iterator[None]:
-    """Around an import: a library that is not installed is an InputError that names the extra."""
+    """Turn a missing library into an InputError that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -413,8 +407,8 @@ def _extra(name: str, what: str) -> Iterator[None]:
 
 
 def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
-    """(documents, what moves them) from the index `source` to the index `target`, each a folder or
-    a PostgreSQL address.
+    """Returns the number of documents and a function that copies them from the index `source` to
+    the index `target`; each is a folder or a PostgreSQL address.
     """
     from rag.store.migrate import migrate
 
@@ -438,23 +432,21 @@ def _settings_at(place: str) -> Settings:
 
 
 def queue(settings: Settings) -> Queue:
-    """The queue of the index of the settings. Raises InputError where that is in a folder."""
+    """Upload queue of the index. Raises InputError for a local index."""
     if settings.store == "local":
         hint = (
             "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: "
             "rag ingest PATH"
         )
-        raise InputError(
-            f"the index {settings.place} is a local index; queues need PostgreSQL", hint
-        )
+        raise InputError(f"{settings.place} is a local index; queues need PostgreSQL", hint)
     with _extra("postgres", "a queue"):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)
 
 
 def _only_local(settings: Settings, command: str, instead: str) -> None:
-    """Raises InputError where the index is in a database, which has its own tools."""
+    """Raise InputError if the index is in a database, which has its own tools."""
     if settings.store != "local":
         raise InputError(
-            f"{command} is for an index in a folder, not for {settings.place}", instead
+            f"{command} works with local indexes only, not with {settings.place}", instead
         )

@@ -1,4 +1,4 @@
-"""The one door: every face asks here, and a document comes in here."""
+"""The engine: retrieves passages, reads them and composes answers. All interfaces use it."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
 
 _RAISED = 0.05
-"""What the documents of the answer before are worth to a follow-up, in combined score."""
+"""Bonus on the fused score for documents of the previous answer, in a follow-up."""
 _TRIES = 20
-"""A change takes milliseconds, as does a retrieval; where changes come without a pause, what no
-longer stands is left out.
+"""Attempts to retrieve from an unchanged index. Changes and retrievals each take milliseconds; if
+changes never pause, outdated passages are left out instead.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it is put; `k`: how many passages are wanted, None: as many as the settings say
-    are read.
+    """A question with its options. `k` is the number of passages; None uses the setting.
 
-    `deadline`: a moment of `time.monotonic` after which no further passage is read. `form`: the
-    form that the answer is to have, one of `rag.answering.forms.FORMS`; "": the one that the
-    question wants. `as_typed`: its spelling is left alone.
+    `deadline` is a `time.monotonic` time after which no further passage is read. `form` is one of
+    `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
+    correction off.
     """
 
     question: str
@@ -50,17 +49,16 @@ class Asked:
     form: str = ""
     as_typed: bool = False
     preferred: tuple[str, ...] = ()
-    """Ids of documents that a follow-up prefers: those of the answer before."""
+    """Document ids that a follow-up prefers: those of the previous answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one generation of the index holds for a question: the best hits and, by id, the
-    documents they stand in.
+    """Retrieval result from one generation of the index: the best hits and their documents, by id.
 
-    `question` is the question as it was understood: its misspelt words corrected. `form` is the
-    form that the answer will have, `sides` the two sides of a comparison. `about` is what answers a
-    question about documents, which is not read.
+    `question` is the question after spelling correction. `form` is the form of the answer, `sides`
+    the two sides of a comparison. `about` holds the answer to a question about documents, which
+    needs no reader.
     """
 
     question: str
@@ -73,14 +71,12 @@ class Found:
 
 
 class Searcher:
-    """Finds passages."""
+    """Retrieves passages."""
 
     def __init__(
         self, settings: Settings, store: Store, retriever: Retriever, speller: Speller | None = None
     ) -> None:
-        """With a `speller` words are corrected, unless the settings or the question say
-        otherwise.
-        """
+        """A `speller` corrects questions unless the settings or the question turn it off."""
         self.settings = settings
         self.store = store
         self.retriever = retriever
@@ -89,20 +85,20 @@ class Searcher:
     def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
         """The `k` best passages, best first.
 
-        Raises InputError for a question that is empty or too long, EmptyError if there is nothing
-        to ask.
+        Raises InputError for a question that is empty or too long, EmptyError if the index is
+        empty.
         """
         return self.find_many([Asked(question, k, filter, form="span")])[0].hits
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
-        """As `search` for each, embedded together. Each from one generation, whatever is written
-        meanwhile.
+        """`search` for several questions, which are embedded together. Each result is from one
+        generation of the index, whatever is written meanwhile.
         """
         checked = [self._understood(one) for one in asked]
         return self._find(checked) or [self._find_patiently(one) for one in checked]
 
     def _understood(self, one: Asked) -> Asked:
-        """With its misspelt words corrected, once."""
+        """The question with its spelling corrected, at most once."""
         question = check_question(one.question, self.settings.max_question)
         if self.speller and self.settings.spelling and not one.as_typed:
             question = self.speller.correct(question)
@@ -115,12 +111,12 @@ class Searcher:
         return self._find([one], changing=True)[0]
 
     def _find(self, asked: Sequence[Asked], changing: bool = False) -> list[Found]:
-        """Nothing if the index has changed meanwhile; or, with `changing`, what stands in it all
-        the same.
+        """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
+        returns the passages that are still valid instead.
         """
         before = self.store.stats()
         if not before.passages:
-            raise EmptyError("the index is empty", "put documents in: rag ingest PATH")
+            raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
         hits = self._retrieve(asked)
         ids = {hit.passage.document_id for found in hits for hit in found}
         documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
@@ -134,7 +130,7 @@ class Searcher:
         ]
 
     def _retrieve(self, asked: Sequence[Asked]) -> list[list[Hit]]:
-        """Questions with the same `k` and filter go together."""
+        """Retrieve questions with the same `k` and filter together."""
         groups: dict[tuple[int, str], list[int]] = {}
         for row, one in enumerate(asked):
             groups.setdefault((one.k or self.settings.top_k, repr(one.filter)), []).append(row)
@@ -148,7 +144,7 @@ class Searcher:
 
 
 class Engine(Searcher):
-    """Finds passages, reads them, composes the answer."""
+    """Retrieves passages, reads them and composes the answer."""
 
     def __init__(
         self,
@@ -161,8 +157,9 @@ class Engine(Searcher):
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
     ) -> None:
-        """`forms` chooses the form of an answer; without it that is the span, unless one is asked
-        for. `embedder` is needed for overviews."""
+        """`forms` chooses the form of an answer; without it, answers are spans unless the question
+        asks for another form. Overviews need `embedder`.
+        """
         super().__init__(settings, store, retriever, speller)
         self.reader = reader
         self._forms = forms
@@ -179,19 +176,19 @@ class Engine(Searcher):
         form: str = "",
         preferred: Sequence[str] = (),
     ) -> Answer:
-        """The answer that the documents give, or why there is none. `read`: how many passages are
+        """Answer a question, or explain why there is no answer. `read` is the number of passages to
         read; `form` as in `Asked`.
 
-        After `deadline`, a moment of `time.monotonic`, the answer is that of the passages read so
-        far, the best one at least; `Answer.read` says how many they were. Raises as `search` does.
+        After `deadline`, a `time.monotonic` time, the answer uses the passages read so far, at
+        least the best one; `Answer.read` is their number. Raises as `search` does.
         """
         return self.ask_many(
             [Asked(question, read, filter, deadline, form, preferred=tuple(preferred))]
         )[0]
 
     def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
-        """As `ask` for each, embedded and read in common batches; `timings` are those of the
-        batch.
+        """`ask` for several questions, which are embedded and read together; `timings` are those of
+        the whole batch.
         """
         timings: dict[str, float] = {}
         with _timed(timings, "retrieve"):
@@ -199,9 +196,7 @@ class Engine(Searcher):
         return self.answer_many(asked, found, timings)
 
     def find_many(self, asked: Sequence[Asked]) -> list[Found]:
-        """As `Searcher.find_many`, with the form that each answer will have and all that this form
-        needs.
-        """
+        """`Searcher.find_many`, plus the form of each answer and what this form needs."""
         asked = [self._understood(one) for one in asked]
         choices = self._choose(asked)
         searches = [
@@ -213,7 +208,7 @@ class Engine(Searcher):
         return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
 
     def _choose(self, asked: Sequence[Asked]) -> list[Choice]:
-        """Raises InputError for a form that is none."""
+        """Choose the form of each answer. Raises InputError for an unknown form."""
         for one in asked:
             if one.form and one.form not in CLASSES:
                 raise InputError(
@@ -227,8 +222,8 @@ class Engine(Searcher):
         ]
 
     def _searches(self, one: Asked, form: str) -> list[Asked]:
-        """The question and, of a comparison, one for each side; together they read about half as
-        much again.
+        """The question and, for a comparison, one question per side; together they read about half
+        as many passages again.
         """
         sides = comparing.named(one.question) if form == "comparison" else ()
         if not sides:
@@ -243,7 +238,7 @@ class Engine(Searcher):
         ]
 
     def _preferring(self, one: Asked, found: Found) -> Found:
-        """Of twice as many passages the best, those of the answer before a little raised."""
+        """Select from twice as many passages, with a bonus for documents of the previous answer."""
         if not one.preferred:
             return found
         k = one.k or self.settings.top_k
@@ -254,8 +249,8 @@ class Engine(Searcher):
         return replace(found, hits=raised[:k])
 
     def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
-        """With what answers a question about documents, from the same generation; where that is
-        nothing, the form is another.
+        """Add the answer to a question about documents, from the same generation. If there is none,
+        fall back to another form.
         """
         if choice.form not in ("overview", "catalogue"):
             sides = comparing.named(one.question) if choice.form == "comparison" else ()
@@ -291,8 +286,9 @@ class Engine(Searcher):
         timings: Mapping[str, float],
         seen: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
-        """The answers from what was found for each; `timings`: what the search took. `seen` is
-        called with a question's number when passages of it have been read."""
+        """Compose the answers from the retrieval results. `timings` are those of retrieval. `seen`
+        is called with a question's index after passages of it have been read.
+        """
         timings = dict(timings)
         readings = [
             Reading(at.question, at.hits if _is_read(at) else (), one.deadline)
@@ -316,8 +312,8 @@ class Engine(Searcher):
     def _compose(
         self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]
     ) -> Answer:
-        """From the documents as they were when the passages were found, so that an answer never
-        mixes two states.
+        """Compose from the documents as they were at retrieval, so that an answer never mixes two
+        states.
         """
         used = replace(self.settings, threshold=self.threshold)
         rule = Rule(
@@ -342,14 +338,14 @@ class Engine(Searcher):
         documents = self._behind(answer, found)
         k = (
             reading.read if answer.partial else asked.k or self.settings.top_k
-        )  # so that it can be made again
+        )  # the receipt needs it to repeat the answer
         filter, digest = asked.filter or (), self.confidence.digest
         how = asked.form, asked.preferred
         made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, *how)
         return replace(answer, receipt=made)
 
     def _behind(self, answer: Answer, found: Found) -> list[Document]:
-        """The documents that were read, and those that are cited."""
+        """The documents that were read or are cited."""
         names = {hit.passage.document_id for hit in answer.hits_read} | {
             c.document_id for c in answer.citations
         }
@@ -360,8 +356,8 @@ class Engine(Searcher):
 
     @property
     def threshold(self) -> float:
-        """The least confidence at which an answer is given: the setting's or, where it is negative,
-        the calibration's.
+        """Minimum confidence for an answer: the setting, or if that is negative, the calibrated
+        one.
         """
         return (
             self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
@@ -369,8 +365,8 @@ class Engine(Searcher):
 
 
 def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
-    """Those whose text is in its document; without their copies, which nobody has looked at, if the
-    index has changed since.
+    """Hits whose text still matches their document. If the index has changed, drop their copies,
+    which nobody has checked.
     """
     standing = [hit for hit in hits if _stands(hit, documents)]
     return [replace(hit, copies=()) for hit in standing] if changed else standing
@@ -389,7 +385,7 @@ def _is_read(found: Found) -> bool:
 
 
 def _merged(found: Sequence[Found]) -> Found:
-    """One retrieval's hits after the other's, rank by rank, each passage once."""
+    """Interleave two retrievals rank by rank, each passage once."""
     first, *rest = found
     if not rest:
         return first
@@ -403,12 +399,14 @@ def _merged(found: Sequence[Found]) -> Found:
 
 
 def check_question(question: str, most: int) -> str:
-    """The question without space around it. Raises InputError if nothing is left, it is too long,
-    or it is not text.
+    """The question without surrounding space. Raises InputError if it is empty, too long or not
+    valid text.
     """
     question = question.strip()
     if not question:
-        raise InputError("the question is empty", 'ask one: rag ask "When was the JCPOA signed?"')
+        raise InputError(
+            "the question is empty", 'for example: rag ask "When was the JCPOA signed?"'
+        )
     if len(question) > most:
         message = f"question too long: {len(question):,} characters, limit {most:,}"
         raise InputError(message, "shorten it, or raise RAG_MAX_QUESTION")

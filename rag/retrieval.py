@@ -1,4 +1,6 @@
-"""Hybrid retrieval: both retrievers, fused by convex combination; equal texts are one hit."""
+"""Hybrid retrieval: dense and lexical results fused by convex combination; passages with equal text
+become one hit.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +12,32 @@ from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage
 
 _ALWAYS = 2
-"""How many of each retriever's best are among the hits, whatever the fusion makes of them."""
+"""Number of top results of each retriever that are always among the hits."""
 _DEEPER = 4
-"""How many times as many candidates are taken where copies of one text fill the places of
-others.
-"""
+"""Factor for the number of candidates if copies of one text crowd out others."""
 
 _NAMED = 0.5
-"""What is left of the distance to the best score for passages of a document that the question
-names.
-"""
+"""Factor on the distance to the best score for passages of a document that the question names."""
 _FEW, _SEARCHED = 12, 3
-"""Documents that a question may name, and those of them in which it is searched by itself."""
+"""Maximum number of documents that a question may name, and of those that are searched separately.
+"""
 _OPENING = 2000
-"""Characters in which a letter, a report or minutes say of which day they are."""
+"""Opening characters in which a letter, a report or minutes usually state their date."""
 
 _TELLING = 200
-"""Characters from which a text says by itself what it is about; a shorter one may mean another
-thing under another heading.
+"""Texts of at least this many characters are independent of their heading; shorter ones with equal
+text count as copies only under the same heading.
 """
 _CLOSE, _MANY = 0.6, 20
-"""Of so many candidates' cosines or more all-MiniLM-L6-v2's reach below this, e5's do not
-(eval/results/retrieval.md).
+"""all-MiniLM-L6-v2 gives cosines below `_CLOSE` among at least `_MANY` candidates; the e5 models do
+not (eval/results/retrieval.md).
 """
 
 
 class HybridRetriever:
-    """The candidates of both legs, each with both scores, fused."""
+    """Retrieves candidates with both retrievers, scores each candidate with both, and fuses the
+    scores.
+    """
 
     def __init__(
         self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7
@@ -49,7 +50,7 @@ class HybridRetriever:
     def retrieve(
         self, questions: Sequence[str], k: int, filter: Filter | None = None
     ) -> list[list[Hit]]:
-        """The `k` best hits of each question, best first."""
+        """The `k` best hits for each question, best first."""
         vectors = self._embedder.embed_queries(questions)
         return [
             self._one(q, vector, k, filter) for q, vector in zip(questions, vectors, strict=True)
@@ -59,7 +60,7 @@ class HybridRetriever:
         depth = max(k, self._candidates)
         named = self._named(question, filter)
         hits, full = self._fused(question, vector, k, depth, filter, named)
-        if len(hits) < k and full:  # one text stands so often that it has filled the candidates
+        if len(hits) < k and full:  # copies of one text have filled the candidate list
             hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter, named)
         return hits
 
@@ -72,8 +73,8 @@ class HybridRetriever:
         filter: Filter | None,
         named: Sequence[str],
     ) -> tuple[list[Hit], bool]:
-        """The hits of `depth` candidates of each retriever, and whether there may be more
-        candidates than these.
+        """Hits from `depth` candidates of each retriever, and whether there may be more
+        candidates.
         """
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
@@ -89,7 +90,7 @@ class HybridRetriever:
             i: 1 - (1 - scores[i]) * _NAMED for i, p in passages.items() if p.document_id in named
         }
         order = sorted(scores, key=lambda i: (-scores[i], i))
-        always = min(_ALWAYS, k // 4)  # of fewer passages the fused order is the better judge
+        always = min(_ALWAYS, k // 4)  # for small k the fused order is better
         firsts = {
             i for ranks in (by_dense, by_lexical) for i, rank in ranks.items() if rank <= always
         }
@@ -103,8 +104,9 @@ class HybridRetriever:
         return hits, max(len(by_dense), len(by_lexical)) == depth
 
     def _named(self, question: str, filter: Filter | None) -> list[str]:
-        """Ids of the documents that the question names by an identifier, a quarter, or the day with
-        which they open; none if they are many, which tells them from nothing."""
+        """Ids of the documents that the question names by an identifier, a quarter, or the date in
+        their opening; () if there are too many to be useful.
+        """
         asked, dated = names.identifiers(question), names.days(question)
         found = set[str]()
         for words in asked:
@@ -126,20 +128,19 @@ class HybridRetriever:
 
 
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:
-    """Each id's place, from 1, in what a leg found, best first."""
+    """Rank of each id, from 1, in a retriever's results."""
     return {passage: rank for rank, passage in enumerate(found, 1)}
 
 
 def fuse(
     dense: Mapping[int, float], lexical: Mapping[int, float], alpha: float
 ) -> dict[int, float]:
-    """Combined scores, in [0, 1], of every id in `dense`; an id that is not in `lexical` matched no
-    word.
+    """Fused scores in [0, 1] of all ids in `dense`; an id missing from `lexical` matched no word.
 
-    alpha * dense + (1 - alpha) * lexical, each leg scaled from its theoretical least score (cosine
-    -1, BM25 0) to the best score it found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion
-    functions"). Where the cosines of many lie close together, as those of the e5 models do, the
-    least of them takes the place of -1.
+    alpha * dense + (1 - alpha) * lexical, where each is scaled from its theoretical minimum (cosine
+    -1, BM25 0) to the best score found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion
+    functions"). If the cosines of many candidates lie close together, as with the e5 models, their
+    minimum replaces -1.
     """
     least = min(dense.values(), default=-1.0)
     floor = least if least > _CLOSE and len(dense) >= _MANY else -1.0
@@ -153,7 +154,7 @@ def fuse(
 
 
 def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int]]:
-    """Ids of passages in groups of the same text, by the best of each; those that are not in
+    """Group passage ids by equal text, ordered by the best of each group; ids missing from
     `passages` are left out.
     """
     groups: dict[tuple[str, str], list[int]] = {}
@@ -169,9 +170,7 @@ def _same(passage: Passage) -> tuple[str, str]:
 
 
 def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
-    """The first `k` groups; one that holds an id of `firsts` takes the place of the last that holds
-    none.
-    """
+    """The first `k` groups. Groups with an id in `firsts` replace the last ones without."""
     chosen = list(groups[:k])
     wanted = set(firsts)
     for group in groups[k:]:

@@ -222,7 +222,7 @@ class Settings:
     def _check(self, source: str) -> None:
         if self.store != "local" and not self.store.startswith(SCHEMES):
             message = (
-                f"store = {shown(self.store)!r} in {source} is neither local nor a "
+                f'store = {shown(self.store)!r} in {source} is neither "local" nor a '
                 f"PostgreSQL address"
             )
             raise InputError(
@@ -277,7 +277,7 @@ class Settings:
             if not least <= getattr(self, name) <= most:
                 value = getattr(self, name)
                 message = f"{name} = {value} in {source} is not between {least} and {most}"
-                raise InputError(message, f"set {name} within its range")
+                raise InputError(message, f"choose a value from {least} to {most}")
         if self.screen not in ("auto", "full", "plain"):
             raise InputError(
                 f"screen = {self.screen!r} in {source} is not auto, full or plain",
@@ -291,13 +291,13 @@ def _check_found(path: Path, values: Mapping[str, Any]) -> None:
     """
     if wanted := sorted(_TRUSTED.intersection(values)):
         message = (
-            f"{path.absolute()} sets {', '.join(wanted)}, which a file that merely lies in "
-            f"this folder may not"
+            f"{path.absolute()} sets {', '.join(wanted)}, which a file found in the working "
+            f"folder must not set"
         )
         raise InputError(
             message,
-            f"if you trust it: export RAG_CONFIG={path.absolute()}; else take that out, or leave "
-            f"the folder",
+            f"if you trust it: export RAG_CONFIG={path.absolute()}; else remove these settings, or "
+            f"change to another folder",
         )
     if values:
         _log.warning(
@@ -322,17 +322,15 @@ def _convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> A
     if name in _RENAMED:
         new = _RENAMED[name]
         message = f"the setting {name!r} in {source} is now called {new!r}"
-        raise InputError(
-            message, f"write {new} in its place; in the environment: RAG_{new.upper()}"
-        )
+        raise InputError(message, f"use {new} instead; in the environment: RAG_{new.upper()}")
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
         raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
     wrong = InputError(
-        f"{name} = {value!r} in {source} is not of kind {kind.__name__}",
-        f"give {name} a {kind.__name__}",
+        f"{name} = {value!r} in {source} is not a valid {kind.__name__}",
+        f"set {name} to a {kind.__name__}",
     )
     if (
         isinstance(value, bool)

@@ -31,7 +31,7 @@ def test_rag_toml_in_the_working_folder_is_read(
     ("environment", "said"),
     [
         ({"RAG_TOP_H": "3"}, "unknown setting 'top_h' in the environment\n  did you mean top_k?"),
-        ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not of kind int"),
+        ({"RAG_TOP_K": "many"}, "top_k = 'many' in the environment is not a valid int"),
         ({"RAG_ALPHA": "1.5"}, "alpha = 1.5 in the environment is not between 0 and 1"),
         ({"RAG_READ": "4"}, "the setting 'read' in the environment is now called 'top_k'"),
         ({"RAG_TOP_K": "0"}, "top_k = 0 in the environment is not between 1 and 200"),
@@ -50,7 +50,7 @@ def test_the_index_is_named_without_a_password() -> None:
     settings = Settings.load({"RAG_STORE": "postgresql://u:secret@h/d"})
     assert settings.place == "postgresql://u:***@h/d"
     assert "secret" not in repr(settings)
-    with pytest.raises(InputError, match="neither local nor a PostgreSQL address") as error:
+    with pytest.raises(InputError, match='neither "local" nor a PostgreSQL address') as error:
         Settings.load({"RAG_STORE": "mysql://u:secret@h/d"})
     assert "secret" not in str(error.value)
 
@@ -77,7 +77,7 @@ def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(
 ) -> None:
     file = tmp_path / "rag.toml"
     file.write_text(content)
-    with pytest.raises(InputError, match="is not of kind") as error:
+    with pytest.raises(InputError, match="is not a valid") as error:
         Settings.load({"RAG_CONFIG": str(file)})
     assert error.value.message.startswith(said)
 

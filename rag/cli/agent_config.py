@@ -1,7 +1,7 @@
-"""Writes rag's entry into the configuration of programs that speak MCP, and takes it out again.
+"""Adds rag to the configuration of programs that use MCP, and removes it.
 
-Each program has one file, with other entries in it that stay as they are. A file that is not plain
-JSON or TOML is never changed: the error says what to put in by hand.
+Each program has one file, whose other entries stay unchanged. A file that is not plain JSON or TOML
+is never changed; the error shows what to add by hand.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from rag.errors import InputError, NotFoundError
 Entry = dict[str, Any]
 CLIENTS = ("claude", "claude-desktop", "codex", "cursor", "vscode")
 BACKUP = ".before-rag"
-"""What is put behind a file's name for the copy of it as it was before the last change."""
+"""Suffix of the backup made before each change."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a program reaches rag: it starts `command` with `args`, or asks `url`.
+    """How a program reaches rag: it starts `command` with `args`, or connects to `url`.
 
-    `key_env` names the environment variable that holds the API key, "" for none.
+    `key_env` names the environment variable with the API key; "" if none is needed.
     """
 
     command: str = ""
@@ -43,7 +43,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file as it is and as it will be; `before` is None where there is none yet."""
+    """A file before and after the change; `before` is None if the file does not exist yet."""
 
     path: Path
     before: str | None
@@ -61,14 +61,14 @@ class Change:
 
 
 def config_path(client: str, project: bool, environ: Mapping[str, str] | None = None) -> Path:
-    """The program's file: the person's own, or with `project` that of the current folder."""
+    """Path of the program's configuration: the user's, or with `project` the current folder's."""
     environ = os.environ if environ is None else environ
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
     if project:
         here = {"claude": ".mcp.json", "codex": ".codex/config.toml", "cursor": ".cursor/mcp.json"}
         here["vscode"] = ".vscode/mcp.json"
         if client not in here:
-            raise InputError(f"{client} has no configuration of a folder", "leave out --project")
+            raise InputError(f"{client} has no configuration per folder", "leave out --project")
         return Path(here[client])
     if client == "claude":
         return home / ".claude.json"
@@ -93,22 +93,22 @@ def _application_data(home: Path, environ: Mapping[str, str]) -> Path:
 
 
 def connected(client: str, path: Path, server: Server, name: str = "rag") -> Change:
-    """The file with rag's entry, in place of an older one."""
+    """Add rag's entry, or replace an older one."""
     return _changed(client, path, name, entry(client, server))
 
 
 def disconnected(client: str, path: Path, name: str = "rag") -> Change:
-    """The file without it. Raises NotFoundError if it has none."""
+    """Remove rag's entry. Raises NotFoundError if there is none."""
     return _changed(client, path, name, None)
 
 
 def entry(client: str, server: Server) -> Entry:
-    """What stands under rag's name, in the words of each program."""
+    """rag's entry in the program's own format."""
     if not server.url:
         started: Entry = {"command": server.command, "args": list(server.args)}
         return {"type": "stdio", **started} if client in ("claude", "vscode") else started
     if client == "claude-desktop":
-        message = "Claude Desktop's file has only programs that it starts, no addresses"
+        message = "Claude Desktop can only start programs, not connect to a URL"
         raise InputError(message, "leave out --url")
     made: Entry = (
         {"url": server.url}
@@ -126,11 +126,13 @@ def entry(client: str, server: Server) -> Entry:
 
 def _changed(client: str, path: Path, name: str, made: Entry | None) -> Change:
     if not _NAME.fullmatch(name):
-        raise InputError(f"{name!r} is not a name of a server", "use letters, digits, - and _")
+        raise InputError(f"{name!r} is not a valid server name", "use letters, digits, - and _")
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "see whose file it is") from error
+        raise InputError(
+            f"{path} cannot be read: {error}", "check the file's owner and permissions"
+        ) from error
     edit = _edited_toml if client == "codex" else _edited_json
     return Change(path, before, edit(client, path, before or "", name, made))
 
@@ -146,7 +148,7 @@ def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | 
     if made is None:
         if not known:
             raise NotFoundError(
-                f"{path} has no entry {name}", "see what it has, or name it with --name"
+                f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
             )
         del servers[name]
     else:
@@ -158,7 +160,7 @@ def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | 
 
 
 def _ask_for_key(config: dict[str, Any]) -> None:
-    """VS Code asks once for what a file should not hold."""
+    """Have VS Code ask for the key once, so that the file does not contain it."""
     asked = config.setdefault("inputs", [])
     if not any(one.get("id") == "rag-key" for one in asked):
         asked.append(
@@ -172,7 +174,7 @@ def _ask_for_key(config: dict[str, Any]) -> None:
 
 
 def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
-    """Text in, text out: comments and order stay as they are."""
+    """Edit the text directly, so that comments and order stay unchanged."""
     table = _toml_table(name, made) if made else ""
     try:
         known = name in tomllib.loads(before).get("mcp_servers", {})
@@ -180,7 +182,7 @@ def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | 
         raise _by_hand(path, "TOML", table) from error
     if made is None and not known:
         raise NotFoundError(
-            f"{path} has no entry {name}", "see what it has, or name it with --name"
+            f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
         )
     rest = _without_table(before, name) if known else before
     after = (
@@ -191,14 +193,14 @@ def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | 
     try:
         found = tomllib.loads(after).get("mcp_servers", {}).get(name)
     except ValueError as error:
-        raise _by_hand(path, "TOML as this can change it", table) from error
+        raise _by_hand(path, "TOML that can be edited safely", table) from error
     if found != made:
-        raise _by_hand(path, "TOML as this can change it", table)
+        raise _by_hand(path, "TOML that can be edited safely", table)
     return after
 
 
 def _without_table(text: str, name: str) -> str:
-    """Without the lines of `[mcp_servers.NAME]` and the tables below it."""
+    """Remove the lines of `[mcp_servers.NAME]` and its subtables."""
     header = re.compile(
         rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
     )
@@ -212,20 +214,20 @@ def _without_table(text: str, name: str) -> str:
 
 
 def _toml_table(name: str, made: Entry) -> str:
-    """JSON's strings and lists are TOML's."""
+    """A TOML table; JSON strings and lists are valid TOML."""
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in made.items()]
     return "\n".join([f"[mcp_servers.{name}]", *lines]) + "\n"
 
 
 def _by_hand(path: Path, kind: str, snippet: str) -> InputError:
     return InputError(
-        f"{path} is not {kind}, and stays as it is", f"put this in by hand:\n{snippet}"
+        f"{path} is not {kind}, so it was not changed", f"add this by hand:\n{snippet}"
     )
 
 
 def write(change: Change) -> Path | None:
-    """The file as it will be, whole or not at all. The copy of it as it was, if there was one."""
-    path = change.path.resolve()  # where a link leads, and not in the link's place
+    """Write the file atomically. Returns the path of the backup, if there was a file before."""
+    path = change.path.resolve()  # follow a symlink instead of replacing it
     backup = path.with_name(path.name + BACKUP) if change.before is not None else None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -235,7 +237,7 @@ def write(change: Change) -> Path | None:
         _put(path, change.after, mode)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written: {error.strerror}", "see whose file it is"
+            f"{path} cannot be written: {error.strerror}", "check the file's owner and permissions"
         ) from error
     return backup
 

@@ -1,4 +1,4 @@
-"""LangChain: a retriever, and a tool that answers with quotes.
+"""LangChain retriever, and a tool that answers with quotes.
 
     from rag.client import Client
     from rag.client.langchain import RagRetriever, answer_tool
@@ -6,7 +6,7 @@
     retriever = RagRetriever(source=Client("http://127.0.0.1:8000"), k=8)
     agent = create_agent(model, [answer_tool(Client("http://127.0.0.1:8000"))])
 
-Needs langchain-core, which the extra `langchain` brings.
+Needs langchain-core, from the extra `langchain`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ABOUT = (
 
 
 class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
-    """Passages with their places and scores in the metadata; `source` is a Client or an Engine."""
+    """Passages with offsets and scores in their metadata; `source` is a Client or an Engine."""
 
     source: Any
     k: int = 8

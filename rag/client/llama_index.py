@@ -1,11 +1,11 @@
-"""LlamaIndex: a retriever, and a tool that answers with quotes.
+"""LlamaIndex retriever, and a tool that answers with quotes.
 
     from rag.client import Client
     from rag.client.llama_index import RagRetriever, answer_tool
 
     nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
 
-Needs llama-index-core, which the extra `llama-index` brings.
+Needs llama-index-core, from the extra `llama-index`.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ABOUT = (
 
 
 class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
-    """Passages as nodes, with their places and scores."""
+    """Passages as nodes, with offsets and scores."""
 
     def __init__(self, source: Source, k: int = 8, filters: Sequence[str] = ()) -> None:
         self._source = source
@@ -48,7 +48,7 @@ class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be instal
 
 
 def _node(passage: Passage) -> TextNode:
-    """Scores and places are no part of what a model reads."""
+    """A node whose scores and offsets are hidden from models."""
     return TextNode(
         id_=passage.id,
         text=passage.text,
@@ -67,7 +67,7 @@ def _node(passage: Passage) -> TextNode:
 
 
 def answer_tool(source: Client | Engine, filters: Sequence[str] = ()) -> FunctionTool:
-    """A tool for agents: the answer with quotes as text."""
+    """A tool for agents that returns the answer with quotes as text."""
 
     def ask_documents(question: str) -> str:
         return answered(source, question, filters)[0]

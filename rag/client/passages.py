@@ -1,4 +1,4 @@
-"""What retrievers of other frameworks need, of a service or of an engine in this process."""
+"""Passages and answers of a service or of an engine in this process, for other frameworks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.filters import parse
 from rag.render.cited import cited
 
 Source = Client | Searcher
-"""A client of `rag serve`, or an engine (`rag.build.engine`), of which one thread may ask at a
+"""A client of `rag serve`, or an engine (`rag.build.engine`), which only one thread may use at a
 time.
 """
 
@@ -35,17 +35,17 @@ class Passage:
 
     @property
     def id(self) -> str:
-        """The place, as one word."""
+        """Document and offsets as one string."""
         return f"{self.document_id}#char={self.start_char_index},{self.end_char_index}"
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """All but the text."""
+        """All fields except the text."""
         return {name: value for name, value in asdict(self).items() if name != "text"}
 
 
 def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[Passage]:
-    """The `k` nearest, best first. Raises RagError."""
+    """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
         return [
             Passage(
@@ -80,7 +80,9 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
 def answered(
     source: Client | Engine, question: str, filters: Sequence[str]
 ) -> tuple[str, dict[str, Any]]:
-    """(the answer with [n] and quotes, or that the documents do not say; the same as fields)."""
+    """Returns the answer with [n] marks and quotes (or that there is none), and the same as
+    fields.
+    """
     if isinstance(source, Client):
         found = source.ask(question, filters)
         lines = [f"{found.answer or 'Not found in the documents: ' + (found.reason or '')}"]

@@ -1,5 +1,4 @@
-"""A client of a running `rag serve`, for programs: typed answers, errors with hints, retries,
-streams.
+"""Python client for a running `rag serve`: typed answers, errors with hints, retries and streaming.
 
     from rag.client import Client
 
@@ -7,7 +6,7 @@ streams.
         answer = rag.ask("When was the JCPOA signed?")
         print(answer.answer, [citation.uri for citation in answer.citations])
 
-`AsyncClient` has the same methods, to await. Needs httpx, which the extra `client` brings.
+`AsyncClient` has the same methods as coroutines. Needs httpx, from the extra `client`.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ from rag.client.calls import Event, ServiceProblem, Unreachable
 
 T = TypeVar("T")
 _AGAIN = (429, 503)
-"""Statuses of requests that were not taken up, so that they may be sent again."""
+"""Statuses of requests that were not processed, so that they can safely be sent again."""
 _LONGEST_WAIT = 30.0
 _PAUSE = 0.5
 
 
 class _Shared:
-    """What both clients know: the address, the key, how often to try."""
+    """Shared by both clients: address, key and number of retries."""
 
     def __init__(self, url: str, key: str | None, retries: int) -> None:
         self._url = url.rstrip("/")
@@ -59,7 +58,7 @@ class _Shared:
         self._headers = {"Authorization": f"Bearer {given}"} if given else {}
 
     def _pause(self, tried: int, response: httpx.Response | None) -> float | None:
-        """Seconds to wait before the request is sent again; None where it is not."""
+        """Seconds to wait before a retry; None for no retry."""
         if tried >= self._retries or (response is not None and response.status_code not in _AGAIN):
             return None
         after = response.headers.get("Retry-After", "") if response is not None else ""
@@ -74,9 +73,7 @@ class _Shared:
 
 
 def _problem(response: httpx.Response) -> ServiceProblem:
-    """What the service says of a request that failed; a proxy before it may say it in other
-    words.
-    """
+    """The service's problem document, or the plain response of a proxy in front of it."""
     try:
         problem = response.json()
         detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
@@ -89,7 +86,7 @@ def _problem(response: httpx.Response) -> ServiceProblem:
 
 
 class _Events:
-    """Puts the lines of a stream together; raises ServiceProblem at an `error`."""
+    """Assembles events from the lines of a stream. Raises ServiceProblem for an `error` event."""
 
     def __init__(self) -> None:
         self._name = ""
@@ -113,10 +110,10 @@ class _Events:
 
 
 class Client(_Shared):
-    """`key` is by default RAG_KEY of the environment. Raises ServiceProblem and Unreachable, both
-    RagErrors.
+    """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
+    Unreachable, which are RagErrors.
 
-    A request that the service has refused for the moment is sent again up to `retries` times.
+    Requests refused with 429 or 503 are repeated up to `retries` times.
     """
 
     def __init__(
@@ -235,7 +232,7 @@ class Client(_Shared):
 
 
 class AsyncClient(_Shared):
-    """As `Client`, to await."""
+    """`Client` with coroutines."""
 
     def __init__(
         self,

@@ -1,14 +1,13 @@
-"""Threads of the models: how many the machine really gives, and that they do not burn a core while
-they wait.
+"""Model threads: how many cores there really are, and how to keep waiting threads from burning CPU.
 
-Two things go wrong by default. OpenMP threads spin for milliseconds at the end of each parallel
-region; where a core is busy with something else, a thread spins until its partner is scheduled
-again, and one question costs several times the CPU time. And `sched_getaffinity` does not see a
-container's CPU quota, so 64 threads share two cores.
+Two defaults are harmful. OpenMP threads spin for milliseconds at the end of each parallel region;
+if another process occupies a core, a thread spins until its partner is scheduled again, and one
+question costs several times the CPU time. And `sched_getaffinity` does not see a container's CPU
+quota, so 64 threads share two cores.
 
-GNU's OpenMP (torch's and FAISS's on Linux) reads its variables once, when it is loaded: `prepare`
-must run before torch is imported, and `rag/__init__.py` does that. Measured by `python -m
-eval.bench.busy`, results in eval/results/busy.json.
+GNU's OpenMP (used by torch and FAISS on Linux) reads its variables once, when it is loaded, so
+`prepare` must run before torch is imported; `rag/__init__.py` sees to that. Measured by `python -m
+eval.bench.busy`; results in eval/results/busy.json.
 """
 
 from __future__ import annotations
@@ -19,34 +18,34 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-"""What says how GNU's OpenMP threads wait; a person who set either of them knows best."""
+"""Variables that control how GNU OpenMP threads wait; values set by the user take precedence."""
 COUNT = "OMP_NUM_THREADS"
 _ROOT = Path("/")
 
 
 def prepare(environ: MutableMapping[str, str], root: Path = _ROOT) -> None:
-    """Set the OpenMP variables that are not set yet. Harmless, and without effect, once torch has
-    been imported.
+    """Set the OpenMP variables that are not set yet. Has no effect after torch has been
+    imported.
     """
     if not any(environ.get(name) for name in WAITING):
         environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    # libgomp counts affinity itself; only a quota is news to it
+    # libgomp respects affinity itself, but not a quota
     if not environ.get(COUNT) and quota(root) < math.inf:
         environ[COUNT] = str(available_cores(root))
 
 
 def available_cores(root: Path = _ROOT) -> int:
-    """Cores that this process may use at once, at least 1: by affinity, and by CPU quota (cgroup v1
-    and v2).
+    """Cores that this process may use at once, at least 1, by affinity and CPU quota (cgroup v1 and
+    v2).
 
-    A quota of 1.5 cores counts as 2, as in Go and Java: the threads together use all of it.
+    A quota of 1.5 cores counts as 2, as in Go and Java, so that the threads can use all of it.
     """
     return max(1, min(_allowed(), math.ceil(min(quota(root), 1e6))))
 
 
 def model_threads(wanted: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
-    """Threads for torch: `wanted` unless 0, else OMP_NUM_THREADS where a person set it, else all
-    available cores.
+    """Threads for torch: `wanted` unless it is 0, else OMP_NUM_THREADS if set, else all available
+    cores.
     """
     set_by_person = environ.get(COUNT, "")
     return (
@@ -55,10 +54,9 @@ def model_threads(wanted: int, environ: MutableMapping[str, str], root: Path = _
 
 
 def quota(root: Path = _ROOT) -> float:
-    """Cores' worth of CPU time that the control groups of this process allow; `math.inf` without a
-    limit.
+    """CPU quota of this process's control groups in cores; `math.inf` without a limit.
 
-    `root` is where /proc and /sys are found. A limit of any group above counts too.
+    Limits of parent groups count too. `root` contains /proc and /sys.
     """
     limits = [math.inf]
     for controllers, path in _groups(root):
@@ -79,8 +77,8 @@ def _allowed() -> int:
 
 
 def _groups(root: Path) -> Iterator[tuple[str, str]]:
-    """(controllers, path) of each hierarchy; v2 has no controllers here. See cgroups(7),
-    /proc/PID/cgroup.
+    """(controllers, path) of each hierarchy in /proc/PID/cgroup; v2 has no controllers there. See
+    cgroups(7).
     """
     for line in _text(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -89,8 +87,8 @@ def _groups(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """The group's folder and all above it to the mount. Inside a container the path may not exist:
-    then the mount is it.
+    """The group's folder and its parents up to the mount point. Inside a container the path may not
+    exist; then only the mount point.
     """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
@@ -107,7 +105,7 @@ def _limit_v2(group: Path) -> float:
 
 
 def _ratio(allowed: str, period: str) -> float:
-    """Cores; "max", -1 and what cannot be read mean no limit."""
+    """Quota in cores; "max", -1 and unreadable values mean no limit."""
     try:
         found = int(allowed) / int(period)
     except (ValueError, ZeroDivisionError):

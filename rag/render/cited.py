@@ -1,7 +1,7 @@
-"""An answer as text that carries its own proof: [n] behind the quoted words, and the quotes below.
+"""An answer as plain text with its evidence: [n] after each quote, and the quoted sentences below.
 
-Programs that show text alone (chat front ends, agents) lose nothing: what the fields of an answer
-say is in the text too.
+For programs that show only text (chat front ends, agents): everything in the answer's fields is
+also in the text.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from dataclasses import dataclass, field
 from rag.types import Answer, Citation, Hit, Passage, Piece
 
 NEAREST = 3
-"""Passages that a refusal shows."""
+"""Number of passages shown with a refusal."""
 _BESIDE = 3
-"""Most conflicting answers, and most further ones, that are shown."""
+"""Maximum number of conflicting, and of further, answers shown."""
 _IMAGE, _NO_IMAGE = "![", "\uff01["
-"""An image in a document's Markdown would make a chat front end load its address. A full-width
-mark instead of "!" is not Markdown, and every offset stays as it is."""
+"""An image in a document's Markdown would make a chat front end load its URL. A full-width
+exclamation mark is not Markdown and keeps all offsets.
+"""
 _LONGEST_QUOTE = 600
-"""Characters of a passage or a sentence that are shown; more are cut with an ellipsis."""
+"""Maximum length of a shown passage or sentence; longer ones are cut with an ellipsis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] behind
+    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] after
     it.
     """
 
@@ -36,9 +37,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class CitedText:
-    """`text[:body]` is the answer with its marks, what follows are the quotes; offsets in code
-    points.
-    """
+    """`text[:body]` is the answer with its marks; the quotes follow. Offsets count code points."""
 
     text: str
     marks: tuple[Mark, ...]
@@ -47,13 +46,13 @@ class CitedText:
 
 @dataclass
 class _Writer:
-    """Puts text together and remembers where quotes are; equal citations share a number."""
+    """Builds the text and records where quotes are; equal citations share a number."""
 
     text: str = ""
     marks: list[Mark] = field(default_factory=list)
 
     def quote(self, words: str, citation: Citation) -> None:
-        """The words, then their [n]."""
+        """Write the quote and its [n]."""
         start = len(self.text)
         known = [mark.number for mark in self.marks if _same_place(mark.citation, citation)]
         number = known[0] if known else len({mark.number for mark in self.marks}) + 1
@@ -63,8 +62,8 @@ class _Writer:
 
 
 def cited(answer: Answer) -> CitedText:
-    """The answer with [n] and its quotes; a refusal says why, and what came nearest, without a
-    mark.
+    """The answer with [n] marks and its quotes, or for a refusal the reason and the closest
+    passages, without marks.
     """
     if answer.text is None:
         text = _without_images(refusal(answer))
@@ -75,7 +74,7 @@ def cited(answer: Answer) -> CitedText:
         writer.text += "\n\nAlso: "
         writer.quote(other.text, other.citations[0])
     for other in answer.conflicts[:_BESIDE]:
-        writer.text += "\n\nAnother document says otherwise: "
+        writer.text += "\n\nAnother document disagrees: "
         writer.quote(other.text, other.citations[0])
     body = len(writer.text)
     lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
@@ -88,7 +87,9 @@ def _without_images(text: str) -> str:
 
 
 def _write_answer(writer: _Writer, answer: Answer) -> None:
-    """The text, each piece followed by its [n]; a piece that is not found in it ends it."""
+    """Write the text with an [n] after each piece. A piece that is not found in the text is
+    appended.
+    """
     text, at = answer.text or "", 0
     left: list[Citation] = []
     for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
@@ -129,7 +130,7 @@ def source_line(number: int, citation: Citation) -> str:
 
 
 def where(place: Citation | Passage) -> str:
-    """The title, the headings that do not repeat it, the page, and the document's id."""
+    """Title, headings that do not repeat it, page, and document id."""
     heading = place.heading
     own_title = heading == place.title or heading.startswith(f"{place.title} > ")
     name = heading if own_title else " > ".join(part for part in (place.title, heading) if part)
@@ -139,12 +140,12 @@ def where(place: Citation | Passage) -> str:
 
 
 def refusal(answer: Answer) -> str:
-    """Why nothing is answered, and the passages that came nearest."""
-    text = f"Not found in the documents: {answer.reason or 'they do not say'}."
+    """The reason for a refusal, and the closest passages."""
+    text = f"Not found in the documents: {answer.reason or 'no answer'}."
     if not answer.hits:
         return text
     nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[:NEAREST])
-    return f"{text}\n\nThe passages that came nearest, which do not answer it:\n{nearest}"
+    return f"{text}\n\nThe closest passages, which do not answer the question:\n{nearest}"
 
 
 def passage_line(hit: Hit) -> str:
@@ -152,6 +153,6 @@ def passage_line(hit: Hit) -> str:
 
 
 def shortened(text: str, most: int = _LONGEST_QUOTE) -> str:
-    """On one line, cut at `most` characters."""
+    """Text on one line, cut at `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -1,4 +1,4 @@
-"""JSON as commands and the prompt print it: values under their own field names."""
+"""JSON output of commands and of the prompt."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Any, TextIO
 
 
 def print_json(value: Any) -> None:
-    """A dataclass, or what is made of them, under its own field names."""
+    """Print dataclasses, or containers of them, with their own field names."""
     json.dump(plain(value), sys.stdout, ensure_ascii=not takes_all(sys.stdout), indent=2)
     sys.stdout.write("\n")
 
 
 def takes_all(out: TextIO) -> bool:
-    """Whether its encoding has every character. Where it has not, JSON is escaped, so that nothing
-    is lost.
-    """
+    """Whether the stream's encoding has every character; if not, JSON is escaped."""
     return (out.encoding or "utf-8").lower().startswith("utf")
 
 

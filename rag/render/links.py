@@ -1,4 +1,4 @@
-"""Addresses that open a document at a place."""
+"""Links that open a document at a place."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ SCHEME = "rag://document/"
 
 
 def page_link(base: str, document_id: str, start: int, end: int) -> str:
-    """On the service's page at `base`, which ends in "/": what follows # stays in the browser."""
+    """URL on the service's page at `base`, which ends in "/". The part after # is not sent to the
+    server.
+    """
     place = urlencode({"document": document_id, "start": start, "end": end}, quote_via=quote)
     return f"{base}#{place}"
 
 
 def resource_link(document_id: str, start: int, end: int) -> str:
-    """As an MCP resource, with the characters as RFC 5147 names them."""
+    """MCP resource URI with a character range as in RFC 5147."""
     return f"{resource(document_id)}#char={start},{end}"
 
 
@@ -23,5 +25,5 @@ def resource(document_id: str) -> str:
 
 
 def document_of(uri: str) -> str:
-    """The id in a resource's address."""
+    """Document id of a resource URI."""
     return unquote(uri.removeprefix(SCHEME).partition("#")[0])

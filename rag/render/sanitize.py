@@ -1,5 +1,5 @@
-"""Text that may go to a terminal. Apart from the rest of what prints, since that takes long to
-import.
+"""Text that is safe to print on a terminal. A separate module because the rest of rendering is slow
+to import.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def clean(text: str) -> str:
-    """Without control and direction characters, so that a document cannot write to the terminal's
-    controls.
-    """
+    """Remove control and direction characters, so that a document cannot control the terminal."""
     return _CONTROL.sub("\ufffd", text)
 
 
 def flat(text: str) -> str:
-    """Clean, and on one line: a file's name may hold a line break."""
+    """Clean text on one line; file names may contain line breaks."""
     return clean(" ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Answers and hits as a person reads them on a terminal."""
+"""Answers and hits as text for a terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from rag.types import Alternative, Answer, Citation, Copy, Hit, Piece
 
 _COPIES_NAMED = 3
 LEAST_SHOWN = 0.1
-"""Candidates below this confidence are not shown."""
+"""Minimum confidence of candidates that are shown."""
 
 
 def answer(found: Answer) -> str:
-    """The answer and its numbered citations, or "not found", why, and what came nearest."""
+    """The answer and its numbered citations, or "not found", the reason, and the closest
+    candidates.
+    """
     lines = _given(found) if found.text is not None else _refused(found)
     if found.understood:
         lines = f"{understood(found.understood)}\n\n{lines}"
@@ -31,7 +33,7 @@ def answer(found: Answer) -> str:
 
 
 def understood(question: str) -> str:
-    return f"Understood as: {clean(question)}  (--as-typed: as it was typed)"
+    return f"Understood as: {clean(question)}  (--as-typed keeps your spelling)"
 
 
 def _given(found: Answer) -> str:
@@ -56,7 +58,7 @@ def _given(found: Answer) -> str:
 
 
 def _formed(found: Answer) -> list[str]:
-    """The pieces in their form, and the numbered places where they are."""
+    """Pieces in the answer's form, then the numbered sources."""
     sure = f"(confidence {found.confidence:.0%})"
     lead = (
         {True: "Yes.", False: "No."}.get(found.value.yes)
@@ -86,7 +88,7 @@ def _formed(found: Answer) -> list[str]:
 
 
 def _piece(number: int, piece: Piece, form: str) -> list[str]:
-    """A piece with its number; a heading stands out, a list keeps its lines."""
+    """A numbered piece; headings are highlighted, lists keep their lines."""
     if piece.heading:
         return [click.style(clean(piece.text), bold=True)]
     label = (
@@ -110,7 +112,7 @@ def _more(found: Answer) -> list[str]:
 
 
 def _places(found: Answer) -> list[str]:
-    """Where the pieces are: neighbours in one place share a line."""
+    """Sources of the pieces; neighbours from one source share a line."""
     lines: list[tuple[str, list[int]]] = []
     for number, piece in enumerate(found.pieces, 1):
         citation = piece.citation
@@ -125,8 +127,8 @@ def _places(found: Answer) -> list[str]:
 
 
 def _beside(found: Answer) -> list[str]:
-    """What is known beside the words: the typed value where it says more, further parts, and what
-    contradicts the answer.
+    """Additions to the answer: a typed value that adds information, further answers, and
+    conflicts.
     """
     lines = []
     said = in_words(found.value) if found.value else ""
@@ -153,7 +155,7 @@ def _beside(found: Answer) -> list[str]:
 
 
 def why(found: Answer) -> str:
-    """The answer's explanation, a line a reason."""
+    """The explanation of the answer, one reason per line."""
     return "\n".join(
         ["", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))]
     )
@@ -194,14 +196,14 @@ def _citation(number: int | str, citation: Citation) -> list[str]:
 
 
 def _copies(copies: Sequence[Copy]) -> list[str]:
-    """Which other documents hold the same passage."""
+    """Other documents that contain the same passage."""
     names = list(dict.fromkeys(flat(copy.document_id) for copy in copies))
     more = f" and {len(names) - _COPIES_NAMED} more" if len(names) > _COPIES_NAMED else ""
     return [f"    the same in {', '.join(names[:_COPIES_NAMED])}{more}"] if names else []
 
 
 def hit(number: int, found: Hit) -> list[str]:
-    """A passage with where it stands and its scores."""
+    """A passage with its source and scores."""
     passage = found.passage
     scores = click.style(
         f"score {found.score:.3f}  dense {found.dense:.3f}  lexical {found.lexical:.2f}", dim=True
@@ -219,7 +221,7 @@ def _place(document_id: str, title: str, heading: str, page: int | None = None) 
 
 
 def _mark(quote: str) -> str:
-    """Bold and green where there is colour, in brackets where there is none."""
+    """Bold and green with colour, in brackets without."""
     context = click.get_current_context(silent=True)
     plain = context is not None and context.obj == "plain"
     return f"[[{quote}]]" if plain else click.style(quote, bold=True, fg="green")

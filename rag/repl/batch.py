@@ -1,4 +1,4 @@
-"""Without a terminal: a question a line in, an answer a line out, each as soon as it is there."""
+"""The REPL in a pipe: one question per line in, one answer per line out, without buffering."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
-    """0 if every question was answered, 1 if one was not, 2 if one could not be asked. Blank lines
-    are passed over.
+    """Returns 0 if every question was answered, 1 if one was not, 2 if one was invalid. Blank lines
+    are skipped.
 
-    Raises RagError for what is wrong with the index or a model.
+    Raises RagError for problems with the index or a model.
     """
     worst = 0
     for number, line in enumerate(lines):
@@ -43,7 +43,7 @@ def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
         return 2, _wrong(
             asked, error, escaped
         ) if session.as_json else f"error\t\t{clean(error.message)}"
-    del session.exchanges[:-1]  # of a long input only the last turn is of use
+    del session.exchanges[:-1]  # follow-ups need only the last exchange, and the input may be long
     said = (
         json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped)
         if session.as_json
@@ -60,7 +60,7 @@ def _wrong(asked: str, error: InputError, escaped: bool) -> str:
 
 
 def _line(answer: Answer) -> str:
-    """Answer, confidence, and where it stands or why there is none, with tabs between."""
+    """Answer, confidence, and source or reason, separated by tabs."""
     if answer.text is None:
         return f"not found\t{answer.confidence:.2f}\t{flat(answer.reason or '')}"
     first = answer.citations[0]

@@ -1,4 +1,4 @@
-"""What can be typed at the prompt besides questions: each a word after a slash."""
+"""Slash commands of the prompt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ SHOWN_DOCUMENTS = 40
 
 @dataclass
 class Desk:
-    """What commands work with. `open` shows a document at a place; `confirm` asks for a yes."""
+    """Context of a command. `open` shows a document at a place; `confirm` asks a yes/no
+    question.
+    """
 
     session: Session
     screen: Screen
@@ -30,7 +32,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`usage` is what follows the name; `run` gets it."""
+    """A command; `usage` describes its arguments, which `run` receives."""
 
     name: str
     usage: str
@@ -39,7 +41,7 @@ class Command:
 
 
 def handle(desk: Desk, line: str) -> None:
-    """Do what one line says: a command, or a question. Raises RagError, and EOFError for /quit."""
+    """Run one line: a command or a question. Raises RagError, and EOFError for /quit."""
     line = line.strip()
     if line.startswith("/"):
         name, _, rest = line[1:].partition(" ")
@@ -56,7 +58,8 @@ def _known(name: str) -> Command:
         known for known in COMMANDS if name and known.startswith(name)
     ]
     raise InputError(
-        f"no command /{name}", f"did you mean /{near[0]}?" if near else "see all: /help"
+        f"no command /{name}",
+        f"did you mean /{near[0]}?" if near else "list all commands with: /help",
     )
 
 
@@ -78,24 +81,24 @@ def _search(desk: Desk, words: str) -> None:
 def _sources(desk: Desk, number: str) -> None:
     shown = len(desk.session.places)
     if not shown:
-        raise InputError("nothing has been shown yet", "ask a question, or /search WORDS")
+        raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
     place, document = desk.session.place(_number(number or "1", 1, shown, "/sources 1"))
     if document is None:
         raise InputError(f"{place.document_id} is no longer in the index", "ask again")
     if document.text[place.start : place.end] != place.quote:
-        raise InputError(f"{place.document_id} has changed since", "ask again")
+        raise InputError(f"{place.document_id} has changed since the answer", "ask again")
     desk.open(document, place)
 
 
 def _why(desk: Desk, _: str) -> None:
     if not desk.session.exchanges:
-        raise InputError("nothing has been asked yet", "ask a question")
+        raise InputError("no question has been asked yet", "ask a question")
     why(desk.screen, desk.session.exchanges[-1].answer)
 
 
 def _docs(desk: Desk, words: str) -> None:
     wanted = words.casefold().split()
-    desk.session.service.store()  # where there is none, that is said
+    desk.session.service.store()  # raises if there is no index
     found = [
         d
         for d in desk.session.service.documents()
@@ -104,19 +107,19 @@ def _docs(desk: Desk, words: str) -> None:
     desk.screen.table([(d.id, d.title) for d in found[:SHOWN_DOCUMENTS]], ["", "dim"])
     if len(found) > SHOWN_DOCUMENTS:
         desk.screen.note(
-            f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows those with the words"
+            f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows matching ones"
         )
     elif not found:
         desk.screen.note(
-            f"no document has {words}"
+            f"no document matches {words}"
             if words
-            else "the index is empty; /ingest PATH puts documents in"
+            else "the index is empty; add documents with /ingest PATH"
         )
 
 
 def _ingest(desk: Desk, path: str) -> None:
     if not path:
-        raise InputError("nothing to ingest", "name a file or folder: /ingest PATH")
+        raise InputError("no path given", "give a file or folder: /ingest PATH")
     with desk.screen.progress() as progress:
         report = desk.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
     counts = [
@@ -139,16 +142,16 @@ def _ingest(desk: Desk, path: str) -> None:
 
 def _delete(desk: Desk, name: str) -> None:
     if not name:
-        raise InputError("nothing to delete", "name a document: /delete DOCUMENT")
+        raise InputError("no document given", "give an id or a title: /delete DOCUMENT")
     document = desk.session.service.find(_unquoted(name))
     if not desk.confirm(f"Delete {document.id} ({document.title}) from the index?"):
         desk.screen.note("kept")
         return
     receipt = desk.session.service.delete(document.id)
     if receipt and not receipt.complete:
-        raise StoreError(f"something is left of {document.id}", "run: rag doctor")
+        raise StoreError(f"parts of {document.id} remain", "run: rag doctor")
     searched = (
-        f"; {receipt.searches} searches for its passages find nothing of it"
+        f"; {receipt.searches} searches for its passages no longer find it"
         if receipt and receipt.searches
         else ""
     )
@@ -162,7 +165,7 @@ def _filter(desk: Desk, text: str) -> None:
         desk.session.filter += parse([text])
     shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in desk.session.filter)
     desk.screen.note(
-        f"only documents where {shown}; /filter off for all" if shown else "all documents are asked"
+        f"only documents that match {shown}; /filter off for all" if shown else "all documents"
     )
 
 
@@ -182,11 +185,11 @@ def _json(desk: Desk, _: str) -> None:
 
 def _save(desk: Desk, path: str) -> None:
     if not path:
-        raise InputError("no file to save to", "name one: /save FILE.md")
+        raise InputError("no file given", "give a file: /save FILE.md")
     target = Path(_unquoted(path)).expanduser().resolve()
     own = str(target) == desk.session.saved
     if target.exists() and not own and desk.session.exchanges:
-        if not desk.confirm(f"{target} is there already. Overwrite it?"):
+        if not desk.confirm(f"{target} exists already. Overwrite it?"):
             desk.screen.note("not saved")
             return
         own = True
@@ -217,13 +220,13 @@ def _help(desk: Desk, name: str) -> None:
         chosen = [_known(name.removeprefix("/"))]
     else:
         chosen = list(COMMANDS.values())
-        desk.screen.note('Type a question. What follows it may say "it" or "and where?".')
+        desk.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
     desk.screen.table(
         [(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"]
     )
     if not name:
         desk.screen.note(
-            "Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a question, Ctrl-D leaves."
+            "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
         )
 
 
@@ -243,19 +246,22 @@ def _unquoted(text: str) -> str:
 
 
 _ALL = (
-    Command("search", "WORDS", "the passages nearest to the words", _search),
-    Command("sources", "[N]", "open a source of the last answer at the highlight", _sources),
-    Command("why", "", "scores and ranks behind the last answer", _why),
-    Command("docs", "[WORDS]", "the documents, or those with the words", _docs),
-    Command("ingest", "PATH", "put a file or folder into the index", _ingest),
-    Command("delete", "DOCUMENT", "take a document out of the index", _delete),
+    Command("search", "WORDS", "show the passages that best match the words", _search),
+    Command("sources", "[N]", "open a source of the last answer at the quote", _sources),
+    Command("why", "", "explain the last answer, with scores and ranks", _why),
+    Command("docs", "[WORDS]", "list the documents, or those that match the words", _docs),
+    Command("ingest", "PATH", "add a file or folder to the index", _ingest),
+    Command("delete", "DOCUMENT", "delete a document from the index", _delete),
     Command(
-        "filter", "[KEY=VALUE|off]", f"ask only some documents ({' '.join(OPERATORS)})", _filter
+        "filter",
+        "[KEY=VALUE|off]",
+        f"search only matching documents ({' '.join(OPERATORS)})",
+        _filter,
     ),
-    Command("k", "[N]", "how many passages are read for a question", _k),
-    Command("json", "", "answers as JSON, or to read again", _json),
-    Command("save", "FILE", "the session as Markdown, with its citations", _save),
-    Command("stats", "", "what the index holds, how this session went", _stats),
+    Command("k", "[N]", "set the number of passages to read per question", _k),
+    Command("json", "", "switch JSON output on or off", _json),
+    Command("save", "FILE", "save the session as Markdown, with citations", _save),
+    Command("stats", "", "show the size of the index and session statistics", _stats),
     Command("help", "[COMMAND]", "this", _help),
     Command("quit", "", "leave", _quit),
 )

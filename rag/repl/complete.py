@@ -1,6 +1,4 @@
-"""What can come next on the line: commands, paths, documents, filters, and in a question the titles
-of documents.
-"""
+"""Tab completion: commands, paths, documents, filters, and document titles within a question."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ _LAST_WORDS = re.compile(r"\S+(?:\s+\S+){0,5}$")
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """`text` takes the place of the last `back` characters; `about` says what it is."""
+    """`text` replaces the last `back` characters; `about` describes it."""
 
     text: str
     back: int
@@ -29,8 +27,8 @@ class Suggestion:
 
 
 def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Suggestion]:
-    """For the line as far as the cursor, likeliest first. `documents` is called only where they
-    matter.
+    """Suggestions for the line up to the cursor, most likely first. `documents` is called only if
+    needed.
     """
     line = line.lstrip()
     if not line.startswith("/"):
@@ -58,9 +56,7 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
 
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
-    """Titles that go on from the last words, the longest run of words first; a title may be met in
-    its middle.
-    """
+    """Titles that match the last words, longest match first; a match may start inside a title."""
     match = _LAST_WORDS.search(line)
     words = match.group() if match else ""
     while len(words) > 1:

@@ -33,8 +33,8 @@ class _FileHistory(FileHistory):
 
 
 def place(setting: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The file of a `history` setting: "off" is none, "auto" one in the person's state folder,
-    anything else a path.
+    """File for a `history` setting: None for "off", one in the user's state folder for "auto", else
+    the path itself.
     """
     if setting == "off":
         return None
@@ -42,6 +42,6 @@ def place(setting: str, environ: Mapping[str, str] = os.environ) -> Path | None:
         return Path(setting).expanduser()
     try:
         state = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    except RuntimeError:  # no home
+    except RuntimeError:  # there is no home folder
         return None
     return state / "rag" / "history"

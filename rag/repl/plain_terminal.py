@@ -1,4 +1,4 @@
-"""A line in, words out: for terminals that cannot move the cursor, and for screen readers."""
+"""Line-based input and output, for terminals that cannot move the cursor and for screen readers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ AROUND = 300
 
 
 def read(documents: Callable[[], Sequence[Document]], history: History) -> Iterator[list[str]]:
-    """The lines that are typed, until the end of input; where Python has readline, with history and
-    completion.
+    """Yield typed lines until the end of input, with history and completion if Python has readline.
 
-    Ctrl-C drops the line.
+    Ctrl-C discards the line.
     """
     with suppress(ImportError):
         _readline(documents, history)
@@ -38,7 +37,7 @@ def read(documents: Callable[[], Sequence[Document]], history: History) -> Itera
 
 
 def show(screen: Screen, document: Document, place: Place) -> None:
-    """The place with what stands around it."""
+    """Show the quote with its surroundings."""
     first, last = max(0, place.start - AROUND), min(len(document.text), place.end + AROUND)
     screen.line(f"{document.id}, characters {place.start} to {place.end} of {len(document.text)}:")
     before, after = document.text[first : place.start], document.text[place.end : last]
@@ -50,7 +49,7 @@ def show(screen: Screen, document: Document, place: Place) -> None:
 
 
 def confirm(question: str) -> bool:
-    """Whether yes was typed."""
+    """Whether the user typed yes."""
     return input(f"{question} Type yes or no: ").strip().lower() in ("y", "yes")
 
 

@@ -1,4 +1,4 @@
-"""The REPL as it suits where it runs: at a terminal, at a plain one, or in a pipe."""
+"""Starts the REPL for its environment: a full terminal, a plain one, or a pipe."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """Options from the command line."""
 
     settings: Settings
     filter: Filter = ()
@@ -44,7 +44,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Until the end of input. The exit code."""
+    """Run until the end of input. Returns the exit status."""
     service = Service(options.settings)
     session = Session(service, options.filter, options.read, options.as_json, options.follow)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -52,14 +52,16 @@ def run(options: Options) -> int:
 
         return batch.run(session, sys.stdin.buffer, sys.stdout)
     _at_plain(session) if options.plain or is_plain(options.settings) else _at_terminal(session)
-    if service.loading:  # a thread inside a library that is being imported survives no orderly end
+    if service.loading:  # a thread that is importing a library cannot be ended cleanly
         sys.stdout.flush()
         os._exit(0)
     return 0
 
 
 def is_plain(settings: Settings) -> bool:
-    """Whether the terminal, or the person, wants words without colours, places and moving parts."""
+    """Whether the terminal or the user wants plain text, without colours, cursor movement or
+    animation.
+    """
     return settings.screen == "plain" or (
         settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
     )
@@ -68,7 +70,7 @@ def is_plain(settings: Settings) -> bool:
 def screen_for(plain: bool) -> Screen:
     from rich.console import Console
 
-    for name in ("COLUMNS", "LINES"):  # rich would hold to them when the terminal is resized
+    for name in ("COLUMNS", "LINES"):  # rich would keep these values after the terminal is resized
         os.environ.pop(name, None)
     colours: Literal["auto"] | None = None if plain else "auto"
     return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
@@ -122,8 +124,8 @@ def page(document: Document, place: Place) -> None:
 
 
 def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
-    """Do what each line says until they end, or one says so. Of several that were typed at once
-    Ctrl-C drops the rest.
+    """Handle each typed line until the end of input or /quit. Ctrl-C discards the rest of a pasted
+    block.
     """
     for lines in typed:
         try:
@@ -133,13 +135,13 @@ def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
                 _do(desk, line)
         except EOFError:
             return
-        except KeyboardInterrupt:  # wherever it falls, between two lines too
+        except KeyboardInterrupt:  # it may also arrive between two lines
             desk.screen.note("stopped")
             desk.screen.gap()
 
 
 def _do(desk: commands.Desk, line: str) -> None:
-    """Nothing that goes wrong with it ends the session. KeyboardInterrupt if it was stopped;
+    """Handle one line; errors never end the session. Raises KeyboardInterrupt if it was stopped,
     EOFError for /quit.
     """
     try:
@@ -151,14 +153,16 @@ def _do(desk: commands.Desk, line: str) -> None:
     except Exception as error:
         _log.info("%r went wrong", line, exc_info=True)
         desk.screen.error(
-            RagError(f"that went wrong: {type(error).__name__}: {error}", "see more: rag -v repl")
+            RagError(
+                f"unexpected error: {type(error).__name__}: {error}", "for details: rag -v repl"
+            )
         )
     if line.strip():
         desk.screen.gap()
 
 
 def foot(session: Session) -> str:
-    """What stands below the prompt."""
+    """Status line below the prompt."""
     service = session.service
     state = (
         "loading the models"
@@ -176,5 +180,5 @@ def foot(session: Session) -> str:
 
 def _welcome(screen: Screen, session: Session) -> None:
     screen.note(f"rag {__version__}, {session.service.settings.place}")
-    screen.note("Ask a question. /help shows more, Ctrl-D leaves.")
+    screen.note("Ask a question. /help shows more, Ctrl-D quits.")
     screen.gap()

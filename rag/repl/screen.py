@@ -1,8 +1,7 @@
-"""Answers, passages and lists as a person reads them at the prompt: in colour and columns, or in
-plain words.
+"""Shows answers, passages and lists at the prompt, in colour and columns or as plain text.
 
-Plain is for terminals that cannot move the cursor and for screen readers: words instead of signs
-and places, and the span in [[brackets]].
+Plain text is for terminals that cannot move the cursor and for screen readers: it uses words
+instead of symbols and layout, and puts the quote in [[brackets]].
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from rag.repl.session import BESIDE, LEAST_SHOWN, NEAREST
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
 PATIENCE = 0.3
-"""Seconds before it is said that something takes time."""
+"""Seconds before a progress message appears."""
 WIDEST = 100
-"""Longer lines are hard to read, however wide the terminal."""
+"""Maximum line width; longer lines are hard to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Title and headings, outermost first; `page` as it is written after them."""
+    """Title and headings, outermost first; `page` is the suffix with the page number."""
 
     document_id: str
     parts: tuple[str, ...]
@@ -46,7 +45,7 @@ class _Where:
 
 
 class Screen:
-    """Prints to one console. `plain`: see above."""
+    """Prints to one console. For `plain` see the module's docstring."""
 
     def __init__(self, console: Console, plain: bool = False) -> None:
         self.console = console
@@ -62,7 +61,7 @@ class Screen:
     # Answers
 
     def answer(self, found: Answer) -> None:
-        """The answer, its citations, what contradicts it, what else was considered; or why there is
+        """The answer, its citations, conflicts and other candidates; or the reason why there is
         none.
         """
         self.gap()
@@ -78,15 +77,13 @@ class Screen:
         for number, citation in enumerate(found.citations, 1):
             self.gap()
             self._citation(number, citation)
-        number = self._beside("together with", found.parts, len(found.citations))
-        self._beside("but others say", found.conflicts, number)
+        number = self._beside("also found", found.parts, len(found.citations))
+        self._beside("conflicting", found.conflicts, number)
         told = {beside.text for beside in (*found.parts, *found.conflicts)}
         self._others([other for other in found.alternatives if other.text not in told])
 
     def _formed(self, found: Answer) -> None:
-        """An answer in another form than the span: its pieces, numbered, and below them where each
-        is.
-        """
+        """An answer that is not a span: its numbered pieces, then their sources."""
         lead = (
             ("Yes." if found.value.yes else "No.")
             if found.value and found.value.yes is not None
@@ -114,7 +111,7 @@ class Screen:
         self._sources(found.pieces)
 
     def _lead(self, lead: str, found: Answer) -> None:
-        """What comes before the pieces, and how sure the answer is."""
+        """The introduction to the pieces, with the confidence."""
         if self.plain:
             self.line(
                 f"Answer: {lead} Confidence {found.confidence:.0%}."
@@ -142,7 +139,7 @@ class Screen:
             )
 
     def _sources(self, pieces: Sequence[Piece]) -> None:
-        """Where pieces are; neighbours from one place share a line."""
+        """Sources of the pieces; neighbours from one source share a line."""
         shared: list[tuple[_Where, list[int]]] = []
         for number, piece in enumerate(pieces, 1):
             where = _Where.of(piece.citation)
@@ -210,8 +207,8 @@ class Screen:
             self._hit(number, hit, scores=False)
 
     def _beside(self, word: str, others: Sequence[Alternative], number: int) -> int:
-        """Answers beside the first, each with its best citation. The number of the last one among
-        the sources.
+        """List further answers, each with its best citation. Returns the number of the last
+        source.
         """
         if not others:
             return number
@@ -261,14 +258,14 @@ class Screen:
         )
 
     def paragraph(self, before: str, quote: str, after: str) -> None:
-        """Text with a span in it."""
+        """Text with a highlighted quote."""
         self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
 
     def _entry(
         self, number: int, where: _Where, body: Text, about: str = "", title: str = ""
     ) -> None:
-        """A numbered passage, its place above it; with a `title`, that is above and the place
-        below.
+        """A numbered passage with its source above it; if there is a `title`, that is above and the
+        source below.
         """
         place, foot = clean(self._into.join(where.parts)) + where.page, clean(where.document_id)
         if self.plain:
@@ -306,10 +303,10 @@ class Screen:
         text = hit.passage.text.removeprefix(where.parts[-1]) if where.parts else hit.passage.text
         self._entry(number, where, Text(clean(text).strip()), about)
 
-    # Anything
+    # General
 
     def note(self, text: str) -> None:
-        """A word about what happens, beside the answers."""
+        """A message beside the answers."""
         self._aside(clean(text))
 
     def error(self, error: RagError) -> None:
@@ -322,7 +319,7 @@ class Screen:
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Says what is waited for, if it takes long."""
+        """Show a message if the work takes long."""
         status = self.console.status(Text(what, "dim"), spinner="dots" if self.signs else "line")
         begin = threading.Timer(
             PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start
@@ -338,7 +335,7 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[int, int], None]]:
-        """A bar that what is yielded moves: (done, of)."""
+        """Yields a function of (done, total) that updates a progress bar."""
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -353,8 +350,8 @@ class Screen:
             yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
-        """Rows of cells, the columns but the last as wide as their widest cell; in plain, one after
-        the other.
+        """A table whose columns, except the last, fit their widest cell; plain output lists the
+        cells one after another.
         """
         cells = [[Text(clean(cell)) for cell in row] for row in rows]
         if self.plain:
@@ -379,15 +376,13 @@ class Screen:
         self.line(line)
 
     def line(self, text: str | Text) -> None:
-        """As it is: the terminal breaks it."""
+        """Print a line and let the terminal wrap it."""
         text = Text(text) if isinstance(text, str) else text
         text.rstrip()
         self.console.print(text, soft_wrap=True)
 
     def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
-        """Broken between words, by the width of characters on the terminal; `lead` stands before
-        the first line.
-        """
+        """Wrap text at words, by display width; `lead` starts the first line."""
         before = lead or Text(" " * indent)
         for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
             line.rstrip()
@@ -399,13 +394,13 @@ class Screen:
         self._aside(f"{word.capitalize()}:" if self.plain else word)
 
     def gap(self) -> None:
-        """An empty line, where looks count."""
+        """An empty line, except in plain output."""
         if not self.plain:
             self.console.print()
 
 
 def _single(text: Text) -> Text:
-    """White space as single spaces, keeping the marks."""
+    """Collapse white space and keep the highlights."""
     pieces: Iterator[str] = iter(text.plain)
     kept, space = [], True
     for at, character in enumerate(pieces):
@@ -421,14 +416,14 @@ def _single(text: Text) -> Text:
 
 
 def _counted(found: Answer) -> str:
-    """What a catalogue says beside the titles: a count, or a value of metadata."""
+    """What a catalogue shows besides titles: a count, or a metadata value."""
     titles = "\n".join(piece.label for piece in found.pieces)
     return "" if found.form != "catalogue" or found.text == titles else found.text or ""
 
 
 def _typed(value: Value | None) -> str:
-    """What the words say, typed, where that says more than they do."""
-    from rag.answering.explain import in_words  # here, since it loads what knows dates
+    """The typed value, if it adds something to the words."""
+    from rag.answering.explain import in_words  # here, because it loads the date parser
 
     if not value or not (
         value.resolved or value.yes is not None or value.iso not in (None, value.text)
@@ -442,7 +437,7 @@ def _colour(confidence: float) -> str:
 
 
 def _here(hint: str) -> str:
-    """A hint that names a command of the shell, as it is written at this prompt."""
+    """Rewrite shell commands in a hint as prompt commands."""
     for command in ("ingest", "search", "delete"):
         hint = hint.replace(f"rag {command}", f"/{command}")
     return hint.replace("rag list", "/docs").replace("rag ask ", "")

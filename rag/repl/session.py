@@ -1,4 +1,4 @@
-"""One conversation: what was asked and answered, and how the next question is asked."""
+"""A conversation: its exchanges, and how a follow-up is asked."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rag.repl.session_engine import Service
 from rag.types import Answer, Citation, Document, Hit
 
 BESIDE = 3
-"""Most parts, and most contradicting answers, that are shown."""
+"""Maximum number of further, and of conflicting, answers shown."""
 
 
 NEAREST = 3
-"""Most candidates, or passages, that are shown where nothing is answered."""
+"""Maximum number of candidates or passages shown with a refusal."""
 LEAST_SHOWN = 0.1
-"""Candidates below this confidence are not shown."""
+"""Minimum confidence of candidates that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question as it was typed, and its answer. `seconds` from one to the other."""
+    """A question as typed, its answer, and the `seconds` between them."""
 
     asked: str
     answer: Answer
@@ -35,7 +35,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stretch of a document that was shown with a number: `text[start:end] == quote`."""
+    """A numbered source that was shown: `text[start:end] == quote`."""
 
     document_id: str
     start: int
@@ -49,12 +49,12 @@ def _silent(_: str) -> Iterator[None]:
 
 
 Working = Callable[[str], AbstractContextManager[object]]
-"""Says what is being waited for, for as long as it takes."""
+"""Shows a message while the user waits."""
 
 
 @dataclass
 class Session:
-    """Mutable, of one thread. `follow`: whether follow-ups are resolved."""
+    """Mutable and not thread-safe. `follow` turns follow-up questions on."""
 
     service: Service
     filter: Filter = ()
@@ -70,8 +70,8 @@ class Session:
         return understand(question, self._last()) if self.follow else Understood(question.strip())
 
     def ask(self, asked: str, question: str) -> Answer:
-        """The answer to `question`, remembered as what `asked` meant. Raises RagError; then nothing
-        is remembered.
+        """Answer `question` and record it under `asked`, as typed. Raises RagError, and then
+        records nothing.
         """
         begun = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
@@ -85,7 +85,7 @@ class Session:
         return answer
 
     def _preferred(self, asked: str, question: str) -> list[str]:
-        """The documents of the last answer, where the question was filled in from it."""
+        """Documents of the last answer, if the question was filled in from it."""
         if question == asked.strip() or not self.exchanges:
             return []
         return [citation.document_id for citation in self.exchanges[-1].answer.citations]
@@ -97,16 +97,16 @@ class Session:
         return hits
 
     def place(self, number: int) -> tuple[Place, Document | None]:
-        """The place that was shown with this number, and its document as it is now."""
+        """The source shown with this number, and its document as it is now."""
         place = self.places[number - 1]
         return place, self.service.store().document(place.document_id)
 
     def typical_seconds(self) -> float:
-        """The median over the session's questions; 0 if there are none."""
+        """Median time over the session's questions; 0 if there are none."""
         return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
 
     def _last(self) -> Turn | None:
-        """The last turn that names something: after "and who?" the talk is still of what was asked
+        """The last exchange that names something; after "and who?" the topic is still the one
         before.
         """
         naming = (
@@ -122,7 +122,7 @@ class Session:
 
 
 def cited(answer: Answer) -> list[Citation]:
-    """Every citation that is shown with a number, in order."""
+    """Citations that are shown with a number, in order."""
     if answer.text is None:
         near = [other for other in answer.alternatives if other.confidence >= LEAST_SHOWN]
         return [other.citations[0] for other in near[:NEAREST]]

@@ -1,7 +1,6 @@
-"""The index and the models behind the prompt: loaded in the background, waited for where they are
-needed.
+"""Index and models of the prompt, loaded in the background.
 
-What is heavy is imported when it is used, so that the prompt comes first.
+Heavy libraries are imported on use, so that the prompt appears at once.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """A value that a thread makes. The thread does not keep the process alive. `done` is called in
-    it at its end, well or not.
+    """A value computed by a daemon thread. `done` is called in that thread at the end, even after
+    an error.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -49,7 +48,7 @@ class Later(Generic[T]):
         return self._thread.is_alive() and not (self._value or self._error)
 
     def get(self) -> T:
-        """Waits, and can be interrupted. Raises what the making raised."""
+        """Wait for the value; can be interrupted. Raises the computation's error."""
         self.start()
         while self._thread.is_alive():
             self._thread.join(0.1)
@@ -66,7 +65,7 @@ class Later(Generic[T]):
 
 
 class Service:
-    """One index and its models, for one person at a prompt."""
+    """One index and its models, for one user at a prompt."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -77,9 +76,7 @@ class Service:
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, done: Callable[[], object] = lambda: None) -> None:
-        """Begin to load; `done` is called, from another thread, when that has ended, well or
-        not.
-        """
+        """Start loading; `done` is called from another thread when that has ended or failed."""
         self._models.done = done
         self._models.start()
 
@@ -89,9 +86,7 @@ class Service:
 
     @property
     def known(self) -> int:
-        """How many documents there were when it was last looked; -1: not looked yet, or there is no
-        index.
-        """
+        """Number of documents when last checked; -1 if not checked yet or if there is no index."""
         return len(self._listed[1]) if self._listed[0] >= 0 else -1
 
     def _load(self) -> tuple[Embedder, Reader]:
@@ -100,15 +95,16 @@ class Service:
         with suppress(RagError):
             self.documents()
         embedder, reader = build.embedder(self.settings), build.reader(self.settings)
-        with suppress(RagError):  # said when a question needs the index; until then one can be made
+        # a question reports it, and until then /ingest can create the index
+        with suppress(RagError):
             build.assemble(self.settings, self.store(), embedder, reader).ask(
                 "What is this?"
-            )  # loads what a first question loads
+            )  # loads everything that a first question needs
         return embedder, reader
 
     def store(self) -> Store:
-        """The index, opened at first use; one that another process has made since is found. Raises
-        StoreError for none.
+        """The index, opened on first use; finds one that another process created meanwhile. Raises
+        StoreError if there is none.
         """
         from rag import build
 
@@ -118,7 +114,7 @@ class Service:
             return self._store
 
     def engine(self) -> Engine:
-        """Waits for the models. Raises StoreError before that if there is no index to ask."""
+        """Wait for the models. Raises StoreError first if there is no index."""
         from rag import build
 
         store = self.store()
@@ -128,12 +124,12 @@ class Service:
 
     @property
     def embedder(self) -> Embedder:
-        """Waits for the models."""
+        """Wait for the models."""
         return self._models.get()[0]
 
     def ingest(self, path: Path, progress: Callable[[int, int], object]) -> Report:
-        """What is under `path` into the index, which is made if it is absent. `progress(done, of)`
-        is called after each file.
+        """Ingest `path`, creating the index if needed. `progress(done, total)` is called after each
+        file.
         """
         from rag import build
         from rag.ingestion.ingest import Ingest
@@ -155,7 +151,7 @@ class Service:
             return ingest.run(files, lambda: progress(next(seen), len(files)))
 
     def delete(self, document_id: str) -> Receipt | None:
-        """Proof that the document is gone; None if it was not there."""
+        """Delete a document. Returns the receipt, or None if the document was unknown."""
         from rag import build
         from rag.ingestion.deletion import delete
 
@@ -166,7 +162,7 @@ class Service:
         return receipts[0] if receipts else None
 
     def documents(self) -> list[Document]:
-        """All, without their text, as the index has them now; none if there is no index."""
+        """Current documents without their text; [] if there is no index."""
         try:
             store = self.store()
             generation = store.stats().generation
@@ -192,5 +188,5 @@ class Service:
         near = difflib.get_close_matches(name, [document.id for document in documents], 1)
         raise NotFoundError(
             f"no document {name} in the index",
-            f"did you mean {near[0]}?" if near else "see what there is: /docs",
+            f"did you mean {near[0]}?" if near else "list the documents with: /docs",
         )

@@ -1,6 +1,4 @@
-"""The prompt on a terminal: editing, history, completion, and a line at the foot that says what is
-going on.
-"""
+"""The prompt on a terminal: editing, history, completion and a status line."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ _STYLE = {
 
 
 class Prompt:
-    """Reads lines; `foot` says what stands below them."""
+    """Reads lines; `foot` is the text of the status line."""
 
     def __init__(
         self, service: Service, history: History, foot: Callable[[], str], colour: bool
@@ -54,13 +52,13 @@ class Prompt:
         self._typing.app.after_render += self._begin
 
     def _begin(self, _: object) -> None:
-        """What loads begins once the prompt is on the screen."""
+        """Start loading after the prompt has appeared."""
         self._typing.app.after_render -= self._begin
         self._service.start(self._typing.app.invalidate)
 
     def read(self) -> Iterator[list[str]]:
-        """What is typed, until Ctrl-D; Ctrl-C drops what is in the line. Several lines only where
-        they were pasted.
+        """Yield input until Ctrl-D; Ctrl-C clears the line. A list has several lines only if they
+        were pasted.
         """
         message: StyleAndTextTuples = [("class:prompt", self._sign)]
         while True:
@@ -73,14 +71,14 @@ class Prompt:
             yield questions(typed)
 
     def confirm(self, question: str) -> bool:
-        """Whether y is typed."""
+        """Whether the user typed y."""
         asked: PromptSession[str] = PromptSession()
         return asked.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def questions(typed: str) -> list[str]:
-    """Pasted lines are each a question if more than one of them ends as one or is a command;
-    otherwise they are one, wrapped.
+    """Treat pasted lines as separate questions if more than one ends like a question or is a
+    command; otherwise as one wrapped question.
     """
     lines = [line.strip() for line in typed.splitlines() if line.strip()]
     if sum(line.endswith("?") or line.startswith("/") for line in lines) > 1:
@@ -90,8 +88,8 @@ def questions(typed: str) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """What is typed between two prompts is not shown, and waits for the next one; Ctrl-C still
-    stops what is computed.
+    """Hide what is typed between two prompts and keep it for the next one; Ctrl-C still stops the
+    computation.
     """
     try:
         import termios

@@ -1,5 +1,5 @@
 """A session as Markdown: each question with its answer, and each citation with its sentence and
-where it stands.
+source.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
 
 
 def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None:
-    """Write the session, whole or not at all. Raises InputError if it cannot, or, unless `again`,
-    if a file stands there.
+    """Write the session atomically. Raises InputError if that fails, or if the file exists and
+    `again` is false.
     """
     if not exchanges:
-        raise InputError("nothing has been asked yet", "ask a question first")
+        raise InputError("no question has been asked yet", "ask a question first")
     if path.exists() and not again:
-        raise InputError(f"{path} is there already", "name another file")
+        raise InputError(f"{path} exists already", "choose another file")
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(markdown(exchanges), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written: {error.strerror}", "name another file"
+            f"{path} cannot be written: {error.strerror}", "choose another file"
         ) from error
 
 
@@ -63,7 +63,7 @@ def _given(answer: Answer) -> list[str]:
 
 
 def _said(answer: Answer) -> list[str]:
-    """The answer's text; items of a list and headings keep their lines."""
+    """The answer's text; list items and headings keep their lines."""
     sure = f"(confidence {answer.confidence:.0%})"
     if answer.form in ("span", "sentences", "yes_no"):
         return [f"**{_escaped(answer.text or '')}** {sure}", ""]
@@ -103,5 +103,5 @@ def _citation(number: str, citation: Citation) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """On one line, and nothing in it markup."""
+    """Text on one line with its markup escaped."""
     return _MARKUP.sub(r"\\\1", re.sub(r"\s", " ", clean(text)))

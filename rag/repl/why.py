@@ -1,4 +1,4 @@
-"""Why the last answer is what it is, in words and in numbers."""
+"""Explains the last answer in words and numbers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from rag.types import Answer, Hit
 
 
 def why(screen: Screen, answer: Answer) -> None:
-    """In plain words, then ranks and scores of the passages that were read, best first, and the
-    time of each stage.
+    """Print the explanation, then ranks and scores of the passages that were read, and the time of
+    each stage.
     """
-    from rag.answering.explain import explain  # here, since it loads what knows dates
+    from rag.answering.explain import explain  # here, because it loads the date parser
 
     for line in explain(answer):
         screen.note(line)

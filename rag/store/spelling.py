@@ -1,9 +1,9 @@
-"""Words that the index does not know, one edit from a word that it does, written as it writes them.
+"""Spelling correction: unknown words are replaced by words of the index that are one edit away.
 
-What is typed is known if the index has a word with its stem, or if it is a whole word to the
-embedder's tokenizer, whose 30,000 pieces hold the common words of its language. Edits are those of
-Damerau (1964): a letter too many, too few, another, or two swapped, which are four in five of all
-misspellings. Which word was meant is a matter of how frequent it is and how likely the slip
+A word is known if the index contains its stem, or if it is a single token of the embedder's
+tokenizer, whose 30,000 tokens include the common words of its language. Edits are those of Damerau
+(1964): an extra letter, a missing letter, a wrong letter, or two letters swapped, which cover four
+in five misspellings. The correction with the highest frequency and edit probability wins
 (Kernighan, Church & Gale 1990, "A spelling correction program based on a noisy channel model").
 """
 
@@ -17,36 +17,33 @@ from rag.protocols import Store
 from rag.store.local.tantivy_index import analyze
 
 _WORD = re.compile(r"(?<![\w@./\\:#-])[^\W\d_]{4,}(?![\w@/\\-]|[.:]\w)")
-"""A run of letters that is not a part of an identifier, an address or a path."""
+"""A run of letters that is not part of an identifier, an address or a path."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST = 3
-"""Words of a question that are corrected: one with more is not of this index, or not of its
+"""Maximum number of corrected words. A question with more is not about this index, or in another
 language.
 """
 _NAME = 6
-"""Letters from which a name is corrected: shorter ones have too many neighbours that are
-names too.
-"""
+"""Minimum length of a name to correct; shorter names are often one edit from other names."""
 _MISSING, _SWAPPED, _OTHER, _EXTRA = 0.0, -1.2, -3.2, -3.8
-"""Log-odds of a slip: of ten about 3.3 letters are left out, 3.5 replaced, 2 put in and 1 pair
-swapped; a letter that is left out or a pair that is swapped is one of few such slips, a wrong
-letter one of 25."""
+"""Log-probabilities of edits relative to a missing letter: of ten errors about 3.3 are missing, 3.5
+wrong and 2 extra letters and 1 a swap, divided by the number of possible edits of that type (25 for
+a wrong letter).
+"""
 _READ = 20
-"""Passages in which the index's own way to write a word is looked up."""
+"""Number of passages searched for the index's own spelling of a word."""
 
 
 class WordSpeller:
-    """Corrects questions by the words of one index."""
+    """Corrects questions with the words of one index."""
 
     def __init__(self, store: Store, count_tokens: Callable[[Sequence[str]], list[int]]) -> None:
-        """`count_tokens` is the embedder's."""
+        """`count_tokens` is the embedder's token counter."""
         self._store = store
         self._count_tokens = count_tokens
 
     def correct(self, question: str) -> str:
-        """The question with its misspelt words as the index writes them; as it was if there are
-        none.
-        """
+        """The question with its misspelled words replaced by words of the index."""
         words = [
             match
             for match in _WORD.finditer(question)
@@ -67,14 +64,14 @@ class WordSpeller:
         return question
 
     def _unknown(self, words: Sequence[str]) -> set[str]:
-        stems = {word: stem for word in words for stem in analyze(word)}  # no stem: a stop word
+        stems = {word: stem for word in words for stem in analyze(word)}  # stop words have no stem
         known = self._store.word_counts(list(set(stems.values())))
         strange = [word for word, stem in stems.items() if stem not in known]
         sizes = self._count_tokens([word.lower() for word in strange])
         return {word for word, size in zip(strange, sizes, strict=True) if size > 1}
 
     def _nearest(self, word: str) -> str:
-        """The likeliest of the words one edit away that the index has, or ""."""
+        """The most likely word of the index one edit away, or ""."""
         edits = _edits(word.lower())
         stems = {edit: stem for edit in edits for stem in analyze(edit)}
         counts = self._store.word_counts(list(set(stems.values())))
@@ -87,10 +84,10 @@ class WordSpeller:
     def _written(
         self, near: Sequence[str], stems: Mapping[str, str], counts: Mapping[str, int]
     ) -> set[str]:
-        """Those that are words: they occur in the passages that have their stem, or are whole to
-        the tokenizer.
+        """Keep candidates that are real words: they occur in passages with their stem, or are
+        single tokens.
 
-        A stem alone does not tell: "insurence" has the stem of "insurance".
+        The stem is not enough: "insurence" has the stem of "insurance".
         """
         if not near:
             return set()
@@ -107,13 +104,14 @@ class WordSpeller:
 
 
 def _is_prose(word: str, first: bool) -> bool:
-    """Not an acronym, the name of a program, or a short name."""
+    """Whether a word is ordinary text, not an acronym, a program's name or a short name."""
     return word.islower() or (word.istitle() and (first or len(word) >= _NAME))
 
 
 def _edits(word: str) -> dict[str, float]:
-    """Every word one edit away, and how likely the slip is. A first letter is not replaced: few
-    people mistype it (Pollock & Zamora 1984), and prefixes differ by one."""
+    """All strings one edit away, with the log-probability of the edit. The first letter is never
+    replaced: it is rarely mistyped (Pollock & Zamora 1984), and prefixes differ by one letter.
+    """
     parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
     extra = {left + right[1:]: _EXTRA for left, right in parts if right}
     other = {

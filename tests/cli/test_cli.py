@@ -249,7 +249,7 @@ def test_an_emptied_index_says_what_to_run(filled: Run) -> None:
     assert filled("ask", "When?") == (
         3,
         "",
-        "rag: the index is empty\n  put documents in: rag ingest PATH\n",
+        "rag: the index is empty\n  add documents with: rag ingest PATH\n",
     )
 
 

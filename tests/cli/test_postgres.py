@@ -78,8 +78,7 @@ def test_a_folder_has_no_queue(run: Run) -> None:
         code, _, err = run(*command)
         assert code == 2
         assert err.startswith(
-            "rag: the index index is a local index; queues need PostgreSQL\n  set "
-            "RAG_STORE=postgresql://"
+            "rag: index is a local index; queues need PostgreSQL\n  set RAG_STORE=postgresql://"
         )
 
 

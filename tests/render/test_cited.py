@@ -80,7 +80,7 @@ def test_what_contradicts_it_is_beside_it() -> None:
         )
     )
     assert "Also: 2. Wait. [1]" in made.text
-    assert "Another document says otherwise: 2. Wait. [2]\n\n[1] " in made.text
+    assert "Another document disagrees: 2. Wait. [2]\n\n[1] " in made.text
 
 
 def test_a_refusal_shows_what_came_nearest_and_no_mark() -> None:

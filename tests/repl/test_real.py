@@ -86,7 +86,7 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
     terminal.press("C-u")
     terminal.type("/stat")
     terminal.wait(
-        "› /stat\n", "/stats  what the index holds"
+        "› /stat\n", "/stats  show the size of the index"
     )  # completing takes a thread: a Tab during it is lost, an Enter overtakes it
     terminal.press("Tab")
     terminal.wait("› /stats\n")

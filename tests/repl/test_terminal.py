@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
     not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
 )
 Open = Callable[..., Terminal]
-WELCOME = "Ask a question. /help shows more, Ctrl-D leaves."
+WELCOME = "Ask a question. /help shows more, Ctrl-D quits."
 
 
 @pytest.fixture

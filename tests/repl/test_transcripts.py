@@ -80,18 +80,18 @@ def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings)
         "mediator\n"
     )
     assert talk("/docs MEDIATOR", "/docs z") == (
-        "> /docs MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /docs z\nno document has z\n"
+        "> /docs MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /docs z\nno document matches z\n"
     )
     assert talk("Who hosted the secret talks?").splitlines()[1].startswith("Answer: Oman.")
     assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/docs") == (
-        "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages find "
-        "nothing of it\n"
-        "> /delete docs/deal.md\ndeleted docs/deal.md; 4 searches for its passages find nothing "
-        "of it\n"
-        "> /docs\nthe index is empty; /ingest PATH puts documents in\n"
+        "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages no "
+        "longer find it\n"
+        "> /delete docs/deal.md\ndeleted docs/deal.md; 4 searches for its passages no "
+        "longer find it\n"
+        "> /docs\nthe index is empty; add documents with /ingest PATH\n"
     )
     assert talk("Who hosted the secret talks?").endswith(
-        "the index is empty\nput documents in: /ingest PATH\n"
+        "the index is empty\nadd documents with: /ingest PATH\n"
     )
 
 
@@ -121,8 +121,9 @@ def test_the_index_is_not_ingested(filled: Settings) -> None:
 def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> None:
     talk = Talk(filled, width=90)
     assert talk("/filter type=txt", "/filter year>=2024") == (
-        "> /filter type=txt\nonly documents where type=txt; /filter off for all\n"
-        "> /filter year>=2024\nonly documents where type=txt and year>=2024; /filter off for all\n"
+        "> /filter type=txt\nonly documents that match type=txt; /filter off for all\n"
+        "> /filter year>=2024\nonly documents that match type=txt and year>=2024; /filter off "
+        "for all\n"
     )
     assert talk("/filter off", "/filter", "/filter type=txt", "/k 1")
     assert "docs/deal.md" not in talk("When did the US leave the deal?")
@@ -149,7 +150,7 @@ def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> Non
     talk("When did the US leave the deal?")
     Path("docs/deal.md").write_text("# The deal\n\nNothing more.\n")
     assert talk("/ingest docs", "/sources").endswith(
-        "> /sources\ndocs/deal.md has changed since\nask again\n"
+        "> /sources\ndocs/deal.md has changed since the answer\nask again\n"
     )
     assert talk("/delete docs/deal.md", "/sources").endswith(
         "> /sources\ndocs/deal.md is no longer in the index\nask again\n"
@@ -179,7 +180,9 @@ def test_json_is_what_the_command_line_prints(filled: Settings) -> None:
 
 def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
     talk = Talk(filled)
-    assert talk("/save s.md") == "> /save s.md\nnothing has been asked yet\nask a question first\n"
+    assert (
+        talk("/save s.md") == "> /save s.md\nno question has been asked yet\nask a question first\n"
+    )
     talk(*TYPED)
     assert talk('/save "s.md"').startswith('> /save "s.md"\nsaved 2 questions to')
     digest = build.store(filled).documents()[0].sha256[:12]
@@ -206,24 +209,24 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
     ("line", "said"),
     [
         ("/serch x", "no command /serch\ndid you mean /search?\n"),
-        ("/xyz", "no command /xyz\nsee all: /help\n"),
-        ("/", "no command /\nsee all: /help\n"),
+        ("/xyz", "no command /xyz\nlist all commands with: /help\n"),
+        ("/", "no command /\nlist all commands with: /help\n"),
         ("/k 300", "'300' is not a number from 1 to 200\nas in /k 8\n"),
-        ("/sources", "nothing has been shown yet\nask a question, or /search WORDS\n"),
-        ("/why", "nothing has been asked yet\nask a question\n"),
-        ("/ingest", "nothing to ingest\nname a file or folder: /ingest PATH\n"),
+        ("/sources", "no sources have been shown yet\nask a question, or /search WORDS\n"),
+        ("/why", "no question has been asked yet\nask a question\n"),
+        ("/ingest", "no path given\ngive a file or folder: /ingest PATH\n"),
         (
             "/ingest nowhere",
             "no such file or folder: nowhere\ncheck the path; /ingest takes files and folders\n",
         ),
-        ("/delete", "nothing to delete\nname a document: /delete DOCUMENT\n"),
+        ("/delete", "no document given\ngive an id or a title: /delete DOCUMENT\n"),
         (
             "/delete docs/omen.txt",
             "no document docs/omen.txt in the index\ndid you mean docs/oman.txt?\n",
         ),
-        ("/save", "no file to save to\nname one: /save FILE.md\n"),
+        ("/save", "no file given\ngive a file: /save FILE.md\n"),
         ("/search", "the question is empty\n"),
-        ("/help k", "/k [N]: how many passages are read for a question\n"),
+        ("/help k", "/k [N]: set the number of passages to read per question\n"),
     ],
 )
 def test_what_a_person_gets_wrong_is_said_with_the_next_step(
@@ -234,7 +237,7 @@ def test_what_a_person_gets_wrong_is_said_with_the_next_step(
 
 def test_help_and_stats(filled: Settings) -> None:
     talk = Talk(filled, width=80)
-    assert "/save FILE: the session as Markdown, with its citations\n" in talk("/help")
+    assert "/save FILE: save the session as Markdown, with citations\n" in talk("/help")
     assert "index: index\ndocuments: 2\npassages: 3\n" in talk("/stats")
 
 
@@ -251,7 +254,7 @@ def test_what_goes_wrong_with_one_question_does_not_end_the_session(
 
     monkeypatch.setattr(build, "reader", lambda settings: Broken())
     shown = Talk(filled)("When?", "/k")
-    assert "that went wrong: MemoryError: too little\n" in shown
+    assert "unexpected error: MemoryError: too little\n" in shown
     assert shown.endswith("> /k\n8 passages are read for a question\n")
 
 

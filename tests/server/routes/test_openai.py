@@ -79,7 +79,7 @@ def test_not_found_is_a_message_without_annotations(api: Any) -> None:
     asked: Any = [{"role": "user", "content": "zebra giraffe okapi"}]
     message = api.chat.completions.create(model="rag", messages=asked).choices[0]
     assert message.message.content.startswith("Not found in the documents: ")
-    assert "which do not answer it:\n- " in message.message.content
+    assert "which do not answer the question:\n- " in message.message.content
     assert (message.message.annotations, message.message.refusal, message.finish_reason) == (
         [],
         None,
