@@ -143,19 +143,21 @@ class Client(_Shared):
         k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        """The answer, or `answer` None with the `reason`."""
+        """Ask a question. `answer` is None if there is no answer, and `reason` says why."""
         return self._send(calls.ask(question, filters, k, deadline_ms))
 
     def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
-        """Up to 64 questions, read together; in their order."""
+        """Ask up to 64 questions, which are read together; answers are in the same order."""
         return self._send(calls.ask_many(questions, filters, k))
 
     def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
     ) -> Iterator[Event]:
-        """The passages as soon as they are found, then citations and the answer."""
+        """Ask a question and yield the passages as soon as they are found, then citations and the
+        answer.
+        """
         body = {"question": question, "stream": True, **calls.options(filters, k)}
         events = _Events()
         try:
@@ -172,11 +174,11 @@ class Client(_Shared):
             raise self._unreachable(error) from error
 
     def search(self, question: str, filters: Sequence[str] = (), k: int = 10) -> list[WireHit]:
-        """The passages nearest to a question, best first."""
+        """The `k` passages that best match the question, best first."""
         return self._send(calls.search(question, filters, k))
 
     def documents(self) -> Iterator[WireDocument]:
-        """All, by id."""
+        """All documents in order of id."""
         after: str | None = ""
         while after is not None:
             page = self._send(calls.page(after, 1000))
@@ -187,12 +189,12 @@ class Client(_Shared):
         return self._send(calls.document(document_id))
 
     def text(self, document_id: str) -> str:
-        """The document's text, which every offset counts in."""
+        """The document's text, to which all offsets refer."""
         return self._send(calls.text(document_id))
 
     def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Put a file in, in place of one under the same name; with `wait` the job is done on
-        return.
+        """Upload a file, replacing one of the same name; with `wait`, return when it is
+        ingested.
         """
         job = self._send(calls.put(name, content))
         while wait and job.state != "done":
@@ -207,7 +209,7 @@ class Client(_Shared):
         return self._send(calls.delete(document_id))
 
     def verify(self, citation: WireCitation) -> WireVerdict:
-        """Whether a citation of an answer still stands."""
+        """Check whether a citation still holds."""
         return self._send(calls.verify(citation))
 
     def _send(self, call: calls.Call[T]) -> T:
@@ -261,19 +263,21 @@ class AsyncClient(_Shared):
         k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        """The answer, or `answer` None with the `reason`."""
+        """Ask a question. `answer` is None if there is no answer, and `reason` says why."""
         return await self._send(calls.ask(question, filters, k, deadline_ms))
 
     async def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
-        """Up to 64 questions, read together; in their order."""
+        """Ask up to 64 questions, which are read together; answers are in the same order."""
         return await self._send(calls.ask_many(questions, filters, k))
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
     ) -> AsyncIterator[Event]:
-        """The passages as soon as they are found, then citations and the answer."""
+        """Ask a question and yield the passages as soon as they are found, then citations and the
+        answer.
+        """
         body = {"question": question, "stream": True, **calls.options(filters, k)}
         events = _Events()
         try:
@@ -292,11 +296,11 @@ class AsyncClient(_Shared):
     async def search(
         self, question: str, filters: Sequence[str] = (), k: int = 10
     ) -> list[WireHit]:
-        """The passages nearest to a question, best first."""
+        """The `k` passages that best match the question, best first."""
         return await self._send(calls.search(question, filters, k))
 
     async def documents(self) -> AsyncIterator[WireDocument]:
-        """All, by id."""
+        """All documents in order of id."""
         after: str | None = ""
         while after is not None:
             page = await self._send(calls.page(after, 1000))
@@ -308,12 +312,12 @@ class AsyncClient(_Shared):
         return await self._send(calls.document(document_id))
 
     async def text(self, document_id: str) -> str:
-        """The document's text, which every offset counts in."""
+        """The document's text, to which all offsets refer."""
         return await self._send(calls.text(document_id))
 
     async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Put a file in, in place of one under the same name; with `wait` the job is done on
-        return.
+        """Upload a file, replacing one of the same name; with `wait`, return when it is
+        ingested.
         """
         job = await self._send(calls.put(name, content))
         while wait and job.state != "done":
@@ -328,7 +332,7 @@ class AsyncClient(_Shared):
         return await self._send(calls.delete(document_id))
 
     async def verify(self, citation: WireCitation) -> WireVerdict:
-        """Whether a citation of an answer still stands."""
+        """Check whether a citation still holds."""
         return await self._send(calls.verify(citation))
 
     async def _send(self, call: calls.Call[T]) -> T:

@@ -1,4 +1,4 @@
-"""What was typed before, in a file of prompt_toolkit's."""
+"""Input history in a prompt_toolkit file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
 def history(setting: str) -> History:
-    """As a `history` setting says; beyond the process nothing is kept where its file cannot be
-    written.
+    """History for a `history` setting; if its file cannot be used, it lasts as long as the
+    process.
     """
     path = place(setting)
     if path is None:
@@ -28,7 +28,7 @@ def history(setting: str) -> History:
 
 class _FileHistory(FileHistory):
     def store_string(self, string: str) -> None:
-        with suppress(OSError, UnicodeError):  # a full disk; a byte that is not UTF-8
+        with suppress(OSError, UnicodeError):  # a full disk, or a byte that is not UTF-8
             super().store_string(string)
 
 
