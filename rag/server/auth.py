@@ -16,7 +16,7 @@ from rag.server.problems import ServiceError
 
 _WRITING = ("/v1/documents", "/v1/jobs")
 ASK_SEVERAL = "/v1/collections/ask"
-OPEN = frozenset({"/", "/health", "/ready", "/openapi.json"})
+OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORWARDING = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"}

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
 from rag.server.error_shapes import error_model
+from rag.server.examples import illustrate
 from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
 from rag.server.problems import MEDIA_TYPE, Problem
 
@@ -110,6 +111,7 @@ def schema(app: FastAPI) -> dict[str, Any]:
                 if str(status) not in operation["responses"] or status == 422:
                     operation["responses"][str(status)] = _response(description)
             _reshape(operation["responses"], path)
+            illustrate(operation)
     return made
 
 
@@ -132,6 +134,7 @@ def _reshape(responses: dict[str, Any], path: str) -> None:
 _TAGS = [
     {"name": "questions", "description": "Ask and search."},
     {"name": "documents", "description": "Put in, look at, take out."},
+    {"name": "collections", "description": "Indexes side by side; nothing is shared between them."},
     {"name": "operations", "description": "For those who run the service."},
     {"name": "openai", "description": "The documents behind OpenAI's API; errors in its shape."},
     {"name": "integrations", "description": "What other applications ask by their own contracts."},

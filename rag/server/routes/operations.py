@@ -1,15 +1,15 @@
-"""The page, and what those who run the service ask: `/health`, `/ready`, `/metrics`."""
+"""The page, the API's reference, and what operators ask: `/health`, `/ready`, `/metrics`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.server import metrics
+from rag.server import metrics, reference
 from rag.server.openapi import described
 from rag.server.state import Service, service_of
 from rag.server.static import PAGE
@@ -66,6 +66,14 @@ def ready(service: Shared) -> Ready:
 def prometheus(service: Shared) -> Response:
     """Figures for Prometheus."""
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+
+
+@router.get("/docs", include_in_schema=False)
+def reference_page(request: Request) -> HTMLResponse:
+    return HTMLResponse(
+        reference.page(request.app.openapi()),
+        headers={"Content-Security-Policy": reference.POLICY},
+    )
 
 
 @router.get("/", include_in_schema=False)
