@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from rag.ingestion.chunking import split
 from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
-from rag.settings import SCHEMES, Settings
+from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rag.models.device import Arithmetic
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
+    from rag.store.collections import Collections
     from rag.store.local.check import Finding
     from rag.store.local.reindex import Rebuilt
     from rag.store.local.snapshots import Snapshot
@@ -65,6 +66,25 @@ def _open(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
     from rag.store.local.store import LocalStore
 
     return LocalStore(settings.index, expect, create)
+
+
+def collections(settings: Settings) -> Collections:
+    """The collections beside the index of the settings."""
+    if settings.store == "local":
+        from rag.store.local.collections import LocalCollections
+
+        return LocalCollections(settings.index)
+    with _extra("postgres", "a PostgreSQL store"):
+        from rag.store.postgres.collections import PostgresCollections
+    return PostgresCollections(settings.store, settings.index)
+
+
+def in_collection(settings: Settings) -> Settings:
+    """The settings of the collection that they name. Raises NotFoundError, StoreError."""
+    if settings.collection == DEFAULT_COLLECTION:
+        return settings
+    with closing(collections(settings)) as found:
+        return found.inside(found.named(settings.collection), settings)
 
 
 def snapshot(settings: Settings, target: Path) -> Snapshot:

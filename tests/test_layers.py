@@ -36,6 +36,7 @@ HOMES = {
     "openpyxl": {"parsing/xlsx.py"},
     "psycopg": {"store/postgres/writes.py", "store/postgres/pool.py", "store/postgres/schema.py"}
     | {
+        "store/postgres/collections.py",
         "store/postgres/queue.py",
         "store/postgres/search.py",
         "store/postgres/store.py",
@@ -68,7 +69,9 @@ HOMES = {
     "rich": {"repl/screen.py", "repl/run.py"},
 }
 CONCRETE = {
+    "rag.store.local.collections",
     "rag.store.local.store",
+    "rag.store.postgres.collections",
     "rag.store.postgres.store",
     "rag.store.postgres.queue",
     "rag.models.embedders",

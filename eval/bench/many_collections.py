@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from rag.store.collections import Collections
+from rag.store.local.collections import LocalCollections
 from tests.server.fake_server import serving
 
 _TEXT = (
@@ -56,7 +56,7 @@ def measure(count: int) -> dict[str, Any]:
             fill(client, name, number)
         host = client.app_state.collections  # type: ignore[attr-defined]
         host.close_idle(time.monotonic() + 10_000)
-        assert len(Collections(Path(folder)).all()) == count
+        assert len(LocalCollections(Path(folder)).all()) == count
         assert not host.open_names
         before = resident_mib()
         opening = [ask(client, names[0])]

@@ -6,12 +6,12 @@ import dataclasses
 
 import click
 
+from rag import build
 from rag.cli.options import shared_by_all
-from rag.errors import InputError
 from rag.render.json import print_json
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collections import Collection, Collections
+from rag.store.collections import Collection
 
 
 @click.group("collection")
@@ -37,7 +37,7 @@ def create(settings: Settings, as_json: bool, name: str) -> None:
       rag collection create contracts
       rag collection create contracts --index ~/notes/index
     """
-    _show(settings, collections_of(settings).create(name), "created", as_json)
+    _show(settings, build.collections(settings).create(name), "created", as_json)
 
 
 @collection_command.command("list")
@@ -52,7 +52,7 @@ def list_collections(settings: Settings, as_json: bool) -> None:
     """
     found = [
         Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""),
-        *collections_of(settings).all(),
+        *build.collections(settings).all(),
     ]
     if as_json:
         print_json(found)
@@ -73,7 +73,7 @@ def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
       rag collection rename contracts contracts-2025
       rag collection rename contracts archive --index ~/notes/index
     """
-    _show(settings, collections_of(settings).rename(name, new), "renamed", as_json)
+    _show(settings, build.collections(settings).rename(name, new), "renamed", as_json)
 
 
 @collection_command.command("delete")
@@ -88,22 +88,11 @@ def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
       rag collection delete contracts
       rag collection delete contracts --yes
     """
-    there = collections_of(settings)
+    there = build.collections(settings)
     there.named(name)
     if not yes:
         click.confirm(f"delete collection {name} and all documents in it?", abort=True, err=True)
     _show(settings, there.delete(name), "deleted", as_json)
-
-
-def collections_of(settings: Settings) -> Collections:
-    """The collections of a local index. Raises InputError for an index in a database."""
-    if settings.store != "local":
-        schema = "…/rag?options=-csearch_path%3DNAME,public"
-        raise InputError(
-            "collections are for indexes in folders",
-            f"in a database give each a schema: RAG_STORE={schema}",
-        )
-    return Collections(settings.index)
 
 
 def _show(settings: Settings, one: Collection, done: str, as_json: bool) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rag import build
 from rag.cli.options import shared_by_all
 from rag.errors import InputError
 from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collections import Collections
 
 if TYPE_CHECKING:
     from rag.server.api_keys import Key
@@ -108,7 +108,7 @@ def _show_new(key: Key, token: str, as_json: bool) -> None:
 def _id(settings: Settings, collection: str) -> str:
     if collection == DEFAULT_COLLECTION:
         return collection
-    return Collections(settings.index).named(collection).id
+    return build.collections(settings).named(collection).id
 
 
 @keys_command.command("rotate")
@@ -147,7 +147,7 @@ def list_keys(settings: Settings, as_json: bool) -> None:
     """
     from rag.server.api_keys import keys_of
 
-    names = {one.id: one.name for one in Collections(settings.index).all()}
+    names = {one.id: one.name for one in build.collections(settings).all()}
     shown = [_facts(key, names) for key in keys_of(settings).all()]
     if as_json:
         print_json(shown)

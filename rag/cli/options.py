@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from rag.filters import parse
-from rag.settings import Settings
-from rag.store.collections import in_collection
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 Command = Callable[..., Any]
 
@@ -29,7 +28,11 @@ def shared(command: Command) -> Command:
     @functools.wraps(command)
     def wrapped(settings: Settings, collection: str | None, **values: Any) -> Any:
         chosen = settings.with_values("the command line", {"collection": collection})
-        return command(settings=in_collection(chosen), **values)
+        if chosen.collection != DEFAULT_COLLECTION:
+            from rag.build import in_collection
+
+            chosen = in_collection(chosen)
+        return command(settings=chosen, **values)
 
     return shared_by_all(wrapped)
 

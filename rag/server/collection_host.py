@@ -11,11 +11,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from rag import build
 from rag.errors import BusyError, NotFoundError, RagError
 from rag.server.state import Service
-from rag.store.collections import Collection, Collections
+from rag.store.collections import Collection
 
 _log = logging.getLogger(__name__)
 _LOOK = 15.0
@@ -47,7 +48,7 @@ class CollectionHost:
         self._default = default
         self._idle = idle
         self._most = most
-        self.registry = Collections(default.settings.index)
+        self.registry = build.collections(default.settings)
         self._open: dict[str, _Open] = {}
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -66,6 +67,7 @@ class CollectionHost:
             self._open.clear()
         for one in left:
             _close(one)
+        self.registry.close()
 
     @property
     def open_names(self) -> list[str]:
@@ -126,8 +128,11 @@ class CollectionHost:
             return one
 
     def _make(self, collection: Collection) -> Service:
-        settings = replace(self._default.settings, index=self.registry.folder(collection.name))
-        made = self._default.beside(settings)
+        made = self._default.beside(self.registry.inside(collection, self._default.settings))
+        there = self.registry.get(collection.name)
+        if there is None or there.id != collection.id:
+            made.close()
+            raise BusyError(f"collection {collection.name} is being changed", "try again")
         made.start()
         return made
 
@@ -170,11 +175,7 @@ class CollectionHost:
     def _resume(self) -> None:
         try:
             self._default.models.opened.result()
-            names = [
-                one.name
-                for one in self.registry.all()
-                if (self.registry.folder(one.name) / "uploads.sqlite").exists()
-            ]
+            names = self.registry.with_uploads()
         except Exception:
             return  # said where it is opened
         for name in names:

@@ -100,7 +100,7 @@ class Service:
 
     def start(self) -> None:
         self.models.start()
-        self.ingest.start()
+        self._start_ingest()
 
     def close(self) -> None:
         """Let what has begun be finished: first uploads, which need the models, then questions.
@@ -112,6 +112,10 @@ class Service:
         if self.models.opened.done() and not self.models.opened.exception():
             self.engine.store.close()
         self.jobs.close()
+
+    def _start_ingest(self) -> None:
+        if self.settings.store == "local":  # workers put in what waits in a database
+            self.ingest.start()
 
     def beside(self, settings: Settings) -> Service:
         """The service of another index, on the same models. Raises StoreError, and ServiceError
@@ -235,7 +239,7 @@ class _Beside(Service):
         )
 
     def start(self) -> None:
-        self.ingest.start()
+        self._start_ingest()
 
     def close(self) -> None:
         self.ingest.close()

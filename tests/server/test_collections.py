@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rag import build
 from rag.server.api_keys import Keys, keys_of
 from rag.settings import Settings
-from rag.store.collections import Collections
+from rag.store.local.collections import LocalCollections
+from tests.postgres import Cluster
 from tests.server.fake_server import SlowReader, put_text, serving
+from tests.store.helpers import schema_dsn
 
 SECRETS = {
     "contracts": "The safe for contracts is in Lisbon.",
@@ -69,6 +73,57 @@ def test_each_collection_answers_from_its_own_documents_alone(tmp_path: Path) ->
         assert names == ["default", "contracts", "salaries"]
 
 
+def test_over_a_database_each_collection_is_a_schema(cluster: Cluster, tmp_path: Path) -> None:
+    store = schema_dsn(cluster, tmp_path)
+    settings = Settings(index=tmp_path, store=store)
+    with serving(tmp_path, store=store) as client, closing(build.collections(settings)) as there:
+        put(client, "", "home.txt", "The safe of the house is in Oslo.")
+        for name, text in SECRETS.items():
+            client.post("/v1/collections", json={"name": name}).raise_for_status()
+            put(client, f"/collections/{name}", f"{name}.txt", text)
+        for place, city in (
+            ("", "Oslo"),
+            ("/collections/contracts", "Lisbon"),
+            ("/collections/salaries", "Nairobi"),
+        ):
+            answer = ask(client, place).json()
+            assert answer["answer"] == city
+            assert len(answer["nearest"]) == 1
+            assert client.get(f"/v1{place}/documents").json()["total"] == 1
+        uploaded = client.post(
+            "/v1/collections/contracts/documents", json={"name": "b.txt", "text": "text"}
+        )
+        assert uploaded.status_code == 202  # it waits for a worker
+        inside = there.inside(there.named("contracts"), settings)
+        with closing(build.queue(inside)) as queue:
+            assert [job.name for job in queue.state().jobs] == ["uploads/b.txt"]
+        said = {"question": "Where?", "verdict": "right", "answer": "Lisbon"}
+        client.post("/v1/collections/contracts/feedback", json=said).raise_for_status()
+        assert (
+            client.get("/v1/feedback").text
+            == client.get("/v1/collections/salaries/feedback").text
+            == ""
+        )
+        keys = keys_of(settings)
+        _, token = keys.add("r", "read", [there.named("contracts").id])
+        client.headers.update(bearer(keys.add("all", "write")[1]))
+        assert ask(client, "/collections/contracts", **bearer(token)).json()["answer"] == "Lisbon"
+        for place in ("", "/collections/salaries", "/collections/nowhere"):
+            assert ask(client, place, **bearer(token)).status_code == 403
+        client.patch("/v1/collections/contracts", json={"name": "leases"}).raise_for_status()
+        assert ask(client, "/collections/leases", **bearer(token)).json()["answer"] == "Lisbon"
+        assert there.delete("leases").name == "leases"  # as another process does
+        assert ask(client, "/collections/leases").status_code == 404
+        client.post("/v1/collections", json={"name": "leases"}).raise_for_status()
+        assert ask(client, "/collections/leases").status_code == 409  # empty
+        assert ask(client, "/collections/leases", **bearer(token)).status_code == 403
+        assert ask(client, "").json()["answer"] == "Oslo"
+
+
+def put(client: httpx.Client, place: str, document: str, text: str) -> None:
+    client.put(f"/v1{place}/documents/{document}", json={"text": text}).raise_for_status()
+
+
 def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(
     tmp_path: Path,
 ) -> None:
@@ -90,7 +145,7 @@ def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty
 def test_what_another_process_deletes_or_makes_anew_is_seen(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         fill(client, "contracts", SECRETS["contracts"])
-        there = Collections(tmp_path)
+        there = LocalCollections(tmp_path)
         there.delete("contracts")
         assert ask(client, "/collections/contracts").status_code == 404
         there.create("contracts")
@@ -102,7 +157,7 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         put_text(client, "home.txt", "The safe of the house is in Oslo.")
         for name, text in SECRETS.items():
             fill(client, name, text)
-        ids = {one.name: one.id for one in Collections(tmp_path).all()}
+        ids = {one.name: one.id for one in LocalCollections(tmp_path).all()}
         keys = keys_of(Settings(index=tmp_path))
         _, reads = keys.add("r", "read", [ids["contracts"]])
         _, writes = keys.add("w", "write", [ids["contracts"], "default"])

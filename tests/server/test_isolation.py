@@ -16,7 +16,7 @@ import pytest
 
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
-from rag.store.collections import Collections
+from rag.store.local.collections import LocalCollections
 from tests.server.fake_server import process, put_text, serving, wait_until_ready
 
 NAMES = ("alpha", "beta", "gamma")
@@ -88,7 +88,7 @@ def test_whatever_a_key_asks_it_sees_nothing_of_another_collection(tmp_path: Pat
             )
             assert added.status_code == 201
         put_text(client, "home.txt", "The password of the vault is Zebradefaultquux.")
-        ids = {one.name: one.id for one in Collections(tmp_path).all()}
+        ids = {one.name: one.id for one in LocalCollections(tmp_path).all()}
         keys = keys_of(Settings(index=tmp_path))
         tokens = {name: keys.add(name, "write", [ids[name]])[1] for name in NAMES}
         chance, statuses = random.Random(11), set()

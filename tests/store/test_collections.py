@@ -1,4 +1,4 @@
-"""Collections in folders: whole or not there, whatever ends the process."""
+"""Collections in folders and in PostgreSQL: whole or not there, whatever ends the process."""
 
 from __future__ import annotations
 
@@ -8,46 +8,99 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from rag.errors import BusyError, ConflictError, InputError, NotFoundError, RagError
+from rag import build
+from rag.build import in_collection
+from rag.errors import (
+    AbsentError,
+    BusyError,
+    ConflictError,
+    InputError,
+    NotFoundError,
+    RagError,
+)
+from rag.ingestion.uploads import Done, Upload
+from rag.protocols import Store
 from rag.settings import Settings
-from rag.store import collections as module
-from rag.store.collections import Collections, in_collection
+from rag.store.collections import Collections
+from rag.store.local import collections as module
+from rag.store.local.collections import LocalCollections
+from rag.store.postgres.pool import schema_of
+from tests.postgres import Cluster
+from tests.store.helpers import EMBEDDER, EXPECT, put, schema_dsn
 
 ROOT = Path(__file__).parents[2]
+EXPECTED = {"embedder": EXPECT["embedder"], "passage_tokens": int(EXPECT["passage_tokens"])}
 
 
-def test_a_collection_is_made_renamed_and_deleted(tmp_path: Path) -> None:
-    there = Collections(tmp_path)
+def open_at(place: Settings) -> Collections:
+    return build.collections(place)
+
+
+@pytest.fixture(params=["local", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """The settings of a default index without collections."""
+    if request.param == "local":
+        return Settings(index=tmp_path)
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+
+
+@pytest.fixture
+def there(place: Settings) -> Iterator[Collections]:
+    with closing(open_at(place)) as made:
+        yield made
+
+
+def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
+    """The collection's index, with a document `a.txt`."""
+    inside = there.inside(there.named(name), place)
+    store = build.store(replace(inside, **EXPECTED), EMBEDDER, create=True)
+    put(store, "a.txt", text)
+    return store
+
+
+def texts(store: Store) -> list[str]:
+    """All that a search finds."""
+    found = store.dense(EMBEDDER.embed_queries(["safe"])[0], 100)
+    return [passage.text for passage in store.passages([id for id, _ in found]).values()]
+
+
+def test_a_collection_is_made_renamed_and_deleted(there: Collections, place: Settings) -> None:
     assert there.all() == []
     made = there.create("contracts")
-    (there.folder("contracts") / "rag.sqlite").write_text("mine")
+    filled(place, there, "contracts", "mine").close()
     there.create("archive-2024")
     assert [one.name for one in there.all()] == ["archive-2024", "contracts"]
     renamed = there.rename("contracts", "leases")
     assert (renamed.id, there.get("contracts")) == (made.id, None)
-    assert (there.folder("leases") / "rag.sqlite").read_text() == "mine"
+    inside = there.inside(renamed, place)
+    store = build.store(replace(inside, **EXPECTED))
+    assert [document.id for document in store.documents()] == ["a.txt"]
+    store.close()
     assert there.delete("leases").id == made.id
-    assert not there.folder("leases").exists()
+    assert not inside.index.exists()
     assert there.create("leases").id != made.id
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", "a b", ".gone-1"]
 )
-def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_what_is_no_name_is_refused(there: Collections, name: str) -> None:
     with pytest.raises(InputError):
-        Collections(tmp_path).create(name)
-    assert Collections(tmp_path).get(name) is None
+        there.create(name)
+    assert there.get(name) is None
 
 
-def test_names_that_are_taken_or_not_there_are_said_to_be(tmp_path: Path) -> None:
-    there = Collections(tmp_path)
+def test_names_that_are_taken_or_not_there_are_said_to_be(there: Collections) -> None:
     there.create("contracts")
     there.create("other")
     with pytest.raises(ConflictError, match="other"):
@@ -56,14 +109,45 @@ def test_names_that_are_taken_or_not_there_are_said_to_be(tmp_path: Path) -> Non
         there.rename("contracts", "other")
     with pytest.raises(NotFoundError, match="did you mean contracts"):
         there.delete("contract")
+    with pytest.raises(NotFoundError):
+        there.rename("nothing-like-it", "new")
     assert {one.name for one in there.all()} == {"contracts", "other"}
+
+
+def test_nothing_of_one_is_in_another(there: Collections, place: Settings) -> None:
+    default = build.store(replace(place, **EXPECTED), EMBEDDER, create=True)
+    put(default, "a.txt", "The safe is in Oslo.")
+    stores = {}
+    for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
+        there.create(name)
+        stores[name] = filled(place, there, name, f"The safe is in {city}.")
+    stores["default"] = default
+    for name, city in (("one", "Lisbon"), ("two", "Nairobi"), ("default", "Oslo")):
+        assert texts(stores[name]) == [f"The safe is in {city}."]
+        assert stores[name].stats().documents == 1
+        assert stores[name].word_counts(["oslo", "lisbon", "nairobi"]) == {city.lower(): 1}
+    stores["one"].delete("a.txt")
+    assert texts(stores["two"]) == ["The safe is in Nairobi."]
+    for store in stores.values():
+        store.close()
+
+
+def test_settings_lead_to_the_collection_or_nowhere(there: Collections, place: Settings) -> None:
+    made = there.create("contracts")
+    found = in_collection(replace(place, collection="contracts"))
+    assert found == there.inside(made, place)
+    assert in_collection(found) == found
+    assert in_collection(place) == place
+    for name in ("contract", "../contracts", ".."):
+        with pytest.raises(NotFoundError):
+            in_collection(replace(place, collection=name))
 
 
 def test_who_writes_in_a_collection_is_not_disturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
-    there = Collections(tmp_path)
+    there = LocalCollections(tmp_path)
     there.create("contracts")
     with FileLock(there.folder("contracts") / "lock"):
         with pytest.raises(BusyError, match="contracts"):
@@ -73,41 +157,89 @@ def test_who_writes_in_a_collection_is_not_disturbed(
     there.delete("contracts")
 
 
-def test_settings_lead_to_the_collection_or_nowhere(tmp_path: Path) -> None:
-    there = Collections(tmp_path)
-    there.create("contracts")
-    found = in_collection(Settings(index=tmp_path, collection="contracts"))
-    assert found.index == there.folder("contracts")
-    assert in_collection(found) == found
-    assert in_collection(Settings(index=tmp_path)).index == tmp_path
-    for name in ("contract", "../contracts", ".."):
-        with pytest.raises(NotFoundError):
-            in_collection(Settings(index=tmp_path, collection=name))
-    with pytest.raises(InputError, match="schema"):
-        in_collection(Settings(index=tmp_path, store="postgresql://x/y", collection="contracts"))
+def test_changes_of_several_at_once_lose_nothing(place: Settings, there: Collections) -> None:
+    def change(what: str, *names: str) -> None:
+        with closing(open_at(place)) as own:
+            getattr(own, what)(*names)
 
-
-def test_changes_of_several_at_once_lose_nothing(tmp_path: Path) -> None:
-    there = Collections(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: Collections(tmp_path).create(f"c{number}"), range(24)))
-        list(
-            pool.map(
-                lambda number: Collections(tmp_path).rename(f"c{number}", f"d{number}"),
-                range(0, 24, 2),
-            )
-        )
-        list(pool.map(lambda number: Collections(tmp_path).delete(f"c{number}"), range(1, 24, 2)))
+        list(pool.map(lambda number: change("create", f"c{number}"), range(24)))
+        list(pool.map(lambda n: change("rename", f"c{n}", f"d{n}"), range(0, 24, 2)))
+        list(pool.map(lambda number: change("delete", f"c{number}"), range(1, 24, 2)))
     assert [one.name for one in there.all()] == sorted(f"d{number}" for number in range(0, 24, 2))
-    assert not [entry for entry in os.listdir(tmp_path / "collections") if entry.startswith(".")]
+    folder = place.index / "collections"
+    assert not folder.exists() or not [e for e in os.listdir(folder) if e.startswith(".")]
+
+
+def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Its tables are gone, and those of the default index have the same names."""
+    place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+    default = build.store(replace(place, **EXPECTED), EMBEDDER, create=True)
+    put(default, "home.txt", "The safe is in Oslo.")
+    with closing(open_at(place)) as there:
+        there.create("contracts")
+        inside = replace(there.inside(there.named("contracts"), place), **EXPECTED)
+        store = filled(place, there, "contracts", "The safe is in Lisbon.")
+        queue = build.queue(inside)
+        queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")])
+        there.delete("contracts")
+        for work in (
+            lambda: texts(store),
+            store.documents,
+            store.stats,
+            lambda: store.document("home.txt"),
+            lambda: store.delete("home.txt"),
+            lambda: put(store, "c.txt", "text"),
+            store.purge,
+            queue.state,
+            lambda: queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")]),
+            lambda: build.store(inside, EMBEDDER, create=True),
+            lambda: build.queue(inside),
+        ):
+            with pytest.raises(AbsentError):
+                work()
+    assert texts(default) == ["The safe is in Oslo."]
+    schemas = cluster.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rag_coll%'")
+    assert schema_of(store_id(inside.store)) not in {name for (name,) in schemas}
+    for one in (default, store):
+        one.close()
+    queue.close()
+
+
+def store_id(dsn: str) -> str:
+    return dsn.rpartition("rag_collection_")[2].partition("%2C")[0]
+
+
+def test_uploads_to_a_collection_are_its_own_workers_work(cluster: Cluster, tmp_path: Path) -> None:
+    place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+    with closing(open_at(place)) as there:
+        for name in ("one", "two"):
+            there.create(name)
+        queues = {
+            name: build.queue(there.inside(there.named(name), place)) for name in ("one", "two")
+        }
+        for name, queue in queues.items():
+            queue.enqueue([Upload(f"{name}.txt", f"upload:{name}.txt", b"text")])
+        done: list[str] = []
+
+        def handle(upload: Upload) -> Done:
+            done.append(upload.name)
+            return Done("added", (upload.name,))
+
+        queues["one"].work(handle, wait=False)
+        assert done == ["one.txt"]
+        assert queues["one"].state().jobs == ()
+        assert [job.name for job in queues["two"].state().jobs] == ["two.txt"]
+    for queue in queues.values():
+        queue.close()
 
 
 WORK = """
 import random, sys
 from pathlib import Path
 from rag.errors import RagError
-from rag.store.collections import Collections
-there, chance = Collections(Path(sys.argv[1])), random.Random(int(sys.argv[2]))
+from rag.store.local.collections import LocalCollections
+there, chance = LocalCollections(Path(sys.argv[1])), random.Random(int(sys.argv[2]))
 print("ready", flush=True)
 while True:
     names = [one.name for one in there.all()]
@@ -128,7 +260,7 @@ while True:
 
 @pytest.mark.slow
 def test_kills_leave_every_collection_whole_or_absent(tmp_path: Path) -> None:
-    kept = Collections(tmp_path).create("kept")
+    kept = LocalCollections(tmp_path).create("kept")
     chance = random.Random(7)
     for round in range(int(os.environ.get("KILLS", "40"))):
         worker = subprocess.Popen(
@@ -143,7 +275,7 @@ def test_kills_leave_every_collection_whole_or_absent(tmp_path: Path) -> None:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         worker.stdout.close()
-        there = Collections(tmp_path)
+        there = LocalCollections(tmp_path)
         found = there.all()  # raises for what is half there
         assert kept in found
         assert len({one.id for one in found}) == len(found)

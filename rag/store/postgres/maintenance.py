@@ -27,7 +27,7 @@ def tend(connection: Connection[Any], exact: int, dim: int) -> None:
         return
     row = connection.execute(
         "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
-        "i.indexrelid = to_regclass(%s)",
+        f"i.indexrelid = {schema.OWN}",
         (search.INDEX,),
     ).fetchone()
     passages, churn, valid = row or (0, 0, None)

@@ -5,15 +5,17 @@ never its password.
 from __future__ import annotations
 
 import random
+import re
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
 
 import psycopg
 from pgvector.psycopg import register_vector
-from psycopg import Connection, conninfo
+from psycopg import Connection, conninfo, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import AbsentError, BusyError, InputError, StoreError
@@ -30,6 +32,9 @@ _DEFAULTS = {
     "application_name": "rag",
 }
 """So that a server that is gone without a word is noticed within seconds, not hours."""
+GUARD = "rag_collection"
+"""The table that a collection's schema has from its first moment to its last."""
+_IN_SCHEMA = re.compile(r"-csearch_path=(rag_collection_[0-9a-f]{32}),public$")
 _GONE = ("08", "57P", "25006")
 """SQLSTATE of a lost connection, a server that stops, starts or recovers, and a former primary that
 only reads now.
@@ -41,30 +46,40 @@ class Database:
     allows.
 
     A piece of work that loses its server is begun again, on whichever server answers then, for up
-    to `wait` seconds.
+    to `wait` seconds. Work in a collection holds its guard table: without the collection's schema
+    the names of its tables would lead to those of the default index.
     """
 
-    def __init__(self, dsn: str, wait: float = 30.0, size: int = 10) -> None:
-        """Raises InputError for a DSN that is none. Connects to nothing yet."""
+    def __init__(self, dsn: str, wait: float = 30.0, size: int = 10, vectors: bool = True) -> None:
+        """Raises InputError for a DSN that is none. Connects to nothing yet. Without `vectors`
+        the database need not have pgvector.
+        """
         self.place = shown(dsn)
         self._wait = wait
         parts = _parts(dsn, self.place)
+        found = _IN_SCHEMA.search(str(parts.get("options", "")))
+        self._schema = found[1] if found else ""
         anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
         primary = conninfo.make_conninfo(
             **{**_DEFAULTS, **parts, "target_session_attrs": "read-write"}
         )
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
-        self._reading = _pool(anywhere, size)
-        self._changing = _pool(primary, size) if several else self._reading
+        kept = 0 if self._schema else 1
+        self._reading = _pool(anywhere, size, kept, vectors)
+        self._changing = _pool(primary, size, kept, vectors) if several else self._reading
         self.anywhere = anywhere
         self.primary = primary if several else anywhere
+        options = str(parts.get("options", "")).removesuffix(",public" if found else "")
+        own = {"options": options} if found else {}
+        self.own = conninfo.make_conninfo(self.primary, **own)
+        """As `primary`, and of a collection nothing but its own schema is seen."""
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, work: Work[T], changes: bool = True) -> T:
         """Run `work` on a first connection, to the primary if it `changes` something, and open the
         pools.
         """
-        done = self.alone(work, changes)
+        done = self.alone(lambda connection: self._held(connection, work), changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
         return done
@@ -91,6 +106,7 @@ class Database:
         info = self.primary if changes else self.anywhere
         try:
             with translated(self.place), Connection.connect(info, autocommit=True) as connection:
+                self._hold(connection)
                 return work(connection)
         except _Lost as lost:
             raise self._unanswered(lost) from None
@@ -112,12 +128,25 @@ class Database:
                     translated(self.place),
                     pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection,
                 ):
-                    return _watched(connection, work)
+                    return _watched(connection, lambda _: self._held(connection, work))
             except _Lost as lost:
                 if time.monotonic() >= deadline:
                     raise self._unanswered(lost) from None
                 pool.drain()
                 time.sleep(random.uniform(0.05, 0.3))
+
+    def _held(self, connection: Connection[Any], work: Work[T]) -> T:
+        """What `work` returns; whoever deletes the collection waits for it."""
+        if not self._schema:
+            return work(connection)
+        with connection.transaction():
+            self._hold(connection)
+            return work(connection)
+
+    def _hold(self, connection: Connection[Any]) -> None:
+        if self._schema:
+            guard = sql.Identifier(self._schema, GUARD)
+            connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(guard))
 
 
 class _Lost(Exception):
@@ -132,11 +161,32 @@ def _watched(connection: Connection[Any], work: Work[T]) -> T:
         raise
 
 
-def _pool(info: str, size: int) -> ConnectionPool[Connection[Any]]:
-    keywords = {"autocommit": True}
+def _pool(info: str, size: int, kept: int, vectors: bool) -> ConnectionPool[Connection[Any]]:
+    """Of at most `size` connections, `kept` of them also while nobody asks."""
     return ConnectionPool(
-        info, kwargs=keywords, min_size=1, max_size=size, open=False, configure=_configure
+        info,
+        kwargs={"autocommit": True},
+        min_size=kept,
+        max_size=size if kept else min(size, 4),
+        max_idle=600 if kept else 60,
+        num_workers=3 if kept else 1,
+        open=False,
+        configure=_configure if vectors else None,
     )
+
+
+def schema_of(collection: str) -> str:
+    """The schema of the collection with this id."""
+    return f"{GUARD}_{collection}"
+
+
+def in_schema(dsn: str, collection: str) -> str:
+    """The address of a collection's index in the database at `dsn`."""
+    place, _, query = dsn.partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    path = f"-csearch_path={schema_of(collection)},public"
+    given["options"] = f"{given.get('options', '')} {path}".strip()
+    return f"{place}?{urlencode(given, quote_via=quote)}"
 
 
 def _close(*pools: ConnectionPool[Connection[Any]]) -> None:

@@ -26,6 +26,7 @@ from psycopg import Connection, sql
 from rag.errors import RagError, StoreError
 from rag.ingestion.uploads import Done, Queued, State, Upload
 from rag.store.postgres.pool import Database
+from rag.store.postgres.schema import has
 
 _log = logging.getLogger(__name__)
 _TASK = "rag.put"
@@ -117,7 +118,7 @@ class PostgresQueue:
 
     async def _work(self, handle: Callable[[Upload], Done], wait: bool) -> None:
         connector = procrastinate.PsycopgConnector(
-            conninfo=self._database.primary, min_size=1, max_size=4, timeout=10
+            conninfo=self._database.own, min_size=1, max_size=4, timeout=10
         )
         app = procrastinate.App(connector=connector)
         retry = procrastinate.RetryStrategy(
@@ -186,8 +187,7 @@ def _prepare(connection: Connection[Any]) -> None:
             "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"
         )  # the store's connections speak it
         connection.execute(_UPLOADS)
-        row = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
-        if row is None or row[0] is None:
+        if not has(connection, "procrastinate_jobs"):
             connection.execute(sql.SQL(SchemaManager.get_schema()))
 
 

@@ -81,6 +81,8 @@ CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
 """
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
+OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
+"""A table or index of the index's own schema by its name, NULL if it has none."""
 _INLINE = 1900
 """Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in
 pieces elsewhere.
@@ -123,11 +125,18 @@ def prepare(
 
 def _version(connection: Connection[Any]) -> int:
     """0: there is no index."""
-    row = connection.execute("SELECT to_regclass('rag_meta')").fetchone()
-    if row is None or row[0] is None:
+    if not has(connection, "rag_meta"):
         return 0
     row = connection.execute("SELECT value FROM rag_meta WHERE key = 'version'").fetchone()
     return int(row[0]) if row else 0
+
+
+def has(connection: Connection[Any], table: str) -> bool:
+    """Whether the index's own schema has it; one that comes later in the search path is another
+    index's.
+    """
+    row = connection.execute(f"SELECT {OWN}", (table,)).fetchone()
+    return row is not None and row[0] is not None
 
 
 def _unfit(found: int, place: str) -> StoreError:

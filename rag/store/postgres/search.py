@@ -11,6 +11,7 @@ from rag.filters import Pages, of_documents, pages
 from rag.protocols import Filter, Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filters import where
+from rag.store.postgres.schema import OWN
 from rag.store.postgres.sparse_bm25 import Collection, Word, essential, question_vectors
 
 Found = list[tuple[int, float]]
@@ -128,7 +129,7 @@ def iterative_settings(k: int) -> list[str]:
 def _indexed(connection: Connection[Any], exact: int) -> bool:
     row = connection.execute(
         "SELECT s.passages, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
-        "i.indexrelid = to_regclass(%s)",
+        f"i.indexrelid = {OWN}",
         (INDEX,),
     ).fetchone()
     return row is not None and row[0] > exact and bool(row[1])

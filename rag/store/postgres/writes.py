@@ -66,9 +66,10 @@ def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
 
 
 def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
-    """Two that change one document take turns, for the rest of the transaction."""
+    """Two that change one document of this index take turns, for the rest of the transaction."""
+    locked = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || %s, 0))"
     for document_id in sorted(ids):
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (document_id,))
+        connection.execute(locked, (document_id,))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

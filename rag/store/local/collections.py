@@ -1,0 +1,183 @@
+"""Collections in folders: each is a folder `collections/NAME` in the default index's folder, with
+an index of its own inside.
+
+A collection is there when its folder has its name and holds `collection.json`; every change is one
+rename, so that a crash leaves it whole or absent, and what a crash leaves behind is swept by the
+next change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rag.errors import BusyError, ConflictError, StoreError
+from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.store.collections import Collection, check_name, is_name, not_there
+
+_CARD = "collection.json"
+_NEW, _GONE = ".new-", ".gone-"
+_PATIENCE = 5.0
+"""Seconds to wait for another change of the collections, or for who writes in one."""
+
+
+class LocalCollections:
+    """Those beside the index in the folder `root`. Other processes may change them at any time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / "collections"
+
+    def folder(self, name: str) -> Path:
+        """Where the collection's index is; by its name alone, whether or not there is one."""
+        return self._folder / check_name(name)
+
+    def all(self) -> list[Collection]:
+        """By name."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(self._folder, error) from error
+        return [found for name in names if is_name(name) and (found := self.get(name))]
+
+    def inside(self, collection: Collection, settings: Settings) -> Settings:
+        """The settings of the default index, changed to those of the collection's."""
+        return replace(settings, index=self.folder(collection.name), collection=DEFAULT_COLLECTION)
+
+    def with_uploads(self) -> list[str]:
+        """Those in which uploads may wait for this process since a crash."""
+        return [
+            one.name for one in self.all() if (self.folder(one.name) / "uploads.sqlite").exists()
+        ]
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def get(self, name: str) -> Collection | None:
+        """Raises StoreError if it is there and cannot be read."""
+        if not is_name(name):
+            return None
+        path = self._folder / name / _CARD
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            return Collection(str(card["id"]), name, str(card["created"]))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _unreadable(path, error) from error
+
+    def named(self, name: str) -> Collection:
+        """Raises NotFoundError."""
+        found = self.get(name)
+        if found is None:
+            raise not_there(name, self.all())
+        return found
+
+    def create(self, name: str) -> Collection:
+        """Raises InputError for what is not a name, ConflictError if there is one."""
+        made = Collection(
+            uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        )
+        with self._changing():
+            if (self._folder / name).exists():
+                raise ConflictError(f"there is a collection {name} already", "choose another name")
+            fresh = self._folder / f"{_NEW}{made.id}"
+            fresh.mkdir()
+            with open(fresh / _CARD, "w", encoding="utf-8") as file:
+                json.dump(asdict(made), file)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync(fresh)
+            self._move(fresh, self._folder / name)
+        return made
+
+    def rename(self, name: str, new: str) -> Collection:
+        """Raises NotFoundError, ConflictError, InputError; BusyError while somebody writes
+        in it.
+        """
+        check_name(new)
+        with self._changing():
+            found = self.named(name)
+            if (self._folder / new).exists():
+                raise ConflictError(f"there is a collection {new} already", "choose another name")
+            with self._nobody_writes(name):
+                self._move(self._folder / name, self._folder / new)
+        return replace(found, name=new)
+
+    def delete(self, name: str) -> Collection:
+        """With all that is in it. Raises NotFoundError, BusyError while somebody writes in it."""
+        with self._changing():
+            found = self.named(name)
+            gone = self._folder / f"{_GONE}{uuid.uuid4().hex}"
+            with self._nobody_writes(name):
+                self._move(self._folder / name, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        return found
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change at a time, by any process; what an earlier one left behind is swept. Raises
+        BusyError, StoreError.
+        """
+        lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with lock:
+                for entry in list(os.scandir(self._folder)):
+                    if entry.name.startswith((_NEW, _GONE)):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                yield
+        except Timeout as error:
+            raise BusyError(
+                f"the collections in {self._root} are being changed by another process", "try again"
+            ) from error
+        except OSError as error:
+            hint = "make room, or make the folder writable"
+            raise StoreError(
+                f"collections in {self._folder} cannot be changed: {error.strerror}", hint
+            ) from error
+
+    @contextmanager
+    def _nobody_writes(self, name: str) -> Iterator[None]:
+        lock = FileLock(self._folder / name / "lock", timeout=_PATIENCE, is_singleton=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise BusyError(
+                f"collection {name} is being written", "try again when that has finished"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _move(self, old: Path, new: Path) -> None:
+        """Durably: what was renamed is renamed after a power cut."""
+        os.rename(old, new)
+        _sync(self._folder)
+
+
+def _sync(folder: Path) -> None:
+    with suppress(OSError):  # Windows cannot open folders
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"{path} cannot be read: {error}", "make it readable, or put the folder back from a backup"
+    )
