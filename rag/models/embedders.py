@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from rag.protocols import Embedder, Vectors
 
 class SentenceTransformerEmbedder:
     """A sentence-transformers model with its own prompts for queries and documents. float32 rows of
-    unit length.
+    unit length. Safe to share between threads, which take turns: its tokenizer is changed by use.
     """
 
     def __init__(self, setting: str, batch: int = 32, arithmetic: Arithmetic = ON_CPU) -> None:
@@ -53,25 +54,29 @@ class SentenceTransformerEmbedder:
         self.name = setting
         self.dim = int(self._model.get_embedding_dimension() or 0)
         self._batch = batch
+        self._turn = Lock()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self._unit(
-            self._model.encode_query(list(texts), batch_size=self._batch, show_progress_bar=False)
-        )
+        with self._turn:
+            return self._unit(
+                self._model.encode_query(
+                    list(texts), batch_size=self._batch, show_progress_bar=False
+                )
+            )
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._unit(
-            self._model.encode_document(
-                list(texts), batch_size=self._batch, show_progress_bar=False
+        with self._turn:
+            return self._unit(
+                self._model.encode_document(
+                    list(texts), batch_size=self._batch, show_progress_bar=False
+                )
             )
-        )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        encoded = (
-            self._model.tokenizer(list(texts), add_special_tokens=False, verbose=False)
-            if texts
-            else {"input_ids": []}
-        )
+        if not texts:
+            return []
+        with self._turn:
+            encoded = self._model.tokenizer(list(texts), add_special_tokens=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _unit(self, rows: object) -> Vectors:

@@ -54,6 +54,10 @@ class FairQueue(Generic[W]):
     def has_searches(self) -> bool:
         return bool(self._searches)
 
+    @property
+    def has_readings(self) -> bool:
+        return bool(self._readings)
+
     def _to_read(self) -> int:
         return sum(map(len, self._readings.values()))
 

@@ -1,9 +1,7 @@
-"""The model thread: questions from every connection meet here, and are searched and read in common
-batches.
+"""The model threads: questions from every connection meet here. One thread reads them in common
+batches, another answers searches, so that a search never waits for a reading.
 
-The models run in this one thread alone, so that tokenizers, which must not be shared, are not, and
-cores are not fought over. Background work, the embedding of documents, gets a turn after each
-batch.
+Background work, the embedding of documents, gets a turn after each batch of readings.
 """
 
 from __future__ import annotations
@@ -28,11 +26,11 @@ from rag.types import Answer
 
 _log = logging.getLogger(__name__)
 _QUESTION_TOKENS = 32
-_SEARCHES = 32
-"""Most searches between two batches of readings."""
+_SEARCHES = 4
+"""Most searches at a time: who searches next waits for so many."""
 _BATCH_SECONDS = 1.0
-"""About as long reads a batch: a search or another caller's question waits no longer, unless one
-question takes longer.
+"""About as long reads a batch: another caller's question waits no longer, unless one question takes
+longer.
 """
 T = TypeVar("T")
 
@@ -93,11 +91,13 @@ class Limits:
 
 
 class ModelThread:
-    """Takes questions from a bounded queue, a batch at a time."""
+    """Takes questions from a bounded queue, a batch at a time. The embedder must be safe to share
+    between threads; the reader runs in one.
+    """
 
     def __init__(self, open_engine: Callable[[], Engine], limits: Limits, metrics: Metrics) -> None:
-        """`open_engine` is called in the thread, so that the service answers /health while models
-        load.
+        """`open_engine` is called in the thread that reads, so that the service answers /health
+        while models load.
         """
         self._open = open_engine
         self.limits = limits
@@ -112,6 +112,7 @@ class ModelThread:
         self._pace = 0.0
         """Seconds that a token took to read lately; 0: nothing was read yet."""
         self._thread = threading.Thread(target=self._run, name="models")
+        self._searcher = threading.Thread(target=self._search, name="searches")
         self.opened: Future[Engine] = Future()
 
     def start(self) -> None:
@@ -194,14 +195,19 @@ class ModelThread:
             self._drop(error)
             return
         self.opened.set_result(engine)
+        self._searcher.start()
         while self._wait():
-            if searches := self._take_searches():
-                self._time(searches, engine)
-            elif batch := self._take():
+            if batch := self._take():
                 self._time(batch, engine)
             if self._calls:
                 _call(*self._calls.popleft())
+        self._searcher.join()
         self._drop(problems.closing())
+
+    def _search(self) -> None:
+        engine = self.opened.result()
+        while works := self._take_searches():
+            self._answer_each(works, engine)
 
     def _drop(self, error: BaseException) -> None:
         with self._changed:
@@ -214,43 +220,45 @@ class ModelThread:
             self._calls.clear()
 
     def _wait(self) -> bool:
-        """Until there is something to do; False if there will not be."""
+        """Until there is something to read or to call; False if there will not be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._calls or self._closing)
-            return bool(self._queue) or not self._closing
+            self._changed.wait_for(lambda: self._queue.has_readings or self._calls or self._closing)
+            return self._queue.has_readings or not self._closing
 
     def _take_searches(self) -> list[Work]:
+        """Waits for some; none when the service closes."""
         with self._changed:
+            self._changed.wait_for(lambda: self._queue.has_searches or self._closing)
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[Work]:
-        """The readings of a batch, none while searches wait. A batch is so small that who comes now
-        need not wait long.
-        """
+        """The readings of a batch, which is so small that who comes now need not wait long."""
         until = time.monotonic() + self.limits.window
         tokens = self._batch_tokens
         with self._changed:
-            while (
-                self._queue
-                and self._queue.tokens() < tokens
-                and not self._closing
-                and not self._queue.has_searches
-            ):
+            while self._queue.has_readings and self._queue.tokens() < tokens and not self._closing:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
-            return [] if self._queue.has_searches else self._queue.take_readings(tokens)
+            return self._queue.take_readings(tokens)
 
     def _time(self, batch: list[Work], engine: Engine) -> None:
         begun = time.monotonic()
         batch = [work for work in batch if _in_time(work, begun)]
         if batch:
-            self._metrics.batch(len(batch))
             self._running = tokens = sum({work.key: work.cost for work in batch}.values())
-            for own in dict.fromkeys(work.engine for work in batch):
-                self._answer([work for work in batch if work.engine is own], own or engine)
+            self._answer_each(batch, engine)
             self._running = 0
             if tokens:
                 self._learn(tokens, time.monotonic() - begun)
+
+    def _answer_each(self, batch: list[Work], engine: Engine) -> None:
+        """Those of each collection from its own index; `engine`: that of the default one."""
+        now = time.monotonic()
+        batch = [work for work in batch if _in_time(work, now)]
+        if batch:
+            self._metrics.batch(len(batch))
+        for own in dict.fromkeys(work.engine for work in batch):
+            self._answer([work for work in batch if work.engine is own], own or engine)
 
     def _learn(self, tokens: int, seconds: float) -> None:
         """How fast reading is, and how much a batch may hold: what takes about _BATCH_SECONDS."""

@@ -61,6 +61,18 @@ def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> No
     assert waited < 3
 
 
+def test_a_search_does_not_wait_for_a_reading(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(3)) as client, ThreadPoolExecutor(1) as pool:
+        put_text(client, "oman.txt", TEXT)
+        asked = pool.submit(ask, client, 1)
+        time.sleep(0.5)
+        begun = time.monotonic()
+        for _ in range(3):
+            client.post("/v1/search", json={"question": "Who led the talks?"}).raise_for_status()
+        assert time.monotonic() - begun < 2
+        assert not asked.done()
+
+
 def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
     with (
         serving(tmp_path, SlowReader(0.5), deadline_ms=2500) as client,
