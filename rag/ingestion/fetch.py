@@ -186,10 +186,20 @@ class _Absent(Unreadable):
     """The server says that there is nothing."""
 
 
+_CARRIERS = tuple(
+    ipaddress.ip_network(net)
+    for net in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10", "5f00::/16")
+)
+"""IPv6 addresses that stand for an IPv4 address, behind which may be any, and former local ones;
+`is_global` holds for them.
+"""
+
+
 def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None) or found
-    return bool(mapped.is_global) and not mapped.is_multicast
+    carried = any(mapped in net for net in _CARRIERS if net.version == mapped.version)
+    return bool(mapped.is_global) and not mapped.is_multicast and not carried
 
 
 def host_of(url: str) -> str:

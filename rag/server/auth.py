@@ -13,9 +13,18 @@ from urllib.parse import urlsplit
 from rag.errors import StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
+from rag.settings import DEFAULT_COLLECTION
 
 _WRITING = ("/v1/documents", "/v1/jobs")
 ASK_SEVERAL = "/v1/collections/ask"
+_ABOUT = frozenset({"/v1/collections", "/v1/me"})
+_NAMED = (
+    "/v1/chat/completions",
+    "/v1/dify/retrieval",
+    "/v1/models",
+    "/v1/responses",
+    "/v1/vector_stores",
+)
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORWARDING = frozenset(
@@ -75,14 +84,15 @@ class Access:
                     401, "unauthorized", message, f"{hint}; keys that last: rag keys add NAME"
                 )
 
-    def admit(self, key: Key, method: str, path: str, collection: str = "default") -> None:
+    def admit(self, key: Key, method: str, path: str, collection: str = DEFAULT_COLLECTION) -> None:
         """Raises ServiceError with 403 or 429 where the key may not do this, or not so often.
 
         `path` is that within the collection with the id `collection`; "" for what is in none. What
         a key may not use is refused alike, whether or not it is there.
         """
         if not key.everywhere and not (
-            key.may_use(collection) if collection else _in_none(method, path)
+            (collection and key.may_use(collection))
+            or (collection in ("", DEFAULT_COLLECTION) and _in_none(method, path))
         ):
             hint = "ask whoever made the key; which it may use: GET /v1/collections"
             raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
@@ -158,15 +168,18 @@ def _hostname(netloc: str) -> str:
 
 def changes(method: str, path: str) -> bool:
     """Whether this changes documents or collections."""
-    of_collections = path.startswith("/v1/collections") and path != ASK_SEVERAL
-    return method not in ("GET", "HEAD") and (path.startswith(_WRITING) or of_collections)
+    if method in ("GET", "HEAD") or (method, path) == ("POST", ASK_SEVERAL):
+        return False  # a collection may be called ask, too: what is sent there otherwise changes it
+    return path.startswith((*_WRITING, "/v1/collections"))
 
 
 def _in_none(method: str, path: str) -> bool:
-    """What a key of some collections may ask for beside them: which those are, and several of them
-    at once.
+    """What a key of some collections may ask for beside them: which those are, who it is, several
+    of them at once, and what names a collection in its body or model, which its route checks.
     """
-    return (path == "/v1/collections" and method in ("GET", "HEAD")) or path == ASK_SEVERAL
+    if method in ("GET", "HEAD"):
+        return path in _ABOUT or path.startswith(_NAMED)
+    return method == "POST" and (path == ASK_SEVERAL or path.startswith(_NAMED))
 
 
 class Rate:

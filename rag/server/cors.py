@@ -32,7 +32,7 @@ class Cors:
     def preflight(self) -> Response:
         """What a browser asks before it sends a key."""
         headers = {
-            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
             "Access-Control-Allow-Headers": (
                 "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID"
             ),

@@ -60,7 +60,9 @@ _HEADERS = {
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and what is said of it in the log."""
+    """A request and what is said of it in the log. `change`: what it changed, where its path does
+    not say so.
+    """
 
     method: str
     request_id: str
@@ -69,6 +71,7 @@ class Exchange:
     started: bool = False
     key: str = ""
     origin: str = ""
+    change: str = ""
     notes: dict[str, object] = field(default_factory=dict)
 
 
@@ -164,9 +167,10 @@ class Guard:
                 with closing(body):
                     async with self._entered(name, scope):
                         await _watched(self._app, scope, receive, send, body)
-        if changes(method, path) and exchange.status < 400:
+        if (exchange.change or changes(method, path)) and exchange.status < 400:
             facts = {
                 "path": whole,
+                **({"change": exchange.change} if exchange.change else {}),
                 "key": exchange.key,
                 "address": (scope.get("client") or ("",))[0],
             }

@@ -38,7 +38,12 @@ from tests.postgres import Cluster
 from tests.store.helpers import EMBEDDER, EXPECT, put, schema_dsn
 
 ROOT = Path(__file__).parents[2]
-EXPECTED = {"embedder": EXPECT["embedder"], "passage_tokens": int(EXPECT["passage_tokens"])}
+
+
+def expecting(settings: Settings) -> Settings:
+    """For the tests' embedder."""
+    tokens = int(EXPECT["passage_tokens"])
+    return replace(settings, embedder=EXPECT["embedder"], passage_tokens=tokens)
 
 
 def open_at(place: Settings) -> Collections:
@@ -63,7 +68,7 @@ def there(place: Settings) -> Iterator[Collections]:
 def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
     """The collection's index, with a document `a.txt`."""
     inside = there.inside(there.named(name), place)
-    store = build.store(replace(inside, **EXPECTED), EMBEDDER, create=True)
+    store = build.store(expecting(inside), EMBEDDER, create=True)
     put(store, "a.txt", text)
     return store
 
@@ -83,7 +88,7 @@ def test_a_collection_is_made_renamed_and_deleted(there: Collections, place: Set
     renamed = there.rename("contracts", "leases")
     assert (renamed.id, there.get("contracts")) == (made.id, None)
     inside = there.inside(renamed, place)
-    store = build.store(replace(inside, **EXPECTED))
+    store = build.store(expecting(inside))
     assert [document.id for document in store.documents()] == ["a.txt"]
     store.close()
     assert there.delete("leases").id == made.id
@@ -115,7 +120,7 @@ def test_names_that_are_taken_or_not_there_are_said_to_be(there: Collections) ->
 
 
 def test_nothing_of_one_is_in_another(there: Collections, place: Settings) -> None:
-    default = build.store(replace(place, **EXPECTED), EMBEDDER, create=True)
+    default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "a.txt", "The safe is in Oslo.")
     stores = {}
     for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
@@ -174,11 +179,11 @@ def test_changes_of_several_at_once_lose_nothing(place: Settings, there: Collect
 def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Its tables are gone, and those of the default index have the same names."""
     place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
-    default = build.store(replace(place, **EXPECTED), EMBEDDER, create=True)
+    default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "home.txt", "The safe is in Oslo.")
     with closing(open_at(place)) as there:
         there.create("contracts")
-        inside = replace(there.inside(there.named("contracts"), place), **EXPECTED)
+        inside = expecting(there.inside(there.named("contracts"), place))
         store = filled(place, there, "contracts", "The safe is in Lisbon.")
         queue = build.queue(inside)
         queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")])

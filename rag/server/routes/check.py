@@ -22,6 +22,8 @@ router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
 _QUESTIONS = 10
 """A text may take as long as so many questions."""
+_COST, _SENTENCE = 4, 100
+"""Passages that are read for a sentence, and characters of one, for the rate."""
 
 
 class CheckSource(Strict):
@@ -128,6 +130,7 @@ def check_text(
             raise problems.late()
         return service.models.call(work)
 
+    hangup.charge(_COST * len(text) // _SENTENCE)
     checker = Checker(service.engine)
     return checker.check(text, filters.parse(conditions) or None, sources, run=run)
 

@@ -12,10 +12,10 @@ from pydantic import Field
 from rag.errors import InputError
 from rag.render.links import page_link
 from rag.server.library import ServiceLibrary
-from rag.server.openai_input import DEFAULT, options_of
+from rag.server.openai_input import options_of
 from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described
-from rag.server.problems import ServiceError
+from rag.server.routes.openai import of_collection
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document, Hit
 
@@ -61,22 +61,17 @@ class DifyQuery(Loose):
 @router.post("/retrieval", responses=described(404, 409, 503))
 def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
     """The passages nearest to a query, as Dify takes them; `knowledge_id` is the collection."""
-    if body.knowledge_id != DEFAULT:
-        message = f"there is no collection {body.knowledge_id[:100]!r} here"
-        raise ServiceError(
-            404, "collection_not_found", message, f"enter {DEFAULT} as the knowledge's id"
-        )
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
-    hits = ServiceLibrary(service, hangup_of(request)).search(body.query, options)
     least = body.retrieval_setting.score_threshold or 0.0
     base = str(request.base_url)
-    return {
-        "records": [
-            _record(hit, service.document(hit.passage.document_id), base)
+    with of_collection(body.knowledge_id, request, service) as asked:
+        hits = ServiceLibrary(asked, hangup_of(request)).search(body.query, options)
+        records = [
+            _record(hit, asked.document(hit.passage.document_id), base)
             for hit in hits
             if hit.score >= least
         ]
-    }
+    return {"records": records}
 
 
 def _filters(given: MetadataConditions | None) -> list[str]:

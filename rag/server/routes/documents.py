@@ -15,12 +15,10 @@ from starlette.exceptions import HTTPException
 
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
-from rag.ingestion import deletion
 from rag.protocols import Store
-from rag.server import serialize
+from rag.server import delete, serialize
 from rag.server.collection_paths import prefixed
 from rag.server.conditional import check_match, etag, not_modified
-from rag.server.feedback import forget
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
@@ -255,12 +253,10 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
     With `If-Match: ETAG` only if it is still as it was.
     """
     check_match(request.headers, etag(_find(service, document)))
-    receipts = deletion.delete(service.engine.store, [document])
-    if not receipts:
+    deleted = delete.delete_document(service, document)
+    if deleted is None:
         raise _missing(document)
-    (receipt,) = receipts
-    uploads = service.jobs.scrub(document)
-    forget(service.settings.index, [document])  # what quotes it
+    receipt, uploads = deleted
     shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
     complete = receipt.complete and uploads.clean
     return Deleted(

@@ -12,10 +12,12 @@ from pydantic import BaseModel, Field
 from rag.server.feedback import feedback_file, gold_text
 from rag.server.openapi import described
 from rag.server.schemas import Strict
-from rag.server.state import Service, service_of
+from rag.server.state import Service, hangup_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 Shared = Annotated[Service, Depends(service_of)]
+_COST = 100
+"""Characters that cost as much as a passage: what one key says must not fill the file for all."""
 Text = Annotated[str, Field(max_length=10_000)]
 
 
@@ -53,6 +55,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     on a question counts.
     """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
+    hangup_of(request).charge(len(str(line)) // _COST)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     feedback_file(service.settings.index).add(
         {"time": when, "key": request.state.exchange.key, **line}

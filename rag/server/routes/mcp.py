@@ -22,11 +22,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.check import Report
 from rag.errors import InputError, NotFoundError, install_line
-from rag.ingestion import deletion
 from rag.render.links import page_link
 from rag.server.api_keys import WRITE
+from rag.server.delete import delete_document
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.library import ServiceLibrary
+from rag.server.middleware import Exchange
 from rag.server.routes.check import check_text
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document
@@ -42,9 +43,12 @@ _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 
 @dataclass(frozen=True, slots=True)
 class ServedLibrary(ServiceLibrary):
-    """The service's index for one request; `base` is the address it came to, with "/" behind it."""
+    """The service's index for one request; `base` is the address it came to, with "/" behind it.
+    What is changed is noted in `exchange`, for the audit log.
+    """
 
     base: str
+    exchange: Exchange
 
     def check(self, text: str, filters: Sequence[str]) -> Report:
         return check_text(self.service, self.hangup, text, filters, {})
@@ -64,7 +68,9 @@ class ServedLibrary(ServiceLibrary):
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         taken = [(safe_name(name), text.encode())]
         check_names(self.service.engine.store, taken)
-        job = self.service.jobs.wait(self.service.jobs.add(taken), _WAIT)
+        number = self.service.jobs.add(taken)
+        self.exchange.change = f"ingest {taken[0][0]}"
+        job = self.service.jobs.wait(number, _WAIT)
         if job is None or job.state != "done":
             return "waiting", [], "it is kept and will be put in"
         (file,) = job.files
@@ -75,9 +81,10 @@ class ServedLibrary(ServiceLibrary):
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        return self.document(document_id) is not None and bool(
-            deletion.delete(self.service.engine.store, [document_id])
-        )
+        gone = self.document(document_id) and delete_document(self.service, document_id)
+        if gone:
+            self.exchange.change = f"delete {document_id}"
+        return bool(gone)
 
 
 class McpEndpoint:
@@ -147,7 +154,8 @@ class McpEndpoint:
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
-        return ServedLibrary(service_of(request), hangup_of(request), str(request.base_url))
+        base = str(request.base_url)
+        return ServedLibrary(service_of(request), hangup_of(request), base, request.state.exchange)
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

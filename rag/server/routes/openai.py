@@ -77,7 +77,7 @@ def list_models(request: Request) -> dict[str, Any]:
 @router.get("/models/{model}", responses=described(404, 503))
 def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
     """One of them."""
-    with _of(collection_of_model(model), request, service):
+    with of_collection(collection_of_model(model), request, service):
         return _model(model)
 
 
@@ -95,7 +95,7 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 
     The text carries [n] and the quotes below; `annotations` says the same in fields.
     """
-    with _of(collection_of_model(body.model), request, service) as asked:
+    with of_collection(collection_of_model(body.model), request, service) as asked:
         answered = _answer(chat_question(body), request, asked, _options(body.rag))
     reply = _reply(answered, body.model, request)
     if body.stream:
@@ -118,7 +118,7 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
             f"{len(stores)} vector stores are more than one", "ask one, or POST /v1/collections/ask"
         )
     collection = stores[0] if stores else collection_of_model(body.model)
-    with _of(collection, request, service) as asked:
+    with of_collection(collection, request, service) as asked:
         answered = _answer(responses_question(body), request, asked, _options(body.rag, tool))
     reply = _reply(answered, body.model, request)
     return (
@@ -163,15 +163,15 @@ def _stream(events: Iterator[str]) -> StreamingResponse:
 def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
     """The collections; how many files one has, it says itself."""
     names = _names(request)
-    data = [_vector_store(DEFAULT, service), *(_vector_store(name) for name in names[1:])]
-    ends = {"first_id": names[0], "last_id": names[-1], "has_more": False}
-    return {"object": "list", "data": data, **ends}
+    data = [_vector_store(name, service if name == DEFAULT else None) for name in names]
+    first, last = (names[0], names[-1]) if names else (None, None)
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": False}
 
 
 @router.get("/vector_stores/{vector_store}", responses=described(404, 503))
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
     """One of them."""
-    with _of(vector_store, request, service) as asked:
+    with of_collection(vector_store, request, service) as asked:
         return _vector_store(vector_store, asked)
 
 
@@ -207,7 +207,8 @@ def search_vector_store(
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     base = str(request.base_url)
-    with _of(vector_store, request, service) as asked:
+    hangup_of(request).charge(len(queries) - 1)  # the request itself has cost one already
+    with of_collection(vector_store, request, service) as asked:
         hits = _best(ServiceLibrary(asked, hangup_of(request)), queries, options)
         kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
         data = [search_result(hit, base, asked.document(hit.passage.document_id)) for hit in kept]
@@ -270,15 +271,16 @@ def _base64(vector: Any) -> str:
 
 
 @contextmanager
-def _of(collection: str, request: Request, service: Service) -> Iterator[Service]:
-    """The service of the collection that is named; `default` is the one of the request's own
-    path.
+def of_collection(collection: str, request: Request, service: Service) -> Iterator[Service]:
+    """The service of the collection that is named; `default` is the one of the request's own path.
+    Raises as `entered`.
     """
-    if collection in (DEFAULT, request.state.collection):
-        yield service
-        return
+    own = request.state.collection
     with ExitStack() as stack:
-        yield entered(stack, request, collections_of(request), collection)
+        if own != DEFAULT and collection in (DEFAULT, own):  # the path's was checked before
+            yield service
+        else:
+            yield entered(stack, request, collections_of(request), collection)
 
 
 def _names(request: Request) -> list[str]:
@@ -286,4 +288,4 @@ def _names(request: Request) -> list[str]:
     if request.state.collection != DEFAULT:
         return [DEFAULT]
     found = list_collections(request, collections_of(request)).collections
-    return [DEFAULT, *(one.name for one in found if one.name != DEFAULT)]
+    return [one.name for one in found]

@@ -1,0 +1,272 @@
+"""SIGKILLs while collections are created, filled, renamed and deleted: nothing is lost, nothing is
+half there.
+
+    python -m eval.chaos.collection_kills --kills 1000 --out eval/results/collection_kills.json
+    python -m eval.chaos.collection_kills --kills 20                            as CI runs it
+    python -m eval.chaos.collection_kills --kills 200 --store postgresql://...
+
+Two workers at a time change collections of one index, each those of its own names, and say in a
+pipe what they begin and what is done. Both are killed at a random moment. Then another process
+opens everything: what was done is there, and what was begun is there whole or not at all. Documents
+are read back, and of an index in folders everything is examined that `rag doctor` examines.
+
+Processes are forked from one that has imported everything and opened nothing, so that a round takes
+a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rag import build
+from rag.errors import AbsentError, RagError
+from rag.settings import Settings
+from rag.store.local import check
+from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import EXPECT, put
+
+State = dict[str, dict[str, str]]
+"""Texts of documents by collection and id."""
+_WORKERS = ("a", "b")
+_NAMES, _DOCUMENTS = 4, 6
+_LONGEST = 0.4
+"""Seconds after which a worker is killed at the latest."""
+
+
+def work(settings: Settings, worker: str, state: State, seed: int, say: int) -> None:
+    """Changes until it is killed. Lines: ["begin", change], then ["done", change]."""
+    chance = random.Random(seed)
+    with closing(build.collections(settings)) as there:
+        while True:
+            change = next_change(chance, worker, state)
+            _line(say, ["begin", change])
+            kind, name, *rest = change
+            if kind == "create":
+                there.create(name)
+            elif kind == "rename":
+                there.rename(name, rest[0])
+            elif kind == "drop":
+                there.delete(name)
+            else:
+                inside = there.inside(there.named(name), settings)
+                with closing(build.store(inside, BagOfWordsEmbedder(), create=True)) as store:
+                    if kind == "put":
+                        put(store, rest[0], rest[1])
+                    else:
+                        store.delete(rest[0])
+            _line(say, ["done", change])
+            state = changed(state, change)
+
+
+def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
+    """One that is possible in this state, with names of this worker alone."""
+    own = [name for name in state if name.startswith(worker)]
+    free = [name for n in range(_NAMES) if (name := f"{worker}{n}") not in state]
+    if not own or (free and chance.random() < 0.25):
+        return ["create", chance.choice(free)]
+    name = chance.choice(own)
+    if free and chance.random() < 0.25:
+        return ["rename", name, chance.choice(free)]
+    if chance.random() < 0.15:
+        return ["drop", name]
+    if state[name] and chance.random() < 0.25:
+        return ["delete", name, chance.choice(sorted(state[name]))]
+    number = chance.randrange(1_000_000)
+    words = " ".join(f"word{(number + n) % 50}" for n in range(chance.randrange(1, 60)))
+    return ["put", name, f"{chance.randrange(_DOCUMENTS)}.txt", f"Number {number}. {words}."]
+
+
+def changed(state: State, change: list[str]) -> State:
+    kind, name, *rest = change
+    after = {one: dict(documents) for one, documents in state.items()}
+    if kind == "create":
+        after[name] = {}
+    elif kind == "rename":
+        after[rest[0]] = after.pop(name)
+    elif kind == "drop":
+        del after[name]
+    elif kind == "put":
+        after[name][rest[0]] = rest[1]
+    else:
+        del after[name][rest[0]]
+    return after
+
+
+def found(settings: Settings) -> tuple[State, list[str]]:
+    """What is there, and what of it is broken."""
+    state, broken = State(), list[str]()
+    with closing(build.collections(settings)) as there:
+        for one in there.all():
+            inside = there.inside(one, settings)
+            try:
+                with closing(build.store(inside)) as store:
+                    state[one.name] = {}
+                    for document in store.documents():
+                        whole = store.document(document.id)
+                        passages, vectors = store.embedded(document.id)
+                        assert whole is not None
+                        state[one.name][document.id] = whole.text
+                        covered = all(p.text == whole.text[p.start : p.end] for p in passages)
+                        if not covered or len(passages) != len(vectors) or not passages:
+                            broken.append(f"{one.name}/{document.id} is not whole")
+                    if store.stats().documents != len(state[one.name]):
+                        broken.append(f"{one.name}: statistics say otherwise")
+            except AbsentError:
+                state[one.name] = {}
+                continue
+            if settings.store == "local":
+                broken += [
+                    f"{one.name}: {finding.name}: {finding.detail}"
+                    for finding in check.examine(inside.index)
+                    if not finding.ok
+                ]
+    if settings.store == "local" and (settings.index / "collections").exists():
+        folder = settings.index / "collections"
+        listed = {e.name for e in os.scandir(folder) if not e.name.startswith(".")}
+        if listed != set(state):
+            broken.append(f"folders {sorted(listed ^ set(state))} are of no collection")
+    return state, broken
+
+
+def _line(pipe: int, value: Any) -> None:
+    """Whole: a pipe takes up to 4,096 bytes at once."""
+    os.write(pipe, json.dumps(value).encode() + b"\n")
+
+
+def forked(do: Callable[[int], object]) -> tuple[int, int]:
+    """(process, where what it says is read) of a child that runs `do` with where it says it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    status = 1
+    try:
+        os.close(reading)
+        do(writing)
+        status = 0
+    except RagError as error:
+        print(f"worker: {error}", file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def lines(reading: int) -> Iterator[Any]:
+    with open(reading, encoding="utf-8") as pipe:
+        for line in pipe:
+            yield json.loads(line)
+
+
+def expected(state: State, said: list[list[Any]]) -> tuple[State, list[str] | None]:
+    """The state after what was done, and the change that was begun and not done, if any."""
+    for word, change in said:
+        if word == "done":
+            state = changed(state, change)
+    return state, said[-1][1] if said and said[-1][0] == "begin" else None
+
+
+def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
+    """Raises SystemExit at the first thing lost or half there."""
+    settings = replace(
+        settings, embedder=EXPECT["embedder"], passage_tokens=int(EXPECT["passage_tokens"])
+    )
+    chance, state = random.Random(seed), State()
+    interrupted, changes, begun, done = Counter[str](), Counter[str](), time.monotonic(), 0
+    while done < kills:
+        workers = [
+            forked(partial(work, settings, worker, state, 1000 * seed + 10 * done + number))
+            for number, worker in enumerate(_WORKERS)
+        ]
+        for _, reading in workers:  # on a busy machine a worker begins late
+            select.select([reading], [], [], 60)
+        time.sleep(chance.uniform(0, _LONGEST))
+        for child, _ in workers:
+            os.kill(child, signal.SIGKILL)
+        for child, _ in workers:
+            _, status = os.waitpid(child, 0)
+            if not os.WIFSIGNALED(status):
+                raise SystemExit(f"a worker ended by itself after {done} kills")
+        done += len(workers)
+        open_changes = []
+        for _, reading in workers:
+            said = list(lines(reading))
+            changes.update(change[0] for word, change in said if word == "done")
+            state, unfinished = expected(state, said)
+            if unfinished:
+                open_changes.append(unfinished)
+                interrupted[unfinished[0]] += 1
+        child, reading = forked(partial(_tell, settings))
+        there, broken = next(lines(reading), ({}, ["nothing could be read"]))
+        os.waitpid(child, 0)
+        state = _judged(state, open_changes, there, broken, done)
+    return {
+        "store": "folders" if settings.store == "local" else "PostgreSQL",
+        "kills": done,
+        "changes_done": dict(sorted(changes.items())),
+        "changes_interrupted": dict(sorted(interrupted.items())),
+        "lost": 0,
+        "half_there": 0,
+        "seconds": round(time.monotonic() - begun, 1),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _tell(settings: Settings, pipe: int) -> None:
+    state, broken = found(settings)
+    with open(pipe, "w", encoding="utf-8") as file:
+        json.dump([state, broken], file)
+
+
+def _judged(
+    state: State, unfinished: list[list[str]], there: State, broken: list[str], done: int
+) -> State:
+    """What is there, if that is the state with each unfinished change made or not made."""
+    allowed = [state]
+    for change in unfinished:
+        allowed += [changed(one, change) for one in allowed]
+    if broken or there not in allowed:
+        raise SystemExit(
+            f"after {done} kills: {broken}\nthere: {there}\nexpected: {state}\n"
+            f"unfinished: {unfinished}"
+        )
+    return there
+
+
+def main(given: list[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", default="local", help="or a PostgreSQL address")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args(given)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(index=Path(folder), store=arguments.store)
+        made = run(settings, arguments.kills, arguments.seed)
+    print(json.dumps(made, indent=1))
+    if arguments.out:
+        arguments.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    return made
+
+
+if __name__ == "__main__":
+    main()

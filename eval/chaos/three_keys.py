@@ -1,0 +1,331 @@
+"""Keys of three collections ask for whatever can be asked: not one byte of another collection comes
+back, and no 5xx but 503.
+
+    python -m eval.chaos.three_keys --requests 100000 --out eval/results/three_keys.json
+    python -m eval.chaos.three_keys --requests 400                              as CI runs it
+
+Every collection, and the default one, holds a word that stands nowhere else. Each request goes out
+with the write key of one collection: right ones and changed ones to every endpoint, the agents'
+included, reading and writing, on paths and in bodies that name another collection. No answer may
+hold another's word; from time to time all collections are read, and may hold only what their own
+key put in. With --out a run adds to what the file holds, so that it can be made in pieces. The
+service runs on the tests' small models, in a process of its own; loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from eval.chaos.fuzz import _MCP_METHODS, _METHODS, Wild, _changed, _message
+from eval.chaos.servers import Served, served
+from rag.server.api_keys import keys_of
+from rag.settings import Settings
+from rag.store.local.collections import LocalCollections
+
+NAMES = ("alpha", "beta", "gamma")
+ALL = (*NAMES, "default")
+THREADS = 3
+QUESTION = "What is the password of the vault?"
+SHAPES = [
+    "/v1/{a}",
+    *["/v1/collections/{n}/{a}"] * 14,
+    *["/v1/collections/{m}/{a}"] * 2,
+    "/v1/collections/{n}/collections/{m}/{a}",
+    "/v1/collections/{n}/../{m}/{a}",
+    "/v1/collections/{n}%2f..%2f{m}/{a}",
+    "/v1/collections/./{m}/{a}",
+    "/v1/collections//{m}/{a}",
+    "/v1/collections/{m}/./{a}",
+    "//v1/collections/{m}/{a}",
+    "/v1/collections/{m}//{a}",
+    "/v1/Collections/{m}/{a}",
+    "/v1/collections/{n};/{a}",
+    "/v1/collections/{n}%00/{a}",
+    "/v1/collections/{m}%20/{a}",
+    "/v1/collections/{m}",
+    "/v1/collections",
+    "/v1/collections/ask",
+    "/mcp",
+    "/v1/collections/{n}/mcp",
+    "/v1/collections/{m}/mcp",
+    "/metrics",
+    "/ready",
+    "/openapi.json",
+]
+ENDS = [
+    "ask", "ask", "search", "search", "ask/batch", "documents", "jobs", "feedback", "verify",
+    "check", "models", "models/rag:{m}", "chat/completions", "responses", "embeddings",
+    "dify/retrieval", "vector_stores", "vector_stores/{m}", "vector_stores/{m}/search",
+    "documents/uploads/{m}.txt", "documents/uploads/{m}.txt/text", "documents/vault.md",
+    "documents/vault.md/text", "documents/../../{m}/documents", "documents?filter=source:{m}",
+    "sources", "sources?name={m}", "pages?document=vault.md&page=1", "me",
+]  # fmt: skip
+TOOLS = ["ask", "search", "fetch", "read_document", "list_documents", "ingest", "delete", "why"]
+
+
+def secret(name: str) -> str:
+    """The word that stands in this collection alone."""
+    return f"Zebra{name}quux"
+
+
+@dataclass
+class Found:
+    """What came back."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+
+
+def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:
+    """What is right for the path in four of five times, else what is right for another."""
+    bodies: dict[str, dict[str, Any]] = {
+        "ask": {"question": QUESTION, "k": 4},
+        "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
+        "batch": {"questions": [QUESTION, f"What of {other}?"]},
+        "collections": {"question": QUESTION, "collections": [other, "default", own]},
+        "documents": {"name": f"{chance.randrange(20)}.txt", "text": text(own, chance)},
+        "vault.md": {"text": text(own, chance), "metadata": {"collection": other}},
+        "feedback": {"question": QUESTION, "verdict": "right", "answer": f"mark {own}"},
+        "check": {"text": f"The vault of {other} has no password."},
+        "completions": {
+            "model": f"rag:{other}",
+            "messages": [{"role": "user", "content": QUESTION}],
+        },
+        "responses": {
+            "model": "rag",
+            "input": QUESTION,
+            "tools": [{"type": "file_search", "vector_store_ids": [other]}],
+        },
+        "embeddings": {"model": "rag", "input": QUESTION},
+        "retrieval": {"knowledge_id": other, "query": QUESTION},
+        "name": {"name": chance.choice([other, own, f"new-{chance.randrange(9)}"])},
+    }
+    if "vector_stores" in path:
+        return {"query": QUESTION}
+    fitting = [body for end, body in bodies.items() if path.rstrip("/").endswith(end)]
+    return fitting[0] if fitting and chance.random() < 0.8 else chance.choice([*bodies.values()])
+
+
+def text(own: str, chance: random.Random) -> str:
+    """What a key puts in: its own word and mark."""
+    return f"The password {chance.randrange(100)} of the vault is {secret(own)}. mark {own}"
+
+
+def request_of(chance: random.Random, own: str) -> Wild:
+    other = chance.choice([name for name in ALL if name != own])
+    path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
+    if path.endswith("/mcp"):
+        method, tool = chance.choice(_MCP_METHODS), chance.choice(TOOLS)
+        arguments = {
+            "question": QUESTION,
+            "query": QUESTION,
+            "id": "vault.md",
+            "document_id": chance.choice(["vault.md", f"uploads/{other}.txt"]),
+            "name": "vault.md",
+            "text": text(own, chance),
+        }
+        wanted = {"ingest": ("name", "text"), "search": ("query",), "fetch": ("id",)}
+        names = wanted.get(tool, ("question",) if tool in ("ask", "why") else ("document_id",))
+        chosen = {name: arguments[name] for name in names}
+        version = chance.choice(["2026-07-28", "2025-11-25"])
+        made = _message(method, tool, chosen, chance.randrange(100), version)
+        return (made[0], path, *made[2:])
+    reads = ["GET"] * 5 + ["HEAD"]
+    writes = ["POST"] * 12 + ["PUT"] * 2 + ["DELETE", "PATCH"]
+    known = any(part in path for part in ("documents/", "jobs", "models", "me", "sources"))
+    method = chance.choice(reads if known and chance.random() < 0.5 else writes)
+    if chance.random() < 0.05:
+        method = chance.choice(_METHODS)
+    body = (
+        b""
+        if method in ("GET", "HEAD")
+        else json.dumps(body_of(chance, own, other, path.partition("?")[0])).encode()
+    )
+    return method, path, "application/json", {}, body
+
+
+class Client:
+    """A connection with one key."""
+
+    def __init__(self, url: str, own: str, token: str) -> None:
+        place = httpx.URL(url)
+        self._connection = http.client.HTTPConnection(place.host, place.port, timeout=60)
+        self._own = own
+        self._token = token
+
+    def send(self, request: Wild, found: Found) -> None:
+        method, path, kind, headers, body = request
+        given = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
+        given |= {"Content-Type": kind, "Authorization": f"Bearer {self._token}"}
+        try:
+            self._connection.request(method, path, body, given)
+            response = self._connection.getresponse()
+            answer = response.read() + str(response.headers).encode()
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            self._connection.close()
+            found.statuses[type(error).__name__] += 1
+            return
+        found.statuses[str(response.status)] += 1
+        leaked = [name for name in ALL if name != self._own and secret(name).encode() in answer]
+        if leaked or (response.status >= 500 and response.status != 503):
+            said = f"{response.status} {leaked} {method} {path} {body[:300]!r}"
+            found.broken.append(f"{self._own}: {said}: {answer[:300]!r}")
+
+
+def run_thread(url: str, own: str, token: str, number: int, seed: int, found: Found) -> None:
+    chance, client = random.Random(seed), Client(url, own, token)
+    for _ in range(number):
+        request = request_of(chance, own)
+        if request[4] and chance.random() < 0.3:
+            request = (*request[:4], _changed(request[4], chance))
+        client.send(request, found)
+
+
+def fill(client: httpx.Client) -> None:
+    """Each collection as it is at the beginning, where its own key has changed it."""
+    for name in ALL:
+        place = "/v1" if name == "default" else f"/v1/collections/{name}"
+        for document in ("vault.md", f"uploads/{name}.txt"):
+            if client.get(f"{place}/documents/{document}").status_code == 404:
+                said = f"# {secret(name)}\n\nThe password of the vault is {secret(name)}."
+                title = f"Vault of {secret(name)}"
+                body = {"text": said, "title": title, "metadata": {"owner": secret(name)}}
+                client.put(f"{place}/documents/{document}", json=body).raise_for_status()
+        said = {"question": f"{QUESTION} {secret(name)}", "verdict": "wrong"}
+        client.post(f"{place}/feedback", json=said).raise_for_status()
+
+
+def strangers(client: httpx.Client) -> list[str]:
+    """What stands in a collection and was put there by another's key; and collections that are gone
+    or new.
+    """
+    found = []
+    listed = {one["name"] for one in client.get("/v1/collections").json()["collections"]}
+    if listed != set(ALL):
+        found.append(f"collections are {sorted(listed)}")
+    for name in ALL:
+        place = "/v1" if name == "default" else f"/v1/collections/{name}"
+        held = client.get(f"{place}/feedback").text
+        for one in client.get(f"{place}/documents?limit=1000").json()["documents"]:
+            held += client.get(f"{place}/documents/{one['id']}/text").text
+        others = [other for other in ALL if other != name]
+        found += [f"{name} holds {o}" for o in others if secret(o) in held or f"mark {o}" in held]
+    return found
+
+
+def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
+    """Stops after so many seconds, if `requests` are not through by then."""
+    begun, found = time.monotonic(), Found()
+    with served(folder, True, RAG_RATE="0", RAG_THRESHOLD="0.15") as service:
+        tokens = prepare(service, folder)
+        headers = {"Authorization": f"Bearer {tokens['']}"}
+        with httpx.Client(
+            base_url=service.url, headers=headers, timeout=120, trust_env=False
+        ) as admin:
+            left, round = requests, 0
+            while left > 0 and time.monotonic() - begun < seconds:
+                fill(admin)
+                size = min(left, 1200)
+                threads = [
+                    threading.Thread(
+                        target=run_thread,
+                        args=(
+                            service.url,
+                            own,
+                            tokens[own],
+                            -(-size // THREADS),
+                            1000 * seed + 10 * round + NAMES.index(own),
+                            found,
+                        ),
+                    )
+                    for own in NAMES
+                ]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+                found.broken += strangers(admin)
+                left, round = left - size, round + 1
+                print(f"{requests - left:,} {dict(found.statuses.most_common(4))}", flush=True)
+        return {
+            "requests": sum(found.statuses.values()),
+            "seconds": round_to(time.monotonic() - begun),
+            "load": round_to(os.getloadavg()[0]),
+            "statuses": dict(sorted(found.statuses.items())),
+            "broken": found.broken[:50],
+            "resident_mib": round_to(service.resident_mib),
+        }
+
+
+def prepare(service: Served, folder: Path) -> dict[str, str]:
+    """The keys by the collection that each is for; "": the one that may do all."""
+    with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
+        while client.get("/ready").status_code != 200:
+            time.sleep(0.2)
+        for name in NAMES:
+            client.post("/v1/collections", json={"name": name}).raise_for_status()
+    ids = {one.name: one.id for one in LocalCollections(folder).all()}
+    keys = keys_of(Settings(index=folder))
+    made = {name: keys.add(name, "write", [ids[name]])[1] for name in NAMES}
+    return made | {"": keys.add("all", "write")[1]}
+
+
+def round_to(number: float) -> float:
+    return round(number, 1)
+
+
+def added(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Both pieces together."""
+    if not old:
+        return {**new, "pieces": 1}
+    statuses = Counter(old["statuses"]) + Counter(new["statuses"])
+    return {
+        "requests": old["requests"] + new["requests"],
+        "seconds": round_to(old["seconds"] + new["seconds"]),
+        "load": max(old["load"], new["load"]),
+        "statuses": dict(sorted(statuses.items())),
+        "broken": old["broken"] + new["broken"],
+        "resident_mib": max(old["resident_mib"], new["resident_mib"]),
+        "pieces": old["pieces"] + 1,
+    }
+
+
+def main(given: list[str] | None = None) -> dict[str, Any]:
+    """Raises SystemExit if something came through."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args(given)
+    with tempfile.TemporaryDirectory() as folder:
+        made = measure(arguments.requests, arguments.seconds, arguments.seed, Path(folder))
+    if arguments.out:
+        old: dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError):
+            old = json.loads(arguments.out.read_text(encoding="utf-8"))
+        arguments.out.write_text(json.dumps(added(old, made), indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(made, indent=1))
+    if made["broken"]:
+        raise SystemExit(1)
+    return made
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""What a second attack on collections, keys and the agents' routes found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.ingestion.fetch import _is_public
+from rag.server.api_keys import keys_of
+from rag.settings import Settings
+from rag.store.local.collections import LocalCollections
+from tests.server.fake_server import put_text, serving
+
+SAFE = "The safe is in {}."
+
+
+def post(client: httpx.Client, path: str, **body: Any) -> httpx.Response:
+    return client.post(f"/v1{path}", json=body)
+
+
+@contextmanager
+def client_of(client: httpx.Client, token: str) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(
+        base_url=client.base_url, headers=headers, trust_env=False, timeout=30
+    ) as made:
+        yield made
+
+
+def add_key(folder: Path, scope: str, *names: str) -> str:
+    ids = {one.name: one.id for one in LocalCollections(folder).all()}
+    keys = keys_of(Settings(index=folder))
+    bound = [ids.get(name, name) for name in names] or ("*",)
+    return keys.add(scope, scope, bound)[1]
+
+
+def test_a_collection_called_ask_is_changed_by_nobody_who_may_only_read(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        for name in ("ask", "other"):
+            post(client, "/collections", name=name).raise_for_status()
+        admin = add_key(tmp_path, "write")
+        for token in (
+            add_key(tmp_path, "read"),
+            add_key(tmp_path, "read", "other"),
+            add_key(tmp_path, "write", "other"),
+        ):
+            with client_of(client, token) as bound:
+                assert bound.delete("/v1/collections/ask").status_code == 403
+                renamed = bound.patch("/v1/collections/ask", json={"name": "mine"})
+                assert renamed.status_code == 403
+        with client_of(client, admin) as everywhere:
+            assert everywhere.delete("/v1/collections/ask").status_code == 200
+        lines = (tmp_path / "audit.jsonl").read_text().splitlines()
+        assert [json.loads(line)["path"] for line in lines if "DELETE" in line] == [
+            "/v1/collections/ask"
+        ]
+
+
+def test_what_names_a_collection_asks_that_one_and_heeds_the_key(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "home.txt", SAFE.format("Oslo"))
+        for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
+            post(client, "/collections", name=name).raise_for_status()
+            put = client.put(
+                f"/v1/collections/{name}/documents/{name}.txt", json={"text": SAFE.format(city)}
+            )
+            put.raise_for_status()
+        bound, everywhere = add_key(tmp_path, "read", "one"), add_key(tmp_path, "read")
+        places = {"default": "Oslo", "one": "Lisbon", "two": "Nairobi"}
+        with client_of(client, bound) as own, client_of(client, everywhere) as any_of:
+            for name, city in places.items():
+                for ask in (_dify, _store, _chat, _responses):
+                    found = ask(any_of, name)
+                    assert (found.status_code, city in found.text) == (200, True), (ask, name)
+                    refused = ask(own, name)
+                    assert refused.status_code == (200 if name == "one" else 403), (ask, name)
+                    assert all(
+                        other not in refused.text for other in ("Oslo", "Nairobi") if name != other
+                    )
+            assert _dify(any_of, "nowhere").status_code == 404
+            assert _dify(own, "nowhere").status_code == 403
+            models = [one["id"] for one in own.get("/v1/models").json()["data"]]
+            assert models == ["rag:one"]
+            stores = own.get("/v1/vector_stores").json()["data"]
+            assert [(one["id"], "file_counts" in one) for one in stores] == [("one", False)]
+            assert own.get("/v1/vector_stores/two").status_code == 403
+            assert own.get("/v1/vector_stores/default").status_code == 403
+            assert own.get("/v1/me").json()["may_write"] is False
+            assert post(own, "/embeddings", model="rag", input="x").status_code == 403
+            inside = own.get("/v1/collections/one/vector_stores").json()["data"]
+            assert [one["id"] for one in inside] == ["default"]
+
+
+def _dify(client: httpx.Client, name: str) -> httpx.Response:
+    return post(client, "/dify/retrieval", knowledge_id=name, query="Where is the safe?")
+
+
+def _store(client: httpx.Client, name: str) -> httpx.Response:
+    return post(client, f"/vector_stores/{name}/search", query="Where is the safe?")
+
+
+def _chat(client: httpx.Client, name: str) -> httpx.Response:
+    messages = [{"role": "user", "content": "Where is the safe?"}]
+    return post(client, "/chat/completions", model=f"rag:{name}", messages=messages)
+
+
+def _responses(client: httpx.Client, name: str) -> httpx.Response:
+    return post(client, "/responses", model=f"rag:{name}", input="Where is the safe?")
+
+
+def left(response: httpx.Response) -> int:
+    assert response.status_code < 300, response.text
+    return int(response.headers["x-ratelimit-remaining"])
+
+
+def test_what_reads_or_keeps_much_costs_much(tmp_path: Path) -> None:
+    token = add_key(tmp_path, "write")
+    with serving(tmp_path, key=token, rate=1000) as client:
+        put_text(client, "home.txt", SAFE.format("Oslo"))
+        full = left(post(client, "/search", question="Where?"))
+        checked = left(post(client, "/check", text="The safe is in Oslo, they say. " * 100))
+        assert full - checked > 60  # of 124: the bucket fills meanwhile
+        searched = left(post(client, "/vector_stores/default/search", query=["Where?"] * 8))
+        assert checked - searched >= 3
+        said = {"question": "Where?", "verdict": "wrong", "correction": "x" * 10_000}
+        assert searched - left(post(client, "/feedback", **said)) >= 60
+
+
+def test_what_an_agent_deletes_leaves_no_trace_but_in_the_audit_log(tmp_path: Path) -> None:
+    pytest.importorskip("mcp")
+    token = add_key(tmp_path, "write")
+    with serving(tmp_path, key=token) as client:
+        _tool(client, "ingest", name="plan.txt", text="The safe is in Zanzibar.")
+        evidence = [{"document": "uploads/plan.txt", "sentence": "The safe is in Zanzibar."}]
+        said = {"question": "Where?", "verdict": "right", "answer": "Zanzibar"}
+        post(client, "/feedback", **said, evidence=evidence).raise_for_status()
+        _tool(client, "delete", document_id="uploads/plan.txt")
+        kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert [path.name for path in kept if b"Zanzibar" in path.read_bytes()] == []
+        lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+        assert [line.get("change") for line in lines] == [
+            "ingest plan.txt",
+            "delete uploads/plan.txt",
+        ]
+        assert {line["key"] for line in lines} == {token.split("_")[1]}
+
+
+def _tool(client: httpx.Client, tool: str, **arguments: str) -> None:
+    call = {"name": tool, "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"Accept": "application/json, text/event-stream"}
+    answered = client.post("/mcp", json=body, headers=headers)
+    assert answered.status_code == 200, answered.text
+    assert not answered.json()["result"].get("isError"), answered.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::a00:1",
+        "2002:7f00:1::",
+        "2001:0:7f00:1::",
+        "fec0::1",
+        "fe80::1%eth0",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+    ],
+)
+def test_an_address_that_leads_inside_is_not_public(address: str) -> None:
+    assert not _is_public(address)
