@@ -4,7 +4,7 @@ PDFium is run in a process of its own for each page: a broken file can crash or 
 and not the service.
 
     python -m rag.server.pdf_pages FILE PAGE WIDTH      writes a PNG to stdout
-    python -m rag.server.pdf_pages FILE PAGE            reads words from stdin, writes their boxes as JSON
+    python -m rag.server.pdf_pages FILE PAGE            reads [words, before, after] from stdin, writes boxes
 """  # noqa: E501
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import json
 import struct
 import subprocess
 import sys
+import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom as shares of the page's width and height, from its left top
 corner.
 """
+_CONTEXT = 400
+"""Characters of the text on each side of the words that are compared."""
 _SECONDS = 20
 _MEMORY = 2 << 30
 
@@ -34,19 +38,19 @@ def picture(file: Path, page: int, width: int) -> bytes:
     return _run(file, str(page), str(width))
 
 
-def boxes(file: Path, page: int, words: str) -> list[Box]:
-    """Where the words are on the page, one box a line; () where the page does not have them. Raises
-    InputError.
+def boxes(file: Path, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
+    """Where the words are on the page, one box a line; () where the page does not have them. Of
+    several places that have them, the one with the most of the text `before` and `after` them.
+    Raises InputError.
     """
-    return [tuple(box) for box in json.loads(_run(file, str(page), given=words))]
+    given = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
+    return [tuple(box) for box in json.loads(_run(file, str(page), given=given))]
 
 
 def _run(file: Path, *arguments: str, given: str = "") -> bytes:
     command = [sys.executable, "-m", __name__, str(file), *arguments]
     try:
-        ran = subprocess.run(
-            command, input=given.encode("utf-8", "replace"), capture_output=True, timeout=_SECONDS
-        )
+        ran = subprocess.run(command, input=given.encode(), capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise InputError(
             f"page {arguments[0]} took longer than {_SECONDS} seconds to draw", "look at its text"
@@ -92,30 +96,58 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _find(page: Any, words: str) -> Iterator[Box]:
-    """The document's text differs from the page's in spaces, line ends and hyphens: letters and
-    digits alone are compared.
+def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iterator[Box]:
+    """The document's text differs from the page's in spaces, line ends, hyphens and ligatures:
+    letters and digits alone are compared.
     """
+    wanted = _letters(words)
     with closing(page.get_textpage()) as text:
-        count = text.count_chars()
         characters = [
-            (at, character)
-            for at, character in enumerate(text.get_text_range(0, count))
-            if character.isalnum()
+            (at, letter)
+            for at, character in enumerate(text.get_text_range(0, text.count_chars()))
+            for letter in _letters(character)
         ]
-        wanted = "".join(filter(str.isalnum, words))
-        first = "".join(character for _, character in characters).find(wanted) if wanted else -1
+        on_page = "".join(letter for _, letter in characters)
+        first = _best_place(on_page, wanted, _letters(before), _letters(after))
         if first < 0:
             return
-        placed = [at for at, _ in characters[first : first + len(wanted)]]
-        left, bottom, right, top = page.get_bbox()
+        placed = dict.fromkeys(at for at, _ in characters[first : first + len(wanted)])
         for box in _by_line([text.get_charbox(at, loose=True) for at in placed]):
-            yield (
-                (box[0] - left) / (right - left),
-                (top - box[3]) / (top - bottom),
-                (box[2] - left) / (right - left),
-                (top - box[1]) / (top - bottom),
-            )
+            yield _as_shares(page, box)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
+
+
+def _best_place(on_page: str, wanted: str, before: str, after: str) -> int:
+    """Where `wanted` begins, with the most of the context beside it; -1 if it is not there."""
+    best, most = -1, -1
+    at = on_page.find(wanted) if wanted else -1
+    while at >= 0:
+        shared = _shared(on_page[:at][::-1], before[::-1])
+        shared += _shared(on_page[at + len(wanted) :], after)
+        if shared > most:
+            best, most = at, shared
+        at = on_page.find(wanted, at + 1)
+    return best
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common from their beginning."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _as_shares(page: Any, box: Box) -> Box:
+    """A box in PDF points (left, bottom, right, top) as shares of the page as it is drawn: turned
+    clockwise by its rotation.
+    """
+    left, bottom, right, top = page.get_bbox()
+    x = sorted((side - left) / (right - left) for side in (box[0], box[2]))
+    y = sorted((top - side) / (top - bottom) for side in (box[1], box[3]))
+    for _ in range(page.get_rotation() // 90):
+        x, y = [1 - y[1], 1 - y[0]], x
+    return x[0], y[0], x[1], y[1]
 
 
 def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
@@ -149,13 +181,13 @@ def main(arguments: Sequence[str]) -> None:
 
     _limit_memory()
     file, number, *width = arguments
-    words = "" if width else sys.stdin.buffer.read().decode("utf-8", "replace")
+    words = [] if width else json.loads(sys.stdin.buffer.read())
     with (
         closing(pypdfium2.PdfDocument(file)) as document,
         closing(document[int(number) - 1]) as page,
     ):
         made = (
-            _draw(page, int(width[0])) if width else json.dumps(list(_find(page, words))).encode()
+            _draw(page, int(width[0])) if width else json.dumps(list(find_words(page, *words))).encode()
         )
     sys.stdout.buffer.write(made)
 

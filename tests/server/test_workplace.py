@@ -81,6 +81,7 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert 72 / 595 < first[0] < first[2] < 0.5
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
+        assert first[0] > 130 / 595  # not where "The lease was" is
         assert (
             client.get(
                 "/v1/pages",

@@ -123,8 +123,9 @@ def page(
     found, file = _pdf(service, document, page)
     first = found.pages[page - 1]
     last = found.pages[page] if page < len(found.pages) else len(found.text)
-    words = found.text[max(start, first) : min(end, last)]
-    boxes = pdf_pages.boxes(file, page, words) if words.strip() else []
+    start, end = max(start, first), min(end, last)
+    words, before, after = (found.text[a:b] for a, b in ((start, end), (first, start), (end, last)))
+    boxes = pdf_pages.boxes(file, page, words, before, after) if words.strip() else []
     return WirePage(page=page, pages=len(found.pages), boxes=boxes)
 
 

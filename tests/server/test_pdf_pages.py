@@ -1,0 +1,105 @@
+"""Boxes on pages of PDFs, held to PDFium's own search, rectangles and device coordinates."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import closing
+from pathlib import Path
+
+import pypdfium2
+import pypdfium2.raw
+import pytest
+
+from rag.server.pdf_pages import Box, find_words
+from tests.parsing.pdfs import Put, pdf
+
+LINES = [
+    Put(72, 720, "In 2015 the lease was signed in Wexcombe."),
+    Put(72, 704, "The pavilion was opened in 2015 by its architect,", 12),
+    Put(72, 688, "William Fairweather of Scarness, after the flood of 2015."),
+]
+SCALE = 1000
+
+
+def by_pdfium(file: Path, words: str, which: int = 0) -> list[Box]:
+    """The rectangles of one place of the words, as shares of the page as it is drawn."""
+    with (
+        closing(pypdfium2.PdfDocument(file)) as document,
+        closing(document[0]) as page,
+        closing(page.get_textpage()) as text,
+    ):
+        search = text.search(words, match_case=True)
+        found = [search.get_next() for _ in range(which + 1)][-1]
+        assert found is not None
+        rectangles = range(text.count_rects(*found))
+        return [_drawn(page, text.get_rect(number)) for number in rectangles]
+
+
+def boxes(file: Path, words: str, before: str = "", after: str = "") -> list[Box]:
+    with closing(pypdfium2.PdfDocument(file)) as document, closing(document[0]) as page:
+        return list(find_words(page, words, before, after))
+
+
+def _drawn(page: pypdfium2.PdfPage, rectangle: tuple[float, float, float, float]) -> Box:
+    left, bottom, right, top = rectangle
+    (x, y), (u, v) = (_device(page, *corner) for corner in ((left, bottom), (right, top)))
+    return min(x, u), min(y, v), max(x, u), max(y, v)
+
+
+def _device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
+    found = ctypes.c_int(), ctypes.c_int()
+    pypdfium2.raw.FPDF_PageToDevice(
+        page, 0, 0, SCALE, SCALE, 0, x, y, ctypes.byref(found[0]), ctypes.byref(found[1])
+    )
+    return found[0].value / SCALE, found[1].value / SCALE
+
+
+def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
+    """Each box holds PDFium's rectangle, and is at most a line's leading larger."""
+    assert len(boxes) == len(rectangles)
+    for box, rectangle in zip(boxes, rectangles, strict=True):
+        for low in (0, 1):
+            assert box[low] - 0.008 <= rectangle[low] <= box[low] + 0.02
+            assert box[low + 2] - 0.02 <= rectangle[low + 2] <= box[low + 2] + 0.008
+
+
+@pytest.mark.parametrize("crop", ["", " /CropBox [50 600 450 800]"])
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_a_box_lies_on_the_words(tmp_path: Path, turned: int, crop: str) -> None:
+    file = tmp_path / "a.pdf"
+    plain = pdf([LINES]).decode("cp1252")
+    size = "/MediaBox [0 0 595 842]"
+    file.write_bytes(plain.replace(size, f"{size} /Rotate {turned}{crop}").encode("cp1252"))
+    assert_lies_on(boxes(file, "William Fairweather"), by_pdfium(file, "William Fairweather"))
+
+
+def test_words_on_two_lines_have_two_boxes(tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([LINES]))
+    first, second = by_pdfium(file, "by its architect,"), by_pdfium(file, "William Fairweather")
+    assert_lies_on(boxes(file, "by its architect, William Fairweather"), first + second)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "which"),
+    [
+        ("In ", " the lease was signed", 0),
+        ("The pavilion was opened in ", " by its architect", 1),
+        ("William Fairweather of Scarness, after the flood of ", ".", 2),
+        ("", "", 0),
+    ],
+)
+def test_words_that_recur_are_boxed_where_they_are_quoted(
+    tmp_path: Path, before: str, after: str, which: int
+) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([LINES]))
+    assert_lies_on(boxes(file, "2015", before, after), by_pdfium(file, "2015", which))
+
+
+def test_spaces_hyphens_and_ligatures_do_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(pdf([[Put(72, 700, "The archi-"), Put(72, 686, "tect is first.")]]))
+    assert len(boxes(file, "The  architect is \ufb01rst")) == 2
+    assert boxes(file, "a word that is not there") == []
+    assert boxes(file, "…") == []
