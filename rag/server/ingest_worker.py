@@ -35,6 +35,7 @@ _PIECE = 16
 _PAUSE = 1.0
 """Seconds after which an upload is tried again."""
 T = TypeVar("T")
+_LONGEST_FOLDER = 400
 _LONGEST_NAME = 200
 
 
@@ -195,3 +196,19 @@ def safe_name(name: str) -> str:
             f"send one of at most {_LONGEST_NAME} printable characters",
         )
     return last
+
+
+def safe_folder(folder: str) -> str:
+    """A relative path that a client gave, with a slash at its end; "" for "". It becomes the first
+    part of documents' ids. Raises InputError.
+    """
+    if not folder:
+        return ""
+    parts = folder.replace("\\", "/").strip("/").split("/")
+    usable = len(folder) <= _LONGEST_FOLDER and folder.isprintable()
+    if not usable or {"", ".", ".."}.intersection(part.strip() for part in parts):
+        raise InputError(
+            f"invalid folder {folder[:80]!r}",
+            f"send a relative path of at most {_LONGEST_FOLDER} printable characters",
+        )
+    return "".join(f"{part.strip()}/" for part in parts)

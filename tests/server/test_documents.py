@@ -60,6 +60,27 @@ def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
     client.delete(f"/v1/documents/{document_id}")
 
 
+def test_files_of_a_folder_keep_their_place_in_it(client: httpx.Client) -> None:
+    def send(folder: str, text: str) -> httpx.Response:
+        return client.post(
+            "/v1/documents", params={"folder": folder}, files={"file": ("a.md", text.encode())}
+        )
+
+    one = send("notes/2024", "The first note.").json()["files"][0]
+    other = send("notes/2025/", "The second note.").json()["files"][0]
+    assert (one["name"], other["name"]) == ("notes/2024/a.md", "notes/2025/a.md")
+    for document_id, text in [
+        ("uploads/notes/2024/a.md", "The first note."),
+        ("uploads/notes/2025/a.md", "The second note."),
+    ]:
+        assert client.get(f"/v1/documents/{document_id}/text").text == text
+        assert client.delete(f"/v1/documents/{document_id}").status_code == 200
+    for folder in ["..", "a/../b", "a//b", "/", "a/./b", "a\nb", "\u202ea", "x" * 401]:
+        refused = send(folder, "No.")
+        assert refused.status_code == 422
+        assert "invalid folder" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"]
 )

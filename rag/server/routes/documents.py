@@ -19,7 +19,7 @@ from rag.protocols import Store
 from rag.server import delete, serialize
 from rag.server.collection_paths import prefixed
 from rag.server.conditional import check_match, etag, not_modified
-from rag.server.ingest_worker import check_names, safe_name
+from rag.server.ingest_worker import check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
 from rag.server.put import put_text
@@ -97,7 +97,10 @@ def _text(body: bytes) -> Upload:
     openapi_extra=UPLOAD,
 )
 def add_documents(
-    taken: Annotated[list[Upload], Depends(uploads)], request: Request, service: Shared
+    taken: Annotated[list[Upload], Depends(uploads)],
+    request: Request,
+    service: Shared,
+    folder: Annotated[str, Query(description="Where they are in their folder.")] = "",
 ) -> Response:
     """Put files into the index, in place of what was uploaded under the same names.
 
@@ -105,6 +108,8 @@ def add_documents(
     an ingested file, whose place an upload does not take; none was taken in. 422: not one of them
     can be read.
     """
+    inside = safe_folder(folder)
+    taken[:] = [(f"{inside}{name}", content) for name, content in taken]
     check_names(service.engine.store, taken)
     number = service.jobs.add(taken)
     taken.clear()  # they are on disk: others may send theirs

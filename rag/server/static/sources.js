@@ -119,37 +119,67 @@ async function remove(row, found) {
   }
 }
 
+// Where a file is in the folder that was dropped or chosen; of a single file "".
+const folderOf = file => (file.inFolder || file.webkitRelativePath || '').split('/').slice(0, -1).join('/');
+const MANY = 5;
+
 async function add(files) {
   if (!files.length || !me.may_write) return;
   if ($('sources').hidden) await showSources(null);
-  for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(addOne));
+  const tally = files.length >= MANY ? tallyOf(files.length) : null;
+  for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(file => addOne(file, tally)));
   await countDocuments();
   const list = $('sources').querySelector('.documents');
   if (list) await fill(list, list.previousElementSibling, $('sources').querySelector('input[type=search]').value);
 }
 
-async function addOne(file) {
-  const bar = el('progress', { max: '1', value: '0', 'aria-label': `Adding ${file.name}` });
-  const words = el('span', {}, `Sending ${file.name}`);
-  const box = el('div', { class: 'upload' }, words, bar);
+// Many files are one line that counts; those that fail have a line each.
+function tallyOf(number) {
+  const bar = el('progress', { max: String(number), value: '0', 'aria-label': `Adding ${number} files` });
+  const words = el('span', {}, `Adding ${count(number, 'file')}`);
+  const outcomes = {};
+  keepBox(el('div', { class: 'upload' }, words, bar));
+  return outcome => {
+    outcomes[outcome] = (outcomes[outcome] || 0) + 1;
+    bar.value += 1;
+    const done = Object.entries(outcomes).map(([name, n]) => `${n.toLocaleString('en')} ${name}`).join(', ');
+    words.textContent = bar.value < number ? `Adding ${count(number, 'file')}: ${done}` : `${count(number, 'file')}: ${done}`;
+    if (bar.value >= number) bar.remove();
+  };
+}
+
+function keepBox(box) {
   uploads.unshift({ box });
-  uploads.splice(50);
+  uploads.splice(50).forEach(old => old.box.remove());
   $('uploads')?.prepend(box);
+}
+
+async function addOne(file, tally) {
+  const name = [folderOf(file), file.name].filter(Boolean).join('/');
+  const bar = el('progress', { max: '1', value: '0', 'aria-label': `Adding ${name}` });
+  const words = el('span', {}, `Sending ${name}`);
+  const box = el('div', { class: 'upload' }, words, bar);
+  if (!tally) keepBox(box);
   const failed = why => {
+    tally ? keepBox(box) : null;
+    tally?.('failed');
     box.classList.add('failed');
-    words.textContent = upright(`${file.name}: ${why}`);
-    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${file.name}` }));
+    words.textContent = upright(`${name}: ${why}`);
+    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${name}` }));
   };
   try {
     let job = await send(file, share => {
       bar.value = share;
-      if (share === 1) { bar.removeAttribute('value'); words.textContent = upright(`Reading ${file.name}`); }
+      if (share === 1) { bar.removeAttribute('value'); words.textContent = upright(`Reading ${name}`); }
     });
     while (job.state !== 'done') { await pause(700); job = await getJson(`/v1/jobs/${job.id}`); }
     const rejected = job.files.find(one => one.outcome === 'rejected');
     const { outcome, detail } = job.files[0];
     if (rejected) failed(rejected.detail);
-    else words.textContent = upright(`${file.name}: ${outcome}${detail && ` (${detail})`}`);
+    else {
+      tally?.(outcome);
+      words.textContent = upright(`${name}: ${outcome}${detail && ` (${detail})`}`);
+    }
   } catch (error) {
     failed(error.message);
   }
@@ -160,7 +190,7 @@ async function addOne(file) {
 function send(file, progress) {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
-    sending.open('POST', within('/v1/documents'));
+    sending.open('POST', within(`/v1/documents${folderOf(file) ? `?folder=${encodeURIComponent(folderOf(file))}` : ''}`));
     for (const [name, value] of Object.entries(headers())) sending.setRequestHeader(name, value);
     sending.upload.onprogress = event => progress(event.loaded / event.total);
     sending.onerror = () => reject(new Problem({ detail: 'the connection broke' }));
@@ -180,7 +210,7 @@ function send(file, progress) {
 async function filesOf(items) {
   const found = [];
   const walk = async entry => {
-    if (entry.isFile) found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    if (entry.isFile) found.push(Object.assign(await new Promise((resolve, reject) => entry.file(resolve, reject)), { inFolder: entry.fullPath.slice(1) }));
     else {
       const reader = entry.createReader();
       for (;;) {
