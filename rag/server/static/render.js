@@ -2,7 +2,12 @@
 
 const ITEM = /^(\s*)([-*\u2022\u2013]|\d{1,3}[.)])\s+(?=\S)/;
 const CODE = /^(?: {2,}|\t|>>> |\.\.\. |\$ |# \S+=)/;
-const CODE_TYPES = new Set('py js ts c h cpp java go rs rb sh sql css xml json yaml yml toml ini cfg'.split(' '));
+
+// Parsers leave out a fence's marks: lines with many of code's signs, the last of which ends no sentence, were code.
+function wasCode(words) {
+  const signs = words.match(/[{}()[\];=<>/\\$#_|&@*]|--/g) || [];
+  return signs.length > Math.max(2, words.length * .04) && !/[.!?:,]\s*$/.test(words);
+}
 
 // [[from, to], …] of the lines in text[from:to], without their ends.
 function linesOf(text, from, to) {
@@ -16,26 +21,37 @@ function linesOf(text, from, to) {
   return found;
 }
 
+const labelsOf = words => words.split(/\s*\|\s*/).map(cell => cell.split(': ')[0]).join('|');
+
 // Blocks of text[from:to]; `headings` maps where a heading's line begins to its level.
-function blocksOf(text, from, to, headings, type) {
-  if (CODE_TYPES.has(type)) return [{ kind: 'numbered', lines: linesOf(text, from, to) }];
+function blocksOf(text, from, to, headings) {
   const blocks = [];
-  let open = null;
-  const add = (kind, line, more = {}) => {
-    if (!open || open.kind !== kind) blocks.push(open = { kind, lines: [], ...more });
+  let open = null, empty = [];
+  const add = (kind, line) => {
+    if (!open || open.kind !== kind) blocks.push(open = { kind, lines: [] });
+    if (kind === 'code') open.lines.push(...empty);
     open.lines.push(line);
+    empty = [];
   };
   for (const line of linesOf(text, from, to)) {
     const words = text.slice(...line);
     const item = ITEM.exec(words);
-    if (!words.trim()) open = open && open.kind === 'list' ? open : null;
-    else if (headings.has(line[0])) { open = null; blocks.push({ kind: 'heading', level: headings.get(line[0]), lines: [line] }); }
+    if (!words.trim()) { empty.push(line); continue; }
+    const table = !item && /(?:^|\s)\|\s/.test(words);
+    const goesOn = open && (open.kind === 'list' || open.kind === 'code' || (open.kind === 'table' && table && labelsOf(words) === labelsOf(text.slice(...open.lines.at(-1)))));
+    if (empty.length && !goesOn) open = null;
+    if (headings.has(line[0])) { open = null; blocks.push({ kind: 'heading', level: headings.get(line[0]), lines: [line] }); empty = []; }
     else if (item) add('list', line);
-    else if (open && open.kind === 'list' && /^\s/.test(words)) open.lines.push(line);
-    else if (/(?:^|\s)\|\s/.test(words)) add('table', line);
+    else if (open && open.kind === 'list' && /^\s/.test(words)) add('list', line);
+    else if (table) add('table', line);
     else if (CODE.test(words)) add('code', line);
-    else add('text', line);
+    else { if (empty.length) open = null; add('text', line); }
   }
+  return asCode(text, blocks);
+}
+
+function asCode(text, blocks) {
+  for (const block of blocks) if (block.kind === 'text' && wasCode(text.slice(block.lines[0][0], block.lines.at(-1)[1]))) block.kind = 'code';
   return blocks;
 }
 
@@ -90,11 +106,10 @@ const RENDER = {
   heading: (text, ranges, { level, lines }) => el(`h${Math.min(6, level + 2)}`, { class: 'heading' }, piece(text, ranges, lines[0])),
   list: (text, ranges, { lines }) => listOf(text, ranges, lines),
   table: (text, ranges, { lines }) => tableOf(text, ranges, lines),
-  code: (text, ranges, { lines }) => el('pre', { tabindex: '0' }, el('code', {}, joinedLines(text, ranges, lines))),
-  numbered: (text, ranges, { lines }) => el('pre', { class: 'lines', tabindex: '0' }, lines.map(line => el('code', { class: 'line' }, piece(text, ranges, line), '\n'))),
+  code: (text, ranges, { lines }) => el('pre', { class: lines.length > 1 ? 'lines' : '', tabindex: '0', role: 'group', 'aria-label': 'Code' }, lines.map(line => el('code', { class: 'line' }, piece(text, ranges, line), '\n'))),
   text: (text, ranges, { lines }) => el('p', {}, joinedLines(text, ranges, lines)),
 };
 
-function rendered(text, ranges, headings, type, from, to) {
-  return blocksOf(text, from, to, headings, type).map(block => RENDER[block.kind](text, ranges, block));
+function rendered(text, ranges, headings, from, to) {
+  return blocksOf(text, from, to, headings).map(block => RENDER[block.kind](text, ranges, block));
 }

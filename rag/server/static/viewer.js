@@ -143,7 +143,7 @@ function documentView(text, detail, citation, scroller) {
     const moved = a < from;
     from = whole(a);
     to = whole(b);
-    view.replaceChildren(...rendered(text, all, headings, detail.metadata.type, from, to));
+    view.replaceChildren(...rendered(text, all, headings, from, to));
     before.hidden = from === 0;
     after.hidden = to === text.length;
     if (moved) scroller.scrollTop = scroller.scrollHeight - height;
