@@ -186,9 +186,10 @@ def main(arguments: Sequence[str]) -> None:
         closing(pypdfium2.PdfDocument(file)) as document,
         closing(document[int(number) - 1]) as page,
     ):
-        made = (
-            _draw(page, int(width[0])) if width else json.dumps(list(find_words(page, *words))).encode()
-        )
+        if width:
+            made = _draw(page, int(width[0]))
+        else:
+            made = json.dumps(list(find_words(page, *words))).encode()
     sys.stdout.buffer.write(made)
 
 
