@@ -1,4 +1,4 @@
-"""The requests that both clients make, and what is made of their answers."""
+"""Requests of both clients, and the functions that parse their responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class ServiceProblem(RagError):
-    """What the service answered instead: `status` is HTTP's, `type` the problem's URN."""
+    """An error response: `status` is the HTTP status, `type` the problem's URN."""
 
     def __init__(self, status: int, type: str, detail: str, hint: str, request_id: str) -> None:
         super().__init__(detail, hint)
@@ -44,13 +44,13 @@ class ServiceProblem(RagError):
 
 
 class Unreachable(RagError):
-    """No service answers at the address."""
+    """Nothing answers at the service's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One of a streamed answer: `name` is search_results, citation, final_answer or done; `data`
-    its fields.
+    """An event of a streamed answer: `name` is search_results, citation, final_answer or done;
+    `data` holds its fields.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and what is made of its answer."""
+    """A request, and the function that parses its response."""
 
     method: str
     path: str

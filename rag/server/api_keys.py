@@ -1,7 +1,7 @@
-"""API keys: made here, shown once, kept as digests, compared in constant time.
+"""API keys: shown once, stored as digests, compared in constant time.
 
-A key is `rag_ID_SECRET`. Its secret is 32 random bytes, so a plain SHA-256 of the key cannot be
-turned back.
+A key is `rag_ID_SECRET`. The secret is 32 random bytes, so a plain SHA-256 of the key cannot be
+reversed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`scope` "write" may do all that "read" may. `sha256` is the digest of the whole key;
-    `revoked` a date, or "".
+    """A stored key. Scope "write" includes "read". `sha256` is the digest of the whole key;
+    `revoked` is a date, or "".
 
-    `collections` are the ids of those that it may use, or EVERY. `expires`: a moment such as
+    `collections` are the ids of the collections it may use, or EVERY. `expires` is a time such as
     2027-01-31T12:00:00Z, or "".
     """
 
@@ -48,16 +48,16 @@ class Key:
 
     @property
     def everywhere(self) -> bool:
-        """Whether it may use every collection, and make and delete them if it may write."""
+        """Whether it may use every collection, and with scope "write" create and delete them."""
         return self.collections == EVERY
 
     def may_use(self, collection: str) -> bool:
-        """`collection`: its id; "default" is that of the index itself."""
+        """Whether it may use the collection with this id; "default" is the index's own."""
         return self.everywhere or collection in self.collections
 
 
 class Keys:
-    """The keys in one file. A change, by any process, holds from the next request on."""
+    """The keys in one file. Changes by any process take effect at the next request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,8 +65,9 @@ class Keys:
         self._keys: tuple[Key, ...] = ()
 
     def all(self) -> tuple[Key, ...]:
-        """All, revoked ones too. Raises StoreError if the file cannot be read, or was there and is
-        gone: it must not be taken for an empty one."""
+        """All keys, including revoked ones. Raises StoreError if the file cannot be read or has
+        disappeared, since a missing file must not open the service to everyone.
+        """
         try:
             status = self._path.stat()
             seen = (status.st_mtime_ns, status.st_ino)
@@ -75,13 +76,13 @@ class Keys:
         except FileNotFoundError as error:
             if self._seen is not None:
                 raise StoreError(
-                    f"API keys in {self._path} are gone",
-                    "restore the file; without it anyone may ask who reaches the service",
+                    f"API keys in {self._path} are missing",
+                    "restore the file; without it, anyone who reaches the service could use it",
                 ) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
             raise StoreError(
-                message, "restore the file; without it nobody can be let in"
+                message, "restore the file; without it, no key can be checked"
             ) from error
         return self._keys
 
@@ -90,7 +91,7 @@ class Keys:
         return any(not key.revoked for key in self.all())
 
     def check(self, token: str) -> Key | None:
-        """The key that this is, unless it is unknown or revoked."""
+        """The stored key for this token; None if it is unknown, expired or revoked."""
         key_id = token.split("_")[1] if token.count("_") >= 2 else ""
         key = next((key for key in self.all() if key.id == key_id), None)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
@@ -101,13 +102,13 @@ class Keys:
     def add(
         self, name: str, scope: str, collections: Sequence[str] = EVERY, days: int = 0
     ) -> tuple[Key, str]:
-        """(the key as it is kept, the key itself, which is not kept). `collections`: ids; 0 `days`:
-        it does not expire.
+        """Create a key. Returns the stored record and the key itself, which is not stored.
+        `collections` are ids; with 0 `days` it does not expire.
         """
         if not collections:
-            raise InputError(f"key {name} may use no collection", "name one with --collection")
+            raise InputError(f"key {name} would have no collection", "give one with --collection")
         if scope not in SCOPES:
-            raise InputError(f"{scope!r} is no scope of a key", f"one of: {', '.join(SCOPES)}")
+            raise InputError(f"{scope!r} is not a valid scope", f"one of: {', '.join(SCOPES)}")
         key_id = secrets.token_hex(4)
         token = f"rag_{key_id}_{secrets.token_urlsafe(32)}"
         expires = _now(days * 86_400) if days else ""
@@ -118,12 +119,12 @@ class Keys:
         return key, token
 
     def revoke(self, name: str) -> list[Key]:
-        """Revoke the key with this id, or all with this name. Raises NotFoundError."""
+        """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
         with self._lock():
             keys = self.all()
             found = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
             if not found:
-                raise NotFoundError(f"no active key {name}", "see which there are: rag keys list")
+                raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
             changed = tuple(
                 replace(key, revoked=_now()) if key.id in found else key for key in keys
             )
@@ -131,18 +132,18 @@ class Keys:
         return [key for key in changed if key.id in found]
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
-        """A new key in place of the active one with this id or name, which is revoked, or holds for
-        some more hours.
+        """Replace the active key with this id or name. The old key is revoked, or remains valid for
+        `hours`.
 
-        Raises NotFoundError; InputError if several have the name.
+        Raises NotFoundError; InputError if several keys have the name.
         """
         found = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
         if len(found) > 1:
             raise InputError(
-                f"{len(found)} active keys are called {name}", "name one by its id: rag keys list"
+                f"{len(found)} active keys are called {name}", "use an id from: rag keys list"
             )
         if not found:
-            raise NotFoundError(f"no active key {name}", "see which there are: rag keys list")
+            raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
         (old,) = found
         made, token = self.add(old.name, old.scope, old.collections)
         with self._lock():
@@ -172,7 +173,7 @@ class Keys:
             lock.release()
 
     def _save(self, keys: Sequence[Key]) -> None:
-        """Whole or not at all, and for the owner's eyes only."""
+        """Write the file atomically, readable by its owner only."""
         partial = self._path.with_suffix(".partial")
         with open(
             os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
@@ -191,10 +192,10 @@ def _load(path: Path) -> tuple[Key, ...]:
 
 
 def _now(later: float = 0) -> str:
-    """This moment, or so many seconds later."""
+    """The current time plus `later` seconds, in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + later))
 
 
 def keys_of(settings: Settings) -> Keys:
-    """Those of the settings' index, or of the file that they name."""
+    """Keys of the index, or of the file in `keys_file`."""
     return Keys(Path(settings.keys_file) if settings.keys_file else settings.index / "keys.json")

@@ -1,4 +1,4 @@
-"""The application: `create_app(settings)` puts the parts together; `rag serve` runs it."""
+"""The application: `create_app(settings)` assembles the parts; `rag serve` runs it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from rag.server.tracing import spans_to
 from rag.settings import Settings
 
 _SPARE_THREADS = 32
-"""Beside one for each question that may wait: uploads, documents, the page."""
+"""Threads for uploads, documents and the page, in addition to one per waiting question."""
 
 
 def _ignore(_: BaseException) -> None:
@@ -49,11 +49,10 @@ def create_app(
     on_failure: Callable[[BaseException], object] = _ignore,
     token: str = "",
 ) -> FastAPI:
-    """The service over the settings' index. Index and models are opened when it starts, in a thread
-    of their own.
+    """The service for an index. Index and models are opened by a separate thread when it starts.
 
-    `on_failure` is told if they cannot be. `token` is asked for while there are no keys; "": none
-    is. Raises StoreError if uploads cannot be kept in the index's folder.
+    `on_failure` is called if they cannot be opened. `token` is required while there are no API
+    keys; "" requires none. Raises StoreError if uploads cannot be stored in the index folder.
     """
     service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
@@ -81,7 +80,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,  # clients name their methods after it
+        # generated clients name their methods after it
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service, app.state.collections = service, collections
     for module in (

@@ -1,7 +1,7 @@
-"""The audit log: who changed documents, collections and keys, and when. Never a word of a document
-or a question.
+"""Audit log: who changed documents, collections and keys, and when. It contains no text of
+documents or questions.
 
-Lines of JSON in `audit.jsonl` of the index, and in the log under `rag.audit`.
+JSON Lines in the index's `audit.jsonl`, and in the log under `rag.audit`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _MOST_BYTES = 1_000_000_000
 
 
 class Audit:
-    """That of one index and its collections."""
+    """Audit log of one index and its collections."""
 
     def __init__(self, folder: Path) -> None:
         self._file = JournalFile(folder / NAME, _MOST_BYTES)
 
     def note(self, event: str, **facts: object) -> None:
-        """Durable when this returns. Where it cannot be written, the log says so, and the change
-        stands.
+        """Record an event durably. If that fails, the log reports it, and the change remains in
+        effect.
         """
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
         _log.info(json.dumps(line))

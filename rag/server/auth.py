@@ -1,4 +1,4 @@
-"""Who may do what: keys and their scopes, how often, and from which pages a browser may ask."""
+"""Access control: keys and their scopes, rate limits, and which web pages may use the service."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _MOST_CALLERS = 10_000
 
 
 class Access:
-    """The rules of one service. `host` is what it is bound to, `rate` the requests a minute of one
-    key; 0: any number.
+    """Rules of one service. `host` is the address it binds to, `rate` the limit per key in passages
+    per minute; 0 means no limit.
 
-    `token` is asked for as long as no key was ever made; "": anyone on this machine may ask then.
+    `token` is required until the first key is created; "" requires none from this machine.
     """
 
     def __init__(self, keys: Keys, host: str, rate: int, token: str = "") -> None:
@@ -48,15 +48,15 @@ class Access:
 
     @property
     def keyless(self) -> bool:
-        """Whether this machine may ask without a key, but for the token: on loopback, as long as no
-        key was ever made.
+        """Whether this machine needs no key, only the token: on loopback, before the first key is
+        created.
         """
         return self._host in LOOPBACK and not self._keys.all()
 
     def who(self, method: str, path: str, headers: Mapping[str, str]) -> Key | None:
-        """The key that asks, None where none is needed. Raises ServiceError with 401, 403 or 421;
-        StoreError if keys cannot be read, though not for /health, which says that the process
-        runs."""
+        """Authenticate a request. Returns its key, or None if none is needed. Raises ServiceError
+        with 401, 403 or 421, and StoreError if the keys cannot be read, except for /health.
+        """
         try:
             keyless = self.keyless
         except StoreError:
@@ -69,56 +69,59 @@ class Access:
         return None if keyless or is_open(method, path) else self._key(headers)
 
     def _check_token(self, method: str, path: str, headers: Mapping[str, str]) -> None:
-        """Behind a proxy that forwards without a word every request looks like this machine's own:
-        hence the token.
+        """Check the token. It is needed because requests through a local proxy that sends no
+        forwarding headers look like this machine's own.
         """
         if self._token and not is_open(method, path):
             given = _bearer(headers)
             if not hmac.compare_digest(given.encode(), self._token.encode()):
-                message = "the token is wrong" if given else "this needs the token of this run"
+                message = "wrong token" if given else "the service needs the token of this run"
                 hint = (
                     "open the address that rag serve printed, or send its token as the header "
                     "Authorization: Bearer TOKEN"
                 )
                 raise ServiceError(
-                    401, "unauthorized", message, f"{hint}; keys that last: rag keys add NAME"
+                    401,
+                    "unauthorized",
+                    message,
+                    f"{hint}; or create a permanent key: rag keys add NAME",
                 )
 
     def admit(self, key: Key, method: str, path: str, collection: str = DEFAULT_COLLECTION) -> None:
-        """Raises ServiceError with 403 or 429 where the key may not do this, or not so often.
+        """Authorise a request. Raises ServiceError with 403 or 429.
 
-        `path` is that within the collection with the id `collection`; "" for what is in none. What
-        a key may not use is refused alike, whether or not it is there.
+        `path` is relative to the collection with the id `collection`; "" means no collection. A
+        forbidden collection and an unknown one get the same response.
         """
         if not key.everywhere and not (
             (collection and key.may_use(collection))
             or (collection in ("", DEFAULT_COLLECTION) and _in_none(method, path))
         ):
-            hint = "ask whoever made the key; which it may use: GET /v1/collections"
+            hint = "list the collections it may use with: GET /v1/collections"
             raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
-        private = path == "/v1/feedback" and method != "POST"  # what others have asked
+        private = path == "/v1/feedback" and method != "POST"  # it contains other users' questions
         if (changes(method, path) or private) and key.scope != WRITE:
             raise ServiceError(
                 403,
                 "read-only-key",
-                f"key {key.id} may only read",
-                "use one made with: rag keys add NAME --write",
+                f"key {key.id} is read-only",
+                "use a key made with: rag keys add NAME --write",
             )
         self._rate.take(key.id)
 
     def charge(self, key: Key, passages: int) -> None:
-        """Raises ServiceError with 429 where the key has not so many left."""
+        """Take passages from the key's rate. Raises ServiceError with 429 if too few are left."""
         self._rate.take(key.id, passages)
 
     def rate_headers(self, key_id: str) -> dict[str, str]:
-        """What is left of the key's rate, as header fields; none without a limit."""
+        """Rate limit headers; {} without a limit."""
         return self._rate.headers(key_id)
 
     def _key(self, headers: Mapping[str, str]) -> Key:
         token = _bearer(headers)
         key = self._keys.check(token) if token else None
         if key is None:
-            message = "the API key is wrong or revoked" if token else "this needs an API key"
+            message = "the API key is wrong or revoked" if token else "the service needs an API key"
             raise ServiceError(
                 401,
                 "unauthorized",
@@ -129,33 +132,39 @@ class Access:
 
 
 def _bearer(headers: Mapping[str, str]) -> str:
-    """What was sent as a bearer token, "" if nothing was."""
+    """The bearer token, or ""."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def is_open(method: str, path: str) -> bool:
-    """Whether anyone may ask this without a key."""
+    """Whether the path needs no key."""
     return path in OPEN and method in ("GET", "HEAD")
 
 
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
-    """Without keys a page of another site must not ask through the browser: neither across origins
-    nor by a name of its own that leads here (DNS rebinding). A link to the page may be followed."""
+    """Without keys, reject requests of other sites' pages: cross-origin ones, and those that use
+    another host name for this address (DNS rebinding). Links to the page are allowed.
+    """
     if any(
         name in _FORWARDING or name.startswith("x-forwarded-") for name in headers
-    ):  # a proxy, which asks for others
-        hint = "make keys: rag keys add NAME; then a proxy may ask for others"
-        raise ServiceError(421, "host", "without keys this service is for this machine alone", hint)
+    ):  # a proxy, which forwards requests of other machines
+        hint = "create a key for requests through a proxy: rag keys add NAME"
+        raise ServiceError(
+            421, "host", "without API keys, the service answers only this machine", hint
+        )
     host = headers.get("host", "localhost")
     if _hostname(host) not in LOOPBACK:
-        hint = "ask at http://127.0.0.1, or make keys: rag keys add NAME"
-        raise ServiceError(421, "host", "this service is for this machine alone", hint)
+        hint = "use http://127.0.0.1, or create a key: rag keys add NAME"
+        raise ServiceError(421, "host", "the service answers only this machine", hint)
     origin = headers.get("origin", "")
     foreign = bool(origin) and origin.partition("://")[2] != host
     if foreign or (headers.get("sec-fetch-site") == "cross-site" and not opens_page):
         raise ServiceError(
-            403, "origin", "pages of other sites may not ask here", "open the service's own page"
+            403,
+            "origin",
+            "pages of other sites may not use the service",
+            "open the service's own page",
         )
 
 
@@ -167,7 +176,7 @@ def _hostname(netloc: str) -> str:
 
 
 def changes(method: str, path: str) -> bool:
-    """Whether this changes documents or collections."""
+    """Whether the request changes documents or collections."""
     if method in ("GET", "HEAD") or (method, path) == ("POST", ASK_SEVERAL):
         return False  # a collection may be called ask, too: what is sent there otherwise changes it
     return path.startswith((*_WRITING, "/v1/collections"))
@@ -183,9 +192,9 @@ def _in_none(method: str, path: str) -> bool:
 
 
 class Rate:
-    """A bucket a caller that fills at `per_minute`, and holds a minute's worth.
+    """Token bucket per caller, which refills at `per_minute` and holds one minute's worth.
 
-    The unit is a passage that is read; a request that reads none takes one.
+    The unit is a passage read; a request that reads none takes one.
     """
 
     def __init__(self, per_minute: int) -> None:
@@ -194,8 +203,8 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, units: int = 1) -> None:
-        """Raises ServiceError, with the seconds to wait, if it does not hold so many; those of one
-        request always fit in.
+        """Take units. Raises ServiceError with the seconds to wait if too few are left; one request
+        of the maximum size always fits a full bucket.
         """
         if not self._per_minute or units <= 0:
             return
@@ -214,8 +223,8 @@ class Rate:
             raise ServiceError(429, "rate", message, "slow down", self._seconds(units - level))
 
     def headers(self, caller: str) -> dict[str, str]:
-        """`X-RateLimit-Limit` and `-Remaining` in passages, `-Reset` in seconds until all are there
-        again.
+        """`X-RateLimit-Limit` and `-Remaining` in passages, `-Reset` in seconds until the bucket is
+        full.
         """
         if not self._per_minute:
             return {}
@@ -229,11 +238,11 @@ class Rate:
         return {f"X-RateLimit-{name}": str(value) for name, value in left.items()}
 
     def _level(self, caller: str) -> float:
-        """What it holds now."""
+        """Current level of the bucket."""
         now = time.monotonic()
         level, then = self._buckets.get(caller, (float(self._per_minute), now))
         return min(self._per_minute, level + (now - then) * self._per_minute / 60)
 
     def _seconds(self, units: float) -> int:
-        """Until so many more are there, rounded up."""
+        """Seconds until so many units have been refilled, rounded up."""
         return math.ceil(units * 60 / self._per_minute)

@@ -1,4 +1,4 @@
-"""Bodies of requests: large ones lie on disk, and only so many bytes are taken in at a time."""
+"""Request bodies: large ones are spooled to disk, and the bytes in flight are limited."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIECE = 1 << 16
 
 
 class Body:
-    """A whole body. Up to a mebibyte is kept in memory."""
+    """A complete body. Up to one mebibyte stays in memory."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by `close`
@@ -30,9 +30,7 @@ class Body:
         self.size += len(piece)
 
     def next(self) -> Message | None:
-        """The body as an application receives it, a piece at a time; None when all of it has been
-        given.
-        """
+        """The next ASGI message of the body; None at its end."""
         if self._sent and self._sent >= self.size:
             return None
         if not self._sent:
@@ -46,7 +44,9 @@ class Body:
 
 
 async def receive_body(receive: Receive, given: dict[str, str], limit: int, seconds: float) -> Body:
-    """The whole body. Raises ServiceError if it is too large, too slow, or the client is gone."""
+    """Receive the whole body. Raises ServiceError if it is too large or too slow, or if the client
+    disconnects.
+    """
     announced(given, limit)
     body = Body()
     try:
@@ -66,15 +66,15 @@ async def receive_body(receive: Receive, given: dict[str, str], limit: int, seco
             raise ServiceError(
                 408,
                 "slow-body",
-                f"the body did not come within {seconds:g} seconds",
+                f"the body did not arrive within {seconds:g} seconds",
                 "send it faster",
             ) from None
         raise
 
 
 def announced(given: dict[str, str], limit: int) -> int:
-    """Bytes that are to come, by the headers; `limit` where they do not say. Raises ServiceError if
-    that is too many.
+    """Announced size of the body in bytes; `limit` without a Content-Length. Raises ServiceError if
+    it is too large.
     """
     length = given.get("content-length", str(limit) if "transfer-encoding" in given else "0")
     if not length.isdecimal() or int(length[:20]) > limit:
@@ -84,13 +84,13 @@ def announced(given: dict[str, str], limit: int) -> int:
 
 def _too_large(limit: int) -> ServiceError:
     return ServiceError(
-        413, "too-large", f"the body is larger than {limit:,} bytes", "send less at a time"
+        413, "too-large", f"the body is larger than {limit:,} bytes", "send smaller requests"
     )
 
 
 class BytesInFlight:
-    """How many bytes of bodies may be under way at a time. What comes when all are taken waits a
-    while, and sends nothing.
+    """Limits the bytes of bodies being received. Requests over the limit wait before their body is
+    read.
     """
 
     def __init__(self, most: int, seconds: float = 20.0) -> None:
@@ -100,7 +100,7 @@ class BytesInFlight:
         self._changed = asyncio.Condition()
 
     def reserve(self, size: int) -> Reservation:
-        """A context manager. Entering it raises ServiceError if there is no room for too long."""
+        """A context manager. Entering it raises ServiceError if there is no room in time."""
         return Reservation(self, min(size, self._most))
 
     async def take(self, size: int) -> None:
@@ -118,9 +118,7 @@ class BytesInFlight:
 
 
 class Reservation(AbstractAsyncContextManager["Reservation"]):
-    """Bytes that one request has taken. `release` gives them back before its end, from any
-    thread.
-    """
+    """Bytes reserved for one request. `release` frees them early, from any thread."""
 
     def __init__(self, all: BytesInFlight, size: int) -> None:
         self._all = all

@@ -1,8 +1,7 @@
-"""The collections of a running service: opened when they are asked for, closed when nobody has
-asked for a while.
+"""Collections of a running service, opened on demand and closed when idle.
 
-They share the models, which one thread computes, the process that reads uploaded files, and the
-figures for Prometheus, which name no collection. Everything else is a collection's own.
+They share the models and the model thread, the process that parses uploads, and the Prometheus
+metrics, which do not name collections. Everything else belongs to one collection.
 """
 
 from __future__ import annotations
@@ -24,14 +23,12 @@ _IDLE = 300.0
 """Seconds without a request after which a collection is closed."""
 _MOST_OPEN = 256
 _PATIENCE = 35.0
-"""Seconds that a deletion waits for requests which are being answered: as long as those may
-take.
-"""
+"""Seconds that a deletion waits for requests in progress; longer than any of them may take."""
 
 
 @dataclass(eq=False)
 class _Open:
-    """A collection that is open, or being opened. `requests` are being answered from it."""
+    """A collection that is open or being opened. `requests` counts the requests in progress."""
 
     collection: Collection
     service: Service | None = None
@@ -42,7 +39,7 @@ class _Open:
 
 
 class CollectionHost:
-    """Safe to share between threads."""
+    """Thread-safe."""
 
     def __init__(self, default: Service, idle: float = _IDLE, most: int = _MOST_OPEN) -> None:
         self._default = default
@@ -58,7 +55,7 @@ class CollectionHost:
         self._thread.start()
 
     def close(self) -> None:
-        """All of them; twice is as once."""
+        """Close all collections. May be called twice."""
         self._closing.set()
         if self._thread.ident:
             self._thread.join()
@@ -75,7 +72,7 @@ class CollectionHost:
             return sorted(self._open)
 
     def enter(self, name: str) -> Service:
-        """The collection's service, until `leave` is called for it. Raises NotFoundError,
+        """The collection's service, held open until `leave` is called. Raises NotFoundError,
         StoreError, ServiceError.
         """
         one = self._entry(name)
@@ -103,8 +100,8 @@ class CollectionHost:
             self._changed.notify_all()
 
     def _entry(self, name: str) -> _Open:
-        """What is open under the name, if it is still that collection: another process may have
-        changed them.
+        """The open entry for the name, if another process has not replaced the collection
+        meanwhile.
         """
         found = self.registry.named(name)
         with self._changed:
@@ -117,7 +114,7 @@ class CollectionHost:
                 and one.collection.id != found.id
                 and not one.requests
             ):
-                _close(self._open.pop(name))  # what had the name before
+                _close(self._open.pop(name))  # a former collection of this name
                 one = None
             if one is not None and (one.closing or one.collection.id != found.id):
                 raise BusyError(f"collection {name} is being changed", "try again in a moment")
@@ -137,14 +134,14 @@ class CollectionHost:
         return made
 
     def delete(self, name: str) -> Collection:
-        """Close it and delete it, with all that is in it. Raises NotFoundError, BusyError."""
+        """Close and delete a collection. Raises NotFoundError, BusyError."""
         return self._alone(name, lambda: self.registry.delete(name))
 
     def rename(self, name: str, new: str) -> Collection:
         return self._alone(name, lambda: self.registry.rename(name, new))
 
     def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
-        """While nobody is answered from it, and nobody new is let in."""
+        """Run `change` after all requests have finished, while new ones are held off."""
         self.registry.named(name)
         with self._changed:
             one = self._open.setdefault(name, _Open(self.registry.named(name)))
@@ -155,7 +152,7 @@ class CollectionHost:
         try:
             if not free:
                 raise BusyError(
-                    f"collection {name} is in use", "try again when its questions are answered"
+                    f"collection {name} is in use", "try again when its requests have finished"
                 )
             _close(one)
             return change()
@@ -164,7 +161,7 @@ class CollectionHost:
                 del self._open[name]
 
     def _look_after(self) -> None:
-        """Take up uploads that were accepted before a crash; then close what is not used."""
+        """Resume uploads accepted before a crash; then close idle collections."""
         self._resume()
         while not self._closing.wait(_LOOK):
             try:
@@ -177,7 +174,7 @@ class CollectionHost:
             self._default.models.opened.result()
             names = self.registry.with_uploads()
         except Exception:
-            return  # said where it is opened
+            return  # reported when it is opened
         for name in names:
             if self._closing.is_set():
                 return
@@ -187,8 +184,8 @@ class CollectionHost:
                 _log.warning("uploads to collection %s wait: %s", name, error)
 
     def close_idle(self, now: float | None = None) -> None:
-        """Those that nobody has asked for a while, or, of too many, for longest; never one with
-        uploads that wait.
+        """Close idle collections and, if too many are open, the least recently used; never one with
+        waiting uploads.
         """
         moment = time.monotonic() if now is None else now
         with self._changed:
@@ -197,8 +194,7 @@ class CollectionHost:
             closed = []
             for number, (name, one) in enumerate(oldest):
                 due = moment - one.used > self._idle or number < spare
-                # one is gone, or has another's name, where another process has deleted or renamed
-                # it
+                # another process has deleted or renamed one
                 changed = (
                     there := self.registry.get(name)
                 ) is None or there.id != one.collection.id

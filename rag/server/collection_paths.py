@@ -1,6 +1,4 @@
-"""Every path under `/v1/` is there for a collection too: `/v1/collections/NAME/ask` is `/v1/ask` of
-the collection NAME.
-"""
+"""Paths of collections: `/v1/collections/NAME/ask` is `/v1/ask` of the collection NAME."""
 
 from __future__ import annotations
 
@@ -8,18 +6,18 @@ from rag.settings import DEFAULT_COLLECTION
 
 _PREFIX = "/v1/collections/"
 NEUTRAL = ("/v1/collections",)
-"""What belongs to no collection, with what is below it."""
+"""Prefixes of paths that belong to no collection."""
 
 
 def split(path: str) -> tuple[str, str]:
-    """(collection, path within it). Of the collections themselves, and of what is not under /v1,
-    the collection is "".
+    """Split a path into (collection, path within it). The collection is "" outside /v1 and for
+    paths about collections themselves.
     """
     if path.startswith(_PREFIX):
         name, slash, rest = path.removeprefix(_PREFIX).partition("/")
         if (
             name and slash and rest and rest.split("/")[0] != "collections"
-        ):  # there are none in a collection
+        ):  # collections do not nest
             return name, "/mcp" if rest == "mcp" else f"/v1/{rest}"
     if path != "/mcp" and (
         path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
@@ -29,7 +27,7 @@ def split(path: str) -> tuple[str, str]:
 
 
 def prefixed(collection: str, path: str) -> str:
-    """The other way round, for links to what is in a collection."""
+    """The full path of a path within a collection; the inverse of `split`."""
     return (
         path
         if collection in ("", DEFAULT_COLLECTION)

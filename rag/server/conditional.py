@@ -1,5 +1,5 @@
-"""Conditional requests (RFC 9110, 13): a client that has a document already gets 304, and none
-changes another's by mistake.
+"""Conditional requests (RFC 9110, section 13): an unchanged document is answered with 304, and no
+client overwrites another's change by mistake.
 """
 
 from __future__ import annotations
@@ -13,31 +13,28 @@ from rag.types import Document
 
 
 def etag(document: Document) -> str:
-    """A strong entity tag: another one when the bytes, the title, the source or the metadata
-    change.
-    """
+    """Strong entity tag, derived from bytes, title, source and metadata."""
     known = [document.sha256, document.title, document.source, sorted(document.metadata.items())]
     return f'"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:40]}"'
 
 
 def not_modified(headers: Mapping[str, str], tag: str) -> bool:
-    """Whether the client has this already: `If-None-Match` names it."""
+    """Whether `If-None-Match` contains the tag."""
     return _names(headers.get("if-none-match", ""), tag, weakly=True)
 
 
 def check_match(headers: Mapping[str, str], tag: str | None) -> None:
-    """`tag`: that of what is there, None if nothing is. Raises ServiceError with 412 where
-    `If-Match` or `If-None-Match` forbids a change."""
+    """Check `If-Match` and `If-None-Match` before a change. `tag` is the current one, or None if
+    the document does not exist. Raises ServiceError with 412.
+    """
     wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
     changed = wanted is not None and (tag is None or not _names(wanted, tag, weakly=False))
     exists = unwanted is not None and tag is not None and _names(unwanted, tag, weakly=True)
     if changed or exists:
         message = (
-            "the document is not as If-Match says" if changed else "the document is there already"
+            "the document does not match If-Match" if changed else "the document exists already"
         )
-        raise ServiceError(
-            412, "precondition", message, "get it again, and decide by what it is now"
-        )
+        raise ServiceError(412, "precondition", message, "get the current version and retry")
 
 
 def _names(value: str, tag: str, weakly: bool) -> bool:

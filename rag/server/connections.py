@@ -1,10 +1,9 @@
-"""Connections that hold nothing up: a time limit on request headers, and a limit on how many there
-are.
+"""Limits on connections: a timeout for request headers, and a maximum number in all and per
+address.
 
-A connection that is between requests, or has not sent its headers yet, is *waiting*. When there are
-too many connections, in all or from one address, the one that has waited longest makes room; only
-if none waits, the new one is refused. So a flood of half-open connections costs those that flood,
-and a client that asks at once is answered.
+A connection between requests, or whose headers are incomplete, is *waiting*. At the limit, the
+connection that has waited longest is closed; only if none is waiting is the new one refused. So a
+flood of half-open connections does not lock out clients that send requests.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-with contextlib.suppress(ImportError):  # Windows has no limits of this kind
+with contextlib.suppress(ImportError):  # Windows has no such limits
     import resource
 
 _log = logging.getLogger(__name__)
 _OWN_FILES = 128
-"""File handles left for the index, the models, uploads and subprocesses."""
+"""File handles reserved for the index, the models, uploads and subprocesses."""
 _MOST_FILES = 8192
 _MOST_BACKLOG = 512
 _REFUSED = (
@@ -34,8 +33,8 @@ _REFUSED = (
 
 @dataclass(slots=True)
 class Connections:
-    """Those of one service. `per_address` does not hold for addresses in `exempt`: this machine's
-    own processes share one.
+    """Connections of one service. Addresses in `exempt` have no limit of their own, since this
+    machine's processes share one.
     """
 
     total: int
@@ -43,11 +42,11 @@ class Connections:
     header_seconds: float = 10.0
     exempt: frozenset[str] = frozenset({"127.0.0.1", "::1"})
     waiting: dict[LimitedProtocol, None] = field(default_factory=dict)
-    """In the order in which they began to wait."""
+    """Ordered by the time at which they began to wait."""
     by_address: Counter[str] = field(default_factory=Counter)
 
     def admit(self, one: LimitedProtocol) -> bool:
-        """Whether there is room, perhaps after another has been closed."""
+        """Whether a new connection may stay, perhaps after another one was closed."""
         own = self.by_address[one.address]
         if (
             own >= self.per_address
@@ -74,7 +73,7 @@ class Connections:
 
 
 class LimitedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which by itself waits for headers for ever."""
+    """uvicorn's HTTP/1.1 protocol with a timeout for headers."""
 
     def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -99,16 +98,16 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
-        elif self._timer is None:  # the next request has begun, and is not whole
+        elif self._timer is None:  # part of the next request has arrived
             self._wait()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._stop_waiting()
-        if self.conn.trailing_data[0]:  # a part of the next request's headers is there already
+        if self.conn.trailing_data[0]:  # part of the next request's headers has already arrived
             self._wait()
         else:
-            self._all.waiting[self] = None  # uvicorn's own timer closes what stays quiet
+            self._all.waiting[self] = None  # uvicorn's own timer closes idle connections
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
@@ -137,8 +136,8 @@ class LimitedProtocol(H11Protocol):
 
 
 def most_files() -> int:
-    """File handles that this process may have. The soft limit is raised as far as it may be, up to
-    a few thousand.
+    """Number of file handles for this process. Raises the soft limit as far as allowed, up to a few
+    thousand.
     """
     try:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -156,10 +155,11 @@ def most_files() -> int:
 def limits(
     files: int, most: int, per_address: int, header_seconds: float = 10.0
 ) -> tuple[Connections, int]:
-    """(connections, backlog) for so many file handles. `most`: most connections.
+    """Returns (connections, backlog) for a number of file handles. `most` is the maximum of
+    connections.
 
-    asyncio accepts as many connections at a time as the backlog is long, and only then can any be
-    refused: both must fit.
+    asyncio accepts up to a backlog of connections at once, before any can be refused, so both must
+    fit.
     """
     backlog = min(_MOST_BACKLOG, max(8, files // 4))
     return Connections(
@@ -168,8 +168,8 @@ def limits(
 
 
 class AcceptErrors:
-    """asyncio's handler of errors: what an overfull machine says for each connection is said once
-    in a while, in a line.
+    """asyncio error handler that logs accept errors once in a while instead of once per
+    connection.
     """
 
     def __init__(self, every: float = 10.0) -> None:

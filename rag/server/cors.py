@@ -1,6 +1,4 @@
-"""Pages of other sites that may ask, with a key: cross-origin resource sharing
-(https://fetch.spec.whatwg.org/#http-cors-protocol).
-"""
+"""Cross-origin requests with a key (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
 from __future__ import annotations
 
@@ -17,20 +15,20 @@ _EXPOSED = (
 
 
 class Cors:
-    """The origins that a person has named."""
+    """The allowed origins."""
 
     def __init__(self, origins: str) -> None:
-        """`origins` joined by commas. Raises InputError for what is not an origin; there is no
-        "any".
+        """`origins` is comma-separated. Raises InputError for an invalid origin; "*" is not
+        allowed.
         """
         self._origins = {_checked(one.strip()) for one in origins.split(",") if one.strip()}
 
     def allowed(self, origin: str) -> str:
-        """The origin if its pages may ask, else ""."""
+        """The origin if it is allowed, else ""."""
         return origin if origin in self._origins else ""
 
     def preflight(self) -> Response:
-        """What a browser asks before it sends a key."""
+        """Response to a preflight request."""
         headers = {
             "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
             "Access-Control-Allow-Headers": (
@@ -42,7 +40,7 @@ class Cors:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """No cookies and no stored credentials: a page sends the key itself."""
+    """CORS headers without credentials: a page sends its key explicitly."""
     return {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Expose-Headers": _EXPOSED,

@@ -1,4 +1,4 @@
-"""That a client has hung up, for whoever works on its request."""
+"""Signals that a client has disconnected."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 
 class ClientDisconnect:
-    """That the client is gone: what is to be done then, told by any thread. And who the client is:
-    `caller`, an id of a key or "", and `charge`, which takes from its rate and raises
-    ServiceError."""
+    """Callbacks for a client's disconnection, callable from any thread. Also holds the client's
+    identity: `caller`, a key's id or "", and `charge`, which takes from its rate and raises
+    ServiceError.
+    """
 
     def __init__(self) -> None:
         self.caller = ""
         self.works: list[Any] = []
-        """The questions that the client has asked, as `rag.server.model_worker` has them."""
+        """The client's questions, as `rag.server.model_worker` work items."""
         self.charge: Callable[[int], object] = lambda passages: None
         self._lock = threading.Lock()
         self._then: list[Callable[[], object]] = []

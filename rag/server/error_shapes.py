@@ -1,7 +1,7 @@
-"""Errors in the shape of the API that was asked: OpenAI's and Dify's clients read their own.
+"""Errors in the format of the API in use, for OpenAI's and Dify's clients.
 
-The service makes problem details (RFC 9457) of every error, also of those that no endpoint sees.
-This layer around it puts them into another shape by path.
+The service reports every error as problem details (RFC 9457). This outer layer converts them by
+path.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ Shape = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
 def shape_of(path: str) -> Shape | None:
-    """What makes (status, body) of a problem for clients of this path; None where it stays as it
-    is.
-    """
+    """Converter from a problem to (status, body) for this path; None for no conversion."""
     _, path = split(path)
     if path.startswith(OPENAI):
         return openai_error
@@ -43,7 +41,7 @@ def shape_of(path: str) -> Shape | None:
 
 
 def error_model(path: str) -> type[BaseModel] | None:
-    """The schema of errors on this path; None for problem details."""
+    """Schema of errors on this path; None for problem details."""
     shape = shape_of(path)
     if shape is None:
         return None
@@ -51,7 +49,7 @@ def error_model(path: str) -> type[BaseModel] | None:
 
 
 def openai_error(problem: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """OpenAI has 400 for every request that cannot be used."""
+    """OpenAI answers every invalid request with status 400."""
     status = int(problem["status"])
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     code = _CODES.get(status, str(problem["type"]).removeprefix("urn:rag:"))
@@ -79,7 +77,7 @@ def _message(problem: dict[str, Any]) -> str:
 
 
 class ErrorShapes:
-    """ASGI middleware; outermost, as errors also come from those inside it."""
+    """ASGI middleware. It is outermost because the inner layers raise errors, too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,6 +1,4 @@
-"""Questions that wait: searches before readings, and callers in turn, by the work that each has
-been given.
-"""
+"""Queue of questions: searches before readings, and callers in turn by the work they have used."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Waiting(Protocol):
-    """What waits. `cost` is the number of tokens that will be read for it; `search`: nothing is."""
+    """A waiting item. `cost` is the number of tokens to read; a `search` reads none."""
 
     cost: int
     caller: str
@@ -18,7 +16,7 @@ class Waiting(Protocol):
 
     @property
     def key(self) -> Hashable:
-        """The same for those that ask the same: in one batch they cost as much as one."""
+        """Equal for equal questions, which cost as much as one in a batch."""
 
     @property
     def wanted(self) -> bool:
@@ -29,17 +27,17 @@ W = TypeVar("W", bound=Waiting)
 
 
 class FairQueue(Generic[W]):
-    """Not safe to share between threads: its owner locks.
+    """Not thread-safe; the owner locks.
 
-    Readings are taken from the caller that has been given least work (start-time fair queueing: who
-    comes back after a while begins where the others are, and has saved up nothing).
+    Readings are taken from the caller that has used the least work (start-time fair queueing: a
+    returning caller starts level with the others, without saved-up credit).
     """
 
     def __init__(self) -> None:
         self._searches: dict[str, deque[W]] = {}
         self._readings: dict[str, deque[W]] = {}
         self._given: dict[str, float] = {}
-        """Tokens given to callers that wait, by a clock that all share."""
+        """Tokens used by waiting callers, on a common virtual clock."""
         self._clock = 0.0
 
     def __len__(self) -> int:
@@ -73,18 +71,18 @@ class FairQueue(Generic[W]):
         self._readings.clear()
 
     def prune(self) -> None:
-        """Drop what nobody waits for any more."""
+        """Drop items that nobody waits for any more."""
         for lane in (self._searches, self._readings):
             for caller, waiting in list(lane.items()):
                 lane[caller] = deque(work for work in waiting if work.wanted)
                 _close(lane, caller)
 
     def make_room(self, caller: str, arriving: int, most: int) -> list[W] | None:
-        """The works to refuse so that `arriving` of `caller` fit among at most `most`; None: the
-        caller must be refused.
+        """The items to refuse so that `arriving` of `caller` fit among at most `most`; None if the
+        caller itself must be refused.
 
-        Room is made by the newest of the caller that has most waiting, as long as that is more than
-        this one would have.
+        Removes the newest items of the caller with the most waiting, as long as it would still have
+        more than this caller.
         """
         dropped: list[W] = []
         while len(self) + arriving > most:
@@ -108,7 +106,7 @@ class FairQueue(Generic[W]):
         return dropped
 
     def ahead(self, caller: str) -> int:
-        """Tokens that will be read before what `caller` adds now: its own, and as many of each
+        """Tokens to be read before an item that `caller` adds now: its own, and as many of each
         other caller at most.
         """
         sums = {
@@ -121,11 +119,11 @@ class FairQueue(Generic[W]):
         return own + sum(min(other, max(own, first)) for other in sums.values())
 
     def tokens(self) -> int:
-        """Tokens of the readings, as if each were read."""
+        """Tokens of all waiting readings."""
         return sum(work.cost for waiting in self._readings.values() for work in waiting)
 
     def take_searches(self, most: int) -> list[W]:
-        """Up to so many searches, one of each caller in turn."""
+        """Take up to `most` searches, one of each caller in turn."""
         taken: list[W] = []
         while self._searches and len(taken) < most:
             for caller in list(self._searches):
@@ -134,7 +132,7 @@ class FairQueue(Generic[W]):
         return taken
 
     def take_readings(self, tokens: int) -> list[W]:
-        """One reading at least, and more as long as all together are at most so many tokens."""
+        """Take at least one reading, and more up to `tokens` in total."""
         taken: list[W] = []
         costs: dict[Hashable, int] = {}
         while self._readings:

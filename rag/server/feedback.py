@@ -1,7 +1,6 @@
-"""What people say of answers, and the gold questions for `rag eval` that follow from it.
+"""Users' feedback on answers, and gold questions for `rag eval` made from it.
 
-It is kept in `feedback.jsonl` of the collection's folder, and only because somebody pressed a
-thumb.
+Stored in the collection's `feedback.jsonl`, and only when somebody has clicked a thumb.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ def feedback_file(folder: Path) -> JournalFile:
 
 
 def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Gold questions, one a question, by the last word on it: a right answer with its evidence, a
-    correction of a wrong one, or that the documents do not say. A wrong answer without a correction
-    makes no gold question."""
+    """Gold questions from the latest feedback on each question: a correct answer with its evidence,
+    a correction, or unanswerable. A wrong answer without a correction yields none.
+    """
     last = {str(line["question"]): line for line in lines if "question" in line}
     for question, line in last.items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
@@ -39,12 +38,12 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
-    """JSON lines as `rag eval FILE` takes them."""
+    """JSON Lines for `rag eval FILE`."""
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in gold(lines))
 
 
 def forget(folder: Path, documents: Sequence[str]) -> int:
-    """Take out what quotes these documents, which were deleted. How many lines that were."""
+    """Remove feedback that quotes these deleted documents. Returns the number of lines removed."""
     gone = set(documents)
     return feedback_file(folder).keep(lambda line: not gone.intersection(_documents(line)))
 
@@ -56,8 +55,8 @@ def _documents(line: Mapping[str, Any]) -> list[str]:
 
 
 def _evidence(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
-    """A gold question's evidence must hold the answer word for word; where none does, every place
-    of it counts.
+    """The citations that contain the answer verbatim; if none do, all occurrences count as
+    evidence.
     """
     found = [one for one in line.get("evidence", []) if one.get("sentence")]
     return {"evidence": found} if any(answer in one["sentence"] for one in found) else {}

@@ -1,8 +1,8 @@
-"""The ingest thread: takes uploads from the queue on disk and puts their documents into the index.
+"""The ingest thread: takes uploads from the queue on disk and adds their documents to the index.
 
-Reading and splitting happen here; embedding is lent a piece at a time to the model thread, so that
-questions go on. The index is locked only while what is embedded is put, so that deletions go on
-too.
+Parsing and splitting happen here. Embedding runs in small batches in the model thread, so that
+questions are still answered. The index is locked only while embedded passages are written, so that
+deletions are not held up.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PIECE = 16
-"""Passages embedded between two batches of questions: some 50 ms."""
+"""Passages embedded between two batches of questions, about 50 ms."""
 _PAUSE = 1.0
-"""Seconds after which an upload is tried again."""
+"""Seconds before an upload is retried."""
 T = TypeVar("T")
 _LONGEST_FOLDER = 400
 _LONGEST_NAME = 200
 
 
 class LentEmbedder:
-    """An embedder whose work is done in the model thread."""
+    """An embedder that runs in the model thread."""
 
     def __init__(self, embedder: Embedder, thread: ModelThread) -> None:
         self._embedder = embedder
@@ -57,7 +57,7 @@ class LentEmbedder:
     def _in_pieces(
         self, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
     ) -> Vectors:
-        """Between two of which questions have their turn."""
+        """Embed in small batches, between which questions are answered."""
         rows = []
         for start in range(0, len(texts), _PIECE):
             piece = texts[start : start + _PIECE]
@@ -69,8 +69,8 @@ class LentEmbedder:
 
 
 class IngestThread:
-    """`parts` waits for the index to be open: (store, embedder). `pool` may serve several of
-    these.
+    """`parts` waits until the index is open and returns (store, embedder). Several threads may
+    share `pool`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class IngestThread:
         self._thread.start()
 
     def close(self) -> None:
-        """After the file that is being done; what waits stays on disk."""
+        """Finish the current file; waiting files stay on disk."""
         self._closing.set()
         self._jobs.wake()
         if self._thread.ident:  # it was started
@@ -106,17 +106,17 @@ class IngestThread:
         try:
             store, embedder = self._parts()
         except BaseException:
-            return  # the model thread says why
+            return  # the model thread reports the reason
         lent = LentEmbedder(embedder, self._models)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)
-            except Exception as error:  # whatever it is, later uploads do not wait for ever
+            except Exception as error:  # no error may stop later uploads
                 self._later(error)
 
     def _next(self, store: Store, embedder: Embedder) -> None:
-        """Do the next file, if there is one. Raises what does not lie in the file: it stays, and is
-        tried again.
+        """Process the next file, if any. Raises errors that are not the file's fault; the file is
+        then retried.
         """
         found = self._jobs.next()
         if found is None:
@@ -129,8 +129,8 @@ class IngestThread:
         self._trouble = ""
 
     def _patiently(self, change: Callable[[], T]) -> T:
-        """However often it takes, until the service stops: what was embedded is not embedded
-        again.
+        """Retry a change until it succeeds or the service stops, so that nothing is embedded
+        twice.
         """
         while True:
             try:
@@ -141,10 +141,10 @@ class IngestThread:
                 self._later(error)
 
     def _later(self, error: Exception) -> None:
-        """Pause, and say why uploads wait, once."""
+        """Pause, and log once why uploads wait."""
         if str(error) != self._trouble and not self._closing.is_set():
             _log.warning(
-                "uploads wait, and are tried again: %s",
+                "uploads wait and will be retried: %s",
                 error,
                 exc_info=not isinstance(error, RagError),
             )
@@ -152,9 +152,10 @@ class IngestThread:
         self._closing.wait(_PAUSE)
 
     def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile:
-        """What became of it. Raises RagError or OSError if the fault is not the file's.
+        """Process one file and return its outcome. Raises RagError or OSError if the failure is not
+        the file's fault.
 
-        The file is read in a process of its own: a hostile one costs its upload, not the service.
+        The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
         name = upload[0]
         try:
@@ -178,16 +179,16 @@ class IngestThread:
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:
-    """Raises ConflictError if a name is that of a file's document. Archives show theirs only when
-    they are read.
+    """Raises ConflictError if a name belongs to an ingested file. Archives reveal their members
+    only when they are parsed.
     """
     for file in map(file_of, uploads):
         check_free(file.name, file.source, store.document(file.name))
 
 
 def safe_name(name: str) -> str:
-    """The last part of a name that a client gave: it becomes part of a document's id, and never a
-    path. Raises InputError.
+    """The last part of a client's file name, for use in a document id, never as a path. Raises
+    InputError.
     """
     last = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():

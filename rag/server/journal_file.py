@@ -1,6 +1,4 @@
-"""Files of JSON lines that are only added to: feedback and the audit log. A line is there whole or
-not at all.
-"""
+"""Append-only JSON Lines files for feedback and the audit log. Lines are written atomically."""
 
 from __future__ import annotations
 
@@ -19,35 +17,37 @@ _PATIENCE = 5.0
 
 
 class JournalFile:
-    """For the owner's eyes only. Safe to share between threads and processes."""
+    """Readable by its owner only. Safe to share between threads and processes."""
 
     def __init__(self, path: Path, most_bytes: int) -> None:
         self._path = path
         self._most_bytes = most_bytes
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """On disk when this returns. Raises StoreError, also if the file is full, and BusyError."""
+        """Append a line durably. Raises StoreError, also if the file has reached its size limit,
+        and BusyError.
+        """
         written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with self._locked():
             try:
                 size = self._path.stat().st_size if self._path.exists() else 0
                 if size + len(written) > self._most_bytes:
-                    hint = "move it away; a new one is begun"
-                    raise StoreError(f"{self._path} holds {size:,} bytes, the most it may", hint)
+                    hint = "move the file away; a new one is started"
+                    raise StoreError(f"{self._path} holds {size:,} bytes, its maximum", hint)
                 number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 with open(number, "ab", closefd=True) as file:
                     if size and not self._ends_whole():
-                        file.write(b"\n")  # a crash has cut the last line
+                        file.write(b"\n")  # a crash has truncated the last line
                     file.write(written)
                     file.flush()
                     os.fsync(file.fileno())
             except OSError as error:
                 raise StoreError(
-                    f"{self._path} cannot be written: {error.strerror}", "make room for it"
+                    f"{self._path} cannot be written: {error.strerror}", "free some disk space"
                 ) from error
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Those that are whole, oldest first."""
+        """Complete lines, oldest first."""
         try:
             with open(self._path, encoding="utf-8") as file:
                 for line in file:
@@ -65,7 +65,7 @@ class JournalFile:
             ) from error
 
     def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> int:
-        """Take out the others. How many they were."""
+        """Remove the lines for which `wanted` is false. Returns their number."""
         if not self._path.exists():
             return 0
         with self._locked():
@@ -91,7 +91,7 @@ class JournalFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Raises BusyError."""
+        """Hold the file lock. Raises BusyError."""
         lock = FileLock(self._path.with_suffix(".lock"), timeout=_PATIENCE)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
-"""What a program that is not the page asks of a running service: the answers, hits and documents of
-`rag.types`, through the model thread."""
+"""Access to a running service for MCP and the OpenAI endpoints: answers, hits and documents of
+`rag.types`, through the model thread.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ from rag.types import Answer, Hit
 
 
 class AskOptions(Options):
-    """How a question is asked; `form` is by default the one that the question wants."""
+    """Options of a question; by default `form` is chosen from the question."""
 
     form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, and the question as it was understood; `note`: what was left open in it."""
+    """An answer, and the question after follow-up resolution; `note` names what could not be
+    resolved.
+    """
 
     answer: Answer
     question: str
@@ -31,7 +34,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLibrary:
-    """The index of a service, asked by one client; its questions end when `hangup` happens."""
+    """A service's index for one client; its questions are cancelled when `hangup` fires."""
 
     service: Service
     hangup: ClientDisconnect
@@ -48,7 +51,7 @@ class ServiceLibrary:
         return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
-        """The nearest passages, best first. Raises as `ask` does."""
+        """The best passages, best first. Raises as `ask` does."""
         (work,) = self.service.works([question], options or Options(), self.hangup, search=True)
         return wait(work, work.found).hits
 

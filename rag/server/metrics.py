@@ -1,4 +1,4 @@
-"""What Prometheus may know: counts and times, never words."""
+"""Prometheus metrics: counts and times, never text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """One service's figures, in a registry of their own."""
+    """Metrics of one service, in their own registry."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -56,7 +56,7 @@ class Metrics:
             self._stages.labels(stage).observe(seconds)
 
     def answers(self, answers: Sequence[Answer]) -> None:
-        """Of one batch, which share their timings."""
+        """Record the answers of one batch, which share their timings."""
         self.stages(
             {stage: seconds for stage, seconds in answers[0].timings.items() if stage != "retrieve"}
         )
@@ -67,7 +67,7 @@ class Metrics:
         self._jobs.labels(outcome).inc()
 
     def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
-        """Gauges, looked up when they are asked for."""
+        """Register gauges, computed on each scrape."""
         Gauge("rag_queue_depth", "Questions that wait.", registry=self._registry).set_function(
             depth
         )
@@ -76,5 +76,5 @@ class Metrics:
             gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
 
     def text(self) -> bytes:
-        """In Prometheus's text format."""
+        """The metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,10 +1,9 @@
-"""What stands before the application: who may ask, how much, how fast and for how long; and what
-every answer carries.
+"""The layer in front of the application: access, limits, timeouts, and headers of every response.
 
-One ASGI layer, in this order: request id, host and origin, key and scope, rate, how many run, size
-and speed of the body, then the application, watched for a client that hangs up; at the end security
-headers, metrics and one line of log. What anyone may get without a key takes no place of those who
-have one, and waits for no body.
+One ASGI layer, in this order: request id, host and origin, key and scope, rate, concurrency, size
+and speed of the body, then the application, watched for a disconnecting client; finally security
+headers, metrics and one log line. Public paths do not use up places of authenticated clients and do
+not wait for a body.
 """
 
 from __future__ import annotations
@@ -77,8 +76,8 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`requests`: most at a time; `body`: bytes of an upload; `seconds`: in which a body must have
-    come.
+    """`requests` is the maximum in progress, `body` the maximum of an upload in bytes, `seconds`
+    the timeout for a body.
     """
 
     requests: int
@@ -118,7 +117,7 @@ class Guard:
             request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
         )
         sender = _sender(send, exchange, self._access)
-        if exchange.method == "HEAD":  # all that GET would say but the body (RFC 9110, 9.3.2)
+        if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
         exchange.origin = self._cors.allowed(headers(scope).get("origin", ""))
         try:
@@ -129,7 +128,7 @@ class Guard:
         except Exception as error:
             if not isinstance(error, RagError):
                 _log.exception("request %s failed", exchange.request_id)
-            elif error.status in (401, 403, 421):  # who tries keys is to be found
+            elif error.status in (401, 403, 421):  # failed logins must be traceable
                 exchange.notes["address"] = (scope.get("client") or ("",))[0]
             if not exchange.started:
                 made = problems.response(
@@ -184,8 +183,8 @@ class Guard:
             await anyio.to_thread.run_sync(note)
 
     async def _id(self, name: str, key: Key) -> str:
-        """The id of the collection that is asked; what a bound key is refused for one that is not
-        there.
+        """Id of the requested collection. For a bound key, a forbidden collection and an unknown
+        one look the same.
         """
         if name in ("", DEFAULT_COLLECTION):
             return name
@@ -194,8 +193,8 @@ class Guard:
 
     @asynccontextmanager
     async def _entered(self, name: str, scope: Scope) -> AsyncIterator[None]:
-        """With the collection's service in the request's state; it stays open until the answer has
-        been sent.
+        """Put the collection's service into the request's state; it stays open until the response
+        has been sent.
         """
         if name in ("", DEFAULT_COLLECTION):
             yield
@@ -209,8 +208,8 @@ class Guard:
 
     @contextmanager
     def _place(self, path: str, caller: str) -> Iterator[None]:
-        """One of those that may run at a time; a key takes at most three in four. Raises
-        ServiceError if there is none.
+        """Take one of the places for concurrent requests; one key may use at most three in four.
+        Raises ServiceError if there is none.
         """
         own = self._running[caller] if caller else 0
         full = self._running.total() >= self._bounds.requests or own >= max(
@@ -250,7 +249,7 @@ class Guard:
 
 
 def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
-    """Seconds of the stages of each batch that answered the client; questions of one batch share
+    """Stage timings in seconds of each batch that answered the client; questions of a batch share
     them.
     """
     done = (
@@ -261,7 +260,7 @@ def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
 
 
 def takes_files(path: str) -> bool:
-    """Whether what is sent there may be as large as an upload."""
+    """Whether bodies on this path may be as large as an upload."""
     return path == "/v1/documents" or path.startswith("/v1/documents/")
 
 
@@ -269,7 +268,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def headers(scope: Scope) -> dict[str, str]:
-    """By lower-case name; of a repeated one the last."""
+    """Headers by lower-case name; the last of repeated ones."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
@@ -290,7 +289,7 @@ def _sender(send: Send, exchange: Exchange, access: Access) -> Send:
             message["headers"] = _with_headers(message, more)
         elif exchange.method == "HEAD":
             message = {**message, "body": b""}
-        with suppress(OSError):  # the client is gone
+        with suppress(OSError):  # the client has disconnected
             await send(message)
 
     return sending
@@ -307,7 +306,9 @@ def _with_headers(
 
 
 async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: Body) -> None:
-    """Run the application on a body that is there already, and watch the connection meanwhile."""
+    """Run the application with a body that has been received, and watch the connection
+    meanwhile.
+    """
     gone = asyncio.Event()
 
     async def watch() -> None:

@@ -37,11 +37,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A question under way. `found` is set before `answer`; with `search` it is all that is wanted.
+    """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
 
-    `deadline` is a moment of `time.monotonic`, `hasty` whether the client chose it; `cost` the
-    tokens that will be read. `begun` is set when a passage has been read. Work of one `caller`
-    waits for that of others in turn.
+    `deadline` is a `time.monotonic` time; `hasty` means that the client chose it. `cost` is the
+    number of tokens to read. `begun` is set after the first passage was read. Items of one `caller`
+    take turns with those of others.
     """
 
     asked: Asked
@@ -51,7 +51,7 @@ class Work:
     hasty: bool = False
     caller: str = ""
     engine: Engine | None = None
-    """Of its collection; None: of the default one."""
+    """Engine of its collection; None for the default one."""
     begun: threading.Event = field(default_factory=threading.Event)
     found: Future[Found] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
@@ -65,20 +65,20 @@ class Work:
         return not self.answer.cancelled()
 
     def cancel(self) -> None:
-        """The client is gone, or waits no longer."""
+        """The client has disconnected or stopped waiting."""
         self.answer.cancel()
         self.found.cancel()
 
     def fail(self, error: BaseException) -> None:
         for future in (self.found, self.answer):
-            with suppress(InvalidStateError):  # it is there, or no longer wanted
+            with suppress(InvalidStateError):  # already set, or no longer wanted
                 future.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`queue`: most questions that wait; `tokens`: about as many in a batch; `window`: seconds a
-    first one waits for more.
+    """`queue` is the maximum number of waiting questions, `tokens` the approximate batch size,
+    `window` the seconds that the first question of a batch waits for more.
     """
 
     queue: int
@@ -108,9 +108,9 @@ class ModelThread:
         self._closing = False
         self._batch_tokens = limits.tokens
         self._running = 0
-        """Tokens of the batch that is being read."""
+        """Tokens in the current batch."""
         self._pace = 0.0
-        """Seconds that a token took to read lately; 0: nothing was read yet."""
+        """Recent reading time per token in seconds; 0 before the first batch."""
         self._thread = threading.Thread(target=self._run, name="models")
         self._searcher = threading.Thread(target=self._search, name="searches")
         self.opened: Future[Engine] = Future()
@@ -119,7 +119,7 @@ class ModelThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Answer what waits, then stop."""
+        """Answer the waiting questions, then stop."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -131,8 +131,10 @@ class ModelThread:
         return len(self._queue)
 
     def submit(self, works: Sequence[Work]) -> None:
-        """All or none, all of one caller. Raises ServiceError if the queue is full or closed, or
-        they cannot be answered before their deadline; InputError if they never fit into it."""
+        """Queue all items, which belong to one caller, or none. Raises ServiceError if the queue is
+        full or closed, or if they cannot be answered before their deadline; InputError if they
+        could never fit.
+        """
         if len(works) > self.limits.queue:
             message = (
                 f"{len(works):,} questions at once are more than may wait, which are "
@@ -158,16 +160,14 @@ class ModelThread:
             self._changed.notify_all()
 
     def _check_time(self, works: Sequence[Work]) -> None:
-        """Who cannot be answered in time is told so at once, and takes no time of others. Raises
-        ServiceError.
-        """
+        """Refuse at once what cannot be answered in time. Raises ServiceError."""
         readings = [work for work in works if not work.search]
         if not readings:
             return
         ahead = self._queue.ahead(readings[0].caller)
         if not ahead and not self._running:
             return
-        # who is in haste takes what is read by then
+        # a client with its own deadline accepts a partial answer
         own = 0 if readings[0].hasty else sum({work.key: work.cost for work in readings}.values())
         late = (
             time.monotonic()
@@ -178,7 +178,7 @@ class ModelThread:
             raise problems.overloaded(_wait(late))
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run it in this thread, after the batch that runs now."""
+        """Run a function in this thread, after the current batch."""
         future: Future[T] = Future()
         with self._changed:
             if self._closing:
@@ -261,7 +261,7 @@ class ModelThread:
             self._answer([work for work in batch if work.engine is own], own or engine)
 
     def _learn(self, tokens: int, seconds: float) -> None:
-        """How fast reading is, and how much a batch may hold: what takes about _BATCH_SECONDS."""
+        """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
         pace = seconds / tokens
         self._pace = 0.8 * self._pace + 0.2 * pace if self._pace else pace
         if seconds > _BATCH_SECONDS:
@@ -270,7 +270,7 @@ class ModelThread:
             self._batch_tokens = min(self.limits.tokens, 2 * max(tokens, self._batch_tokens))
 
     def _answer(self, batch: list[Work], engine: Engine) -> None:
-        """A question that breaks the batch is found by asking each alone."""
+        """Answer a batch. If it fails, answer each question alone to find the one at fault."""
         try:
             _answer(batch, engine, self._metrics)
         except Exception as error:
@@ -286,9 +286,7 @@ class ModelThread:
 
 
 def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
-    """The same question, asked by many at once, is searched and read once; but who is in haste is
-    read for alone.
-    """
+    """Read equal questions of several clients once, except those with their own deadline."""
     begun = time.perf_counter()
     asked = list(dict.fromkeys(work.asked for work in batch))
     found = dict(zip(asked, engine.find_many(asked), strict=True))
@@ -322,7 +320,7 @@ def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
 
 
 def _give(future: Future[T], value: T) -> None:
-    """Unless nobody waits for it, or it is there from a first try."""
+    """Set the result unless it is set already or nobody waits."""
     if not future.done() and future.set_running_or_notify_cancel():
         future.set_result(value)
 

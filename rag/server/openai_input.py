@@ -1,7 +1,6 @@
-"""Requests in OpenAI's shape, understood: which index, which question, which turns before it, which
-filter.
+"""Parses OpenAI requests: the collection, the question, earlier turns and the filter.
 
-Raises InputError or ServiceError for what cannot be ignored and cannot be done.
+Raises InputError or ServiceError for options that are unsupported but must not be ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from rag.server.schemas import Options
 
 MODEL = "rag"
 DEFAULT = "default"
-"""The name of the collection that is asked where none is named."""
+"""Name of the collection used by default."""
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
 _COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -35,7 +34,7 @@ class Asked:
 
 
 def collection_of_model(model: str) -> str:
-    """The collection that a model's name means: `rag`, or `rag:NAME`."""
+    """Collection of a model name: `rag`, or `rag:NAME`."""
     name, _, collection = model.partition(":")
     if name != MODEL:
         message = f"there is no model {model[:100]!r} here"
@@ -47,7 +46,7 @@ def collection_of_model(model: str) -> str:
 
 def chat_question(body: ChatRequest) -> Asked:
     if (body.n or 1) != 1:
-        raise InputError(f"n = {body.n} is not possible: there is one answer", "leave n out")
+        raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
     if body.response_format and body.response_format.type != "text":
         raise _no_format(body.response_format.type)
     return asked_in([(message.role, _text(message.content)) for message in body.messages])
@@ -55,10 +54,10 @@ def chat_question(body: ChatRequest) -> Asked:
 
 def responses_question(body: ResponsesRequest) -> Asked:
     if body.previous_response_id or body.conversation:
-        message = "responses are not kept here, so there is none to go on from"
-        raise InputError(message, "send the turns before as items of input")
+        message = "responses are not stored, so there is none to continue"
+        raise InputError(message, "send the earlier turns as items of input")
     if body.background:
-        raise InputError("background responses are not possible here", "leave background out")
+        raise InputError("background responses are not supported", "leave background out")
     if body.text and body.text.format and body.text.format.type != "text":
         raise _no_format(body.text.format.type)
     if isinstance(body.input, str):
@@ -69,12 +68,12 @@ def responses_question(body: ResponsesRequest) -> Asked:
 
 def _no_format(kind: str) -> InputError:
     return InputError(
-        f"answers in the format {kind[:100]!r} are not possible here", "leave the format out"
+        f"answers in the format {kind[:100]!r} are not supported", "leave the format out"
     )
 
 
 def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
-    """The last message of the user, and the turns before it; system messages are passed over."""
+    """The user's last message and the turns before it; system messages are ignored."""
     users = [place for place, (role, _) in enumerate(messages) if role == "user"]
     if not users:
         raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
@@ -88,7 +87,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
 
 
 def answer_in(text: str) -> str | None:
-    """The words of an answer as `rag.render.cited` wrote it, without its marks and quotes."""
+    """The answer's words in a text made by `rag.render.cited`, without its marks and quotes."""
     if text.startswith(_NOT_FOUND):
         return None
     return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
@@ -107,7 +106,7 @@ def _text(content: str | Sequence[Part] | None) -> str:
 
 
 def filters_of(given: dict[str, Any] | None) -> list[str]:
-    """A comparison, or several joined by "and", as conditions."""
+    """Conditions for a comparison filter, or several joined by "and"."""
     if not given:
         return []
     found = list(_conditions(given, 0))

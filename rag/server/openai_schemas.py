@@ -1,6 +1,4 @@
-"""What comes in by OpenAI's API. Fields that are not named here are ignored; docs/agents.md lists
-them.
-"""
+"""OpenAI request bodies. Unnamed fields are ignored; docs/agents.md lists the named ones."""
 
 from __future__ import annotations
 
@@ -15,20 +13,20 @@ Id = Annotated[str, Field(max_length=2000)]
 
 
 class Loose(BaseModel):
-    """Clients send many fields that mean nothing here."""
+    """Accepts unknown fields, since clients send many that have no meaning here."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class RagOptions(Loose):
-    """What OpenAI's API has no field for."""
+    """Options that OpenAI's API has no field for."""
 
     filters: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
     k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
 
 
 class Part(Loose):
-    """A part of a message; only text is read."""
+    """A part of a message; only text is used."""
 
     type: str = Field(max_length=100)
     text: Text | None = None
@@ -64,9 +62,7 @@ class TextFormat(Loose):
 
 
 class FileSearch(Loose):
-    """A `file_search` tool says which vector store is searched, and how; other tools are
-    ignored.
-    """
+    """A `file_search` tool: which vector store to search, and how; other tools are ignored."""
 
     type: str = Field(max_length=100)
     vector_store_ids: list[Id] | None = Field(default=None, max_length=100)
@@ -75,7 +71,7 @@ class FileSearch(Loose):
 
 
 class Item(Loose):
-    """A message, or the output of an earlier response given back; only messages are read."""
+    """A message, or an item of an earlier response; only messages are used."""
 
     type: str | None = Field(default="message", max_length=100)
     role: str | None = Field(default=None, max_length=100)
@@ -131,13 +127,13 @@ class ErrorBody(BaseModel):
 
 
 class OpenAIError(BaseModel):
-    """OpenAI's shape of an error."""
+    """OpenAI's error format."""
 
     error: ErrorBody
 
 
 class DifyError(BaseModel):
-    """Dify's shape of an error."""
+    """Dify's error format."""
 
     error_code: int
     error_msg: str

@@ -1,6 +1,4 @@
-"""Answers in the shapes that OpenAI's clients parse. Indices of annotations count code points of
-the answer.
-"""
+"""Responses in OpenAI's formats. Annotation indices count code points of the answer."""
 
 from __future__ import annotations
 
@@ -16,15 +14,17 @@ from rag.types import Document, Hit
 
 Json = dict[str, Any]
 _DELTA = 24
-"""Characters of a streamed delta, about; the answer is there already, and words come whole."""
+"""Approximate length of a streamed delta in characters; the answer is complete before it is sent,
+and words are not split.
+"""
 USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered, to whom: `id` is the request's, `base` the service's own address with "/"
-    behind it.
+    """An answer and its context: `id` is the request's id, `base` the service's URL ending in
+    "/".
     """
 
     id: str
@@ -51,8 +51,8 @@ def completion(reply: Reply) -> Json:
 
 
 def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
-    """Server-sent events, the last one `[DONE]`; annotations come as a delta, where Open WebUI
-    reads them.
+    """Server-sent events, ending with `[DONE]`; annotations are in a delta, where Open WebUI reads
+    them.
     """
     head = _completion(reply, "chat.completion.chunk")
     yield _data({**head, "choices": [_choice({"role": "assistant", "content": ""})]})
@@ -97,7 +97,7 @@ def response(reply: Reply, metadata: dict[str, str] | None = None) -> Json:
 
 
 def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Iterator[str]:
-    """Server-sent events, numbered, in the order in which OpenAI sends them."""
+    """Numbered server-sent events in OpenAI's order."""
     for number, event in enumerate(_response_events(reply, metadata)):
         yield f"event: {event['type']}\n{_data({**event, 'sequence_number': number})}"
 
@@ -203,7 +203,7 @@ def _message(reply: Reply) -> Json:
 
 
 def _annotations(reply: Reply) -> list[Json]:
-    """Each mark twice: clients read one kind or the other."""
+    """Each mark twice, since clients read one type or the other."""
     made: list[Json] = []
     for mark in reply.cited.marks:
         document = mark.citation.document_id
@@ -233,9 +233,7 @@ def _url_citation(mark: Mark, reply: Reply) -> Json:
 
 
 def search_result(hit: Hit, base: str, document: Document | None = None) -> Json:
-    """A passage, with the place in its document among the attributes, of which there are at most
-    16.
-    """
+    """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
     passage = hit.passage
     place: Json = {
         "start_char_index": passage.start,

@@ -1,4 +1,4 @@
-"""What /openapi.json says of errors, events and uploads."""
+"""Descriptions of errors, events and uploads in /openapi.json."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from rag.server.examples import illustrate
 from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
 from rag.server.problems import MEDIA_TYPE, Problem
 
-_SUMMARY = """Questions answered with words that stand in the documents, and where they stand; or `null` and why.
+_SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
 
 Offsets count Unicode code points of the document's text (`GET /v1/documents/{id}/text`), and every end is exclusive. A
 JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors are problem details (RFC 9457).
 
-Without API keys the service answers only this machine. With keys send `Authorization: Bearer KEY`; a read-only key may do
+Without API keys, the service answers only this machine. With keys send `Authorization: Bearer KEY`; a read-only key may do
 everything but change documents."""  # noqa: E501
 _EVERYWHERE = {
-    400: "It is not HTTP or JSON as it should be.",
-    401: "No API key, or a wrong or revoked one.",
+    400: "The request is not valid HTTP or JSON.",
+    401: "No API key, or an invalid or revoked one.",
     403: "A read-only key, or a page of another site.",
-    408: "The body came too slowly.",
+    408: "The body arrived too slowly.",
     413: "The body is too large.",
-    421: "Without API keys the service answers only this machine.",
-    422: "It is not as described here.",
+    421: "Without API keys, the service answers only this machine.",
+    422: "The request does not match this description.",
     429: "Too many requests with this key; `Retry-After` says when.",
     503: (
         "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again."
     ),
 }
 _SOMEWHERE = {
-    404: "There is no such thing.",
-    409: "The index is empty, or the name is another document's.",
-    412: "It is not, or no longer, as `If-Match` or `If-None-Match` says.",
-    415: "A media type that is not taken here.",
+    404: "Not found.",
+    409: "The index is empty, or the name belongs to another document.",
+    412: "`If-Match` or `If-None-Match` does not hold.",
+    415: "Unsupported media type.",
     507: "The disk of the index is full.",
 }
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "It is as `If-None-Match` says."}
+    304: {"description": "The client has the current version."}
 }
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -77,7 +77,7 @@ UPLOAD: dict[str, Any] = {
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Errors of an operation beside those that all have."""
+    """The operation's own errors, in addition to the common ones."""
     known = _EVERYWHERE | _SOMEWHERE
     return {status: _response(known[status]) for status in sorted({*_EVERYWHERE, *statuses})}
 
@@ -90,7 +90,7 @@ def _response(description: str) -> dict[str, Any]:
 
 
 def schema(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own, with problems instead of its error shapes, and the key."""
+    """FastAPI's schema, with problem details as errors, and the API key."""
     from rag.server.schemas import TextDocument
 
     made = get_openapi(
@@ -116,8 +116,8 @@ def schema(app: FastAPI) -> dict[str, Any]:
 
 
 def _reshape(responses: dict[str, Any], path: str) -> None:
-    """Errors as `error_shapes` sends them: OpenAI's clients get no problem details, and 400 for
-    422.
+    """Document errors as `error_shapes` sends them: OpenAI's clients get 400 instead of 422, and no
+    problem details.
     """
     model = error_model(path)
     if model is None:

@@ -1,6 +1,6 @@
-"""Pages of a PDF as pictures, and where on a page some words are.
+"""Images of PDF pages, and the positions of words on them.
 
-PDFium is run in a process of its own for each page: a broken file can crash or fill that process
+PDFium runs in a separate process for each page: a broken file can crash or fill that process
 and not the service.
 
     python -m rag.server.pdf_pages FILE PAGE WIDTH      writes a PNG to stdout
@@ -24,7 +24,7 @@ from typing import Any
 from rag.errors import InputError
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as shares of the page's width and height, from its left top
+"""Left, top, right and bottom as fractions of the page's width and height, from the top left
 corner.
 """
 _CONTEXT = 400
@@ -53,10 +53,13 @@ def _run(file: Path, *arguments: str, given: str = "") -> bytes:
         ran = subprocess.run(command, input=given.encode(), capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise InputError(
-            f"page {arguments[0]} took longer than {_SECONDS} seconds to draw", "look at its text"
+            f"page {arguments[0]} took longer than {_SECONDS} seconds to draw",
+            "read its text instead",
         ) from error
     if ran.returncode:
-        raise InputError(f"page {arguments[0]} of {file.name} cannot be drawn", "look at its text")
+        raise InputError(
+            f"page {arguments[0]} of {file.name} cannot be drawn", "read its text instead"
+        )
     return ran.stdout
 
 
@@ -70,7 +73,8 @@ def _limit_memory() -> None:
 
 def _draw(page: Any, width: int) -> bytes:
     scale = width / page.get_width()
-    if page.get_height() * scale > 4 * width:  # a receipt roll: as high as four pages are wide
+    # a receipt roll: limit the height to four times the width
+    if page.get_height() * scale > 4 * width:
         scale = 4 * width / page.get_height()
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
     pixels = bytes(bitmap.buffer)
@@ -84,7 +88,7 @@ def _draw(page: Any, width: int) -> bytes:
 
 
 def _png(width: int, height: int, rows: Sequence[bytes], channels: int) -> bytes:
-    """A PNG of rows of 8-bit samples: grey, RGB or RGBA (ISO/IEC 15948)."""
+    """A PNG from rows of 8-bit samples: grey, RGB or RGBA (ISO/IEC 15948)."""
     kind = {1: 0, 3: 2, 4: 6}[channels]
     raw = b"".join(b"\0" + row for row in rows)
     header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
@@ -151,9 +155,7 @@ def _as_shares(page: Any, box: Box) -> Box:
 
 
 def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
-    """Boxes of characters (left, bottom, right, top) joined where one follows the other on a
-    line.
-    """
+    """Join the boxes of adjacent characters (left, bottom, right, top) into one per line."""
     line: Box | None = None
     for box in placed:
         if line and _same_line(line, box):

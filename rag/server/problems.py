@@ -1,6 +1,4 @@
-"""Errors on the wire: RFC 9457 problem details, made in one place from every error that can reach
-it.
-"""
+"""Errors in responses: every error becomes RFC 9457 problem details here."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it, with `hint`: what to do next."""
+    """Problem details as in RFC 9457, plus `hint`, the next step."""
 
     type: str = Field(
         description="A URN that names the kind of problem.", examples=["urn:rag:input"]
@@ -40,8 +38,8 @@ class Problem(BaseModel):
 
 
 class ServiceError(RagError):
-    """An error that only a service has. `kind` ends the problem's type; `retry_after` is in
-    seconds.
+    """An error that only the service has. `kind` is the end of the problem's type; `retry_after` is
+    in seconds.
     """
 
     def __init__(
@@ -80,18 +78,21 @@ def problem_of(error: Exception) -> Problem:
         return _problem(
             500,
             "unforeseen",
-            "something unforeseen went wrong",
-            "the log has it under this request's id",
+            "unexpected error",
+            "search the log for this request's id",
         )
     if _is_disk_full(error):
         return _problem(
-            507, "disk-full", "the disk of the index is full", "make room on it; nothing was lost"
+            507,
+            "disk-full",
+            "the disk of the index is full",
+            "free some space on it; nothing was lost",
         )
     words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
     kind = error.kind if isinstance(error, ServiceError) else words
     if isinstance(
         error, (StoreError, ModelError, BusyError)
-    ):  # whoever asks need not know where things lie
+    ):  # clients need not know the server's paths
         return _problem(
             error.status, kind, without_places(error.message), without_places(error.hint)
         )
@@ -99,8 +100,8 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _is_disk_full(error: BaseException) -> bool:
-    """Whether it, or what it came from, is a full disk: SQLite's, PostgreSQL's or the system's
-    error.
+    """Whether the error or one of its causes is a full disk, reported by SQLite, PostgreSQL or the
+    system.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -116,12 +117,12 @@ def _is_disk_full(error: BaseException) -> bool:
 
 
 def without_places(text: str) -> str:
-    """Without the folders of paths, and without numbers of processes; the log has them."""
+    """Remove folders and process ids; the log has them."""
     return _PROCESS.sub("another process", _FOLDERS.sub("…/", text))
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """How long to wait, and how to name oneself, where that is the trouble."""
+    """Retry-After and WWW-Authenticate headers, where they apply."""
     after = (
         error.retry_after
         if isinstance(error, ServiceError)
@@ -147,7 +148,7 @@ def _problem(
 
 
 def printable(text: str) -> str:
-    """As UTF-8 can carry it: a lone surrogate, which JSON can name, is no character."""
+    """The text in valid UTF-8: JSON can contain lone surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -159,7 +160,9 @@ def response(
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the application becomes a problem; what is unforeseen does in the guard."""
+    """Turn every error of the application into a problem; the middleware handles unexpected
+    ones.
+    """
     app.add_exception_handler(RagError, _rag)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -177,18 +180,14 @@ def _rag(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if any(tuple(one["loc"]) == ("body",) for one in error.errors()) and not _says_json(request):
-        what = "the body is not said to be JSON"
+        what = "the body's media type is not JSON"
         return response(
             _problem(415, "media-type", what, "send the header Content-Type: application/json"),
             _id(request),
         )
     malformed = any(one["type"] == "json_invalid" for one in error.errors())
     wrong = [_fault(one) for one in error.errors()[:20]]
-    first = (
-        f"{wrong[0]['field']}: {wrong[0]['message']}"
-        if wrong
-        else "the request is not as described"
-    )
+    first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "invalid request"
     found = _problem(
         400 if malformed else 422,
         "malformed" if malformed else "invalid",
@@ -200,7 +199,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def media_type(request: Request) -> str:
-    """What the body is said to be, "" if nothing is said."""
+    """Media type of the request's body, or ""."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

@@ -1,5 +1,5 @@
-"""Documents that a program puts in by an id of its own: read, embedded and committed before the
-answer.
+"""Texts that clients add under an id of their own: parsed, embedded and committed before the
+response.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
 def put_text(service: Service, document_id: str, given: PutDocument) -> Document:
-    """The document as it is in the index now. Raises InputError for an id or a text that cannot be
-    used, ConflictError for the id of an ingested file, BusyError, StoreError."""
+    """Returns the document as stored. Raises InputError for an invalid id or text, ConflictError
+    for the id of an ingested file, BusyError, StoreError.
+    """
     check_id(document_id)
     source = f"{UPLOADED}{document_id}"
     store = service.engine.store
     check_free(
         document_id, source, store.document(document_id)
-    )  # before the work; and again with the lock
+    )  # before the work, and again with the lock
     (found,) = load_some(document_id, given.text.encode(), service.readers.load_data).documents[:1]
     made = replace(
         found,
@@ -47,8 +48,8 @@ def put_text(service: Service, document_id: str, given: PutDocument) -> Document
 
 
 def check_id(document_id: str) -> None:
-    """Raises InputError unless it is a relative path of printable characters with the suffix of a
-    text.
+    """Raises InputError unless the id is a relative path of printable characters with a text file's
+    suffix.
     """
     parts = document_id.split("/")
     usable = (

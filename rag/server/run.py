@@ -1,4 +1,4 @@
-"""Running the application on uvicorn."""
+"""Runs the application on uvicorn."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _DRAIN_SECONDS = 30
 
 
 def check_binding(settings: Settings) -> None:
-    """Raises InputError if others could ask and nothing would stop them."""
+    """Raises InputError if other machines could use the service without a key."""
     if settings.host not in LOOPBACK and not keys_of(settings).any_active:
         message = (
             f"binding to {settings.host} lets other machines ask and change documents, and "
             f"there is no API key"
         )
-        raise InputError(message, "make one first: rag keys add NAME, or leave out --host")
+        raise InputError(message, "create one with: rag keys add NAME; or leave out --host")
 
 
 def run(
@@ -45,11 +45,11 @@ def run(
     backend: Callable[[Settings], Backend] = open_backend,
     token: str = "",
 ) -> BaseException | None:
-    """Serve until a signal; what was asked before it is answered. A second signal ends the process
-    at once.
+    """Serve until a signal, then answer pending questions. A second signal ends the process at
+    once.
 
-    `token` is asked for while there are no keys, and is part of the address that is printed.
-    Returns what kept the index from being opened.
+    `token` is required while there are no keys, and is part of the printed address. Returns the
+    error that stopped the index from being opened.
     """
     failures: list[BaseException] = []
 
@@ -63,17 +63,17 @@ def run(
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        # after a # it is sent to nobody, stands in no log, and is in no Referer
+        # the part after # is not sent to servers, logged, or put into a Referer header
         scheme = "https" if settings.certfile else "http"
         _say(f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else ""), json_log)
         for number in (
             signal.SIGINT,
             signal.SIGTERM,
-        ):  # uvicorn raises them again when all is done; then that is all
+        ):  # uvicorn raises the signals again at the end
             signal.signal(number, lambda *_: None)
         try:
             server.run([listening])
-        finally:  # what is not closed by then keeps the process alive
+        finally:  # resources left open would keep the process alive
             app.state.service.close()
     return failures[0] if failures else None
 
@@ -86,24 +86,24 @@ def _say(address: str, json_log: bool) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Of uvicorn's own, a second signal would skip the closing of the service, and wait for ever
-    for its threads.
+    """uvicorn's handling of a second signal would skip closing the service and wait for its
+    threads.
     """
 
     _told = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """As after a kill nothing is lost that was accepted: the next start takes it up."""
+        """Exit at once. Accepted uploads survive, as after a kill; the next start resumes them."""
         if self._told:
-            os.write(2, b"rag: stopped at once\n")  # print could be what the signal has interrupted
+            os.write(2, b"rag: stopped at once\n")  # print might be what the signal has interrupted
             os._exit(128 + sig)
         self._told = True
         super().handle_exit(sig, frame)
 
 
 def new_token(settings: Settings, no_key: bool) -> str:
-    """The token of this run; "" where keys are asked for, or nothing is. Raises InputError if
-    others could ask then.
+    """A new token for this run; "" if keys exist or none is needed. Raises InputError if other
+    machines could then use the service.
     """
     check_binding(settings)
     _check_tls(settings)
@@ -111,11 +111,11 @@ def new_token(settings: Settings, no_key: bool) -> str:
 
 
 def _check_tls(settings: Settings) -> None:
-    """Raises InputError if the certificate cannot be used: before anything is loaded."""
+    """Raises InputError if the certificate cannot be used, before anything is loaded."""
     if settings.keyfile and not settings.certfile:
         raise InputError(
-            "there is a --keyfile and no --certfile",
-            "name the certificate too: --certfile cert.pem",
+            "--keyfile needs --certfile",
+            "add the certificate: --certfile cert.pem",
         )
     if settings.certfile:
         try:
@@ -160,7 +160,7 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
 
 
 def bound(settings: Settings) -> socket.socket:
-    """Before anything is loaded: a port that is taken is said at once."""
+    """Bind the port before anything is loaded, to report a port in use at once."""
     try:
         found = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
@@ -168,20 +168,20 @@ def bound(settings: Settings) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         listening = socket.socket(
             family, kind, protocol
-        )  # without its protocol asyncio leaves Nagle on: 40 ms an answer
+        )  # without the protocol, asyncio leaves Nagle's algorithm on, which costs 40 ms per answer
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except (OSError, UnicodeError) as error:  # the latter for a host as none can be called
+    except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"cannot serve at {settings.host} port {settings.port}: {reason}"
         raise InputError(
-            message, "choose another with --port, or --port 0 for any free one"
+            message, "choose another with --port, or use --port 0 for a free one"
         ) from error
     return listening
 
 
 class _JsonLines(logging.Formatter):
-    """One object a line."""
+    """Log records as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
@@ -204,9 +204,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _log_to_stderr(json_log: bool) -> None:
-    """Requests are logged as JSON in either form; the rest in plain lines, unless asked
-    otherwise.
-    """
+    """Requests are logged as JSON in both modes; other messages as plain text unless `json_log`."""
     root = logging.getLogger()
     if json_log:
         for handler in root.handlers:

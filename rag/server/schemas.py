@@ -1,4 +1,4 @@
-"""What goes over the wire. Offsets count Unicode code points, and every end is exclusive."""
+"""Request and response bodies. Offsets count Unicode code points; ends are exclusive."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ _QUESTION = "When was the JCPOA signed?"
 
 
 class Strict(BaseModel):
-    """What comes in: nothing is guessed, nothing unknown is passed over."""
+    """Base of request bodies: unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Options(Strict):
     k: int | None = Field(
-        default=None, ge=1, le=100, description="Passages to find; by default as many as are read."
+        default=None,
+        ge=1,
+        le=100,
+        description="Number of passages to find; by default as many as are read.",
     )
     filters: list[Line] = Field(
         default=[],
         max_length=20,
         description=(
-            "Conditions on documents that must all hold, such as `type=pdf`, "
+            "Conditions that documents must all meet, such as `type=pdf`, "
             "`year>=2024`, `document=notes/a.md`."
         ),
         examples=[["type=md"]],
     )
-    as_typed: bool = Field(default=False, description="The question's spelling is left alone.")
+    as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
     deadline_ms: int | None = Field(
         default=None,
         ge=1,
@@ -49,26 +52,24 @@ Form = Literal[
 
 
 class Turn(Strict):
-    """A question that was asked before, and its answer, as `/v1/ask` gave it."""
+    """An earlier question and its answer, as returned by `/v1/ask`."""
 
     question: str = Field(min_length=1, max_length=100_000)
     answer: str | None = Field(default=None, max_length=100_000)
     documents: list[Line] = Field(
-        default=[], max_length=50, description="The ids of the documents that it cites."
+        default=[], max_length=50, description="Ids of the cited documents."
     )
 
 
 class Ask(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
     form: Form | None = Field(
-        default=None, description="Form of the answer; by default the one that the question wants."
+        default=None, description="Form of the answer; by default chosen from the question."
     )
     conversation: list[Turn] = Field(
         default=[],
         max_length=50,
-        description=(
-            "The turns before, oldest first: what the question leaves out is filled in from them."
-        ),
+        description=("Earlier turns, oldest first, to resolve what the question refers to."),
     )
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
@@ -84,35 +85,31 @@ class Search(Options):
 
 
 class Highlight(BaseModel):
-    """The answer's own words in the document: `text[start_char_index:end_char_index]` of the
-    document's text.
-    """
+    """The quoted words in the document: `text[start_char_index:end_char_index]` of its text."""
 
     text: str = Field(
         max_length=100_000, examples=["2015"]
-    )  # a bound also keeps out halves of surrogate pairs
+    )  # a bound also rejects halves of surrogate pairs
     start_char_index: int = Field(ge=0, examples=[1204])
     end_char_index: int = Field(ge=0, examples=[1208])
 
 
 class Scores(BaseModel):
-    """Higher is better: the combined score in [0, 1], the cosine in [-1, 1], the BM25 score."""
+    """Higher is better: the fused score in [0, 1], the cosine in [-1, 1], the BM25 score."""
 
     score: float = Field(examples=[0.94])
     dense: float = Field(examples=[0.71])
     lexical: float = Field(examples=[9.3])
     dense_rank: int | None = Field(
-        default=None, description="Place, from 1, by meaning alone.", examples=[1]
+        default=None, description="Rank, from 1, by meaning alone.", examples=[1]
     )
     lexical_rank: int | None = Field(
-        default=None, description="Place, from 1, by words alone.", examples=[2]
+        default=None, description="Rank, from 1, by words alone.", examples=[2]
     )
 
 
 class WireCopy(BaseModel):
-    """Another document, or another place of this one, with the same passage; the offsets are those
-    of the highlight's text.
-    """
+    """Another place with the same passage; the offsets are those of the highlighted words."""
 
     document_id: str
     title: str
@@ -121,15 +118,17 @@ class WireCopy(BaseModel):
 
 
 class WireCitation(BaseModel):
-    """Where an answer stands. `cited_text` is the sentence, `text[start_char_index:end_char_index]`
-    of the document's text.
+    """The source of an answer. `cited_text` is the sentence,
+    `text[start_char_index:end_char_index]` of the document's text.
     """
 
     index: int = Field(description="Its number, from 1.", examples=[1])
     document_id: str = Field(examples=["seeds/jcpoa.md"])
     title: str = Field(examples=["Joint Comprehensive Plan of Action"])
     uri: str = Field(examples=["/home/me/seeds/jcpoa.md"])
-    page: int | None = Field(default=None, description="From 1, where the document has pages.")
+    page: int | None = Field(
+        default=None, description="Page number from 1, if the document has pages."
+    )
     headings: list[str] = Field(
         description="From the outermost to the innermost.", examples=[["The deal", "Signing"]]
     )
@@ -137,17 +136,15 @@ class WireCitation(BaseModel):
     start_char_index: int = Field(examples=[1180])
     end_char_index: int = Field(examples=[1209])
     highlight: Highlight
-    start: int = Field(description="Where in the answer the cited part begins.", examples=[0])
-    end: int = Field(description="Where it ends.", examples=[4])
+    start: int = Field(description="Start of the cited part in the answer.", examples=[0])
+    end: int = Field(description="End of the cited part in the answer.", examples=[4])
     document_sha256: str = Field(
-        description="Digest of the bytes that the document was read from.", examples=["0" * 64]
+        description="SHA-256 of the document's bytes.", examples=["0" * 64]
     )
     scores: Scores | None = Field(
-        default=None, description="Of the passage; absent if it is not among the hits."
+        default=None, description="Scores of the passage; absent if it is not among the hits."
     )
-    copies: list[WireCopy] = Field(
-        default=[], description="Where else the index holds the same passage."
-    )
+    copies: list[WireCopy] = Field(default=[], description="Other places with the same passage.")
 
 
 class WireHit(BaseModel):
@@ -163,12 +160,12 @@ class WireHit(BaseModel):
 class WireAlternative(BaseModel):
     text: str
     confidence: float
-    documents: int = Field(description="How many of the documents that were read say it.")
+    documents: int = Field(description="Number of documents read that support it.")
     citations: list[WireCitation]
 
 
 class WirePiece(BaseModel):
-    """A part of the answer in a document's own words; `citation` says where they are."""
+    """A part of the answer in a document's own words, with its `citation`."""
 
     text: str = Field(examples=["2015"])
     citation: WireCitation
@@ -176,7 +173,7 @@ class WirePiece(BaseModel):
         description="Whether words of the document were left out between the piece before and "
         "this one."
     )
-    heading: bool = Field(description="Whether it is a heading.")
+    heading: bool = Field(description="Whether the piece is a heading.")
     label: str = Field(
         description="What it is about: a side of a comparison, a section, a document's title; or "
         "empty."
@@ -184,7 +181,7 @@ class WirePiece(BaseModel):
 
 
 class WireValue(BaseModel):
-    """The answer typed, beside its words; see `rag.types.Value`."""
+    """The typed value of the answer, in addition to its words; see `rag.types.Value`."""
 
     kind: str = Field(examples=["date"])
     text: str = Field(examples=["14 July 2015"])
@@ -199,24 +196,24 @@ class WireValue(BaseModel):
 
 
 class WireAnswer(BaseModel):
-    """`answer` is null if and only if the documents do not say; then `reason` says why, and there
-    are no citations.
+    """`answer` is null exactly if there is no answer; then `reason` says why, and there are no
+    citations.
     """
 
     question: str = Field(examples=[_QUESTION])
     understood: str | None = Field(
-        default=None, description="The question as it was read, where its spelling was corrected."
+        default=None, description="The question after spelling correction."
     )
     answer: str | None = Field(examples=["2015"])
     asked: str = Field(
         default="",
-        description="The question as it was typed, where `question` says how it was understood.",
+        description="The question as typed, if `question` is a resolved follow-up.",
     )
-    note: str = Field(default="", description="What a follow-up left open.")
+    note: str = Field(default="", description="What in a follow-up could not be resolved.")
     confidence: float = Field(
         ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88]
     )
-    reason: str | None = Field(default=None, description="Why nothing is answered.")
+    reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
         default="span",
         description=(
@@ -225,11 +222,11 @@ class WireAnswer(BaseModel):
         ),
     )
     pieces: list[WirePiece] = Field(
-        default=[], description="The quotes that the answer is made of, in order."
+        default=[], description="The quotes that make up the answer, in order."
     )
-    more: int = Field(default=0, description="How many further items of a list are not shown.")
+    more: int = Field(default=0, description="Number of list items that are not shown.")
     citations: list[WireCitation]
-    alternatives: list[WireAlternative] = Field(description="Other answers that were considered.")
+    alternatives: list[WireAlternative] = Field(description="Other candidate answers.")
     conflicts: list[WireAlternative] = Field(
         default=[], description="Answers of other sources that contradict this one."
     )
@@ -237,14 +234,14 @@ class WireAnswer(BaseModel):
         default=[], description="Further answers to a question that asks for several."
     )
     value: WireValue | None = Field(
-        default=None, description="The answer as a date, number, and so on, where it is one."
+        default=None, description="The answer's typed value, if it is a date, a number etc."
     )
     documents: int = Field(
-        default=0, description="How many of the documents that were read say so."
+        default=0, description="Number of documents read that support the answer."
     )
-    explain: list[str] = Field(default=[], description="Why this answer, in plain words.")
-    nearest: list[WireHit] = Field(description="The passages that were found, best first.")
-    passages_found: int = Field(description="How many passages were found.", examples=[8])
+    explain: list[str] = Field(default=[], description="Explanation of the answer.")
+    nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
+    passages_found: int = Field(description="Number of retrieved passages.", examples=[8])
     passages_read: int = Field(
         description=(
             "How many of them, the best, were read; fewer if the deadline came or "
@@ -253,11 +250,9 @@ class WireAnswer(BaseModel):
         examples=[8],
     )
     receipt: dict[str, Any] | None = Field(
-        default=None, description="What the answer was made from."
+        default=None, description="Receipt, for replaying the answer."
     )
-    generation: int = Field(
-        description="The state of the index that all of this comes from.", examples=[61]
-    )
+    generation: int = Field(description="Generation of the index.", examples=[61])
     timings_ms: dict[str, float] = Field(
         examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}]
     )
@@ -270,32 +265,26 @@ class WireAnswers(BaseModel):
 class WireHits(BaseModel):
     question: str
     understood: str | None = Field(
-        default=None, description="The question as searched, where its spelling was corrected."
+        default=None, description="The question after spelling correction."
     )
     generation: int
     hits: list[WireHit]
 
 
 class Claim(BaseModel):
-    """A citation as an answer brought it; of its fields these are needed, and others are passed
-    over.
-    """
+    """A citation as returned with an answer; these fields are used, others are ignored."""
 
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
-    cited_text: str = Field(
-        default="", max_length=100_000, description="The sentence, if it is known."
-    )
+    cited_text: str = Field(default="", max_length=100_000, description="The sentence, if known.")
     document_sha256: str = Field(
-        default="", max_length=100, description="The document's digest then, if it is known."
+        default="", max_length=100, description="The document's digest at the time, if known."
     )
 
     @field_validator("highlight")
     @classmethod
     def _spans_its_text(cls, value: Highlight) -> Highlight:
-        """The place may be counted in bytes by mistake, and is then said to be wrong; not a whole
-        document is compared for it.
-        """
+        """Catch offsets that count bytes by mistake, without comparing the whole document."""
         span, characters = value.end_char_index - value.start_char_index, len(value.text)
         if not 0 <= span <= _MOST_BYTES_A_CHARACTER * characters:
             raise PydanticCustomError(
@@ -307,26 +296,20 @@ class Claim(BaseModel):
 
 
 class WireVerdict(BaseModel):
-    """What became of a citation: "ok", "moved" (it stands at other offsets now), "changed" or
-    "missing".
-    """
+    """State of a citation: "ok", "moved" (to other offsets), "changed" or "missing"."""
 
     status: str = Field(examples=["ok"])
     document_id: str
     text: str
-    start_char_index: int | None = Field(description="Where it stands now; null if nowhere.")
+    start_char_index: int | None = Field(description="Current place; null if not found.")
     end_char_index: int | None
-    edited: bool = Field(
-        description="Whether the document's bytes are no longer those that were cited."
-    )
+    edited: bool = Field(description="Whether the document's bytes have changed.")
     detail: str = Field(examples=["stands where it stood"])
-    now: str | None = Field(
-        default=None, description="What came of the sentence, if it has changed."
-    )
+    now: str | None = Field(default=None, description="The current sentence, if it has changed.")
 
 
 class WireSection(BaseModel):
-    start: int = Field(description="Where its heading's line begins.")
+    start: int = Field(description="Start of the heading's line.")
     headings: list[str]
 
 
@@ -347,21 +330,19 @@ class WireDocuments(BaseModel):
     documents: list[WireDocument]
     total: int
     next: str | None = Field(
-        description="Give it as `after` for the next page; null on the last one."
+        description="Value of `after` for the next page; null on the last one."
     )
 
 
 class Deleted(BaseModel):
     id: str
     deleted: bool
-    generation: int = Field(
-        description="From this state of the index on the document answers nothing."
-    )
+    generation: int = Field(description="First generation of the index without the document.")
     complete: bool = Field(
-        description="Whether nothing of it is left in the index, and no search finds it."
+        description="Whether no part of the index holds it and no search finds it."
     )
     receipt: dict[str, Any] = Field(
-        description="What each part of the index held of it before, and holds after."
+        description="What each part of the index held of it before and after."
     )
 
 
@@ -371,7 +352,7 @@ class TextDocument(Strict):
     name: str = Field(
         min_length=1,
         max_length=200,
-        description="Its name; its suffix says what it is.",
+        description="File name; its suffix gives the format.",
         examples=["lease.md"],
     )
     text: str = Field(
@@ -393,35 +374,37 @@ class PutDocument(Strict):
         default=None,
         min_length=1,
         max_length=500,
-        description="By default what the text says it is.",
+        description="By default taken from the text.",
     )
     metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
-        default={}, max_length=50, description="To filter by, beside what the text says of itself."
+        default={},
+        max_length=50,
+        description="For filters, in addition to the text's own metadata.",
     )
 
 
 class WireFile(BaseModel):
-    """What became of one uploaded file."""
+    """The outcome for one uploaded file."""
 
     name: str
     outcome: str = Field(description="added, updated, unchanged or rejected.", examples=["added"])
     document_ids: list[str] = Field(default=[])
     detail: str = Field(
         default="",
-        description="Why it was rejected, or which of its parts were skipped or taken out.",
+        description="Why it was rejected, or which members were skipped or removed.",
     )
 
 
 class Job(BaseModel):
-    """An upload under way. Once it is accepted it survives a crash of the service, which takes it
-    up again.
+    """An upload in progress. Once accepted, it survives a crash of the service, which resumes
+    it.
     """
 
     id: str
     state: str = Field(description="queued, running or done.", examples=["done"])
     created: str
-    files: list[WireFile] = Field(description="The files that are dealt with so far.")
-    total: int = Field(description="How many files there are.")
+    files: list[WireFile] = Field(description="Files processed so far.")
+    total: int = Field(description="Number of files.")
 
 
 class WireJobs(BaseModel):

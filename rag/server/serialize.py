@@ -1,4 +1,4 @@
-"""The package's own types as they go over the wire."""
+"""Converts the package's types to response schemas."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def _citation(
 
 
 def _part(text: str, quote: str) -> tuple[int, int]:
-    """Where in the answer the quote is; all of the answer where other words say the same ("2015"
-    for "14 July 2015").
+    """Offsets of the quote within the answer; the whole answer if its words differ ("2015" for "14
+    July 2015").
     """
     at = text.find(quote)
     return (at, at + len(quote)) if at >= 0 else (0, len(text))

@@ -1,5 +1,5 @@
-"""What the page shows of a collection: its folders and types with counts, and the documents that a
-name finds.
+"""Overview of a collection for the page: folders and types with counts, and documents found by
+name.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One document in a list: nothing of its text. `folder` is the first part of its id, "" where
-    it has only one.
-    """
+    """A document in a list, without its text. `folder` is the first part of its id, or ""."""
 
     id: str
     title: str
@@ -31,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All sources by id, and how many each folder and type has, by name."""
+    """All sources by id, and the number of documents per folder and per type, by name."""
 
     sources: tuple[Source, ...]
     folders: tuple[tuple[str, int], ...]
@@ -39,7 +37,7 @@ class Listing:
 
 
 class Listings:
-    """The listing of a store, made anew when the index has changed."""
+    """A store's listing, recomputed when the index has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +52,7 @@ class Listings:
 
 
 def find(sources: Sequence[Source], name: str) -> list[Source]:
-    """Those whose title or id has every word of `name`, without regard to case."""
+    """Sources whose title or id contains every word of `name`, ignoring case."""
     words = name.casefold().split()
     return [
         source

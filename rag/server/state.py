@@ -1,5 +1,5 @@
-"""What the endpoints share: the model thread, the ingest thread, keys, jobs and metrics of one
-running service.
+"""State shared by the endpoints: model thread, ingest thread, keys, jobs and metrics of one running
+service.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ from rag.types import Document
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 _GRACE = 2.0
-"""Seconds in which what is being read at the deadline is read to its end, and the answer
-composed.
-"""
+"""Seconds after the deadline to finish the passage being read and compose the answer."""
 T = TypeVar("T")
 
 
@@ -50,16 +48,16 @@ def _jobs(settings: Settings) -> Jobs | SharedJobs:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What is loaded when the service starts."""
+    """What the service loads at startup."""
 
     engine: Engine
     embedder: Embedder
 
 
 def open_backend(settings: Settings) -> Backend:
-    """What the HTTP service runs on; an index that is absent is made."""
+    """Open the index, creating it if needed, and load the models."""
     try:
-        store = build.store(settings)  # what is wrong with it is said before any model loads
+        store = build.store(settings)  # report errors of the index before a model loads
         embedder = build.embedder(settings)
     except AbsentError:
         embedder = build.embedder(settings)
@@ -103,9 +101,7 @@ class Service:
         self._start_ingest()
 
     def close(self) -> None:
-        """Let what has begun be finished: first uploads, which need the models, then questions.
-        Twice is as once.
-        """
+        """Finish uploads, which need the models, then questions. May be called twice."""
         self.ingest.close()
         self.readers.close()
         self.models.close()
@@ -118,7 +114,7 @@ class Service:
             self.ingest.start()
 
     def beside(self, settings: Settings) -> Service:
-        """The service of another index, on the same models. Raises StoreError, and ServiceError
+        """Service of another index that shares the models. Raises StoreError, and ServiceError
         while the models load.
         """
         return _Beside(self, settings)
@@ -147,11 +143,11 @@ class Service:
 
     @property
     def engine(self) -> Engine:
-        """Raises ServiceError while it is loading, and if it cannot be loaded."""
+        """Raises ServiceError while it is loading or if it cannot be loaded."""
         opened = self.models.opened
         if not opened.done():
             raise problems.ServiceError(
-                503, "loading", "the models are being loaded", "try again in a moment", 2
+                503, "loading", "the models are still loading", "try again in a moment", 2
             )
         if error := opened.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
@@ -162,14 +158,12 @@ class Service:
 
     @property
     def embedder(self) -> Embedder:
-        """Raises as `engine` does. Its work belongs into the model thread."""
+        """Raises as `engine` does. Use it only in the model thread."""
         assert self.engine
         return self._embedder.result()
 
     def document(self, document_id: str) -> Document | None:
-        """The document in the index. No id holds a NUL, and PostgreSQL cannot even be asked for one
-        that does.
-        """
+        """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
     def works(
@@ -180,7 +174,7 @@ class Service:
         search: bool = False,
         preferred: tuple[str, ...] = (),
     ) -> list[Work]:
-        """The questions, in the queue. Raises InputError, ServiceError."""
+        """Queue the questions. Raises InputError, ServiceError."""
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
@@ -204,7 +198,7 @@ class Service:
             for question in checked
         ]
         hasty = options.deadline_ms is not None
-        hangup.charge(max(passages, len(questions)) - 1)  # the request itself has cost one already
+        hangup.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
         made = [
             Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked
         ]
@@ -216,7 +210,7 @@ class Service:
 
 
 class _Beside(Service):
-    """The service of a collection: an index, a queue of uploads and a thread for it of its own."""
+    """Service of a collection: its own index, upload queue and ingest thread."""
 
     def __init__(self, default: Service, settings: Settings) -> None:
         self.settings = settings
@@ -259,10 +253,9 @@ class _Beside(Service):
 
 
 def wait(work: Work, future: Future[T]) -> T:
-    """What the future brings before the question's deadline. Raises what it failed with, or
-    ServiceError.
+    """Wait for a result until the question's deadline. Raises the result's error, or ServiceError.
 
-    An answer from what was read by then is waited for a little longer.
+    Waits slightly longer for an answer from the passages read so far.
     """
     try:
         try:
@@ -277,14 +270,14 @@ def wait(work: Work, future: Future[T]) -> T:
 
 
 def warm(backend: Backend) -> None:
-    """A first run is slower than all others; nobody should wait for it."""
+    """Run the models once, since the first run is slow."""
     begun = time.monotonic()
     backend.embedder.embed_queries(["warm"])
     _log.info("models are warm after %.1f s", time.monotonic() - begun)
 
 
 def service_of(request: Request) -> Service:
-    """For endpoints: the service of the collection that is asked."""
+    """The service of the requested collection, as a dependency of endpoints."""
     found: Service = getattr(request.state, "service", None) or request.app.state.service
     return found
 

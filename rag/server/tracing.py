@@ -1,8 +1,8 @@
-"""Spans for OpenTelemetry: one a request, with its retrieval, reading and composition below it.
-Never a word of a question.
+"""OpenTelemetry spans: one per request, with child spans for retrieval, reading and composition.
+They never contain questions.
 
-Nothing is sent unless a person names a collector in RAG_TRACES. A `traceparent` that a client sends
-is carried on (https://www.w3.org/TR/trace-context/).
+Nothing is sent unless RAG_TRACES names a collector. A client's `traceparent` is continued
+(https://www.w3.org/TR/trace-context/).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Spans(Protocol):
         seconds: float,
         stages: Iterable[Mapping[str, float]],
     ) -> None:
-        """A request that has just ended: what came with it, what is said of it, how long it and
-        each answer's stages took.
+        """Record a finished request: its headers, attributes, duration, and the stages of each
+        answer.
         """
 
     def close(self) -> None: ...
 
 
 def spans_to(address: str) -> Spans | None:
-    """What sends spans to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces;
-    None for "".
+    """Exporter to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for
+    "".
 
     Raises InputError if OpenTelemetry is not installed.
     """
@@ -90,5 +90,5 @@ class _OpenTelemetry:
         span.end(end)
 
     def close(self) -> None:
-        """What is not sent yet is sent now."""
+        """Flush the remaining spans."""
         self._provider.shutdown()

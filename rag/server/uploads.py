@@ -1,7 +1,7 @@
-"""Uploads as jobs. A job is on disk before it is acknowledged, and off it when its documents are in
-the index.
+"""Uploads as jobs. A job is on disk before it is acknowledged, until its documents are in the
+index.
 
-So a killed service loses nothing that it accepted: it takes up again what it finds. Doing a file
+A killed service therefore loses no accepted upload: it resumes the jobs it finds. Processing a file
 twice changes nothing.
 """
 
@@ -44,15 +44,16 @@ PRAGMA secure_delete = ON;
 """
 _KEPT = 1000
 FOLDER = "uploads"
-"""Uploads are documents whose ids begin so."""
+"""Prefix of the ids of uploaded documents."""
 Upload = tuple[str, bytes]
 """(name, content)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What the queue holds of a deleted document: files of its name that `waiting` stand for, and
-    will be put in again; and bytes of the write-ahead log, which may hold any upload's text."""
+    """What the queue holds of a deleted document: `waiting` files of its name, which will be
+    ingested again, and bytes in the write-ahead log, which may contain any upload's text.
+    """
 
     waiting: int = 0
     log_bytes: int = 0
@@ -63,13 +64,13 @@ class Remains:
 
 
 def file_of(upload: Upload) -> uploads.Upload:
-    """As it is kept: named under `uploads/`, so that it is told apart from files."""
+    """The upload with a name under `uploads/`, which distinguishes it from ingested files."""
     name, content = upload
     return uploads.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
 
 
 class Jobs:
-    """The queue on disk, in one SQLite file. Safe to share between threads."""
+    """Upload queue in one SQLite file. Thread-safe."""
 
     def __init__(self, path: Path, most_waiting: int, most_bytes: int) -> None:
         """Raises StoreError if the file cannot be opened."""
@@ -86,24 +87,24 @@ class Jobs:
             self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
             if (
                 self._connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL
-            ):  # made by an older version
+            ):  # created by an older version
                 self._connection.execute("VACUUM")
             _give_back(self._connection)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"uploads in {path} cannot be kept: {error}", "make the index's folder writable"
+                f"uploads cannot be stored in {path}: {error}", "make the index's folder writable"
             ) from error
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """Raises StoreError, whatever SQLite says."""
+        """A connection whose errors become StoreError."""
         with self._mutex:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                hint = "free some space on its disk, and see that the file can be read and written"
+                hint = "free some disk space, and check the file's permissions"
                 raise StoreError(
-                    f"uploads in {self._path} cannot be kept: {error}", hint
+                    f"uploads cannot be stored in {self._path}: {error}", hint
                 ) from error
 
     @contextmanager
@@ -119,9 +120,7 @@ class Jobs:
             self._changed.notify_all()
 
     def add(self, uploads: Sequence[Upload]) -> str:
-        """A new job's id; on disk when this returns. Raises ServiceError if too much waits
-        already.
-        """
+        """Store a new job durably and return its id. Raises ServiceError if too much is waiting."""
         job = uuid.uuid4().hex
         with self._transaction() as connection:
             waiting, size = connection.execute(
@@ -137,8 +136,8 @@ class Jobs:
         return job
 
     def next(self) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest file that is still to do. Raises StoreError, as all
-        here do.
+        """(job, number, file) of the oldest unprocessed file. Raises StoreError, like all
+        methods.
         """
         with self._database() as connection:
             row = connection.execute(
@@ -148,7 +147,7 @@ class Jobs:
         return (row[0], row[1], (row[2], bytes(row[3]))) if row else None
 
     def finish(self, job: str, number: int, result: WireFile) -> None:
-        """What became of the file; its content is no longer needed."""
+        """Record the file's outcome and drop its content."""
         with self._transaction() as connection:
             sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
             connection.execute(sql, (result.model_dump_json(), job, number))
@@ -156,8 +155,8 @@ class Jobs:
             _give_back(connection)
 
     def scrub(self, document_id: str) -> Remains:
-        """What the queue still holds of a document that was deleted, after what it need not hold is
-        gone.
+        """Drop what the queue need not keep of a deleted document, and report what it still
+        holds.
         """
         with self._database() as connection:
             logged = _give_back(connection)
@@ -171,7 +170,7 @@ class Jobs:
             return _get(connection, job)
 
     def last(self, most: int, state: str | None = None) -> list[Job]:
-        """The newest first; `state`: only those."""
+        """Jobs, newest first; `state` selects only those in that state."""
         with self._database() as connection:
             ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
             found: list[Job] = []
@@ -184,19 +183,15 @@ class Jobs:
         return found
 
     def cancel(self, job: str) -> None:
-        """What waits of it is rejected as cancelled, the file that is being done perhaps
-        with it.
-        """
+        """Reject a job's waiting files as cancelled, perhaps including the one in progress."""
         with self._database() as connection:
             sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
             waiting = connection.execute(sql, (job,)).fetchall()
         for number, name in waiting:
-            self.finish(
-                job, number, WireFile(name=name, outcome="rejected", detail="it was cancelled")
-            )
+            self.finish(job, number, WireFile(name=name, outcome="rejected", detail="cancelled"))
 
     def wait(self, job: str, seconds: float) -> Job | None:
-        """The job when it is done, or as it is after so many seconds."""
+        """The job when it is done, or its state after `seconds`."""
         until = time.monotonic() + seconds
         with self._database() as connection:
             while (
@@ -208,7 +203,7 @@ class Jobs:
             return found
 
     def wait_for_any(self, seconds: float) -> None:
-        """Until something changes, at most so long."""
+        """Wait until something changes, at most `seconds`."""
         with self._changed:
             self._changed.wait(seconds)
 
@@ -230,10 +225,10 @@ class Jobs:
 
 
 def _give_back(connection: sqlite3.Connection) -> int:
-    """Return free pages to the disk and empty the log. Bytes that are left in the log, 0 unless
-    another process reads it.
+    """Return free pages to the disk and truncate the log. Returns the bytes left in the log, 0
+    unless another process reads it.
     """
-    connection.executescript("PRAGMA incremental_vacuum")  # execute would free a single page
+    connection.executescript("PRAGMA incremental_vacuum")  # execute would free only one page
     busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     size: int = connection.execute("PRAGMA page_size").fetchone()[0]
     return pages * size if busy else 0
@@ -250,7 +245,7 @@ def _get(connection: sqlite3.Connection, job: str) -> Job | None:
 
 
 def _forget(connection: sqlite3.Connection) -> None:
-    """Old jobs that are done."""
+    """Drop old finished jobs."""
     old = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
     still = "SELECT job FROM files WHERE result IS NULL"
     connection.execute(f"DELETE FROM files WHERE job IN ({old}) AND job NOT IN ({still})")

@@ -1,6 +1,4 @@
-"""Uploads to one of many servers: they wait in the database that all share, and `rag worker` puts
-them in.
-"""
+"""Uploads to one of several servers: queued in the shared database and ingested by `rag worker`."""
 
 from __future__ import annotations
 
@@ -18,8 +16,8 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class SharedJobs:
-    """As `rag.server.uploads.Jobs`, on a queue that others work off: there is never a next file for
-    this process.
+    """Like `rag.server.uploads.Jobs`, but on a queue that workers process; this process never gets
+    a next file.
     """
 
     def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:
@@ -27,8 +25,8 @@ class SharedJobs:
         self._most_waiting = most_waiting
 
     def add(self, uploads: Sequence[Upload]) -> str:
-        """A new job's id; in the database when this returns. Raises ServiceError if too much waits
-        already.
+        """Store a new job in the database and return its id. Raises ServiceError if too much is
+        waiting.
         """
         waiting = self.waiting
         if waiting and waiting + len(uploads) > self._most_waiting:
@@ -38,7 +36,8 @@ class SharedJobs:
         return job
 
     def get(self, job: str) -> Job | None:
-        found = [] if "\0" in job else self._queue.results(job)  # PostgreSQL's text has no NUL
+        # PostgreSQL text cannot contain NUL
+        found = [] if "\0" in job else self._queue.results(job)
         if not found:
             return None
         files = [
@@ -56,7 +55,7 @@ class SharedJobs:
         return Job(id=job, state=state, created=created, files=files, total=len(found))
 
     def wait(self, job: str, seconds: float) -> Job | None:
-        """The job when it is done, or as it is after so many seconds."""
+        """The job when it is done, or its state after `seconds`."""
         until = time.monotonic() + seconds
         while (found := self.get(job)) and found.state != "done" and time.monotonic() < until:
             time.sleep(_LOOK)
@@ -75,19 +74,19 @@ class SharedJobs:
 
     def last(self, most: int, state: str | None = None) -> list[Job]:
         raise problems.ServiceError(
-            404, "http", "uploads over a database are not listed here", "see: rag worker --status"
+            404, "http", "uploads to a database are not listed here", "see: rag worker --status"
         )
 
     def cancel(self, job: str) -> None:
         raise problems.ServiceError(
             404,
             "http",
-            "uploads over a database are not cancelled here",
+            "uploads to a database cannot be cancelled here",
             "see: rag worker --forget",
         )
 
     def scrub(self, document_id: str) -> Remains:
-        """What waits for workers is in the database, whose own upkeep it is."""
+        """Waiting uploads are in the database, which cleans up itself."""
         return Remains()
 
     def wait_for_any(self, seconds: float) -> None:

@@ -101,7 +101,7 @@ def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -
         assert (
             client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
         )
-        assert "are gone" in bare.get("/v1/documents").json()["detail"]
+        assert "are missing" in bare.get("/v1/documents").json()["detail"]
         assert bare.get("/health").status_code == 200
 
 

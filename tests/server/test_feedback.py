@@ -150,6 +150,6 @@ def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
     jobs.cancel(first)
     assert [one.id for one in jobs.last(10, "queued")] == [second]
     (done,) = jobs.last(10, "done")
-    assert {file.detail for file in done.files} == {"it was cancelled"}
+    assert {file.detail for file in done.files} == {"cancelled"}
     assert jobs.last(1)[0].id == second
     jobs.close()

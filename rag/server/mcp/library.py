@@ -1,4 +1,4 @@
-"""What the tools need of an index, whoever opened it."""
+"""The interface between the MCP tools and an index, however it was opened."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rag.types import Document, Hit
 
 _PAGE = 1000
 _LOOKED_AT = 20_000
-"""Documents whose ids are compared with one that is not there."""
+"""Maximum number of documents whose ids are compared for a suggestion."""
 
 
 class Library(Protocol):
-    """Errors are those of `rag.errors`."""
+    """Raises the errors of `rag.errors`."""
 
     def ask(
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
@@ -32,29 +32,31 @@ class Library(Protocol):
     def document(self, document_id: str) -> Document | None: ...
 
     def documents(self, after: str, most: int) -> list[Document]:
-        """By id, without their text, up to `most` of those after `after`."""
+        """Documents in order of id, without their text: up to `most` ids after `after`."""
 
     def count(self) -> int: ...
 
     def link(self, document_id: str, start: int, end: int) -> str:
-        """An address that opens the document at the place."""
+        """URL that opens the document at the place."""
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
-        """(outcome, ids of its documents, detail)."""
+        """Returns (outcome, document ids, detail)."""
 
     def delete(self, document_id: str) -> bool:
-        """Whether there was such a document."""
+        """Delete a document. Returns False if the id is unknown."""
 
 
 def every_document(library: Library, after: str = "") -> Iterator[Document]:
-    """By id, without their text."""
+    """All documents in order of id, without their text."""
     while page := library.documents(after, _PAGE):
         yield from page
         after = page[-1].id
 
 
 def near_ids(library: Library, wanted: str) -> list[str]:
-    """Up to three ids that may have been meant: those that end so, are titled so, or look alike."""
+    """Up to three suggestions: ids that end with `wanted`, documents of this title, or similar
+    ids.
+    """
     ids: list[str] = []
     likely: list[str] = []
     for document in every_document(library):

@@ -1,4 +1,4 @@
-"""`rag mcp`: the index of the settings, opened in this process, for one agent over stdio."""
+"""`rag mcp`: an index opened in this process, for one agent over stdio."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from rag.types import Document, Hit
 
 
 class LocalLibrary:
-    """Models load in the background, and a first question waits for them. One question at a time:
-    the tokenizers must not be shared by threads. `page`: the address of a `rag serve`, for links,
-    or ""."""
+    """The index of this process. Models load in the background, and the first question waits for
+    them. Questions run one at a time, since threads must not share tokenizers. `page` is the
+    address of a `rag serve` for links, or "".
+    """
 
     def __init__(self, settings: Settings, page: str = "") -> None:
         self._settings = settings

@@ -1,4 +1,4 @@
-"""Parts of a document: by lines, by characters, by section."""
+"""Parts of a document by lines, characters or section."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rag.errors import InputError
 from rag.types import Document
 
 MOST_CHARACTERS = 20_000
-"""What one call reads at most; more would fill an agent's context."""
+"""Maximum number of characters per call; more would fill an agent's context."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Where the lines of a text start; lines are counted from 1."""
+    """Start offsets of a text's lines, which are counted from 1."""
 
     starts: tuple[int, ...]
     length: int
@@ -32,14 +32,16 @@ class Lines:
         return bisect_right(self.starts, offset)
 
     def span(self, first: int, count: int) -> tuple[int, int]:
-        """The characters of `count` lines from `first` on; the end is that of the text at most."""
+        """Offsets of `count` lines starting at line `first`, ending at most at the text's end."""
         start = self.starts[first - 1] if first <= len(self.starts) else self.length
         after = first - 1 + count
         return start, self.starts[after] if after < len(self.starts) else self.length
 
 
 def section_span(document: Document, wanted: str) -> tuple[int, int]:
-    """The section with this heading and those below it. Raises InputError if there is none."""
+    """Offsets of the section with this heading, including its subsections. Raises InputError if
+    there is none.
+    """
     name = wanted.casefold().strip()
     headings = [section.heading for section in document.sections]
     exact = [place for place, heading in enumerate(headings) if name in _names(heading)]

@@ -1,7 +1,7 @@
-"""The tools' answers as text that a model reads; everything that their fields say is in it.
+"""The tools' results as text for a model; it contains everything in their fields.
 
-Words of documents stand on lines that begin with their line's number or a dash, so that none of
-them can pass for the text around it.
+Lines with a document's words start with a line number or a dash, so that they cannot pass for the
+text around them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def asked(made: schemas.AskResult) -> str:
         )
     lines.append(f"Confidence: {made.confidence:.0%}. Understood as: {made.question}")
     if made.note:
-        lines.append(f"Left open: {made.note}")
+        lines.append(f"Not resolved: {made.note}")
     for passage in made.nearest:
         lines.append(
             f"- {passage.document_id} characters {passage.start}-{passage.end}, {passage.url}"
@@ -44,7 +44,7 @@ def excerpt(made: schemas.Excerpt) -> str:
         for number, line in enumerate(made.text.removesuffix("\n").split("\n"), made.first_line)
     ]
     rest = (
-        f"Read on with start_line={made.next_line}."
+        f"Continue with start_line={made.next_line}."
         if made.next_line
         else "This is the end of the document."
     )
@@ -62,7 +62,7 @@ def outline(made: schemas.Outline) -> str:
         f"line {one.line}, characters {one.start}-{one.end}: {one.heading}" for one in made.sections
     ]
     more = [f"and {made.more} more"] if made.more else []
-    return "\n".join([head, *(lines or ["It has no headings."]), *more])
+    return "\n".join([head, *(lines or ["The document has no headings."]), *more])
 
 
 def documents(made: schemas.DocumentList) -> str:
@@ -78,7 +78,7 @@ def documents(made: schemas.DocumentList) -> str:
 
 def verified(made: schemas.Verified) -> str:
     where = f" (characters {made.start}-{made.end})" if made.start is not None else ""
-    now = f"\nIt says now: {shortened(made.now)}" if made.now else ""
+    now = f"\nIt now reads: {shortened(made.now)}" if made.now else ""
     edited = "\nThe document's bytes have changed since." if made.edited else ""
     return (
         f"{made.status}: “{shortened(made.quote)}” in {made.document_id}{where}: "
@@ -89,7 +89,7 @@ def verified(made: schemas.Verified) -> str:
 def checked(made: schemas.CheckedClaims) -> str:
     lines = []
     for one in made.claims:
-        wrong = ", but not by what it cites" if one.wrong_citation else ""
+        wrong = ", but not by the passage it cites" if one.wrong_citation else ""
         lines.append(f"{one.verdict} ({one.confidence:.0%}){wrong}: {shortened(one.text)}")
         lines += [f"  {one.reason}"] if one.reason else []
         for found in one.evidence:
@@ -117,6 +117,6 @@ def not_there(document_id: str, meant: list[str]) -> str:
     near = (
         f" Did you mean {' or '.join(meant)}?"
         if meant
-        else " See what there is with list_documents."
+        else " List the documents with list_documents."
     )
     return f"No document {document_id} in the index.{near}"

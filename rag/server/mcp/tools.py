@@ -1,7 +1,7 @@
-"""The tools: one function each, which takes what an agent sends and returns text and fields.
+"""One function per tool, which takes an agent's arguments and returns text and fields.
 
-A question that the documents do not answer, and a document that is not there, are results. Errors
-are for what cannot be used; their text says what to do instead.
+An unanswered question and an unknown document are results, not errors. Errors are for invalid
+arguments; their text says what to do instead.
 """
 
 from __future__ import annotations
@@ -32,31 +32,36 @@ from rag.types import Document, Hit
 T = TypeVar("T", bound=BaseModel)
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
 _AROUND = 8000
-"""Characters around a place that fetch brings of a document that is too long to bring whole."""
+"""Characters around a place that fetch returns of a document too long to return whole."""
 _WHOLE = 60_000
 _MOST_SECTIONS = 400
 
 Question = Annotated[
-    str, Field(min_length=1, max_length=10_000, description="In plain words, whole and on its own.")
+    str,
+    Field(
+        min_length=1,
+        max_length=10_000,
+        description="A complete question that can be understood on its own.",
+    ),
 ]
 Filters = Annotated[
     list[Line],
     Field(
         max_length=20,
-        description="Conditions on documents that must all hold: type=pdf, author!=Ada, "
+        description="Conditions that documents must all meet: type=pdf, author!=Ada, "
         "year>=2024, "
         "source:reports/2024, document=notes/a.md, page>=2.",
     ),
 ]
 DocumentId = Annotated[
-    str, Field(min_length=1, max_length=2000, description="As other tools give it.")
+    str, Field(min_length=1, max_length=2000, description="A document id from another tool.")
 ]
 Place = Annotated[int, Field(ge=0, le=10**9)]
 Quote = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 
 class Turn(BaseModel):
-    """A question that was asked before, and its answer."""
+    """An earlier question and its answer."""
 
     question: str = Field(max_length=10_000)
     answer: str | None = Field(default=None, max_length=100_000)
@@ -69,7 +74,7 @@ def result(made: BaseModel, said: str) -> CallToolResult:
 
 
 def as_json(made: BaseModel) -> CallToolResult:
-    """The fields as the text, too, as OpenAI's connectors read `search` and `fetch`."""
+    """The fields also as JSON text, as OpenAI's connectors expect of `search` and `fetch`."""
     fields = made.model_dump()
     said = json.dumps(fields, ensure_ascii=False)
     return CallToolResult(content=[TextContent(type="text", text=said)], structured_content=fields)
@@ -380,7 +385,7 @@ def delete(library: Library, document_id: str) -> CallToolResult:
     deleted = library.delete(document_id)
     meant = [] if deleted else near_ids(library, document_id)
     detail = (
-        f"{document_id} is deleted and answers nothing any more."
+        f"{document_id} is deleted and will not be used in answers any more."
         if deleted
         else text.not_there(document_id, meant)
     )

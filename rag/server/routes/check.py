@@ -1,4 +1,4 @@
-"""`/v1/check`: any text against the documents, sentence by sentence."""
+"""`/v1/check`: check a text against the documents, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rag.server.state import Service, hangup_of, service_of
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
 _QUESTIONS = 10
-"""A text may take as long as so many questions."""
+"""Time limit of a check, as a multiple of a question's."""
 _COST, _SENTENCE = 4, 100
 """Passages that are read for a sentence, and characters of one, for the rate."""
 
@@ -41,13 +41,18 @@ class Check(Strict):
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
     sources: list[CheckSource] = Field(
-        default=[], max_length=200, description="What [n] marks cite, unless the text lists it."
+        default=[],
+        max_length=200,
+        description="Sources that the [n] marks cite, unless the text lists them.",
     )
     filters: list[Line] = Field(
         default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
     )
     deadline_ms: int | None = Field(
-        default=None, ge=1, le=600_000, description="Milliseconds after which it is given up: 503."
+        default=None,
+        ge=1,
+        le=600_000,
+        description="Deadline in milliseconds, after which the status is 503.",
     )
 
 
@@ -65,15 +70,16 @@ class WireEvidence(BaseModel):
     says: str = Field(description="supports, contradicts or near.", examples=["contradicts"])
     probability: float = Field(ge=0, le=1)
     differs: list[tuple[str, str]] = Field(
-        description="Pairs: what the text says, and what the document says.",
+        description="Pairs of differing values: the text's and the document's.",
         examples=[[["2018", "14 July 2015"]]],
     )
-    missing: list[str] = Field(description="Values and names of the text that it does not have.")
+    missing: list[str] = Field(description="Values and names of the text that the sentence lacks.")
 
 
 class WireChecked(BaseModel):
-    """A sentence of the text, `text[start:end]`; the verdict is one of supported, contradicted,
-    partly, not_in_documents, not_a_claim, not_checkable."""
+    """A sentence of the text, `text[start:end]`; the verdict is supported, contradicted, partly,
+    not_in_documents, not_a_claim or not_checkable.
+    """
 
     start: int
     end: int
@@ -81,8 +87,8 @@ class WireChecked(BaseModel):
     verdict: str = Field(examples=["contradicted"])
     confidence: float = Field(ge=0, le=1, description="Probability that the verdict is right.")
     reason: str = Field(examples=['says "2018", seeds/jcpoa.md says "14 July 2015"'])
-    cited: list[int] = Field(description="The numbers that it cites.")
-    wrong_citation: bool = Field(description="It is supported, but not by what it cites.")
+    cited: list[int] = Field(description="The [n] numbers it cites.")
+    wrong_citation: bool = Field(description="Supported, but not by the cited passage.")
     evidence: list[WireEvidence]
 
 
@@ -95,11 +101,11 @@ class WireReport(BaseModel):
 
 @router.post("/check", responses=described(409, 503))
 def check(body: Check, request: Request, service: Shared) -> WireReport:
-    """Which sentences of a text the documents support, contradict, or do not have, with the
-    sentences that say so.
+    """Check which sentences of a text the documents support, contradict or do not contain, and
+    quote the evidence.
 
-    Values, names and negations are compared without a model; the rest is the reader's verdict.
-    Nothing is written anew.
+    Values, names and negations are compared without a model; the rest is the reader's verdict. No
+    text is generated.
     """
     begun = time.monotonic()
     seconds = (body.deadline_ms or _QUESTIONS * service.settings.deadline_ms) / 1000
@@ -117,8 +123,9 @@ def check_text(
     sources: Mapping[int, str],
     seconds: float = 0.0,
 ) -> Report:
-    """The text checked in the models' thread, between questions of others, for so many seconds at
-    most; 0: as many as by default. Raises as `Checker.check`, and ServiceError."""
+    """Check a text in the model thread, between questions of other clients, for at most `seconds`;
+    0 uses the default. Raises as `Checker.check`, and ServiceError.
+    """
     until = time.monotonic() + (seconds or _QUESTIONS * service.settings.deadline_ms / 1000)
     gone = threading.Event()
     hangup.then(gone.set)

@@ -1,4 +1,4 @@
-"""`/v1/collections`: which there are, making and deleting them, and asking several at once."""
+"""`/v1/collections`: list, create, rename and delete collections, and ask several at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])
 
 class WireCollection(BaseModel):
     name: str = Field(examples=["contracts"])
-    created: str = Field(default="", description="When; empty for the default one.")
+    created: str = Field(default="", description="Time of creation; empty for the default one.")
 
 
 class WireCollections(BaseModel):
@@ -40,7 +40,7 @@ class NewCollection(Strict):
 class AskSeveral(Options):
     question: str = Field(min_length=1, max_length=100_000, examples=["When does the lease end?"])
     collections: list[Name] = Field(
-        min_length=1, max_length=16, description="Which to ask; `default` is the index itself."
+        min_length=1, max_length=16, description="Collections to ask; `default` is the index's own."
     )
 
 
@@ -66,7 +66,7 @@ Host = Annotated[CollectionHost, Depends(collections_of)]
 
 @router.get("", responses=described(503))
 def list_collections(request: Request, host: Host) -> WireCollections:
-    """The collections that the key may use."""
+    """List the collections that the key may use."""
     key: Key | None = request.state.key
     default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(key, DEFAULT_COLLECTION) else []
     others = [one for one in host.registry.all() if _may(key, one.id)]
@@ -75,14 +75,16 @@ def list_collections(request: Request, host: Host) -> WireCollections:
 
 @router.post("", status_code=201, responses=described(409, 503, 507))
 def create_collection(body: NewCollection, host: Host) -> WireCollection:
-    """An empty collection. Its paths are those of the default one below `/v1/collections/NAME`."""
+    """Create an empty collection. Its paths are those of the default one, under
+    `/v1/collections/NAME`.
+    """
     return _shown(host.registry.create(body.name))
 
 
 @router.post("/ask", responses=described(404, 409, 503))
 def ask_collections(body: AskSeveral, request: Request, host: Host) -> CollectionAnswers:
     """Ask several collections the same question. Their answers are ranked together; their indexes
-    are never merged.
+    stay separate.
     """
     names = list(dict.fromkeys(body.collections))
     hangup = hangup_of(request)
@@ -105,28 +107,28 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
 
 @router.patch("/{name}", responses=described(404, 409, 503, 507))
 def rename_collection(name: str, body: NewCollection, host: Host) -> WireCollection:
-    """Give it another name. Keys for it stay keys for it."""
+    """Rename a collection. Keys for it remain valid."""
     return _shown(host.rename(name, body.name))
 
 
 @router.delete("/{name}", responses=described(404, 503))
 def delete_collection(name: str, host: Host) -> WireCollection:
-    """Delete it, with every document in it. A later collection of that name is another one, also
-    for keys.
+    """Delete a collection and every document in it. Keys for it do not apply to a later collection
+    of the same name.
     """
     return _shown(host.delete(name))
 
 
 def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
-    """Raises ServiceError with 403 for one that the key may not use, alike for those that are not
-    there.
+    """Open a collection for a request. Raises ServiceError with 403 if the key may not use it;
+    unknown collections get the same response.
     """
     key: Key | None = request.state.key
     found = host.registry.get(name)
     if not _may(
         key, DEFAULT_COLLECTION if name == DEFAULT_COLLECTION else found.id if found else "none"
     ):
-        hint = "which it may use: GET /v1/collections"
+        hint = "list the collections it may use with: GET /v1/collections"
         raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
     if name == DEFAULT_COLLECTION:
         default: Service = request.app.state.service

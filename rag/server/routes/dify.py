@@ -1,4 +1,4 @@
-"""Dify's contract for external knowledge: `POST /v1/dify/retrieval`; the endpoint to enter there is
+"""Dify's external knowledge API: `POST /v1/dify/retrieval`. The endpoint to enter in Dify is
 `…/v1/dify`.
 """
 
@@ -60,7 +60,7 @@ class DifyQuery(Loose):
 
 @router.post("/retrieval", responses=described(404, 409, 503))
 def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
-    """The passages nearest to a query, as Dify takes them; `knowledge_id` is the collection."""
+    """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
     least = body.retrieval_setting.score_threshold or 0.0
     base = str(request.base_url)

@@ -53,7 +53,7 @@ async def uploads(request: Request) -> list[Upload]:
         raise ServiceError(
             415,
             "media-type",
-            f"{kind or 'nothing'!r} is not taken here",
+            f"{kind or 'nothing'!r} is not supported",
             "send multipart/form-data or application/json",
         )
     try:
@@ -65,9 +65,7 @@ async def uploads(request: Request) -> list[Upload]:
             400, "malformed", str(error.detail), "send the files as multipart/form-data"
         ) from error
     if not taken:
-        raise InputError(
-            "there is no file in the form", "send at least one: curl -F file=@notes.md"
-        )
+        raise InputError("the form contains no file", "send at least one: curl -F file=@notes.md")
     return taken
 
 
@@ -92,7 +90,7 @@ def _text(body: bytes) -> Upload:
     response_model=Job,
     responses={
         **described(409, 415),
-        202: {"model": Job, "description": "Accepted; `Location` says what becomes of it."},
+        202: {"model": Job, "description": "Accepted; `Location` is the job's URL."},
     },
     openapi_extra=UPLOAD,
 )
@@ -102,17 +100,17 @@ def add_documents(
     service: Shared,
     folder: Annotated[str, Query(description="Where they are in their folder.")] = "",
 ) -> Response:
-    """Put files into the index, in place of what was uploaded under the same names.
+    """Upload files to the index, replacing earlier uploads of the same names.
 
-    201: they are in the index. 202: they are safe, and will be; ask the job. 409: a name is that of
-    an ingested file, whose place an upload does not take; none was taken in. 422: not one of them
-    can be read.
+    201: they are in the index. 202: they are stored and will be indexed; poll the job. 409: a name
+    belongs to an ingested file, which an upload does not replace; nothing was accepted. 422: none
+    of the files can be read.
     """
     inside = safe_folder(folder)
     taken[:] = [(f"{inside}{name}", content) for name, content in taken]
     check_names(service.engine.store, taken)
     number = service.jobs.add(taken)
-    taken.clear()  # they are on disk: others may send theirs
+    taken.clear()  # the files are on disk; free the memory for other uploads
     request.state.release_body()
     job = service.jobs.wait(number, _WAIT)
     assert job is not None
@@ -132,14 +130,14 @@ def list_jobs(
     state: Annotated[Literal["queued", "running", "done"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> WireJobs:
-    """The last uploads, newest first."""
+    """The latest uploads, newest first."""
     return WireJobs(jobs=service.jobs.last(limit, state))
 
 
 @router.delete("/jobs/{job}", responses=described(404, 503))
 def cancel_job(job: str, service: Shared) -> Job:
-    """Drop the files of an upload that wait; what is in the index stays, and the file that is being
-    read goes in.
+    """Cancel an upload's waiting files. Indexed files stay, and the file in progress is
+    completed.
     """
     service.jobs.cancel(job)
     return get_job(job, service)
@@ -147,10 +145,10 @@ def cancel_job(job: str, service: Shared) -> Job:
 
 @router.get("/jobs/{job}", responses=described(404))
 def get_job(job: str, service: Shared) -> Job:
-    """What has become of an upload."""
+    """Get the state of an upload."""
     found = service.jobs.get(job)
     if found is None:
-        raise NotFoundError("there is no such job", "jobs are kept for the last thousand uploads")
+        raise NotFoundError("no such job", "the last thousand uploads are kept")
     return found
 
 
@@ -159,14 +157,12 @@ def list_documents(
     service: Shared,
     filter: Annotated[
         list[Line],
-        Query(max_length=20, description="Conditions that must all hold, such as `type=pdf`."),
+        Query(max_length=20, description="Conditions that must all match, such as `type=pdf`."),
     ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[
-        str, Query(max_length=2000, description="The last id of the page before.")
-    ] = "",
+    after: Annotated[str, Query(max_length=2000, description="`next` of the previous page.")] = "",
 ) -> WireDocuments:
-    """The documents by id, a page at a time."""
+    """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
         matching = [one for one in _all(store) if matches(conditions, one)]
@@ -181,7 +177,7 @@ def list_documents(
 
 
 def _all(store: Store) -> Iterator[Document]:
-    """The documents by id, without their text."""
+    """All documents in order of id, without their text."""
     after = ""
     while page := store.documents(after, _PAGE):
         yield from page
@@ -194,8 +190,8 @@ def _all(store: Store) -> Iterator[Document]:
     responses={**described(404, 503), **NOT_MODIFIED},
 )
 def get_text(document: str, request: Request, service: Shared) -> Any:
-    """The document's text, which every offset counts in. Of a document whose own id ends so, what
-    is known of it.
+    """Get a document's text, to which all offsets refer. If a document's own id ends in /text,
+    returns its metadata.
     """
     if named := service.document(f"{document}/text"):
         return _unless_known(
@@ -211,7 +207,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
     responses={**described(404, 503), **NOT_MODIFIED},
 )
 def get_document(document: str, request: Request, service: Shared) -> Any:
-    """What is known of a document, without its text."""
+    """Get a document's metadata, without its text."""
     found = _find(service, document)
     return _unless_known(
         request, found, lambda: JSONResponse(serialize.document_detail(found).model_dump())
@@ -219,7 +215,7 @@ def get_document(document: str, request: Request, service: Shared) -> Any:
 
 
 def _unless_known(request: Request, document: Document, made: Callable[[], Response]) -> Response:
-    """304 if the client has the document as it is."""
+    """304 if the client has the current version."""
     tag = etag(document)
     response = Response(status_code=304) if not_modified(request.headers, tag) else made()
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
@@ -235,15 +231,15 @@ def _unless_known(request: Request, document: Document, made: Callable[[], Respo
     },
 )
 def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:
-    """Put a text in under an id of one's own, with metadata of one's own, in place of what was put
-    in under it before.
+    """Add a text under an id and with metadata of your choice, replacing what was added under this
+    id before.
 
-    It is in the index when this returns. The end of the id says what the text is: `.md`, `.html`,
-    `.txt`. 409: the id is that of an ingested file. With `If-Match: ETAG` only in place of what is
-    as it was, with `If-None-Match: *` only if new.
+    It is indexed when this returns. The suffix of the id gives the format: `.md`, `.html` or
+    `.txt`. 409: the id belongs to an ingested file. `If-Match: ETAG` replaces only an unchanged
+    document, `If-None-Match: *` only adds a new one.
     """
     if "\0" in document:
-        raise InputError("the id holds a NUL", "leave it out")
+        raise InputError("the id contains a NUL character", "remove it")
     known = service.document(document)
     check_match(request.headers, etag(known) if known else None)
     made = put_text(service, document, body)
@@ -253,9 +249,9 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
 
 @router.delete("/documents/{document:path}", responses=described(404, 412, 503, 507))
 def delete_document(document: str, request: Request, service: Shared) -> Deleted:
-    """Take a document out of the index. No question that is asked from now on is answered from it.
+    """Delete a document. Questions asked from now on are not answered from it.
 
-    With `If-Match: ETAG` only if it is still as it was.
+    `If-Match: ETAG` deletes it only if it is unchanged.
     """
     check_match(request.headers, etag(_find(service, document)))
     deleted = delete.delete_document(service, document)
@@ -278,5 +274,5 @@ def _find(service: Service, document: str) -> Document:
 
 def _missing(document: str) -> NotFoundError:
     return NotFoundError(
-        f"no document {document[:200]} in the index", "see what there is: GET /v1/documents"
+        f"no document {document[:200]} in the index", "list the documents with: GET /v1/documents"
     )

@@ -1,4 +1,4 @@
-"""`/v1/feedback`: a thumb for an answer, which becomes a gold question for `rag eval`."""
+"""`/v1/feedback`: ratings of answers, which become gold questions for `rag eval`."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class FeedbackEvidence(Strict):
 
 
 class Feedback(Strict):
-    """What a person says of an answer."""
+    """A user's rating of an answer."""
 
     question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
     verdict: Literal["right", "wrong", "not_in_the_documents"]
     answer: Text | None = Field(
-        default=None, description="As it was given.", examples=["31 May 2027"]
+        default=None, description="The answer that was shown.", examples=["31 May 2027"]
     )
     correction: Text | None = Field(
-        default=None, description="The right answer, if that was wrong."
+        default=None, description="The correct answer, if the answer was wrong."
     )
     evidence: list[FeedbackEvidence] = Field(
-        default=[], max_length=20, description="The citations of a right answer."
+        default=[], max_length=20, description="The citations of a correct answer."
     )
     comment: Text = ""
 
@@ -51,8 +51,8 @@ class Noted(BaseModel):
 
 @router.post("/feedback", status_code=201, responses=described(503, 507))
 def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
-    """Keep what a person says of an answer, with the question, on the service's disk. The last word
-    on a question counts.
+    """Store a rating with its question on the service's disk. The latest rating of a question
+    counts.
     """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
     hangup_of(request).charge(len(str(line)) // _COST)
@@ -72,8 +72,6 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     },
 )
 def get_feedback(service: Shared) -> PlainTextResponse:
-    """The gold questions that follow from it, one JSON object a line: save them, and run `rag eval
-    FILE`.
-    """
+    """Gold questions made from the ratings, one JSON object per line, for `rag eval FILE`."""
     text = gold_text(feedback_file(service.settings.index).lines())
     return PlainTextResponse(text, media_type="application/x-ndjson")

@@ -1,8 +1,8 @@
-"""`/mcp`: the tools of `rag.server.mcp` over streamable HTTP, stateless, for clients of both
-protocol eras.
+"""`/mcp`: the tools of `rag.server.mcp` over stateless streamable HTTP, for clients of both
+protocol versions.
 
-Keys, Host, Origin and the size of bodies are checked before, as for every request. The SDK is
-imported when the first request comes, so that a service that no agent asks starts as fast as ever.
+Keys, Host, Origin and body size are checked before, as for every request. The SDK is imported at
+the first request, so that it does not slow down the start of a service without agents.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ServedLibrary(ServiceLibrary):
 
 
 class McpEndpoint:
-    """The ASGI application at `/mcp`. It runs inside `running()`."""
+    """The ASGI application at `/mcp`. It works inside `running()`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -119,15 +119,15 @@ class McpEndpoint:
         await manager.handle_request(scope, replay, send)
 
     def _may_write(self, request: Request) -> bool:
-        """With a write key; on a service without keys nobody may: an agent should not by
-        default.
+        """Whether the key has scope "write". Without keys nobody may write, since agents should not
+        by default.
         """
         key_id = request.state.exchange.key
         return any(key.id == key_id and key.scope == WRITE for key in self._service.keys.all())
 
     async def _manager(self, writes: bool) -> Any:
-        """The session manager of the server with, or without, the tools that write. Raises
-        NotFoundError without the SDK.
+        """Session manager of the server with or without the writing tools. Raises NotFoundError if
+        the SDK is not installed.
         """
         async with self._opening:
             if writes not in self._managers:
@@ -165,14 +165,15 @@ async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:
 
 
 async def _refusal(request: Request) -> Response | None:
-    """An answer to what is no message; None for what may be one. Stateless, there is nothing to GET
-    or DELETE.
+    """Response to a request without a valid message, else None. A stateless server has nothing to
+    GET or DELETE.
     """
     if request.method != "POST":
         return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
     try:
         message = json.loads(await request.body())
-        json.dumps(message, ensure_ascii=False).encode()  # a half of a surrogate pair is no text
+        # half of a surrogate pair is not valid text
+        json.dumps(message, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return _error(400, _PARSE_ERROR, "the body is not JSON in UTF-8")
     return None

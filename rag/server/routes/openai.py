@@ -1,7 +1,7 @@
 """OpenAI's API over the documents: `/v1/models`, `/v1/chat/completions`, `/v1/responses`,
 `/v1/vector_stores/{id}/search` and `/v1/embeddings`.
 
-Answers quote the documents, as everywhere; no language model writes them.
+Answers quote the documents; no language model writes them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _MOST_TEXTS = 512
 
 @router.get("/models", responses=described(503))
 def list_models(request: Request) -> dict[str, Any]:
-    """What may be named as `model`: `rag`, and `rag:NAME` for each collection."""
+    """List the models: `rag`, and `rag:NAME` for each collection."""
     names = _names(request)
     models = [_model(MODEL if name == DEFAULT else f"{MODEL}:{name}") for name in names]
     return {"object": "list", "data": models}
@@ -76,7 +76,7 @@ def list_models(request: Request) -> dict[str, Any]:
 
 @router.get("/models/{model}", responses=described(404, 503))
 def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
-    """One of them."""
+    """Get one model."""
     with of_collection(collection_of_model(model), request, service):
         return _model(model)
 
@@ -91,9 +91,9 @@ def _model(name: str) -> Json:
     responses=described(404, 409, 503) | EVENT_STREAM,
 )
 def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
-    """The answer to the last message of the user, with the turns before as its context.
+    """Answer the user's last message, with the earlier turns as context.
 
-    The text carries [n] and the quotes below; `annotations` says the same in fields.
+    The text contains [n] marks and the quotes; `annotations` holds the same as fields.
     """
     with of_collection(collection_of_model(body.model), request, service) as asked:
         answered = _answer(chat_question(body), request, asked, _options(body.rag))
@@ -108,14 +108,15 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
     "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
 )
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
-    """As chat completions, in the shape of the Responses API: the search and its results, then the
+    """Chat completions in the format of the Responses API: the search with its results, then the
     message.
     """
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
     if len(stores) > 1:
         raise InputError(
-            f"{len(stores)} vector stores are more than one", "ask one, or POST /v1/collections/ask"
+            f"{len(stores)} vector stores given, but only one is supported",
+            "use one, or POST /v1/collections/ask",
         )
     collection = stores[0] if stores else collection_of_model(body.model)
     with of_collection(collection, request, service) as asked:
@@ -161,7 +162,7 @@ def _stream(events: Iterator[str]) -> StreamingResponse:
 
 @router.get("/vector_stores", responses=described(503))
 def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
-    """The collections; how many files one has, it says itself."""
+    """List the collections as vector stores, without file counts."""
     names = _names(request)
     data = [_vector_store(name, service if name == DEFAULT else None) for name in names]
     first, last = (names[0], names[-1]) if names else (None, None)
@@ -170,7 +171,7 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 
 @router.get("/vector_stores/{vector_store}", responses=described(404, 503))
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
-    """One of them."""
+    """Get one model."""
     with of_collection(vector_store, request, service) as asked:
         return _vector_store(vector_store, asked)
 
@@ -196,8 +197,8 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 def search_vector_store(
     vector_store: str, body: VectorSearch, request: Request, service: Shared
 ) -> dict[str, Any]:
-    """The passages nearest to a query, best first; of several queries, each passage with its best
-    score.
+    """The passages that best match a query, best first; for several queries, each passage with its
+    best score.
     """
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
@@ -222,7 +223,7 @@ def search_vector_store(
 
 
 def _best(library: ServiceLibrary, queries: Sequence[str], options: Options) -> list[Hit]:
-    """The hits of all queries, best first, each passage with its best score."""
+    """Hits of all queries, best first, each passage with its best score."""
     best: dict[tuple[str, int], Hit] = {}
     for query in queries:
         for hit in library.search(query, options):
@@ -251,7 +252,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
             f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}"
         )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
-    hangup_of(request).charge(len(texts) - 1)  # the request itself has cost one already
+    hangup_of(request).charge(len(texts) - 1)  # the request itself already costs one
     vectors = embed(texts)
     packed = body.encoding_format == "base64"
     data = [
@@ -284,7 +285,7 @@ def of_collection(collection: str, request: Request, service: Service) -> Iterat
 
 
 def _names(request: Request) -> list[str]:
-    """Which collections may be named, the request's own first."""
+    """Collections that may be named, the request's own first."""
     if request.state.collection != DEFAULT:
         return [DEFAULT]
     found = list_collections(request, collections_of(request)).collections

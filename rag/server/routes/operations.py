@@ -24,9 +24,7 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """Figures only as long as there are no keys: anyone may ask this, and they say something of the
-    documents.
-    """
+    """Sizes are shown only while there are no keys, since the endpoint is public."""
 
     status: str = "ready"
     documents: int | None = None
@@ -44,7 +42,7 @@ def health() -> Health:
 
 @router.get("/ready", responses=described(503))
 def ready(service: Shared) -> Ready:
-    """Whether it can answer: the index is open and the models are warm."""
+    """Whether the service can answer: the index is open and the models are warm."""
     stats = service.engine.store.stats()
     if service.keys.all():
         return Ready()
@@ -64,7 +62,7 @@ def ready(service: Shared) -> Ready:
     responses={200: {"content": {"text/plain": {}}}},
 )
 def prometheus(service: Shared) -> Response:
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 
 

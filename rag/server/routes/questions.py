@@ -39,10 +39,10 @@ Shared = Annotated[Service, Depends(service_of)]
 
 @router.post("/ask", response_model=WireAnswer, responses=described(409, 503) | EVENTS)
 def ask(body: Ask, request: Request, service: Shared) -> Any:
-    """The answer that stands in the documents, or `answer: null` and why.
+    """Answer a question from the documents, or return `answer: null` with a reason.
 
-    With `stream` the answer comes as server-sent events: `search_results` as soon as passages are
-    found, a `citation` each, `final_answer`, `done`; or `error`.
+    With `stream`, sends server-sent events: `search_results` as soon as passages are found, a
+    `citation` each, `final_answer`, `done`; or `error`.
     """
     _note(request, service, [body.question])
     meant = _understood(body, request, service)
@@ -58,7 +58,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
 
 @router.post("/ask/batch", responses=described(409, 503))
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
-    """As `ask` for each question, read together. All or none are answered."""
+    """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, service, body.questions)
     works = service.works(body.questions, body, hangup_of(request))
     return WireAnswers(answers=[_answer(work) for work in works])
@@ -66,7 +66,7 @@ def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
 
 @router.post("/search", responses=described(409, 503))
 def search(body: Search, request: Request, service: Shared) -> WireHits:
-    """The passages nearest to a question, best first; nothing is read."""
+    """The passages that best match a question, best first, without an answer."""
     _note(request, service, [body.question])
     (work,) = service.works([body.question], body, hangup_of(request), search=True)
     found = wait(work, work.found)
@@ -84,7 +84,7 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
 
 @router.post("/verify", responses=described(503))
 def verify_citation(body: Claim, service: Shared) -> WireVerdict:
-    """Whether a citation still stands: post one as an answer brought it."""
+    """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
     cited = Cited(
         body.document_id,
@@ -98,7 +98,7 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
 
 
 def _understood(body: Ask, request: Request, service: Service) -> Understood:
-    """The question with what it leaves out filled in from the turns before."""
+    """The question with omitted parts filled in from earlier turns."""
     most = service.engine.settings.max_question
     question = check_question(body.question, most)
     if not body.conversation:
@@ -119,13 +119,13 @@ def _answer(work: Work) -> WireAnswer:
 
 
 def _note(request: Request, service: Service, questions: list[str]) -> None:
-    """In the log, how many questions; what they say only if that is asked for."""
+    """Log the number of questions, and their text only if `log_questions` is set."""
     notes = request.state.exchange.notes
     notes["questions"] = questions if service.settings.log_questions else len(questions)
 
 
 def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[str]:
-    """Its last one is `done`, or `error` with the problem that a plain request would get."""
+    """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         found = wait(work, work.found)
         yield _event(
@@ -145,7 +145,7 @@ def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[st
 
 
 def _event(name: str, data: BaseModel | dict[str, Any]) -> str:
-    """One line of data: JSON has no raw line breaks."""
+    """The data is one line, since JSON has no raw line breaks."""
     text = (
         data.model_dump_json()
         if isinstance(data, BaseModel)

@@ -1,5 +1,5 @@
-"""What the page asks beside questions: who one is, what there is to ask, and pages of PDFs as
-pictures.
+"""Endpoints of the page besides questions: the user's rights, the sources, and PDF pages as
+images.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _listings: WeakKeyDictionary[Service, Listings] = WeakKeyDictionary()
 
 
 class Me(BaseModel):
-    """Who asks, and what they may do here."""
+    """The caller and their rights."""
 
-    key: str | None = Field(description="The name of the key; null where none is needed.")
-    may_write: bool = Field(description="Whether documents may be put in and taken out.")
+    key: str | None = Field(description="The name of the key; null if none is needed.")
+    may_write: bool = Field(description="Whether documents may be added and deleted.")
     features: list[str] = Field(
-        description="What this service can do beyond asking and searching.", examples=[["check"]]
+        description="Features of this service besides asking and searching.", examples=[["check"]]
     )
 
 
@@ -48,34 +48,34 @@ class WireSource(BaseModel):
     title: str
     type: str
     date: str
-    pages: int = Field(description="How many pages it has; 0 where it has none.")
+    pages: int = Field(description="Number of pages; 0 for a format without pages.")
 
 
 class WireSources(BaseModel):
     total: int
-    matching: int = Field(description="How many documents the name finds.")
+    matching: int = Field(description="Number of documents found.")
     folders: list[WireCount]
     types: list[WireCount]
     documents: list[WireSource] = Field(
-        description="Those that the name finds, by id, from `offset` on."
+        description="Documents found, in order of id, starting at `offset`."
     )
 
 
 class WirePage(BaseModel):
-    """A page of a PDF and where the quoted words are on it, as shares of its width and height from
-    the left top corner.
+    """A page of a PDF and the boxes of the quoted words, as fractions of its width and height from
+    the top left corner.
     """
 
     page: int
     pages: int
     boxes: list[tuple[float, float, float, float]] = Field(
-        description="Left, top, right, bottom; one a line."
+        description="Left, top, right, bottom; one box per line."
     )
 
 
 @router.get("/me", name="get_me")
 def me(request: Request, service: Shared) -> Me:
-    """Whether a key is needed and what it may do."""
+    """Whether a key is needed, and what it may do."""
     key_id = request.state.exchange.key
     key = next((one for one in service.keys.all() if one.id == key_id), None)
     return Me(
@@ -88,11 +88,11 @@ def me(request: Request, service: Shared) -> Me:
 @router.get("/sources", name="list_sources", responses=described(503))
 def sources(
     service: Shared,
-    name: Annotated[str, Query(max_length=200, description="Words of a title or an id.")] = "",
+    name: Annotated[str, Query(max_length=200, description="Words of the title or id.")] = "",
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> WireSources:
-    """Folders and types with counts, and the documents whose title or id has the words."""
+    """Folders and types with counts, and the documents whose title or id contains the words."""
     listing = _listings.setdefault(service, Listings()).of(service.engine.store)
     found = find(listing.sources, name)
     return WireSources(
@@ -113,12 +113,12 @@ def page(
     document: Identifier,
     page: PageNumber,
     start: Annotated[
-        int, Query(ge=0, description="Where the quoted words begin in the document's text.")
+        int, Query(ge=0, description="Start of the quote in the document's text.")
     ] = 0,
-    end: Annotated[int, Query(ge=0, description="Where they end.")] = 0,
+    end: Annotated[int, Query(ge=0, description="End of the quote.")] = 0,
 ) -> WirePage:
-    """Where `text[start:end]` is on a page of a PDF; of words that go over to the next page, the
-    part on this one.
+    """Boxes of `text[start:end]` on a page of a PDF; if the quote continues on the next page, of
+    the part on this one.
     """
     found, file = _pdf(service, document, page)
     first = found.pages[page - 1]
@@ -149,28 +149,29 @@ def picture(
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, Path]:
-    """The document and its file, as it was read. Raises NotFoundError if it is not a PDF that is
-    still there.
+    """The document and its unchanged file. Raises NotFoundError if there is no such PDF any
+    more.
     """
     found = service.document(document_id)
     if found is None:
         raise NotFoundError(
-            f"no document {document_id[:200]} in the index", "see what there is: GET /v1/documents"
+            f"no document {document_id[:200]} in the index",
+            "list the documents with: GET /v1/documents",
         )
     file = Path(found.source)
     if found.metadata.get("type") != "pdf" or not file.is_file():
         raise NotFoundError(
-            f"{document_id[:200]} has no pages that can be drawn",
-            "look at its text: GET /v1/documents/ID/text",
+            f"{document_id[:200]} has no pages to show",
+            "get its text: GET /v1/documents/ID/text",
         )
     if page > len(found.pages):
         raise InputError(
             f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}",
-            "ask for one of these",
+            "choose one of these",
         )
     if hashlib.sha256(file.read_bytes()).hexdigest() != found.sha256:
         raise NotFoundError(
-            f"{document_id[:200]} has changed on disk since it was read",
+            f"{document_id[:200]} has changed on disk since it was ingested",
             "ingest it again: rag sync",
         )
     return found, file

@@ -1,4 +1,4 @@
-"""The page at `/`: one document, put together here from its parts; it loads nothing else."""
+"""The page at `/`: a single document assembled from its parts, which loads nothing else."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Page:
 
     @cached_property
     def policy(self) -> str:
-        """Its own script and style, by digest, and its own service: nothing else runs, loads or is
-        sent anywhere.
+        """Content security policy: only the page's own script and style, by digest, and requests to
+        its own service.
         """
         return "; ".join(
             [
