@@ -36,12 +36,17 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
             f"device = {device!r}: torch {torch.__version__} finds no {device} device here",
             "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org",
         )
-    fast = {"cpu": native_bf16, "cuda": torch.cuda.is_bf16_supported, "mps": lambda: False}
-    return Arithmetic(device, precision == "bf16" or (precision == "auto" and fast[device]()))
+    return Arithmetic(device, precision == "bf16" or (precision == "auto" and _fast_bf16(device)))
 
 
 def best_device() -> str:
     return next(name for name in ("cuda", "mps", "cpu") if _available(name))
+
+
+def _fast_bf16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device == "cpu" and native_bf16()
 
 
 def _available(device: str) -> bool:
