@@ -133,7 +133,7 @@ def _reshape(responses: dict[str, Any], path: str) -> None:
 
 _TAGS = [
     {"name": "questions", "description": "Ask and search."},
-    {"name": "documents", "description": "Put in, look at, take out."},
+    {"name": "documents", "description": "Add, read and delete documents."},
     {"name": "collections", "description": "Indexes side by side; nothing is shared between them."},
     {"name": "operations", "description": "For those who run the service."},
     {"name": "openai", "description": "The documents behind OpenAI's API; errors in its shape."},
