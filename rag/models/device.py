@@ -45,7 +45,7 @@ def best_device() -> str:
 
 def _fast_bf16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return device == "cpu" and native_bf16()
 
 
