@@ -1,6 +1,4 @@
-"""BM25 as Tantivy computes it: k1 = 1.2, b = 0.75, and lengths rounded down to what one byte can
-say.
-"""
+"""BM25 as computed by Tantivy: k1 = 1.2, b = 0.75, and lengths quantised to one byte."""
 
 from __future__ import annotations
 
@@ -13,21 +11,21 @@ _LENGTHS: list[int] = [
     *range(24),
     *(24 + (i if i < 8 else (i & 7 | 8) << (i >> 3) - 1) for i in range(232)),
 ]
-"""The least length of each class: exact to 40, then 8 steps to each doubling (Lucene's
+"""Minimum length of each class: exact up to 40, then 8 steps per doubling (Lucene's
 SmallFloat.byte4ToInt).
 """
 
 
 def rounded(length: int) -> int:
-    """A passage's length in words, as it counts."""
+    """A passage's length in words after quantisation."""
     return _LENGTHS[bisect_right(_LENGTHS, length) - 1]
 
 
 def idf(passages: int, holders: int) -> float:
-    """Of a word that so many of all passages hold. In float32: of one that nearly all hold that
-    changes the fourth digit.
+    """Inverse document frequency of a word that occurs in `holders` of all passages. In float32,
+    which changes the fourth digit for very common words.
 
-    Where deleted passages count among the holders only, there may be more of these than of all.
+    `holders` may exceed `passages` if it still counts deleted ones.
     """
     return float(
         np.log(np.float32(1) + np.float32((max(0, passages - holders) + 0.5) / (holders + 0.5)))
@@ -35,7 +33,7 @@ def idf(passages: int, holders: int) -> float:
 
 
 def penalty(length: int, average: float) -> float:
-    """What is added to a word's count in a passage of `length` (rounded) before it divides the
-    count.
+    """Length normalisation: the term added to a word's frequency in the denominator, for a
+    quantised `length`.
     """
     return K1 * (1 - B + B * length / average)

@@ -1,6 +1,4 @@
-"""Collections: indexes with names, beside the default one, that share nothing with it or with each
-other.
-"""
+"""Collections: named indexes beside the default one that share no data with each other."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """`id` is never used twice, so that a key for a collection does not open a later one of its
+    """`id` is never reused, so a key for a collection does not open a later one of the same
     name.
     """
 
@@ -28,47 +26,52 @@ class Collection:
 
 
 class Collections(Protocol):
-    """Those of one index. Other processes may change them at any time; safe to share between
-    threads.
+    """Collections of one index. Thread-safe; other processes may change them at any time.
 
-    Every change is whole or not made, whatever ends the process.
+    Every change is atomic, even if the process is killed.
     """
 
     def all(self) -> list[Collection]:
-        """By name."""
+        """All collections, by name."""
 
     def get(self, name: str) -> Collection | None:
-        """Raises StoreError if it is there and cannot be read."""
+        """The collection, or None. Raises StoreError if it exists but cannot be read."""
 
     def named(self, name: str) -> Collection:
-        """Raises NotFoundError."""
+        """The collection. Raises NotFoundError."""
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
-        """The settings of the default index, changed to those of the collection's."""
+        """Settings of the default index, adapted to the collection."""
 
     def with_uploads(self) -> list[str]:
-        """Those in which uploads may wait for this process since a crash."""
+        """Collections that may have uploads left over from a crash."""
 
     def create(self, name: str) -> Collection:
-        """Raises InputError for what is not a name, ConflictError if there is one."""
+        """Create a collection. Raises InputError for an invalid name, ConflictError if it
+        exists.
+        """
 
     def rename(self, name: str, new: str) -> Collection:
-        """Raises NotFoundError, ConflictError, InputError; BusyError while it is changed."""
+        """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
+        is being written.
+        """
 
     def delete(self, name: str) -> Collection:
-        """With all that is in it. Raises NotFoundError, BusyError while it is changed."""
+        """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
+        written.
+        """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a collection beside the default one may be called so, or is the default one."""
+    """Whether this is a valid collection name, including the default one's."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_name(name: str) -> str:
-    """Raises InputError for what is not the name of a collection beside the default one."""
+    """Raises InputError unless this is a valid name for a collection other than the default one."""
     if not is_name(name) or name == DEFAULT_COLLECTION:
         hint = (
             f"use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; "

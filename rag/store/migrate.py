@@ -1,4 +1,4 @@
-"""Moving an index from one store to another, vectors included; nothing is embedded again."""
+"""Copies an index from one store to another, including vectors; nothing is embedded again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rag.protocols import Store
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """`copied` documents were put into the target now, `present` ones were there already, byte for
+    """`copied` documents were added to the target, `present` ones were already there, byte for
     byte.
 
-    `digest` is the SHA-256 of all documents, passages and vectors, the same of source and target.
+    `digest` is the SHA-256 of all documents, passages and vectors, equal in source and target.
     """
 
     documents: int
@@ -30,7 +30,7 @@ class Moved:
 
 
 def digest(store: Store, document_id: str) -> str:
-    """The SHA-256, in hex, of all that the store holds of a document; "" if it is not there."""
+    """SHA-256, in hex, of everything the store holds of a document; "" if the id is unknown."""
     document = store.document(document_id)
     if document is None:
         return ""
@@ -43,11 +43,10 @@ def digest(store: Store, document_id: str) -> str:
 
 
 def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: None) -> Moved:
-    """Make `target` hold what `source` holds, calling `seen` after each document; begun again, it
-    goes on where it was.
+    """Copy `source` to `target`, calling `seen` after each document. A repeated call resumes.
 
-    Raises InputError if the target holds documents that the source does not, StoreError if it was
-    changed meanwhile.
+    Raises InputError if the target contains documents that the source does not, StoreError if an
+    index changed meanwhile.
     """
     begun = source.stats().generation
     ids = [document.id for document in source.documents()]

@@ -1,4 +1,4 @@
-"""What a store refuses to take, whichever store it is."""
+"""Checks that every store makes before it accepts a document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rag.types import Document, Passage
 
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
-    """Raises InputError for what could not be cited."""
+    """Raises InputError for passages that could not be cited."""
     if not all(_stands(p, document.text) for p in passages):
         raise InputError(
             f"passages of {document.id} do not stand in its text", "split the document again"
@@ -25,8 +25,8 @@ def _stands(passage: Passage, text: str) -> bool:
 
 
 def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
-    """A lone surrogate is no character and has no UTF-8; a file name that is not UTF-8 has them,
-    and so has broken JSON.
+    """Reject lone surrogates, which have no UTF-8 encoding; they occur in file names that are not
+    UTF-8 and in broken JSON.
     """
     try:
         document.text.encode()

@@ -1,8 +1,8 @@
-"""Which passages went and came since a generation: what the search indexes need to follow without
-comparing everything.
+"""Which passages were added and removed since a generation, so that the search indexes can follow
+without a full comparison.
 
-Removed ids stand in a table that a trigger fills (`schema.JOURNAL`), until every saved index shows
-them; added ones are those above the last one seen.
+A trigger (`schema.JOURNAL`) records removed ids in a table until every saved index reflects them.
+Added ids are those above the last one seen.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rag.store.local import database
 def changed(
     connection: sqlite3.Connection, since: int, last: int
 ) -> tuple[list[int], list[int]] | None:
-    """(removed, added) ids, ascending, since a generation that had none above `last`; None if the
-    journal does not say.
+    """(removed, added) ids, ascending, since a generation whose highest id was `last`; None if the
+    changelog does not reach back that far.
     """
     if not _reaches(connection, since):
         return None
@@ -29,8 +29,8 @@ def changed(
 
 
 def changes(connection: sqlite3.Connection, since: int, last: int, most: int) -> int:
-    """How many ids `changed` would name, counted up to `most`, which stands for all where the
-    journal does not say.
+    """Number of ids that `changed` would return, counted up to `most`; `most` if the changelog does
+    not reach back that far.
     """
     if not _reaches(connection, since):
         return most
@@ -43,9 +43,7 @@ def changes(connection: sqlite3.Connection, since: int, last: int, most: int) ->
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:
-    """Forget which ids were removed up to this generation: from here on the journal is whole since
-    then.
-    """
+    """Forget the ids removed up to this generation. The changelog is complete from here on."""
     if (
         connection.execute(
             "SELECT 1 FROM removed WHERE generation <= ? LIMIT 1", (until,)
@@ -60,8 +58,8 @@ def prune(connection: sqlite3.Connection, until: int) -> None:
 
 
 def renewed(meta: Mapping[str, str]) -> str:
-    """The generation at which the index was new, restored or rebuilt, if nothing was pruned
-    since.
+    """Generation at which the index was created, restored or rebuilt, unless the changelog was
+    pruned since.
     """
     since = meta.get("journal", "0")
     return "" if since == meta.get("pruned") else since

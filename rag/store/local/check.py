@@ -1,5 +1,5 @@
-"""What must hold in a local store, looked at in every row: the truth first, then what is derived
-from it.
+"""Checks every row of a local store: first the database, then the search indexes derived from
+it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,16 @@ from rag.store.local.lock import WriteLock
 
 _NAMED = 5
 _UNIT = 1e-3
-"""How far a vector's length may be from 1; a model that computes in half precision is off by
-less.
-"""
+"""Tolerance for a vector's length; half-precision models deviate less."""
 _REPAIR = "rag doctor --repair"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One invariant: whether it holds, what was seen, and what to do if it does not.
+    """Result of checking one invariant: whether it holds, details, and a fix.
 
-    `documents` are those whose passages and vectors can be made again from their text; `derived`
-    means that the search indexes' files are at fault, which are made again when the index is next
-    opened.
+    `documents` are those whose passages and vectors can be rebuilt from their text. `derived` means
+    that search index files are broken; they are rebuilt when the index is next opened.
     """
 
     name: str
@@ -45,8 +42,8 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Look at everything and change nothing. Raises StoreError if there is no index or its database
-    cannot be opened.
+    """Check everything without changing anything. Raises StoreError if there is no index or its
+    database cannot be opened.
     """
     path = folder / "rag.sqlite"
     with closing(database.connect(path)) as connection, database.translated(path):
@@ -81,7 +78,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     )
 
 
-# The truth
+# Database
 
 
 @dataclass(slots=True)
@@ -131,7 +128,7 @@ def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, seen
     seen.documents += 1
     if not all(_is_json(record) for record in records):
         seen.unread.append(document_id)
-    if digest and schema.text_digest(text) != digest:  # older formats have none
+    if digest and schema.text_digest(text) != digest:  # older formats have no digest
         seen.altered.append((document_id, source))
     sql = "SELECT start, end, text, vector FROM passages WHERE document = ?"
     passages = connection.execute(sql, (number,)).fetchall()
@@ -158,12 +155,12 @@ def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:
     rows = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(blobs), dim)
     with np.errstate(all="ignore"):
         off = np.abs(np.einsum("ij,ij->i", rows, rows) - 1)
-    return bool((off < _UNIT).all())  # false for NaN too
+    return bool((off < _UNIT).all())  # false for NaN, too
 
 
 def _made(name: str, documents: Sequence[str], altered: Collection[str], well: str) -> Finding:
-    """What can be made again; not from a text that is not as it was put, which would pass for a
-    sound one then.
+    """A finding about data that can be rebuilt, unless the text itself was altered; then a rebuild
+    would hide the damage.
     """
     again = tuple(document_id for document_id in documents if document_id not in altered)
     fix = f"make them again from the text: {_REPAIR}" if again else "see texts"
@@ -184,7 +181,7 @@ def _named(names: Sequence[str]) -> str:
     )
 
 
-# What is derived
+# Search indexes
 
 
 def _derived(
@@ -210,8 +207,8 @@ def _derived(
 
 
 def _same(connection: sqlite3.Connection) -> Finding:
-    """Harmless, since equal passages are read once and copies are one source; named so that they
-    can be cleared up.
+    """Duplicates are harmless, since equal passages are read once and copies count as one source;
+    reported so that they can be cleaned up.
     """
     found = duplicates(connection)
     copies = _named([" = ".join(group) for group in found.copies])
@@ -224,7 +221,7 @@ def _same(connection: sqlite3.Connection) -> Finding:
 
 
 def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
-    """Harmless; named because nobody else would."""
+    """Leftovers are harmless; reported because nothing else mentions them."""
     found = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
         found.append("a rebuild (rag rebuild goes on, rag rebuild --abandon drops it)")

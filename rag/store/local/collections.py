@@ -1,9 +1,9 @@
-"""Collections in folders: each is a folder `collections/NAME` in the default index's folder, with
-an index of its own inside.
+"""Collections in folders: `collections/NAME` in the default index's folder contains an index of its
+own.
 
-A collection is there when its folder has its name and holds `collection.json`; every change is one
-rename, so that a crash leaves it whole or absent, and what a crash leaves behind is swept by the
-next change.
+A collection exists if its folder has its name and contains `collection.json`. Every change is one
+rename, so a crash leaves a collection complete or absent; the next change removes what a crash left
+behind.
 """
 
 from __future__ import annotations
@@ -27,22 +27,24 @@ from rag.store.collections import Collection, check_name, is_name, not_there
 _CARD = "collection.json"
 _NEW, _GONE = ".new-", ".gone-"
 _PATIENCE = 5.0
-"""Seconds to wait for another change of the collections, or for who writes in one."""
+"""Seconds to wait for another change, or for a writer."""
 
 
 class LocalCollections:
-    """Those beside the index in the folder `root`. Other processes may change them at any time."""
+    """Collections of the index in the folder `root`. Other processes may change them at any
+    time.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / "collections"
 
     def folder(self, name: str) -> Path:
-        """Where the collection's index is; by its name alone, whether or not there is one."""
+        """Index folder of a collection of this name, whether or not it exists."""
         return self._folder / check_name(name)
 
     def all(self) -> list[Collection]:
-        """By name."""
+        """All collections, by name."""
         try:
             names = sorted(entry.name for entry in os.scandir(self._folder))
         except FileNotFoundError:
@@ -52,20 +54,20 @@ class LocalCollections:
         return [found for name in names if is_name(name) and (found := self.get(name))]
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
-        """The settings of the default index, changed to those of the collection's."""
+        """Settings of the default index, adapted to the collection."""
         return replace(settings, index=self.folder(collection.name), collection=DEFAULT_COLLECTION)
 
     def with_uploads(self) -> list[str]:
-        """Those in which uploads may wait for this process since a crash."""
+        """Collections that may have uploads left over from a crash."""
         return [
             one.name for one in self.all() if (self.folder(one.name) / "uploads.sqlite").exists()
         ]
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
     def get(self, name: str) -> Collection | None:
-        """Raises StoreError if it is there and cannot be read."""
+        """The collection, or None. Raises StoreError if it exists but cannot be read."""
         if not is_name(name):
             return None
         path = self._folder / name / _CARD
@@ -78,14 +80,16 @@ class LocalCollections:
             raise _unreadable(path, error) from error
 
     def named(self, name: str) -> Collection:
-        """Raises NotFoundError."""
+        """The collection. Raises NotFoundError."""
         found = self.get(name)
         if found is None:
             raise not_there(name, self.all())
         return found
 
     def create(self, name: str) -> Collection:
-        """Raises InputError for what is not a name, ConflictError if there is one."""
+        """Create a collection. Raises InputError for an invalid name, ConflictError if it
+        exists.
+        """
         made = Collection(
             uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         )
@@ -103,8 +107,8 @@ class LocalCollections:
         return made
 
     def rename(self, name: str, new: str) -> Collection:
-        """Raises NotFoundError, ConflictError, InputError; BusyError while somebody writes
-        in it.
+        """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
+        is being written.
         """
         check_name(new)
         with self._changing():
@@ -116,7 +120,9 @@ class LocalCollections:
         return replace(found, name=new)
 
     def delete(self, name: str) -> Collection:
-        """With all that is in it. Raises NotFoundError, BusyError while somebody writes in it."""
+        """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
+        written.
+        """
         with self._changing():
             found = self.named(name)
             gone = self._folder / f"{_GONE}{uuid.uuid4().hex}"
@@ -127,8 +133,8 @@ class LocalCollections:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One change at a time, by any process; what an earlier one left behind is swept. Raises
-        BusyError, StoreError.
+        """Hold the lock for a change, across processes, and remove leftovers of earlier ones.
+        Raises BusyError, StoreError.
         """
         lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
         try:
@@ -163,7 +169,7 @@ class LocalCollections:
             lock.release()
 
     def _move(self, old: Path, new: Path) -> None:
-        """Durably: what was renamed is renamed after a power cut."""
+        """Rename durably, so that it survives a power failure."""
         os.rename(old, new)
         _sync(self._folder)
 

@@ -1,4 +1,6 @@
-"""The truth of a local store: documents, passages and vectors in one SQLite file (WAL)."""
+"""The database of a local store: documents, passages and vectors in one SQLite file (WAL). It is
+the source of truth.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,18 @@ _OUTSIDE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
 }
-"""What the disk or the folder refuses; all else is in the file."""
+"""Errors caused by the disk or the folder; all others concern the file itself."""
 _COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
 _INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as StoreError that names the file and what to do."""
+    """Turn SQLite's errors into StoreErrors that name the file and the next step."""
     try:
         yield
     except sqlite3.ProgrammingError:
-        raise  # ours, not the file's
+        raise  # a bug in our code, not a corrupt file
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite3.SQLITE_BUSY:
@@ -43,7 +45,7 @@ def translated(path: Path) -> Iterator[None]:
             ) from error
         if (
             code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ
-        ):  # that one is a truncated file
+        ):  # except a truncated file
             hint = "free some space or make it writable, or name another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = (
@@ -60,7 +62,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder of an index, if it is absent. Raises StoreError if it cannot be made."""
+    """Create the index folder if needed. Raises StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -70,21 +72,21 @@ def make_folder(folder: Path) -> None:
 
 
 def writable(path: Path) -> bool:
-    """Whether this process may change the database: the file and, for its WAL, the folder."""
+    """Whether this process may write the database: the file and, for its WAL, the folder."""
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
 def stamp(path: Path) -> tuple[bool, int, int]:
-    """What changes when another process writes; a connection that was opened for reading only may
-    have to be opened anew.
+    """A value that changes when another process writes; a read-only connection may then have to be
+    reopened.
     """
     status = path.stat()
     return _wal(path).exists(), status.st_mtime_ns, status.st_size
 
 
 def inode(path: Path) -> int:
-    """Which file it is. Raises AbsentError if it is gone: what is open would still take changes,
-    and nobody would find them.
+    """Inode of the database. Raises AbsentError if the file was deleted: an open connection would
+    still accept changes that nobody could find.
     """
     try:
         return path.stat().st_ino
@@ -93,11 +95,11 @@ def inode(path: Path) -> int:
 
 
 def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Connection:
-    """Open the database; with `create` (its first meta values) make it if it is absent: hold the
-    write lock for that.
+    """Open the database. `create` holds the initial meta values; with it, create the database if
+    needed, while holding the write lock.
 
-    Where this process may not write it is opened for reading only. Raises StoreError, naming the
-    file, if it is absent (AbsentError), broken or of another format; nothing is overwritten.
+    Opens read-only if this process may not write. Raises StoreError, naming the file, if it is
+    missing (AbsentError), broken or of another format; never overwrites anything.
     """
     with translated(path):
         if create is None and not path.exists():
@@ -130,24 +132,26 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """SQLite reads a WAL database without writing beside it only where a writer's WAL stands, or if
-    told that nobody writes.
+    """Open read-only. SQLite reads a WAL database without writing only if a writer's WAL exists, or
+    if `immutable` is set.
 
-    `immutable` would leave the WAL unread, and with it documents that were committed.
+    `immutable` would ignore the WAL, and with it committed documents.
     """
     wal = _wal(path)
     return _open(path, "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1")
 
 
 def check_end(connection: sqlite3.Connection, path: Path) -> None:
-    """SQLite sees that pages are missing, but takes the lost part of a last one for zeros."""
+    """SQLite notices missing pages, but reads the missing part of a truncated last page as
+    zeros.
+    """
     if path.stat().st_size % connection.execute("PRAGMA page_size").fetchone()[0]:
         raise sqlite3.DatabaseError("it ends inside a page")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, str] | None) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    if _is_empty(connection):  # new, or its maker was killed before it was done
+    if _is_empty(connection):  # new, or its creator was killed halfway
         if path.with_name("derived.json").exists():
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
             raise StoreError(
@@ -161,11 +165,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
     if writable(path):
         connection.execute(
             "PRAGMA journal_mode = WAL"
-        )  # a copy made with SQLite's tools has another
+        )  # a copy made with SQLite's tools may use another mode
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(
             "PRAGMA secure_delete = ON"
-        )  # what is deleted is not to be found in the file's free pages either
+        )  # deleted data must not remain in free pages
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -191,7 +195,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[str]:
-    """One view of the database for all that is read inside; its generation."""
+    """A consistent view of the database for all reads inside; yields its generation."""
     connection.execute("BEGIN")
     try:
         yield generation(connection)
@@ -215,9 +219,7 @@ def put(
     vectors: Vectors,
     instead_of: str | None = None,
 ) -> None:
-    """Replace the document, and take out the one called `instead_of`, in one durable
-    transaction.
-    """
+    """Replace the document, and delete the one called `instead_of`, in one durable transaction."""
     sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with _change(connection):
@@ -241,7 +243,7 @@ def insert_passages(
     passages: Sequence[Passage],
     vectors: Vectors,
 ) -> None:
-    """Into `table`, for the document with this row number."""
+    """Insert passages into `table` for the document with this row number."""
     connection.executemany(
         f"INSERT INTO {table} (document, start, end, heading, text, vector) VALUES (?, ?, ?, ?, "
         f"?, ?)",
@@ -265,7 +267,7 @@ def delete(connection: sqlite3.Connection, document_id: str) -> bool:
 
 @contextmanager
 def _change(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction that makes a new generation."""
+    """A transaction that starts a new generation."""
     with transaction(connection):
         yield
         connection.execute(
@@ -275,7 +277,7 @@ def _change(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Committed, or rolled back."""
+    """A transaction that is committed or rolled back."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -283,7 +285,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if (
             connection.in_transaction
-        ):  # not after a commit, nor where SQLite rolled back itself, as on a full disk
+        ):  # not after a commit, nor if SQLite has already rolled back, as on a full disk
             connection.execute("ROLLBACK")
 
 
@@ -331,14 +333,14 @@ def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Pa
 
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
-    """All passage ids, or those for which `filter` holds."""
+    """All passage ids, or those that match `filter`."""
     return [row[0] for row in connection.execute(*filters.passages(filter or ()))]
 
 
 def embedded(
     connection: sqlite3.Connection, document_id: str, dim: int
 ) -> tuple[list[Passage], Vectors]:
-    """The document's passages in order, and their vectors, (n, dim)."""
+    """The document's passages in order, and their vectors, shape (n, dim)."""
     rows = connection.execute(
         "SELECT d.id, p.start, p.end, p.text, d.title, p.heading, p.vector FROM passages p JOIN "
         "documents d ON d.row = p.document"
@@ -352,7 +354,7 @@ def embedded(
 def vectors(
     connection: sqlite3.Connection, ids: Sequence[int], dim: int
 ) -> tuple[list[int], Vectors]:
-    """Those of `ids` that are still there, and their vectors, (n, dim)."""
+    """Those of `ids` that still exist, and their vectors, shape (n, dim)."""
     sql = "SELECT id, vector FROM passages WHERE id IN (SELECT value FROM json_each(?))"
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
     joined = b"".join(vector for _, vector in rows)
@@ -377,8 +379,8 @@ def numbers(connection: sqlite3.Connection, document_id: str) -> list[int]:
 
 
 def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
-    """Empty the write-ahead log if readers let it within `wait_ms`; how many bytes are left
-    of it.
+    """Truncate the write-ahead log if readers allow it within `wait_ms`. Returns the bytes left in
+    it.
     """
     before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")

@@ -1,8 +1,8 @@
-"""What a full-text index does not show yet, in memory: passages that came since it was saved,
-numbers of those that went.
+"""In-memory changes on top of the saved full-text index: passages added since, and ids removed
+since.
 
-A commit of Tantivy waits for the disk some twenty times; this waits for nothing. The new passages
-are scored as Tantivy would score them, with the statistics of both parts together.
+A Tantivy commit waits for the disk some twenty times; this does not. New passages are scored as
+Tantivy would, with the statistics of both parts combined.
 """
 
 from __future__ import annotations
@@ -18,34 +18,36 @@ from rag.store import bm25
 from rag.store.local.tantivy_index import LexicalIndex, analyze
 
 _TRIED = 100
-"""Words of passages that came, of which one that the index has too says its average length."""
+"""Maximum number of words of new passages to try for one that is also in the index, which reveals
+its average length.
+"""
 
 
 class Tail:
-    """Changes since `index` was saved. Small: what it holds is looked through for each word of a
+    """Changes since `index` was saved. Must stay small, since it is scanned for each word of a
     question.
     """
 
     def __init__(self) -> None:
         self.gone = set[int]()
-        """Passages that the index has and that are no more."""
+        """passages that are in the index but were deleted"""
         self._passages: dict[int, Counter[str]] = {}
         self._holders: defaultdict[str, set[int]] = defaultdict(set)
         self._words = 0
 
     def __len__(self) -> int:
-        """How many passages came."""
+        """Number of added passages."""
         return len(self._passages)
 
     def ids(self) -> NDArray[np.int64]:
         return np.fromiter(self._passages, dtype=np.int64)
 
     def holders(self, word: str) -> int:
-        """How many of the passages that came have it."""
+        """Number of added passages that contain the word."""
         return len(self._holders.get(word, ()))
 
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
-        """Take passages out, whether they are here or in the index, and put (id, text) in."""
+        """Remove passages, from here or from the index, and add (id, text) pairs."""
         for passage_id in removed:
             if passage_id in self._passages:
                 self._drop(passage_id)
@@ -68,8 +70,8 @@ class Tail:
     def search(
         self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score) of the index, without what is gone, and of what came; best
-        first.
+        """The `k` best (id, BM25 score) pairs of index and additions together, without removed
+        passages, best first.
         """
         if not self._passages:
             return index.search(text, k, allowed, self.gone)
@@ -106,7 +108,7 @@ class Tail:
 
 
 def _mean(passages: int, average: float, came: int, words: int) -> float:
-    """The average length of all passages; of those that came alone where that of the others is not
-    known (0.0).
+    """Average length of all passages, or of the added ones if that of the others is unknown
+    (0.0).
     """
     return (average * passages + words) / (passages + came) if average else words / came

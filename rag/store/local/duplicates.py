@@ -1,6 +1,4 @@
-"""Documents that hold the same: copies, whose text is equal, and editions, most of whose passages
-are.
-"""
+"""Finds copies (documents with equal text) and editions (documents that share most passages)."""
 
 from __future__ import annotations
 
@@ -11,13 +9,13 @@ from dataclasses import dataclass
 _MOST = 0.5
 """Share of the shorter document's passages that two editions have in common."""
 _FEWEST = 3
-"""Passages of a document that can be called an edition of another."""
+"""Minimum number of passages of an edition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Groups of ids with equal text; (id, id, share of the shorter one's passages) of editions, the
-    nearest first.
+    """`copies` are groups of ids with equal text; `editions` are (id, id, share of the shorter
+    one's passages), closest first.
     """
 
     copies: list[list[str]]
@@ -25,7 +23,7 @@ class Duplicates:
 
 
 def duplicates(connection: sqlite3.Connection) -> Duplicates:
-    """Reads every passage once."""
+    """Find copies and editions; reads every passage once."""
     groups: dict[str, list[int]] = {}
     ids: dict[int, str] = {}
     for row, document_id, digest in connection.execute(
@@ -41,11 +39,11 @@ def duplicates(connection: sqlite3.Connection) -> Duplicates:
 def _editions(
     connection: sqlite3.Connection, ids: dict[int, str], first: dict[int, int]
 ) -> list[tuple[str, str, float]]:
-    """Pairs of documents that are no copies. `first` is the first copy of each."""
+    """Pairs of documents that are not copies. `first` is the first copy of each."""
     owner: dict[int, int] = {}
     sizes, shared = Counter[int](), Counter[tuple[int, int]]()
     for row, text in connection.execute("SELECT document, text FROM passages"):
-        if first[row] != row:  # a copy says nothing new
+        if first[row] != row:  # a copy adds no information
             continue
         sizes[row] += 1
         other = owner.setdefault(hash(text), row)

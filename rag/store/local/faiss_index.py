@@ -1,6 +1,7 @@
-"""The dense leg: inner product over unit vectors, on FAISS; exact up to some size, then compressed.
+"""Dense retrieval: inner product of unit vectors with FAISS, exact up to some size, then
+compressed.
 
-Passage ids are FAISS ids (of a flat index through `IndexIDMap2`), so a deletion renumbers nothing.
+Passage ids are FAISS ids (through `IndexIDMap2` for a flat index), so a deletion renumbers nothing.
 The index is derived from the store's rows.
 """
 
@@ -20,22 +21,23 @@ from numpy.typing import NDArray
 from rag.protocols import Vectors
 
 _FLAT = 50_000
-"""Up to so many vectors all are compared, in 4 ms; of 100,000 that takes 14 to 48 ms, as they do
-not fit a cache.
+"""Maximum number of vectors for an exhaustive search, which takes 4 ms; 100,000 take 14 to 48 ms,
+as they do not fit into a cache.
 """
 _SAMPLE = 64
-"""Vectors a list from which the lists are laid out."""
+"""Number of training vectors per list."""
 _PROBES = 256
 _PROBED = 16
-"""At least so many lists are looked through, and one in so many. Of real texts 32 of 1,024 lists
-miss 9 of 100 (`scale.md`).
+"""Minimum number of lists to search, and minimum share (one in so many). On real texts, 32 of 1,024
+lists miss 9 of 100 neighbours (`scale.md`).
 """
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """A second one is no quicker for one question, and waits where the models keep the cores busy
-    (20,000 vectors: 2.4 ms against 26 ms, measured)."""
+    """Use one thread. A second one does not speed up a single question, and waits while the models
+    keep the cores busy (20,000 vectors: 2.4 ms instead of 26 ms, measured).
+    """
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -45,19 +47,21 @@ def _one_thread() -> Iterator[None]:
 
 
 class DenseIndex:
-    """Passage ids by cosine.
+    """Searches passage ids by cosine.
 
-    Flat: every vector is compared. Beyond `_FLAT` vectors an inverted file with a byte for each
+    Flat: every vector is compared. Above `_FLAT` vectors, an inverted file with one byte per
     dimension (Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search";
-    FAISS's IVF, SQ8): a quarter of the memory, and only the lists nearest to the question are
-    compared. It proposes candidates; their scores come from the stored vectors.
+    FAISS's IVF, SQ8) needs a quarter of the memory and compares only the lists closest to the
+    question. It proposes candidates, which are scored with the stored vectors.
     """
 
     def __init__(self, dim: int, snapshot: Path | None = None) -> None:
-        """Empty and flat, or as saved. Raises ValueError if `snapshot` is not such an index."""
+        """Create an empty flat index, or load `snapshot`. Raises ValueError if it is not such an
+        index.
+        """
         self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
         self.new = False
-        """Whether it was made of another kind than what is saved."""
+        """Whether its type differs from the saved one's."""
         if snapshot is not None:
             try:
                 self._index = faiss.read_index(str(snapshot))
@@ -71,7 +75,7 @@ class DenseIndex:
 
     @classmethod
     def trained(cls, dim: int, kind: str, sample: Vectors) -> DenseIndex:
-        """An empty one of this kind, its lists laid out by `sample`, (n, dim)."""
+        """An empty index of this type, whose lists are trained on `sample`, shape (n, dim)."""
         made = cls(dim)
         made.new = True
         if kind != "flat":
@@ -92,17 +96,17 @@ class DenseIndex:
 
     @property
     def exact(self) -> bool:
-        """Whether the scores of a search are those of the vectors, and no better one is missed."""
+        """Whether searches return exact scores and miss no better passage."""
         return not isinstance(self._index, faiss.IndexIVF)
 
     @property
     def kind(self) -> str:
-        """ "flat", or "ivf-LISTS-sq8"."""
+        """"flat", or "ivf-LISTS-sq8"."""
         return "flat" if self.exact else f"ivf-{self._index.nlist}-sq8"
 
     def wanted(self, count: int) -> str:
-        """The kind for `count` vectors; the present one unless it is far off, so that it does not
-        go to and fro.
+        """Type for `count` vectors. Keeps the present type unless it is far off, so that it does
+        not switch back and forth.
         """
         if self.exact:
             return "flat" if count <= _FLAT else _lists(count)
@@ -111,11 +115,11 @@ class DenseIndex:
         return _lists(count) if count > 8 * (self._index.nlist // 4) ** 2 else self.kind
 
     def sample(self, kind: str) -> int:
-        """How many vectors lay out the lists of this kind."""
+        """Number of training vectors for this type."""
         return 0 if kind == "flat" else _SAMPLE * int(kind.split("-")[1])
 
     def depth(self, k: int) -> int:
-        """How many candidates are worth scoring to find the `k` best."""
+        """Number of candidates to score in order to find the `k` best."""
         return max(2 * k, k + 50)
 
     def __len__(self) -> int:
@@ -132,8 +136,8 @@ class DenseIndex:
         return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
     def altered(self, ids: Sequence[int], vectors: Vectors) -> int:
-        """How many of these ids, which are all here, have another vector here; a compressed one is
-        not told apart.
+        """Number of these ids, all present, whose vector differs; a compressed index always returns
+        0.
         """
         if not len(ids) or not self.exact:
             return 0
@@ -145,15 +149,15 @@ class DenseIndex:
             self._index.remove_ids(np.asarray(ids, dtype=np.int64))
 
     def add(self, ids: Sequence[int], vectors: Vectors) -> None:
-        """Ids that are not here yet, with their `vectors`, (n, dim)."""
+        """Add new ids with their `vectors`, shape (n, dim)."""
         if len(ids):
             self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(ids, dtype=np.int64))
 
     def search(
         self, vector: Vectors, k: int, allowed: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, cosine) to `vector`, (dim,), best first; only among `allowed` ids if
-        given.
+        """The `k` best (id, cosine) pairs for `vector`, shape (dim,), best first, optionally only
+        among `allowed` ids.
         """
         k = min(k, len(self) if allowed is None else len(allowed))
         if k < 1:
@@ -164,7 +168,7 @@ class DenseIndex:
         return [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
 
     def _parameters(self, allowed: Sequence[int] | None) -> Any:
-        """The rarer the allowed ids, the more lists are looked through, so that few are missed."""
+        """The fewer ids are allowed, the more lists are searched, so that few are missed."""
         selector = (
             None if allowed is None else faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
         )
@@ -177,7 +181,7 @@ class DenseIndex:
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)  # type: ignore[call-arg]  # set by the wrapper
 
     def save(self, snapshot: Path) -> None:
-        """Write the snapshot whole, replacing an older one in one step. Raises OSError."""
+        """Write the snapshot atomically. Raises OSError."""
         partial = snapshot.with_suffix(".partial")
         try:
             faiss.write_index(self._index, str(partial))
@@ -189,7 +193,7 @@ class DenseIndex:
 
 
 def _lists(count: int) -> str:
-    """Four times the root of the count, as a power of two: the cost of choosing lists and of
-    reading them is alike.
+    """Four times the square root of the count, as a power of two, which balances the costs of
+    choosing and reading lists.
     """
     return f"ivf-{2 ** round(math.log2(4 * math.sqrt(count)))}-sq8"

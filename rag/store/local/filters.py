@@ -1,4 +1,4 @@
-"""Filters as SQL over the documents of a local store; `rag.filters.matches` says what they mean."""
+"""Translates filters to SQL for a local store; `rag.filters.matches` defines their meaning."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ Clause = tuple[str, list[str]]
 
 
 def passages(filter: Filter) -> Clause:
-    """A query for the ids of the passages that a filter leaves, and the values of its
-    parameters.
-    """
+    """A query for the ids of matching passages, and its parameters."""
     if not filter:
         return "SELECT id FROM passages", []
     condition, values = where(of_documents(filter))
@@ -27,7 +25,7 @@ def passages(filter: Filter) -> Clause:
         )
     if wanted.last < wanted.first:
         return "SELECT id FROM passages WHERE 0", []
-    # The first page begins with the text, and what is beyond the last page is NULL.
+    # The first page starts with the text; the end of the last page is NULL.
     begin = (
         f"json_extract(d.pages, '$[{wanted.first - 1}]')"
         if wanted.first > 1
@@ -43,9 +41,7 @@ def passages(filter: Filter) -> Clause:
 
 
 def where(filter: Filter) -> Clause:
-    """An expression over `documents d`, and the values of its parameters. Of conditions on pages it
-    knows nothing.
-    """
+    """An expression over `documents d`, and its parameters. Ignores page conditions."""
     clauses = [_clause(condition) for condition in filter]
     return " AND ".join(["1", *(sql for sql, _ in clauses)]), [
         value for _, values in clauses for value in values
@@ -70,7 +66,7 @@ def _clause(condition: Condition) -> Clause:
 
 
 def _within(key: str, sql: str, values: list[str]) -> Clause:
-    """A test of a column, or of the metadata's `value` under the key."""
+    """Test of a column, or of a metadata `value` under the key."""
     return (
         (f"({sql})", values)
         if key in _OWN or key == "source"

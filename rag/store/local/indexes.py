@@ -1,17 +1,16 @@
 """The two search indexes of a local store, FAISS and Tantivy, derived from its SQLite rows.
 
-Each holds a set of passage ids; it is right when that set equals SQLite's, since an id is never
-used twice and its passage never changes. So one step repairs everything, after an own change,
-another process's, a crash or a lost file: take the surplus ids out, put the missing ones in. Which
-those are is said by the journal of removed ids and by the numbers above the last one seen; where
-the journal does not reach back, by comparing all ids.
+Each holds a set of passage ids and is correct if that set equals SQLite's, because ids are never
+reused and passages never change. One step therefore repairs everything, after a change by this or
+another process, a crash or a lost file: remove surplus ids and add missing ones. The changelog of
+removed ids and the ids above the last one seen tell which those are; if the changelog does not
+reach back far enough, all ids are compared.
 
 On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the
-generation that the files show and the digest of each: files that do not match it are not searched
-but made again. Only the holder of the write lock changes them, and only when they are some changes
-behind, the vectors' file, which is only ever written whole, when they are many: whoever has them
-open follows from the rows, the dense index in place, the full text by a tail in memory
-(`rag.store.local.delta`).
+generation that the files show and the digest of each; files that do not match it are rebuilt, not
+searched. Only the holder of the write lock changes them, and only after a number of changes; the
+vectors' file, which is always written as a whole, after many. Other processes follow the rows: the
+dense index in place, the full text by a delta in memory (`rag.store.local.delta`).
 """
 
 from __future__ import annotations
@@ -38,35 +37,35 @@ from rag.store.local.tantivy_index import LexicalIndex
 _log = logging.getLogger(__name__)
 _BATCH = 4096
 _BEHIND = 500
-"""Changed passages up to which the full text is not saved: whoever opens the index counts their
-words in 30 ms.
+"""Maximum number of changed passages before the full text is saved; a process that opens the index
+counts their words in 30 ms.
 """
 _LONGEST = 4 * _BEHIND
-"""Passages of a tail; while another process puts in more, they are found by their vectors, and by
-their words when it saves.
+"""Maximum size of a delta. While another process adds more, new passages are found by their
+vectors, and by their words after it saves.
 """
 _ALWAYS = 5000
-"""Vectors that are written in a hundredth of a second: their file is not left behind."""
+"""Number of vectors whose file is always up to date, since writing it takes 10 ms."""
 _SHARE = 20
-"""One in so many passages changed: the vectors are written again."""
+"""Rewrite the vectors' file when one in so many passages has changed."""
 Changed = tuple[list[int], list[int], int]
-"""(surplus ids, missing ids, the last number there is after them)."""
+"""(surplus ids, missing ids, highest id afterwards)"""
 
 
 class Derived:
-    """Both indexes as this process has them. `catch_up` comes before each search."""
+    """Both indexes as seen by this process. Call `catch_up` before each search."""
 
     def __init__(
         self, folder: Path, meta: Mapping[str, str], lock: WriteLock, writable: bool, wait: float
     ) -> None:
-        """Those saved in `folder` if they are whole, else empty ones; to save new ones the first
-        `catch_up` waits that long.
+        """Load the indexes saved in `folder`, or start with empty ones. The first `catch_up` waits
+        up to `wait` seconds to save new ones.
         """
         self._folder = folder
         self._store = meta["store"]
         self._dim = int(meta["dim"])
         self._renewed = changelog.renewed(meta)
-        """At this generation no search indexes can be saved."""
+        """A generation at which there cannot be saved search indexes."""
         self._lock = lock
         self._writable = writable
         self._dense = DenseIndex(self._dim)
@@ -77,18 +76,20 @@ class Derived:
         self._wait = wait
         self._opening = True
         self.problem = self._load()
-        """Why what is saved could not be taken; "" if it was."""
+        """Why the saved indexes could not be used; "" if they were."""
         self._broken = self.problem != ""
 
     @property
     def kind(self) -> str:
-        """Of the dense index."""
+        """Type of the dense index."""
         return self._dense.kind
 
     def dense(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
     ) -> list[tuple[int, float]]:
-        """By cosine. A compressed index only proposes: the scores are those of the rows."""
+        """The best passages by cosine. Candidates of a compressed index are scored with the
+        rows.
+        """
         if self._dense.exact:
             return self._dense.search(vector, k, allowed)
         proposed = self._dense.search(vector, self._dense.depth(k), allowed)
@@ -104,18 +105,18 @@ class Derived:
         return self._tail.search(self._lexical, question, k, allowed)
 
     def word_count(self, word: str) -> int:
-        """How many passages have this stem; those that are gone count until a merge."""
+        """Number of passages with this stem; deleted ones count until a merge."""
         return self._lexical.holders(word) + self._tail.holders(word)
 
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
-        """How many of these passages the (dense, lexical) index holds; those that are left out of
-        results count.
+        """Number of these passages in the (dense, lexical) index, including those that searches
+        leave out.
         """
         words = self._lexical.count(ids) + int(np.isin(self._tail.ids(), ids).sum())
         return int(np.isin(self._dense.ids(), ids).sum()), words
 
     def unmerged(self) -> int:
-        """Deleted passages whose words still stand in files."""
+        """Number of deleted passages whose words are still in files."""
         return (
             0
             if self._lexical.in_memory
@@ -123,8 +124,8 @@ class Derived:
         )
 
     def purge(self, connection: sqlite3.Connection, most: int) -> None:
-        """Write the vectors anew if deleted ones are left in their file, and the full text if it
-        has at most `most` passages.
+        """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
+        most `most` passages.
         """
         if not self._writable:
             return
@@ -135,8 +136,9 @@ class Derived:
         self._prune(connection)
 
     def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
-        """(surplus, missing, altered) passages of each index against the rows, as searches would
-        see them; nothing if they show another generation."""
+        """(surplus, missing, altered) passages of each index compared with the rows, as searches
+        would see them; {} if the indexes show another generation.
+        """
         with database.snapshot(connection) as generation:
             if not self._dense_shows == self._tail_shows == generation:
                 return {}
@@ -151,7 +153,7 @@ class Derived:
         }
 
     def _altered(self, connection: sqlite3.Connection, ids: Sequence[int]) -> int:
-        """How many vectors are not those of the rows."""
+        """Number of vectors that differ from the rows."""
         count = 0
         for start in range(0, len(ids), _BATCH):
             present, rows = database.vectors(connection, ids[start : start + _BATCH], self._dim)
@@ -159,8 +161,8 @@ class Derived:
         return count
 
     def catch_up(self, connection: sqlite3.Connection) -> None:
-        """Make both show the present generation; on disk too if that is far behind and this process
-        may write there now.
+        """Bring both indexes to the current generation, and save them if they are far behind and
+        this process may write now.
         """
         generation = database.generation(connection)
         if not self._dense_shows == self._tail_shows == generation and not (
@@ -170,7 +172,7 @@ class Derived:
         self._opening = self._broken = False
 
     def _due(self, connection: sqlite3.Connection) -> bool:
-        """Whether what is saved is to be brought up to date."""
+        """Whether the saved indexes are due for an update."""
         if not self._writable or self._broken:
             return self._writable
         saved = self._saved()
@@ -183,7 +185,7 @@ class Derived:
     # With the write lock: on disk
 
     def _save(self, connection: sqlite3.Connection) -> bool:
-        """Whether this process had the lock or could take it, and what is on disk is up to date
+        """Save the indexes. Returns whether the lock was available and the files are up to date
         now.
         """
         try:
@@ -208,13 +210,13 @@ class Derived:
             return False
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        """Take out of the journal what every saved index shows. Who is further behind compares
-        everything.
+        """Prune the changelog up to the generation that every saved index shows. Processes further
+        behind compare all ids.
         """
         if saved := self._saved():
             with suppress(
                 sqlite3.OperationalError
-            ):  # a full disk: the journal stays as long as it is
+            ):  # on a full disk the changelog keeps growing
                 changelog.prune(connection, min(int(saved.generation), int(saved.vectors)))
 
     def _write(
@@ -226,7 +228,7 @@ class Derived:
             self._lexical.refresh()
             self._trust(self._saved())
             changed = self._update_lexical(connection, generation)
-        except ValueError as error:  # broken, or taken away, while it was open
+        except ValueError as error:  # broken or deleted while it was open
             self._start_over(_first_line(error), generation)
             changed = self._update_lexical(connection, generation)
         self._update_dense(connection, generation, reshape=True)
@@ -249,8 +251,8 @@ class Derived:
         manifest.sign(self._folder, self._store, made, vectors_saved=due)
 
     def _trust(self, saved: Manifest) -> None:
-        """Another process may have saved the full text since, or may have been killed after that
-        and before it signed.
+        """Another process may have saved the full text since, or may have been killed between
+        saving and signing.
         """
         name = f"{LEXICAL}/meta.json"
         if not self._lexical.in_memory:
@@ -266,13 +268,13 @@ class Derived:
             _log.warning("search indexes in %s are made again: %s", self._folder, reason)
         (self._folder / manifest.NAME).unlink(
             missing_ok=True
-        )  # first, so that nobody trusts what comes after
+        )  # first, so that no process trusts files that are being replaced
         tantivy_index.make(self._folder / LEXICAL)
         self._lexical = LexicalIndex(self._folder / LEXICAL)
         self._lexical_shows, self._lexical_last = "", 0
         self._start_tail()
 
-    # Without it
+    # Without the write lock
 
     def _follow(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
@@ -287,7 +289,7 @@ class Derived:
                 self._lexical, self._lexical_shows = (
                     LexicalIndex(),
                     "",
-                )  # nobody may be there who will save one
+                )  # there may be no other process to save one
             if self._dense_shows != generation:
                 self._update_dense(connection, generation)
             if self._lexical.in_memory:
@@ -303,7 +305,7 @@ class Derived:
         if self._lexical.in_memory:
             self._load()
             return
-        with suppress(OSError, ValueError):  # as it is being made again
+        with suppress(OSError, ValueError):  # another process is rebuilding it
             self._lexical.refresh()
             self._lexical_shows, self._lexical_last = saved.generation, saved.last
             self._start_tail()
@@ -323,18 +325,18 @@ class Derived:
         self._tail_shows, self._tail_last = generation, max([self._tail_last, *kept[-1:]])
 
     def _start_tail(self) -> None:
-        """Nothing beside what the full text shows."""
+        """Start an empty delta."""
         self._tail = Tail()
         self._tail_shows = self._lexical_shows
         self._tail_last = self._lexical_last
 
-    # Both
+    # Both cases
 
     def _saved(self) -> Manifest:
         return manifest.read(self._folder, self._store)
 
     def _load(self) -> str:
-        """Take what is saved, if every file is as it was written; else say why not."""
+        """Load the saved indexes if every file matches its digest; else return the reason."""
         saved = self._saved()
         try:
             if problem := saved.problem(self._folder):
@@ -356,8 +358,8 @@ class Derived:
         last: int,
         index: DenseIndex | LexicalIndex,
     ) -> Changed:
-        """What to take out of `index`, which shows generation `since` and no number above `last`,
-        and what to put in.
+        """Ids to remove from and add to `index`, which shows generation `since` and no id above
+        `last`.
         """
         if since and (found := changelog.changed(connection, int(since), last)):
             return *found, max([last, *found[1][-1:]])
@@ -367,7 +369,7 @@ class Derived:
     def _update_dense(
         self, connection: sqlite3.Connection, generation: str, reshape: bool = False
     ) -> None:
-        """With `reshape` the index becomes of another kind if its size asks for that."""
+        """Update the dense index. `reshape` allows another type if its size calls for one."""
         surplus, missing, last = self._changed(
             connection, self._dense_shows, self._dense_last, self._dense
         )
@@ -387,7 +389,7 @@ class Derived:
         self._dense_shows, self._dense_last = generation, last
 
     def _update_lexical(self, connection: sqlite3.Connection, generation: str) -> int:
-        """How many passages have changed."""
+        """Update the full text. Returns the number of changed passages."""
         surplus, missing, last = self._changed(
             connection, self._lexical_shows, self._lexical_last, self._lexical
         )
@@ -412,7 +414,7 @@ def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple
 
 
 def _difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(surplus, missing) ids of an index that holds `here` and should hold `wanted`."""
+    """(surplus, missing) ids of an index that contains `here` and should contain `wanted`."""
     right = np.asarray(wanted, dtype=np.int64)
     surplus: list[int] = np.setdiff1d(here, right).tolist()
     missing: list[int] = np.setdiff1d(right, here).tolist()

@@ -1,4 +1,4 @@
-"""One writer at a time, across processes."""
+"""Write lock: one writer at a time, across processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.errors import BusyError, StoreError
 
 
 class WriteLock:
-    """A lock file in the index folder; it falls with the process that holds it. Re-entrant."""
+    """A lock file in the index folder, released when its process ends. Re-entrant."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = FileLock(folder / "lock", is_singleton=False)
@@ -21,7 +21,9 @@ class WriteLock:
 
     @contextmanager
     def hold(self, wait: float) -> Iterator[None]:
-        """Raises BusyError, naming the holder, if the lock is not free within `wait` seconds."""
+        """Hold the lock. Raises BusyError, naming the holder, if it is not free within `wait`
+        seconds.
+        """
         try:
             self._lock.acquire(timeout=wait)
         except Timeout as error:
@@ -34,7 +36,7 @@ class WriteLock:
             ) from error
         try:
             if self._lock.lock_counter == 1:
-                with suppress(OSError):  # a full disk: the lock holds without the name
+                with suppress(OSError):  # on a full disk the lock works without the name
                     self._holder.write_text(str(os.getpid()))
             yield
         finally:

@@ -1,5 +1,5 @@
-"""`derived.json`: what is saved of the search indexes, and the digest of each file. Files that do
-not match it are not used.
+"""`derived.json`: state of the saved search indexes, with the digest of each file. Files that do
+not match are not used.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ OLDER = "they are of an older version"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`generation` is what the full text shows, with no passage above the number `last`; `vectors`
-    is what the vectors' file shows, which is `behind` by so many changed passages. Generations are
-    decimal, "" where nothing is saved.
+    """`generation` is the generation of the full text, with no passage id above `last`; `vectors`
+    is that of the vectors' file, which lacks `behind` changed passages. Generations are decimal, or
+    "" if nothing is saved.
     """
 
     generation: str = ""
@@ -30,13 +30,13 @@ class Manifest:
     behind: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
     older: bool = False
-    """Something is saved, in the format of an older version."""
+    """whether the saved files have an older version's format"""
 
     def __bool__(self) -> bool:
         return self.generation != ""
 
     def problem(self, folder: Path) -> str:
-        """What is not as it was written, or "". Raises OSError."""
+        """Description of the first file that does not match its digest, or "". Raises OSError."""
         if self.older:
             return OLDER
         if not self:
@@ -48,7 +48,7 @@ class Manifest:
 
 
 def read(folder: Path, store: str) -> Manifest:
-    """Empty if there is none, or one of another store or of another version."""
+    """The manifest; empty if there is none, or if it belongs to another store or version."""
     try:
         found = json.loads((folder / NAME).read_bytes())
         if found["store"] != store or int(found["format"]) > _FORMAT:
@@ -68,10 +68,10 @@ def read(folder: Path, store: str) -> Manifest:
 
 
 def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> None:
-    """Write it, with the digests of files that are new. Segments of the full text never change once
+    """Write the manifest with the digests of new files. Segments of the full text never change once
     they are written.
 
-    `manifest.files` are the digests known so far.
+    `manifest.files` holds the digests known so far.
     """
     _open_to_readers(folder)
     known, names = manifest.files, _segments(folder)
@@ -91,8 +91,8 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
 
 
 def _open_to_readers(folder: Path) -> None:
-    """Tantivy makes its lists readable by their maker only; who may read the database may read
-    them.
+    """Give Tantivy's file lists, which only their creator can read, the permissions of the
+    database.
     """
     mode = (folder / VECTORS).stat().st_mode & 0o666
     for path in (folder / LEXICAL).glob("*.json"):

@@ -1,10 +1,10 @@
-"""An index made anew from the text that it holds: with another embedder, another size of passages,
-or a better splitter.
+"""Rebuilds an index from its own text: with another embedder, another passage size, or a better
+splitter.
 
-The sources are not needed. A second set of passages is filled document by document beside the one
-that answers, in the same SQLite file: what was made before a kill is still there after it, a
-document that is changed or deleted meanwhile takes its new passages with it, and processes that
-have the index open see the old set until the new one takes its place, in one transaction.
+The source files are not needed. A second set of passages is filled document by document beside the
+active one, in the same SQLite file. It survives a kill; a document that is changed or deleted
+meanwhile takes its new passages with it; and open processes use the old set until the new one
+replaces it, in one transaction.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ _PENDING = (
 
 
 def unfinished(connection: sqlite3.Connection) -> dict[str, str] | None:
-    """How the index is being made anew, if that was begun and not ended."""
+    """Target of an unfinished rebuild; None if there is none."""
     mark = database.read_meta(connection).get(_MARK)
     return dict(json.loads(mark)) if mark else None
 
 
 def begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
-    """Begin, or go on where an earlier run with the same `target` (embedder, dim, passage_tokens)
-    ended: documents done.
+    """Start a rebuild, or resume one with the same `target` (embedder, dim, passage_tokens).
+    Returns the number of finished documents.
     """
     if unfinished(connection) != target:
         with database.transaction(connection):
@@ -66,7 +66,7 @@ def begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
 
 
 def discard(connection: sqlite3.Connection) -> bool:
-    """Drop what an unended run made; whether there was any."""
+    """Discard an unfinished rebuild. Returns whether there was one."""
     with database.transaction(connection):
         schema.run(connection, _DROP)
         return connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,)).rowcount > 0
@@ -78,7 +78,7 @@ def pending(connection: sqlite3.Connection) -> int:
 
 
 def last_row(connection: sqlite3.Connection) -> int:
-    """Of the newest document."""
+    """Row number of the newest document."""
     last: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
     return last
 
@@ -86,8 +86,8 @@ def last_row(connection: sqlite3.Connection) -> int:
 def next_documents(
     connection: sqlite3.Connection, last: int, most: int
 ) -> list[tuple[int, Document]]:
-    """The next ones without new passages, up to row `last`; their row says later whether they are
-    still what they were.
+    """The next documents without new passages, up to row `last`. The row number later tells whether
+    a document has changed.
     """
     sql = f"SELECT d.row, d.id {_PENDING} AND d.row <= ? ORDER BY d.row LIMIT ?"
     rows = connection.execute(sql, (last, most)).fetchall()
@@ -98,8 +98,8 @@ def next_documents(
 def add(
     connection: sqlite3.Connection, row: int, passages: Sequence[Passage], vectors: Vectors
 ) -> bool:
-    """The document's new passages, in one transaction; False if it was changed or deleted
-    meanwhile, or someone was quicker.
+    """Add a document's new passages in one transaction. Returns False if it was changed or deleted
+    meanwhile, or another process was faster.
     """
     with database.transaction(connection):
         there = connection.execute("SELECT 1 FROM documents WHERE row = ?", (row,)).fetchone()
@@ -116,10 +116,9 @@ def add(
 
 
 def swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
-    """Make the new passages those that answer. Hold the write lock, with nothing pending.
+    """Make the new passages the active ones. Needs the write lock and no pending documents.
 
-    The index is another store from here on: its passages have other numbers, and who has it open
-    makes sure of it.
+    The index becomes another store, since its passages have new ids; open processes notice that.
     """
     with database.transaction(connection):
         if pending(connection) or unfinished(connection) != target:
@@ -137,13 +136,13 @@ def swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
 
 
 _DOCUMENTS = 32
-"""Embedded together; short ones fill a batch."""
+"""Embedded together, so that short documents fill a batch."""
 _PASSAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was made; `resumed` documents were there from an earlier run."""
+    """Result of a rebuild; `resumed` documents were done by an earlier run."""
 
     documents: int
     passages: int
@@ -153,13 +152,13 @@ class Rebuilt:
 
 
 class Rebuild:
-    """One run over the index in `folder`."""
+    """One rebuild of the index in `folder`."""
 
     def __init__(
         self, folder: Path, embedder: Embedder, name: str, passage_tokens: int, wait: float = 60.0
     ) -> None:
-        """`name` is the embedder's in the settings. A writer elsewhere is waited for `wait`
-        seconds.
+        """`name` is the embedder's name in the settings. Waits up to `wait` seconds for another
+        writer.
         """
         self._path = folder / "rag.sqlite"
         self._lock = WriteLock(folder)
@@ -173,8 +172,8 @@ class Rebuild:
         }
 
     def run(self, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
-        """`begun` is told (documents, already done), `seen` how many more are done. Raises
-        StoreError, BusyError.
+        """Run the rebuild. `begun` receives (documents, already done), `seen` the number of further
+        documents done. Raises StoreError, BusyError.
         """
         with closing(database.connect(self._path)) as connection, database.translated(self._path):
             with self._lock.hold(self._wait):
@@ -182,14 +181,14 @@ class Rebuild:
             begun(resumed + pending(connection), resumed)
             self._fill(connection, seen)
             with self._lock.hold(self._wait):
-                self._fill(connection, seen)  # what came meanwhile
+                self._fill(connection, seen)  # documents added meanwhile
                 swap(connection, self._target)
                 documents, passages = database.counts(connection)
         return Rebuilt(documents, passages, resumed, self._target["embedder"], self._passage_tokens)
 
     def _fill(self, connection: sqlite3.Connection, seen: Callable[[int], object]) -> None:
-        """Up to the document that is the newest now: where they come faster than this, it ends all
-        the same.
+        """Process documents up to the newest one at the start, so that it ends even if documents
+        are added faster.
         """
         last = last_row(connection)
         while batch := next_documents(connection, last, _DOCUMENTS):
@@ -217,7 +216,7 @@ class Rebuild:
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:
-    """Drop what an unended run made; whether there was any."""
+    """Discard an unfinished rebuild. Returns whether there was one."""
     path = folder / "rag.sqlite"
     with (
         closing(database.connect(path)) as connection,

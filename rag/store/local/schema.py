@@ -1,4 +1,4 @@
-"""The tables of a local store, and the steps that bring those of an older version up to date."""
+"""Tables of a local store, and migrations from older versions."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
     VALUES (old.id, 1 + (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'));
 END;
 """
-"""Numbers of passages that went, and when: what the search indexes need to follow without comparing
-everything.
+"""Records removed passage ids and their generation, so that search indexes can follow without a
+full comparison.
 """
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,7 +56,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 
 def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    """All tables, in one transaction, with `values` in meta."""
+    """Create all tables in one transaction, with `values` in meta."""
     meta = {
         "format": str(FORMAT),
         "store": uuid.uuid4().hex,
@@ -70,8 +70,8 @@ def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Run the steps from the format found to this version's, all or none. Another process may have
-    been quicker.
+    """Run the migrations from the found format to this version's, all or none. Another process may
+    have been faster.
     """
     connection.create_function("text_digest", 1, text_digest, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
@@ -86,7 +86,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def found_format(connection: sqlite3.Connection) -> int:
-    """0 if it says none or one that is no number."""
+    """Format number of the database; 0 if it is missing or not a number."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     return int(row[0]) if row and str(row[0]).isdecimal() else 0
 
@@ -107,7 +107,7 @@ def _pages_and_stamps(connection: sqlite3.Connection) -> None:
 
 
 def _journal_since(connection: sqlite3.Connection) -> None:
-    """From which generation on the journal of removed passages is whole."""
+    """Generation from which the changelog is complete."""
     connection.execute(
         "INSERT OR REPLACE INTO meta SELECT 'journal', value FROM meta WHERE key = 'generation'"
     )
@@ -118,13 +118,13 @@ _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _pages_and_stamps,
     3: _journal_since,
 }
-"""By the format that each starts from. A step only adds, with defaults, so that who runs an older
-version is not broken.
+"""Migrations by the format they start from. They only add columns with defaults, so that older
+versions still work.
 """
 
 
 def run(connection: sqlite3.Connection, script: str) -> None:
-    """The statements of `script` inside the present transaction, which `executescript` would
+    """Run the statements of `script` in the current transaction, which `executescript` would
     commit.
     """
     statement = ""

@@ -1,8 +1,8 @@
-"""Snapshots of a local store: one file that any machine can restore, whole or not at all.
+"""Snapshots of a local store: one file that any machine can restore atomically.
 
-A snapshot is the SQLite database as it was at one moment, taken with SQLite's backup while others
-read and write. Its meta table holds a digest of every row; what is derived (FAISS, Tantivy) is made
-again from the rows.
+A snapshot is the SQLite database at one moment, copied with SQLite's backup while others read and
+write. Its meta table holds a digest of every row. FAISS and Tantivy indexes are rebuilt from the
+rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _HINT = "take another snapshot; this one cannot be trusted"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot that was taken or checked; `digest` is the SHA-256 of its rows, `taken` in UTC."""
+    """A snapshot that was taken or checked; `digest` is the SHA-256 of its rows, `taken` the time
+    in UTC.
+    """
 
     path: str
     taken: str
@@ -42,11 +44,11 @@ class Snapshot:
 
 
 def take(folder: Path, target: Path) -> Snapshot:
-    """Copy the index in `folder` to the file `target`, or to a new file in it if it is a folder; an
-    older snapshot is replaced.
+    """Copy the index in `folder` to the file `target`, or to a new file in the folder `target`.
+    Replaces an older snapshot.
 
-    Others may write meanwhile: the copy is of one moment. Raises StoreError if there is no index or
-    no room, InputError if another file stands there, or the index itself.
+    Others may write meanwhile; the copy shows one moment. Raises StoreError if there is no index or
+    no space, InputError if the target is another file or in the index itself.
     """
     path = _file_in(target) if target.is_dir() else target
     _check_target(folder, path)
@@ -60,7 +62,7 @@ def take(folder: Path, target: Path) -> Snapshot:
                 live.backup(copy)
             if (found := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(found)
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+            copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
             _sign(copy)
             snapshot = _described(copy, path, partial.stat().st_size)
         _sync(partial)
@@ -71,7 +73,7 @@ def take(folder: Path, target: Path) -> Snapshot:
 
 
 def check(path: Path) -> Snapshot:
-    """The snapshot in this file, or the newest in this folder, if every row is as it was. Raises
+    """The snapshot in this file, or the newest in this folder, after checking every row. Raises
     NotFoundError, StoreError.
     """
     path = _newest_in(path) if path.is_dir() else path
@@ -85,10 +87,10 @@ def check(path: Path) -> Snapshot:
 
 
 def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
-    """Make the index in `folder` what the snapshot holds, in one transaction: whoever has it open
-    goes on with the new one.
+    """Replace the index in `folder` with the snapshot, in one transaction; open processes switch to
+    it.
 
-    Raises InputError if documents are there already, unless `replace`; StoreError if the snapshot
+    Raises InputError if there are documents already, unless `replace`; StoreError if the snapshot
     is damaged.
     """
     snapshot = check(source)
@@ -118,7 +120,7 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
 
 
 def taken(folder: Path) -> list[Path]:
-    """Snapshots of this index that are still where they were written."""
+    """Snapshots of this index that still exist where they were written."""
     with suppress(OSError):
         lines = (folder / _LOG).read_text().splitlines()
         paths = (Path(json.loads(line)["path"]) for line in lines if line.endswith("}"))
@@ -127,7 +129,7 @@ def taken(folder: Path) -> list[Path]:
 
 
 def holds(path: Path, document_id: str) -> bool:
-    """Whether the snapshot holds the document; one that cannot be read may."""
+    """Whether the snapshot contains the document. An unreadable one may."""
     try:
         with closing(_read_only(path)) as connection:
             found = connection.execute(
@@ -153,7 +155,7 @@ def _check_target(folder: Path, path: Path) -> None:
 
 
 def _is_snapshot(path: Path) -> bool:
-    """Whether it says that it is one; it need not be whole."""
+    """Whether it is marked as a snapshot; it may still be damaged."""
     if not path.is_file():
         return False
     try:
@@ -192,8 +194,8 @@ def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
 
 
 def _digest(connection: sqlite3.Connection) -> str:
-    """Of how the index was made and of every column of every row, in order; each value with its
-    kind and length.
+    """Digest of the index's settings and of every column of every row, in order; values are
+    prefixed with type and length.
     """
     digest = hashlib.sha256()
     made = {
@@ -212,14 +214,16 @@ def _framed(value: object) -> bytes:
 
 
 def _note(folder: Path, snapshot: Snapshot) -> None:
-    """For receipts of deletion, which name the snapshots that still hold a document."""
+    """Record the snapshot for receipts of deletions, which list the snapshots that still contain a
+    document.
+    """
     with suppress(OSError), (folder / _LOG).open("a") as log:
         log.write(json.dumps(asdict(snapshot)) + "\n")
 
 
 @contextmanager
 def _room(path: Path) -> Iterator[None]:
-    """The index was read; what is full is the disk of the copy."""
+    """Attribute write errors to the copy's disk, since the index was only read."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -232,7 +236,7 @@ def _room(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
-    """A file beside `path` that is gone in the end. What the disk refuses is a StoreError."""
+    """A temporary file beside `path`, removed at the end. Disk errors become StoreErrors."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -249,7 +253,7 @@ def _partial(path: Path) -> Iterator[Path]:
 
 
 def _clean(path: Path) -> None:
-    """Leftovers of processes that were killed as they took this snapshot."""
+    """Remove temporary files of processes that were killed while taking this snapshot."""
     for leftover in path.parent.glob(
         f".{path.stem if path.suffix == SUFFIX else path.name}*.partial*"
     ):
@@ -305,7 +309,7 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
 
 
 def _generation_of(path: Path, folder: Path, replace: bool) -> int:
-    """Of the index that is to be replaced; 0 where there is none, or a broken one that may be
+    """Generation of the index to replace; 0 if there is none, or a broken one that may be
     replaced.
     """
     if not path.exists() or not path.stat().st_size:
@@ -314,7 +318,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             if (
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-            ):  # its maker was killed
+            ):  # its creator was killed
                 return 0
             documents, _ = database.counts(connection)
             generation = int(database.generation(connection))
@@ -329,7 +333,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
-    """Where the database is too broken to be written into."""
+    """Replace the database file, if it is too broken to be written."""
     _sync(partial)
     for name in ("rag.sqlite-wal", "rag.sqlite-shm"):
         path.with_name(name).unlink(missing_ok=True)
@@ -338,8 +342,8 @@ def _put_in_place(partial: Path, path: Path) -> None:
 
 
 def _renew(copy: sqlite3.Connection, generation: int) -> None:
-    """Another store than the one it was taken of: from here on both would give the same numbers to
-    other passages.
+    """Give the copy a new store id: otherwise both indexes would assign the same ids to different
+    passages.
     """
     schema.migrate(copy)
     reindex.discard(copy)

@@ -1,5 +1,5 @@
-"""The local store: a folder with the truth in SQLite and two search indexes derived from it, FAISS
-and Tantivy.
+"""The local store: a folder with a SQLite database as the source of truth, and FAISS and Tantivy
+indexes derived from it.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from rag.store.validation import check
 from rag.types import Document, Passage
 
 _QUICK = 20_000
-"""Passages whose full text is written anew in about a second."""
+"""Number of passages whose full text can be rewritten in about a second."""
 _PATIENCE_MS = 2000
-"""How long a deletion waits for readers to let go of the write-ahead log."""
+"""How long a deletion waits for readers to release the write-ahead log."""
 
 
 class LocalStore:
-    """A folder with `rag.sqlite` and what is derived from it. Safe to share between threads.
+    """A folder with `rag.sqlite` and the search indexes derived from it. Thread-safe.
 
-    A change touches SQLite alone; the derived indexes catch up at the end of `writing()`, or before
+    A change touches only SQLite; the search indexes catch up at the end of `writing()`, or before
     the next search.
     """
 
     def __init__(
         self, folder: Path, expect: Mapping[str, str], create: bool = False, wait: float = 5.0
     ) -> None:
-        """Open the index in `folder`, or with `create` make it if it is absent.
+        """Open the index in `folder`; with `create`, create it if needed.
 
-        `expect` says how it must have been made: `embedder`, `passage_tokens`, and to create it
-        `dim`. Raises StoreError if it is absent or broken, or was made otherwise. A change waits
-        `wait` seconds for another process's to end.
+        `expect` holds the required `embedder` and `passage_tokens`, and `dim` for a new index.
+        Raises StoreError if the index is missing, broken or does not match. Changes wait up to
+        `wait` seconds for another process.
         """
         self.folder = folder
         self._path = folder / "rag.sqlite"
@@ -49,7 +49,7 @@ class LocalStore:
         self._expect = dict(expect)
         self._mutex = threading.RLock()
         self._counts = ("", ""), (0, 0)
-        """(store, generation) and its numbers of (documents, passages)."""
+        """(store, generation) and its numbers of (documents, passages)"""
         self._lock = WriteLock(folder)
         self._connection = self._connect(expect if create else None)
         try:
@@ -134,7 +134,7 @@ class LocalStore:
         with self._lock.hold(self._wait), self._database() as connection:
             return database.delete(connection, document_id)
 
-    # Questions
+    # Queries
 
     @contextmanager
     def _searching(self) -> Iterator[sqlite3.Connection]:
@@ -188,7 +188,7 @@ class LocalStore:
         with self._database() as connection, database.snapshot(connection):
             meta = database.read_meta(connection)
             state = meta["store"], meta["generation"]
-            if self._counts[0] != state:  # a million rows take 20 ms to count
+            if self._counts[0] != state:  # counting a million rows takes 20 ms
                 self._counts = state, database.counts(connection)
             documents, passages = self._counts[1]
         generation, dim, passage_tokens = (

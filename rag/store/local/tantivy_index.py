@@ -1,8 +1,7 @@
-"""The lexical leg: BM25 over stemmed words, on Tantivy.
+"""Lexical retrieval: BM25 over stemmed words with Tantivy.
 
 BM25 with Tantivy's k1 = 1.2 and b = 0.75 over lower-cased, accent-folded, Porter-stemmed words
-without a small stop list. The index is derived: everything in it can be built again from the
-store's rows.
+without a small list of stop words. The index is derived from the store's rows.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _STOP_WORDS = (
 ).split()
 _HEAP_BYTES = 64_000_000
 _FEW = 8
-"""Up to one in so many passages a filter is part of the query; Tantivy needs 0.2 s to look 19,000
-ids up (measured).
+"""If a filter selects at most one in so many passages, it becomes part of the query; Tantivy needs
+0.2 s to look up 19,000 ids (measured).
 """
 _SPARE = 8
-"""So many more are found where another average length may change their order."""
+"""Extra results to fetch where another average length may change their order."""
 _Hit = tuple[int, float, tantivy.DocAddress]
 
 
@@ -59,7 +58,7 @@ def _words() -> tantivy.TextAnalyzer:
 
 
 def analyze(text: str) -> list[str]:
-    """The words of a text as every lexical leg counts them, in order."""
+    """The stemmed words of a text in order, as counted by every lexical index."""
     words: list[str] = _words().analyze(text)
     return words
 
@@ -72,7 +71,7 @@ def _schema() -> tantivy.Schema:
 
 
 def make(folder: Path) -> None:
-    """An empty index in `folder`, in place of whatever is there."""
+    """Create an empty index in `folder`, replacing what is there."""
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
     folder.unlink(missing_ok=True)
@@ -81,9 +80,7 @@ def make(folder: Path) -> None:
 
 
 def deleted(folder: Path) -> int:
-    """How many passages in the segments of `folder` are deleted, and wait for a merge to drop their
-    words.
-    """
+    """Number of deleted passages in the segments of `folder` whose words wait for a merge."""
     segments = json.loads((folder / "meta.json").read_bytes())["segments"]
     return sum(
         segment["deletes"]["num_deleted_docs"] for segment in segments if segment.get("deletes")
@@ -91,11 +88,11 @@ def deleted(folder: Path) -> int:
 
 
 class LexicalIndex:
-    """Passage ids by BM25 score. With a folder it is kept on disk, without one in memory."""
+    """Searches passage ids by BM25 score. Stored in a folder, or in memory without one."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """The index that `make` made in `folder`, or an empty one. Raises ValueError if the folder
-        holds none or a broken one.
+        """Open the index that `make` created in `folder`, or an empty one in memory. Raises
+        ValueError if the folder has none or a broken one.
         """
         self._folder = folder
         self._schema = _schema()
@@ -114,23 +111,23 @@ class LexicalIndex:
         return int(self._searcher.num_docs)
 
     def ids(self) -> NDArray[np.int64]:
-        """Every passage id that is here."""
+        """All passage ids in the index."""
         hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
         return np.asarray(
             self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64
         )
 
     def count(self, ids: Sequence[int]) -> int:
-        """How many of these are here."""
+        """Number of these ids in the index."""
         query = tantivy.Query.term_set_query(self._schema, "id", list(ids))
         return len(self._searcher.search(query, len(ids), count=False).hits) if len(ids) else 0
 
     def collection(self, words: Iterable[str]) -> tuple[int, float]:
-        """(passages, their average length in words) as BM25 counts them, asked of Tantivy with one
-        of these words.
+        """(number of passages, their average length in words) as used by BM25, obtained from
+        Tantivy with one of these words.
 
-        Deleted passages count until a merge drops them. The length is 0.0 if no passage has any of
-        the words.
+        Deleted passages count until a merge. The length is 0.0 if no passage contains any of the
+        words.
         """
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
@@ -141,11 +138,11 @@ class LexicalIndex:
         return self._collection or (len(self), 0.0)
 
     def holders(self, word: str) -> int:
-        """How many passages have it, deleted ones included."""
+        """Number of passages that contain the word, including deleted ones."""
         return int(self._searcher.doc_freq("body", word))
 
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
-        """Take passages out and put (id, text) in, in one commit."""
+        """Remove passages and add (id, text) pairs, in one commit."""
         removed = list(removed)
         writer = self._index.writer(_HEAP_BYTES, 1)
         if removed:
@@ -161,22 +158,22 @@ class LexicalIndex:
         self.refresh()
 
     def refresh(self) -> None:
-        """See what any process has committed, also if the folder was made anew.
+        """Load what any process has committed, even if the folder was recreated.
 
-        The folder is opened again, not reloaded: an open Tantivy index keeps its own list of files
-        that may be removed, and would leave those of another process lying there for ever. Raises
-        ValueError where that is not possible, as when another process makes the folder anew
-        meanwhile; then searches see what they saw before.
+        Opens the folder again instead of reloading: an open Tantivy index keeps its own list of
+        removable files and would never remove those of another process. Raises ValueError if that
+        fails, for example while another process recreates the folder; searches then use the
+        previous state.
         """
         with _to_open(self._folder) as folder:
             index = tantivy.Index.open(str(folder)) if folder else self._index
             index.register_tokenizer("rag", self._analyzer)
-            index.config_reader("manual")  # no thread that watches the folder
+            index.config_reader("manual")  # without a thread that watches the folder
             index.reload()
             searcher = index.searcher()
             searcher.search(
                 self._term("a"), 1, count=False
-            )  # Tantivy notices a file of positions that has gone only now
+            )  # only now does Tantivy notice a missing file of positions
         self._index, self._searcher, self._collection = index, searcher, None
 
     def search(
@@ -188,11 +185,11 @@ class LexicalIndex:
         weights: Mapping[str, float] | None = None,
         average: float = 0.0,
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score), best first; only among `allowed` ids if given, and none
-        `without`.
+        """The `k` best (id, BM25 score) pairs, best first, optionally only among `allowed` ids and
+        never `without`.
 
-        `weights` multiply the parts of words; a word that is not named there is not looked for.
-        `average` replaces the average length of the passages that are here, in words.
+        `weights` multiply the scores of words; words that are missing in it are not searched.
+        `average` replaces the average passage length in words.
         """
         terms = dict.fromkeys(self._analyzer.analyze(text))
         parts = [self._term(term, weights) for term in terms if weights is None or term in weights]
@@ -230,7 +227,7 @@ class LexicalIndex:
     def _best_of(
         self, query: tantivy.Query, k: int, depth: int, wanted: Callable[[int], bool]
     ) -> list[_Hit]:
-        """The best that are `wanted`, without looking each of those up: deeper until enough are
+        """The best `wanted` passages, without looking up each id: searches deeper until enough are
         found.
         """
         while True:
@@ -241,7 +238,7 @@ class LexicalIndex:
             depth *= 4
 
     def _with_average(self, query: tantivy.Query, at: tantivy.DocAddress, average: float) -> float:
-        """The score of one passage, had all passages this average length (.1 ms)."""
+        """Score of one passage if the average passage length were `average` (takes 0.1 ms)."""
         return _rescored(json.loads(query.explain(self._searcher, at).to_json()), average)
 
     def _term(self, term: str, weights: Mapping[str, float] | None = None) -> tantivy.Query:
@@ -250,7 +247,7 @@ class LexicalIndex:
 
 
 def _rescored(explained: dict[str, Any], average: float) -> float:
-    """The score in a tree of explanations with another average length."""
+    """Value of a tree of explanations with another average length."""
     parts = explained.get("details", ())
     if not explained["description"].startswith("Boost"):
         return sum(_rescored(part, average) for part in parts)
@@ -260,7 +257,7 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
 
 
 def _said(explained: dict[str, Any], what: str) -> float:
-    """The value in a tree of explanations whose description begins so."""
+    """Value in a tree of explanations whose description starts with `what`."""
     if explained["description"].startswith(what):
         return float(explained["value"])
     return next(
@@ -270,8 +267,8 @@ def _said(explained: dict[str, Any], what: str) -> float:
 
 @contextmanager
 def _to_open(folder: Path | None) -> Iterator[Path | None]:
-    """The folder; where it cannot be written links to its files, as Tantivy makes a lock file even
-    to read. They stay mapped.
+    """The folder; if it is read-only, a folder of links to its files, since Tantivy needs a lock
+    file even for reading. The files stay mapped.
     """
     if folder is None or os.access(folder, os.W_OK):
         yield folder
