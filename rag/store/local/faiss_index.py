@@ -101,7 +101,7 @@ class DenseIndex:
 
     @property
     def kind(self) -> str:
-        """"flat", or "ivf-LISTS-sq8"."""
+        """ "flat", or "ivf-LISTS-sq8"."""
         return "flat" if self.exact else f"ivf-{self._index.nlist}-sq8"
 
     def wanted(self, count: int) -> str:

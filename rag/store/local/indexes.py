@@ -214,9 +214,7 @@ class Derived:
         behind compare all ids.
         """
         if saved := self._saved():
-            with suppress(
-                sqlite3.OperationalError
-            ):  # on a full disk the changelog keeps growing
+            with suppress(sqlite3.OperationalError):  # on a full disk the changelog keeps growing
                 changelog.prune(connection, min(int(saved.generation), int(saved.vectors)))
 
     def _write(
