@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,49 +117,92 @@ def test_what_runs_in_the_cluster_may_do_nothing_that_it_need_not() -> None:
         assert not any("subPath" in mount for mount in container["volumeMounts"])
 
 
-def test_nginx_takes_its_configuration_and_the_service_asks_for_a_key_behind_it(
-    tmp_path: Path,
-) -> None:
-    if shutil.which("nginx") is None:
-        pytest.skip("there is no nginx")
+def test_nginx_serves_it_with_tls_as_the_documentation_says(tmp_path: Path) -> None:
+    needed("nginx", "openssl")
     with serving(tmp_path / "index") as client:
+        port = free_port()
         own = (
             (DOCS / "deployment/nginx.conf")
             .read_text()
-            .replace("listen 443 ssl", f"listen 127.0.0.1:{free_port()}")
+            .replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+            .replace("/etc/ssl/rag", str(tmp_path))
+            .replace("127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}")
         )
-        own = re.sub(r"\n.*ssl_certificate.*", "", own).replace(
-            "127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}"
-        )
-        port = int(re.findall(r"listen 127.0.0.1:(\d+)", own)[0])
+        make_certificate(tmp_path)
         main = (
             f"pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}} http {{ "
             f"access_log off;\n{own}}}"
         )
         (tmp_path / "nginx.conf").write_text(main)
-        started = subprocess.Popen(
-            ["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off;"]
+        command = ["nginx", "-p", str(tmp_path), "-c", "nginx.conf", "-g", "daemon off;"]
+        with proxy(command, f"https://127.0.0.1:{port}", tmp_path) as through:
+            stands_behind(through, tmp_path / "index")
+            large = through.post("/v1/documents", content=b"x" * (33 << 20))
+            assert large.status_code == 413  # by nginx, which does not take it in
+
+
+def test_caddy_serves_it_as_the_documentation_says(tmp_path: Path) -> None:
+    needed("caddy")
+    with serving(tmp_path / "index") as client:
+        port = free_port()
+        own = (
+            (DOCS / "deployment/Caddyfile")
+            .read_text()
+            .replace("rag.example.org", f"http://127.0.0.1:{port}")
+            .replace("127.0.0.1:8000", f"127.0.0.1:{client.base_url.port}")
         )
-        try:
+        (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{own}")
+        command = ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+        with proxy(command, f"http://127.0.0.1:{port}", tmp_path) as through:
+            stands_behind(through, tmp_path / "index")
+
+
+def needed(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"there is no {program}")
+
+
+def make_certificate(folder: Path) -> None:
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=rag.example.org"
+    files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
+    subprocess.run([*made.split(), *files], check=True, capture_output=True)
+
+
+@contextmanager
+def proxy(command: list[str], address: str, folder: Path) -> Iterator[httpx.Client]:
+    """A client of the proxy, when it answers."""
+    home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    with open(folder / "proxy.log", "wb") as log:
+        started = subprocess.Popen(command, cwd=folder, env=home, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=address, trust_env=False, verify=False, timeout=30) as through:
             until = time.monotonic() + 30
-            while time.monotonic() < until:
+            while True:
                 try:
-                    found = httpx.get(f"http://127.0.0.1:{port}/v1/documents", trust_env=False)
+                    through.get("/health")
                     break
                 except httpx.ConnectError:
+                    assert time.monotonic() < until, (folder / "proxy.log").read_text()
                     time.sleep(0.1)
-            assert found.status_code == 421
-            _, key = keys_of(Settings(index=tmp_path / "index")).add("a", "read")
-            headers = {"Authorization": f"Bearer {key}"}
-            assert (
-                httpx.get(
-                    f"http://127.0.0.1:{port}/v1/documents", headers=headers, trust_env=False
-                ).status_code
-                == 200
-            )
-        finally:
-            started.terminate()
-            started.wait()
+            yield through
+    finally:
+        started.terminate()
+        started.wait()
+
+
+def stands_behind(through: httpx.Client, index: Path) -> None:
+    """The service behind a proxy asks for a key, answers with one, and streams."""
+    assert through.get("/v1/documents").status_code == 421
+    _, key = keys_of(Settings(index=index)).add("a", "write")
+    assert through.get("/v1/documents").status_code == 401
+    through.headers["Authorization"] = f"Bearer {key}"
+    text = {"text": "The talks were led by William Burns."}
+    assert through.put("/v1/documents/talks.txt", json=text).status_code == 201
+    asked = {"question": "Who led the talks?", "stream": True}
+    with through.stream("POST", "/v1/ask", json=asked) as answered:
+        events = [line for line in answered.iter_lines() if line.startswith("event: ")]
+    assert (events[0], events[-1]) == ("event: search_results", "event: done")
 
 
 def free_port() -> int:

@@ -167,6 +167,9 @@ class Client:
         self._own = own
         self._token = token
 
+    def close(self) -> None:
+        self._connection.close()
+
     def send(self, request: Wild, found: Found) -> None:
         method, path, kind, headers, body = request
         given = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
@@ -187,12 +190,13 @@ class Client:
 
 
 def run_thread(url: str, own: str, token: str, number: int, seed: int, found: Found) -> None:
-    chance, client = random.Random(seed), Client(url, own, token)
-    for _ in range(number):
-        request = request_of(chance, own)
-        if request[4] and chance.random() < 0.3:
-            request = (*request[:4], _changed(request[4], chance))
-        client.send(request, found)
+    chance = random.Random(seed)
+    with contextlib.closing(Client(url, own, token)) as client:
+        for _ in range(number):
+            request = request_of(chance, own)
+            if request[4] and chance.random() < 0.3:
+                request = (*request[:4], _changed(request[4], chance))
+            client.send(request, found)
 
 
 def fill(client: httpx.Client) -> None:
