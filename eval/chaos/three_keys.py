@@ -209,8 +209,8 @@ def fill(client: httpx.Client) -> None:
                 title = f"Vault of {secret(name)}"
                 body = {"text": said, "title": title, "metadata": {"owner": secret(name)}}
                 client.put(f"{place}/documents/{document}", json=body).raise_for_status()
-        said = {"question": f"{QUESTION} {secret(name)}", "verdict": "wrong"}
-        client.post(f"{place}/feedback", json=said).raise_for_status()
+        thumb = {"question": f"{QUESTION} {secret(name)}", "verdict": "wrong"}
+        client.post(f"{place}/feedback", json=thumb).raise_for_status()
 
 
 def strangers(client: httpx.Client) -> list[str]:
