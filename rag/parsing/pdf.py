@@ -24,8 +24,9 @@ from pypdfium2 import raw
 
 from rag.parsing import pdf_outline
 from rag.parsing.base import Block, Parsed, Unreadable, of_pages
-from rag.parsing.pdf_furniture import Page, without_furniture
-from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions
+from rag.parsing.pdf_furniture import Named, Page, without_furniture
+from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions, with_grids
+from rag.parsing.pdf_rules import Rules
 from rag.parsing.pdf_tables import Columns
 
 _LOCK = threading.Lock()
@@ -46,6 +47,13 @@ _LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
 _LAST = re.compile(r"[^\W\d_-]+\Z")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ENDS = ".!?:;"
+_MOST_SHAPES = 20_000
+_COMPANY = re.compile(
+    r"(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
+    r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
+)
+_COVER, _OFTEN = 3000, 3
+"""Characters in which a company is looked for, and how often its name stands in the text."""
 _FIRST = 400
 """Where the document's own title may begin."""
 
@@ -64,9 +72,9 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
         metadata = _metadata(document)
         titles = pdf_outline.read(document)
         pages = [_read(document, number) for number in range(len(document))]
-    whole, names, left_out = pages, list[str](), 0
+    whole, named, left_out = pages, Named(), 0
     if not keep_furniture:
-        pages, names, left_out = without_furniture(pages)
+        pages, named, left_out = without_furniture(pages)
         if not any(page.lines for page in pages):
             pages, left_out = whole, 0
     laid_out = _laid_out(pages)
@@ -81,12 +89,32 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
     if title := _title(blocks):
         metadata.setdefault("title", title)
-    missing = [name for name in names if name not in metadata.get("title", name)]
-    if missing:  # what each page is marked with names the document
-        metadata["title"] = f"{metadata['title']} ({', '.join(missing)})"
+    _complete(metadata, named, blocks)
     blocks = pdf_outline.apply(blocks, titles) or blocks
     parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
     return replace(parsed, left_out=left_out)
+
+
+def _complete(metadata: dict[str, str], named: Named, pages: Sequence[Sequence[Block]]) -> None:
+    """Put into the title what the document is called elsewhere: identifiers in running heads, and,
+    where the title names a file rather than a text, a running head and the company.
+    """
+    title, names = metadata.get("title", ""), list(named.identifiers)
+    if title and not any(map(str.isspace, title)):
+        names = [named.head] if any(map(str.isalpha, named.head)) else names
+        company = _company(pages)
+        names += [company] if company.lower() not in named.head.lower() else []
+    if missing := [name for name in names if name not in title] if title else []:
+        metadata["title"] = f"{title} ({', '.join(missing)})"
+
+
+def _company(pages: Sequence[Sequence[Block]]) -> str:
+    """The company that is named on the first page, and most often."""
+    first = "\n".join(block.text for block in chain.from_iterable(pages[:1]))[:_COVER]
+    found = dict.fromkeys(match.group() for match in _COMPANY.finditer(first))
+    text = "\n".join(block.text for block in chain.from_iterable(pages)).lower()
+    best = max(found, key=lambda name: text.count(name.lower()), default="")
+    return best if text.count(best.lower()) >= _OFTEN else ""
 
 
 def _title(pages: Sequence[Sequence[Block]]) -> str:
@@ -112,8 +140,8 @@ def _laid_out(pages: Sequence[Page]) -> list[list[Paragraph]]:
 
 
 def _paragraphs(page: Page, columns: Columns | None) -> Iterator[Paragraph]:
-    for region in regions(page.lines):
-        for paragraph in paragraphs(region, columns):
+    for region in regions(with_grids(page.lines, page.rules)):
+        for paragraph in paragraphs(region, columns, page.rules.across):
             columns = paragraph.columns or columns
             yield paragraph
     for line in page.aside:
@@ -160,13 +188,32 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> Page:
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
+        shapes = list(_shapes(page))
     turns = Counter[int]()
     for turn, line in lines:
         turns[turn] += len(line.text)
     usual = turns.most_common(1)[0][0] if turns else 0
     height = sheet[2] - sheet[0] if usual % 2 else sheet[3] - sheet[1]
     aside = [line for turn, line in lines if turn != usual]
-    return Page([line for turn, line in lines if turn == usual], height, aside)
+    rules = Rules()
+    for box, drawn in shapes:
+        rules.box(*_upright(box, sheet, usual), drawn)
+    return Page([line for turn, line in lines if turn == usual], height, aside, rules.merged())
+
+
+def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
+    """The bounds of what is drawn on a page, and whether it is a box with an outline."""
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    for at in range(min(raw.FPDFPage_CountObjects(page.raw), _MOST_SHAPES)):
+        shape = raw.FPDFPage_GetObject(page.raw, at)
+        if raw.FPDFPageObj_GetType(shape) != raw.FPDF_PAGEOBJ_PATH:
+            continue
+        if raw.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
+            raw.FPDFPath_GetDrawMode(shape, fill, stroke)
+            is_box = 4 <= raw.FPDFPath_CountSegments(shape) <= 6
+            box = raw.FS_RECTF(left.value, top.value, right.value, bottom.value)
+            yield box, bool(stroke.value) and is_box
 
 
 def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line]]:

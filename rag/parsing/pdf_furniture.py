@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from rag.parsing.pdf_layout import Line
+from rag.parsing.pdf_rules import Rules
 
 _MARGIN = 0.14
 """The share of a page's height in which running heads stand, at either end."""
@@ -34,31 +35,49 @@ class Page:
     height: float
     aside: list[Line] = field(default_factory=list)
     """What is turned otherwise, such as a stamp in the margin."""
+    rules: Rules = field(default_factory=Rules)
 
 
-def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], list[str], int]:
-    """The pages without running heads and contents; the identifiers in running heads, such as the
-    number of a file, which name the document; and how many characters were left out.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What running heads call the document."""
+
+    identifiers: list[str] = field(default_factory=list)
+    """Such as the number of a file: what has letters and digits, at most two."""
+    head: str = ""
+    """The words that a running head has on most pages."""
+
+
+def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], Named, int]:
+    """The pages without running heads and contents; what running heads call the document; and how
+    many characters were left out.
     """
     without_heads = _without_running_heads(pages)
     kept = _without_contents(without_heads)
     before, after = (
         sum(len(line.text) for page in some for line in page.lines) for some in (pages, kept)
     )
-    return kept, _identifiers(pages, without_heads), before - after
+    return kept, _named(pages, without_heads), before - after
 
 
-def _identifiers(pages: Sequence[Page], kept: Sequence[Page]) -> list[str]:
-    """What has letters and digits in the running heads of most pages, at most two of them."""
-    found = Counter[str]()
+def _named(pages: Sequence[Page], kept: Sequence[Page]) -> Named:
+    identifiers, words = Counter[str](), dict[int, Counter[str]]()
     with_heads = 0
     for whole, rest in zip(pages, kept, strict=True):
         lines = {id(line) for line in rest.lines}
-        gone = " ".join(line.text for line in whole.lines if id(line) not in lines)
-        found.update(set(_IDENTIFIER.findall(gone)))
+        gone = [line for line in whole.lines if id(line) not in lines]
+        identifiers.update(set(_IDENTIFIER.findall(" ".join(line.text for line in gone))))
+        for line in gone:
+            words.setdefault(_place(line)[1], Counter()).update(dict.fromkeys(line.text.split(), 1))
         with_heads += bool(gone)
-    most = [name for name, count in found.most_common(2) if count > 0.6 * with_heads]
-    return sorted(most)
+    found = [name for name, count in identifiers.most_common(2) if count > 0.6 * with_heads]
+    heads = (
+        " ".join(word for word, count in some.items() if count > 0.6 * with_heads)
+        for some in words.values()
+    )
+    return Named(
+        sorted(found), max((h.strip(" |") for h in heads if len(h) < 100), key=len, default="")
+    )
 
 
 def _without_running_heads(pages: Sequence[Page]) -> list[Page]:

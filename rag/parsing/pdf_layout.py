@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from rag.parsing.pdf_grids import ruled_table
+from rag.parsing.pdf_rules import BULLET, Extent, Grid, Rules, Word, grids
 from rag.parsing.pdf_tables import Columns, Row, row_of, tables
 
 _MOST_CUTS = 40
 _MOST_LINES = 4000
 """A page of more is a drawing; it is read in the order of its file."""
-_BULLET = re.compile(
-    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
-)
 _PAIR = re.compile(r": \| (?=[^|]*[^|:\s] *(?:\||\Z))")
 """Between a label of a form and what is filled in: what follows is no label itself."""
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
@@ -42,6 +41,8 @@ class Line:
     bold: bool = False
     words: tuple[tuple[str, float, float], ...] = ()
     """Each word with its left and right; () where they are not known."""
+    grid: Grid | None = None
+    """The ruled table whose place on the page this is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,31 @@ class Paragraph:
 
 
 Region = list[Line]
+
+
+def with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
+    """The lines with one in the place of each ruled table."""
+    if not rules.down or len(lines) > _MOST_LINES:
+        return list(lines)
+    words: list[Word] = [
+        (text, left, line.top, right, line.bottom, line.bold)
+        for line in lines
+        for text, left, right in line.words or ((line.text, line.left, line.right),)
+    ]
+    rest = list(lines)
+    for grid in grids(rules, words):
+        within = [line for line in rest if _is_within(line, grid)]
+        if ruled_table(grid) and not any(line.grid for line in within):
+            size = median(line.size for line in within)
+            rest = [line for line in rest if not _is_within(line, grid)]
+            box = grid.left, grid.top, grid.right, grid.bottom
+            rest.append(Line(*box, " ", size, grid=grid))
+    return rest
+
+
+def _is_within(line: Line, grid: Grid) -> bool:
+    x, y = (line.left + line.right) / 2, (line.top + line.bottom) / 2
+    return grid.left <= x <= grid.right and grid.top <= y <= grid.bottom
 
 
 def regions(lines: Sequence[Line]) -> list[Region]:
@@ -147,13 +173,33 @@ def _rows(lines: Region) -> Iterator[list[Line]]:
         yield sorted(row, key=lambda one: one.left)
 
 
-def paragraphs(region: Region, before: Columns | None = None) -> Iterator[Paragraph]:
-    """The paragraphs of a column, and its tables. `before` are the columns of the last table
-    above.
+def paragraphs(
+    region: Region, before: Columns | None = None, rules: Sequence[Extent] = ()
+) -> Iterator[Paragraph]:
+    """The paragraphs of a column, and its tables. `before` are the columns of the last table above,
+    `rules` the horizontal ones of the page.
     """
+    rest = [line for line in region if not line.grid]
+    for line in sorted((line for line in region if line.grid), key=lambda line: line.top):
+        above = [other for other in rest if other.top + other.bottom < line.top + line.bottom]
+        rest = [other for other in rest if other.top + other.bottom >= line.top + line.bottom]
+        yield from _paragraphs(above, before, rules)
+        if line.grid and (table := ruled_table(line.grid, _all_cells(above), before)):
+            before = table.columns
+            yield Paragraph(tuple(table.lines), line.size, False, True, before)
+    yield from _paragraphs(rest, before, rules)
+
+
+def _all_cells(lines: Region) -> list[Row]:
+    return [_cells(row) for row in _rows(lines)]
+
+
+def _paragraphs(
+    region: Region, before: Columns | None, rules: Sequence[Extent]
+) -> Iterator[Paragraph]:
     rows = list(_rows(region))
     at = 0
-    for table in tables([_cells(row) for row in rows], before):
+    for table in tables([_cells(row) for row in rows], before, rules):
         yield from _prose(rows[at : table.first], region)
         size = median(line.size for row in rows[table.first : table.last] for line in row)
         yield Paragraph(tuple(table.lines), size, False, True, table.columns)
@@ -208,13 +254,13 @@ def _begins(above: Line, here: Line, usual: float, left: float, right: float) ->
         return _is_row(above) != _is_row(here)
     if above.bold != here.bold and (above.bold or _END.search(above.text)):
         return True
-    if _BULLET.match(here.text):
+    if BULLET.match(here.text):
         return True
     short = above.right < right - 0.2 * (right - left)
     indented = (
         here.left > above.left + 0.8 * size
         and above.left < left + 0.5 * size
-        and not _BULLET.match(above.text)
+        and not BULLET.match(above.text)
     )
     return bool(_END.search(above.text)) and (short or indented)
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from rag.parsing.pdf_rules import Extent
+
 _GAP = 0.9
 """A gap of so many font heights parts two cells of a table."""
 _FIGURE = re.compile(
@@ -22,10 +24,10 @@ _FIGURE = re.compile(
     r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
     r"\s*[%)]*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
-_YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
+YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
-_UNIT = re.compile(
+UNIT = re.compile(
     r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
     r")?(?:thousands|millions|billions)",
     re.I,
@@ -148,7 +150,7 @@ def _is_body(row: Row) -> bool:
     if len(row.cells[0].text.split()) > _PROSE and len(figures) < 2:
         return False
     others = [cell for cell in row.cells if cell not in figures]
-    if all(_YEAR.fullmatch(cell.text) for cell in figures) and _are_headers(figures, others):
+    if all(YEAR.fullmatch(cell.text) for cell in figures) and _are_headers(figures, others):
         return False
     after = [cell for cell in row.cells[1:] if is_figure(cell.text)]
     return bool(after) and not (len(others) > 1 and len(figures) < len(others))
@@ -162,16 +164,19 @@ def _are_headers(years: Sequence[Cell], others: Sequence[Cell]) -> bool:
     return len(numbers) > 1 and all(abs(a - b) == 1 for a, b in pairwise(numbers))
 
 
-def tables(rows: Sequence[Row], before: Columns | None = None) -> Iterator[Table]:
+def tables(
+    rows: Sequence[Row], before: Columns | None = None, rules: Sequence[Extent] = ()
+) -> Iterator[Table]:
     """The tables among the rows of a column of text, from the top. `before` are the columns of the
     last table of the page
-    before: a table without headers of its own at the top of this page goes on from it.
+    before: a table without headers of its own at the top of this page goes on from it. `rules` are
+    drawn lines: a header goes to the columns above which its underline reaches.
     """
     for number, row in enumerate(rows):
         row.place = number
     end = 0
     for first, last in _runs(rows):
-        found = _table(rows, max(first, end), last, end, before)
+        found = _table(rows, max(first, end), last, end, before, rules)
         if found:
             before, end = found.columns, found.last
             yield found
@@ -206,7 +211,12 @@ def _is_prose(row: Row) -> bool:
 
 
 def _table(
-    rows: Sequence[Row], first: int, last: int, least: int, before: Columns | None
+    rows: Sequence[Row],
+    first: int,
+    last: int,
+    least: int,
+    before: Columns | None,
+    rules: Sequence[Extent],
 ) -> Table | None:
     spans = _spans(
         [
@@ -219,7 +229,7 @@ def _table(
     )
     if not spans or len(spans) > 30:
         return None
-    columns = Columns(spans, caption=tuple(_caption(rows, first, first)))
+    columns = Columns(spans, caption=tuple(caption(rows, first, first)))
     with_digits = [
         row
         for row in rows[first:last]
@@ -229,8 +239,8 @@ def _table(
         return None
     if any(_is_ambiguous(row, columns) for row in rows[first:last] if _is_body(row)):
         return _unclear(rows, first, last, columns.caption)
-    top = _name(rows, first, least, columns)
-    columns.caption = tuple(_caption(rows, top, first))
+    top = _name(rows, first, least, columns, rules)
+    columns.caption = tuple(caption(rows, top, first))
     if not any(columns.names) and before and columns.agree(before) and first - least <= 2:
         columns.names, columns.caption = before.names, before.caption
     if len(spans) > 1 and not any(columns.names):
@@ -256,8 +266,8 @@ def _plain(row: Row) -> str:
 
 
 def _close(text: str) -> str:
-    """A currency's sign next to its figure."""
-    return re.sub(r"([$\u20ac\u00a3]) (?=[\d(])", r"\1", text)
+    """A currency's sign, and a bracket that closes, next to their figure."""
+    return re.sub(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])", "", text)
 
 
 def _spans(figures: Sequence[Cell]) -> list[tuple[float, float]]:
@@ -277,7 +287,9 @@ def _is_ambiguous(row: Row, columns: Columns) -> bool:
     return len(known) != len(set(known))
 
 
-def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
+def _name(
+    rows: Sequence[Row], first: int, least: int, columns: Columns, rules: Sequence[Extent]
+) -> int:
     """Give the columns the headers above their first row. The number of the first row of
     headers.
     """
@@ -292,12 +304,12 @@ def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
             cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
         ]
         label = [cell for cell in row.cells if cell not in over]
-        is_values = any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over)
+        is_values = any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in over)
         if (
             not over
             or is_values
             or _is_body(row)
-            or (len(over) == 1 and _is_title(over[0], columns))
+            or (len(over) == 1 and _is_title(over[0], columns, row, rules))
         ):
             if (
                 label
@@ -310,7 +322,8 @@ def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
             if label and not over and not any(names):
                 continue  # the label of the first row, on a line of its own
             break
-        for column, name in enumerate(_over(over, columns)):
+        reach = [_underline(cell, row, over, rules) for cell in over]
+        for column, name in enumerate(_over(over, columns, reach)):
             if name:
                 names[column].insert(0, name)
         top = number
@@ -318,16 +331,37 @@ def _name(rows: Sequence[Row], first: int, least: int, columns: Columns) -> int:
     return top
 
 
-def _is_title(cell: Cell, columns: Columns) -> bool:
+def _is_title(cell: Cell, columns: Columns, row: Row, rules: Sequence[Extent]) -> bool:
     """Whether a line by itself is a title over the whole table, labels too, and no header of its
     figures.
     """
-    return cell.left < columns.spans[0][0] - 30 and len(columns.spans) > 1
+    far = cell.left < columns.spans[0][0] - 30 and len(columns.spans) > 1
+    return far and not _underline(cell, row, [cell], rules)
 
 
-def _over(cells: Sequence[Cell], columns: Columns) -> list[str]:
-    """For each column the header above it: the nearest, where it is one for several; of as many as
-    columns, each its own.
+def _underline(
+    cell: Cell, row: Row, others: Sequence[Cell], rules: Sequence[Extent]
+) -> tuple[float, float] | None:
+    """From where to where the rule under a header reaches; None where several stand on one."""
+    under = [
+        (left, right)
+        for y, left, right in rules
+        if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
+        and left - 3 <= cell.left
+        and cell.right <= right + 3
+    ]
+    if not under:
+        return None
+    left, right = min(under, key=lambda rule: rule[1] - rule[0])
+    alone = not any(other is not cell and left < other.center < right for other in others)
+    return (left, right) if alone else None
+
+
+def _over(
+    cells: Sequence[Cell], columns: Columns, reach: Sequence[tuple[float, float] | None]
+) -> list[str]:
+    """For each column the header above it: that whose underline reaches there, or else the nearest,
+    where it is one for several; of as many as columns, each its own.
     """
     centers = [(left + right) / 2 for left, right in columns.spans]
     if len(cells) == len(centers):
@@ -341,11 +375,13 @@ def _over(cells: Sequence[Cell], columns: Columns) -> list[str]:
     pitch = median(b - a for a, b in pairwise(centers)) if len(centers) > 1 else 0.0
     found = []
     for center in centers:
-        nearest_cell = min(
-            cells, key=lambda cell: max(cell.left - center, center - cell.right, 0.0)
-        )
-        gap = max(nearest_cell.left - center, center - nearest_cell.right, 0.0)
-        found.append(nearest_cell.text if gap <= pitch else "")
+        ways = [
+            (max(left - center, center - right, 0.0), 0.0 if ends else pitch, cell)
+            for cell, ends in zip(cells, reach, strict=True)
+            for left, right in [ends or (cell.left, cell.right)]
+        ]
+        gap, most, nearest_cell = min(ways, key=lambda way: way[0])
+        found.append(nearest_cell.text if gap <= most else "")
     return found
 
 
@@ -357,6 +393,8 @@ def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
         left = row.cells[0].left
         if not values:
             if label.endswith(":"):
+                if pending:
+                    yield pending
                 group, edge, pending, is_indented = label.rstrip(":"), left, "", False
                 yield label
             else:
@@ -375,7 +413,7 @@ def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
             if group and label and not label.lower().startswith("total")
             else label
         )
-        if label.lower().startswith("total") and not is_indented:
+        if label.lower().startswith("total"):
             group = ""
         shown = (
             f"{columns.names[at]}: {_close(cell.text)}" if columns.names[at] else _close(cell.text)
@@ -394,7 +432,7 @@ def _place(cell: Cell, row: Row, columns: Columns) -> int | None:
     )
 
 
-def _caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
+def caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
     """The unit, and the short lines right above the headers."""
     above: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
@@ -410,6 +448,6 @@ def _caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
         above.insert(0, text)
     yield from above
     headers = " ".join(cell.text for row in rows[top:first] for cell in row.cells)
-    unit = _UNIT.search(headers)
-    if unit and not any(_UNIT.search(text) for text in above):
+    unit = UNIT.search(headers)
+    if unit and not any(UNIT.search(text) for text in above):
         yield unit.group().strip(" (")

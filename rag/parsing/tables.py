@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 MOST_SPANNED = 100
 """Rows or columns that a cell fills."""
@@ -39,10 +40,18 @@ class Rows:
         names = len(cells) > 1 and not self._begun and all(cell.is_header for cell in cells)
         row = self._row(cells, names)
         if names:
-            self._headers = row
+            self._headers = _stacked(self._headers, row)
             return " | ".join(" ".join(cell.words) for cell in cells)
         self._begun = True
         return " | ".join(named(row, self._headers) if any(self._headers) else row)
+
+    def name(self, headers: Sequence[str]) -> None:
+        """Call the columns so."""
+        self._headers = list(headers)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._headers)
 
     def _row(self, cells: Sequence[Cell], repeat: bool) -> list[str]:
         """A text for each column; a cell that fills several stands in the first, or with `repeat`
@@ -70,6 +79,12 @@ class Rows:
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
+
+
+def _stacked(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Headers in two rows as one: what spans several columns before what each is called."""
+    pairs = zip_longest(above, below, fillvalue="")
+    return [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
 
 
 def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:

@@ -17,12 +17,22 @@ class Put:
     bold: bool = False
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A line drawn from one place to another, in points from the lower left corner."""
+
+    x: float
+    y: float
+    to_x: float
+    to_y: float
+
+
 Bookmark = tuple[int, str, int]
 """Depth from 0, title, page from 1."""
 
 
 def pdf(
-    pages: Sequence[Sequence[Put]], outline: Sequence[Bookmark] = (), **information: str
+    pages: Sequence[Sequence[Put | Rule]], outline: Sequence[Bookmark] = (), **information: str
 ) -> bytes:
     """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
     objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
@@ -31,11 +41,7 @@ def pdf(
     ]
     kids = []
     for page in pages:
-        drawn = " ".join(
-            f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) "
-            f"Tj ET"
-            for put in page
-        )
+        drawn = " ".join(map(_drawn, page))
         objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
         fonts = "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >>"
         objects.append(
@@ -55,6 +61,32 @@ def pdf(
         + " >>"
     )
     return _file(objects)
+
+
+def _drawn(put: Put | Rule) -> str:
+    if isinstance(put, Rule):
+        return f"{put.x} {put.y} m {put.to_x} {put.to_y} l S"
+    return (
+        f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
+    )
+
+
+def ruled(
+    edges: Sequence[float], heights: Sequence[float], rows: Sequence[Sequence[tuple[int, str]]]
+) -> list[Put | Rule]:
+    """A table with a line round each cell. `heights` are where rows begin and end, from the top;
+    a cell is how many columns it fills, and its lines.
+    """
+    drawn: list[Put | Rule] = [Rule(edges[0], y, edges[-1], y) for y in heights]
+    for top, bottom, row in zip(heights[:-1], heights[1:], rows, strict=True):
+        at = 0
+        for columns, text in row:
+            drawn.append(Rule(edges[at], top, edges[at], bottom))
+            puts = column(text.split("\n") if text else [], edges[at] + 3, top - 9, 8)
+            drawn += puts
+            at += columns
+        drawn.append(Rule(edges[-1], top, edges[-1], bottom))
+    return drawn
 
 
 def _bookmark(number: int, outline: Sequence[Bookmark], root: int, kids: Sequence[str]) -> str:

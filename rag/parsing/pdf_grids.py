@@ -1,0 +1,124 @@
+"""Ruled tables of a PDF as rows that each name their columns, as tables of HTML are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
+
+from rag.parsing.pdf_rules import BULLET, Grid, RuledCell, joined
+from rag.parsing.pdf_tables import UNIT, YEAR, Columns, Row, Table, caption, is_figure
+from rag.parsing.tables import Cell, Rows
+
+_MOST_HEADERS = 4
+_LONGEST_GROUP = 100
+
+
+def ruled_table(
+    grid: Grid, above: Sequence[Row] = (), before: Columns | None = None
+) -> Table | None:
+    """The lines of a ruled table; None where rules part only some of the rows of figures. `above`
+    are the rows of text over it, `before` the columns of the table of which it may be the rest.
+    """
+    if any(_holds_rows(cell) for row in grid.rows for cell in row):
+        return None
+    columns = Columns(
+        list(pairwise(grid.edges)),
+        caption=tuple(caption(_close(above, grid), len(above), len(above))),
+    )
+    rows, width = [row for row in grid.rows if any(cell.lines for cell in row)], len(columns.spans)
+    titles = list(takewhile(lambda row: _fills(row, width), rows))
+    body = rows[len(titles) :]
+    heads = _headers(body)
+    of_figures = any(_is_value(cell) for row in body[heads:] for cell in row if cell.column)
+    read = Rows()
+    lines = [_text(row) for row in titles]
+    for row in body[:heads]:
+        lines.append(_without_gaps(read.line([_cell(cell, True) for cell in row])))
+    names, stub = read.names, ""
+    if names and of_figures:
+        stub, names[0] = names[0], ""
+        read.name(names)
+    elif not names and before and before.agree(columns) and any(before.names):
+        read.name(before.names)
+        columns.caption = before.caption
+    unit = [stub] if UNIT.search(stub) else []
+    columns.caption += (
+        *(line for line in lines[: len(titles)] if len(line) < 120 and " " in line),
+        *unit,
+    )
+    columns.names = read.names
+    lines += _body(body[heads:], read, width)
+    return Table(0, 0, lines, columns)
+
+
+def _close(above: Sequence[Row], grid: Grid) -> list[Row]:
+    return [*above, Row([], grid.top, grid.top, above[-1].size if above else 1.0)]
+
+
+def _holds_rows(cell: RuledCell) -> bool:
+    """Whether several figures stand below each other: rows that no rule parts."""
+    return len(cell.lines) > 1 and all(map(is_figure, cell.lines))
+
+
+def _fills(row: Sequence[RuledCell], width: int) -> bool:
+    return len(row) == 1 and row[0].columns == width
+
+
+def _headers(rows: Sequence[list[RuledCell]]) -> int:
+    """How many rows name the columns: those in bold type, or those above the first figures."""
+    bold = sum(1 for _ in takewhile(_is_bold, rows))
+    if not 0 < bold < min(len(rows), _MOST_HEADERS + 1):
+        plain = sum(1 for _ in takewhile(lambda row: len(row) > 1 and not _has_values(row), rows))
+        bold = plain if 0 < plain < min(len(rows), _MOST_HEADERS) else 0
+    return bold
+
+
+def _is_bold(row: Sequence[RuledCell]) -> bool:
+    filled = [cell for cell in row if cell.lines]
+    return all(cell.bold for cell in filled) and any(cell.column for cell in filled)
+
+
+def _has_values(row: Sequence[RuledCell]) -> bool:
+    return any(_is_value(cell) for cell in row if cell.column)
+
+
+def _is_value(cell: RuledCell) -> bool:
+    return is_figure(cell.text) and not YEAR.fullmatch(cell.text)
+
+
+def _cell(cell: RuledCell, is_header: bool) -> Cell:
+    return Cell([cell.text] if cell.lines else [], is_header, cell.rows, cell.columns)
+
+
+def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[str]:
+    group = ""
+    for row in rows:
+        if _fills(row, width):
+            text = row[0].text
+            group = text.rstrip(":") if len(text) <= _LONGEST_GROUP else ""
+            yield text
+            continue
+        cells = [_cell(cell, False) for cell in row]
+        if group and row[0].column == 0 and cells[0].words:
+            cells[0].words.insert(0, f"{group}:")
+        if row[-1].column and len(texts := _items(row[-1])) > 1:  # a list keeps its lines
+            cells[-1].words = ["\n".join(texts)]
+        yield _without_gaps(read.line(cells))
+
+
+def _items(cell: RuledCell) -> list[str]:
+    """The items of a list in a cell, and what comes before them."""
+    items: list[list[str]] = []
+    for line in cell.lines:
+        if not items or BULLET.match(line):
+            items.append([])
+        items[-1].append(line)
+    return [joined(item) for item in items]
+
+
+def _without_gaps(line: str) -> str:
+    return " | ".join(filter(str.strip, line.split(" | ")))
+
+
+def _text(row: Sequence[RuledCell]) -> str:
+    return " | ".join(cell.text for cell in row if cell.lines)

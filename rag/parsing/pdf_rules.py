@@ -1,0 +1,270 @@
+"""The lines that are drawn on a page of a PDF, and the tables that they rule: cells, which may span
+rows and columns.
+
+Cells come from the rules that part them, not from where the text is: two cells are one where no
+rule is drawn between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+_NEAR = 2.5
+"""Points between two rules that are one, or between the end of a rule and the rule that it meets.
+"""
+_MOST = 1500
+"""Rules in one direction; a page with more is a drawing."""
+_MOST_CELLS = 4000
+_MOST_COLUMNS = 40
+_SHORTEST = 6.0
+_LONGEST_CELL = 1500
+"""Characters; a box with more frames a text."""
+
+BULLET = re.compile(
+    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
+)
+
+Extent = tuple[float, float, float]
+"""Where a rule is in the other direction, and where it begins and ends."""
+Word = tuple[str, float, float, float, float, bool]
+"""Its text, left, top, right, bottom, and whether it is bold."""
+
+
+@dataclass(slots=True)
+class Rules:
+    """In points from the page's left and top. `across` are horizontal, (y, left, right); `down`
+    vertical, (x, top, bottom)."""
+
+    across: list[Extent] = field(default_factory=list)
+    down: list[Extent] = field(default_factory=list)
+
+    def box(self, left: float, top: float, right: float, bottom: float, drawn: bool) -> None:
+        """Take in a shape by its bounds: a thin one is a rule, another has four if its outline is
+        `drawn`.
+        """
+        width, height = right - left, bottom - top
+        if height <= _NEAR and width > _SHORTEST:
+            self.across.append(((top + bottom) / 2, left, right))
+        elif width <= _NEAR and height > _SHORTEST / 2:
+            self.down.append(((left + right) / 2, top, bottom))
+        elif drawn and width > _SHORTEST and height > _SHORTEST:
+            self.across += [(top, left, right), (bottom, left, right)]
+            self.down += [(left, top, bottom), (right, top, bottom)]
+
+    def merged(self) -> Rules:
+        """Pieces that touch as one rule."""
+        return Rules(_merged(self.across), _merged(self.down))
+
+
+@dataclass(slots=True)
+class RuledCell:
+    """What is in one cell, and the columns and rows that it fills."""
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+    lines: list[str]
+    bold: bool
+
+    @property
+    def text(self) -> str:
+        return joined(self.lines)
+
+
+@dataclass(slots=True)
+class Grid:
+    """A ruled table: its place on the page, the edges of its columns, its cells from the top, each
+    row from the left."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    edges: list[float]
+    rows: list[list[RuledCell]]
+
+
+def joined(lines: Sequence[str]) -> str:
+    text = ""
+    for line in lines:
+        text += line if text.endswith("-") else f" {line}"
+    return text.strip()
+
+
+def _merged(rules: Sequence[Extent]) -> list[Extent]:
+    """Rules on one line, piece by piece from the start, as one."""
+    if len(rules) > _MOST:
+        return []
+    rows: list[list[Extent]] = []
+    for rule in sorted(rules):
+        if rows and rule[0] - rows[-1][0][0] <= _NEAR:
+            rows[-1].append(rule)
+        else:
+            rows.append([rule])
+    merged: list[Extent] = []
+    for row in rows:
+        at = sum(rule[0] for rule in row) / len(row)
+        open_: Extent | None = None
+        for _, start, end in sorted(row, key=lambda rule: rule[1]):
+            if open_ and start - open_[2] <= _NEAR:
+                open_ = at, open_[1], max(open_[2], end)
+                continue
+            merged += [open_] if open_ else []
+            open_ = at, start, end
+        merged += [open_] if open_ else []
+    return merged
+
+
+def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
+    """The ruled tables of a page, from the top; boxes round a text and drawings are none."""
+    for across, down in _connected(rules):
+        xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
+        may_be = 2 < len(xs) <= _MOST_COLUMNS and len(ys) > 2 and len(xs) * len(ys) <= _MOST_CELLS
+        if may_be and (grid := _grid(xs, ys, Rules(across, down), words)):
+            yield grid
+
+
+def _connected(rules: Rules) -> Iterator[tuple[list[Extent], list[Extent]]]:
+    """Rules that meet each other, directly or through others."""
+    group = list(range(len(rules.across)))
+
+    def root(number: int) -> int:
+        while group[number] != number:
+            group[number] = number = group[group[number]]
+        return number
+
+    met: dict[int, list[Extent]] = {}
+    for rule in rules.down:
+        x, top, bottom = rule
+        touched = [
+            number
+            for number, (y, left, right) in enumerate(rules.across)
+            if top - _NEAR <= y <= bottom + _NEAR and left - _NEAR <= x <= right + _NEAR
+        ]
+        for number in touched[1:]:
+            group[root(number)] = root(touched[0])
+        if touched:
+            met.setdefault(touched[0], []).append(rule)
+    across: dict[int, list[Extent]] = {}
+    for number, rule in enumerate(rules.across):
+        across.setdefault(root(number), []).append(rule)
+    down: dict[int, list[Extent]] = {}
+    for number, some in met.items():
+        down.setdefault(root(number), []).extend(some)
+    yield from ((across[number], down[number]) for number in across if number in down)
+
+
+def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
+    """Where columns begin and end: at vertical rules, and where horizontal ones end if nothing
+    closes the table there.
+    """
+    found: list[float] = []
+    for x in sorted(rule[0] for rule in down):
+        if not found or x - found[-1] > 2 * _NEAR:
+            found.append(x)
+    left, right = min(rule[1] for rule in across), max(rule[2] for rule in across)
+    before = [left] if left < found[0] - 4 * _NEAR else []
+    return [*before, *found, *([right] if right > found[-1] + 4 * _NEAR else [])]
+
+
+def _grid(
+    xs: Sequence[float], ys: Sequence[float], rules: Rules, words: Sequence[Word]
+) -> Grid | None:
+    inside = [
+        word
+        for word in words
+        if xs[0] <= (word[1] + word[3]) / 2 <= xs[-1] and ys[0] <= (word[2] + word[4]) / 2 <= ys[-1]
+    ]
+    columns, rows = len(xs) - 1, len(ys) - 1
+    owner = _owners(xs, ys, rules)
+    if owner is None:
+        return None
+    held: dict[int, list[Word]] = {}
+    for word in inside:
+        column = _band(xs, (word[1] + word[3]) / 2)
+        row = _band(ys, (word[2] + word[4]) / 2)
+        held.setdefault(owner[row * columns + column], []).append(word)
+    cells: dict[int, RuledCell] = {}
+    for place, first in enumerate(owner):
+        row, column = divmod(place, columns)
+        if first == place:
+            texts = held.get(place, [])
+            bold = bool(texts) and all(word[5] for word in texts)
+            cells[place] = RuledCell(row, column, 1, 1, list(_lines(texts)), bold)
+        else:
+            cell = cells[first]
+            cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
+    laid = [
+        [cells[p] for p in range(r * columns, (r + 1) * columns) if p in cells] for r in range(rows)
+    ]
+    grid = Grid(xs[0], ys[0], xs[-1], ys[-1], list(xs), [row for row in laid if row])
+    return grid if _is_table(grid) else None
+
+
+def _band(edges: Sequence[float], at: float) -> int:
+    return next(
+        (number for number, (a, b) in enumerate(pairwise(edges)) if a <= at <= b), len(edges) - 2
+    )
+
+
+def _owners(xs: Sequence[float], ys: Sequence[float], rules: Rules) -> list[int] | None:
+    """For each place of the grid the first place of the cell that it belongs to; None if a cell is
+    no rectangle.
+    """
+    columns = len(xs) - 1
+    owner = list(range(columns * (len(ys) - 1)))
+    for row, (top, bottom) in enumerate(pairwise(ys)):
+        for column, (left, right) in enumerate(pairwise(xs)):
+            place = row * columns + column
+            x, y = (left + right) / 2, (top + bottom) / 2
+            if column and not _crossed(rules.down, left, y):
+                owner[place] = owner[place - 1]
+            elif row and not _crossed(rules.across, top, x):
+                owner[place] = owner[place - columns]
+    sizes: dict[int, list[int]] = {}
+    for place, first in enumerate(owner):
+        sizes.setdefault(first, []).append(place)
+    for first, places in sizes.items():
+        wide = places[-1] % columns - first % columns + 1
+        high = places[-1] // columns - first // columns + 1
+        if wide * high != len(places):
+            return None
+    return owner
+
+
+def _crossed(rules: Sequence[Extent], at: float, through: float) -> bool:
+    return any(
+        abs(place - at) <= 2 * _NEAR and start - _NEAR <= through <= end + _NEAR
+        for place, start, end in rules
+    )
+
+
+def _lines(words: Sequence[Word]) -> Iterator[str]:
+    """The lines of a cell, from the top."""
+    line: list[Word] = []
+    for word in sorted(words, key=lambda word: (word[2] + word[4], word[1])):
+        if line and (word[2] + word[4]) / 2 > line[0][4]:
+            yield _text(line)
+            line = []
+        line.append(word)
+    if line:
+        yield _text(line)
+
+
+def _text(line: Sequence[Word]) -> str:
+    return " ".join(word[0] for word in sorted(line, key=lambda word: word[1]))
+
+
+def _is_table(grid: Grid) -> bool:
+    """Whether most rows have several cells that hold something, and no cell a whole text."""
+    filled = [[cell for cell in row if cell.lines] for row in grid.rows]
+    several = sum(len(row) > 1 for row in filled)
+    cells = [cell for row in filled for cell in row]
+    if several < 2 or 2 * several < sum(map(bool, filled)):
+        return False
+    lengths = [len(cell.text) for cell in cells]
+    return max(lengths) <= _LONGEST_CELL and max(lengths) < 0.6 * sum(lengths)

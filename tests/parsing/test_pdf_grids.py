@@ -1,0 +1,104 @@
+"""Tables of PDFs that lines are drawn for: cells by their rules, spanning and stacked headers."""
+
+from __future__ import annotations
+
+from rag.parsing.pdf import parse
+from tests.parsing.pdfs import Put, Rule, column, pdf, ruled
+
+EDGES = (40, 200, 290, 380, 550)
+SEGMENTS = ruled(
+    EDGES,
+    (700, 686, 672, 658, 644),
+    [
+        [(1, "(In millions)"), (3, "Three Months Ended July 1, 2023")],
+        [(1, ""), (1, "Handsets"), (1, "Tablets"), (1, "Wearables and Accessories")],
+        [(1, "Net sales"), (1, "30,102"), (1, "5,476"), (1, "6,627")],
+        [(1, "Operating loss"), (1, "3,635"), (1, "(3,594)"), (1, "3,223")],
+    ],
+)
+TITLE = [Put(40, 712, "Results by segment", 9)]
+
+
+def test_a_spanning_header_goes_to_each_of_its_columns() -> None:
+    parsed = parse(pdf([[*TITLE, *SEGMENTS]]))
+    assert (
+        "Net sales | Three Months Ended July 1, 2023 Handsets: 30,102 | "
+        "Three Months Ended July 1, 2023 Tablets: 5,476 | "
+        "Three Months Ended July 1, 2023 Wearables and Accessories: 6,627"
+    ) in parsed.text.split("\n")
+    assert parsed.sections[-1].heading.endswith("Results by segment > (In millions)")
+
+
+def test_a_ruled_table_goes_on_under_its_headers_on_the_next_page() -> None:
+    rest = ruled(EDGES, (800, 786), [[(1, "Assets"), (1, "7,000"), (1, "800"), (1, "90")]])
+    rest += ruled(EDGES, (786, 772), [[(1, "Debt"), (1, "60"), (1, "50"), (1, "40")]])
+    parsed = parse(pdf([SEGMENTS, rest]))
+    assert "Assets | Three Months Ended July 1, 2023 Handsets: 7,000" in parsed.text
+    assert "(In millions)" in parsed.sections[-1].heading
+
+
+def test_the_words_of_a_cell_are_together_though_the_row_has_several_lines() -> None:
+    rows = [
+        [(1, "Sponsor"), (3, "Elpin Society\n12 Mill Lane\nBath")],
+        [(1, "Aims"), (3, "- To see the course of\nthe illness\n- To compare the two doses")],
+    ]
+    text = parse(pdf([ruled(EDGES, (700, 660, 620), rows)])).text
+    assert "Sponsor | Elpin Society 12 Mill Lane Bath" in text
+    assert "Aims | - To see the course of the illness\n- To compare the two doses" in text
+
+
+def test_a_title_over_all_columns_names_the_rows_below_it() -> None:
+    rows = [
+        [(1, ""), (1, "2023"), (1, "2022"), (1, "2021")],
+        [(4, "Europe")],
+        [(1, "Rent"), (1, "900"), (1, "850"), (1, "800")],
+        [(4, "Asia")],
+        [(1, "Rent"), (1, "300"), (1, "250"), (1, "200")],
+    ]
+    text = parse(pdf([ruled(EDGES, (700, 686, 672, 658, 644, 630), rows)])).text
+    assert "Europe: Rent | 2023: 900 | 2022: 850 | 2021: 800" in text
+    assert "Asia: Rent | 2023: 300" in text
+
+
+def test_rules_that_part_only_some_rows_leave_the_rows_whole() -> None:
+    rows = [
+        [(1, ""), (1, "2023"), (1, "2022"), (1, "2021")],
+        [(1, "Rent\nHeating"), (1, "900\n120"), (1, "850\n95"), (1, "800\n90")],
+        [(1, "All"), (1, "1,020"), (1, "945"), (1, "890")],
+    ]
+    text = parse(pdf([ruled(EDGES, (700, 686, 662, 648), rows)])).text
+    assert "900 120" not in text
+    assert "Heating | 2023: 120 | 2022: 95 | 2021: 90" in text
+
+
+def test_a_box_round_a_text_and_a_chart_are_no_tables() -> None:
+    words = ["The lease ends after two years.", "It may be renewed once.", "Rent is due monthly."]
+    box = ruled((40, 60, 550), (720, 640, 620), [[(1, ""), (1, "\n".join(words))], [(2, "")]])
+    assert " ".join(words) in " ".join(parse(pdf([box])).text.split())
+    chart = [Rule(40, y, 550, y) for y in range(300, 500, 20)]
+    chart += [Rule(x, 300, x, 480) for x in range(40, 551, 30)]
+    assert "Sales by year" in parse(pdf([[Put(200, 520, "Sales by year"), *chart]])).text
+
+
+def test_an_underline_says_how_far_a_header_reaches() -> None:
+    heads = [
+        Put(330, 712, "Three Months Ended", 8),
+        Rule(200, 708, 550, 708),
+        *(Put(x, 698, text, 8) for x, text in ((210, "Handsets"), (310, "Tablets"), (500, "All"))),
+    ]
+    rows = [
+        Put(x, y, text, 8)
+        for y, texts in ((684, ("Sales", "301", "205", "506")), (672, ("Costs", "11", "22", "33")))
+        for x, text in zip((40, 220, 320, 500), texts, strict=True)
+    ]
+    text = parse(pdf([[*heads, *rows]])).text
+    assert "Sales | Three Months Ended Handsets: 301 | Three Months Ended Tablets: 205" in text
+    assert "Three Months Ended All: 506" in text
+
+
+def test_a_file_that_is_called_after_itself_is_called_after_its_company_too() -> None:
+    cover = column(["Form 10-Q", "Elpin Devices Inc.", "Elpin Devices Inc. makes telephones."], 50)
+    pages = [cover, column(["Elpin Devices Inc. sold more telephones than before."], 50)]
+    assert parse(pdf(pages, Title="elpn-20230701")).metadata["title"] == (
+        "elpn-20230701 (Elpin Devices Inc.)"
+    )
