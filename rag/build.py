@@ -22,7 +22,7 @@ from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
-    from rag.claims.check import Checker
+    from rag.claims.checker import Checker
     from rag.claims.writer import Writer
     from rag.ingestion.file_cache import Stamps
     from rag.ingestion.ingest import Ingest
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from rag.models.device import Arithmetic
     from rag.parsing.load import Found
     from rag.parsing.pool import Loader, Pool
-    from rag.store.collections import Collections
-    from rag.store.local.check import Finding
+    from rag.store.collection_folders import Collections
+    from rag.store.local.integrity import Finding
     from rag.store.local.reindex import Rebuilt
     from rag.store.local.snapshots import Snapshot
     from rag.store.migrate import Moved
     from rag.training.evaluate import Measured
-    from rag.training.forms import Trained as TrainedForms
+    from rag.training.form_classifier import Trained as TrainedForms
 
 
 def store(
@@ -110,7 +110,7 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 
 def examine(settings: Settings) -> list[Finding]:
     """Check the index. Returns no findings for a database, whose server checks itself."""
-    from rag.store.local.check import examine as look
+    from rag.store.local.integrity import examine as look
 
     return look(settings.index) if settings.store == "local" else []
 
@@ -261,7 +261,7 @@ def checker(settings: Settings) -> Checker:
 
 def checker_of(engine: Engine) -> Checker:
     """Checks texts with an engine that is already open."""
-    from rag.claims.check import Checker
+    from rag.claims.checker import Checker
 
     return Checker(engine)
 
@@ -269,7 +269,7 @@ def checker_of(engine: Engine) -> Checker:
 def writer(settings: Settings, engine: Engine) -> Writer:
     """Writes answers with a language model server. Raises InputError if RAG_WRITER is not set."""
     from rag.claims.chat import ChatServer
-    from rag.claims.check import Checker
+    from rag.claims.checker import Checker
     from rag.claims.writer import Writer
 
     if not settings.writer:
@@ -326,8 +326,8 @@ def trainer(
     user's data, writes it to `out`, and returns its scores before and after.
     """
     _prepare(settings)
-    from rag.training.reader import fine_tune, train
     from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
+    from rag.training.train_reader import fine_tune, train
 
     def run(
         data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None
@@ -350,8 +350,8 @@ def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Pa
     `out`.
     """
     _prepare(settings)
-    from rag.training.embedder import tune
     from rag.training.recipe import EmbedderRecipe, load_recipe
+    from rag.training.train_embedder import tune
 
     def run(data: Path, out: Path, init: str | None, recipe_file: Path | None) -> None:
         tune(
@@ -369,7 +369,7 @@ def form_trainer(settings: Settings) -> Callable[[Path, Path | None, Path], Trai
     """Returns a function of (labelled questions, folder of public sets, out) that writes a form
     classifier to the file `out` and returns its accuracy.
     """
-    from rag.training.forms import public, read_labelled, train
+    from rag.training.form_classifier import public, read_labelled, train
 
     def run(data: Path, sets: Path | None, out: Path) -> TrainedForms:
         labelled = read_labelled(data) + (public(sets) if sets else [])

@@ -20,21 +20,25 @@ HOMES = {
         "models/embedders.py",
         "models/qa_heads.py",
         "models/storage.py",
-        "training/embedder.py",
+        "training/train_embedder.py",
         "training/loss.py",
         "training/trainer.py",
-        "training/reader.py",
+        "training/train_reader.py",
         "build.py",
     },
-    "transformers": {"models/qa_heads.py", "training/reader.py"},
-    "sentence_transformers": {"models/embedders.py", "training/embedder.py"},
+    "transformers": {"models/qa_heads.py", "training/train_reader.py"},
+    "sentence_transformers": {"models/embedders.py", "training/train_embedder.py"},
     "faiss": {"store/local/faiss_index.py"},
     "tantivy": {"store/local/tantivy_index.py"},
     "pypdfium2": {"parsing/pdf.py", "server/pdf_pages.py"},
     "docx": {"parsing/docx.py"},
     "pptx": {"parsing/pptx.py"},
     "openpyxl": {"parsing/xlsx.py"},
-    "psycopg": {"store/postgres/writes.py", "store/postgres/pool.py", "store/postgres/schema.py"}
+    "psycopg": {
+        "store/postgres/writes.py",
+        "store/postgres/connection_pool.py",
+        "store/postgres/schema.py",
+    }
     | {
         "store/postgres/collections.py",
         "store/postgres/queue.py",
@@ -43,14 +47,14 @@ HOMES = {
         "store/postgres/maintenance.py",
     },
     "procrastinate": {"store/postgres/queue.py"},
-    "pgvector": {"store/postgres/pool.py", "store/postgres/sparse_bm25.py"},
+    "pgvector": {"store/postgres/connection_pool.py", "store/postgres/sparse_bm25.py"},
     "fastapi": {
         f"server/{name}.py"
         for name in (
             "app",
             "openapi",
             "problems",
-            "run",
+            "serve",
             "state",
             "routes/questions",
             "routes/documents",
@@ -59,13 +63,13 @@ HOMES = {
     }
     | {
         f"server/routes/{name}.py"
-        for name in ("check", "collections", "dify", "feedback", "openai", "workplace")
+        for name in ("check", "collections", "dify", "ratings", "openai", "workplace")
     },
     "mcp": {"server/mcp/server.py", "server/mcp/tools.py", "server/routes/mcp.py"},
-    "uvicorn": {"server/run.py", "server/connections.py"},
-    "prometheus_client": {"server/metrics.py"},
+    "uvicorn": {"server/serve.py", "server/connections.py"},
+    "prometheus_client": {"server/prometheus.py"},
     "ir_measures": {"evaluation/ranking.py"},
-    "prompt_toolkit": {"repl/terminal.py", "repl/plain_terminal.py", "repl/history.py"},
+    "prompt_toolkit": {"repl/full_terminal.py", "repl/plain_terminal.py", "repl/history.py"},
     "rich": {"repl/screen.py", "repl/run.py"},
 }
 CONCRETE = {
@@ -184,8 +188,8 @@ def test_the_help_of_every_command_is_light_too(command: str) -> None:
 
 def test_the_prompt_is_there_before_anything_heavy() -> None:
     code = (
-        f"import sys, rag.cli.repl, rag.repl.run, rag.repl.terminal\nprint(sorted({HEAVY!r} & "
-        f"set(sys.modules)))"
+        f"import sys, rag.cli.cmd_repl, rag.repl.run, rag.repl.full_terminal\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -194,7 +198,7 @@ def test_the_prompt_is_there_before_anything_heavy() -> None:
 def test_a_service_and_a_question_do_without_the_extras() -> None:
     extras = {"mcp", "httpx", "openai", "langchain_core", "llama_index"}
     code = (
-        f"import sys, rag.server.app, rag.cli.ask, rag.build\nprint(sorted({extras!r} & "
+        f"import sys, rag.server.app, rag.cli.cmd_ask, rag.build\nprint(sorted({extras!r} & "
         f"set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

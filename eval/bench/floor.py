@@ -29,7 +29,7 @@ from tokenizers import Tokenizer
 from rag import build
 from rag.engine import Searcher
 from rag.evaluation.corpus import opened
-from rag.evaluation.formats import load
+from rag.evaluation.gold_formats import load
 from rag.ingestion.ingest import Ingest
 from rag.models.device import Arithmetic, native_bf16
 from rag.models.reader import ExtractiveReader

@@ -37,7 +37,7 @@ from typing import Any
 from rag import build
 from rag.errors import AbsentError, RagError
 from rag.settings import Settings
-from rag.store.local import check
+from rag.store.local import integrity
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import EXPECT, put
 
@@ -133,7 +133,7 @@ def found(settings: Settings) -> tuple[State, list[str]]:
             if settings.store == "local":
                 broken += [
                     f"{one.name}: {finding.name}: {finding.detail}"
-                    for finding in check.examine(inside.index)
+                    for finding in integrity.examine(inside.index)
                     if not finding.ok
                 ]
     if settings.store == "local" and (settings.index / "collections").exists():

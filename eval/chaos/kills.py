@@ -35,7 +35,7 @@ from rag.ingestion.sync import Sync
 from rag.parsing.load import find
 from rag.protocols import Vectors
 from rag.store.local import snapshots
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from rag.store.local.reindex import Rebuild
 from rag.store.local.schema import text_digest
 from rag.store.local.store import LocalStore

@@ -34,7 +34,7 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Sync
 from rag.parsing.load import find
 from rag.settings import Settings
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from rag.types import Citation, Document
 from tests.fakes import BagOfWordsEmbedder, NameReader

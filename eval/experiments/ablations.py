@@ -28,8 +28,8 @@ from rag.answering import by_form, comparing, confidence, features, forms, selec
 from rag.answering.provenance import model_digest
 from rag.engine import Asked, Engine
 from rag.evaluation.corpus import fill
-from rag.evaluation.formats import load
 from rag.evaluation.gold import Gold, Question, read_jsonl, sample
+from rag.evaluation.gold_formats import load
 from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import judge, shown
 from rag.settings import Settings

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
 from rag import build
-from rag.claims.check import Checker, Observation, closest
+from rag.claims.checker import Checker, Observation, closest
 from rag.claims.evidence import Stretch, stretches
 from rag.claims.weighing import (
     COMPARED,
@@ -330,7 +330,7 @@ def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
 
 
 def _contradicted(one: Example, model: Weighing) -> float:
-    """As `rag.claims.check.weigh`."""
+    """As `rag.claims.checker.weigh`."""
     return max(model.contradicted(seen) if seen["at_odds"] else 0.0 for seen in one.seen)
 
 

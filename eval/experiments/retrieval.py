@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from rag import build
 from rag.evaluation.corpus import fill
-from rag.evaluation.formats import beir, squad
 from rag.evaluation.gold import Gold
+from rag.evaluation.gold_formats import beir, squad
 from rag.protocols import Embedder
 from rag.retrieval import HybridRetriever
 from rag.settings import Settings

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from rag.claims.check import (
+from rag.claims.checker import (
     CONTRADICTED,
     NO_CLAIM,
     NOT_CHECKABLE,

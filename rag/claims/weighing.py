@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.claims.compare import Comparison
+from rag.claims.value_check import Comparison
 from rag.errors import InputError
 
 SHIPPED = Path(__file__).parent / "weighing.json"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.claims.chat import ChatServer
-from rag.claims.check import PARTLY, SUPPORTED, CheckedPart, Checker
+from rag.claims.checker import PARTLY, SUPPORTED, CheckedPart, Checker
 from rag.claims.prompt import is_instruction, messages
 from rag.claims.split import Sentence, split_claims
 from rag.english.sentences import split_sentences

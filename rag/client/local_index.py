@@ -21,7 +21,7 @@ from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
-    from rag.claims.check import Report as CheckReport
+    from rag.claims.checker import Report as CheckReport
     from rag.engine import Engine
     from rag.ingestion.ingest import Report
 

@@ -38,7 +38,7 @@ except ModuleNotFoundError as error:
         "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
     ) from error
 
-from rag.client import calls
+import rag.client.calls as calls
 from rag.client.calls import Event, ServiceProblem, Unreachable
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.claims.check import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED, Checker
+from rag.claims.checker import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED, Checker
 from rag.errors import InputError
 
 _VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND)

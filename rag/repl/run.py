@@ -77,8 +77,8 @@ def screen_for(plain: bool) -> Screen:
 
 
 def _at_terminal(session: Session) -> None:
+    from rag.repl.full_terminal import Prompt, quiet
     from rag.repl.history import history
-    from rag.repl.terminal import Prompt, quiet
 
     screen = screen_for(plain=False)
     session.working = screen.working

@@ -23,11 +23,11 @@ from rag.server.routes import (
     check,
     dify,
     documents,
-    feedback,
     mcp,
     openai,
     operations,
     questions,
+    ratings,
     workplace,
 )
 from rag.server.routes import collections as collection_routes
@@ -93,7 +93,7 @@ def create_app(
         openai,
         dify,
         collection_routes,
-        feedback,
+        ratings,
     ):
         app.include_router(module.router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))

@@ -6,7 +6,7 @@ from rag.ingestion import deletion
 from rag.ingestion.deletion import Receipt
 from rag.server.feedback import forget
 from rag.server.state import Service
-from rag.server.uploads import Remains
+from rag.server.upload_queue import Remains
 
 
 def delete_document(service: Service, document_id: str) -> tuple[Receipt, Remains] | None:

@@ -21,13 +21,13 @@ from rag.ingestion import uploads as jobs
 from rag.ingestion.ingest import check_free
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
-from rag.server.metrics import Metrics
 from rag.server.model_worker import ModelThread
+from rag.server.prometheus import Metrics
 from rag.server.schemas import WireFile
-from rag.server.uploads import Jobs, Upload, file_of
+from rag.server.upload_queue import Jobs, Upload, file_of
 
 if TYPE_CHECKING:
-    from rag.server.uploads_postgres import SharedJobs
+    from rag.server.upload_queue_postgres import SharedJobs
 
 _log = logging.getLogger(__name__)
 _PIECE = 16

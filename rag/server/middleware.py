@@ -31,7 +31,7 @@ from rag.server.bodies import Body, BytesInFlight, announced, receive_body
 from rag.server.collection_paths import split
 from rag.server.cors import Cors, cors_headers
 from rag.server.disconnect import ClientDisconnect
-from rag.server.metrics import Metrics
+from rag.server.prometheus import Metrics
 from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from rag.engine import Asked, Engine, Found
 from rag.errors import InputError, RagError
 from rag.server import problems
 from rag.server.fair_queue import FairQueue
-from rag.server.metrics import Metrics
+from rag.server.prometheus import Metrics
 from rag.types import Answer
 
 _log = logging.getLogger(__name__)

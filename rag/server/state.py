@@ -25,11 +25,11 @@ from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
 from rag.server.disconnect import ClientDisconnect
 from rag.server.ingest_worker import IngestThread
-from rag.server.metrics import Metrics
 from rag.server.model_worker import Limits, ModelThread, Work
+from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
-from rag.server.uploads import Jobs
-from rag.server.uploads_postgres import SharedJobs
+from rag.server.upload_queue import Jobs
+from rag.server.upload_queue_postgres import SharedJobs
 from rag.settings import Settings
 from rag.types import Document
 

@@ -6,7 +6,7 @@ import pytest
 
 from rag.answering.forms import CLASSES, FORMS, FormClassifier, cues
 from rag.errors import InputError, ModelError
-from rag.training.forms import public, read_labelled, train
+from rag.training.form_classifier import public, read_labelled, train
 from tests.fakes import BagOfWordsEmbedder
 
 QUESTIONS = Path("eval/gold/questions-forms.jsonl")

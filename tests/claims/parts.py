@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.build import assemble
-from rag.claims.compare import compare
+from rag.claims.value_check import compare
 from rag.claims.weighing import Logistic, Weighing
 from rag.engine import Engine
 from rag.ingestion.chunking import split

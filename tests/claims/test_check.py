@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.claims.check import (
+from rag.claims.checker import (
     CONTRADICTED,
     NO_CLAIM,
     NOT_CHECKABLE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.compare import compare, figures, names
+from rag.claims.value_check import compare, figures, names
 
 SIGNED = (
     "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rag.claims.chat import ChatServer
-from rag.claims.check import Checker
+from rag.claims.checker import Checker
 from rag.claims.prompt import is_instruction
 from rag.claims.writer import Writer
 from rag.engine import Engine

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rag.claims.chat import ChatServer, WriterError
-from rag.claims.check import Checker
+from rag.claims.checker import Checker
 from rag.claims.prompt import is_instruction, messages, quoted
 from rag.claims.writer import Writer, Written, sources_of
 from rag.engine import Engine

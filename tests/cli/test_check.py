@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rag import build
-from rag.claims.check import Checker
+from rag.claims.checker import Checker
 from rag.cli.main import cli
 from rag.errors import InputError
 from rag.settings import Settings

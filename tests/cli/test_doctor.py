@@ -15,8 +15,8 @@ __all__ = ["filled", "run"]
 
 @pytest.fixture
 def doctor(filled: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("rag.cli.doctor.embedder_path", lambda name: (name, None))
-    monkeypatch.setattr("rag.cli.doctor.reader_path", lambda name: (name, None))
+    monkeypatch.setattr("rag.cli.cmd_doctor.embedder_path", lambda name: (name, None))
+    monkeypatch.setattr("rag.cli.cmd_doctor.reader_path", lambda name: (name, None))
     return filled
 
 

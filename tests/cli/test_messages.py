@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rag.cli.documents import nearest
+from rag.cli.cmd_documents import nearest
 from rag.cli.main import cli
 from rag.errors import NotFoundError, StoreError
 from tests.store.helpers import local, put

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.formats import load
 from rag.evaluation.gold import SCHEMA, Evidence, Gold, sample
+from rag.evaluation.gold_formats import load
 
 GOOD = {
     "id": "a",

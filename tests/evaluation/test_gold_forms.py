@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from eval.gold.technical import PAGES
-from rag.evaluation.formats import load
 from rag.evaluation.gold import FORMS, Question
+from rag.evaluation.gold_formats import load
 from rag.evaluation.usefulness import names
 from rag.parsing.load import find, read
 

@@ -13,7 +13,7 @@ from rag.evaluation import gates
 from rag.evaluation.compare import compare
 from rag.evaluation.gold import Gold
 from rag.evaluation.report.charts import scale
-from rag.evaluation.report.html import page
+from rag.evaluation.report.page import page
 from rag.evaluation.result import Result
 from rag.evaluation.runs import run
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, store

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rag.evaluation.records import Row
-from rag.evaluation.report.html import page as rendered
+from rag.evaluation.report.page import page as rendered
 from rag.evaluation.result import Result
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,7 @@ from rag.evaluation.compare import compare
 from rag.evaluation.evaluator import Examiner
 from rag.evaluation.gold import Gold, Question
 from rag.evaluation.records import Row
-from rag.evaluation.report import text as words
+from rag.evaluation.report import summary as words
 from rag.evaluation.report import write
 from rag.evaluation.result import Result, summarise
 from rag.evaluation.runs import run

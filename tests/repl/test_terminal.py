@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rag.repl.full_terminal import questions
 from rag.repl.history import history
-from rag.repl.terminal import questions
 from rag.settings import Settings
 from tests.repl.tmux import Terminal
 

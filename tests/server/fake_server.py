@@ -22,7 +22,7 @@ import httpx
 
 from rag import build
 from rag.protocols import Store
-from rag.server import run
+from rag.server import serve
 from rag.server.app import create_app
 from rag.server.state import Backend
 from rag.settings import Settings
@@ -74,8 +74,8 @@ def serving(
     """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
     app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
-    server = run.server_of(app, settings)
-    with run.bound(settings) as listening:
+    server = serve.server_of(app, settings)
+    with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -161,7 +161,7 @@ def put_text(client: httpx.Client, name: str, text: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
-    run.run(
+    serve.run(
         Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
         True,
         lambda settings: open_backend(settings, slow),

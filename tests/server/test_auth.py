@@ -7,7 +7,7 @@ from rag.errors import InputError, NotFoundError, StoreError
 from rag.server.api_keys import Keys, keys_of
 from rag.server.auth import Rate
 from rag.server.problems import ServiceError
-from rag.server.run import check_binding
+from rag.server.serve import check_binding
 from rag.settings import Settings
 from tests.server.fake_server import serving
 

@@ -13,7 +13,7 @@ import pytest
 from rag.evaluation.gold import read_jsonl
 from rag.server.api_keys import keys_of
 from rag.server.journal_file import JournalFile
-from rag.server.uploads import Jobs
+from rag.server.upload_queue import Jobs
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
 

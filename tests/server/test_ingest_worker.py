@@ -17,7 +17,7 @@ from rag.protocols import Vectors
 from rag.server.app import create_app
 from rag.server.schemas import Job
 from rag.server.state import Backend, Service
-from rag.server.uploads import Jobs
+from rag.server.upload_queue import Jobs
 from rag.settings import Settings
 from rag.store.local.lock import WriteLock
 from rag.store.local.store import LocalStore

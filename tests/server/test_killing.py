@@ -18,7 +18,7 @@ import pytest
 
 from rag.server.app import create_app
 from rag.server.state import Service
-from rag.server.uploads import Jobs
+from rag.server.upload_queue import Jobs
 from rag.settings import Settings
 from tests.server.fake_server import ROOT, open_backend, process, put_text
 

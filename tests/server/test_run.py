@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.cli.serve import foreseen
+from rag.cli.cmd_serve import foreseen
 from rag.errors import InputError, ModelError
 from rag.server.app import create_app
-from rag.server.run import bound
+from rag.server.serve import bound
 from rag.server.state import Backend, Service
 from rag.settings import Settings
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from rag.errors import InputError
-from rag.server import run
+from rag.server import serve
 from rag.server.app import create_app
 from rag.settings import Settings
 from tests.server.fake_server import open_backend, wait_until_ready
@@ -43,9 +43,9 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
 def test_it_is_served_with_the_certificate(tmp_path: Path, certificate: tuple[str, str]) -> None:
     cert, key = certificate
     settings = Settings(index=tmp_path / "index", port=0, certfile=cert, keyfile=key)
-    run.new_token(settings, no_key=True)  # checks them
-    server = run.server_of(create_app(settings, open_backend), settings)
-    with run.bound(settings) as listening:
+    serve.new_token(settings, no_key=True)  # checks them
+    server = serve.server_of(create_app(settings, open_backend), settings)
+    with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         address = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -72,4 +72,4 @@ def test_a_certificate_that_cannot_be_used_is_named_before_anything_is_loaded(
         {"certfile": cert},
     ):
         with pytest.raises(InputError, match=r"--certfile"):
-            run.new_token(Settings(index=tmp_path, **wrong), no_key=True)  # type: ignore[arg-type]
+            serve.new_token(Settings(index=tmp_path, **wrong), no_key=True)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ import pytest
 
 from rag.errors import InputError
 from rag.server.api_keys import keys_of
-from rag.server.run import new_token
+from rag.server.serve import new_token
 from rag.settings import Settings
 from tests.server.fake_server import ROOT, serving, wait_until_ready
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.server.schemas import WireFile
-from rag.server.uploads import Jobs
+from rag.server.upload_queue import Jobs
 from tests.server.fake_server import put_text, serving
 
 SECRET = "The safe's number is 4711-sesame."

@@ -30,10 +30,10 @@ from rag.errors import (
 from rag.ingestion.uploads import Done, Upload
 from rag.protocols import Store
 from rag.settings import Settings
-from rag.store.collections import Collections
+from rag.store.collection_folders import Collections
 from rag.store.local import collections as module
 from rag.store.local.collections import LocalCollections
-from rag.store.postgres.pool import schema_of
+from rag.store.postgres.connection_pool import schema_of
 from tests.postgres import Cluster
 from tests.store.helpers import EMBEDDER, EXPECT, put, schema_dsn
 

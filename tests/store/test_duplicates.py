@@ -2,7 +2,7 @@ from pathlib import Path
 
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.store.helpers import local
 

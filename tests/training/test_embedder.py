@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from rag.errors import InputError, ModelError
 from rag.models.embedders import MeanEmbedder, is_mean
-from rag.training import embedder as training
+from rag.training import train_embedder as training
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
 from tests.training.helpers import die_at, write_set

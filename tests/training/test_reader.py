@@ -19,7 +19,7 @@ from rag.models.qa_heads import load_head
 from rag.models.reader import ExtractiveReader
 from rag.models.storage import load_weights, save_weights
 from rag.models.windows import encode, windows
-from rag.training import reader as training
+from rag.training import train_reader as training
 from rag.training.data import groups, question_set
 from rag.training.datasets import split_articles
 from rag.training.distillation import wanted

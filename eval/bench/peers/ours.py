@@ -94,8 +94,8 @@ class Ours(System):
 
     def serve(self) -> None:
         """The model thread of the HTTP service, where questions of all connections meet."""
-        from rag.server.metrics import Metrics
         from rag.server.model_worker import Limits, ModelThread
+        from rag.server.prometheus import Metrics
 
         engine, settings = self._engine, self._settings
         assert engine

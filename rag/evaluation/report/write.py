@@ -8,8 +8,8 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.evaluation.compare import Comparison
 from rag.evaluation.gates import Verdict
-from rag.evaluation.report.html import page
-from rag.evaluation.report.text import markdown
+from rag.evaluation.report.page import page
+from rag.evaluation.report.summary import markdown
 from rag.evaluation.result import Result
 
 

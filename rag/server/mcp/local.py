@@ -6,18 +6,18 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.claims.check import Checker, Report
+from rag.claims.checker import Checker, Report
 from rag.engine import check_question
 from rag.filters import parse
 from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
 from rag.repl.session_engine import Service
+from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged, in_context
 from rag.server.ingest_worker import safe_name
-from rag.server.library import Answered
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
-from rag.server.uploads import file_of
+from rag.server.upload_queue import file_of
 from rag.settings import Settings
 from rag.types import Document, Hit
 

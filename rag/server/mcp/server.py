@@ -20,8 +20,8 @@ from pydantic import Field
 
 from rag import __version__
 from rag.errors import RagError
-from rag.server.mcp import schemas, tools
-from rag.server.mcp.library import Library
+from rag.server.mcp import tool_schemas, tools
+from rag.server.mcp.index_access import Library
 from rag.server.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
 from rag.server.problems import printable
 from rag.server.schemas import Form
@@ -110,7 +110,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
                 description="Earlier turns, oldest first, if the question refers to them.",
             ),
         ] = [],  # noqa: B006
-    ) -> Annotated[CallToolResult, schemas.AskResult]:
+    ) -> Annotated[CallToolResult, tool_schemas.AskResult]:
         """Answer a question from the documents, with exact quotes and their sources, or report that
         they do not answer it.
         """
@@ -122,7 +122,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         query: Question,
         limit: Limit = 10,
         filters: Filters = [],  # noqa: B006
-    ) -> Annotated[CallToolResult, schemas.SearchResult]:
+    ) -> Annotated[CallToolResult, tool_schemas.SearchResult]:
         """Find the passages that best match a query by meaning and words, without an answer."""
         return tools.search(opened(context), query, limit, filters)
 
@@ -133,7 +133,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
             str, Field(min_length=1, max_length=50_000, description="Any text: a draft, an answer.")
         ],
         filters: Filters = [],  # noqa: B006
-    ) -> Annotated[CallToolResult, schemas.CheckedClaims]:
+    ) -> Annotated[CallToolResult, tool_schemas.CheckedClaims]:
         """Check a text against the documents, sentence by sentence: supported, contradicted, or not
         in the documents.
         """
@@ -145,7 +145,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         question: Question,
         filters: Filters = [],  # noqa: B006
         passages: Annotated[int | None, Field(ge=1, le=100)] = None,
-    ) -> Annotated[CallToolResult, schemas.Why]:
+    ) -> Annotated[CallToolResult, tool_schemas.Why]:
         """Explain the answer to a question, or why there is none: the retrieved passages and their
         ranks.
         """
@@ -160,7 +160,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
             str,
             Field(min_length=1, max_length=2100, description="From search, or a document's id."),
         ],
-    ) -> Annotated[CallToolResult, schemas.Fetched]:
+    ) -> Annotated[CallToolResult, tool_schemas.Fetched]:
         """Fetch the text of a document; of a long one, the part around the passage from search."""
         return tools.fetch(opened(context), id)
 
@@ -177,7 +177,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         section: Annotated[
             str, Field(max_length=1000, description="A heading, to read only its section.")
         ] = "",
-    ) -> Annotated[CallToolResult, schemas.Excerpt]:
+    ) -> Annotated[CallToolResult, tool_schemas.Excerpt]:
         """Read a part of a document, with line numbers and offsets: lines, characters, or a
         section.
         """
@@ -188,7 +188,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
     @server.tool(annotations=_reads("Outline of a document"))
     def outline(
         context: Context[Any, Any], document_id: DocumentId
-    ) -> Annotated[CallToolResult, schemas.Outline]:
+    ) -> Annotated[CallToolResult, tool_schemas.Outline]:
         """List the headings of a document, with their lines and offsets."""
         return tools.outline(opened(context), document_id)
 
@@ -203,7 +203,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         after: Annotated[
             str, Field(max_length=2000, description="`next` of the previous page.")
         ] = "",
-    ) -> Annotated[CallToolResult, schemas.DocumentList]:
+    ) -> Annotated[CallToolResult, tool_schemas.DocumentList]:
         """List the documents with their metadata in order of id, one page at a time."""
         return tools.list_documents(opened(context), filters, name, limit, after)
 
@@ -216,7 +216,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         end: Place,
         sentence: Annotated[str, Field(max_length=100_000)] = "",
         sha256: Annotated[str, Field(max_length=100)] = "",
-    ) -> Annotated[CallToolResult, schemas.Verified]:
+    ) -> Annotated[CallToolResult, tool_schemas.Verified]:
         """Check whether a quote is still at its place: ok, moved, changed or missing."""
         return tools.verify_quote(opened(context), document_id, quote, start, end, sentence, sha256)
 
@@ -270,13 +270,13 @@ def _add_writing(server: MCPServer[Any], opened: Opened) -> None:
             ),
         ],
         text: Annotated[str, Field(min_length=1, max_length=900_000)],
-    ) -> Annotated[CallToolResult, schemas.Ingested]:
+    ) -> Annotated[CallToolResult, tool_schemas.Ingested]:
         """Add a text to the index as uploads/NAME, replacing an earlier one of that name."""
         return tools.ingest(opened(context), name, text)
 
     @server.tool(annotations=takes)
     def delete(
         context: Context[Any, Any], document_id: DocumentId
-    ) -> Annotated[CallToolResult, schemas.DeletedDocument]:
+    ) -> Annotated[CallToolResult, tool_schemas.DeletedDocument]:
         """Delete a document from the index. Its file is kept."""
         return tools.delete(opened(context), document_id)

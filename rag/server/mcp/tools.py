@@ -17,14 +17,14 @@ from pydantic import BaseModel, Field
 
 from rag.answering.explain import explain
 from rag.answering.verification import Cited, verify
-from rag.claims.check import Checked
+from rag.claims.checker import Checked
 from rag.errors import InputError
 from rag.filters import matches, parse
 from rag.render.cited import NEAREST, cited, where
+from rag.server.answer_service import AskOptions
 from rag.server.conversation import Exchanged
-from rag.server.library import AskOptions
-from rag.server.mcp import schemas, text
-from rag.server.mcp.library import Library, every_document, near_ids
+from rag.server.mcp import tool_schemas, tool_text
+from rag.server.mcp.index_access import Library, every_document, near_ids
 from rag.server.mcp.reading import MOST_CHARACTERS, Lines, section_span
 from rag.server.schemas import Form, Line, Options
 from rag.types import Document, Hit
@@ -91,7 +91,7 @@ def ask(
     before = [Exchanged(turn.question, turn.answer) for turn in turns]
     done = library.ask(question, before, AskOptions(filters=list(filters), k=passages, form=form))
     answer, shown = done.answer, cited(done.answer)
-    made = schemas.AskResult(
+    made = tool_schemas.AskResult(
         found=answer.text is not None,
         form=answer.form,
         answer=answer.text,
@@ -103,22 +103,22 @@ def ask(
         citations=[_cited(mark.number, mark.citation, library) for mark in shown.marks],
         nearest=[] if answer.text else [_passage(hit, library) for hit in answer.hits[:NEAREST]],
     )
-    return result(made, text.asked(made))
+    return result(made, tool_text.asked(made))
 
 
-def _cited(number: int, citation: object, library: Library) -> schemas.Cited:
+def _cited(number: int, citation: object, library: Library) -> tool_schemas.Cited:
     fields = {
         name: getattr(citation, name)
-        for name in schemas.Cited.model_fields
+        for name in tool_schemas.Cited.model_fields
         if hasattr(citation, name)
     }
     link = library.link(fields["document_id"], fields["start"], fields["end"])
-    return schemas.Cited(number=number, url=link, **fields)
+    return tool_schemas.Cited(number=number, url=link, **fields)
 
 
-def _passage(hit: Hit, library: Library) -> schemas.Passage:
+def _passage(hit: Hit, library: Library) -> tool_schemas.Passage:
     passage = hit.passage
-    return schemas.Passage(
+    return tool_schemas.Passage(
         document_id=passage.document_id,
         title=passage.title,
         heading=passage.heading,
@@ -132,12 +132,12 @@ def _passage(hit: Hit, library: Library) -> schemas.Passage:
 
 def search(library: Library, query: str, limit: int, filters: Sequence[str]) -> CallToolResult:
     hits = library.search(query, Options(filters=list(filters), k=limit))
-    return as_json(schemas.SearchResult(results=[_hit(hit, library) for hit in hits]))
+    return as_json(tool_schemas.SearchResult(results=[_hit(hit, library) for hit in hits]))
 
 
-def _hit(hit: Hit, library: Library) -> schemas.SearchHit:
+def _hit(hit: Hit, library: Library) -> tool_schemas.SearchHit:
     passage = hit.passage
-    return schemas.SearchHit(
+    return tool_schemas.SearchHit(
         id=f"{passage.document_id}#char={passage.start},{passage.end}",
         title=where(passage),
         url=library.link(passage.document_id, passage.start, passage.end),
@@ -157,9 +157,9 @@ def fetch(library: Library, id: str) -> CallToolResult:
         document = library.document(place[1])
     if document is None:
         meant = near_ids(library, id.partition("#char=")[0])
-        said = text.not_there(id, meant)
+        said = tool_text.not_there(id, meant)
         return as_json(
-            schemas.Fetched(
+            tool_schemas.Fetched(
                 id=id, title="", text=said, url="", metadata={}, found=False, did_you_mean=meant
             )
         )
@@ -171,7 +171,7 @@ def fetch(library: Library, id: str) -> CallToolResult:
         "characters": str(len(document.text)),
         "source": document.source,
     }
-    made = schemas.Fetched(
+    made = tool_schemas.Fetched(
         id=id,
         title=document.title,
         text=document.text[first:last],
@@ -200,13 +200,13 @@ def read_document(
     document = library.document(document_id)
     if document is None:
         meant = near_ids(library, document_id)
-        missing = schemas.Excerpt(found=False, document_id=document_id, did_you_mean=meant)
-        return result(missing, text.excerpt(missing))
+        missing = tool_schemas.Excerpt(found=False, document_id=document_id, did_you_mean=meant)
+        return result(missing, tool_text.excerpt(missing))
     places = Lines.of(document.text)
     start, end = _chosen(document, places, start_line, lines, offset, length, section)
     end = min(end, start + MOST_CHARACTERS)
     after = places.line(end) if end < len(document.text) else None
-    made = schemas.Excerpt(
+    made = tool_schemas.Excerpt(
         found=True,
         document_id=document.id,
         title=document.title,
@@ -220,7 +220,7 @@ def read_document(
         next_line=after,
         url=library.link(document.id, start, end),
     )
-    return result(made, text.excerpt(made))
+    return result(made, tool_text.excerpt(made))
 
 
 def _chosen(
@@ -252,16 +252,18 @@ def outline(library: Library, document_id: str) -> CallToolResult:
     document = library.document(document_id)
     if document is None:
         meant = near_ids(library, document_id)
-        missing = schemas.Outline(found=False, document_id=document_id, did_you_mean=meant)
-        return result(missing, text.outline(missing))
+        missing = tool_schemas.Outline(found=False, document_id=document_id, did_you_mean=meant)
+        return result(missing, tool_text.outline(missing))
     places = Lines.of(document.text)
     ends = [*(section.start for section in document.sections[1:]), len(document.text)]
     found = [
-        schemas.Heading(heading=one.heading, line=places.line(one.start), start=one.start, end=end)
+        tool_schemas.Heading(
+            heading=one.heading, line=places.line(one.start), start=one.start, end=end
+        )
         for one, end in zip(document.sections, ends, strict=bool(document.sections))
         if one.heading
     ]
-    made = schemas.Outline(
+    made = tool_schemas.Outline(
         found=True,
         document_id=document.id,
         title=document.title,
@@ -270,7 +272,7 @@ def outline(library: Library, document_id: str) -> CallToolResult:
         sections=found[:_MOST_SECTIONS],
         more=max(0, len(found) - _MOST_SECTIONS),
     )
-    return result(made, text.outline(made))
+    return result(made, tool_text.outline(made))
 
 
 def list_documents(
@@ -278,9 +280,9 @@ def list_documents(
 ) -> CallToolResult:
     found = list(_matching(library, filters, name, after, limit + 1))
     page = found[:limit]
-    made = schemas.DocumentList(
+    made = tool_schemas.DocumentList(
         documents=[
-            schemas.Listed(
+            tool_schemas.Listed(
                 id=one.id, title=one.title, source=one.source, metadata=dict(one.metadata)
             )
             for one in page
@@ -288,7 +290,7 @@ def list_documents(
         total=library.count(),
         next=page[-1].id if len(found) > limit else None,
     )
-    return result(made, text.documents(made))
+    return result(made, tool_text.documents(made))
 
 
 def _matching(
@@ -312,10 +314,10 @@ def verify_quote(
     library: Library, document_id: str, quote: str, start: int, end: int, sentence: str, sha256: str
 ) -> CallToolResult:
     found = verify(library, Cited(document_id, start, end, quote, sha256, sentence))
-    made = schemas.Verified(
-        **{name: getattr(found, name) for name in schemas.Verified.model_fields}
+    made = tool_schemas.Verified(
+        **{name: getattr(found, name) for name in tool_schemas.Verified.model_fields}
     )
-    return result(made, text.verified(made))
+    return result(made, tool_text.verified(made))
 
 
 _MOST_EVIDENCE = 3
@@ -323,15 +325,15 @@ _MOST_EVIDENCE = 3
 
 def check_claims(library: Library, claims: str, filters: Sequence[str]) -> CallToolResult:
     report = library.check(claims, filters)
-    made = schemas.CheckedClaims(
+    made = tool_schemas.CheckedClaims(
         claims=[_claim(one, library) for one in report.sentences], counts=report.counts
     )
-    return result(made, text.checked(made))
+    return result(made, tool_text.checked(made))
 
 
-def _claim(one: Checked, library: Library) -> schemas.CheckedClaim:
+def _claim(one: Checked, library: Library) -> tool_schemas.CheckedClaim:
     evidence = [
-        schemas.ClaimEvidence(
+        tool_schemas.ClaimEvidence(
             document_id=found.citation.document_id,
             title=found.citation.title,
             quote=found.citation.quote,
@@ -344,9 +346,11 @@ def _claim(one: Checked, library: Library) -> schemas.CheckedClaim:
         for found in one.evidence[:_MOST_EVIDENCE]
     ]
     fields = {
-        name: getattr(one, name) for name in schemas.CheckedClaim.model_fields if name != "evidence"
+        name: getattr(one, name)
+        for name in tool_schemas.CheckedClaim.model_fields
+        if name != "evidence"
     }
-    return schemas.CheckedClaim(evidence=evidence, **fields)
+    return tool_schemas.CheckedClaim(evidence=evidence, **fields)
 
 
 def why(
@@ -366,19 +370,19 @@ def why(
         }
         for hit in answer.hits
     ]
-    made = schemas.Why(
+    made = tool_schemas.Why(
         found=answer.text is not None,
         question=done.question,
         explanation=explain(replace(answer, question=done.question)),
         passages=rows,
     )
-    return result(made, text.why(made))
+    return result(made, tool_text.why(made))
 
 
 def ingest(library: Library, name: str, content: str) -> CallToolResult:
     outcome, documents, detail = library.ingest(name, content)
-    made = schemas.Ingested(name=name, outcome=outcome, document_ids=documents, detail=detail)
-    return result(made, text.ingested(made))
+    made = tool_schemas.Ingested(name=name, outcome=outcome, document_ids=documents, detail=detail)
+    return result(made, tool_text.ingested(made))
 
 
 def delete(library: Library, document_id: str) -> CallToolResult:
@@ -387,9 +391,9 @@ def delete(library: Library, document_id: str) -> CallToolResult:
     detail = (
         f"{document_id} is deleted and will not be used in answers any more."
         if deleted
-        else text.not_there(document_id, meant)
+        else tool_text.not_there(document_id, meant)
     )
-    made = schemas.DeletedDocument(
+    made = tool_schemas.DeletedDocument(
         deleted=deleted, document_id=document_id, detail=detail, did_you_mean=meant
     )
     return result(made, detail)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from rag import filters
-from rag.claims.check import Checked, Checker, Evidence, Report
+from rag.claims.checker import Checked, Checker, Evidence, Report
 from rag.server import problems
 from rag.server.disconnect import ClientDisconnect
 from rag.server.openapi import described

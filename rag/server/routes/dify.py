@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rag.errors import InputError
 from rag.render.links import page_link
-from rag.server.library import ServiceLibrary
+from rag.server.answer_service import ServiceLibrary
 from rag.server.openai_input import options_of
 from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described

@@ -34,7 +34,7 @@ from rag.server.schemas import (
     WireJobs,
 )
 from rag.server.state import Service, service_of
-from rag.server.uploads import Upload
+from rag.server.upload_queue import Upload
 from rag.types import Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])

@@ -18,8 +18,8 @@ from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
 from rag.render.cited import cited
+from rag.server.answer_service import Answered, ServiceLibrary
 from rag.server.ingest_worker import LentEmbedder
-from rag.server.library import Answered, ServiceLibrary
 from rag.server.openai_input import (
     DEFAULT,
     MODEL,

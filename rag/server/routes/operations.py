@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.server import metrics, reference
+from rag.server import reference
 from rag.server.openapi import described
+from rag.server.prometheus import CONTENT_TYPE
 from rag.server.state import Service, service_of
 from rag.server.static import PAGE
 
@@ -63,7 +64,7 @@ def ready(service: Shared) -> Ready:
 )
 def prometheus(service: Shared) -> Response:
     """Metrics for Prometheus."""
-    return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/docs", include_in_schema=False)

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import BusyError, ConflictError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collections import Collection, check_name, is_name, not_there
+from rag.store.collection_folders import Collection, check_name, is_name, not_there
 
 _CARD = "collection.json"
 _NEW, _GONE = ".new-", ".gone-"

@@ -16,7 +16,7 @@ import numpy as np
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.protocols import Filter, Vectors
-from rag.store.local import filters, schema
+from rag.store.local import schema
 from rag.types import Document, Passage, Section
 
 _OUTSIDE = {

@@ -21,8 +21,8 @@ from psycopg import Connection, errors, sql
 
 from rag.errors import ConflictError
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collections import Collection, check_name, is_name, not_there
-from rag.store.postgres.pool import GUARD, Database, in_schema, schema_of
+from rag.store.collection_folders import Collection, check_name, is_name, not_there
+from rag.store.postgres.connection_pool import GUARD, Database, in_schema, schema_of
 
 T = TypeVar("T")
 _TABLE = """

@@ -25,7 +25,7 @@ from psycopg import Connection, sql
 
 from rag.errors import RagError, StoreError
 from rag.ingestion.uploads import Done, Queued, State, Upload
-from rag.store.postgres.pool import Database
+from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.schema import has
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from psycopg import Connection
 from rag.filters import Pages, of_documents, pages
 from rag.protocols import Filter, Vectors
 from rag.store.local.tantivy_index import analyze
-from rag.store.postgres.filters import where
+from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN
 from rag.store.postgres.sparse_bm25 import Collection, Word, essential, question_vectors
 

@@ -16,8 +16,8 @@ from psycopg import Connection
 from rag.errors import StoreError
 from rag.protocols import Filter, Stats, Trace, Vectors
 from rag.store.postgres import maintenance, schema, search, writes
-from rag.store.postgres.filters import writable
-from rag.store.postgres.pool import Database
+from rag.store.postgres.connection_pool import Database
+from rag.store.postgres.filter_sql import writable
 from rag.store.validation import check
 from rag.types import Document, Passage, Section
 

@@ -17,7 +17,7 @@ from rag.english.names import searched
 from rag.errors import InputError
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
-from rag.store.postgres.filters import tags, writable
+from rag.store.postgres.filter_sql import tags, writable
 from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
 from rag.types import Document, Passage
 

@@ -16,7 +16,7 @@ from rag.ingestion.sync import Sync
 from rag.parsing.load import find
 from rag.parsing.pool import Job, one_by_one
 from rag.store.local import snapshots
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from tests.store.helpers import EMBEDDER, both, local, put, stored
 
 NOBODY = 65534

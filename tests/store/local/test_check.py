@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError
-from rag.store.local.check import Finding, examine
+from rag.store.local.integrity import Finding, examine
 from tests.store.helpers import Worker, local, put, unit
 from tests.store.local.test_indexes import DAMAGES
 from tests.store.local.test_schema import first_version

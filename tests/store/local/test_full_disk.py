@@ -25,7 +25,7 @@ from rag.parsing.load import find
 from rag.store.local.reindex import Rebuild
 from rag.ingestion.file_cache import Stamps
 from rag.store.local import snapshots as copies
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from rag.ingestion.sync import Sync
 from tests.store.helpers import EMBEDDER, by_dense, by_lexical, stored

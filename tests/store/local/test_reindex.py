@@ -15,7 +15,7 @@ import pytest
 from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
 from rag.store.local import snapshots
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from rag.store.local.reindex import Rebuild, Rebuilt, abandon
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder

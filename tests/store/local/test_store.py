@@ -13,7 +13,7 @@ import pytest
 
 from rag.errors import StoreError
 from rag.store.local import database
-from rag.store.local.check import examine
+from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from tests.store.helpers import (
     EXPECT,

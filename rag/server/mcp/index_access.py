@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from rag.claims.check import Report
+from rag.claims.checker import Report
+from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged
-from rag.server.library import Answered
 from rag.server.schemas import Options
 from rag.types import Document, Hit
 

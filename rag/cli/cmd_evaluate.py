@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.gold_claims import check_claims
+from rag.cli.cmd_gold_claims import check_claims
 from rag.cli.options import shared
 from rag.errors import InputError
 from rag.render.json import print_json
@@ -128,7 +128,7 @@ def _run(
     from rag import build
     from rag.evaluation.compare import compare
     from rag.evaluation.corpus import opened
-    from rag.evaluation.formats import load
+    from rag.evaluation.gold_formats import load
     from rag.evaluation.ranking import measure
     from rag.evaluation.result import Result
     from rag.evaluation.runs import run
@@ -151,7 +151,7 @@ def _finish(
 ) -> None:
     """Write the reports, print the summary, and exit with 1 if a bound is broken."""
     from rag.evaluation import gates
-    from rag.evaluation.report import text as words
+    from rag.evaluation.report import summary as words
     from rag.evaluation.report import write
 
     verdicts: list[Verdict] = gates.verdicts(bounds, result.summary)
@@ -177,7 +177,7 @@ def _finish(
 
 def _compare(first: Path, second: Path, as_json: bool) -> None:
     from rag.evaluation.compare import compare
-    from rag.evaluation.report import text as words
+    from rag.evaluation.report import summary as words
     from rag.evaluation.result import Result
 
     before, after = Result.load(first), Result.load(second)

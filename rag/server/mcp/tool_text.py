@@ -7,13 +7,13 @@ text around them.
 from __future__ import annotations
 
 from rag.render.cited import shortened
-from rag.server.mcp import schemas
-from rag.server.mcp.schemas import NOTICE
+from rag.server.mcp import tool_schemas
+from rag.server.mcp.tool_schemas import NOTICE
 
 _NUMBER_WIDTH = 6
 
 
-def asked(made: schemas.AskResult) -> str:
+def asked(made: tool_schemas.AskResult) -> str:
     lines = [made.text, ""]
     for cited in made.citations:
         digest = f"sha256 {cited.sha256}"
@@ -31,7 +31,7 @@ def asked(made: schemas.AskResult) -> str:
     return "\n".join([*lines, NOTICE])
 
 
-def excerpt(made: schemas.Excerpt) -> str:
+def excerpt(made: tool_schemas.Excerpt) -> str:
     if not made.found:
         return not_there(made.document_id, made.did_you_mean)
     place = f"lines {made.first_line}-{made.last_line} of {made.total_lines}"
@@ -51,7 +51,7 @@ def excerpt(made: schemas.Excerpt) -> str:
     return "\n".join([head, made.url, *numbered, rest, NOTICE])
 
 
-def outline(made: schemas.Outline) -> str:
+def outline(made: tool_schemas.Outline) -> str:
     if not made.found:
         return not_there(made.document_id, made.did_you_mean)
     head = (
@@ -65,7 +65,7 @@ def outline(made: schemas.Outline) -> str:
     return "\n".join([head, *(lines or ["The document has no headings."]), *more])
 
 
-def documents(made: schemas.DocumentList) -> str:
+def documents(made: tool_schemas.DocumentList) -> str:
     lines = [
         f"- {one.id}: {shortened(one.title, 200)}"
         + "".join(f"; {key}={shortened(value, 100)}" for key, value in one.metadata.items())
@@ -76,7 +76,7 @@ def documents(made: schemas.DocumentList) -> str:
     return "\n".join([f"{len(lines)} shown, {made.total} in the index", *lines, *rest])
 
 
-def verified(made: schemas.Verified) -> str:
+def verified(made: tool_schemas.Verified) -> str:
     where = f" (characters {made.start}-{made.end})" if made.start is not None else ""
     now = f"\nIt now reads: {shortened(made.now)}" if made.now else ""
     edited = "\nThe document's bytes have changed since." if made.edited else ""
@@ -86,7 +86,7 @@ def verified(made: schemas.Verified) -> str:
     )
 
 
-def checked(made: schemas.CheckedClaims) -> str:
+def checked(made: tool_schemas.CheckedClaims) -> str:
     lines = []
     for one in made.claims:
         wrong = ", but not by the passage it cites" if one.wrong_citation else ""
@@ -99,7 +99,7 @@ def checked(made: schemas.CheckedClaims) -> str:
     return "\n".join([*lines, f"Sentences: {counts}", NOTICE])
 
 
-def why(made: schemas.Why) -> str:
+def why(made: tool_schemas.Why) -> str:
     lines = [f"Question: {made.question}", *made.explanation, "", "Passages, best first:"]
     for one in made.passages:
         ranks = f"by meaning {one['dense_rank'] or '-'}, by words {one['lexical_rank'] or '-'}"
@@ -108,7 +108,7 @@ def why(made: schemas.Why) -> str:
     return "\n".join([*lines, NOTICE])
 
 
-def ingested(made: schemas.Ingested) -> str:
+def ingested(made: tool_schemas.Ingested) -> str:
     detail = f": {made.detail}" if made.detail else ""
     return f"{made.outcome}{detail}. Documents: {', '.join(made.document_ids) or 'none'}"
 

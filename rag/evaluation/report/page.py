@@ -15,9 +15,9 @@ from rag.evaluation.compare import Comparison
 from rag.evaluation.gates import Verdict
 from rag.evaluation.records import Row
 from rag.evaluation.report.charts import Axis, Chart, percent, scale
+from rag.evaluation.report.html_tables import facts, flips, latency, lost, metrics, misses, seconds
 from rag.evaluation.report.markup import tag
-from rag.evaluation.report.tables import facts, flips, latency, lost, metrics, misses, seconds
-from rag.evaluation.report.text import head
+from rag.evaluation.report.summary import head
 from rag.evaluation.result import Result, Summary
 
 _FOLDER = Path(__file__).parent

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rag.claims import weighing
-from rag.claims.compare import Comparison, compare
 from rag.claims.evidence import Stretch, cite, named_document, stretches
 from rag.claims.split import Part, Sentence, split_claims
+from rag.claims.value_check import Comparison, compare
 from rag.claims.weighing import Probabilities, Weighing, features
 from rag.engine import Asked, Engine
 from rag.errors import InputError

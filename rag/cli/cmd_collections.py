@@ -11,7 +11,7 @@ from rag.cli.options import shared_by_all
 from rag.render.json import print_json
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collections import Collection
+from rag.store.collection_folders import Collection
 
 
 @click.group("collection")

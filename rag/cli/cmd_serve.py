@@ -59,7 +59,7 @@ def serve_command(
     chosen = settings.with_values(
         "the command line", {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
     )
-    from rag.server.run import new_token, run
+    from rag.server.serve import new_token, run
 
     failure = run(chosen, as_json, token=new_token(chosen, no_key))
     if failure is not None:

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from rag.ingestion import uploads as jobs
 from rag.server import problems
 from rag.server.schemas import Job, WireFile
-from rag.server.uploads import FOLDER, Remains, Upload, file_of
+from rag.server.upload_queue import FOLDER, Remains, Upload, file_of
 
 _LOOK = 0.2
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class SharedJobs:
-    """Like `rag.server.uploads.Jobs`, but on a queue that workers process; this process never gets
-    a next file.
+    """Like `rag.server.upload_queue.Jobs`, but on a queue that workers process; this process never
+    gets a next file.
     """
 
     def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:

@@ -21,7 +21,7 @@ from rag.render.terminal import clean
 from rag.settings import Settings
 
 if TYPE_CHECKING:
-    from rag.store.local.check import Finding
+    from rag.store.local.integrity import Finding
 
 
 @click.command("info")
