@@ -16,7 +16,7 @@ import numpy as np
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.protocols import Filter, Vectors
-from rag.store.local import schema
+from rag.store.local import filter_sql, schema
 from rag.types import Document, Passage, Section
 
 _OUTSIDE = {
@@ -334,7 +334,7 @@ def passages(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Pa
 
 def passage_ids(connection: sqlite3.Connection, filter: Filter | None = None) -> list[int]:
     """All passage ids, or those that match `filter`."""
-    return [row[0] for row in connection.execute(*filters.passages(filter or ()))]
+    return [row[0] for row in connection.execute(*filter_sql.passages(filter or ()))]
 
 
 def embedded(
