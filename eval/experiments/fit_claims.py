@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
 from rag import build
-from rag.claims.checker import Checker, Observation, closest
+from rag.claims.checker import QUOTED, Checker, Observation, closest
 from rag.claims.evidence import Stretch, stretches
 from rag.claims.weighing import (
     COMPARED,
@@ -272,8 +272,14 @@ def _logistic(
     }
     start = np.array([1.0 if name == by else 0.0 for name in names])
     by = by if by in names else "coverage"
-    rows = [max(one.seen, key=lambda seen: seen[by]) for one in part]
-    data = np.array([[row[name] for name in names] for row in rows])
+    chosen = [
+        (one, side)
+        for one, side in zip(part, right, strict=True)
+        if not any(seen["quoted"] for seen in one.seen)  # support without a model
+    ]
+    part, right = [one for one, _ in chosen], [side for _, side in chosen]
+    rows = [max(one.seen, key=lambda seen: seen.get(by, 0.0)) for one in part]
+    data = np.array([[row.get(name, 0.0) for name in names] for row in rows])
     label = np.where(np.array(right), 1.0, -1.0)
     groups = [(one.set, side) for one, side in zip(part, right, strict=True)]
     weight = np.array([1 / groups.count(group) for group in groups])
@@ -300,7 +306,7 @@ def _logistic(
 def _support_from(part: Sequence[Example], model: Weighing) -> float:
     """The best balanced accuracy over the sets, with at most 5 % of quotations and paraphrases
     struck."""
-    sure = np.array([max(model.supported(seen) for seen in one.seen) for one in part])
+    sure = np.array([_pooled(one, model) for one in part])
     right = np.array([one.supported for one in part])
     close = np.array([one.set in KEPT_TRUE for one in part])
     group = np.array([one.set if one.set not in MADE else "made" for one in part])
@@ -331,7 +337,27 @@ def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
 
 def _contradicted(one: Example, model: Weighing) -> float:
     """As `rag.claims.checker.weigh`."""
-    return max(model.contradicted(seen) if seen["at_odds"] else 0.0 for seen in one.seen)
+    return max(_against(seen, model) for seen in one.seen)
+
+
+def _against(seen: Mapping[str, float], model: Weighing) -> float:
+    return model.contradicted(seen) if seen["at_odds"] and not seen["quoted"] else 0.0
+
+
+def _for(seen: Mapping[str, float], model: Weighing) -> float:
+    return QUOTED if seen["quoted"] else model.supported(seen)
+
+
+def _pooled(one: Example, model: Weighing) -> float:
+    """The surest support; 0 where a contradiction outdoes it, as in `rag.claims.checker.judge`."""
+    best = max(one.seen, key=lambda seen: _for(seen, model))
+    support = _for(best, model)
+    outdone = any(
+        _against(seen, model) > support and seen["likeness"] >= best["likeness"]
+        for seen in one.seen
+        if seen is not best
+    )
+    return 0.0 if outdone else support
 
 
 MADE = ("quoted", "paraphrased", "value", "negated", "name")
@@ -375,11 +401,9 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
 
 
 def _figures(chosen: Sequence[Example], model: Weighing) -> dict[str, Any]:
-    support = np.array([max(model.supported(seen) for seen in one.seen) for one in chosen])
+    support = np.array([_pooled(one, model) for one in chosen])
     against = np.array([_contradicted(one, model) for one in chosen])
-    said = (support >= model.support_from) & (
-        (support >= against) | (against < model.contradict_from)
-    )
+    said = support >= model.support_from
     right = np.array([one.supported for one in chosen])
     refuted = np.array([bool(one.contradicted) for one in chosen])
     seen = ~said & (against >= model.contradict_from)

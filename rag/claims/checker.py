@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from rag.claims import weighing
 from rag.claims.evidence import Stretch, cite, named_document, stretches
 from rag.claims.split import Part, Sentence, split_claims
-from rag.claims.value_check import Comparison, compare
+from rag.claims.value_check import Comparison, compare, names
 from rag.claims.weighing import Probabilities, Weighing, features
 from rag.engine import Asked, Engine
 from rag.errors import InputError
 from rag.filters import Condition
+from rag.models.two_readers import TwoReaders
 from rag.protocols import Filter
-from rag.types import Citation, Document, Hit
+from rag.types import Citation, Document, Hit, ReaderOutput
 
 SUPPORTED, CONTRADICTED, PARTLY = "supported", "contradicted", "partly"
 NOT_FOUND, NO_CLAIM, NOT_CHECKABLE = "not_in_documents", "not_a_claim", "not_checkable"
@@ -35,6 +36,10 @@ _READ = 2
 """Stretches of them that the reader reads, beside those of what the claim cites."""
 _BATCH = 4
 """Sentences that are searched and read together."""
+QUOTED = 0.99
+"""The probability that what a sentence of a document says word for word is supported."""
+_QUOTED_WORDS = 6
+"""Fewer words that open with a pronoun which nothing resolves may be about anything."""
 _SHOWN = 3
 """Most evidence of a part."""
 _MOST_CHARACTERS = 1_000_000
@@ -138,8 +143,10 @@ class Checker:
 
     def __init__(self, engine: Engine, models: tuple[Weighing, Weighing] | None = None) -> None:
         self._engine = engine
+        self._reader = (
+            engine.reader.heads if isinstance(engine.reader, TwoReaders) else engine.reader
+        )
         self._models = models or weighing.load()
-        self._reads = True
 
     def check(
         self,
@@ -193,18 +200,40 @@ class Checker:
     def _batch(
         self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None
     ) -> list[Checked]:
+        quoted = self._quotations(batch, sources, filter)
         asked = [
-            (part, [sources[number] for number in sentence.cited if number in sources])
+            (part, _known(sentence.cited, sources))
             for sentence in batch
+            if sentence.start not in quoted
             for part in sentence.parts
             if not part.unresolved
         ]
         judged = self.judge([(part.text, cited) for part, cited in asked], filter)
         verdicts = {id(part): done for (part, _), done in zip(asked, judged, strict=True)}
         return [
-            _sentence(one, [verdicts.get(id(part)) or _unresolved(part) for part in one.parts])
+            _sentence(
+                one,
+                [quoted[one.start]]
+                if one.start in quoted
+                else [verdicts.get(id(part)) or _unresolved(part) for part in one.parts],
+            )
             for one in batch
         ]
+
+    def _quotations(
+        self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None
+    ) -> dict[int, CheckedPart]:
+        """The sentences of several clauses, and those that open with a pronoun, that a document
+        has as they are, by their place."""
+        asked = [one for one in batch if _is_taken_apart(one)]
+        claims = [(one.text, _known(one.cited, sources)) for one in asked]
+        observed, documents = self.observe(claims, filter, read=False) if asked else ([], {})
+        found = {}
+        for sentence, (claim, cited), seen in zip(asked, claims, observed, strict=True):
+            own = [one for one in seen if one.comparison.quoted and _is_about(sentence, one)]
+            if own:
+                found[sentence.start] = judge(claim, own, set(cited), documents, self._models)
+        return found
 
     def judge(
         self, claims: Sequence[tuple[str, Sequence[str]]], filter: Filter | None = None
@@ -230,14 +259,22 @@ class Checker:
         return judge(claim, observed, set(), documents, self._models)
 
     def observe(
-        self, claims: Sequence[tuple[str, Sequence[str]]], filter: Filter | None = None
+        self,
+        claims: Sequence[tuple[str, Sequence[str]]],
+        filter: Filter | None = None,
+        read: bool = True,
     ) -> tuple[list[list[Observation]], dict[str, Document]]:
         """What bears on each (claim, ids of the documents that it cites), and the documents by
-        id."""
+        id; without `read`, as far as no model is needed."""
         most = self._engine.settings.max_question
-        asked = [Asked(claim[:most], _FOUND, filter) for claim, _ in claims]
+        asked = [Asked(claim[:most], _FOUND, filter, form="span") for claim, _ in claims]
         cited = [
-            Asked(claim[:most], _READ, (*(filter or ()), Condition("document", "=", name)))
+            Asked(
+                claim[:most],
+                _READ,
+                (*(filter or ()), Condition("document", "=", name)),
+                form="span",
+            )
             for claim, names in claims
             for name in dict.fromkeys(names)
         ]
@@ -245,8 +282,8 @@ class Checker:
         documents = {name: document for one in found for name, document in one.documents.items()}
         beside = iter(found[len(asked) :])
         work = []
-        for (claim, names), general in zip(claims, found, strict=False):
-            own = [hit for _ in dict.fromkeys(names) for hit in next(beside).hits]
+        for (claim, named), general in zip(claims, found, strict=False):
+            own = [hit for _ in dict.fromkeys(named) for hit in next(beside).hits]
             work.append(
                 (
                     claim,
@@ -255,43 +292,59 @@ class Checker:
                     ),
                 )
             )
-        return self.read(work), documents
+        if read:
+            return self.read(work), documents
+        return [
+            [Observation(p, closest(c, p), None) for p in parts] for c, parts in work
+        ], documents
 
     def read(self, work: Sequence[tuple[str, Sequence[Stretch]]]) -> list[list[Observation]]:
-        """Each claim beside each of its stretches, compared and read."""
-        outputs = self._engine.reader.read_many(
-            [(claim, [one.hit for one in parts]) for claim, parts in work]
-        )
-        found = []
-        for (claim, parts), output in zip(work, outputs, strict=True):
-            said = {
-                _place(one.hit): Probabilities(one.yes, one.no, one.unsaid)
-                for one in output.verdicts
-            }
-            kept = [part for part in parts if _place(part.hit) in said] if said else parts
-            found.append(
-                [
-                    Observation(part, closest(claim, part), said.get(_place(part.hit)))
-                    for part in kept
-                ]
-            )
-        return found
-
-    def _verdicts(
-        self, work: Sequence[tuple[str, Sequence[Stretch]]]
-    ) -> list[dict[tuple[str, int], Probabilities]]:
-        """What the reader says of each claim, by place. One without a verdict head is asked
-        once, and not again."""
-        if not self._reads:
-            return [{} for _ in work]
-        asked = [(claim, [one.hit for one in parts]) for claim, parts in work]
-        outputs = self._engine.reader.read_many(asked)
-        if any(hits for _, hits in asked):
-            self._reads = any(output.verdicts for output in outputs)
-        return [
-            {_place(v.hit): Probabilities(v.yes, v.no, v.unsaid) for v in output.verdicts}
-            for output in outputs
+        """Each claim beside each of its stretches, compared and read; from a quotation on, nothing
+        needs to be read."""
+        found = [_until_quoted([(p, closest(claim, p)) for p in parts]) for claim, parts in work]
+        asked = [
+            (claim, [part.hit for part, one in seen if not one.quoted])
+            for (claim, _), seen in zip(work, found, strict=True)
         ]
+        outputs = self._reader.read_many(asked)
+        return [_observations(seen, output) for seen, output in zip(found, outputs, strict=True)]
+
+
+Compared = list[tuple[Stretch, Comparison]]
+
+
+def _until_quoted(seen: Compared) -> Compared:
+    """Up to the first stretch that quotes the claim; those of what it cites come first."""
+    at = next((number for number, (_, one) in enumerate(seen) if one.quoted), len(seen))
+    return seen[: at + 1]
+
+
+def _observations(seen: Compared, output: ReaderOutput) -> list[Observation]:
+    """Without those that a reader with a verdict head gave no verdict on."""
+    said = {_place(one.hit): Probabilities(one.yes, one.no, one.unsaid) for one in output.verdicts}
+    made = [Observation(part, one, said.get(_place(part.hit))) for part, one in seen]
+    return [one for one in made if one.said or one.comparison.quoted or not said]
+
+
+def _known(cited: Sequence[int], sources: Mapping[int, str]) -> list[str]:
+    return [sources[number] for number in cited if number in sources]
+
+
+def _is_taken_apart(sentence: Sentence) -> bool:
+    """Whether its parts are not its words as they are."""
+    return len(sentence.parts) > 1 or any(
+        part.unresolved or part.text.rstrip(".") not in sentence.text for part in sentence.parts
+    )
+
+
+def _is_about(sentence: Sentence, seen: Observation) -> bool:
+    """Whether a quotation that opens with a pronoun may mean what the sentence means by it."""
+    opening = sentence.parts[0]
+    if opening.unresolved:
+        return len(sentence.text.split()) >= _QUOTED_WORDS
+    told = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
+    around = f"{seen.stretch.hit.passage.context} {seen.stretch.text}"
+    return all(name.split()[-1] in around for name in told)
 
 
 def _is_in(hit: Hit, documents: Mapping[str, Document]) -> bool:
@@ -337,8 +390,10 @@ class Weighed:
 
 
 def weigh(seen: Observation, model: Weighing) -> Weighed:
-    """The observation with its probabilities; what nothing in it speaks against is not
-    contradicted."""
+    """The observation with its probabilities; a quotation is support without a model, and what
+    nothing in it speaks against is not contradicted."""
+    if seen.comparison.quoted:
+        return Weighed(seen, QUOTED, 0.0)
     found = seen.features
     return Weighed(seen, model.supported(found), model.contradicted(found) if seen.at_odds else 0.0)
 
@@ -376,7 +431,7 @@ def judge(
     it cites."""
     if not observed:
         return CheckedPart(claim, NOT_FOUND, 1.0, 0.0, 0.0)
-    model = models[0 if observed[0].said else 1]
+    model = models[0 if any(one.said for one in observed) else 1]
     weighed = [weigh(one, model) for one in observed]
     best = max(weighed, key=lambda one: one.supported)
     worst = max(weighed, key=lambda one: one.contradicted)
@@ -385,7 +440,7 @@ def judge(
     denies = [
         one for one in weighed if one.contradicted >= model.contradict_from and one not in says_so
     ]
-    if says_so and (supported >= contradicted or not denies):
+    if says_so and not _outdone(best, denies):
         verdict, confidence = (PARTLY if best.seen.comparison.missing else SUPPORTED), supported
     elif denies:
         verdict, confidence = CONTRADICTED, contradicted
@@ -404,6 +459,16 @@ def judge(
     )
     return CheckedPart(
         claim, verdict, confidence, supported, contradicted, tuple(evidence[:_SHOWN]), wrong
+    )
+
+
+def _outdone(best: Weighed, denies: Sequence[Weighed]) -> bool:
+    """Whether something contradicts the claim more surely than `best` supports it, and is at least
+    as near to it in words."""
+    return any(
+        one.contradicted > best.supported
+        and one.seen.comparison.likeness >= best.seen.comparison.likeness
+        for one in denies
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from rag.english.dates import Dated, agree, contrary, dates, includes, only_date
 from rag.english.number_words import CODE, NUMBER, SIGN, digits
 from rag.english.quantities import Quantity, bound_before, quantity
+from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.english.units import base
 
@@ -41,6 +42,34 @@ _DENIALS = frozenset(
     "not never no nor neither without cannot nobody nothing denied denies refused failed lacks".split()  # noqa: E501
 )
 _PRONOUNS = frozenset("he she it they his her its their".split())
+_LIMITS = re.compile(
+    r"\b(?:limit|cap|ban|bar|forbid|forbade|prohibit|restrict|prevent|stop|refus|reject|exclud|"
+    r"only|except|unless|void|expir|against)\w*\b"
+)
+"""Words that deny in another way: where one side has them, a denial on the other may agree."""
+_CLAUSE = re.compile(r"[,;:()]\s|\s(?:but|so|because|although|though|while|whereas|which|who)\s")
+_ALMOST = 0.85
+"""From this likeness on two sentences differ in a word or two."""
+_QUOTED_WORDS = 3
+"""Fewer words are no quotation of a sentence."""
+_FILLERS = frozenset("a an the also then thus therefore however moreover indeed".split())
+_TURNING = _DENIALS | frozenset(
+    "if whether unless would could might may claimed claims alleged allegedly supposedly "
+    "reportedly rumour rumours rumoured false wrong untrue myth except".split()
+)
+"""Words that may turn what the rest of their sentence says."""
+_SAME_NAMES = (
+    frozenset(("us", "usa", "american", "americans", "states")),
+    frozenset(("uk", "british", "britain", "kingdom")),
+    frozenset(("dutch", "netherlands")),
+    frozenset(("swiss", "switzerland")),
+    frozenset(("french", "france")),
+    frozenset(("greek", "greece")),
+    frozenset(("spanish", "spain")),
+    frozenset(("turkish", "turkey", "türkiye")),
+    frozenset(("danish", "denmark")),
+)
+"""Names of a country that do not begin alike."""
 _DENIAL_WORD = re.compile(r"n['’]t\b|\b[a-z]+\b")
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
 _LONGEST = 400
@@ -68,7 +97,8 @@ class Comparison:
     values of the claim that the evidence does not have; `unnamed`: its names. `values` and
     `names` count those of the claim. `denied`: one of the two denies what the other says.
     `coverage`: the share of the claim's content words in the evidence, [0, 1]. `likeness`: the
-    share of the claim's words that the evidence has in the same order, [0, 1]; 1 is a quotation.
+    share of the claim's words that the evidence has in the same order, [0, 1]. `quoted`: a
+    sentence or clause of the evidence says it word for word.
     """
 
     differs: tuple[tuple[str, str], ...] = ()
@@ -79,6 +109,7 @@ class Comparison:
     denied: bool = False
     coverage: float = 0.0
     likeness: float = 0.0
+    quoted: bool = False
 
 
 def compare(claim: str, evidence: str, context: str = "") -> Comparison:
@@ -102,7 +133,7 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
         for pair in _swapped(claim, evidence, ours, theirs)
         if likeness >= 0.5 and pair[0] in unnamed
     ]
-    denied = _denials(claim) % 2 != _denials(evidence) % 2
+    denied = _is_denied(claim, evidence, likeness >= _ALMOST)
     wanted = content_words(claim)
     coverage = len(wanted & content_words(f"{evidence} {context}")) / len(wanted) if wanted else 0.0
     return Comparison(
@@ -114,7 +145,27 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
         denied,
         coverage,
         likeness,
+        likeness == 1.0 and is_quoted(claim, evidence),
     )
+
+
+def is_quoted(claim: str, evidence: str) -> bool:
+    """Whether the evidence has the claim's words in one run, but for articles and the like, and
+    nothing before the run in its sentence that may turn what they say."""
+    ours = _told(claim)
+    if len(ours) < _QUOTED_WORDS:
+        return False
+    for start, end in split_sentences(evidence) or [(0, len(evidence))]:
+        theirs = _told(evidence[start:end])
+        for at in range(len(theirs) - len(ours) + 1):
+            if theirs[at : at + len(ours)] == ours:
+                around = {*theirs[:at], *theirs[at + len(ours) :]}
+                return not around & _TURNING
+    return False
+
+
+def _told(text: str) -> list[str]:
+    return [word for word in _ordered(text) if word not in _FILLERS]
 
 
 @functools.lru_cache(4096)
@@ -286,7 +337,7 @@ def _contrary(
             continue
         if one.date and other.date:
             mine, theirs = _unbound(one.date), _unbound(other.date)
-            against = contrary(mine, theirs) or agree(mine, theirs)
+            against = (contrary(mine, theirs) or agree(mine, theirs)) and not includes(theirs, mine)
         else:
             against = _another_amount(one.quantity, other.quantity)
         if against:
@@ -337,6 +388,8 @@ def _is_named(name: str, known: frozenset[str], evidence: str) -> bool:
     words = [_fold(word) for word in name.split()]
     if all(word in known for word in words) or words[-1] in known:
         return True
+    if any(words[-1] in same and known & same for same in _SAME_NAMES):
+        return True
     stem = _DEMONYM.sub("", words[-1])
     if len(stem) >= 3 and any(other.startswith(stem) for other in known):
         return True
@@ -381,8 +434,22 @@ def _swapped(
     return found
 
 
+def _is_denied(claim: str, evidence: str, alike: bool) -> bool:
+    """Whether one of the two denies what the other says, as far as the clause of the evidence shows
+    that has most of the claim's words. `alike`: they are almost the same words, so that a denial
+    cannot be put in another way."""
+    wanted = content_words(claim)
+    clauses = [evidence] if _CLAUSE.search(claim) else _CLAUSE.split(evidence)
+    nearest = max(clauses, key=lambda one: len(wanted & content_words(one)))
+    if _denials(claim) % 2 == _denials(nearest) % 2:
+        return False
+    plain = claim if _denials(nearest) else nearest
+    return alike or not _LIMITS.search(plain.lower())
+
+
+_NO_DENIAL = re.compile(r"\bno (?:more|less|fewer|later|earlier) than\b|\bnot (?:only|until)\b")
+
+
 def _denials(text: str) -> int:
-    words = _DENIAL_WORD.findall(
-        text.lower().replace("no more than", "at most").replace("not only", "also")
-    )
+    words = _DENIAL_WORD.findall(_NO_DENIAL.sub(" ", text.lower()))
     return sum(word in _DENIALS or word.endswith(("n't", "n’t")) for word in words)

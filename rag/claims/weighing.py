@@ -48,7 +48,7 @@ def features(found: Comparison, said: Probabilities | None) -> dict[str, float]:
     made = {
         "coverage": found.coverage,
         "likeness": found.likeness,
-        "quoted": float(found.likeness > 0.999),
+        "quoted": float(found.quoted),
         "missing": missing,
         "differs": float(bool(found.differs)),
         "unnamed": unnamed,

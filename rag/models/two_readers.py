@@ -22,8 +22,9 @@ class TwoReaders:
 
     def __init__(self, spans: Reader, heads: Reader, most: int = 3) -> None:
         self.name = spans.name
+        self.heads = heads
+        """The second one: what asks for verdicts alone reads with it."""
         self._spans = spans
-        self._heads = heads
         self._most = most
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -35,7 +36,7 @@ class TwoReaders:
         found = self._spans.read_many(asked)
         pairs = zip(asked, found, strict=True)
         best = [(question, self._best(hits, read)) for (question, hits), read in pairs]
-        heads = self._heads.read_many(best)
+        heads = self.heads.read_many(best)
         return [
             ReaderOutput(spans.spans, more.sentences, more.verdicts)
             for spans, more in zip(found, heads, strict=True)
