@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.engine import check_question
-from rag.server.conversation import Exchanged, in_context
+from rag.server.conversation import Exchanged, in_context, preferred
 from rag.server.disconnect import ClientDisconnect
 from rag.server.schemas import Form, Options
 from rag.server.state import Service, wait
@@ -46,7 +46,8 @@ class ServiceLibrary:
         chosen = options or Options()
         most = self.service.engine.settings.max_question
         meant = in_context(check_question(question, most), turns, self._evidence, most)
-        (work,) = self.service.works([meant.question], chosen, self.hangup)
+        before = preferred(question, meant, turns)
+        (work,) = self.service.works([meant.question], chosen, self.hangup, preferred=before)
         answer = wait(work, work.answer)
         return Answered(answer, meant.question, meant.note)
 

@@ -14,10 +14,18 @@ _MOST_TURNS = 8
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One turn: the question as typed and the text of its answer, or None."""
+    """One turn: the question as typed, the text of its answer, or None, and the ids of the
+    documents that it cites."""
 
     question: str
     answer: str | None = None
+    documents: tuple[str, ...] = ()
+
+
+def preferred(question: str, meant: Understood, turns: Sequence[Exchanged]) -> tuple[str, ...]:
+    """The documents that a follow-up prefers: those of the answer before."""
+    follows = bool(turns) and meant.question != question.strip()
+    return turns[-1].documents if follows else ()
 
 
 def in_context(

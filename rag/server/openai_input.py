@@ -23,6 +23,8 @@ _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
 _COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST_CONDITIONS = 20
+_SOURCE = re.compile(r"^\[\d{1,3}\] ([^“\n]{1,2500}): “", re.MULTILINE)
+_MOST_DOCUMENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
         if role == "user":
             turns.append(Exchanged(text))
         elif role == "assistant" and turns and text.strip():
-            turns[-1] = Exchanged(turns[-1].question, answer_in(text))
+            turns[-1] = Exchanged(turns[-1].question, answer_in(text), documents_in(text))
     return Asked(messages[users[-1]][1], tuple(turns))
 
 
@@ -91,6 +93,23 @@ def answer_in(text: str) -> str | None:
     if text.startswith(_NOT_FOUND):
         return None
     return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
+
+
+def documents_in(text: str) -> tuple[str, ...]:
+    """The ids of the documents that an answer's list of quotes names, as `source_line` writes
+    it."""
+    found = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
+    return tuple(dict.fromkeys(found))[:_MOST_DOCUMENTS]
+
+
+def _in_brackets(place: str) -> str:
+    """What the last pair of brackets holds; all of it if it does not end in one."""
+    at, depth = len(place), 0
+    for at in range(len(place) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(place[at], 0)
+        if depth <= 0:
+            break
+    return place[at + 1 : -1] if place.endswith(")") and depth == 0 else place
 
 
 def _text(content: str | Sequence[Part] | None) -> str:

@@ -8,7 +8,8 @@ from typing import Any, cast
 from rag.engine import Engine
 from rag.repl.session import Session
 from rag.repl.session_engine import Service
-from rag.server.conversation import Exchanged, in_context
+from rag.server.conversation import Exchanged, in_context, preferred
+from rag.server.openai_input import asked_in, documents_in
 from rag.settings import Settings
 from tests.server.fake_server import open_backend, put_text, serving
 
@@ -60,6 +61,8 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
             assert searched["queries"] == [meant]
             assert content == message["content"][0]["text"]
             assert content.startswith(answer.text or "Not found in the documents")
+            cites = [citation.document_id for citation in answer.citations]
+            assert set(documents_in(content)) == set(cites)  # what the next turn prefers
             said.append({"role": "assistant", "content": content})
     assert understood[1] == "Which city did William Burns visit?"
     assert understood[3] == TURNS[3]
@@ -72,3 +75,21 @@ def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
         == "When was Ada Lovelace born?"
     )
     assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"
+
+
+def test_a_follow_up_prefers_the_documents_of_the_answer_before() -> None:
+    answer = (
+        "William Burns [1]\n\n[1] The talks > Muscat, page 2 (a (old).txt): “William Burns led.”\n"
+        "[2] b.txt: “He did: (again).”"
+    )
+    talk = [
+        ("user", "Who led the talks?"),
+        ("assistant", answer),
+        ("user", "Which city did he visit?"),
+    ]
+    asked = asked_in(talk)
+    assert asked.turns[0].documents == ("a (old).txt", "b.txt")
+    meant = in_context(asked.question, asked.turns, lambda _: answer, 1000)
+    assert preferred(asked.question, meant, asked.turns) == asked.turns[0].documents
+    other = in_context("When does the lease end?", asked.turns, lambda _: "", 1000)
+    assert preferred("When does the lease end?", other, asked.turns) == ()

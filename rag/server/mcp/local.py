@@ -13,7 +13,7 @@ from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
 from rag.repl.session_engine import Service
 from rag.server.answer_service import Answered
-from rag.server.conversation import Exchanged, in_context
+from rag.server.conversation import Exchanged, in_context, preferred
 from rag.server.ingest_worker import safe_name
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
@@ -44,7 +44,13 @@ class LocalLibrary:
             engine = self._index.engine()
             meant = in_context(check_question(question, most), turns, self._evidence, most)
             form = getattr(chosen, "form", None) or ""
-            answer = engine.ask(meant.question, chosen.k, parse(chosen.filters) or None, form=form)
+            answer = engine.ask(
+                meant.question,
+                chosen.k,
+                parse(chosen.filters) or None,
+                form=form,
+                preferred=preferred(question, meant, turns),
+            )
         return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:

@@ -65,6 +65,9 @@ class Turn(BaseModel):
 
     question: str = Field(max_length=10_000)
     answer: str | None = Field(default=None, max_length=100_000)
+    documents: list[Line] = Field(
+        default=[], max_length=50, description="The ids of the documents that it cites."
+    )
 
 
 def result(made: BaseModel, said: str) -> CallToolResult:
@@ -88,7 +91,7 @@ def ask(
     turns: Sequence[Turn],
     form: Form | None,
 ) -> CallToolResult:
-    before = [Exchanged(turn.question, turn.answer) for turn in turns]
+    before = [Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in turns]
     done = library.ask(question, before, AskOptions(filters=list(filters), k=passages, form=form))
     answer, shown = done.answer, cited(done.answer)
     made = tool_schemas.AskResult(

@@ -1,0 +1,88 @@
+"""The SDK's client and the tools in one process, without a port, in both eras of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from rag import build
+from rag.settings import Settings
+from tests.fakes import BagOfWordsEmbedder, NameReader
+
+pytest.importorskip("mcp")
+from mcp import Client
+
+from rag.server.mcp.local import LocalLibrary
+from rag.server.mcp.server import make_server
+
+MODES = ["auto", "legacy"]
+OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLibrary:
+    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder())
+    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    settings = Settings(
+        index=tmp_path / "index", embedder=BagOfWordsEmbedder().name, threshold=0.15
+    )
+    build.store(settings, BagOfWordsEmbedder(), create=True).close()
+    return LocalLibrary(settings, "")
+
+
+def talk(
+    library: LocalLibrary, use: Callable[[Any], Awaitable[Any]], mode: str, writes: bool = False
+) -> Any:
+    async def talking() -> Any:
+        async with Client(make_server(lambda _: library, writes), mode=mode) as agent:
+            return await use(agent)
+
+    return anyio.run(talking)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_agent_puts_in_asks_and_reads_without_a_port(library: LocalLibrary, mode: str) -> None:
+    async def use(agent: Any) -> Any:
+        name = f"oman-{mode}.txt"
+        put = await agent.call_tool("ingest", {"name": name, "text": OMAN})
+        assert not put.is_error, put.content[0].text
+        found = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        assert found.structured_content["answer"] == "William Burns"
+        (cited, *_) = found.structured_content["citations"]
+        read = await agent.call_tool("read_document", {"document_id": cited["document_id"]})
+        assert OMAN in read.content[0].text
+        resource = await agent.read_resource(
+            f"rag://document/{cited['document_id'].replace('/', '%2F')}"
+        )
+        assert resource.contents[0].text == OMAN
+        checked = await agent.call_tool("check_claims", {"text": "The talks were in Paris."})
+        assert not checked.is_error
+
+    talk(library, use, mode, writes=True)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_not_found_is_a_result_and_what_cannot_be_used_an_error(
+    library: LocalLibrary, mode: str
+) -> None:
+    async def use(agent: Any) -> Any:
+        names = [tool.name for tool in (await agent.list_tools()).tools]
+        assert "ingest" not in names
+        empty = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        assert empty.is_error
+        assert "rag ingest" in empty.content[0].text
+
+    talk(library, use, mode)
+    library.ingest("oman.txt", OMAN)
+
+    async def use_filled(agent: Any) -> Any:
+        unknown = await agent.call_tool("ask", {"question": "zebra giraffe okapi"})
+        assert (unknown.is_error or False, unknown.structured_content["found"]) == (False, False)
+        wrong = await agent.call_tool("read_document", {"document_id": "omann.txt"})
+        assert "oman.txt" in wrong.content[0].text
+
+    talk(library, use_filled, mode)
