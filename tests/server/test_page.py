@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from rag.settings import Settings
 from tests.parsing.pdfs import Put, pdf
 from tests.server.conftest import OMAN
 from tests.server.fake_server import ROOT, SlowReader, open_backend, process, put_text, serving
+from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
 BURNS = "Who led the talks?"
@@ -344,8 +344,14 @@ def test_a_document_is_shown_as_it_was_meant(watched: Watched, client: httpx.Cli
         client.delete("/v1/documents/uploads/prices.md")
 
 
-def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
+ARCHITECT = "Who was the architect of the pavilion?"
+
+
+@pytest.fixture(scope="module")
+def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of docs/plan.pdf, whose second page answers ARCHITECT."""
+    folder = tmp_path_factory.mktemp("pdf")
+    (folder / "docs").mkdir()
     first = [
         Put(72, 700, "The lease was signed in Wexcombe."),
         Put(72, 680, "Nothing else happened on that page."),
@@ -354,32 +360,35 @@ def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, tmp_path: Pa
         Put(72, 600, "The architect of the pavilion was"),
         Put(72, 586, "William Fairweather of Scarness."),
     ]
-    (tmp_path / "docs/plan.pdf").write_bytes(pdf([first, second], Title="The plan"))
-    settings = Settings(index=tmp_path / "index")
+    (folder / "docs/plan.pdf").write_bytes(pdf([first, second], Title="The plan"))
+    settings = Settings(index=folder / "index")
     backend = open_backend(settings)
     Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(
-        find([tmp_path / "docs"])
+        find([folder / "docs"])
     )
     backend.engine.store.close()
-    with serving(tmp_path / "index") as client:
+    return settings.index
+
+
+def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, pdf_index: Path) -> None:
+    with serving(pdf_index) as client:
         watched = Watched(browser, client)
         page = watched.page
         page.goto("/")
-        ask(page, "Who was the architect of the pavilion?")
+        ask(page, ARCHITECT)
         expect(page.locator(".words")).to_contain_text("William Fairweather")
         page.get_by_role("button", name="Open citation 1").click()
         box = page.locator(".box-on-page")
         expect(box).to_have_count(1, timeout=30_000)
         expect(page.get_by_text("Page 2 of 2")).to_be_visible()
-        share = box.evaluate(
-            "box => ['left', 'top', 'width', 'height'].map(side => parseFloat(box.style[side]) / "
-            "100)"
+        (rectangle,) = by_pdfium(pdf_index.parent / "docs/plan.pdf", "William Fairweather", page=2)
+        placed = page.evaluate(
+            "() => { const [box, sheet] = ['.box-on-page', '.sheet img'].map(one =>"
+            " document.querySelector(one).getBoundingClientRect());"
+            " return [(box.left - sheet.left) / sheet.width, (box.top - sheet.top) / sheet.height,"
+            " (box.right - sheet.left) / sheet.width, (box.bottom - sheet.top) / sheet.height]; }"
         )
-        left, right = share[0] * 595, (share[0] + share[2]) * 595
-        top, bottom = (1 - share[1]) * 842, (1 - share[1] - share[3]) * 842
-        assert left == pytest.approx(72, abs=2)
-        assert 72 < right < 300
-        assert bottom < 586 < top < 600
+        assert_lies_on([placed], [rectangle])
         page.get_by_role("group", name="Show as").get_by_role("button", name="Text").click()
         expect(page.locator(".document mark")).to_have_text("William Fairweather")
         watched.context.close()
@@ -448,6 +457,7 @@ def test_a_link_reproduces_a_question_and_threads_are_kept(watched: Watched) -> 
     expect(page.locator(".words")).to_contain_text("William Burns")
     page.get_by_role("link", name="rag, new thread").click()
     page.get_by_role("button", name="Delete all").click()
+    page.get_by_role("button", name="Really delete all?").click()
     expect(page.get_by_role("heading", name="Earlier threads")).to_be_hidden()
 
 
@@ -529,7 +539,7 @@ def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Pa
         expect(page.locator("#key-wrong")).to_contain_text("wrong or revoked")
         page.get_by_role("textbox", name="API key").fill(token)
         page.get_by_role("button", name="Use it").click()
-        expect(page.get_by_role("heading", name="Drop files here")).to_be_visible()
+        expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
         expect(page.get_by_role("button", name="a (read only)")).to_be_visible()
         expect(page.locator("#welcome-add")).to_be_hidden()
         ask(page, "Anyone there?")
@@ -569,54 +579,6 @@ def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
     assert refused in ("script-src-elem", "require-trusted-types-for", "types")
     expect(page).to_have_title("rag")
     watched.noted.clear()
-
-
-AXE = os.environ.get("AXE_CORE", "")
-"""Where axe.min.js of the npm package axe-core is; the check is skipped without it."""
-
-
-@pytest.mark.skipif(not AXE, reason="set AXE_CORE to axe.min.js of the npm package axe-core")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_axe_finds_nothing_serious(
-    browser: Browser, client: httpx.Client, width: int, scheme: str
-) -> None:
-    context = browser.new_context(
-        base_url=str(client.base_url),
-        viewport={"width": width, "height": 800},
-        color_scheme=cast(Any, scheme),
-        bypass_csp=True,
-    )
-    page = context.new_page()
-
-    def check(state: str) -> None:
-        page.evaluate(Path(AXE).read_text())
-        found = page.evaluate(
-            "axe.run().then(run => run.violations.map(v => [v.impact, v.id, v.nodes.map(n => "
-            "n.html)]))"
-        )
-        assert [one for one in found if one[0] in ("serious", "critical")] == [], state
-
-    page.goto("/")
-    check("home")
-    ask(page, BURNS)
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    check("answer")
-    page.get_by_role("button", name="Open citation 1").click()
-    expect(page.locator(".document mark")).to_have_text("William Burns")
-    check("document")
-    page.keyboard.press("Escape")
-    open_sources(page)
-    check("sources")
-    page.keyboard.press("Escape")
-    ask(page, "What is the colour of the moon?")
-    expect(last(page).locator(".words")).to_have_text("Not found")
-    check("refusal")
-    page.get_by_role("button", name="Search", exact=True).click()
-    ask(page, "talks")
-    expect(page.locator("#found .card").first).to_be_visible()
-    check("search")
-    context.close()
 
 
 def test_the_page_is_whole_and_names_no_other_place() -> None:

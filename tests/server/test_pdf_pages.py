@@ -21,18 +21,18 @@ LINES = [
 SCALE = 1000
 
 
-def by_pdfium(file: Path, words: str, which: int = 0) -> list[Box]:
+def by_pdfium(file: Path, words: str, which: int = 0, page: int = 1) -> list[Box]:
     """The rectangles of one place of the words, as shares of the page as it is drawn."""
     with (
         closing(pypdfium2.PdfDocument(file)) as document,
-        closing(document[0]) as page,
-        closing(page.get_textpage()) as text,
+        closing(document[page - 1]) as opened,
+        closing(opened.get_textpage()) as text,
     ):
         search = text.search(words, match_case=True)
         found = [search.get_next() for _ in range(which + 1)][-1]
         assert found is not None
         rectangles = range(text.count_rects(*found))
-        return [_drawn(page, text.get_rect(number)) for number in rectangles]
+        return [_drawn(opened, text.get_rect(number)) for number in rectangles]
 
 
 def boxes(file: Path, words: str, before: str = "", after: str = "") -> list[Box]:

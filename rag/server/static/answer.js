@@ -11,9 +11,10 @@ function place(cited) {
 const reference = (citation, open) => button(String(citation.index), event => open(citation, event.currentTarget),
   { class: 'ref', 'data-citation': citation.index, 'aria-label': `Open citation ${citation.index}`, title: placeOf(citation) });
 
-function citationCard(citation, open) {
+// `quoted`: without it where the sentence is shown with the answer already.
+function citationCard(citation, open, quoted = true) {
   return el('li', {}, el('button', { type: 'button', class: 'card', on: { click: event => open(citation, event.currentTarget) } },
-    el('span', { class: 'number' }, `[${citation.index}]`), place(citation), el('span', { class: 'quote' }, sentenceOf(citation))));
+    el('span', { class: 'number' }, `[${citation.index}]`), place(citation), quoted ? el('span', { class: 'quote' }, sentenceOf(citation)) : null));
 }
 
 function alternativeCard(other, open) {
@@ -83,28 +84,34 @@ function sourcesOf(pieces, open) {
   return el('p', { class: 'soft small from' }, 'From ', [...places].reverse().map(([words, citation], i) => [i ? ', ' : '', button(words, event => open(citation, event.currentTarget), { class: 'link' })]));
 }
 
+const isPolar = ({ answer, form }) => form === 'yes_no' && /^(Yes|No)\b/.test(answer);
+
+// Whether the words are shown within their sentence: not if they are all of it.
+const isInside = answer => {
+  const first = answer.citations[0];
+  return !!first && !isPolar(answer) && first.cited_text.trim() !== answer.answer.trim();
+};
+
 // The answer's words, and below them the sentence or pieces that say so.
 function body(answer, open) {
   const pieces = piecesOf(answer);
-  const said = /^(Yes|No)\b[.,:]?/.exec(answer.answer);
-  const polar = answer.form === 'yes_no' && said;
+  const polar = isPolar(answer);
   if (FORMS[answer.form] && pieces.length) {
     const lead = answer.form === 'catalogue' && !pieces.some(piece => answer.answer.startsWith(piece.text)) ? answer.answer.split('\n')[0] : '';
     return [lead ? el('p', { class: 'words small-words' }, lead) : null, el('div', { class: `pieces ${answer.form}` }, FORMS[answer.form](pieces, open)), answer.form === 'catalogue' ? null : sourcesOf(pieces, open),
       answer.more ? el('p', { class: 'soft' }, `… and ${count(answer.more, 'more item')} in the document.`) : null];
   }
   const first = answer.citations[0];
-  const words = el('p', { class: 'words' }, polar ? `${said[1]}.` : answer.answer, polar && pieces.length ? null : answer.citations.map(citation => reference(citation, open)));
-  const same = first && !polar && first.cited_text.trim() === answer.answer.trim();
-  return [words, polar && pieces.length ? FORMS.sentences(pieces, open) : first && !same ? el('p', { class: 'inside' }, sentenceOf(first)) : null];
+  const words = el('p', { class: 'words' }, polar ? `${/^\w+/.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : answer.citations.map(citation => reference(citation, open)));
+  return [words, polar && pieces.length ? [FORMS.sentences(pieces, open), sourcesOf(pieces, open)] : isInside(answer) ? el('p', { class: 'inside' }, sentenceOf(first)) : null];
 }
 
 function given(answer, open) {
-  const value = answer.value && typed(answer.value);
-  const sources = answer.documents > 1 ? el('span', {}, `${answer.documents} documents say so`) : null;
+  const value = answer.value && typed(answer.value, answer.answer);
+  const sources = answer.documents > 1 && !FORMS[answer.form] ? el('span', {}, `${answer.documents} documents say so`) : null;
   return el('div', { class: 'answer' }, body(answer, open),
     el('p', { class: 'sure' }, gauge(answer.confidence), el('b', {}, inWords(answer.confidence)), el('span', {}, percent(answer.confidence)),
-      sources, value ? el('span', { class: 'typed' }, value) : null));
+      sources, value ? el('span', { class: 'typed' }, `Read as ${value}`) : null));
 }
 
 const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
@@ -119,10 +126,10 @@ function renderAnswer(answer, open) {
   const parts = [understood ? el('p', { class: 'soft small' }, 'Understood as: ', el('b', {}, understood)) : null, found ? given(answer, open) : refused(answer)];
   if (conflicts.length) parts.push(el('div', { class: 'dissent' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards beside' }, conflicts)));
   parts.push(...cards('Also', more));
-  const shown = FORMS[answer.form] && (answer.pieces || []).length;
-  if (!shown) parts.push(...cards('Where it says so', answer.citations.map(citation => citationCard(citation, open))));
+  const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
+  if (!shown) parts.push(...cards('Where it says so', answer.citations.map((citation, i) => citationCard(citation, open, i > 0 || !isInside(answer)))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other candidates (${others.length})`), el('ol', { class: 'cards' }, others)));
   if (!found) parts.push(...cards('What came nearest', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
-  if (answer.explain.length) parts.push(el('details', { class: 'why' }, el('summary', {}, 'Why this answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
+  if (answer.explain.length) parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
   return parts.filter(Boolean);
 }

@@ -101,12 +101,14 @@ function thumbs(turn) {
       Object.assign(turn, { thumb: right, corrected: correction || turn.corrected });
       saveThreads();
       redraw(turn);
+      const view = $('thread').querySelector(`[data-turn="${turn.id}"] .thumbs`);
+      (view?.querySelector('input') || view?.querySelector('[aria-pressed=true]'))?.focus({ preventScroll: true });
       say('Thank you: it is kept as a question for rag eval.', { heard: true });
     } catch (error) { say(error.message); }
   };
   const one = (right, sign, label) => button(sign, () => give(right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
-  return [one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'),
-    turn.thumb === false ? correction(turn, give) : null];
+  return el('span', { class: 'actions thumbs' }, one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'),
+    turn.thumb === false ? correction(turn, give) : null);
 }
 
 function correction(turn, give) {
@@ -130,8 +132,13 @@ function turnView(turn) {
 }
 
 function redraw(turn) {
-  $('thread').querySelector(`[data-turn="${turn.id}"]`)?.replaceWith(turnView(turn));
-  if (thread.turns.length > 1) $('thread').querySelector(`[data-turn="${turn.id}"]`)?.scrollIntoView({ block: 'start' });
+  const old = $('thread').querySelector(`[data-turn="${turn.id}"]`);
+  if (!old) return;
+  const made = turnView(turn);
+  const focused = old.contains(document.activeElement);
+  old.replaceWith(made);
+  if (thread.turns.length > 1) made.scrollIntoView({ block: 'start' });
+  if (focused) made.querySelector('.asked-question').focus({ preventScroll: true });
 }
 
 function edit(turn) {
@@ -150,7 +157,7 @@ function edit(turn) {
 function removeTurn(turn) {
   thread.turns = thread.turns.filter(one => one !== turn);
   saveThreads();
-  if (thread.turns.length) showThread(); else leaveThread();
+  if (thread.turns.length) showThread(); else leaveThread('replaceState');
   $('question').focus();
 }
 
@@ -166,24 +173,41 @@ function showThread() {
 function threadHead() {
   const name = el('input', { type: 'text', 'aria-label': 'Name of the thread', maxlength: '200', on: { change: () => { thread.title = name.value.trim() || thread.turns[0].question; saveThreads(); $('title').textContent = upright(thread.title); } } });
   name.value = thread.title || thread.turns[0]?.question || '';
+  name.hidden = thread.turns.length < 2 && name.value === thread.turns[0]?.question;  // it is the heading below
   return el('div', { class: 'thread-head' }, name, el('span', { class: 'actions' },
     button('New thread', () => { leaveThread(); $('question').focus(); }, { class: 'quiet small' }),
     el('details', { class: 'menu' }, el('summary', { class: 'quiet small' }, 'More'), el('span', { class: 'menu-items' },
+      button('Rename', event => { event.currentTarget.closest('details').open = false; name.hidden = false; name.select(); }, { class: 'quiet small' }),
       button('Save as Markdown', () => download('thread.md', threadMarkdown(thread)), { class: 'quiet small' }),
       button('Save as JSON', () => download('thread.json', JSON.stringify(thread, null, 2)), { class: 'quiet small' }),
-      button('Delete thread', () => { deleteThread(thread.id); leaveThread(); $('question').focus(); }, { class: 'danger small' })))));
+      button('Delete thread', () => { deleteThread(thread.id); leaveThread('replaceState'); $('question').focus(); }, { class: 'danger small' })))));
 }
 
-function leaveThread() {
+// `how`: by which of history's functions the address is changed; '' where Back has done so.
+function leaveThread(how = 'pushState') {
   asking?.abort();
   asking = null;
   working(false);
   newThread();
-  if (location.hash) history.replaceState(history.state, '', location.pathname);
+  if (how && (location.hash || history.state?.thread)) history[how](null, '', location.pathname);
   goHome();
 }
 
+// Each thread has a place in the tab's history: Back goes to where one was, and a reload shows it as it is.
+function enterThread(question, filters) {
+  if (history.state?.thread !== thread.id) history.pushState({ thread: thread.id }, '', linkTo(question, filters));
+}
+
+addEventListener('popstate', event => {
+  const wanted = event.state?.thread;
+  if (wanted === (thread.turns.length ? thread.id : undefined)) return;
+  const one = threads.find(one => one.id === wanted);
+  if (one) openThread(one);
+  else if (!location.hash) leaveThread('');
+});
+
 function goHome() {
+  for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
   document.body.classList.remove('asked');
   document.title = 'rag';
   $('title').textContent = { ask: 'What do your documents say?', search: 'Search the passages', check: 'Check a text against your documents' }[mode];
@@ -203,15 +227,21 @@ function showRecent() {
 }
 
 function openThread(one) {
+  asking?.abort();
+  asking = null;
+  working(false);
   thread = one;
+  mode = 'ask';
+  goHome();
+  enterThread(one.turns[0].question, one.turns[0].filters);
   document.body.classList.add('asked');
+  document.title = `${upright(one.title)} · rag`;
   showThread();
   $('thread').querySelector('h2').focus({ preventScroll: true });
 }
 
 function setMode(wanted) {
   mode = wanted;
-  for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
   if (mode === 'check') showCheck();
   if (mode === 'ask' && thread.turns.length) { goHome(); document.body.classList.add('asked'); showThread(); } else goHome();
   (mode === 'check' ? $('claims') : $('question')).focus();
@@ -237,8 +267,12 @@ async function search(question) {
 function follow() {
   const link = new URLSearchParams(location.hash.slice(1));
   const question = link.get('q');
-  if (question) {
+  const known = threads.find(one => one.id === history.state?.thread);
+  if (known) {
+    if (thread !== known) openThread(known);
+  } else if (question) {
     newThread();
+    history.replaceState({ thread: thread.id }, '');
     ask({ id: fresh(), question, filters: link.getAll('f'), form: '' });
   } else if (!thread.turns.length) goHome();
   const id = link.get('document');
@@ -262,7 +296,7 @@ function submit(event) {
   const turn = { id: fresh(), question, filters: conditions(), form: $('form').value };
   $('question').value = '';
   grow();
-  if (!thread.turns.length) history.replaceState(history.state, '', linkTo(question, turn.filters));
+  if (!thread.turns.length) enterThread(question, turn.filters);
   ask(turn);
 }
 
@@ -327,7 +361,19 @@ $('collection').addEventListener('change', () => useCollection($('collection').v
 $('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });
-$('forget').addEventListener('click', () => { threads = []; saveThreads(); showRecent(); $('question').focus(); });
+// It cannot be undone, so it is pressed twice.
+$('forget').addEventListener('click', () => {
+  if ($('forget').textContent === 'Delete all') {
+    $('forget').textContent = 'Really delete all?';
+    setTimeout(() => { $('forget').textContent = 'Delete all'; }, 5000);
+    return;
+  }
+  $('forget').textContent = 'Delete all';
+  threads = [];
+  saveThreads();
+  showRecent();
+  $('question').focus();
+});
 addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 watchDrops();

@@ -21,7 +21,8 @@ function evidenceCard(evidence, open) {
 
 function checkedRow(sentence) {
   const [label, kind] = verdictOf(sentence.verdict);
-  const cards = sentence.evidence.map(one => evidenceCard(one, openCitation));
+  const evidence = [...sentence.evidence].sort((one, other) => other.differs.length - one.differs.length);
+  const cards = evidence.map(one => evidenceCard(one, openCitation));
   const wrong = sentence.evidence.flatMap(one => one.differs.map(pair => pair[0]));
   const claim = el('div', { class: 'claim' }, el('p', {}, differing(sentence.text, wrong)), kind === 'skipped' ? null : [
     el('p', {}, el('span', { class: `verdict ${kind}` }, label), el('span', { class: 'soft small' }, ` ${percent(sentence.confidence)}`)),
@@ -32,7 +33,7 @@ function checkedRow(sentence) {
 
 function showCheck() {
   if ($('check').firstChild) return;
-  const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste a text, such as an answer of a language model' });
+  const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste any text, for example an answer of a language model', 'aria-describedby': 'claims-hint' });
   const results = el('div', { id: 'checked', 'aria-live': 'polite' });
   const form = el('form', { on: { submit: async event => {
     event.preventDefault();
@@ -42,10 +43,12 @@ function showCheck() {
       const report = await (await postJson('/v1/check', { text: text.value, filters: ticked() })).json();
       const rows = report.sentences.map(checkedRow);
       const tally = kind => report.sentences.filter(one => verdictOf(one.verdict)[1] === kind).length;
-      results.replaceChildren(el('p', { class: 'tally' }, `${count(rows.length, 'sentence')}: ${tally('good')} supported, ${tally('part')} partly, ${tally('bad')} contradicted, ${tally('none')} not in the documents`), el('ol', { class: 'plain' }, rows));
+      const said = [['good', 'supported'], ['part', 'partly supported'], ['bad', 'contradicted'], ['none', 'not in the documents'], ['skipped', 'not checked']]
+        .filter(([kind]) => tally(kind)).map(([kind, words]) => `${tally(kind)} ${words}`);
+      results.replaceChildren(el('p', { class: 'tally' }, `${count(rows.length, 'sentence')}: ${said.join(', ')}`), el('ol', { class: 'plain' }, rows));
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
-  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row end' }, el('button', { type: 'submit', class: 'primary' }, 'Check')));
+  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('p', { class: 'hint', id: 'claims-hint' }, 'Each sentence is compared with your documents.'), el('div', { class: 'row end' }, el('button', { type: 'submit', class: 'primary' }, 'Check')));
   $('check').append(form, results);
 }

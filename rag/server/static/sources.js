@@ -11,7 +11,11 @@ async function countDocuments() {
   known = found;
   $('document-count').textContent = found.total.toLocaleString('en');
   $('welcome').hidden = found.total > 0 || thread.turns.length > 0;
-  $('welcome-add').hidden = !me.may_write;
+  if (!me.may_write) {
+    $('welcome-title').textContent = 'No documents yet';
+    $('welcome-text').textContent = 'This key may ask, but not add documents.';
+    $('welcome-add').hidden = true;
+  }
   return found.total;
 }
 
@@ -44,8 +48,17 @@ function ticks(kind, title) {
   }));
 }
 
+function ticksOfAll() {
+  const made = [ticks('folders', 'Folders'), ticks('types', 'Types')].filter(Boolean);
+  return made.length ? [el('p', { class: 'small soft' }, 'Untick what should not be searched.'), ...made] : [];
+}
+
+function showTicks() {
+  $('sources').querySelector('.ticks')?.replaceChildren(...ticksOfAll());
+}
+
 async function showSources(from) {
-  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Untick what is not to be asked. Drop files anywhere to add them.' : 'Untick what is not to be asked.');
+  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Drop files anywhere to add them.' : '');
   const list = el('ul', { class: 'plain documents', 'aria-label': 'Documents' });
   const found = el('p', { class: 'small soft', role: 'status' });
   const search = el('input', { type: 'search', placeholder: 'Find by name', 'aria-label': 'Find documents by name', on: { input: () => later(() => fill(list, found, search.value)) } });
@@ -55,7 +68,7 @@ async function showSources(from) {
   $('show-sources').setAttribute('aria-expanded', 'true');
   heading.focus({ preventScroll: true });
   await fill(list, found, '');
-  narrowing.append(...[ticks('folders', 'Folders'), ticks('types', 'Types')].filter(Boolean));
+  showTicks();
 }
 
 let waiting = 0;
@@ -85,7 +98,7 @@ async function fill(list, found, name, offset = 0) {
     found.textContent = name ? `${count(page.matching, 'document')} of ${page.total.toLocaleString('en')}` : '';
     const shown = offset + page.documents.length;
     if (shown < page.matching) list.append(el('li', { class: 'rest' }, button(`Show more (${(page.matching - shown).toLocaleString('en')})`, () => fill(list, found, name, shown), { class: 'more' })));
-    if (!page.total) list.append(el('li', { class: 'soft' }, 'There are none yet.'));
+    if (!page.total) list.append(el('li', { class: 'soft' }, 'No documents yet.'));
   } catch (error) {
     list.append(el('li', {}, problemBox(error, () => fill(list, found, name, offset))));
   }
@@ -114,6 +127,7 @@ async function remove(row, found) {
     say(`${found.title} is deleted`);
     ((next && next.querySelector('button')) || $('choose-file')).focus();
     await countDocuments();
+    showTicks();
   } catch (error) {
     row.replaceChildren(problemBox(error));
   }
@@ -131,6 +145,7 @@ async function add(files) {
   await countDocuments();
   const list = $('sources').querySelector('.documents');
   if (list) await fill(list, list.previousElementSibling, $('sources').querySelector('input[type=search]').value);
+  showTicks();
 }
 
 // Many files are one line that counts; those that fail have a line each.
@@ -164,8 +179,9 @@ async function addOne(file, tally) {
     tally ? keepBox(box) : null;
     tally?.('failed');
     box.classList.add('failed');
-    words.textContent = upright(`${name}: ${why}`);
-    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${name}` }));
+    const plain = [`${name}: `, `uploads/${name}: `, `uploads/${name} `].reduce((said, named) => said.replace(named, ''), why);
+    words.textContent = upright(`${name}: ${plain}`);
+    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${name}` }));
   };
   try {
     let job = await send(file, share => {

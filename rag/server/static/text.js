@@ -29,7 +29,7 @@ function sentenceOf(citation) {
   const at = citation.start_char_index;
   const text = citation.cited_text;
   const [start, end] = units(text, [citation.highlight.start_char_index - at, citation.highlight.end_char_index - at]);
-  return marked(text, [[start, end, 'mark']]);
+  return marked(text, text.slice(start, end).trim() === text.trim() ? [] : [[start, end, 'mark']]);  // all of it needs no mark
 }
 
 // A text with the words of a question marked, endings apart: "led" marks "led", "signing" marks "signed".
@@ -48,9 +48,11 @@ const inWords = share =>
   share >= 0.9 ? 'Very likely right' : share >= 0.75 ? 'Likely right' : share >= 0.5 ? 'Probably right' : share >= 0.25 ? 'Uncertain' : 'Unlikely';
 const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 
-function typed(value) {
+// A value as it was read, where that says more than the words: "14 July 2015" is date 2015-07-14.
+function typed(value, words) {
   const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });
   const range = value.upper === null ? number : `${number} – ${value.upper.toLocaleString('en')}`;
   const said = value.yes !== null ? (value.yes ? 'yes' : 'no') : value.iso || `${value.bound} ${range} ${value.unit || ''}`.trim();
-  return said ? `${value.kind}: ${said}` : '';
+  const adds = said && !words.includes(said) && !(number && words.includes(number));
+  return adds ? `${value.kind} ${said}` : '';
 }

@@ -26,7 +26,7 @@ function openPane(id, label, from, ...children) {
   $(id).setAttribute('aria-label', label);
   $(id).hidden = false;
   document.body.classList.add(`with-${id}`);
-  if (opened && narrowScreen.matches) history.pushState({ pane: id }, '');
+  if (opened && narrowScreen.matches) history.pushState({ ...history.state, pane: id }, '');
   becomeDialogs();
 }
 
@@ -121,9 +121,14 @@ async function pageView(citation, detail, scroller) {
     Object.assign(box.style, { left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%` });
     return box;
   }));
-  const go = number => pageView({ document_id: citation.document_id, page: number }, detail, scroller).then(view => scroller.replaceChildren(...view));
-  return [el('p', { class: 'row small' }, button('‹ Page before', () => go(page - 1), { class: 'quiet small', disabled: page <= 1 }),
-    el('span', {}, `Page ${page} of ${pages}`), button('Next page ›', () => go(page + 1), { class: 'quiet small', disabled: page >= pages })), sheet];
+  const go = async (number, pressed) => {
+    scroller.replaceChildren(...await pageView({ document_id: citation.document_id, page: number }, detail, scroller));
+    ([...scroller.querySelectorAll('button')].find(one => one.textContent === pressed && !one.disabled) || scroller).focus();
+  };
+  const [before, after] = ['‹ Page before', 'Next page ›'];
+  return [el('p', { class: 'row small' }, button(before, () => go(page - 1, before), { class: 'quiet small', disabled: page <= 1 }),
+    el('span', {}, `Page ${page} of ${pages}`), button(after, () => go(page + 1, after), { class: 'quiet small', disabled: page >= pages })),
+  at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on this picture; they are marked in the text.') : null, sheet].filter(Boolean);
 }
 
 // The document's text, of a long one the part around what is cited.
@@ -157,18 +162,24 @@ function documentView(text, detail, citation, scroller) {
   return [outlineOf(text, detail, headings, goTo), before, view, after].filter(Boolean);
 }
 
+// Where a line is a heading, and its level. A table's sections are its rows: their headings are not lines of the text.
 function headingsOf(text, detail) {
   const starts = units(text, detail.sections.map(section => section.start));
-  return new Map(detail.sections.map((section, i) => [starts[i], section.headings.length]).filter(([, level]) => level));
+  const plain = words => words.replace(/\s+/g, ' ').trim();
+  const isLine = ({ headings }, at) => {
+    const line = plain(text.slice(at, at + 400).split('\n')[0]);
+    return headings.length && line && plain(headings.at(-1)).startsWith(line);
+  };
+  return new Map(detail.sections.map((section, i) => [starts[i], section]).filter(([at, section]) => isLine(section, at)).map(([at, { headings }]) => [at, headings.length]));
 }
 
 function outlineOf(text, detail, headings, goTo) {
-  const named = detail.sections.filter(section => section.headings.length);
+  const starts = units(text, detail.sections.map(section => section.start));
+  const named = detail.sections.map((section, i) => ({ ...section, at: starts[i] })).filter(section => headings.has(section.at));
   if (named.length < 3) return null;
-  const starts = [...headings.keys()];
   return el('details', { class: 'outline' }, el('summary', {}, `Outline (${count(named.length, 'heading')})`),
-    el('ul', { class: 'plain' }, named.slice(0, 500).map((section, i) => {
-      const row = el('li', {}, button(section.headings.at(-1), () => goTo(starts[i]), { class: 'link' }));
+    el('ul', { class: 'plain' }, named.slice(0, 500).map(section => {
+      const row = el('li', {}, button(section.headings.at(-1), () => goTo(section.at), { class: 'link' }));
       row.style.paddingLeft = `${section.headings.length - 1}em`;
       return row;
     })));
