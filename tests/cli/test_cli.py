@@ -214,7 +214,7 @@ def test_the_index_is_chosen_by_option_or_variable(
     [
         (["ask", "When?"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
         (["list"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
-        (["ask", " "], 2, "rag: the question is empty\n  ask one: "),
+        (["ask", " "], 2, "rag: the question is empty\n  for example: "),
         (
             ["ask", "x" * 100_000],
             2,

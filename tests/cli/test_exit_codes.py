@@ -1,4 +1,4 @@
-"""The README's table of exit codes says what the commands say."""
+"""The table of exit codes in docs/cli.md agrees with the commands' help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.cli.main import _COMMANDS, cli
 from tests.store.helpers import ROOT
 
 TABLE = dict(
-    re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (ROOT / "docs/cli.md").read_text(), re.MULTILINE)
 )
 
 

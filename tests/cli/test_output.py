@@ -52,7 +52,7 @@ def test_a_full_disk_is_named(index: Path, command: str) -> None:
     assert done.returncode == 2
     first, second = done.stderr.decode().splitlines()
     assert first == "rag: the output cannot be written: No space left on device"
-    assert second.startswith("  make room")
+    assert second.startswith("  free some space")
 
 
 def test_an_encoding_without_the_characters_takes_the_rest(index: Path) -> None:
