@@ -81,9 +81,13 @@ class FairQueue(Generic[W]):
         """The items to refuse so that `arriving` of `caller` fit among at most `most`; None if the
         caller itself must be refused.
 
-        Removes the newest items of the caller with the most waiting, as long as it would still have
-        more than this caller.
+        A key takes at most three quarters of the queue, so a key that floods is refused at once.
+        If several keys have filled it, removes the newest items of the caller with the most
+        waiting, as long as it would still have more than this caller.
         """
+        own = self._count(caller)
+        if caller and own and own + arriving > most * 3 // 4:
+            return None
         dropped: list[W] = []
         while len(self) + arriving > most:
             largest = max(self._callers(), key=self._count, default=caller)

@@ -89,3 +89,13 @@ def test_what_nobody_waits_for_is_dropped() -> None:
     assert [work.caller for work in queue] == ["a"]
     queue.clear()
     assert len(queue) == 0
+
+
+def test_who_floods_is_refused_before_others_find_no_room() -> None:
+    queue = filled(*(One("loud") for _ in range(90)))
+    assert queue.make_room("loud", 6, 128) == []
+    assert queue.make_room("loud", 7, 128) is None
+    assert queue.make_room("quiet", 30, 128) == []
+    alone = filled(One("", 10))
+    assert alone.make_room("", 127, 128) == []  # without keys there is nobody else
+    assert filled().make_room("loud", 128, 128) == []  # one request alone
