@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rag.ingestion.uploads import Queue
     from rag.ingestion.web import WebIngest
     from rag.models.device import Arithmetic
-    from rag.parsing.load import Found
+    from rag.parsing.load import FoundFile
     from rag.parsing.pool import Loader, Pool
     from rag.store.collection_folders import Collections
     from rag.store.local.integrity import Finding
@@ -158,9 +158,9 @@ def abandon_rebuild(settings: Settings) -> bool:
 
 def pool(settings: Settings) -> Pool:
     """Processes that parse files, as a context manager that ends them."""
-    from rag.parsing.pool import Limits, Pool
+    from rag.parsing.pool import ParseLimits, Pool
 
-    limits = Limits(
+    limits = ParseLimits(
         settings.file_mb * 1_000_000,
         settings.file_seconds,
         settings.file_memory_mb,
@@ -169,7 +169,7 @@ def pool(settings: Settings) -> Pool:
     return Pool(settings.workers or available_cores(), limits)
 
 
-def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[Found]:
+def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[FoundFile]:
     """Files under the paths, without the index's own. Raises as `find` does."""
     from rag.parsing.load import find
 

@@ -20,7 +20,7 @@ from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
 from rag.errors import EmptyError, InputError
 from rag.filters import matches, of_documents, shown
-from rag.models.reading_budget import Reading, Rounds
+from rag.models.reading_budget import BudgetedReader, ReadState
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Span
@@ -34,7 +34,7 @@ changes never pause, outdated passages are left out instead.
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """A question with its options. `k` is the number of passages; None uses the setting.
 
     `deadline` is a `time.monotonic` time after which no further passage is read. `form` is one of
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RetrievalResult:
     """Retrieval result from one generation of the index: the best hits and their documents, by id.
 
     `question` is the question after spelling correction. `form` is the form of the answer, `sides`
@@ -88,29 +88,29 @@ class Searcher:
         Raises InputError for a question that is empty or too long, EmptyError if the index is
         empty.
         """
-        return self.find_many([Asked(question, k, filter, form="span")])[0].hits
+        return self.find_many([Query(question, k, filter, form="span")])[0].hits
 
-    def find_many(self, asked: Sequence[Asked]) -> list[Found]:
+    def find_many(self, asked: Sequence[Query]) -> list[RetrievalResult]:
         """`search` for several questions, which are embedded together. Each result is from one
         generation of the index, whatever is written meanwhile.
         """
         checked = [self._understood(one) for one in asked]
         return self._find(checked) or [self._find_patiently(one) for one in checked]
 
-    def _understood(self, one: Asked) -> Asked:
+    def _understood(self, one: Query) -> Query:
         """The question with its spelling corrected, at most once."""
         question = check_question(one.question, self.settings.max_question)
         if self.speller and self.settings.spelling and not one.as_typed:
             question = self.speller.correct(question)
         return replace(one, question=question, as_typed=True)
 
-    def _find_patiently(self, one: Asked) -> Found:
+    def _find_patiently(self, one: Query) -> RetrievalResult:
         for _ in range(_TRIES):
             if found := self._find([one]):
                 return found[0]
         return self._find([one], changing=True)[0]
 
-    def _find(self, asked: Sequence[Asked], changing: bool = False) -> list[Found]:
+    def _find(self, asked: Sequence[Query], changing: bool = False) -> list[RetrievalResult]:
         """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
         returns the passages that are still valid instead.
         """
@@ -125,11 +125,13 @@ class Searcher:
         if changed and not changing:
             return []
         return [
-            Found(one.question, _standing(found, documents, changed), documents, generation)
+            RetrievalResult(
+                one.question, _standing(found, documents, changed), documents, generation
+            )
             for one, found in zip(asked, hits, strict=True)
         ]
 
-    def _retrieve(self, asked: Sequence[Asked]) -> list[list[Hit]]:
+    def _retrieve(self, asked: Sequence[Query]) -> list[list[Hit]]:
         """Retrieve questions with the same `k` and filter together."""
         groups: dict[tuple[int, str], list[int]] = {}
         for row, one in enumerate(asked):
@@ -164,7 +166,7 @@ class Engine(Searcher):
         self.reader = reader
         self._forms = forms
         self._embedder = embedder
-        self._rounds = Rounds(reader, self._is_enough if settings.early_exit < 1 else None)
+        self._rounds = BudgetedReader(reader, self._is_enough if settings.early_exit < 1 else None)
         self.confidence = confidence
 
     def ask(
@@ -177,16 +179,16 @@ class Engine(Searcher):
         preferred: Sequence[str] = (),
     ) -> Answer:
         """Answer a question, or explain why there is no answer. `read` is the number of passages to
-        read; `form` as in `Asked`.
+        read; `form` as in `Query`.
 
         After `deadline`, a `time.monotonic` time, the answer uses the passages read so far, at
         least the best one; `Answer.read` is their number. Raises as `search` does.
         """
         return self.ask_many(
-            [Asked(question, read, filter, deadline, form, preferred=tuple(preferred))]
+            [Query(question, read, filter, deadline, form, preferred=tuple(preferred))]
         )[0]
 
-    def ask_many(self, asked: Sequence[Asked]) -> list[Answer]:
+    def ask_many(self, asked: Sequence[Query]) -> list[Answer]:
         """`ask` for several questions, which are embedded and read together; `timings` are those of
         the whole batch.
         """
@@ -195,7 +197,7 @@ class Engine(Searcher):
             found = self.find_many(asked)
         return self.answer_many(asked, found, timings)
 
-    def find_many(self, asked: Sequence[Asked]) -> list[Found]:
+    def find_many(self, asked: Sequence[Query]) -> list[RetrievalResult]:
         """`Searcher.find_many`, plus the form of each answer and what this form needs."""
         asked = [self._understood(one) for one in asked]
         choices = self._choose(asked)
@@ -207,7 +209,7 @@ class Engine(Searcher):
         made = [self._preferring(one, at) for one, at in zip(asked, made, strict=True)]
         return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
 
-    def _choose(self, asked: Sequence[Asked]) -> list[Choice]:
+    def _choose(self, asked: Sequence[Query]) -> list[Choice]:
         """Choose the form of each answer. Raises InputError for an unknown form."""
         for one in asked:
             if one.form and one.form not in CLASSES:
@@ -221,7 +223,7 @@ class Engine(Searcher):
             for one in asked
         ]
 
-    def _searches(self, one: Asked, form: str) -> list[Asked]:
+    def _searches(self, one: Query, form: str) -> list[Query]:
         """The question and, for a comparison, one question per side; together they read about half
         as many passages again.
         """
@@ -237,7 +239,7 @@ class Engine(Searcher):
             ),
         ]
 
-    def _preferring(self, one: Asked, found: Found) -> Found:
+    def _preferring(self, one: Query, found: RetrievalResult) -> RetrievalResult:
         """Select from twice as many passages, with a bonus for documents of the previous answer."""
         if not one.preferred:
             return found
@@ -248,7 +250,7 @@ class Engine(Searcher):
         )
         return replace(found, hits=raised[:k])
 
-    def _formed(self, one: Asked, found: Found, choice: Choice) -> Found:
+    def _formed(self, one: Query, found: RetrievalResult, choice: Choice) -> RetrievalResult:
         """Add the answer to a question about documents, from the same generation. If there is none,
         fall back to another form.
         """
@@ -268,7 +270,9 @@ class Engine(Searcher):
         instead = "sentences" if choice.form == "overview" else "span"
         return replace(found, form=choice.form if about else instead, about=about)
 
-    def _overview(self, one: Asked, listed: Sequence[Document], found: Found) -> Catalogued | None:
+    def _overview(
+        self, one: Query, listed: Sequence[Document], found: RetrievalResult
+    ) -> Catalogued | None:
         name = meant(one.question, listed, found.hits)
         document = self.store.document(name) if name else None
         if document is None or self._embedder is None:
@@ -276,13 +280,15 @@ class Engine(Searcher):
         pieces = overview(document, *self.store.embedded(document.id), self._embedder)
         return Catalogued("", pieces) if pieces else None
 
-    def _catalogue(self, one: Asked, listed: Sequence[Document], found: Found) -> Catalogued | None:
+    def _catalogue(
+        self, one: Query, listed: Sequence[Document], found: RetrievalResult
+    ) -> Catalogued | None:
         return catalogue(one.question, self.store, listed, found.hits)
 
     def answer_many(
         self,
-        asked: Sequence[Asked],
-        found: Sequence[Found],
+        asked: Sequence[Query],
+        found: Sequence[RetrievalResult],
         timings: Mapping[str, float],
         seen: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
@@ -291,7 +297,7 @@ class Engine(Searcher):
         """
         timings = dict(timings)
         readings = [
-            Reading(at.question, at.hits if _is_read(at) else (), one.deadline)
+            ReadState(at.question, at.hits if _is_read(at) else (), one.deadline)
             for one, at in zip(asked, found, strict=True)
         ]
         with _timed(timings, "read"):
@@ -310,7 +316,7 @@ class Engine(Searcher):
         )
 
     def _compose(
-        self, asked: Asked, found: Found, reading: Reading, timings: Mapping[str, float]
+        self, asked: Query, found: RetrievalResult, reading: ReadState, timings: Mapping[str, float]
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
@@ -344,7 +350,7 @@ class Engine(Searcher):
         made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, *how)
         return replace(answer, receipt=made)
 
-    def _behind(self, answer: Answer, found: Found) -> list[Document]:
+    def _behind(self, answer: Answer, found: RetrievalResult) -> list[Document]:
         """The documents that were read or are cited."""
         names = {hit.passage.document_id for hit in answer.hits_read} | {
             c.document_id for c in answer.citations
@@ -380,11 +386,11 @@ def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
     )
 
 
-def _is_read(found: Found) -> bool:
+def _is_read(found: RetrievalResult) -> bool:
     return found.about is None and found.form != NEEDS_ALL
 
 
-def _merged(found: Sequence[Found]) -> Found:
+def _merged(found: Sequence[RetrievalResult]) -> RetrievalResult:
     """Interleave two retrievals rank by rank, each passage once."""
     first, *rest = found
     if not rest:

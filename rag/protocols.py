@@ -31,7 +31,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Footprint:
     """How much of one document each part of an index holds.
 
     `numbers` are its passage ids. `unmerged` counts deleted passages of all documents whose words
@@ -129,7 +129,7 @@ class Store(Protocol):
 
     def stats(self) -> Stats: ...
 
-    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         """Count what the index holds of a document. After a deletion, pass its former passage ids
         as `numbers`.
         """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.errors import InputError, StoreError
 from rag.filters import parse
 from rag.ingestion.chunking import split
@@ -94,10 +94,10 @@ def test_an_empty_index_says_what_to_run(empty: Engine) -> None:
 
 def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
     asked = [
-        Asked("When did the US leave the deal?"),
-        Asked("Who led the talks?", 1),
-        Asked("Who led the talks?", filter=parse(["topic=oman"])),
-        Asked("Who led the talks?", 1),
+        Query("When did the US leave the deal?"),
+        Query("Who led the talks?", 1),
+        Query("Who led the talks?", filter=parse(["topic=oman"])),
+        Query("Who led the talks?", 1),
     ]
     together = engine.ask_many(asked)
     for one, answer in zip(asked, together, strict=True):

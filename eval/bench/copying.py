@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from rag.parsing.base import ParseError
 from rag.parsing.formats import kind_of
-from rag.parsing.load import Unreadable
 
 _LONG_WORD = re.compile(rb"[a-z]{7,}")
 _ONE_IN = 20
@@ -41,7 +41,7 @@ def copy_with_other_words(files: Sequence[Path], target: Path, until: int) -> No
 def _is_text(path: Path) -> bool:
     try:
         return kind_of(path.name.removesuffix(".gz"), b"").role == "text"
-    except Unreadable:
+    except ParseError:
         return False
 
 

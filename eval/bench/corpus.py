@@ -25,7 +25,8 @@ import numpy as np
 from rag import build
 from rag.english.sentences import split_sentences
 from rag.ingestion.chunking import split
-from rag.parsing.load import Unreadable, find, load
+from rag.parsing.base import ParseError
+from rag.parsing.load import find, load
 from rag.protocols import Embedder, Vectors
 from rag.settings import Settings
 from rag.types import Document, Passage
@@ -149,7 +150,7 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
     for found in files:
         try:
             documents = load(found).documents
-        except Unreadable:
+        except ParseError:
             continue
         for document in documents:
             passages = split(document, model.count_tokens, settings.passage_tokens)

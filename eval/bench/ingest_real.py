@@ -27,10 +27,10 @@ import numpy as np
 from eval.bench.copying import copy_with_other_words
 from eval.bench.memory import Memory, bars
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.ingest import Ingest, IngestReport
 from rag.models.threads import available_cores
-from rag.parsing.load import Found, find
-from rag.parsing.pool import Limits, Pool
+from rag.parsing.load import FoundFile, find
+from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Vectors
 from rag.store.local.store import LocalStore
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dim", type=int, default=_DIM)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
-        files, copies = list(find(asked.folders)), list[Found]()
+        files, copies = list(find(asked.folders)), list[FoundFile]()
         if asked.megabytes:
             folder = Path(made, "copies")
             copy_with_other_words(
@@ -90,13 +90,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _measure(
-    folders: Sequence[Path], files: Sequence[Found], copies: Sequence[Found], index: Path, dim: int
+    folders: Sequence[Path],
+    files: Sequence[FoundFile],
+    copies: Sequence[FoundFile],
+    index: Path,
+    dim: int,
 ) -> tuple[str, Memory]:
     size = sum(found.path.stat().st_size for found in [*files, *copies])
     memory, begun = Memory(), time.perf_counter()
     memory.start()
     expect = {"embedder": HashedWords.name, "dim": str(dim), "passage_tokens": "160"}
-    with Pool(available_cores(), Limits()) as pool:
+    with Pool(available_cores(), ParseLimits()) as pool:
         store = LocalStore(index, expect, create=True)
         ingest = Ingest(store, HashedWords(dim), 160, Stamps(index), pool)
         report = ingest.run(
@@ -131,7 +135,7 @@ def _text(
     folders: Sequence[Path],
     files: int,
     size: int,
-    report: Report,
+    report: IngestReport,
     kinds: Counter[str],
     memory: Memory,
     seconds: float,

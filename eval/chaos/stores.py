@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import build
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.protocols import Reader
@@ -88,7 +88,7 @@ def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
 def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
     waiting = iter(questions)
     while some := list(itertools.islice(waiting, _AT_ONCE)):
-        yield from engine.ask_many([Asked(question) for question in some])
+        yield from engine.ask_many([Query(question) for question in some])
 
 
 def said(answer: Answer) -> dict[str, object]:

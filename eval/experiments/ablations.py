@@ -26,7 +26,7 @@ from rag import build
 from rag.answering import answer as compose
 from rag.answering import by_form, comparing, confidence, features, forms, selection
 from rag.answering.provenance import model_digest
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Gold, Question, read_jsonl, sample
 from rag.evaluation.gold_formats import load
@@ -149,7 +149,7 @@ def ablate(
 
 
 def _answers(engine: Engine, questions: Sequence[Question]) -> list[Answer]:
-    return [engine.ask_many([Asked(question.text)])[0] for question in questions]
+    return [engine.ask_many([Query(question.text)])[0] for question in questions]
 
 
 def _engine(settings: Settings, reader: str, cache: Path) -> Engine:

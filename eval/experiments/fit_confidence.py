@@ -33,11 +33,11 @@ from tqdm import tqdm
 from rag import build
 from rag.answering.confidence import Confidence
 from rag.answering.features import Asked
-from rag.engine import Asked as Question
 from rag.engine import Engine
+from rag.engine import Query as Question
 from rag.evaluation.calibration import (
+    CalibrationTable,
     Example,
-    Table,
     auroc,
     bought,
     fit,
@@ -209,7 +209,7 @@ def _first_is_right(example: Example, model: Confidence) -> bool:
 
 
 def measured(
-    examples: Sequence[Example], data: Table, confidence: Any, at: float
+    examples: Sequence[Example], data: CalibrationTable, confidence: Any, at: float
 ) -> dict[str, Any]:
     """What the threshold buys, and how well confidence tells answerable questions from each kind of
     unanswerable ones.

@@ -25,8 +25,15 @@ from eval.experiments.kept_reads import KeptReads
 from rag import build
 from rag.answering.form_confidence import FEATURES, FormConfidence
 from rag.answering.provenance import model_digest
-from rag.engine import Asked, Engine
-from rag.evaluation.calibration import Table, auroc, bought, ece, risk_coverage, threshold
+from rag.engine import Engine, Query
+from rag.evaluation.calibration import (
+    CalibrationTable,
+    auroc,
+    bought,
+    ece,
+    risk_coverage,
+    threshold,
+)
 from rag.evaluation.calibration import _logistic as logistic
 from rag.evaluation.gold import Question, read_jsonl
 from rag.evaluation.usefulness import judge, shown
@@ -76,7 +83,7 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
         recording = Recording()
         forms: Any = {"sentences": recording, "yes_no": recording}
         engine.confidence = replace(engine.confidence, forms=forms)
-        (answer,) = engine.ask_many([Asked(question.text, form=form)])
+        (answer,) = engine.ask_many([Query(question.text, form=form)])
         if recording.seen:
             right = bool(question.answers) and judge(question, shown(answer)) == "useful"
             made.append(
@@ -87,11 +94,11 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
     return made
 
 
-def table(found: Sequence[Example]) -> Table:
+def table(found: Sequence[Example]) -> CalibrationTable:
     names = {
         group: number for number, group in enumerate(dict.fromkeys(one.group for one in found))
     }
-    return Table(
+    return CalibrationTable(
         np.array([[one.features[name] for name in FEATURES] for one in found]),
         np.array([one.right for one in found]),
         np.array([one.answerable for one in found]),
@@ -100,7 +107,7 @@ def table(found: Sequence[Example]) -> Table:
     )
 
 
-def fit(data: Table) -> FormConfidence:
+def fit(data: CalibrationTable) -> FormConfidence:
     scale = data.rows.std(axis=0) + 1e-6
     mean = data.rows.mean(axis=0)
     start = np.zeros(len(FEATURES))
@@ -114,12 +121,12 @@ def sure(model: FormConfidence, rows: Rows) -> Rows:
     return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
 
 
-def held_back(data: Table) -> Rows:
+def held_back(data: CalibrationTable) -> Rows:
     """The confidence for every row by a model that was fitted without its group."""
     found = np.zeros(len(data.right))
     for fold in range(FOLDS):
         out = data.groups % FOLDS == fold
-        rest = Table(
+        rest = CalibrationTable(
             data.rows[~out],
             data.right[~out],
             data.answerable[~out],
@@ -130,12 +137,14 @@ def held_back(data: Table) -> Rows:
     return found
 
 
-def measured(found: Sequence[Example], data: Table, confidence: Rows, at: float) -> dict[str, Any]:
+def measured(
+    found: Sequence[Example], data: CalibrationTable, confidence: Rows, at: float
+) -> dict[str, Any]:
     """By kind of text and together."""
     made = {}
     for name in ("all", *dict.fromkeys(one.set for one in found)):
         rows = np.array([name in ("all", one.set) for one in found])
-        part = Table(
+        part = CalibrationTable(
             data.rows[rows],
             data.right[rows],
             data.answerable[rows],

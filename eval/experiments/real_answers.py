@@ -23,7 +23,7 @@ from typing import Any
 from eval.experiments.office import make
 from rag import build
 from rag.evaluation.squad import is_right
-from rag.parsing.load import Found
+from rag.parsing.load import FoundFile
 from rag.settings import Settings
 from rag.types import Answer, Citation
 
@@ -78,14 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if counts["placed"] == counts["right"] else 1
 
 
-def _files(documents: Sequence[str], office: Path) -> Iterator[Found]:
+def _files(documents: Sequence[str], office: Path) -> Iterator[FoundFile]:
     met = set[Path]()
     for name in documents:
         path = office / name.removeprefix(_OFFICE) if name.startswith(_OFFICE) else _SHARE / name
         for file in (path, *([] if name.startswith(_OFFICE) else _neighbours(path))):
             if file not in met:
                 met.add(file)
-                yield Found(
+                yield FoundFile(
                     file,
                     f"{_OFFICE}{file.name}"
                     if file.parent == office

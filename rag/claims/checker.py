@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from rag.claims import weighing
 from rag.claims.evidence import Stretch, cite, named_document, stretches
-from rag.claims.split import Part, Sentence, split_claims
-from rag.claims.value_check import Comparison, compare, names
+from rag.claims.split import ClaimPart, ClaimSentence, split_claims
+from rag.claims.value_check import ValueComparison, compare, names
 from rag.claims.weighing import Probabilities, Weighing, features
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.errors import InputError
 from rag.filters import Condition
 from rag.models.two_readers import TwoReaders
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class FoundEvidence:
     """A sentence of a document that bears on a claim: `document.text[citation.start:citation.end]
     == citation.quote`.
 
@@ -82,7 +82,7 @@ class CheckedPart:
     confidence: float
     supported: float
     contradicted: float
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[FoundEvidence, ...] = ()
     wrong_citation: bool = False
 
 
@@ -101,14 +101,14 @@ class Checked:
     verdict: str
     confidence: float
     reason: str
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[FoundEvidence, ...] = ()
     cited: tuple[int, ...] = ()
     wrong_citation: bool = False
     parts: tuple[CheckedPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """A text and its sentences, checked. `generation` is the state of the index; `sources` are
     ids of documents by number."""
 
@@ -155,7 +155,7 @@ class Checker:
         sources: Mapping[int, str] | None = None,
         seen: Callable[[int, int], object] = lambda done, total: None,
         run: Callable[[Callable[[], Any]], Any] = _directly,
-    ) -> Report:
+    ) -> CheckReport:
         """The text's sentences with their verdicts.
 
         `sources` names by number the documents (ids) that marks such as [1] cite, beside those
@@ -188,7 +188,7 @@ class Checker:
             for one in claims.sentences
             if one.skipped != "source"
         )
-        return Report(text, sentences, self._engine.store.stats().generation, known)
+        return CheckReport(text, sentences, self._engine.store.stats().generation, known)
 
     def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
         if not listed:
@@ -198,7 +198,7 @@ class Checker:
         return {number: found for number, found in named.items() if found}
 
     def _batch(
-        self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None
+        self, batch: Sequence[ClaimSentence], sources: Mapping[int, str], filter: Filter | None
     ) -> list[Checked]:
         quoted = self._quotations(batch, sources, filter)
         asked = [
@@ -221,7 +221,7 @@ class Checker:
         ]
 
     def _quotations(
-        self, batch: Sequence[Sentence], sources: Mapping[int, str], filter: Filter | None
+        self, batch: Sequence[ClaimSentence], sources: Mapping[int, str], filter: Filter | None
     ) -> dict[int, CheckedPart]:
         """The sentences of several clauses, and those that open with a pronoun, that a document
         has as they are, by their place."""
@@ -267,9 +267,9 @@ class Checker:
         """What bears on each (claim, ids of the documents that it cites), and the documents by
         id; without `read`, as far as no model is needed."""
         most = self._engine.settings.max_question
-        asked = [Asked(claim[:most], _FOUND, filter, form="span") for claim, _ in claims]
+        asked = [Query(claim[:most], _FOUND, filter, form="span") for claim, _ in claims]
         cited = [
-            Asked(
+            Query(
                 claim[:most],
                 _READ,
                 (*(filter or ()), Condition("document", "=", name)),
@@ -310,7 +310,7 @@ class Checker:
         return [_observations(seen, output) for seen, output in zip(found, outputs, strict=True)]
 
 
-Compared = list[tuple[Stretch, Comparison]]
+Compared = list[tuple[Stretch, ValueComparison]]
 
 
 def _until_quoted(seen: Compared) -> Compared:
@@ -330,14 +330,14 @@ def _known(cited: Sequence[int], sources: Mapping[int, str]) -> list[str]:
     return [sources[number] for number in cited if number in sources]
 
 
-def _is_taken_apart(sentence: Sentence) -> bool:
+def _is_taken_apart(sentence: ClaimSentence) -> bool:
     """Whether its parts are not its words as they are."""
     return len(sentence.parts) > 1 or any(
         part.unresolved or part.text.rstrip(".") not in sentence.text for part in sentence.parts
     )
 
 
-def _is_about(sentence: Sentence, seen: Observation) -> bool:
+def _is_about(sentence: ClaimSentence, seen: Observation) -> bool:
     """Whether a quotation that opens with a pronoun may mean what the sentence means by it."""
     opening = sentence.parts[0]
     if opening.unresolved:
@@ -364,7 +364,7 @@ class Observation:
     verdict head."""
 
     stretch: Stretch
-    comparison: Comparison
+    comparison: ValueComparison
     said: Probabilities | None
 
     @property
@@ -398,7 +398,7 @@ def weigh(seen: Observation, model: Weighing) -> Weighed:
     return Weighed(seen, model.supported(found), model.contradicted(found) if seen.at_odds else 0.0)
 
 
-def closest(claim: str, part: Stretch) -> Comparison:
+def closest(claim: str, part: Stretch) -> ValueComparison:
     """The claim beside the best sentence if that leaves nothing out, otherwise beside the whole
     stretch."""
     context = part.hit.passage.context
@@ -480,20 +480,20 @@ def _of(one: Weighed) -> str:
     return one.seen.stretch.hit.passage.document_id
 
 
-def _evidence(one: Weighed, says: str, documents: Mapping[str, Document]) -> Evidence:
+def _evidence(one: Weighed, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
     compared = one.seen.comparison
     probability = one.contradicted if says == "contradicts" else one.supported
     citation = cite(one.seen.stretch, documents[_of(one)])
-    return Evidence(
+    return FoundEvidence(
         citation, says, probability, compared.differs, (*compared.missing, *compared.unnamed)
     )
 
 
-def _unresolved(part: Part) -> CheckedPart:
+def _unresolved(part: ClaimPart) -> CheckedPart:
     return CheckedPart(part.text, NOT_CHECKABLE, 1.0, 0.0, 0.0)
 
 
-def _skipped(sentence: Sentence) -> Checked:
+def _skipped(sentence: ClaimSentence) -> Checked:
     verdict = NOT_CHECKABLE if sentence.skipped == "table" else NO_CLAIM
     return Checked(
         sentence.start,
@@ -506,7 +506,7 @@ def _skipped(sentence: Sentence) -> Checked:
     )
 
 
-def _sentence(sentence: Sentence, parts: Sequence[CheckedPart]) -> Checked:
+def _sentence(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked:
     """The sentence from its parts: contradicted if one is, partly if only some are supported."""
     verdicts = {part.verdict for part in parts}
     if CONTRADICTED in verdicts:
@@ -537,7 +537,9 @@ def _sentence(sentence: Sentence, parts: Sequence[CheckedPart]) -> Checked:
     )
 
 
-def _reason(verdict: str, parts: Sequence[CheckedPart], wrong: bool, sentence: Sentence) -> str:
+def _reason(
+    verdict: str, parts: Sequence[CheckedPart], wrong: bool, sentence: ClaimSentence
+) -> str:
     """Why the verdict is what it is, in one line."""
     elsewhere = next(
         (

@@ -17,8 +17,8 @@ from rag.claims.checker import (
     SUPPORTED,
     WRONG_CITATION,
     Checked,
-    Evidence,
-    Report,
+    CheckReport,
+    FoundEvidence,
 )
 
 _INDENT = 26
@@ -36,7 +36,7 @@ _LONGEST = 300
 """Characters of a sentence that a terminal shows."""
 
 
-def lines(report: Report, quiet: bool = False) -> list[str]:
+def lines(report: CheckReport, quiet: bool = False) -> list[str]:
     """A line a sentence and one for each piece of evidence, then the counts; `quiet` leaves out
     what is supported."""
     made = []
@@ -62,7 +62,7 @@ def label(one: Checked) -> str:
     return f"{WORDS[one.verdict]} {one.confidence:.0%}"
 
 
-def place(found: Evidence) -> str:
+def place(found: FoundEvidence) -> str:
     """Where a piece of evidence is: document and offsets."""
     citation = found.citation
     return f"{citation.document_id}:{citation.start}-{citation.end}"
@@ -74,13 +74,13 @@ def shown(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def summary(report: Report) -> str:
+def summary(report: CheckReport) -> str:
     """How many sentences have each verdict."""
     found = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
     return f"{len(report.sentences)} sentences: {', '.join(found)}"
 
 
-def junit(report: Report, failed: Sequence[Checked], name: str) -> str:
+def junit(report: CheckReport, failed: Sequence[Checked], name: str) -> str:
     """A test a claim; those in `failed` fail with their reason."""
     claims = [one for one in report.sentences if one.verdict != NO_CLAIM]
     suite = ElementTree.Element(
@@ -130,7 +130,7 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 """
 
 
-def page(report: Report, name: str) -> str:
+def page(report: CheckReport, name: str) -> str:
     """An HTML page, whole in itself: each sentence on the left, what the documents say on the
     right."""
     rows = "".join(_row(report, one, before) for one, before in _with_gaps(report))
@@ -143,7 +143,7 @@ def page(report: Report, name: str) -> str:
     )
 
 
-def _with_gaps(report: Report) -> list[tuple[Checked, str]]:
+def _with_gaps(report: CheckReport) -> list[tuple[Checked, str]]:
     """Each sentence with the text between it and the one before."""
     ends = [0, *(one.end for one in report.sentences)]
     return [
@@ -152,7 +152,7 @@ def _with_gaps(report: Report) -> list[tuple[Checked, str]]:
     ]
 
 
-def _row(report: Report, one: Checked, before: str) -> str:
+def _row(report: CheckReport, one: Checked, before: str) -> str:
     text = html.escape(report.text[one.start : one.end])
     kind = "wrong" if one.wrong_citation else one.verdict
     left = f'<pre>{html.escape(before.strip())}<mark class="{kind}">{text}</mark></pre>'

@@ -88,7 +88,7 @@ _LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClaimPart:
     """A clause that is checked on its own. `text` is how it is asked: without markup, its pronoun
     resolved.
 
@@ -100,7 +100,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class ClaimSentence:
     """A sentence of the text under check, at `[start, end)` of it, with the citation marks that
     follow it.
 
@@ -113,7 +113,7 @@ class Sentence:
     end: int
     text: str
     cited: tuple[int, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ClaimPart, ...] = ()
     skipped: str = ""
 
 
@@ -121,7 +121,7 @@ class Sentence:
 class Claims:
     """What a text claims: its sentences in order, and the sources that it lists, by number."""
 
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[ClaimSentence, ...]
     sources: dict[int, str]
 
 
@@ -160,12 +160,12 @@ def _blocks(text: str) -> list[tuple[int, int, str]]:
     return [block for block in [*found, (at, len(text), "")] if text[block[0] : block[1]].strip()]
 
 
-def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[Sentence]:
+def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:
     if kind == "rule":
         return
     if kind:
         a, b = _trimmed(text, start, end)
-        yield Sentence(a, b, _plain(text[a:b]), skipped=kind)
+        yield ClaimSentence(a, b, _plain(text[a:b]), skipped=kind)
         return
     masked = _masked(text[start:end])
     found = split_sentences(masked)
@@ -236,15 +236,17 @@ def cited_numbers(raw: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers))
 
 
-def _sentence(start: int, end: int, raw: str) -> Sentence:
+def _sentence(start: int, end: int, raw: str) -> ClaimSentence:
     text = _plain(raw)
     cited = cited_numbers(raw)
     why = _claims_nothing(text)
     if why:
-        return Sentence(start, end, text, cited, skipped=why)
+        return ClaimSentence(start, end, text, cited, skipped=why)
     claim = _LEAD.sub("", text)
     claim = claim[:1].upper() + claim[1:]
-    return Sentence(start, end, text, cited, tuple(Part(clause) for clause in clauses(claim)))
+    return ClaimSentence(
+        start, end, text, cited, tuple(ClaimPart(clause) for clause in clauses(claim))
+    )
 
 
 def _claims_nothing(text: str) -> str:
@@ -283,7 +285,7 @@ def clauses(text: str) -> list[str]:
     ]
 
 
-def _resolved(sentences: list[Sentence]) -> Iterator[Sentence]:
+def _resolved(sentences: list[ClaimSentence]) -> Iterator[ClaimSentence]:
     """Each sentence with its pronouns resolved from the one before; a heading is what a
     section's first sentence is about."""
     about = person = ""
@@ -299,7 +301,7 @@ def _resolved(sentences: list[Sentence]) -> Iterator[Sentence]:
         yield replace(sentence, parts=tuple(parts))
 
 
-def _resolve(part: Part, about: str, person: str) -> Part:
+def _resolve(part: ClaimPart, about: str, person: str) -> ClaimPart:
     """The part with the pronoun that it opens with replaced: "he" by the last name that may be a
     person's."""
     found = _PRONOUN.match(part.text)

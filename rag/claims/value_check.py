@@ -90,7 +90,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ValueComparison:
     """What a claim says differently from the evidence.
 
     `differs`: pairs (the claim's words, the evidence's words) that cannot both hold. `missing`:
@@ -112,7 +112,7 @@ class Comparison:
     quoted: bool = False
 
 
-def compare(claim: str, evidence: str, context: str = "") -> Comparison:
+def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
     """The claim beside the evidence, a sentence or a few; `context` (title and headings) may
     hold names and years it leaves out."""
     told, given = figures(claim), figures(evidence)
@@ -136,7 +136,7 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
     denied = _is_denied(claim, evidence, likeness >= _ALMOST)
     wanted = content_words(claim)
     coverage = len(wanted & content_words(f"{evidence} {context}")) / len(wanted) if wanted else 0.0
-    return Comparison(
+    return ValueComparison(
         tuple(dict.fromkeys(differs)),
         tuple(one.text for one in missing),
         tuple(unnamed),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.claims.value_check import Comparison
+from rag.claims.value_check import ValueComparison
 from rag.errors import InputError
 
 SHIPPED = Path(__file__).parent / "weighing.json"
@@ -36,7 +36,7 @@ class Probabilities:
     unsaid: float
 
 
-def features(found: Comparison, said: Probabilities | None) -> dict[str, float]:
+def features(found: ValueComparison, said: Probabilities | None) -> dict[str, float]:
     """What the models weigh, by name. "altered" is how alike a claim is whose value or name is
     another.
 

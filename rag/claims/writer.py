@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.claims.chat import ChatServer
 from rag.claims.checker import PARTLY, SUPPORTED, CheckedPart, Checker
 from rag.claims.prompt import is_instruction, messages
-from rag.claims.split import Sentence, split_claims
+from rag.claims.split import ClaimSentence, split_claims
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.types import Answer, Hit
@@ -27,7 +27,7 @@ _MOST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WriterSource:
     """A numbered sentence that the writer got: `document.text[start:end] == text`; `hit.passage`
     is cut to it."""
 
@@ -62,7 +62,7 @@ class Written:
     question: str
     text: str | None
     sentences: tuple[WrittenSentence, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[WriterSource, ...]
     answer: Answer
     reason: str = ""
 
@@ -98,12 +98,14 @@ class Writer:
         reason = "" if kept else "nothing of what was written is supported by what it cites"
         return replace(made, text=kept or None, sentences=tuple(sentences), reason=reason)
 
-    def _checked(self, text: str, sources: Sequence[Source]) -> list[WrittenSentence]:
+    def _checked(self, text: str, sources: Sequence[WriterSource]) -> list[WrittenSentence]:
         by_number = {one.number: one for one in sources}
         found = [one for one in split_claims(text).sentences if one.skipped != "source"]
         return [self._one(one, text[one.start : one.end], by_number) for one in found[: 2 * _MOST]]
 
-    def _one(self, one: Sentence, raw: str, sources: Mapping[int, Source]) -> WrittenSentence:
+    def _one(
+        self, one: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]
+    ) -> WrittenSentence:
         written = WrittenSentence(" ".join(raw.split()), one.cited, "")
         unknown = [number for number in one.cited if number not in sources]
         if one.skipped:
@@ -131,7 +133,7 @@ def _why(part: CheckedPart) -> str:
     return "what it cites does not say so"
 
 
-def sources_of(answer: Answer) -> tuple[Source, ...]:
+def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     """The sentences that a writer gets: those of the answer first, then those of the read
     passages that share most with the question, none twice, none that is shaped like an order
     to a model."""
@@ -149,7 +151,7 @@ def sources_of(answer: Answer) -> tuple[Source, ...]:
     found.sort(key=lambda item: item[0], reverse=True)
     distinct = {hit.passage.text: hit for _, hit in reversed(found)}
     kept = [hit for _, hit in found if distinct.get(hit.passage.text) is hit][:_SENTENCES]
-    return tuple(Source(number, hit) for number, hit in enumerate(kept, 1))
+    return tuple(WriterSource(number, hit) for number, hit in enumerate(kept, 1))
 
 
 def _cut(hit: Hit, start: int, end: int) -> Hit:

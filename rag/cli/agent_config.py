@@ -42,7 +42,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """A file before and after the change; `before` is None if the file does not exist yet."""
 
     path: Path
@@ -92,12 +92,12 @@ def _application_data(home: Path, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
 
 
-def connected(client: str, path: Path, server: Server, name: str = "rag") -> Change:
+def connected(client: str, path: Path, server: Server, name: str = "rag") -> ConfigChange:
     """Add rag's entry, or replace an older one."""
     return _changed(client, path, name, entry(client, server))
 
 
-def disconnected(client: str, path: Path, name: str = "rag") -> Change:
+def disconnected(client: str, path: Path, name: str = "rag") -> ConfigChange:
     """Remove rag's entry. Raises NotFoundError if there is none."""
     return _changed(client, path, name, None)
 
@@ -124,7 +124,7 @@ def entry(client: str, server: Server) -> Entry:
     return made
 
 
-def _changed(client: str, path: Path, name: str, made: Entry | None) -> Change:
+def _changed(client: str, path: Path, name: str, made: Entry | None) -> ConfigChange:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a valid server name", "use letters, digits, - and _")
     try:
@@ -134,7 +134,7 @@ def _changed(client: str, path: Path, name: str, made: Entry | None) -> Change:
             f"{path} cannot be read: {error}", "check the file's owner and permissions"
         ) from error
     edit = _edited_toml if client == "codex" else _edited_json
-    return Change(path, before, edit(client, path, before or "", name, made))
+    return ConfigChange(path, before, edit(client, path, before or "", name, made))
 
 
 def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
@@ -225,7 +225,7 @@ def _by_hand(path: Path, kind: str, snippet: str) -> InputError:
     )
 
 
-def write(change: Change) -> Path | None:
+def write(change: ConfigChange) -> Path | None:
     """Write the file atomically. Returns the path of the backup, if there was a file before."""
     path = change.path.resolve()  # follow a symlink instead of replacing it
     backup = path.with_name(path.name + BACKUP) if change.before is not None else None

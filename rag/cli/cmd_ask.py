@@ -11,7 +11,7 @@ from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.cli import written
 from rag.cli.options import filter_option, shared
-from rag.engine import Asked, check_question
+from rag.engine import Query, check_question
 from rag.filters import Filter, shown
 from rag.render import terminal
 from rag.render.json import plain, print_json
@@ -75,7 +75,7 @@ def ask_command(
     engine = build.engine(settings)
     # Built first, so that a missing writer is reported before the question is answered.
     writer = build.writer(settings, engine) if write else None
-    (found,) = engine.ask_many([Asked(asked, read, filter, form=form or "", as_typed=as_typed)])
+    (found,) = engine.ask_many([Query(asked, read, filter, form=form or "", as_typed=as_typed)])
     if writer:
         written.show(writer.write(found), as_json, struck)
     elif as_json:
@@ -111,7 +111,7 @@ def search_command(
       rag search --json "rent increase" | jq -r '.[].passage.document_id'
     """
     asked = check_question(" ".join(question), settings.max_question)
-    (found,) = build.searcher(settings).find_many([Asked(asked, k, filter, as_typed=as_typed)])
+    (found,) = build.searcher(settings).find_many([Query(asked, k, filter, as_typed=as_typed)])
     if found.question != asked:
         click.echo(terminal.understood(found.question), err=True)
     if filter and not found.hits:

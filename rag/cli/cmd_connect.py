@@ -10,7 +10,7 @@ import click
 
 from rag.cli.agent_config import (
     CLIENTS,
-    Change,
+    ConfigChange,
     Server,
     config_path,
     connected,
@@ -84,7 +84,7 @@ def connect_command(
         click.echo(f"{path}: written" + (f"; as it was: {backup}" if backup else ""))
 
 
-def _written(change: Change, yes: bool, as_json: bool) -> Path | None:
+def _written(change: ConfigChange, yes: bool, as_json: bool) -> Path | None:
     click.echo(change.diff, err=as_json)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError(

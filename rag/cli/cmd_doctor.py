@@ -51,7 +51,7 @@ def info_command(settings: Settings, as_json: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     """Result of one check. `fix` is the next step if it failed; `mended` means that it had failed
     and was repaired by this run.
     """
@@ -83,7 +83,7 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
       rag doctor --json | jq '.[] | select(.ok | not)'
     """
     checks = [
-        Check(
+        DoctorCheck(
             "python",
             sys.version_info >= (3, 11),
             sys.version.split()[0],
@@ -110,14 +110,14 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _try(name: str, look: Callable[[], str]) -> Check:
+def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
     try:
-        return Check(name, True, look())
+        return DoctorCheck(name, True, look())
     except RagError as error:
-        return Check(name, False, error.message, error.hint)
+        return DoctorCheck(name, False, error.message, error.hint)
 
 
-def _index(settings: Settings, repair: bool) -> list[Check]:
+def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
     try:
         before = build.examine(settings)
         if any(finding.derived and not finding.ok for finding in before):
@@ -129,22 +129,22 @@ def _index(settings: Settings, repair: bool) -> list[Check]:
     except AbsentError:  # reported by the check "index opens"
         return []
     except RagError as error:
-        return [Check("index", False, error.message, error.hint)]
+        return [DoctorCheck("index", False, error.message, error.hint)]
     was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
     return [_check(finding, was_wrong.get(finding.name, "")) for finding in after]
 
 
-def _check(finding: Finding, was: str) -> Check:
+def _check(finding: Finding, was: str) -> DoctorCheck:
     mended = finding.ok and was != ""
     detail = f"repaired; before: {was}" if mended else finding.detail
-    return Check(finding.name, finding.ok, detail, "" if finding.ok else finding.fix, mended)
+    return DoctorCheck(finding.name, finding.ok, detail, "" if finding.ok else finding.fix, mended)
 
 
-def _writable(folder: Path) -> Check:
+def _writable(folder: Path) -> DoctorCheck:
     there = next(
         parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
     )
-    return Check(
+    return DoctorCheck(
         "index folder",
         os.access(there, os.W_OK),
         str(folder),

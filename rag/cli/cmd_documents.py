@@ -16,10 +16,10 @@ from rag.cli.options import filter_option, shared
 from rag.cli.progress import progress
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
-from rag.ingestion.deletion import Receipt, delete
-from rag.ingestion.ingest import Report
-from rag.parsing.load import Found
-from rag.parsing.pool import Job
+from rag.ingestion.deletion import DeletionReceipt, delete
+from rag.ingestion.ingest import IngestReport
+from rag.parsing.load import FoundFile
+from rag.parsing.pool import ParseTask
 from rag.protocols import Store
 from rag.render.json import print_json
 from rag.render.sanitize import flat
@@ -119,7 +119,7 @@ def stopped(documents: int, index: str) -> None:
     click.echo(f"{said}; run it again to continue", err=True)
 
 
-def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
+def _enqueue(settings: Settings, as_json: bool, files: list[FoundFile]) -> None:
     from rag.ingestion.uploads import enqueue
 
     with progress(len(files)) as seen:
@@ -138,7 +138,7 @@ def _enqueue(settings: Settings, as_json: bool, files: list[Found]) -> None:
     )
 
 
-def _report(report: Report, index: str) -> str:
+def _report(report: IngestReport, index: str) -> str:
     words = ("added", "updated", "removed", "unchanged", "skipped")
     said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
     nothing = (
@@ -210,7 +210,8 @@ def _raw(settings: Settings, document: Document) -> Document:
     """Parse the document's file again and keep its boilerplate. Raises NotFoundError if the file or
     the document is missing, InputError if the file is unreadable.
     """
-    from rag.parsing.load import HINT, Unreadable
+    from rag.parsing.base import ParseError
+    from rag.parsing.load import HINT
 
     path = Path(document.file)
     if not path.is_file():
@@ -218,10 +219,10 @@ def _raw(settings: Settings, document: Document) -> Document:
         raise NotFoundError(f"the file of {document.id} is missing: {document.file}", hint)
     try:
         with build.pool(dataclasses.replace(settings, keep_furniture=1, workers=1)) as pool:
-            ((_, loaded),) = pool([Job(Found(path, document.id))])
-        if isinstance(loaded, Unreadable):
+            ((_, loaded),) = pool([ParseTask(FoundFile(path, document.id))])
+        if isinstance(loaded, ParseError):
             raise loaded
-    except Unreadable as error:
+    except ParseError as error:
         raise InputError(f"{path} {error}", HINT) from error
     again = [other for other in loaded.documents if other.source == document.source]
     if not again:
@@ -257,13 +258,13 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
         raise StoreError("parts of the deleted documents remain", "run: rag doctor")
 
 
-def _with_verdict(receipt: Receipt) -> dict[str, object]:
+def _with_verdict(receipt: DeletionReceipt) -> dict[str, object]:
     return {field.name: getattr(receipt, field.name) for field in dataclasses.fields(receipt)} | {
         "complete": receipt.complete
     }
 
 
-def _proof(receipt: Receipt) -> list[str]:
+def _proof(receipt: DeletionReceipt) -> list[str]:
     names = {
         "documents": "text",
         "passages": "passages",

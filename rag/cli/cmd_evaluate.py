@@ -18,7 +18,7 @@ from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.evaluation.compare import Comparison
-    from rag.evaluation.gates import Gate, Verdict
+    from rag.evaluation.gates import Gate, GateVerdict
     from rag.evaluation.result import Result
 
 _FILE = click.Path(path_type=Path)
@@ -154,7 +154,7 @@ def _finish(
     from rag.evaluation.report import summary as words
     from rag.evaluation.report import write
 
-    verdicts: list[Verdict] = gates.verdicts(bounds, result.summary)
+    verdicts: list[GateVerdict] = gates.verdicts(bounds, result.summary)
     written = write.write(result, comparison, verdicts, out)
     if junit:
         gates.junit(result, verdicts, junit)

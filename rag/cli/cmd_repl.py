@@ -50,6 +50,6 @@ def repl_command(
       rag repl --filter source:notes/flat
       rag repl --json --no-follow-ups < questions.txt > answers.jsonl
     """
-    from rag.repl.run import Options, run
+    from rag.repl.run import ReplOptions, run
 
-    sys.exit(run(Options(settings, filter, read, as_json, plain, not no_follow_ups)))
+    sys.exit(run(ReplOptions(settings, filter, read, as_json, plain, not no_follow_ups)))

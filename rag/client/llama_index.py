@@ -1,9 +1,9 @@
 """LlamaIndex retriever, and a tool that answers with quotes.
 
     from rag.client import Client
-    from rag.client.llama_index import RagRetriever, answer_tool
+    from rag.client.llama_index import RagNodeRetriever, answer_tool
 
-    nodes = RagRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
+    nodes = RagNodeRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
 
 Needs llama-index-core, from the extra `llama-index`.
 """  # noqa: E501
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.client.passages import Passage, Source, answered, passages
+from rag.client.passages import RetrievedPassage, Source, answered, passages
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
@@ -33,7 +33,7 @@ ABOUT = (
 )
 
 
-class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
+class RagNodeRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
     """Passages as nodes, with offsets and scores."""
 
     def __init__(self, source: Source, k: int = 8, filters: Sequence[str] = ()) -> None:
@@ -47,7 +47,7 @@ class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be instal
         return [NodeWithScore(node=_node(one), score=one.score) for one in found]
 
 
-def _node(passage: Passage) -> TextNode:
+def _node(passage: RetrievedPassage) -> TextNode:
     """A node whose scores and offsets are hidden from models."""
     return TextNode(
         id_=passage.id,

@@ -21,9 +21,9 @@ from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
-    from rag.claims.checker import Report as CheckReport
+    from rag.claims.checker import CheckReport
     from rag.engine import Engine
-    from rag.ingestion.ingest import Report
+    from rag.ingestion.ingest import IngestReport
 
 
 class Index:
@@ -59,7 +59,7 @@ class Index:
         """
         return build.checker_of(self.engine).check(text, parse(list(filter)) or None)
 
-    def ingest(self, *paths: str | Path) -> Report:
+    def ingest(self, *paths: str | Path) -> IngestReport:
         """Add files and folders; unchanged files are skipped. The report lists the files that could
         not be read, with reasons.
         """

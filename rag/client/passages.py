@@ -18,7 +18,7 @@ time.
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class RetrievedPassage:
     """`document.text[start_char_index:end_char_index] == text`, in code points; higher scores are
     better.
     """
@@ -44,11 +44,13 @@ class Passage:
         return {name: value for name, value in asdict(self).items() if name != "text"}
 
 
-def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[Passage]:
+def passages(
+    source: Source, question: str, k: int, filters: Sequence[str]
+) -> list[RetrievedPassage]:
     """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
         return [
-            Passage(
+            RetrievedPassage(
                 hit.text,
                 hit.document_id,
                 hit.title,
@@ -62,7 +64,7 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
             for hit in source.search(question, filters, k)
         ]
     return [
-        Passage(
+        RetrievedPassage(
             hit.passage.text,
             hit.passage.document_id,
             hit.passage.title,

@@ -48,28 +48,28 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class Rewrite:
     """The question to ask, and, where something in it was left open, what."""
 
     question: str
     note: str = ""
 
 
-def understand(question: str, last: Turn | None) -> Understood:
+def understand(question: str, last: Turn | None) -> Rewrite:
     """The question with what it leaves out filled in from the last turn."""
     question = question.strip()
     if last is None:
-        return Understood(question)
+        return Rewrite(question)
     core = _LEAD.sub("", question)
     filled = _elliptic(core.rstrip(" ?.!"), last, led=core != question)
     if filled:
-        return Understood(filled)
+        return Rewrite(filled)
     if _ALONE.match(core.rstrip(" ?.!")):
-        return Understood(question, "can't apply that to the last question; sent unchanged")
+        return Rewrite(question, "can't apply that to the last question; sent unchanged")
     if core != question and not {word.lower().strip("?,.") for word in core.split()} & (
         AUXILIARIES | QUESTION_WORDS
     ):
-        return Understood(question, "what it asks of them is not certain; asked as typed")
+        return Rewrite(question, "what it asks of them is not certain; asked as typed")
     return _with_names(question, core, last)
 
 
@@ -110,15 +110,15 @@ def _sentence(text: str) -> str:
 # Pronouns
 
 
-def _with_names(question: str, core: str, last: Turn) -> Understood:
+def _with_names(question: str, core: str, last: Turn) -> Rewrite:
     found = [match for match in _PRONOUN.finditer(core) if not _EMPTY_IT.match(core, match.start())]
     if not found or _has_own(core, found[0]):
-        return Understood(question)
+        return Rewrite(question)
     groups = {_group(match.group()) for match in found}
     meant = _candidates(groups.pop(), last) if len(groups) == 1 else []
     if len(meant) != 1:
-        return Understood(question, _open(found[0].group(), meant))
-    return Understood(_sentence(_PRONOUN.sub(lambda match: _put(core, match, meant[0]), core)))
+        return Rewrite(question, _open(found[0].group(), meant))
+    return Rewrite(_sentence(_PRONOUN.sub(lambda match: _put(core, match, meant[0]), core)))
 
 
 def _group(pronoun: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.errors import InputError
 from rag.evaluation.calibration import (
+    CalibrationTable,
     Example,
-    Table,
     bought,
     fit,
     held_back,
@@ -97,7 +97,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
     for start in range(0, len(made), _BATCH):
         batch = made[start : start + _BATCH]
         passages = engine.find_many(
-            [Asked(one.text, None, left_out or None) for one, left_out in batch]
+            [Query(one.text, None, left_out or None) for one, left_out in batch]
         )
         asked = [(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)]
         read = engine.reader.read_many(asked)
@@ -109,7 +109,11 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
 
 
 def _says(
-    before: dict[str, Any], after: dict[str, Any], data: Table, at: float, risk: float | None
+    before: dict[str, Any],
+    after: dict[str, Any],
+    data: CalibrationTable,
+    at: float,
+    risk: float | None,
 ) -> list[str]:
     low, high = after["wrong, of answered, interval"]
     lines = [

@@ -42,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CalibrationTable:
     """The best candidate of each example: its features (n, features), whether it is right, whether
     there is an answer, its weight and group, (n,)."""
 
@@ -55,7 +55,7 @@ class Table:
 
 def table(
     examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None
-) -> Table:
+) -> CalibrationTable:
     """`shares`: the part of all questions, by weight, that each kind of example makes; by default
     as they come.
     """
@@ -71,7 +71,7 @@ def table(
     names = {group: number for number, group in enumerate(dict.fromkeys(e.group for e in examples))}
     groups = np.array([names[e.group] for e in examples])
     answerable = np.array([bool(e.answers) for e in examples])
-    return Table(np.array(rows), np.array(right), answerable, np.array(weight), groups)
+    return CalibrationTable(np.array(rows), np.array(right), answerable, np.array(weight), groups)
 
 
 def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
@@ -84,7 +84,7 @@ def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
 
 
 def fit(
-    data: Table, prior: Confidence | None = None, names: Sequence[str] = FEATURES
+    data: CalibrationTable, prior: Confidence | None = None, names: Sequence[str] = FEATURES
 ) -> Confidence:
     """The model that fits best, near `prior`; its threshold is that of `prior`, or .5."""
     columns = [FEATURES.index(name) for name in names]
@@ -132,14 +132,14 @@ def sure(model: Confidence, rows: Rows) -> Rows:
 
 
 def held_back(
-    data: Table, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
+    data: CalibrationTable, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
 ) -> Rows:
     """The confidence for every row by a model fitted without its group, (n,)."""
     found = np.zeros(len(data.right))
     for fold in range(folds):
         out = data.groups % folds == fold
         if out.any() and not out.all():
-            rest = Table(
+            rest = CalibrationTable(
                 data.rows[~out],
                 data.right[~out],
                 data.answerable[~out],
@@ -150,7 +150,7 @@ def held_back(
     return found
 
 
-def threshold(confidence: Rows, data: Table, risk: float | None) -> float:
+def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> float:
     """With a `risk`, the least confidence above which at most that share of the answers is wrong;
     otherwise the one at which as many questions are refused as have no answer, where precision and
     recall of refusing are equal."""
@@ -176,7 +176,7 @@ def _between(ordered: Rows, given: int) -> float:
     return math.floor((last + float(ordered[given])) / 2 * 1e5) / 1e5
 
 
-def bought(confidence: Rows, data: Table, at: float) -> dict[str, Any]:
+def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any]:
     """What a threshold buys: shares by weight; the interval is Wilson's, at 95 %, for the share of
     the answers that are wrong.
     """
@@ -232,7 +232,7 @@ def auroc(high: Rows, low: Rows) -> float | None:
     return round(float(above.mean() / 2 / len(low)), 4)
 
 
-def risk_coverage(confidence: Rows, data: Table) -> dict[str, float]:
+def risk_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, float]:
     """The share of wrong answers when only the surest share of the questions is answered."""
     order = np.argsort(-confidence, kind="stable")
     covered = np.cumsum(data.weight[order]) / data.weight.sum()

@@ -91,7 +91,7 @@ answer.
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EvidenceSpan:
     """An evidence sentence where it stands: `document.text[start:end]`."""
 
     document: str
@@ -117,19 +117,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Attempt:
     """What is known of an answerable question: where its answer stands, all candidates' hits, best
     first, how many were read, what was said, and how to get all passages of a document."""
 
     accepted: tuple[str, ...]
-    places: Sequence[Place]
+    places: Sequence[EvidenceSpan]
     hits: Sequence[Hit]
     read: int
     answer: Answer
     passages: Callable[[str], Sequence[Passage]]
 
 
-def best(places: Sequence[Place], hits: Sequence[Hit]) -> tuple[int, Hit, Place] | None:
+def best(
+    places: Sequence[EvidenceSpan], hits: Sequence[Hit]
+) -> tuple[int, Hit, EvidenceSpan] | None:
     """The first hit that holds one of the places whole: its rank, from 1, itself, and the place."""
     for rank, hit in enumerate(hits, 1):
         for place in places:
@@ -145,7 +147,7 @@ def guess(answer: Answer) -> Alternative | None:
     return answer.alternatives[0] if answer.alternatives else None
 
 
-def blame(trace: Trace) -> tuple[str, str]:
+def blame(trace: Attempt) -> tuple[str, str]:
     """The stage that lost the answer, and how, in words. For an answer that is missing or wrong."""
     likeliest = guess(trace.answer)
     if likeliest and is_right(likeliest.text, trace.accepted):
@@ -161,7 +163,7 @@ def blame(trace: Trace) -> tuple[str, str]:
     return _not_chosen(trace, likeliest)
 
 
-def _never_found(trace: Trace) -> tuple[str, str]:
+def _never_found(trace: Attempt) -> tuple[str, str]:
     passages = [
         passage
         for document in dict.fromkeys(p.document for p in trace.places)
@@ -190,7 +192,7 @@ def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
     return stage, f"its passage came {rank}. ({where}), and {read} were read"
 
 
-def _not_chosen(trace: Trace, likeliest: Alternative | None) -> tuple[str, str]:
+def _not_chosen(trace: Attempt, likeliest: Alternative | None) -> tuple[str, str]:
     read = [hit.passage for hit in trace.hits[: trace.read]]
     holding = [
         passage for passage in read if any(place.in_passage(passage) for place in trace.places)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rag.engine import Engine, Searcher
 from rag.english.sentences import enclosing_sentence
-from rag.evaluation.error_analysis import Place, Trace, best, blame, guess
+from rag.evaluation.error_analysis import Attempt, EvidenceSpan, best, blame, guess
 from rag.evaluation.gold import Question
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.records import Row
@@ -37,7 +37,7 @@ def watching(engine: Engine) -> Engine:
     return shown
 
 
-class Examiner:
+class Evaluator:
     """Asks; where it also needs what was not read, it searches as `rag search` does."""
 
     def __init__(self, searcher: Searcher) -> None:
@@ -84,7 +84,7 @@ class Examiner:
             )
         if not missed:
             return row
-        trace = Trace(
+        trace = Attempt(
             question.answers,
             places,
             hits,
@@ -109,7 +109,7 @@ class Examiner:
             for hit in self._searcher.search("all", _ALL, (Condition("document", "=", document),))
         ]
 
-    def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[Place]:
+    def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[EvidenceSpan]:
         """Where the evidence stands in the index; of a question without evidence, where in the hits
         its answers do.
         """
@@ -122,7 +122,7 @@ class Examiner:
             for place in answers_in(p.document_id, p.text, question.answers, p.start)
         ]
 
-    def _evidence(self, question: Question) -> Iterator[Place]:
+    def _evidence(self, question: Question) -> Iterator[EvidenceSpan]:
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
             text = document.text if document else ""
@@ -133,11 +133,11 @@ class Examiner:
             )
             start = text.find(evidence.sentence) if start < 0 else start
             if start >= 0:
-                yield Place(
+                yield EvidenceSpan(
                     evidence.document, start, start + len(evidence.sentence), evidence.sentence
                 )
 
-    def _standing(self, answers: Sequence[str]) -> Iterator[Place]:
+    def _standing(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
         """Every place of the whole index where an answer stands."""
         for listed in self._store.documents():
             document = self._store.document(listed.id)
@@ -161,12 +161,12 @@ class Examiner:
 
 def answers_in(
     document: str, text: str, answers: Sequence[str], offset: int = 0
-) -> Iterator[Place]:
+) -> Iterator[EvidenceSpan]:
     """Where an answer stands in a text, as whole words in any case: the sentences that hold it."""
     for answer in answers:
         for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
             start, end = enclosing_sentence(text, match.start(), match.end())
-            yield Place(document, offset + start, offset + end, text[start:end])
+            yield EvidenceSpan(document, offset + start, offset + end, text[start:end])
 
 
 def _stands(citation: Citation, text: str) -> bool:
@@ -222,7 +222,7 @@ def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     }
 
 
-def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[str, Any]:
+def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -> dict[str, Any]:
     if not question.evidence:
         return {"citations": len(answer.citations)}
     touched = [
@@ -238,7 +238,9 @@ def _cited(question: Question, answer: Answer, places: Sequence[Place]) -> dict[
     }
 
 
-def _sought(question: Question, places: Sequence[Place], top: Place | None) -> tuple[str, str]:
+def _sought(
+    question: Question, places: Sequence[EvidenceSpan], top: EvidenceSpan | None
+) -> tuple[str, str]:
     """The evidence to show: the one that ranks first, or the first there is."""
     if top or places:
         place = top or places[0]

@@ -32,7 +32,7 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """A gate and what was measured; None if the questions say nothing about it, which does not
     pass.
     """
@@ -74,8 +74,8 @@ def _parse(text: str, least: bool) -> Gate:
         raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
 
 
-def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Verdict]:
-    return [Verdict(gate, _measured(gate.name, summary)) for gate in gates]
+def verdicts(gates: Sequence[Gate], summary: Summary) -> list[GateVerdict]:
+    return [GateVerdict(gate, _measured(gate.name, summary)) for gate in gates]
 
 
 def _measured(name: str, summary: Summary) -> float | None:
@@ -86,7 +86,7 @@ def _measured(name: str, summary: Summary) -> float | None:
     return 100 * summary.metrics[name] if name in summary.metrics else None
 
 
-def junit(result: Result, found: Sequence[Verdict], path: Path) -> None:
+def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
     """A test case a gate. Raises InputError if it cannot be written."""
     name = f"rag eval {result.facts['name']}"
     short = sum(not verdict.passed for verdict in found)

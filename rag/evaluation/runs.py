@@ -15,7 +15,7 @@ from tqdm import tqdm
 from rag.engine import Engine, Searcher, check_question
 from rag.errors import InputError
 from rag.evaluation import environment
-from rag.evaluation.evaluator import Examiner, watching
+from rag.evaluation.evaluator import Evaluator, watching
 from rag.evaluation.gold import Gold, Question, sample
 from rag.evaluation.records import Partial, Row
 from rag.evaluation.result import Result
@@ -38,7 +38,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(made))
     rows = ask(
         questions,
-        Examiner(watching(searcher) if isinstance(searcher, Engine) else searcher),
+        Evaluator(watching(searcher) if isinstance(searcher, Engine) else searcher),
         partial,
     )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -56,7 +56,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     return result
 
 
-def ask(questions: Sequence[Question], examiner: Examiner, partial: Partial) -> list[Row]:
+def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
     """A row a question, in their order."""
     known = partial.read()
     rows = {question.id: known[question.id] for question in questions if question.id in known}

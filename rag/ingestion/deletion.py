@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rag.protocols import Store, Trace, Vectors
+from rag.protocols import Footprint, Store, Vectors
 from rag.types import Passage
 
 _SEARCHES = 50
@@ -21,7 +21,7 @@ that was deleted is.
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class DeletionReceipt:
     """That a document is gone. `searches` were made for its own passages, by words and by vector;
     `found` of them found it.
 
@@ -34,8 +34,8 @@ class Receipt:
     source: str
     at: str
     generation: int
-    before: Trace
-    after: Trace
+    before: Footprint
+    after: Footprint
     searches: int
     found: int
     snapshots: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Receipt:
         return not (after.documents or after.passages or after.vectors or after.words or self.found)
 
 
-def delete(store: Store, ids: Sequence[str]) -> list[Receipt]:
+def delete(store: Store, ids: Sequence[str]) -> list[DeletionReceipt]:
     """Delete the documents that are there, clear what they leave behind, and look for them."""
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
@@ -65,7 +65,7 @@ class _Before:
     source: str
     archive: str
     """The file that it was a part of; "" if it was the file."""
-    trace: Trace
+    trace: Footprint
     probes: tuple[list[Passage], Vectors]
 
 
@@ -80,7 +80,7 @@ def _before(store: Store, document_id: str) -> _Before:
     )
 
 
-def _receipt(store: Store, before: _Before) -> Receipt:
+def _receipt(store: Store, before: _Before) -> DeletionReceipt:
     after = store.trace(before.document, before.trace.numbers)
     passages, vectors = before.probes
     found = sum(
@@ -88,7 +88,7 @@ def _receipt(store: Store, before: _Before) -> Receipt:
     )
     now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
     searches = 2 * len(passages)
-    return Receipt(
+    return DeletionReceipt(
         before.document,
         before.source,
         now,

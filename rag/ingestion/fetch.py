@@ -19,7 +19,7 @@ from urllib.robotparser import RobotFileParser
 
 from rag import __version__
 from rag.errors import InputError
-from rag.parsing.base import Unreadable
+from rag.parsing.base import ParseError
 
 AGENT = f"rag/{__version__}"
 _SECONDS = 30.0
@@ -29,7 +29,7 @@ _MOVED = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class WebPage:
     """What an address answered. `url` is where the last redirect led; `body` is empty if it has not
     changed.
     """
@@ -54,17 +54,17 @@ class Fetcher:
         self._allow_private = allow_private
         self._robots: dict[str, RobotFileParser] = {}
 
-    def get(self, url: str, validators: Mapping[str, str] | None = None) -> Page:
-        """Raises Unreadable if it cannot be had, or must not be."""
+    def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
+        """Raises ParseError if it cannot be had, or must not be."""
         self._check_host(url)
         if not self._may_fetch(url):
-            raise Unreadable("is not to be fetched: the site's robots.txt says so")
+            raise ParseError("is not to be fetched: the site's robots.txt says so")
         return self._get(url, validators or {})
 
     def _check_host(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.netloc != self._host:
-            raise Unreadable(f"leads to {url}, which is not on {self._host}")
+            raise ParseError(f"leads to {url}, which is not on {self._host}")
 
     def pause(self) -> float:
         """Seconds to wait between pages."""
@@ -86,11 +86,11 @@ class Fetcher:
                 robots.parse(
                     []
                 )  # RFC 9309: what is absent forbids nothing, what cannot be had forbids all
-            except Unreadable:
+            except ParseError:
                 robots.parse(["User-agent: *", "Disallow: /"])
         return self._robots[root].can_fetch(AGENT, url)
 
-    def _get(self, url: str, validators: Mapping[str, str]) -> Page:
+    def _get(self, url: str, validators: Mapping[str, str]) -> WebPage:
         until = time.monotonic() + _SECONDS
         for _ in range(_REDIRECTS + 1):
             status, headers, body = self._request(url, validators, until)
@@ -98,16 +98,16 @@ class Fetcher:
                 url = urljoin(url, headers["Location"])
                 continue
             if status == 304 and validators:
-                return Page(url, b"", "", validators, changed=False)
+                return WebPage(url, b"", "", validators, changed=False)
             if 400 <= status < 500:
                 raise _Absent(f"is not there: the server answers {status}")
             if status != 200:
-                raise Unreadable(f"cannot be had: the server answers {status}", passing=True)
+                raise ParseError(f"cannot be had: the server answers {status}", passing=True)
             found = {
                 name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
             }
-            return Page(url, body, headers.get_content_type(), found)
-        raise Unreadable(f"is redirected more than {_REDIRECTS} times")
+            return WebPage(url, body, headers.get_content_type(), found)
+        raise ParseError(f"is redirected more than {_REDIRECTS} times")
 
     def _request(
         self, url: str, validators: Mapping[str, str], until: float
@@ -136,7 +136,7 @@ class Fetcher:
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unreadable(
+            raise ParseError(
                 f"cannot be had: {error or type(error).__name__}", passing=True
             ) from error
 
@@ -146,12 +146,12 @@ class Fetcher:
         while piece := response.read1(1 << 16):
             body += piece
             if len(body) > self._most:
-                raise Unreadable(
+                raise ParseError(
                     f"is larger than {self._most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all "
                     f"the same"
                 )
             if time.monotonic() > until:
-                raise Unreadable(f"takes more than {_SECONDS:.0f} s", passing=True)
+                raise ParseError(f"takes more than {_SECONDS:.0f} s", passing=True)
         return bytes(body)
 
     def _connect(self, url: str, until: float) -> http.client.HTTPConnection:
@@ -167,7 +167,7 @@ class Fetcher:
         return connection
 
     def _address(self, host: str, port: int) -> str:
-        """An address of the host, which is connected to. Raises Unreadable if one of its addresses
+        """An address of the host, which is connected to. Raises ParseError if one of its addresses
         is not of the public net.
         """
         found = [
@@ -175,14 +175,14 @@ class Fetcher:
         ]
         private = [address for address in found if not _is_public(address)]
         if private and not self._allow_private:
-            raise Unreadable(
+            raise ParseError(
                 f"is at {private[0]}, which is not a public address; --allow-private reads it all "
                 f"the same"
             )
         return found[0]
 
 
-class _Absent(Unreadable):
+class _Absent(ParseError):
     """The server says that there is nothing."""
 
 

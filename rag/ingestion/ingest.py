@@ -13,9 +13,10 @@ from typing import TypeVar
 from rag.errors import BusyError, ConflictError, InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.file_cache import Stamps, hash_file, status_of
+from rag.parsing.base import ParseError
 from rag.parsing.formats import SUPPORTED
-from rag.parsing.load import Found, Loaded, Unreadable, no_file
-from rag.parsing.pool import Job, Loader, one_by_one
+from rag.parsing.load import FoundFile, Loaded, no_file
+from rag.parsing.pool import Loader, ParseTask, one_by_one
 from rag.protocols import Embedder, Store, Vectors
 from rag.types import Document, Passage
 
@@ -33,7 +34,7 @@ Split = tuple[Document, list[Passage]]
 
 
 @dataclass(slots=True)
-class Report:
+class IngestReport:
     """What became of each file: ids of documents, and for skipped files (path, reason)."""
 
     added: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Ingest:
         self._passage_tokens = passage_tokens
         self._stamps = stamps
         self._loader = loader
-        self.report = Report()
+        self.report = IngestReport()
         self._by_source: dict[str, Document] = {}
         self._by_file: dict[str, list[Document]] = {}
         self._by_id: dict[str, Document] = {}
@@ -95,7 +96,9 @@ class Ingest:
         self._status: dict[Path, str] = {}
         """Of files that are being read, before that."""
 
-    def run(self, files: Iterable[Found], seen: Callable[[], object] = lambda: None) -> Report:
+    def run(
+        self, files: Iterable[FoundFile], seen: Callable[[], object] = lambda: None
+    ) -> IngestReport:
         """Ingest the files, calling `seen` for each that is stored or needs no storing.
 
         The index is locked while a batch is stored, and free in between. What is stored stays,
@@ -112,7 +115,7 @@ class Ingest:
         self._check_any()
         return self.report
 
-    def _read(self, files: Iterable[Found], seen: Callable[[], object]) -> None:
+    def _read(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> None:
         batch = _Batch()
         for job, loaded in self._loader(self._jobs(files, seen)):
             batch.add(self._take(job.found, loaded))
@@ -131,7 +134,7 @@ class Ingest:
         for document in documents:
             self._by_file.setdefault(document.file, []).append(document)
 
-    def _jobs(self, files: Iterable[Found], seen: Callable[[], object]) -> Iterator[Job]:
+    def _jobs(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for found in files:
             if reason := no_file(found.path):
@@ -153,8 +156,8 @@ class Ingest:
                 seen()
             else:
                 self._status[path] = status_of(path)
-                yield Job(
-                    Found(path, found.document_id),
+                yield ParseTask(
+                    FoundFile(path, found.document_id),
                     {document.source: document.sha256 for document in known},
                 )
             self._met.add(path)
@@ -170,12 +173,12 @@ class Ingest:
     def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
         return self._stamps.skipped(path) if self._stamps else []
 
-    def _take(self, found: Found, loaded: Loaded | Unreadable) -> Iterator[Split]:
+    def _take(self, found: FoundFile, loaded: Loaded | ParseError) -> Iterator[Split]:
         """The documents of a file, split; what is known already, or not there any more, is
         noted.
         """
         status = self._status.pop(found.path, "")
-        if isinstance(loaded, Unreadable):
+        if isinstance(loaded, ParseError):
             skipped = [(str(found.path), str(loaded))]
             self.report.skipped += skipped
             self._note(found.path, status, [] if loaded.passing else skipped)
@@ -184,7 +187,7 @@ class Ingest:
         for document in loaded.documents:
             try:
                 document = self._named(document)
-            except Unreadable as error:
+            except ParseError as error:
                 self.report.skipped.append((document.source, str(error)))
                 continue
             self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
@@ -215,7 +218,7 @@ class Ingest:
         }:
             patiently(lambda: self._store.restamp(stamps))
 
-    def _drop(self, found: Found, held: Collection[str]) -> None:
+    def _drop(self, found: FoundFile, held: Collection[str]) -> None:
         for document in self._by_file.get(str(found.path), []):
             if document.source not in held and patiently(
                 functools.partial(self._store.delete, document.id)
@@ -224,7 +227,7 @@ class Ingest:
                 self.report.removed.append(document.id)
 
     def _named(self, document: Document) -> Document:
-        """Under the id that it has in the index, if it is there. Raises Unreadable if the name is
+        """Under the id that it has in the index, if it is there. Raises ParseError if the name is
         another's.
         """
         if known := self._by_source.get(document.source):
@@ -240,14 +243,14 @@ class Ingest:
         try:
             check_free(document.id, document.source, other)
         except ConflictError as error:
-            raise Unreadable(f"{error.message}; {error.hint}") from error
+            raise ParseError(f"{error.message}; {error.hint}") from error
         if other is None or other.source == document.source:
             return
         taken = f"its name {document.id} is taken by {other.source}"
         if os.path.exists(other.file):
-            raise Unreadable(f"{taken}; give the folder another with --name")
+            raise ParseError(f"{taken}; give the folder another with --name")
         if other.sha256 != document.sha256:
-            raise Unreadable(
+            raise ParseError(
                 f"{taken}, which is gone; give the folder another with --name, or: rag delete "
                 f"{document.id}"
             )
@@ -313,7 +316,7 @@ def patiently(change: Callable[[], T]) -> T:
                 raise
 
 
-def note_link(stamps: Stamps, found: Found, known: Sequence[Document]) -> None:
+def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> None:
     """Note by which link a file came; not of one that is `known`, the documents of it, by another
     name.
     """

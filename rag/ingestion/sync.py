@@ -15,7 +15,8 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, note_link, patiently
-from rag.parsing.load import Found, Unreadable, is_in_index, load, no_file
+from rag.parsing.base import ParseError
+from rag.parsing.load import FoundFile, is_in_index, load, no_file
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
 from rag.types import Document
@@ -47,8 +48,8 @@ class Changes:
 
 @dataclass(slots=True)
 class _Plan:
-    to_read: list[Found] = field(default_factory=list)
-    renamed: list[tuple[list[Document], Found]] = field(default_factory=list)
+    to_read: list[FoundFile] = field(default_factory=list)
+    renamed: list[tuple[list[Document], FoundFile]] = field(default_factory=list)
     """The documents of a file that is gone, and the file that has its content now."""
     gone: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
@@ -80,7 +81,7 @@ class Sync:
     def run(
         self,
         root: Path,
-        files: Iterable[Found],
+        files: Iterable[FoundFile],
         many: bool = False,
         seen: Callable[[], object] = lambda: None,
     ) -> Changes:
@@ -104,7 +105,7 @@ class Sync:
             self._stamps.save()
         return changes
 
-    def preview(self, root: Path, files: Iterable[Found]) -> Changes:
+    def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """What `run` would do. A file that turns out not to be readable is among the added here."""
         plan = self._plan(root, files)
         renamed = [
@@ -121,18 +122,18 @@ class Sync:
             dry_run=True,
         )
 
-    def _plan(self, root: Path, files: Iterable[Found]) -> _Plan:
+    def _plan(self, root: Path, files: Iterable[FoundFile]) -> _Plan:
         by_file: dict[str, list[Document]] = {}
         for document in self._store.documents():
             by_file.setdefault(document.file, []).append(document)
-        found: dict[str, Found] = {}
+        found: dict[str, FoundFile] = {}
         nowhere: list[tuple[str, str]] = []
         for one in files:
             if reason := no_file(one.path):
                 nowhere.append((str(one.path), reason))
                 continue
             path = one.path.resolve()
-            found[str(path)] = Found(path, one.document_id)
+            found[str(path)] = FoundFile(path, one.document_id)
             note_link(self._stamps, one, by_file.get(str(path), []))
         gone = {
             file: here
@@ -196,7 +197,7 @@ class Sync:
             for document in here
             if document.id not in going
         }
-        free, taken = list[Found](), list[tuple[str, str]]()
+        free, taken = list[FoundFile](), list[tuple[str, str]]()
         for one in plan.to_read:
             owner = owners.get(one.document_id)
             if owner is None or owner.file == str(one.path) or self._is_moved(owner, one):
@@ -217,11 +218,11 @@ class Sync:
                 f"rag sync {root} --name ANOTHER",
             )
 
-    def _is_moved(self, owner: Document, one: Found) -> bool:
+    def _is_moved(self, owner: Document, one: FoundFile) -> bool:
         return _is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
 
     def _may_take(
-        self, file: str, gone: Mapping[str, Sequence[Document]], one: Found, root: Path
+        self, file: str, gone: Mapping[str, Sequence[Document]], one: FoundFile, root: Path
     ) -> bool:
         """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here
         under its own name.
@@ -274,13 +275,13 @@ class Sync:
         kept = [name for name in changes.removed if name not in put or name not in gone]
         changes.removed = [*kept, *rest]
 
-    def _rename(self, old: Sequence[Document], found: Found) -> list[Document]:
+    def _rename(self, old: Sequence[Document], found: FoundFile) -> list[Document]:
         """The documents under their new names, with the passages and vectors that they had; none if
         that cannot be.
         """
         try:
             loaded = {document.sha256: document for document in load(found).documents}
-        except Unreadable:
+        except ParseError:
             return []
         new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
         if len({document.id for document in new}) != len(old) or not all(

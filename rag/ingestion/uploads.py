@@ -8,7 +8,8 @@ from typing import Protocol
 
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import Split, check_free, embed, put_embedded
-from rag.parsing.load import Found, Loaded, Unreadable, load_data, load_some, read_bytes
+from rag.parsing.base import ParseError
+from rag.parsing.load import FoundFile, Loaded, load_data, load_some, read_bytes
 from rag.protocols import Embedder, Store, Vectors
 from rag.types import INSIDE, Document
 
@@ -98,14 +99,14 @@ class Enqueued:
 
 
 def enqueue(
-    queue: Queue, files: Sequence[Found], seen: Callable[[], object] = lambda: None
+    queue: Queue, files: Sequence[FoundFile], seen: Callable[[], object] = lambda: None
 ) -> Enqueued:
     """Put the files' bytes into the queue, each in a transaction, calling `seen` after each."""
     done = Enqueued()
     for found in files:
         try:
             upload = Upload(found.document_id, str(found.path.resolve()), read_bytes(found.path))
-        except Unreadable as error:
+        except ParseError as error:
             done.skipped.append((str(found.path), str(error)))
         else:
             queue.enqueue([upload])

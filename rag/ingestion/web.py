@@ -14,9 +14,9 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 from rag.errors import ConflictError, InputError
 from rag.ingestion.chunking import split
-from rag.ingestion.fetch import Fetcher, Page, host_of
-from rag.ingestion.ingest import Report, check_free, embed, patiently, put_embedded
-from rag.parsing.base import Unreadable
+from rag.ingestion.fetch import Fetcher, WebPage, host_of
+from rag.ingestion.ingest import IngestReport, check_free, embed, patiently, put_embedded
+from rag.parsing.base import ParseError
 from rag.parsing.load import Loaded
 from rag.protocols import Embedder, Store
 from rag.types import Document
@@ -53,9 +53,9 @@ class WebIngest:
         self._read = read
         self._most_bytes = most_bytes
         self._allow_private = allow_private
-        self.report = Report()
+        self.report = IngestReport()
 
-    def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> Report:
+    def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> IngestReport:
         """Each page is stored before the next is fetched. Raises InputError if not one could be
         read.
         """
@@ -70,7 +70,7 @@ class WebIngest:
             raise InputError("{} {}".format(*report.skipped[0]), "check the address")
         return report
 
-    def _pages(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Iterator[Page]:
+    def _pages(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Iterator[WebPage]:
         """The page, or those of a sitemap."""
         waiting, met = [url], {url}
         while waiting:
@@ -93,7 +93,7 @@ class WebIngest:
                         (here, f"lists more than {MOST_PAGES} pages; the others are left out")
                     )
 
-    def _fetch(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Page | None:
+    def _fetch(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> WebPage | None:
         document = known.get(url)
         validators = (
             {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata}
@@ -102,13 +102,13 @@ class WebIngest:
         )
         try:
             page = fetcher.get(url, validators)
-        except Unreadable as error:
+        except ParseError as error:
             self.report.skipped.append((url, str(error)))
             return None
         time.sleep(fetcher.pause())
         return replace(page, url=url)
 
-    def _take(self, page: Page, known: dict[str, Document]) -> None:
+    def _take(self, page: WebPage, known: dict[str, Document]) -> None:
         before = known.get(page.url)
         if before and (not page.changed or before.sha256 == hashlib.sha256(page.body).hexdigest()):
             self.report.unchanged.append(before.id)
@@ -119,16 +119,16 @@ class WebIngest:
             vectors = embed(self._embedder, [(document, passages)])
             check_free(document.id, document.source, self._store.document(document.id))
             patiently(lambda: put_embedded(self._store, [(document, passages)], vectors))
-        except (Unreadable, ConflictError) as error:
+        except (ParseError, ConflictError) as error:
             self.report.skipped.append((page.url, str(error)))
             return
         self.report.passages += len(passages)
         (self.report.updated if before else self.report.added).append(document.id)
 
-    def _document(self, page: Page) -> Document:
+    def _document(self, page: WebPage) -> Document:
         loaded = self._read(_name(page), page.body)
         if len(loaded.documents) != 1:
-            raise Unreadable("holds no document, or several")
+            raise ParseError("holds no document, or several")
         (document,) = loaded.documents
         title = document.title if document.metadata.get("title") or document.sections else page.url
         metadata = {**document.metadata, **page.validators}
@@ -142,7 +142,7 @@ def _id(url: str) -> str:
     return f"{parts.netloc}/{path}" + (f"?{parts.query}" if parts.query else "")
 
 
-def _name(page: Page) -> str:
+def _name(page: WebPage) -> str:
     """A name with the suffix of what the server says it is."""
     path = urlsplit(page.url).path
     return (
@@ -152,5 +152,5 @@ def _name(page: Page) -> str:
     )
 
 
-def _is_sitemap(page: Page) -> bool:
+def _is_sitemap(page: WebPage) -> bool:
     return b"<urlset" in page.body[:2000] or b"<sitemapindex" in page.body[:2000]

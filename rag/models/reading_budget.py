@@ -21,7 +21,7 @@ was.
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadState:
     """A question's hits, best first, and what was read of them. `deadline` is a moment of
     `time.monotonic`; None: no haste.
     """
@@ -39,7 +39,7 @@ class Reading:
         return ReaderOutput(self.spans, self.sentences, self.verdicts)
 
 
-class Rounds:
+class BudgetedReader:
     """Reads with a reader, and learns how fast that is."""
 
     def __init__(self, reader: Reader, enough: Enough | None = None) -> None:
@@ -52,7 +52,7 @@ class Rounds:
         """Seconds that a passage took lately; of a first one nothing is known."""
 
     def run(
-        self, readings: Sequence[Reading], seen: Callable[[int], object] = lambda row: None
+        self, readings: Sequence[ReadState], seen: Callable[[int], object] = lambda row: None
     ) -> None:
         """Read; spans come best first. Of every question the first passage is read, whatever the
         time. `seen` is called with a question's number after each of its rounds."""
@@ -62,7 +62,7 @@ class Rounds:
             for row in live:
                 seen(row)
 
-    def _goes_on(self, one: Reading) -> bool:
+    def _goes_on(self, one: ReadState) -> bool:
         left = one.read < len(one.hits)
         in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
         return (
@@ -71,7 +71,7 @@ class Rounds:
             and not (self._enough and one.read == FIRST and self._enough(one.question, one.spans))
         )
 
-    def _size(self, one: Reading, live: int) -> int:
+    def _size(self, one: ReadState, live: int) -> int:
         left = len(one.hits) - one.read
         if self._enough and one.read < FIRST:
             left = min(left, FIRST - one.read)
@@ -80,7 +80,7 @@ class Rounds:
         fits = (one.deadline - time.monotonic()) / (_CAUTION * self._pace * live)
         return max(1, min(left, int(fits)))
 
-    def _round(self, live: Sequence[Reading], sizes: Sequence[int]) -> None:
+    def _round(self, live: Sequence[ReadState], sizes: Sequence[int]) -> None:
         begun = time.monotonic()
         parts = [
             (one.question, one.hits[one.read : one.read + size])

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from rag.parsing.base import Part, Unreadable
+from rag.parsing.base import Member, ParseError
 
 _MOST_PARTS = 50_000
 _STEP = 1 << 20
@@ -16,7 +16,7 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
 def unpack(content: bytes, most: int) -> bytes:
-    """What a .gz file holds, all its members. Raises Unreadable for more than `most` bytes, or if
+    """What a .gz file holds, all its members. Raises ParseError for more than `most` bytes, or if
     it is broken.
     """
     made, rest = bytearray(), content
@@ -26,28 +26,28 @@ def unpack(content: bytes, most: int) -> bytes:
             try:
                 step = stream.decompress(tail, _STEP)
             except zlib.error as error:
-                raise Unreadable(f"is not a gz file that can be read: {error}") from error
+                raise ParseError(f"is not a gz file that can be read: {error}") from error
             made += step
             if len(made) > most:
-                raise Unreadable(f"unpacks to more than {most / 1e6:,.0f} MB")
+                raise ParseError(f"unpacks to more than {most / 1e6:,.0f} MB")
             tail = stream.unconsumed_tail
             if not step and not tail and not stream.eof:
-                raise Unreadable("is a gz file that is cut short")
+                raise ParseError("is a gz file that is cut short")
         rest = stream.unused_data.lstrip(b"\0")  # padding, as tapes have
     return bytes(made)
 
 
-def parts(content: bytes) -> Iterator[Part]:
-    """The files in a .zip, hidden ones left out. Raises Unreadable if it is broken or holds too
+def parts(content: bytes) -> Iterator[Member]:
+    """The files in a .zip, hidden ones left out. Raises ParseError if it is broken or holds too
     many.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise Unreadable(f"is not a zip file that can be read: {error}") from error
+        raise ParseError(f"is not a zip file that can be read: {error}") from error
     files = [info for info in archive.infolist() if not info.is_dir()]
     if len(files) > _MOST_PARTS:
-        raise Unreadable(f"holds more than {_MOST_PARTS:,} files")
+        raise ParseError(f"holds more than {_MOST_PARTS:,} files")
     for info in files:
         name = "/".join(
             part
@@ -55,7 +55,7 @@ def parts(content: bytes) -> Iterator[Part]:
             if part not in ("", ".", "..")
         )
         if name and not _HIDDEN.search(name):
-            yield Part(name, _Member(archive, info))
+            yield Member(name, _Member(archive, info))
 
 
 class _Member:
@@ -65,7 +65,7 @@ class _Member:
 
     def __call__(self, most: int) -> bytes:
         if self._info.flag_bits & 1:
-            raise Unreadable("is encrypted")
+            raise ParseError("is encrypted")
         try:
             with self._archive.open(self._info) as file:
                 content = file.read(most + 1)
@@ -78,9 +78,9 @@ class _Member:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise Unreadable(f"is broken in its archive: {error}") from error
+            raise ParseError(f"is broken in its archive: {error}") from error
         if len(content) > most:
-            raise Unreadable(
+            raise ParseError(
                 f"unpacks, with the files before it, to more than {most / 1e6:,.0f} MB"
             )
         return content

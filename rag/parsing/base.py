@@ -9,7 +9,7 @@ from itertools import accumulate, zip_longest
 from rag.types import Section
 
 
-class Unreadable(Exception):
+class ParseError(Exception):
     """Why one file cannot be a document. The others go on.
 
     `passing`: the next time it may be otherwise, though the file is as it was.
@@ -35,8 +35,8 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A file inside another: its path there; `read(most)` gives its bytes, or raises Unreadable for
+class Member:
+    """A file inside another: its path there; `read(most)` gives its bytes, or raises ParseError for
     more than `most`.
     """
 

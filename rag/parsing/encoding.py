@@ -7,7 +7,7 @@ import re
 
 import charset_normalizer
 
-from rag.parsing.base import Unreadable
+from rag.parsing.base import ParseError
 
 _BOMS = {
     b"\xff\xfe\0\0": "utf-32",
@@ -40,20 +40,20 @@ def decode(content: bytes, declared: str | None = None) -> str:
     """Text of any common encoding: by its byte order mark, as UTF-8, in the `declared` one, or by
     the likeliest.
 
-    Raises Unreadable if binary.
+    Raises ParseError if binary.
     """
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
         bom = _utf16_without_mark(content)
         if bom is None:
-            raise Unreadable("is binary, not text")
+            raise ParseError("is binary, not text")
     try:
         text = content.decode(bom or "utf-8-sig")
     except UnicodeDecodeError:
         named = _decode_named(content, declared)
         text = _decode_legacy(content) if named is None else named
     if "\0" in text:
-        raise Unreadable("is binary, not text")
+        raise ParseError("is binary, not text")
     return text
 
 
@@ -72,14 +72,14 @@ def _utf16_without_mark(content: bytes) -> str | None:
 
 def decode_page(content: bytes) -> str:
     """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises
-    Unreadable if binary.
+    ParseError if binary.
     """
     declared = _DECLARED.search(content[:_DECLARING])
     return decode(content, declared[1].decode() if declared else None)
 
 
 def decode_as(content: bytes, named: str | None) -> str:
-    """Text in the encoding that it comes with a name for, where that is true. Raises Unreadable if
+    """Text in the encoding that it comes with a name for, where that is true. Raises ParseError if
     it is no text.
     """
     text = _decode_named(content, named)
@@ -99,12 +99,12 @@ def _decode_named(content: bytes, named: str | None) -> str | None:
 
 def _decode_legacy(content: bytes) -> str:
     """By the likeliest encoding; by Windows-1252, the commonest by far, where that is as likely.
-    Raises Unreadable.
+    Raises ParseError.
     """
     matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
     best = matches.best()
     if best is None:
-        raise Unreadable("is not text in any known encoding")
+        raise ParseError("is not text in any known encoding")
     western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
     is_western = (
         western and western.chaos <= best.chaos and western.coherence >= best.coherence - 0.05
@@ -112,4 +112,4 @@ def _decode_legacy(content: bytes) -> str:
     try:
         return content.decode("cp1252" if is_western else best.encoding)
     except UnicodeDecodeError:  # of a large file it has tried only samples
-        raise Unreadable("is not text in any known encoding") from None
+        raise ParseError("is not text in any known encoding") from None

@@ -11,7 +11,7 @@ from lxml import etree
 
 from rag.parsing import html
 from rag.parsing.archives import parts
-from rag.parsing.base import Block, Parsed, Part, Unreadable, join
+from rag.parsing.base import Block, Member, Parsed, ParseError, join
 from rag.parsing.encoding import decode
 
 _MOST_BYTES = 300_000_000
@@ -30,14 +30,14 @@ _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 
 
 def parse(content: bytes) -> Parsed:
-    """Text, headings and metadata. Raises Unreadable if it is broken or encrypted."""
+    """Text, headings and metadata. Raises ParseError if it is broken or encrypted."""
     book = _Book(content)
     found = [
         path.get("full-path", "")
         for path in book.markup("META-INF/container.xml").iter("{*}rootfile")
     ]
     if not found:
-        raise Unreadable("is not an EPUB: it has no package file")
+        raise ParseError("is not an EPUB: it has no package file")
     package = book.markup(str(found[0]))
     return Parsed(
         *join(_blocks(book, package, posixpath.dirname(str(found[0])))), _metadata(package)
@@ -48,7 +48,7 @@ class _Book:
     """Its files by name, together of bounded size."""
 
     def __init__(self, content: bytes) -> None:
-        self._parts: dict[str, Part] = {part.name: part for part in parts(content)}
+        self._parts: dict[str, Member] = {part.name: part for part in parts(content)}
         self._left = _MOST_BYTES
 
     def markup(self, name: str) -> Any:
@@ -68,7 +68,7 @@ class _Book:
     def text(self, name: str) -> str:
         part = self._parts.get(name)
         if part is None:
-            raise Unreadable(f"is not a whole EPUB: {name} is missing")
+            raise ParseError(f"is not a whole EPUB: {name} is missing")
         content = part.read(self._left)
         self._left -= len(content)
         return decode(content)

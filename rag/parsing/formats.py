@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.errors import install_line
-from rag.parsing.base import Unreadable
+from rag.parsing.base import ParseError
 
 TEXTS = {
     "txt": "text",
@@ -58,21 +58,21 @@ class Kind:
     role: str
 
     def load(self) -> Any:
-        """The module. Raises Unreadable if a library of an extra is absent."""
+        """The module. Raises ParseError if a library of an extra is absent."""
         try:
             return importlib.import_module(f"rag.parsing.{self.module}")
         except ModuleNotFoundError as error:
             extra = EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
                 raise
-            raise Unreadable(
+            raise ParseError(
                 f"needs a library that is not installed: {install_line(extra)}"
             ) from error
 
 
 def kind_of(name: str, content: bytes) -> Kind:
     """By what the content plainly is, else by the name's suffix; a name without one is text. Raises
-    Unreadable for others.
+    ParseError for others.
     """
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
@@ -81,7 +81,7 @@ def kind_of(name: str, content: bytes) -> Kind:
     for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
         if found in table:
             return Kind(found, table[found], role)
-    raise Unreadable(f"unsupported kind .{found}")
+    raise ParseError(f"unsupported kind .{found}")
 
 
 def _suffix(name: str) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from rag.parsing.base import Block, Unreadable, join
+from rag.parsing.base import Block, ParseError, join
 from rag.types import Section
 
 _TITLES = ("title", "headline", "name", "subject", "label")
@@ -25,7 +25,7 @@ _LONG = 160
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of one value, or of one on each line. Raises Unreadable if it is
+    """(text, sections, metadata) of one value, or of one on each line. Raises ParseError if it is
     neither.
     """
     try:
@@ -47,8 +47,8 @@ def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
             values += [json.loads(line)] if line.strip() else []
         except json.JSONDecodeError as wrong:
             if not values:
-                raise Unreadable(f"is not JSON: {error.msg} in line {error.lineno}") from error
-            raise Unreadable(f"is not JSON in line {number}: {wrong.msg}") from wrong
+                raise ParseError(f"is not JSON: {error.msg} in line {error.lineno}") from error
+            raise ParseError(f"is not JSON in line {number}: {wrong.msg}") from wrong
     return values
 
 

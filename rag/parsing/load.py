@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from rag.errors import InputError, NotFoundError
 from rag.parsing import metadata as dates
-from rag.parsing.base import Parsed, Part
-from rag.parsing.base import Unreadable as Unreadable  # who reads files catches it
+from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.formats import FURNISHED, Kind, kind_of
 from rag.settings import OWN_FILES, is_index
@@ -33,7 +32,7 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file and the id that its document has: the folder's name, then the path inside the
     folder.
     """
@@ -58,7 +57,9 @@ class Loaded:
     """Characters of furniture of pages, such as navigation, that are in no document."""
 
 
-def find(paths: list[Path], name: str | None = None, index: Path | None = None) -> Iterator[Found]:
+def find(
+    paths: list[Path], name: str | None = None, index: Path | None = None
+) -> Iterator[FoundFile]:
     """The files under `paths`, in order; `name` takes the place of the folder's own name in ids.
 
     Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts
@@ -78,7 +79,7 @@ def find(paths: list[Path], name: str | None = None, index: Path | None = None) 
     for path in paths:
         root = path.resolve()
         if root.is_file():
-            yield Found(root, _id(name or root.parent.name, root.name))
+            yield FoundFile(root, _id(name or root.parent.name, root.name))
         else:
             yield from _walk(root, name or root.name, own)
 
@@ -109,7 +110,7 @@ def _id(folder: str, inside: str) -> str:
     )
 
 
-def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
+def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(
             f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}"
@@ -120,17 +121,17 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[Found]:
         folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
         for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
-            yield Found(
+            yield FoundFile(
                 path, _id(folder_name, path.relative_to(root).as_posix())
             )  # also what is no file, to be reported
     for path in (
         Path(error.filename) for error in closed
     ):  # found too, so that it is reported and not passed over
-        yield Found(path, _id(folder_name, path.relative_to(root).as_posix()))
+        yield FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
 def load(
-    found: Found,
+    found: FoundFile,
     known: Mapping[str, str] | None = None,
     most_bytes: int = MOST_BYTES,
     keep_furniture: bool = False,
@@ -140,11 +141,11 @@ def load(
 
     With `keep_furniture` navigation, running heads and the like stay in the texts.
 
-    Raises Unreadable for another kind of file, one larger than `most_bytes`, binary content, or
+    Raises ParseError for another kind of file, one larger than `most_bytes`, binary content, or
     nothing to read.
     """
     content = read_bytes(found.path, most_bytes)
-    run = _Run(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
+    run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(found.document_id, str(found.path), found.path.name), content)
     return run.loaded
 
@@ -155,7 +156,7 @@ def load_data(
     """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is
     id and source.
     """
-    run = _Run({}, _MOST_EXPANDED * most_bytes, keep_furniture)
+    run = _LoadRun({}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
     return run.loaded
 
@@ -172,30 +173,30 @@ def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loa
     try:
         loaded = by(name, data)
         if not loaded.documents:
-            raise Unreadable("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
-    except Unreadable as error:
+            raise ParseError("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
+    except ParseError as error:
         raise InputError(f"{name} {error}", HINT) from error
     return loaded
 
 
-def read(found: Found) -> Document:
-    """The one document in a file. Raises Unreadable as `load` does, and for several."""
+def read(found: FoundFile) -> Document:
+    """The one document in a file. Raises ParseError as `load` does, and for several."""
     loaded = load(found)
     if len(loaded.documents) != 1 or loaded.skipped:
-        raise Unreadable("holds several documents")
+        raise ParseError("holds several documents")
     return loaded.documents[0]
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file that some parser reads. Raises Unreadable for others, and for one of more
+    """The bytes of a file that some parser reads. Raises ParseError for others, and for one of more
     than `most`.
     """
     if os.path.isdir(path):
-        raise Unreadable("is a folder that cannot be opened", passing=True)
+        raise ParseError("is a folder that cannot be opened", passing=True)
     if reason := no_file(path):
-        raise Unreadable(reason, passing=True)
+        raise ParseError(reason, passing=True)
     if not _is_utf8(str(path)):
-        raise Unreadable("has a name that is not UTF-8; rename it")
+        raise ParseError("has a name that is not UTF-8; rename it")
     kind_of(path.name, b"")  # what no parser reads is not opened
     try:
         with path.open("rb") as file:
@@ -205,9 +206,9 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
                 else b" " * (most + 1)
             )
     except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}", passing=True) from error
+        raise ParseError(f"cannot be read: {error.strerror}", passing=True) from error
     if len(content) > most:
-        raise Unreadable(
+        raise ParseError(
             f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same"
         )
     return content
@@ -257,7 +258,7 @@ class _Place:
         )
 
 
-class _Run:
+class _LoadRun:
     """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
 
     def __init__(
@@ -295,22 +296,22 @@ class _Run:
 
     def _container(self, kind: Kind, place: _Place, content: bytes, digest: str) -> None:
         if place.depth == _DEEPEST:
-            raise Unreadable("is packed in archives in archives")
+            raise ParseError("is packed in archives in archives")
         before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
         with _translated(kind):
-            parts: Iterator[Part] = kind.load().parts(content)
+            parts: Iterator[Member] = kind.load().parts(content)
             for part in parts:
                 names[part.name] += 1
                 self._part(place.inside(_numbered(part.name, names[part.name]), digest), part)
         if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
-            raise Unreadable("holds no text")
+            raise ParseError("holds no text")
 
-    def _part(self, place: _Place, part: Part) -> None:
+    def _part(self, place: _Place, part: Member) -> None:
         try:
             content = part.read(self._left)
             self._left -= len(content)
             self.file(place, content)
-        except Unreadable as error:
+        except ParseError as error:
             self.loaded.skipped.append((place.source, str(error)))
 
 
@@ -331,12 +332,12 @@ def _parsed(kind: Kind, content: bytes, keep_furniture: bool) -> Parsed:
 def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
     text = _characters(parsed.text)
     if not text.strip():
-        raise Unreadable(
+        raise ParseError(
             "holds no text"
             + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else "")
         )
     if len(text) > _MOST_CHARACTERS:
-        raise Unreadable(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
+        raise ParseError(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
     metadata = _metadata(parsed.metadata) | {"type": kind.name}
     title = metadata.pop("title", "") or Path(name).stem
     sections = tuple(
@@ -374,10 +375,10 @@ def _translated(kind: Kind) -> Iterator[None]:
     """
     try:
         yield
-    except (Unreadable, MemoryError):
+    except (ParseError, MemoryError):
         raise
     except RecursionError:
-        raise Unreadable("is nested too deeply") from None
+        raise ParseError("is nested too deeply") from None
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise Unreadable(f"is not a {kind.name} file that can be read: {reason}") from error
+        raise ParseError(f"is not a {kind.name} file that can be read: {reason}") from error

@@ -9,7 +9,7 @@ from email.parser import BytesParser
 from email.policy import EmailPolicy
 from typing import Any
 
-from rag.parsing.base import Block, Parsed, Part, Unreadable, join
+from rag.parsing.base import Block, Member, Parsed, ParseError, join
 from rag.parsing.encoding import decode_as
 from rag.parsing.html import fragment
 
@@ -29,14 +29,14 @@ _SHOWN = ("From", "To", "Cc", "Date")
 _METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
 
 
-def parts(content: bytes) -> Iterator[Part]:
-    """The messages of a mailbox, numbered from 1. Raises Unreadable if it is none."""
+def parts(content: bytes) -> Iterator[Member]:
+    """The messages of a mailbox, numbered from 1. Raises ParseError if it is none."""
     starts = [(match.start(), match.end()) for match in _FROM.finditer(content)]
     if not starts or content[: starts[0][0]].strip():
-        raise Unreadable("is not a mailbox: it does not begin with a line From")
+        raise ParseError("is not a mailbox: it does not begin with a line From")
     ends = [start for start, _ in starts[1:]] + [len(content)]
     for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
-        yield Part(f"{number:05}.eml", _Message(content[begin:end]))
+        yield Member(f"{number:05}.eml", _Message(content[begin:end]))
 
 
 class _Bounded(EmailPolicy):
@@ -55,13 +55,13 @@ class _Message:
 
 
 def parse(content: bytes) -> Parsed:
-    """Subject, headers and body as text; the plain body if there is one. Raises Unreadable if it is
+    """Subject, headers and body as text; the plain body if there is one. Raises ParseError if it is
     no message.
     """
     message: Any = BytesParser(policy=_Bounded()).parsebytes(content)
     headers = _headers(message)
     if not any(headers.values()):
-        raise Unreadable("is not a message: it has no headers")
+        raise ParseError("is not a message: it has no headers")
     blocks = [
         Block(headers["Subject"], 1),
         Block(_lines(headers, _SHOWN), context=(_HEADERS,)),

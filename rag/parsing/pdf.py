@@ -23,8 +23,8 @@ import pypdfium2
 from pypdfium2 import raw
 
 from rag.parsing import pdf_outline
-from rag.parsing.base import Block, Parsed, Unreadable, of_pages
-from rag.parsing.pdf_furniture import Named, Page, without_furniture
+from rag.parsing.base import Block, Parsed, ParseError, of_pages
+from rag.parsing.pdf_furniture import Named, PdfPage, without_furniture
 from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions, with_grids
 from rag.parsing.pdf_rules import Rules
 from rag.parsing.pdf_tables import Columns
@@ -66,7 +66,7 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     """Text, headings, metadata and pages, without running heads and contents unless
     `keep_furniture`.
 
-    Raises Unreadable if it is encrypted or no PDF.
+    Raises ParseError if it is encrypted or no PDF.
     """
     with _LOCK, closing(_open(content)) as document:
         metadata = _metadata(document)
@@ -127,7 +127,7 @@ def _title(pages: Sequence[Sequence[Block]]) -> str:
     return ""
 
 
-def _laid_out(pages: Sequence[Page]) -> list[list[Paragraph]]:
+def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
     """The paragraphs of each page; a table goes on at the top of the next page under the headers
     that it has.
     """
@@ -139,7 +139,7 @@ def _laid_out(pages: Sequence[Page]) -> list[list[Paragraph]]:
     return found
 
 
-def _paragraphs(page: Page, columns: Columns | None) -> Iterator[Paragraph]:
+def _paragraphs(page: PdfPage, columns: Columns | None) -> Iterator[Paragraph]:
     for region in regions(with_grids(page.lines, page.rules)):
         for paragraph in paragraphs(region, columns, page.rules.across):
             columns = paragraph.columns or columns
@@ -153,7 +153,7 @@ def _open(content: bytes) -> pypdfium2.PdfDocument:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         encrypted = "password" in str(error).lower()
-        raise Unreadable(
+        raise ParseError(
             "is encrypted" if encrypted else "is not a PDF that can be read, or is cut short"
         ) from error
 
@@ -177,14 +177,14 @@ def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
     return metadata
 
 
-def _read(document: pypdfium2.PdfDocument, number: int) -> Page:
+def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     """The lines of a page that stand as the most of its text does, in the order of the file; of a
     page that is broken, none.
     """
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
-        return Page([], 1.0)
+        return PdfPage([], 1.0)
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
@@ -198,7 +198,7 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> Page:
     rules = Rules()
     for box, drawn in shapes:
         rules.box(*_upright(box, sheet, usual), drawn)
-    return Page([line for turn, line in lines if turn == usual], height, aside, rules.merged())
+    return PdfPage([line for turn, line in lines if turn == usual], height, aside, rules.merged())
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:

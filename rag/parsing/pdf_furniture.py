@@ -30,7 +30,7 @@ _WIDEST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PdfPage:
     lines: list[Line]
     height: float
     aside: list[Line] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Named:
     """The words that a running head has on most pages."""
 
 
-def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], Named, int]:
+def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], Named, int]:
     """The pages without running heads and contents; what running heads call the document; and how
     many characters were left out.
     """
@@ -60,7 +60,7 @@ def without_furniture(pages: Sequence[Page]) -> tuple[list[Page], Named, int]:
     return kept, _named(pages, without_heads), before - after
 
 
-def _named(pages: Sequence[Page], kept: Sequence[Page]) -> Named:
+def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
     identifiers, words = Counter[str](), dict[int, Counter[str]]()
     with_heads = 0
     for whole, rest in zip(pages, kept, strict=True):
@@ -80,7 +80,7 @@ def _named(pages: Sequence[Page], kept: Sequence[Page]) -> Named:
     )
 
 
-def _without_running_heads(pages: Sequence[Page]) -> list[Page]:
+def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """Without what stands at one place of a margin on three pages or more, or at the very edge of
     both pages of two.
     """
@@ -103,11 +103,11 @@ def _without_running_heads(pages: Sequence[Page]) -> list[Page]:
     ]
 
 
-def _margins(page: Page) -> Iterator[Line]:
+def _margins(page: PdfPage) -> Iterator[Line]:
     return (line for line in page.lines if _in_margin(line, page))
 
 
-def _edges(page: Page) -> Iterator[Line]:
+def _edges(page: PdfPage) -> Iterator[Line]:
     """The lines of the margins that are level with the first or the last of the page, or in a
     stretch of such lines.
     """
@@ -118,7 +118,7 @@ def _edges(page: Page) -> Iterator[Line]:
             yield line
 
 
-def _in_margin(line: Line, page: Page) -> bool:
+def _in_margin(line: Line, page: PdfPage) -> bool:
     return line.bottom < _MARGIN * page.height or line.top > (1 - _MARGIN) * page.height
 
 
@@ -127,11 +127,11 @@ def _place(line: Line) -> tuple[str, int]:
     return text, round(line.top / 6)
 
 
-def _without_contents(pages: Sequence[Page]) -> list[Page]:
+def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """Without tables of contents: rows that end in the number of a page, most of a page's, with
     dots or under a heading.
     """
-    kept: list[Page] = []
+    kept: list[PdfPage] = []
     goes_on = False
     for number, page in enumerate(pages):
         rows = _rows(page.lines)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 
 from rag.parsing.pdf_rules import BULLET, Grid, RuledCell, joined
-from rag.parsing.pdf_tables import UNIT, YEAR, Columns, Row, Table, caption, is_figure
+from rag.parsing.pdf_tables import UNIT, YEAR, Columns, PdfRow, Table, caption, is_figure
 from rag.parsing.tables import Cell, Rows
 
 _MOST_HEADERS = 4
@@ -14,7 +14,7 @@ _LONGEST_GROUP = 100
 
 
 def ruled_table(
-    grid: Grid, above: Sequence[Row] = (), before: Columns | None = None
+    grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None = None
 ) -> Table | None:
     """The lines of a ruled table; None where rules part only some of the rows of figures. `above`
     are the rows of text over it, `before` the columns of the table of which it may be the rest.
@@ -51,8 +51,8 @@ def ruled_table(
     return Table(0, 0, lines, columns)
 
 
-def _close(above: Sequence[Row], grid: Grid) -> list[Row]:
-    return [*above, Row([], grid.top, grid.top, above[-1].size if above else 1.0)]
+def _close(above: Sequence[PdfRow], grid: Grid) -> list[PdfRow]:
+    return [*above, PdfRow([], grid.top, grid.top, above[-1].size if above else 1.0)]
 
 
 def _holds_rows(cell: RuledCell) -> bool:

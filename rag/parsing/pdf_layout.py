@@ -16,7 +16,7 @@ from statistics import median
 
 from rag.parsing.pdf_grids import ruled_table
 from rag.parsing.pdf_rules import BULLET, Extent, Grid, Rules, Word, grids
-from rag.parsing.pdf_tables import Columns, Row, row_of, tables
+from rag.parsing.pdf_tables import Columns, PdfRow, row_of, tables
 
 _MOST_CUTS = 40
 _MOST_LINES = 4000
@@ -190,7 +190,7 @@ def paragraphs(
     yield from _paragraphs(rest, before, rules)
 
 
-def _all_cells(lines: Region) -> list[Row]:
+def _all_cells(lines: Region) -> list[PdfRow]:
     return [_cells(row) for row in _rows(lines)]
 
 
@@ -207,7 +207,7 @@ def _paragraphs(
     yield from _prose(rows[at:], region)
 
 
-def _cells(row: list[Line]) -> Row:
+def _cells(row: list[Line]) -> PdfRow:
     words = [word for line in row for word in line.words or ((line.text, line.left, line.right),)]
     top, bottom = _height(row)
     return row_of(words, top, bottom, median(line.size for line in row))

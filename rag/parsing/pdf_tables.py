@@ -43,7 +43,7 @@ _PROSE = 14
 
 
 @dataclass(slots=True)
-class Cell:
+class PdfCell:
     text: str
     left: float
     right: float
@@ -54,12 +54,12 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Row:
+class PdfRow:
     """What is on one height of a page. `place` is its number among the rows of the column of
     text.
     """
 
-    cells: list[Cell]
+    cells: list[PdfCell]
     top: float
     bottom: float
     size: float
@@ -75,7 +75,7 @@ class Columns:
     caption: tuple[str, ...] = ()
     """What the table is about, and its unit."""
 
-    def at(self, cell: Cell) -> int | None:
+    def at(self, cell: PdfCell) -> int | None:
         """The column that a cell is in."""
         for number, (left, right) in enumerate(self.spans):
             if cell.left <= right and cell.right >= left:
@@ -105,28 +105,28 @@ class Table:
 
 def row_of(
     words: Sequence[tuple[str, float, float]], top: float, bottom: float, size: float
-) -> Row:
+) -> PdfRow:
     """Words of one height, from the left, as cells."""
-    cells: list[Cell] = []
+    cells: list[PdfCell] = []
     for text, left, right in words:
         if cells and left - cells[-1].right < _GAP * size:
-            cells[-1] = Cell(
+            cells[-1] = PdfCell(
                 f"{cells[-1].text} {text}", cells[-1].left, max(right, cells[-1].right)
             )
         else:
-            cells.append(Cell(text, left, right))
-    return Row(_fused(cells), top, bottom, size)
+            cells.append(PdfCell(text, left, right))
+    return PdfRow(_fused(cells), top, bottom, size)
 
 
-def _fused(cells: Sequence[Cell]) -> list[Cell]:
+def _fused(cells: Sequence[PdfCell]) -> list[PdfCell]:
     """A currency's sign with the figure after it, and a bracket or per cent with the one before."""
-    fused: list[Cell] = []
+    fused: list[PdfCell] = []
     for cell in cells:
         last = fused[-1] if fused else None
         if last and (
             _SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())
         ):
-            fused[-1] = Cell(last.text + cell.text, last.left, cell.right)
+            fused[-1] = PdfCell(last.text + cell.text, last.left, cell.right)
         else:
             fused.append(cell)
     return fused
@@ -138,11 +138,11 @@ def is_figure(text: str) -> bool:
     )
 
 
-def _figures(row: Row) -> list[Cell]:
+def _figures(row: PdfRow) -> list[PdfCell]:
     return [cell for cell in row.cells if is_figure(cell.text)]
 
 
-def _is_body(row: Row) -> bool:
+def _is_body(row: PdfRow) -> bool:
     """Whether it holds figures that are values: after a label, or several, and not years alone."""
     figures = _figures(row)
     if not figures or not 1 < len(row.cells) <= _MOST_CELLS:
@@ -156,7 +156,7 @@ def _is_body(row: Row) -> bool:
     return bool(after) and not (len(others) > 1 and len(figures) < len(others))
 
 
-def _are_headers(years: Sequence[Cell], others: Sequence[Cell]) -> bool:
+def _are_headers(years: Sequence[PdfCell], others: Sequence[PdfCell]) -> bool:
     """Whether years name columns: without a label before them, or one year after the other."""
     if not others or others[0].left > years[0].left:
         return True
@@ -165,7 +165,7 @@ def _are_headers(years: Sequence[Cell], others: Sequence[Cell]) -> bool:
 
 
 def tables(
-    rows: Sequence[Row], before: Columns | None = None, rules: Sequence[Extent] = ()
+    rows: Sequence[PdfRow], before: Columns | None = None, rules: Sequence[Extent] = ()
 ) -> Iterator[Table]:
     """The tables among the rows of a column of text, from the top. `before` are the columns of the
     last table of the page
@@ -182,7 +182,7 @@ def tables(
             yield found
 
 
-def _runs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
     """Stretches of rows with figures, with the few labels between them."""
     bodies = [number for number, row in enumerate(rows) if _is_body(row)]
     begin = last = -1
@@ -198,7 +198,7 @@ def _runs(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
         yield begin, last + 1
 
 
-def _goes_on(rows: Sequence[Row], last: int, here: int) -> bool:
+def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     between = rows[last + 1 : here]
     if len(between) > _MOST_BETWEEN or any(_is_prose(row) for row in between):
         return False
@@ -206,12 +206,12 @@ def _goes_on(rows: Sequence[Row], last: int, here: int) -> bool:
     return all(below.top - above.bottom < _FARTHEST * above.size for above, below in steps)
 
 
-def _is_prose(row: Row) -> bool:
+def _is_prose(row: PdfRow) -> bool:
     return len(row.cells) == 1 and len(row.cells[0].text.split()) > _PROSE
 
 
 def _table(
-    rows: Sequence[Row],
+    rows: Sequence[PdfRow],
     first: int,
     last: int,
     least: int,
@@ -253,7 +253,9 @@ def _table(
     return Table(top, last, lines, columns)
 
 
-def _unclear(rows: Sequence[Row], first: int, last: int, caption: tuple[str, ...]) -> Table | None:
+def _unclear(
+    rows: Sequence[PdfRow], first: int, last: int, caption: tuple[str, ...]
+) -> Table | None:
     """A table whose columns cannot be told: as it is, and marked."""
     if sum(len(_figures(row)) > 1 for row in rows[first:last]) < 2:
         return None  # no table, perhaps
@@ -261,7 +263,7 @@ def _unclear(rows: Sequence[Row], first: int, last: int, caption: tuple[str, ...
     return Table(first, last, [_plain(row) for row in rows[first:last]], columns)
 
 
-def _plain(row: Row) -> str:
+def _plain(row: PdfRow) -> str:
     return " | ".join(_close(cell.text) for cell in row.cells)
 
 
@@ -270,7 +272,7 @@ def _close(text: str) -> str:
     return re.sub(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])", "", text)
 
 
-def _spans(figures: Sequence[Cell]) -> list[tuple[float, float]]:
+def _spans(figures: Sequence[PdfCell]) -> list[tuple[float, float]]:
     """Columns as the stretches that figures, one below the other, fill."""
     spans: list[tuple[float, float]] = []
     for cell in sorted(figures, key=lambda cell: cell.left):
@@ -281,14 +283,14 @@ def _spans(figures: Sequence[Cell]) -> list[tuple[float, float]]:
     return spans
 
 
-def _is_ambiguous(row: Row, columns: Columns) -> bool:
+def _is_ambiguous(row: PdfRow, columns: Columns) -> bool:
     places = [columns.at(cell) for cell in _figures(row) if cell is not row.cells[0]]
     known = [place for place in places if place is not None]
     return len(known) != len(set(known))
 
 
 def _name(
-    rows: Sequence[Row], first: int, least: int, columns: Columns, rules: Sequence[Extent]
+    rows: Sequence[PdfRow], first: int, least: int, columns: Columns, rules: Sequence[Extent]
 ) -> int:
     """Give the columns the headers above their first row. The number of the first row of
     headers.
@@ -331,7 +333,7 @@ def _name(
     return top
 
 
-def _is_title(cell: Cell, columns: Columns, row: Row, rules: Sequence[Extent]) -> bool:
+def _is_title(cell: PdfCell, columns: Columns, row: PdfRow, rules: Sequence[Extent]) -> bool:
     """Whether a line by itself is a title over the whole table, labels too, and no header of its
     figures.
     """
@@ -340,7 +342,7 @@ def _is_title(cell: Cell, columns: Columns, row: Row, rules: Sequence[Extent]) -
 
 
 def _underline(
-    cell: Cell, row: Row, others: Sequence[Cell], rules: Sequence[Extent]
+    cell: PdfCell, row: PdfRow, others: Sequence[PdfCell], rules: Sequence[Extent]
 ) -> tuple[float, float] | None:
     """From where to where the rule under a header reaches; None where several stand on one."""
     under = [
@@ -358,7 +360,7 @@ def _underline(
 
 
 def _over(
-    cells: Sequence[Cell], columns: Columns, reach: Sequence[tuple[float, float] | None]
+    cells: Sequence[PdfCell], columns: Columns, reach: Sequence[tuple[float, float] | None]
 ) -> list[str]:
     """For each column the header above it: that whose underline reaches there, or else the nearest,
     where it is one for several; of as many as columns, each its own.
@@ -385,7 +387,7 @@ def _over(
     return found
 
 
-def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
+def _body(rows: Sequence[PdfRow], columns: Columns) -> Iterator[str]:
     group, edge, pending, is_indented = "", 0.0, "", False
     for row in rows:
         values = {at: cell for cell in row.cells if (at := _place(cell, row, columns)) is not None}
@@ -424,7 +426,7 @@ def _body(rows: Sequence[Row], columns: Columns) -> Iterator[str]:
         yield pending
 
 
-def _place(cell: Cell, row: Row, columns: Columns) -> int | None:
+def _place(cell: PdfCell, row: PdfRow, columns: Columns) -> int | None:
     return (
         columns.at(cell)
         if is_figure(cell.text) and (cell is not row.cells[0] or len(row.cells) > 1)
@@ -432,7 +434,7 @@ def _place(cell: Cell, row: Row, columns: Columns) -> int | None:
     )
 
 
-def caption(rows: Sequence[Row], top: int, first: int) -> Iterator[str]:
+def caption(rows: Sequence[PdfRow], top: int, first: int) -> Iterator[str]:
     """The unit, and the short lines right above the headers."""
     above: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):

@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from rag.parsing.load import MOST_BYTES, Found, Loaded, Unreadable, load
+from rag.parsing.base import ParseError
+from rag.parsing.load import MOST_BYTES, FoundFile, Loaded, load
 from rag.parsing.worker import loaded_from, too_much_memory
 
 _AHEAD = 3
@@ -31,7 +32,7 @@ compute.
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ParseLimits:
     """On one file: its bytes, the seconds that it may compute, the megabytes of memory that reading
     it may take.
 
@@ -45,43 +46,43 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ParseTask:
     """A file to read, and the digests of what is known of it, by source."""
 
-    found: Found
+    found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)
 
 
-Result = tuple[Job, Loaded | Unreadable]
-Loader = Callable[[Iterable[Job]], Iterator[Result]]
+Result = tuple[ParseTask, Loaded | ParseError]
+Loader = Callable[[Iterable[ParseTask]], Iterator[Result]]
 """Reads files: `one_by_one`, or a `Pool`."""
 
 
-def one_by_one(jobs: Iterable[Job]) -> Iterator[Result]:
+def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
     """Read in this process, without limits on time and memory: for a few files that can be
     trusted.
     """
     for job in jobs:
         try:
             yield job, load(job.found, job.known)
-        except Unreadable as error:
+        except ParseError as error:
             yield job, error
 
 
 class Pool:
     """`workers` processes, started when they are needed. A context manager; one run at a time."""
 
-    def __init__(self, workers: int = 1, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, workers: int = 1, limits: ParseLimits | None = None) -> None:
+        self._limits = limits or ParseLimits()
         self._count = workers
         self._threads = ThreadPoolExecutor(self._count, "rag-load")
         self._own = threading.local()
         self._all: list[_Worker] = []
         self._lock = threading.Lock()
 
-    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
         """The result of each job, in their order; they are read ahead, but only a few."""
-        waiting: deque[tuple[Job, Future[Loaded | Unreadable]]] = deque()
+        waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]] = deque()
         try:
             for job in jobs:
                 waiting.append((job, self._threads.submit(self._load, job)))
@@ -93,16 +94,16 @@ class Pool:
             for _, future in waiting:
                 future.cancel()
 
-    def _first(self, waiting: deque[tuple[Job, Future[Loaded | Unreadable]]]) -> Result:
+    def _first(self, waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]]) -> Result:
         job, future = waiting.popleft()
         return job, future.result()
 
     def load_data(self, name: str, data: bytes) -> Loaded:
-        """As `rag.parsing.load.load_data`, in a process of its own. Raises Unreadable."""
+        """As `rag.parsing.load.load_data`, in a process of its own. Raises ParseError."""
         request = {"id": name, "size": len(data)}
         return self._threads.submit(self._ask, request, data).result()
 
-    def _load(self, job: Job) -> Loaded | Unreadable:
+    def _load(self, job: ParseTask) -> Loaded | ParseError:
         request = {
             "path": str(job.found.path),
             "id": job.found.document_id,
@@ -110,7 +111,7 @@ class Pool:
         }
         try:
             return self._ask(request)
-        except Unreadable as error:
+        except ParseError as error:
             return error
 
     def _ask(self, request: dict[str, Any], data: bytes = b"") -> Loaded:
@@ -148,7 +149,7 @@ class Pool:
 class _Worker:
     """A process that reads one file after the other."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ParseLimits) -> None:
         here = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
         # -P: a file in the working folder that is called like a module is not taken for it
@@ -167,7 +168,7 @@ class _Worker:
         self.ended = False
 
     def ask(self, request: dict[str, Any], data: bytes) -> Loaded:
-        """Raises Unreadable, also if the process did not survive."""
+        """Raises ParseError, also if the process did not survive."""
         timer = threading.Timer(_PATIENCE * self._limits.seconds, self._give_up)
         timer.daemon = True
         timer.start()
@@ -179,7 +180,7 @@ class _Worker:
             line = cast(IO[bytes], self._process.stdout).readline()
         timer.cancel()
         if not line.endswith(b"\n"):
-            raise Unreadable(self._cause_of_death(), passing=self._late)
+            raise ParseError(self._cause_of_death(), passing=self._late)
         answer = json.loads(line)
         if answer.pop("last"):
             self.kill()

@@ -14,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from rag.parsing.load import Found, Loaded, Unreadable, load, load_data
+from rag.parsing.base import ParseError
+from rag.parsing.load import FoundFile, Loaded, load, load_data
 from rag.types import Document, Section
 
 _LARGE = 400_000
@@ -47,10 +48,10 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
                 request["keep_furniture"],
             )
         else:
-            found = Found(Path(request["path"]), request["id"])
+            found = FoundFile(Path(request["path"]), request["id"])
             loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
         return asdict(loaded)
-    except Unreadable as error:
+    except ParseError as error:
         return {"unreadable": str(error), "passing": error.passing}
     except MemoryError:
         return {"unreadable": too_much_memory(memory), "last": True}
@@ -63,9 +64,9 @@ def too_much_memory(memory: int) -> str:
 
 
 def loaded_from(answer: dict[str, Any]) -> Loaded:
-    """What `serve` answered. Raises Unreadable if it says so."""
+    """What `serve` answered. Raises ParseError if it says so."""
     if "unreadable" in answer:
-        raise Unreadable(answer["unreadable"], answer.get("passing", False))
+        raise ParseError(answer["unreadable"], answer.get("passing", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
     documents = [_document(fields) for fields in answer["documents"]]
     return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])

@@ -11,7 +11,7 @@ from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
 from rag.repl import transcript
 from rag.repl.screen import Screen
-from rag.repl.session import Place, Session
+from rag.repl.session import Session, ShownPlace
 from rag.repl.why import why
 from rag.types import Document
 
@@ -19,14 +19,14 @@ SHOWN_DOCUMENTS = 40
 
 
 @dataclass
-class Desk:
+class Context:
     """Context of a command. `open` shows a document at a place; `confirm` asks a yes/no
     question.
     """
 
     session: Session
     screen: Screen
-    open: Callable[[Document, Place], None]
+    open: Callable[[Document, ShownPlace], None]
     confirm: Callable[[str], bool]
 
 
@@ -37,10 +37,10 @@ class Command:
     name: str
     usage: str
     help: str
-    run: Callable[[Desk, str], None]
+    run: Callable[[Context, str], None]
 
 
-def handle(desk: Desk, line: str) -> None:
+def handle(desk: Context, line: str) -> None:
     """Run one line: a command or a question. Raises RagError, and EOFError for /quit."""
     line = line.strip()
     if line.startswith("/"):
@@ -63,7 +63,7 @@ def _known(name: str) -> Command:
     )
 
 
-def _ask(desk: Desk, line: str) -> None:
+def _ask(desk: Context, line: str) -> None:
     understood = desk.session.understand(line)
     if understood.question != line and not desk.session.as_json:
         desk.screen.note(f"understood as: {understood.question}")
@@ -73,12 +73,12 @@ def _ask(desk: Desk, line: str) -> None:
     desk.screen.json(answer) if desk.session.as_json else desk.screen.answer(answer)
 
 
-def _search(desk: Desk, words: str) -> None:
+def _search(desk: Context, words: str) -> None:
     hits = desk.session.search(words, desk.session.read or 5)
     desk.screen.json(hits) if desk.session.as_json else desk.screen.hits(hits)
 
 
-def _sources(desk: Desk, number: str) -> None:
+def _sources(desk: Context, number: str) -> None:
     shown = len(desk.session.places)
     if not shown:
         raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
@@ -90,13 +90,13 @@ def _sources(desk: Desk, number: str) -> None:
     desk.open(document, place)
 
 
-def _why(desk: Desk, _: str) -> None:
+def _why(desk: Context, _: str) -> None:
     if not desk.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
     why(desk.screen, desk.session.exchanges[-1].answer)
 
 
-def _docs(desk: Desk, words: str) -> None:
+def _docs(desk: Context, words: str) -> None:
     wanted = words.casefold().split()
     desk.session.service.store()  # raises if there is no index
     found = [
@@ -117,7 +117,7 @@ def _docs(desk: Desk, words: str) -> None:
         )
 
 
-def _ingest(desk: Desk, path: str) -> None:
+def _ingest(desk: Context, path: str) -> None:
     if not path:
         raise InputError("no path given", "give a file or folder: /ingest PATH")
     with desk.screen.progress() as progress:
@@ -140,7 +140,7 @@ def _ingest(desk: Desk, path: str) -> None:
         desk.screen.note(f"and {len(report.skipped) - 5:,} more were skipped")
 
 
-def _delete(desk: Desk, name: str) -> None:
+def _delete(desk: Context, name: str) -> None:
     if not name:
         raise InputError("no document given", "give an id or a title: /delete DOCUMENT")
     document = desk.session.service.find(_unquoted(name))
@@ -158,7 +158,7 @@ def _delete(desk: Desk, name: str) -> None:
     desk.screen.note(f"deleted {document.id}{searched}")
 
 
-def _filter(desk: Desk, text: str) -> None:
+def _filter(desk: Context, text: str) -> None:
     if text in ("off", "none"):
         desk.session.filter = ()
     elif text:
@@ -169,7 +169,7 @@ def _filter(desk: Desk, text: str) -> None:
     )
 
 
-def _k(desk: Desk, number: str) -> None:
+def _k(desk: Context, number: str) -> None:
     if number:
         desk.session.read = _number(number, 1, 200, "/k 8")
     desk.screen.note(
@@ -178,12 +178,12 @@ def _k(desk: Desk, number: str) -> None:
     )
 
 
-def _json(desk: Desk, _: str) -> None:
+def _json(desk: Context, _: str) -> None:
     desk.session.as_json = not desk.session.as_json
     desk.screen.note("answers as JSON" if desk.session.as_json else "answers to read")
 
 
-def _save(desk: Desk, path: str) -> None:
+def _save(desk: Context, path: str) -> None:
     if not path:
         raise InputError("no file given", "give a file: /save FILE.md")
     target = Path(_unquoted(path)).expanduser().resolve()
@@ -199,7 +199,7 @@ def _save(desk: Desk, path: str) -> None:
     desk.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
 
 
-def _stats(desk: Desk, _: str) -> None:
+def _stats(desk: Context, _: str) -> None:
     stats = desk.session.service.store().stats()
     asked = desk.session.exchanges
     answered = sum(exchange.answer.text is not None for exchange in asked)
@@ -215,7 +215,7 @@ def _stats(desk: Desk, _: str) -> None:
     desk.screen.table(rows, ["dim"])
 
 
-def _help(desk: Desk, name: str) -> None:
+def _help(desk: Context, name: str) -> None:
     if name:
         chosen = [_known(name.removeprefix("/"))]
     else:
@@ -230,7 +230,7 @@ def _help(desk: Desk, name: str) -> None:
         )
 
 
-def _quit(_: Desk, __: str) -> None:
+def _quit(_: Context, __: str) -> None:
     raise EOFError
 
 

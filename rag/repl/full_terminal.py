@@ -15,7 +15,7 @@ from prompt_toolkit.history import History
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from rag.repl.session_engine import Service
+from rag.repl.session_engine import SessionEngine
 
 _STYLE = {
     "prompt": "bold ansicyan",
@@ -32,7 +32,7 @@ class Prompt:
     """Reads lines; `foot` is the text of the status line."""
 
     def __init__(
-        self, service: Service, history: History, foot: Callable[[], str], colour: bool
+        self, service: SessionEngine, history: History, foot: Callable[[], str], colour: bool
     ) -> None:
         self._service = service
         depth = None if colour else ColorDepth.DEPTH_1_BIT
@@ -107,7 +107,7 @@ def quiet() -> Iterator[None]:
 
 
 class _Completer(Completer):
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: SessionEngine) -> None:
         self._service = service
 
     def get_completions(

@@ -9,7 +9,7 @@ from prompt_toolkit.history import History
 
 from rag.repl.complete import Suggestion, suggest
 from rag.repl.screen import Screen
-from rag.repl.session import Place
+from rag.repl.session import ShownPlace
 from rag.types import Document
 
 AROUND = 300
@@ -36,7 +36,7 @@ def read(documents: Callable[[], Sequence[Document]], history: History) -> Itera
         yield [line]
 
 
-def show(screen: Screen, document: Document, place: Place) -> None:
+def show(screen: Screen, document: Document, place: ShownPlace) -> None:
     """Show the quote with its surroundings."""
     first, last = max(0, place.start - AROUND), min(len(document.text), place.end + AROUND)
     screen.line(f"{document.id}, characters {place.start} to {place.end} of {len(document.text)}:")

@@ -23,8 +23,8 @@ from rag.filters import Filter
 from rag.render.sanitize import clean
 from rag.repl import commands
 from rag.repl.screen import Screen
-from rag.repl.session import Place, Session
-from rag.repl.session_engine import Service
+from rag.repl.session import Session, ShownPlace
+from rag.repl.session_engine import SessionEngine
 from rag.settings import Settings
 from rag.types import Document
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReplOptions:
     """Options from the command line."""
 
     settings: Settings
@@ -43,9 +43,9 @@ class Options:
     follow: bool = True
 
 
-def run(options: Options) -> int:
+def run(options: ReplOptions) -> int:
     """Run until the end of input. Returns the exit status."""
-    service = Service(options.settings)
+    service = SessionEngine(options.settings)
     session = Session(service, options.filter, options.read, options.as_json, options.follow)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rag.repl import batch
@@ -85,7 +85,7 @@ def _at_terminal(session: Session) -> None:
     colour = not screen.console.no_color
     typed = history(session.service.settings.history)
     prompt = Prompt(session.service, typed, partial(foot, session), colour)
-    desk = commands.Desk(session, screen, page, prompt.confirm)
+    desk = commands.Context(session, screen, page, prompt.confirm)
     with quiet():
         _welcome(screen, session)
         converse(desk, prompt.read())
@@ -97,14 +97,14 @@ def _at_plain(session: Session) -> None:
 
     screen = screen_for(plain=True)
     session.working = screen.working
-    desk = commands.Desk(session, screen, partial(plain.show, screen), plain.confirm)
+    desk = commands.Context(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
     typed = history(session.service.settings.history)
     converse(desk, plain.read(session.service.documents, typed))
 
 
-def page(document: Document, place: Place) -> None:
+def page(document: Document, place: ShownPlace) -> None:
     """The document in $PAGER, by default less, which opens at the place and marks it."""
     text = clean(document.text)
     pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
@@ -123,7 +123,7 @@ def page(document: Document, place: Place) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
+def converse(desk: commands.Context, typed: Iterable[Sequence[str]]) -> None:
     """Handle each typed line until the end of input or /quit. Ctrl-C discards the rest of a pasted
     block.
     """
@@ -140,7 +140,7 @@ def converse(desk: commands.Desk, typed: Iterable[Sequence[str]]) -> None:
             desk.screen.gap()
 
 
-def _do(desk: commands.Desk, line: str) -> None:
+def _do(desk: commands.Context, line: str) -> None:
     """Handle one line; errors never end the session. Raises KeyboardInterrupt if it was stopped,
     EOFError for /quit.
     """

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from rag.english.followups import Turn, Understood, understand
+from rag.english.followups import Rewrite, Turn, understand
 from rag.english.noun_phrases import phrases
 from rag.filters import Filter
-from rag.repl.session_engine import Service
+from rag.repl.session_engine import SessionEngine
 from rag.types import Answer, Citation, Document, Hit
 
 BESIDE = 3
@@ -34,7 +34,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShownPlace:
     """A numbered source that was shown: `text[start:end] == quote`."""
 
     document_id: str
@@ -56,18 +56,18 @@ Working = Callable[[str], AbstractContextManager[object]]
 class Session:
     """Mutable and not thread-safe. `follow` turns follow-up questions on."""
 
-    service: Service
+    service: SessionEngine
     filter: Filter = ()
     read: int | None = None
     as_json: bool = False
     follow: bool = True
     working: Working = _silent
     exchanges: list[Exchange] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
+    places: list[ShownPlace] = field(default_factory=list)
     saved: str = ""
 
-    def understand(self, question: str) -> Understood:
-        return understand(question, self._last()) if self.follow else Understood(question.strip())
+    def understand(self, question: str) -> Rewrite:
+        return understand(question, self._last()) if self.follow else Rewrite(question.strip())
 
     def ask(self, asked: str, question: str) -> Answer:
         """Answer `question` and record it under `asked`, as typed. Raises RagError, and then
@@ -96,7 +96,7 @@ class Session:
         self.places = [_passage(hit) for hit in hits]
         return hits
 
-    def place(self, number: int) -> tuple[Place, Document | None]:
+    def place(self, number: int) -> tuple[ShownPlace, Document | None]:
         """The source shown with this number, and its document as it is now."""
         place = self.places[number - 1]
         return place, self.service.store().document(place.document_id)
@@ -132,9 +132,9 @@ def cited(answer: Answer) -> list[Citation]:
     ]
 
 
-def _place(citation: Citation) -> Place:
-    return Place(citation.document_id, citation.start, citation.end, citation.quote)
+def _place(citation: Citation) -> ShownPlace:
+    return ShownPlace(citation.document_id, citation.start, citation.end, citation.quote)
 
 
-def _passage(hit: Hit) -> Place:
-    return Place(hit.passage.document_id, hit.passage.start, hit.passage.end, hit.passage.text)
+def _passage(hit: Hit) -> ShownPlace:
+    return ShownPlace(hit.passage.document_id, hit.passage.start, hit.passage.end, hit.passage.text)

@@ -18,8 +18,8 @@ from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.engine import Engine
-    from rag.ingestion.deletion import Receipt
-    from rag.ingestion.ingest import Report
+    from rag.ingestion.deletion import DeletionReceipt
+    from rag.ingestion.ingest import IngestReport
     from rag.protocols import Embedder, Reader, Store
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Later(Generic[T]):
         self.done()
 
 
-class Service:
+class SessionEngine:
     """One index and its models, for one user at a prompt."""
 
     def __init__(self, settings: Settings) -> None:
@@ -127,7 +127,7 @@ class Service:
         """Wait for the models."""
         return self._models.get()[0]
 
-    def ingest(self, path: Path, progress: Callable[[int, int], object]) -> Report:
+    def ingest(self, path: Path, progress: Callable[[int, int], object]) -> IngestReport:
         """Ingest `path`, creating the index if needed. `progress(done, total)` is called after each
         file.
         """
@@ -150,7 +150,7 @@ class Service:
             )
             return ingest.run(files, lambda: progress(next(seen), len(files)))
 
-    def delete(self, document_id: str) -> Receipt | None:
+    def delete(self, document_id: str) -> DeletionReceipt | None:
         """Delete a document. Returns the receipt, or None if the document was unknown."""
         from rag import build
         from rag.ingestion.deletion import delete

@@ -18,7 +18,7 @@ from rag.server.collection_host import CollectionHost
 from rag.server.connections import AcceptErrors
 from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
-from rag.server.middleware import Bounds, Guard
+from rag.server.middleware import Guard, RequestLimits
 from rag.server.routes import (
     check,
     dify,
@@ -99,7 +99,7 @@ def create_app(
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)
     access = Access(service.keys, settings.host, settings.rate, token)
-    bounds, cors = Bounds(threads, settings.max_upload_mb << 20), Cors(settings.cors_origins)
+    bounds, cors = RequestLimits(threads, settings.max_upload_mb << 20), Cors(settings.cors_origins)
     app.add_middleware(
         Guard,
         access=access,

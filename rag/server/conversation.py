@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.english.followups import Turn, Understood, understand
+from rag.english.followups import Rewrite, Turn, understand
 from rag.english.noun_phrases import phrases
 
 _MOST_TURNS = 8
@@ -22,7 +22,7 @@ class Exchanged:
     documents: tuple[str, ...] = ()
 
 
-def preferred(question: str, meant: Understood, turns: Sequence[Exchanged]) -> tuple[str, ...]:
+def preferred(question: str, meant: Rewrite, turns: Sequence[Exchanged]) -> tuple[str, ...]:
     """The documents that a follow-up prefers: those of the answer before."""
     follows = bool(turns) and meant.question != question.strip()
     return turns[-1].documents if follows else ()
@@ -30,7 +30,7 @@ def preferred(question: str, meant: Understood, turns: Sequence[Exchanged]) -> t
 
 def in_context(
     question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int
-) -> Understood:
+) -> Rewrite:
     """The question with omitted parts filled in from earlier turns, oldest first.
 
     `evidence` returns the text retrieved for a question, which helps to tell people from things.

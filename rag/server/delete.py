@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rag.ingestion import deletion
-from rag.ingestion.deletion import Receipt
+from rag.ingestion.deletion import DeletionReceipt
 from rag.server.feedback import forget
 from rag.server.state import Service
 from rag.server.upload_queue import Remains
 
 
-def delete_document(service: Service, document_id: str) -> tuple[Receipt, Remains] | None:
+def delete_document(service: Service, document_id: str) -> tuple[DeletionReceipt, Remains] | None:
     """Receipts of the index and of the queue of uploads; None if there is no such document. Raises
     StoreError, BusyError.
     """

@@ -39,7 +39,7 @@ _LONGEST_FOLDER = 400
 _LONGEST_NAME = 200
 
 
-class LentEmbedder:
+class ModelThreadEmbedder:
     """An embedder that runs in the model thread."""
 
     def __init__(self, embedder: Embedder, thread: ModelThread) -> None:
@@ -107,7 +107,7 @@ class IngestThread:
             store, embedder = self._parts()
         except BaseException:
             return  # the model thread reports the reason
-        lent = LentEmbedder(embedder, self._models)
+        lent = ModelThreadEmbedder(embedder, self._models)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)

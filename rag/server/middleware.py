@@ -58,7 +58,7 @@ _HEADERS = {
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestLog:
     """A request and what is said of it in the log. `change`: what it changed, where its path does
     not say so.
     """
@@ -75,7 +75,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RequestLimits:
     """`requests` is the maximum in progress, `body` the maximum of an upload in bytes, `seconds`
     the timeout for a body.
     """
@@ -90,7 +90,7 @@ class Guard:
         self,
         app: ASGIApp,
         access: Access,
-        bounds: Bounds,
+        bounds: RequestLimits,
         metrics: Metrics,
         cors: Cors,
         collections: CollectionHost,
@@ -112,7 +112,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope["method"], _request_id(scope))
+        exchange = RequestLog(scope["method"], _request_id(scope))
         scope.setdefault("state", {}).update(
             request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
         )
@@ -139,7 +139,7 @@ class Guard:
             self._note(scope, exchange)
 
     async def _guarded(
-        self, scope: Scope, receive: Receive, send: Send, exchange: Exchange
+        self, scope: Scope, receive: Receive, send: Send, exchange: RequestLog
     ) -> None:
         method, whole = scope["method"], scope["path"]
         name, path = split(whole)
@@ -225,7 +225,7 @@ class Guard:
             if not self._running[caller]:
                 del self._running[caller]
 
-    def _note(self, scope: Scope, exchange: Exchange) -> None:
+    def _note(self, scope: Scope, exchange: RequestLog) -> None:
         seconds = time.monotonic() - exchange.begun
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
@@ -277,7 +277,7 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _sender(send: Send, exchange: Exchange, access: Access) -> Send:
+def _sender(send: Send, exchange: RequestLog, access: Access) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status, exchange.started = message["status"], True

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from rag.engine import Asked, Engine, Found
+from rag.engine import Engine, Query, RetrievalResult
 from rag.errors import InputError, RagError
 from rag.server import problems
 from rag.server.fair_queue import FairQueue
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class Work:
+class PendingQuestion:
     """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
 
     `deadline` is a `time.monotonic` time; `hasty` means that the client chose it. `cost` is the
@@ -44,7 +44,7 @@ class Work:
     take turns with those of others.
     """
 
-    asked: Asked
+    asked: Query
     deadline: float
     cost: int
     search: bool = False
@@ -53,11 +53,11 @@ class Work:
     engine: Engine | None = None
     """Engine of its collection; None for the default one."""
     begun: threading.Event = field(default_factory=threading.Event)
-    found: Future[Found] = field(default_factory=Future)
+    found: Future[RetrievalResult] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
 
     @property
-    def key(self) -> tuple[int, Asked]:
+    def key(self) -> tuple[int, Query]:
         return id(self.engine), self.asked
 
     @property
@@ -76,7 +76,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueueLimits:
     """`queue` is the maximum number of waiting questions, `tokens` the approximate batch size,
     `window` the seconds that the first question of a batch waits for more.
     """
@@ -95,7 +95,9 @@ class ModelThread:
     between threads; the reader runs in one.
     """
 
-    def __init__(self, open_engine: Callable[[], Engine], limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, open_engine: Callable[[], Engine], limits: QueueLimits, metrics: Metrics
+    ) -> None:
         """`open_engine` is called in the thread that reads, so that the service answers /health
         while models load.
         """
@@ -103,7 +105,7 @@ class ModelThread:
         self.limits = limits
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._queue: FairQueue[Work] = FairQueue()
+        self._queue: FairQueue[PendingQuestion] = FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._closing = False
         self._batch_tokens = limits.tokens
@@ -130,7 +132,7 @@ class ModelThread:
     def depth(self) -> int:
         return len(self._queue)
 
-    def submit(self, works: Sequence[Work]) -> None:
+    def submit(self, works: Sequence[PendingQuestion]) -> None:
         """Queue all items, which belong to one caller, or none. Raises ServiceError if the queue is
         full or closed, or if they cannot be answered before their deadline; InputError if they
         could never fit.
@@ -159,7 +161,7 @@ class ModelThread:
             self._queue.add(works)
             self._changed.notify_all()
 
-    def _check_time(self, works: Sequence[Work]) -> None:
+    def _check_time(self, works: Sequence[PendingQuestion]) -> None:
         """Refuse at once what cannot be answered in time. Raises ServiceError."""
         readings = [work for work in works if not work.search]
         if not readings:
@@ -225,13 +227,13 @@ class ModelThread:
             self._changed.wait_for(lambda: self._queue.has_readings or self._calls or self._closing)
             return self._queue.has_readings or not self._closing
 
-    def _take_searches(self) -> list[Work]:
+    def _take_searches(self) -> list[PendingQuestion]:
         """Waits for some; none when the service closes."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue.has_searches or self._closing)
             return self._queue.take_searches(_SEARCHES)
 
-    def _take(self) -> list[Work]:
+    def _take(self) -> list[PendingQuestion]:
         """The readings of a batch, which is so small that who comes now need not wait long."""
         until = time.monotonic() + self.limits.window
         tokens = self._batch_tokens
@@ -241,7 +243,7 @@ class ModelThread:
                     break
             return self._queue.take_readings(tokens)
 
-    def _time(self, batch: list[Work], engine: Engine) -> None:
+    def _time(self, batch: list[PendingQuestion], engine: Engine) -> None:
         begun = time.monotonic()
         batch = [work for work in batch if _in_time(work, begun)]
         if batch:
@@ -251,7 +253,7 @@ class ModelThread:
             if tokens:
                 self._learn(tokens, time.monotonic() - begun)
 
-    def _answer_each(self, batch: list[Work], engine: Engine) -> None:
+    def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Those of each collection from its own index; `engine`: that of the default one."""
         now = time.monotonic()
         batch = [work for work in batch if _in_time(work, now)]
@@ -269,7 +271,7 @@ class ModelThread:
         else:
             self._batch_tokens = min(self.limits.tokens, 2 * max(tokens, self._batch_tokens))
 
-    def _answer(self, batch: list[Work], engine: Engine) -> None:
+    def _answer(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Answer a batch. If it fails, answer each question alone to find the one at fault."""
         try:
             _answer(batch, engine, self._metrics)
@@ -285,14 +287,14 @@ class ModelThread:
                     self._answer([work], engine)
 
 
-def _answer(batch: Sequence[Work], engine: Engine, metrics: Metrics) -> None:
+def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) -> None:
     """Read equal questions of several clients once, except those with their own deadline."""
     begun = time.perf_counter()
     asked = list(dict.fromkeys(work.asked for work in batch))
     found = dict(zip(asked, engine.find_many(asked), strict=True))
     timings = {"retrieve": time.perf_counter() - begun}
     metrics.stages(timings)
-    to_read: dict[tuple[Asked, float | None], list[Work]] = {}
+    to_read: dict[tuple[Query, float | None], list[PendingQuestion]] = {}
     for work in batch:
         _give(work.found, found[work.asked])
         if not work.search and (
@@ -325,7 +327,7 @@ def _give(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _in_time(work: Work, now: float) -> bool:
+def _in_time(work: PendingQuestion, now: float) -> bool:
     if work.wanted and work.deadline <= now:
         work.fail(problems.late())
     return work.wanted and not work.answer.done()

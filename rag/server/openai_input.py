@@ -12,7 +12,7 @@ from typing import Any
 
 from rag.errors import InputError
 from rag.server.conversation import Exchanged
-from rag.server.openai_schemas import ChatRequest, Part, ResponsesRequest
+from rag.server.openai_schemas import ChatRequest, ContentPart, ResponsesRequest
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options
 
@@ -28,7 +28,7 @@ _MOST_DOCUMENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenAIQuestion:
     """A question and the turns before it."""
 
     question: str
@@ -46,7 +46,7 @@ def collection_of_model(model: str) -> str:
     return collection or DEFAULT
 
 
-def chat_question(body: ChatRequest) -> Asked:
+def chat_question(body: ChatRequest) -> OpenAIQuestion:
     if (body.n or 1) != 1:
         raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
     if body.response_format and body.response_format.type != "text":
@@ -54,7 +54,7 @@ def chat_question(body: ChatRequest) -> Asked:
     return asked_in([(message.role, _text(message.content)) for message in body.messages])
 
 
-def responses_question(body: ResponsesRequest) -> Asked:
+def responses_question(body: ResponsesRequest) -> OpenAIQuestion:
     if body.previous_response_id or body.conversation:
         message = "responses are not stored, so there is none to continue"
         raise InputError(message, "send the earlier turns as items of input")
@@ -63,7 +63,7 @@ def responses_question(body: ResponsesRequest) -> Asked:
     if body.text and body.text.format and body.text.format.type != "text":
         raise _no_format(body.text.format.type)
     if isinstance(body.input, str):
-        return Asked(body.input, ())
+        return OpenAIQuestion(body.input, ())
     messages = [item for item in body.input if (item.type or "message") == "message"]
     return asked_in([(message.role or "user", _text(message.content)) for message in messages])
 
@@ -74,7 +74,7 @@ def _no_format(kind: str) -> InputError:
     )
 
 
-def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
+def asked_in(messages: Sequence[tuple[str, str]]) -> OpenAIQuestion:
     """The user's last message and the turns before it; system messages are ignored."""
     users = [place for place, (role, _) in enumerate(messages) if role == "user"]
     if not users:
@@ -85,7 +85,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> Asked:
             turns.append(Exchanged(text))
         elif role == "assistant" and turns and text.strip():
             turns[-1] = Exchanged(turns[-1].question, answer_in(text), documents_in(text))
-    return Asked(messages[users[-1]][1], tuple(turns))
+    return OpenAIQuestion(messages[users[-1]][1], tuple(turns))
 
 
 def answer_in(text: str) -> str | None:
@@ -112,7 +112,7 @@ def _in_brackets(place: str) -> str:
     return place[at + 1 : -1] if place.endswith(")") and depth == 0 else place
 
 
-def _text(content: str | Sequence[Part] | None) -> str:
+def _text(content: str | Sequence[ContentPart] | None) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     unread = next((part.type for part in content if part.text is None), None)

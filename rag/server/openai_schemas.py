@@ -25,7 +25,7 @@ class RagOptions(Loose):
     k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
 
 
-class Part(Loose):
+class ContentPart(Loose):
     """A part of a message; only text is used."""
 
     type: str = Field(max_length=100)
@@ -34,7 +34,9 @@ class Part(Loose):
 
 class Message(Loose):
     role: str = Field(max_length=100, examples=["user"])
-    content: Text | list[Part] | None = Field(default=None, examples=["When was the JCPOA signed?"])
+    content: Text | list[ContentPart] | None = Field(
+        default=None, examples=["When was the JCPOA signed?"]
+    )
 
 
 class StreamOptions(Loose):
@@ -75,7 +77,7 @@ class Item(Loose):
 
     type: str | None = Field(default="message", max_length=100)
     role: str | None = Field(default=None, max_length=100)
-    content: Text | list[Part] | None = None
+    content: Text | list[ContentPart] | None = None
 
 
 class ResponsesRequest(Loose):

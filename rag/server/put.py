@@ -11,7 +11,7 @@ from rag.errors import InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import UPLOADED, check_free, embed, put_embedded
 from rag.parsing.load import load_some
-from rag.server.ingest_worker import LentEmbedder
+from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.schemas import PutDocument
 from rag.server.state import Service
 from rag.types import Document
@@ -38,7 +38,7 @@ def put_text(service: Service, document_id: str, given: PutDocument) -> Document
         title=given.title or found.title,
         metadata={**found.metadata, **given.metadata},
     )
-    lent = LentEmbedder(service.embedder, service.models)
+    lent = ModelThreadEmbedder(service.embedder, service.models)
     passages = split(made, lent.count_tokens, service.settings.passage_tokens)
     vectors = embed(lent, [(made, passages)])
     with store.writing():

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from rag.answering.explain import explain
 from rag.answering.verification import Verdict
-from rag.engine import Found
+from rag.engine import RetrievalResult
 from rag.server import schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 
 
-def answer(made: Answer, found: Found) -> schemas.WireAnswer:
+def answer(made: Answer, found: RetrievalResult) -> schemas.WireAnswer:
     return schemas.WireAnswer(
         question=made.question,
         understood=made.understood,

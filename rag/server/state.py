@@ -15,9 +15,9 @@ from typing import TypeVar
 from fastapi import Request
 
 from rag import build, filters
-from rag.engine import Asked, Engine, check_question
+from rag.engine import Engine, Query, check_question
 from rag.errors import AbsentError, InputError, RagError
-from rag.parsing.pool import Limits as FileLimits
+from rag.parsing.pool import ParseLimits as FileLimits
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
@@ -25,7 +25,7 @@ from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
 from rag.server.disconnect import ClientDisconnect
 from rag.server.ingest_worker import IngestThread
-from rag.server.model_worker import Limits, ModelThread, Work
+from rag.server.model_worker import ModelThread, PendingQuestion, QueueLimits
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
 from rag.server.upload_queue import Jobs
@@ -80,7 +80,7 @@ class Service:
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
-        limits = Limits(
+        limits = QueueLimits(
             settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
         )
         self.models = ModelThread(self._open, limits, self.metrics)
@@ -173,7 +173,7 @@ class Service:
         hangup: ClientDisconnect,
         search: bool = False,
         preferred: tuple[str, ...] = (),
-    ) -> list[Work]:
+    ) -> list[PendingQuestion]:
         """Queue the questions. Raises InputError, ServiceError."""
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
@@ -194,13 +194,14 @@ class Service:
         form = "span" if search else getattr(options, "form", None) or ""
         checked = [check_question(question, most) for question in questions]
         asked = [
-            Asked(question, k, filter, None, form, options.as_typed, preferred)
+            Query(question, k, filter, None, form, options.as_typed, preferred)
             for question in checked
         ]
         hasty = options.deadline_ms is not None
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
         made = [
-            Work(one, deadline, cost, search, hasty, hangup.caller, self.engine) for one in asked
+            PendingQuestion(one, deadline, cost, search, hasty, hangup.caller, self.engine)
+            for one in asked
         ]
         self.models.submit(made)
         hangup.works += made
@@ -252,7 +253,7 @@ class _Beside(Service):
         return self._embedder.result()
 
 
-def wait(work: Work, future: Future[T]) -> T:
+def wait(work: PendingQuestion, future: Future[T]) -> T:
     """Wait for a result until the question's deadline. Raises the result's error, or ServiceError.
 
     Waits slightly longer for an answer from the passages read so far.

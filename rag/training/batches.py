@@ -20,7 +20,7 @@ _POOL = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BatchItem:
     """A window of a batch: the number of its group, the text of its passage, the answers to find in
     it.
     """
@@ -41,7 +41,7 @@ class VerdictItem:
     label: Label
 
 
-Batch = list[Item] | list[VerdictItem]
+Batch = list[BatchItem] | list[VerdictItem]
 
 
 def token_counter(tokenizer: Any) -> TokenCounter:
@@ -77,7 +77,7 @@ def examples(
 
 def stream(
     made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
-) -> Iterator[list[Item]]:
+) -> Iterator[list[BatchItem]]:
     """Batches without end, pass after pass: groups of similar length together, each batch within
     the token budget.
     """
@@ -146,9 +146,9 @@ def _packed(
     yield batch
 
 
-def _items(number: int, group: Group, tokenizer: Any) -> list[Item]:
+def _items(number: int, group: Group, tokenizer: Any) -> list[BatchItem]:
     return [
-        Item(number, window, passage.text, group.answers, group.spans)
+        BatchItem(number, window, passage.text, group.answers, group.spans)
         for passage in group.passages
         for window in windows(tokenizer, group.question, passage.context, passage.text)
     ]

@@ -25,7 +25,7 @@ Article = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TrainingQuestion:
     """A question, the passage ids (indices into the set's passages) of its paragraph, and every
     accepted answer.
     """
@@ -38,7 +38,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
     passages: list[Passage]
-    questions: list[Question]
+    questions: list[TrainingQuestion]
 
 
 def read_squad(path: Path) -> list[Article]:
@@ -100,14 +100,14 @@ def question_set(
     return result
 
 
-def _questions(qas: Sequence[dict[str, Any]], ids: tuple[int, ...]) -> Iterator[Question]:
+def _questions(qas: Sequence[dict[str, Any]], ids: tuple[int, ...]) -> Iterator[TrainingQuestion]:
     for qa in qas:
         answers = (
             ()
             if qa.get("is_impossible")
             else tuple(dict.fromkeys(a["text"] for a in qa["answers"] if a["text"].strip()))
         )
-        yield Question(qa["question"].strip(), answers, ids)
+        yield TrainingQuestion(qa["question"].strip(), answers, ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _short(answers: Sequence[str]) -> bool:
 
 
 def _group(
-    question: Question,
+    question: TrainingQuestion,
     passages: Sequence[Passage],
     index: LexicalIndex,
     mix: Mix,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rag.evaluation.squad import exact, f1
 from rag.protocols import Reader
-from rag.training.data import Question, QuestionSet
+from rag.training.data import QuestionSet, TrainingQuestion
 from rag.types import Hit
 
 _BATCH = 16
@@ -55,7 +55,7 @@ def measure(
     return _summed(np.array(rows))
 
 
-def _row(question: Question, given: str, score: float) -> tuple[float, float, float, float]:
+def _row(question: TrainingQuestion, given: str, score: float) -> tuple[float, float, float, float]:
     """(score, EM, F1, whether it has an answer); EM and F1 are of the span, right only where there
     is an answer.
     """

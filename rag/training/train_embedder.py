@@ -55,7 +55,7 @@ Embed = Callable[[Sequence[str], bool], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AnchorQuestion:
     """A question, its answers, the passages of its paragraph, and others that retrieval takes for
     them: indices into a set's.
     """
@@ -71,10 +71,10 @@ class Material:
     """A set's passages as they are embedded, and its questions by the passage that answers them."""
 
     texts: list[str]
-    asked: dict[int, list[Asked]]
+    asked: dict[int, list[AnchorQuestion]]
 
 
-Unit = tuple[int, list[Asked]]
+Unit = tuple[int, list[AnchorQuestion]]
 """A passage and questions that it answers."""
 
 
@@ -168,7 +168,7 @@ def _material(
     picked = [
         (question, own[0]) for question, own in zip(questions[:cap], holding, strict=False) if own
     ]
-    asked: dict[int, list[Asked]] = {}
+    asked: dict[int, list[AnchorQuestion]] = {}
     negatives = _negatives(texts, [question.text for question, _ in picked], embed)
     for (question, own), close in zip(picked, negatives, strict=True):
         others = [
@@ -177,7 +177,9 @@ def _material(
             if i not in question.passages and not any(a in texts[i] for a in question.answers)
         ]
         asked.setdefault(own, []).append(
-            Asked(question.text, question.answers, question.passages, tuple(others[:_KEPT]))
+            AnchorQuestion(
+                question.text, question.answers, question.passages, tuple(others[:_KEPT])
+            )
         )
     return Material(texts, asked)
 
@@ -263,7 +265,7 @@ def _batch(
     )
 
 
-def _may_answer(asked: Asked, passage: int, texts: Sequence[str]) -> bool:
+def _may_answer(asked: AnchorQuestion, passage: int, texts: Sequence[str]) -> bool:
     return passage in asked.paragraph or any(answer in texts[passage] for answer in asked.answers)
 
 

@@ -32,7 +32,7 @@ from rag.models.windows import Encoded, encode
 from rag.protocols import Reader
 from rag.training.batches import (
     Batch,
-    Item,
+    BatchItem,
     VerdictItem,
     examples,
     one_pass,
@@ -77,7 +77,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TrainingStage:
     """So many steps over its sets, the learning rate going from `first` to `last`."""
 
     sets: list[Set]
@@ -101,14 +101,14 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     _train(run, [_stage(recipe, stage, data) for stage in recipe.stage], out)
 
 
-def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> Stage:
+def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
     sets = recipe_sets(recipe, stage, data)
     mix = stage.verdicts
     if mix is None:
-        return Stage(sets, stage.steps, stage.first, stage.last)
+        return TrainingStage(sets, stage.steps, stage.first, stage.last)
     articles = recipe_articles(recipe, mix.figures_from, data)[0] if mix.figures_from else []
     made = statements(mix, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
-    return Stage(sets, stage.steps, stage.first, stage.last, made, mix.share)
+    return TrainingStage(sets, stage.steps, stage.first, stage.last, made, mix.share)
 
 
 def fine_tune(
@@ -133,7 +133,7 @@ def fine_tune(
     rng = random.Random(recipe.seed)
     made = examples([own], count, recipe.max_passage_tokens, rng)
     steps = stage.passes * sum(1 for _ in one_pass(made, recipe.batch_tokens, rng))
-    _train(run, [Stage([own], steps, stage.first, stage.last)], out)
+    _train(run, [TrainingStage([own], steps, stage.first, stage.last)], out)
     return before, measure(reader(str(out)), held_out)
 
 
@@ -257,7 +257,7 @@ def _teacher(setting: str | None, data: Path) -> Head | None:
     )
 
 
-def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
+def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
     checkpoint = checkpoint_of(out)
     rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), run.recipe.head_rate)
     steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages), rates)
@@ -272,7 +272,7 @@ def _train(run: Run, stages: Sequence[Stage], out: Path) -> None:
     checkpoint.unlink(missing_ok=True)
 
 
-def _mark(run: Run, stages: Sequence[Stage]) -> str:
+def _mark(run: Run, stages: Sequence[TrainingStage]) -> str:
     """A digest of what decides how a run goes on: recipe and questions."""
     made_of = [
         run.recipe.model_dump_json(),
@@ -301,7 +301,7 @@ def average(other: str, out: Path, share: float) -> None:
     write_digest(out)
 
 
-def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
+def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
     """(learning rate, batch) of every step from the one numbered `begun` on."""
     recipe, first = run.recipe, 0
     count = token_counter(run.tokenizer)
@@ -325,7 +325,7 @@ def _plan(stages: Sequence[Stage], run: Run, begun: int) -> Iterator[tuple[float
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
-    items = [item for item in batch if isinstance(item, Item)]
+    items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
         return _verdict_loss(run, [item for item in batch if isinstance(item, VerdictItem)])
     encoded = encode(run.tokenizer, [item.window for item in items])
@@ -340,7 +340,7 @@ def _loss(run: Run, batch: Batch) -> Tensor:
     return loss
 
 
-def _span_loss(run: Run, encoded: Encoded, items: Sequence[Item], states: Tensor) -> Tensor:
+def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: Tensor) -> Tensor:
     """Of the groups whose answers are spans."""
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:

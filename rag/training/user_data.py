@@ -14,7 +14,8 @@ from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl
 from rag.ingestion.chunking import TokenCounter, split
-from rag.parsing.load import Unreadable, find, load
+from rag.parsing.base import ParseError
+from rag.parsing.load import find, load
 from rag.training.data import Article, read_squad
 from rag.training.datasets import Set, split_articles
 from rag.training.recipe import OwnRecipe
@@ -97,7 +98,7 @@ def _documents(corpus: Path) -> Iterator[Document]:
     for file in find([corpus]):
         try:
             yield from load(file).documents
-        except Unreadable as error:
+        except ParseError as error:
             _log.warning("%s is left out: %s", file.path, error)
 
 

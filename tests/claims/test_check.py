@@ -15,7 +15,7 @@ from rag.claims.checker import (
     SUPPORTED,
     Checked,
     Checker,
-    Report,
+    CheckReport,
 )
 from rag.claims.evidence import named_document
 from rag.claims.split import split_claims
@@ -29,7 +29,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     return Checker(engine(tmp_path_factory.mktemp("index")), MODELS)
 
 
-def only(report: Report) -> Checked:
+def only(report: CheckReport) -> Checked:
     (found,) = report.sentences
     return found
 

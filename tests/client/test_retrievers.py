@@ -58,9 +58,9 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
 
 def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     pytest.importorskip("llama_index.core")
-    from rag.client.llama_index import RagRetriever, answer_tool
+    from rag.client.llama_index import RagNodeRetriever, answer_tool
 
-    found = RagRetriever(source, k=2).retrieve("secret talks")
+    found = RagNodeRetriever(source, k=2).retrieve("secret talks")
     node = found[0].node
     assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
     assert node.metadata["document_id"] == "uploads/oman.txt"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.english.followups import Turn, Understood, understand
+from rag.english.followups import Rewrite, Turn, understand
 from rag.english.noun_phrases import phrases
 
 SIGNED = Turn("When was the JCPOA signed?", "2015")
@@ -73,7 +73,7 @@ PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
     ],
 )
 def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -> None:
-    assert understand(typed, last) == Understood(meant)
+    assert understand(typed, last) == Rewrite(meant)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
 def test_what_has_several_readings_is_left_and_said_to_be(
     last: Turn, typed: str, could: str
 ) -> None:
-    assert understand(typed, last) == Understood(typed, could)
+    assert understand(typed, last) == Rewrite(typed, could)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_what_has_several_readings_is_left_and_said_to_be(
     ],
 )
 def test_what_stands_alone_is_left_alone(typed: str) -> None:
-    assert understand(typed, SIGNED) == Understood(typed)
-    assert understand(typed, None) == Understood(typed)
+    assert understand(typed, SIGNED) == Rewrite(typed)
+    assert understand(typed, None) == Rewrite(typed)
 
 
 def test_without_a_turn_before_nothing_is_filled_in() -> None:
-    assert understand(" and when did it end? ", None) == Understood("and when did it end?")
+    assert understand(" and when did it end? ", None) == Rewrite("and when did it end?")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES
 from rag.evaluation.calibration import (
-    Table,
+    CalibrationTable,
     auroc,
     bought,
     ece,
@@ -19,7 +19,7 @@ from rag.evaluation.calibration import (
 )
 
 
-def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> Table:
+def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> CalibrationTable:
     """Questions whose odds of being right are exp(slope * gap - 1); all other features say
     nothing.
     """
@@ -28,7 +28,7 @@ def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> Table:
     chance = 1 / (1 + np.exp(1 - slope * rows[:, 0]))
     right = random.random(count) < chance
     answerable = right | (random.random(count) < 0.5)
-    return Table(rows, right, answerable, np.ones(count), np.arange(count) % 20)
+    return CalibrationTable(rows, right, answerable, np.ones(count), np.arange(count) % 20)
 
 
 def test_the_fit_finds_what_tells_right_from_wrong() -> None:
@@ -83,7 +83,7 @@ def test_by_default_no_more_are_refused(
     confidence: list[float], answerable: list[bool], given: int
 ) -> None:
     count, sure_of = len(confidence), np.array(confidence)
-    data = Table(
+    data = CalibrationTable(
         np.zeros((count, len(FEATURES))),
         np.array(answerable),
         np.array(answerable),
@@ -95,7 +95,9 @@ def test_by_default_no_more_are_refused(
 
 def test_a_risk_that_cannot_be_kept_answers_nothing() -> None:
     data = made()
-    wrong = Table(data.rows, np.zeros_like(data.right), data.answerable, data.weight, data.groups)
+    wrong = CalibrationTable(
+        data.rows, np.zeros_like(data.right), data.answerable, data.weight, data.groups
+    )
     at = threshold(np.linspace(0.1, 0.9, 600), wrong, 0.01)
     assert bought(np.linspace(0.1, 0.9, 600), wrong, at)["answered"] == 0.0
 
@@ -118,7 +120,7 @@ def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(
     found: list[tuple[float, bool]], risk: float
 ) -> None:
     confidence, right = np.array([c for c, _ in found]), np.array([r for _, r in found])
-    data = Table(
+    data = CalibrationTable(
         np.zeros((len(found), len(FEATURES))),
         right,
         right,

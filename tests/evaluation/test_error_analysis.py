@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.evaluation.error_analysis import STAGES, Place, Trace, blame
+from rag.evaluation.error_analysis import STAGES, Attempt, EvidenceSpan, blame
 from rag.evaluation.records import Row
 from rag.protocols import Filter, Vectors
 from rag.store.local.store import LocalStore
@@ -198,7 +198,9 @@ def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
     hits = [Hit(passage, 1 - n / 10, 0.5, 1.0, n + 1, n + 1) for n, passage in enumerate(passages)]
     hits[2] = replace(hits[2], dense_rank=dense, lexical_rank=lexical)
     answer = Answer("why?", None, 0.0, (), (), tuple(hits[:2]), "nothing", {})
-    trace = Trace(("text",), [Place("docs/2", 0, 4, "text")], hits, 2, answer, lambda _: passages)
+    trace = Attempt(
+        ("text",), [EvidenceSpan("docs/2", 0, 4, "text")], hits, 2, answer, lambda _: passages
+    )
     found, detail = blame(trace)
     assert found == stage
     assert "came 3." in detail
@@ -208,7 +210,9 @@ def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
 def test_among_the_candidates_of_neither_leg(tmp_path: Path) -> None:
     passage = Passage("docs/0", 0, 4, "text", "", "")
     answer = Answer("why?", None, 0.0, (), (), (), "nothing", {})
-    trace = Trace(("text",), [Place("docs/0", 0, 4, "text")], [], 2, answer, lambda _: [passage])
+    trace = Attempt(
+        ("text",), [EvidenceSpan("docs/0", 0, 4, "text")], [], 2, answer, lambda _: [passage]
+    )
     assert blame(trace) == ("legs", "it is among the candidates of neither leg")
 
 

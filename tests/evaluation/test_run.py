@@ -16,7 +16,7 @@ from rag.engine import Searcher
 from rag.errors import InputError
 from rag.evaluation import environment, gates
 from rag.evaluation.compare import compare
-from rag.evaluation.evaluator import Examiner
+from rag.evaluation.evaluator import Evaluator
 from rag.evaluation.gold import Gold, Question
 from rag.evaluation.records import Row
 from rag.evaluation.report import summary as words
@@ -134,7 +134,7 @@ def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
     whole = engine(store(tmp_path))
     searcher = Searcher(whole.settings, whole.store, whole.retriever)
     rows = [
-        Examiner(searcher).examine(replace(question, answers=(), evidence=()))
+        Evaluator(searcher).examine(replace(question, answers=(), evidence=()))
         for question in QUESTIONS
     ]
     summary = summarise(rows)

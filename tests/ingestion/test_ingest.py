@@ -16,9 +16,9 @@ from rag.errors import BusyError, InputError, StoreError
 from rag.ingestion.chunking import split
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, Report, embed_and_put
+from rag.ingestion.ingest import Ingest, IngestReport, embed_and_put
 from rag.parsing.load import find
-from rag.parsing.pool import Job, Pool, Result, one_by_one
+from rag.parsing.pool import ParseTask, Pool, Result, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
@@ -44,7 +44,7 @@ def folder(path: Path, files: tuple[str, ...] = ("a.txt", "b.md", "sub/c.html"))
     return path
 
 
-def ingest(store: LocalStore, *paths: Path, name: str | None = None) -> Report:
+def ingest(store: LocalStore, *paths: Path, name: str | None = None) -> IngestReport:
     return Ingest(store, BagOfWordsEmbedder(), 12).run(find(list(paths), name))
 
 
@@ -269,7 +269,7 @@ def test_others_write_between_its_batches(
     ingest(store, folder(tmp_path / "old", ("x.txt",)))
     with Worker(tmp_path / "index") as other:
 
-        def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+        def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job, loaded in one_by_one(jobs):
                 other.ask("begin")  # takes the lock, and would say so if that were not free
                 other.ask("end")
@@ -284,7 +284,7 @@ def test_an_upload_that_comes_meanwhile_keeps_its_name(
 ) -> None:
     in_small_batches(monkeypatch)
 
-    def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+    def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
         for number, (job, loaded) in enumerate(one_by_one(jobs)):
             if number == 1:
                 upload = Document(ALL[1], "Uploaded.", "B", f"upload:{ALL[1]}", "0" * 64)
@@ -308,7 +308,7 @@ def test_what_was_stored_before_it_was_stopped_stays(
 ) -> None:
     in_small_batches(monkeypatch)
 
-    def loader(jobs: Iterable[Job]) -> Iterator[Result]:
+    def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
         for number, result in enumerate(one_by_one(jobs)):
             if number == 2:
                 raise KeyboardInterrupt
@@ -426,7 +426,7 @@ def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path
 def test_an_unchanged_tree_costs_a_stat_a_file(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run() -> Report:
+    def run() -> IngestReport:
         return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder)).run(find([docs]))
 
     for name in docs.rglob("*.*"):

@@ -13,10 +13,11 @@ import pytest
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.sync import Changes, Sync
-from rag.parsing.load import Unreadable, find
-from rag.parsing.pool import Job, Result, one_by_one
+from rag.parsing.base import ParseError
+from rag.parsing.load import find
+from rag.parsing.pool import ParseTask, Result, one_by_one
 from rag.parsing.version import identity
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
@@ -32,10 +33,10 @@ class Reading:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
         return one_by_one(self._noted(jobs))
 
-    def _noted(self, jobs: Iterable[Job]) -> Iterator[Job]:
+    def _noted(self, jobs: Iterable[ParseTask]) -> Iterator[ParseTask]:
         for job in jobs:
             self.read.append(job.found.path.name)
             yield job
@@ -66,7 +67,7 @@ def sync(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Changes, lis
     ), reading.read
 
 
-def ingest(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Report, list[str]]:
+def ingest(store: LocalStore, docs: Path, reader: str = "1") -> tuple[IngestReport, list[str]]:
     reading = Reading()
     return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(
         find([docs])
@@ -81,7 +82,7 @@ def skipped(docs: Path) -> list[tuple[str, str]]:
 def test_what_could_not_be_read_is_said_again_without_reading_it(
     store: LocalStore,
     docs: Path,
-    run: Callable[[LocalStore, Path], tuple[Changes | Report, list[str]]],
+    run: Callable[[LocalStore, Path], tuple[Changes | IngestReport, list[str]]],
 ) -> None:
     first, read = run(store, docs)
     assert read == ["a.txt", "bad.txt", "packed.zip"]
@@ -121,9 +122,9 @@ def test_another_reader_reads_it_again(store: LocalStore, docs: Path) -> None:
 
 def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
     class Disk(Reading):
-        def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job in self._noted(jobs):
-                yield job, Unreadable("cannot be read: Input/output error", passing=True)
+                yield job, ParseError("cannot be read: Input/output error", passing=True)
 
     disk = Disk()
     for _ in range(2):
@@ -136,7 +137,7 @@ def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
 
 def test_a_file_that_changed_as_it_was_read_is_read_again(store: LocalStore, docs: Path) -> None:
     class Late(Reading):
-        def __call__(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job, loaded in super().__call__(jobs):
                 os.utime(job.found.path, (1, 1))
                 yield job, loaded

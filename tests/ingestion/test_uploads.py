@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ConflictError
-from rag.ingestion.ingest import Ingest, Report
+from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.uploads import Done, Upload, put_upload
 from rag.parsing.load import find
 from rag.protocols import Store
@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-def ingest(store: Store, folder: Path, text: str) -> Report:
+def ingest(store: Store, folder: Path, text: str) -> IngestReport:
     (folder / "uploads").mkdir(exist_ok=True)
     (folder / NAME).write_text(text)
     (folder / "uploads/b.txt").write_text("Another file.")

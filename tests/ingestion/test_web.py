@@ -11,9 +11,9 @@ import pytest
 
 from rag.errors import InputError
 from rag.ingestion.fetch import Fetcher, host_of
-from rag.ingestion.ingest import Report
+from rag.ingestion.ingest import IngestReport
 from rag.ingestion.web import WebIngest
-from rag.parsing.base import Unreadable
+from rag.parsing.base import ParseError
 from rag.parsing.load import load_data
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
@@ -86,7 +86,7 @@ def store(tmp_path: Path) -> LocalStore:
     return local(tmp_path / "index")
 
 
-def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = True) -> Report:
+def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = True) -> IngestReport:
     return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, most, private).run(urls)
 
 
@@ -164,7 +164,7 @@ def test_this_machine_is_not_read_unasked(store: LocalStore, site: Site) -> None
         take(store, f"{site.url}/a", private=False)
     assert site.asked == []
     fetcher = Fetcher(host_of("http://localhost:1/"), 1000)
-    with pytest.raises(Unreadable, match="not to be fetched"):
+    with pytest.raises(ParseError, match="not to be fetched"):
         fetcher.get("http://localhost:1/")
 
 

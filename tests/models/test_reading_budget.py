@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rag.models.reading_budget import Reading, Rounds
+from rag.models.reading_budget import BudgetedReader, ReadState
 from rag.types import Hit, Passage, ReaderOutput, Span
 from tests.fakes import NameReader
 
@@ -38,24 +38,24 @@ QUESTION = "The talks were led by whom?"
 def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
     reader, some = (
         PacedReader(),
-        [Reading(QUESTION, hits(8)), Reading("who?", hits(3)), Reading("where?", [])],
+        [ReadState(QUESTION, hits(8)), ReadState("who?", hits(3)), ReadState("where?", [])],
     )
-    Rounds(reader).run(some)
+    BudgetedReader(reader).run(some)
     assert reader.rounds == [[8, 3]]
     assert [one.read for one in some] == [8, 3, 0]
     assert some[0].spans == NameReader().read(QUESTION, hits(8)).spans
 
 
 def test_the_best_is_read_when_time_is_up() -> None:
-    one = Reading(QUESTION, hits(8), time.monotonic() - 1)
-    Rounds(PacedReader()).run([one])
+    one = ReadState(QUESTION, hits(8), time.monotonic() - 1)
+    BudgetedReader(PacedReader()).run([one])
     assert one.read == 1
     assert {span.hit.passage.document_id for span in one.spans} == {"d0"}
 
 
 def test_reading_stops_near_the_deadline() -> None:
-    one = Reading(QUESTION, hits(100), time.monotonic() + 0.3)
-    Rounds(PacedReader(0.02)).run([one])
+    one = ReadState(QUESTION, hits(100), time.monotonic() + 0.3)
+    BudgetedReader(PacedReader(0.02)).run([one])
     assert 1 <= one.read < 60
     assert [span.score for span in one.spans] == sorted(
         (span.score for span in one.spans), reverse=True
@@ -64,8 +64,8 @@ def test_reading_stops_near_the_deadline() -> None:
 
 def test_a_hasty_question_does_not_stop_another() -> None:
     seen: list[int] = []
-    some = [Reading(QUESTION, hits(4), time.monotonic() - 1), Reading(QUESTION, hits(4))]
-    Rounds(PacedReader()).run(some, seen.append)
+    some = [ReadState(QUESTION, hits(4), time.monotonic() - 1), ReadState(QUESTION, hits(4))]
+    BudgetedReader(PacedReader()).run(some, seen.append)
     assert [one.read for one in some] == [1, 4]
     assert sorted(seen) == [0, 1]
 
@@ -73,8 +73,8 @@ def test_a_hasty_question_does_not_stop_another() -> None:
 @pytest.mark.parametrize(("said", "read"), [(0, 3), (2, 3), (5, 8)])
 def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
     """The reader's fake gives 3 a shared word, less 6: five words shared are 9."""
-    one = Reading(QUESTION, hits(8, said))
-    Rounds(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
+    one = ReadState(QUESTION, hits(8, said))
+    BudgetedReader(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
     assert one.read == read
     assert one.spans[0].text == "Burns"
 
@@ -87,6 +87,6 @@ def test_whether_it_is_enough_is_asked_once() -> None:
         return False
 
     reader = PacedReader()
-    Rounds(reader, never).run([Reading(QUESTION, hits(8))])
+    BudgetedReader(reader, never).run([ReadState(QUESTION, hits(8))])
     assert asked == [QUESTION]
     assert reader.rounds == [[3], [5]]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rag.errors import InputError
 from rag.parsing import archives
-from rag.parsing.base import Unreadable
-from rag.parsing.load import Found, Loaded, load, load_bytes
+from rag.parsing.base import ParseError
+from rag.parsing.load import FoundFile, Loaded, load, load_bytes
 from tests.parsing.archives import zipped
 
 TEXT = b"Sardines swim near the coast."
@@ -19,7 +19,7 @@ TEXT = b"Sardines swim near the coast."
 
 def load_file(path: Path, content: bytes, most: int = 1_000_000) -> Loaded:
     path.write_bytes(content)
-    return load(Found(path, path.name), most_bytes=most)
+    return load(FoundFile(path, path.name), most_bytes=most)
 
 
 def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
@@ -28,9 +28,9 @@ def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
     assert (document.id, document.source) == ("fish.md.gz", str(tmp_path / "fish.md.gz"))
     assert (document.title, document.metadata["type"], document.stamp) == ("Fish", "md", "")
     assert document.sha256 == hashlib.sha256(content).hexdigest()
-    assert load(Found(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}).same == [
-        document.source
-    ]
+    assert load(
+        FoundFile(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}
+    ).same == [document.source]
 
 
 def test_a_gz_may_have_several_members_and_padding() -> None:
@@ -72,7 +72,7 @@ def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
     first = load_file(path, zipped({"a.txt": TEXT, "b.txt": "Old."}))
     path.write_bytes(zipped({"a.txt": TEXT, "b.txt": "New."}))
-    second = load(Found(path, "all.zip"), {d.source: d.sha256 for d in first.documents})
+    second = load(FoundFile(path, "all.zip"), {d.source: d.sha256 for d in first.documents})
     assert second.same == [f"{path}//a.txt"]
     assert [d.text for d in second.documents] == ["New."]
 
@@ -98,7 +98,7 @@ def test_a_zip_under_another_name_is_never_taken_for_text(name: str) -> None:
 def test_bombs_are_bounded(tmp_path: Path) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
     assert len(bomb) < 60_000
-    with pytest.raises(Unreadable, match="unpacks to more than 5 MB"):
+    with pytest.raises(ParseError, match="unpacks to more than 5 MB"):
         load_file(tmp_path / "bomb.txt.gz", bomb)
     many = load_file(
         tmp_path / "bomb.zip", zipped({f"{n}.txt": b"0" * 2_000_000 for n in range(20)})

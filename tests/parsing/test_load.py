@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError, NotFoundError
-from rag.parsing.base import Unreadable
+from rag.parsing.base import ParseError
 from rag.parsing.encoding import decode
-from rag.parsing.load import Found, find, load, load_bytes, read
+from rag.parsing.load import FoundFile, find, load, load_bytes, read
 
 PROSE = {
     "cp1252": "The résumé said “yes” – it cost 5 € at the café.",
@@ -133,7 +133,7 @@ def test_a_name_that_is_not_utf8_has_an_id_that_is_and_a_reason(tmp_path: Path) 
         file.write(b"text")
     odd, fine = find([tmp_path / "docs"])
     assert odd.document_id == "docs/caf\\xe9.md"
-    with pytest.raises(Unreadable, match="name"):
+    with pytest.raises(ParseError, match="name"):
         read(odd)
     assert read(fine).text == "Some text."
 
@@ -147,7 +147,7 @@ def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
         found = list(find([tmp_path]))
         assert [f.path for f in found] == [path, closed]
         for one in found:
-            with pytest.raises(Unreadable, match=r"cannot be"):
+            with pytest.raises(ParseError, match=r"cannot be"):
                 read(one)
         with pytest.raises(InputError, match="closed"):
             list(find([closed]))
@@ -162,7 +162,7 @@ def test_read(tmp_path: Path) -> None:
         "and six others.\r\n"
     ).encode("utf-8-sig")
     path = write(tmp_path / "deal.MD", content)
-    document = read(Found(path, "docs/deal.MD"))
+    document = read(FoundFile(path, "docs/deal.MD"))
     assert (document.id, document.source, document.title) == ("docs/deal.MD", str(path), "The deal")
     assert document.text == "Parties\n\nIran and six others."
     assert document.sha256 == hashlib.sha256(content).hexdigest()
@@ -183,7 +183,7 @@ def test_read(tmp_path: Path) -> None:
 def test_each_kind_has_its_parser(
     tmp_path: Path, name: str, content: str, text: str, title: str
 ) -> None:
-    document = read(Found(write(tmp_path / name, content), name))
+    document = read(FoundFile(write(tmp_path / name, content), name))
     assert (document.text, document.title) == (text, title)
 
 
@@ -213,30 +213,32 @@ def test_each_kind_has_its_parser(
 def test_what_is_no_document_has_a_reason(
     tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
-    with pytest.raises(Unreadable, match=reason):
-        read(Found(write(tmp_path / name, content), name))
+    with pytest.raises(ParseError, match=reason):
+        read(FoundFile(write(tmp_path / name, content), name))
 
 
 def test_a_file_that_went_away_and_a_folder_have_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="is not there any more"):
-        read(Found(tmp_path / "gone.md", "gone.md"))
+    with pytest.raises(ParseError, match="is not there any more"):
+        read(FoundFile(tmp_path / "gone.md", "gone.md"))
     (tmp_path / "folder.md").mkdir()
-    with pytest.raises(Unreadable, match="folder"):
-        read(Found(tmp_path / "folder.md", "folder.md"))
+    with pytest.raises(ParseError, match="folder"):
+        read(FoundFile(tmp_path / "folder.md", "folder.md"))
 
 
 def test_html_nested_deep_is_read(tmp_path: Path) -> None:
-    assert read(Found(write(tmp_path / "a.html", "<div>" * 10_000 + "deep"), "a")).text == "deep"
+    assert (
+        read(FoundFile(write(tmp_path / "a.html", "<div>" * 10_000 + "deep"), "a")).text == "deep"
+    )
 
 
 @pytest.mark.parametrize("name", ["README", "notes.log", "folder.d/COPYING"])
 def test_a_name_without_a_suffix_is_text(tmp_path: Path, name: str) -> None:
-    document = read(Found(write(tmp_path / name, "Sardines swim."), name))
+    document = read(FoundFile(write(tmp_path / name, "Sardines swim."), name))
     assert (document.text, document.title) == ("Sardines swim.", Path(name).stem)
 
 
 def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
-    found = Found(write(tmp_path / "a.txt"), "a.txt")
+    found = FoundFile(write(tmp_path / "a.txt"), "a.txt")
     digest = load(found).documents[0].sha256
     loaded = load(found, {str(found.path): digest})
     assert (loaded.documents, loaded.same) == ([], [str(found.path)])
@@ -247,11 +249,13 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.txt"
     with path.open("wb") as file:
         file.truncate(2_000_000_000)
-    with pytest.raises(Unreadable, match="larger than 100 MB; set RAG_FILE_MB"):
-        load(Found(path, "sparse.txt"))
-    assert load(Found(write(tmp_path / "ten.txt", "x" * 10), "ten.txt"), most_bytes=10).documents
-    with pytest.raises(Unreadable, match="larger"):
-        load(Found(write(tmp_path / "more.txt", "x" * 11), "more.txt"), most_bytes=10)
+    with pytest.raises(ParseError, match="larger than 100 MB; set RAG_FILE_MB"):
+        load(FoundFile(path, "sparse.txt"))
+    assert load(
+        FoundFile(write(tmp_path / "ten.txt", "x" * 10), "ten.txt"), most_bytes=10
+    ).documents
+    with pytest.raises(ParseError, match="larger"):
+        load(FoundFile(write(tmp_path / "more.txt", "x" * 11), "more.txt"), most_bytes=10)
 
 
 def test_what_comes_without_a_file() -> None:
@@ -329,7 +333,7 @@ def test_the_encoding_that_html_names() -> None:
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00\xd8a\x00", b"\x00\x00\xfe\xff\xff\xff\xff\xff"])
 def test_a_byte_order_mark_before_something_else_is_a_reason(content: bytes) -> None:
-    with pytest.raises(Unreadable, match="encoding"):
+    with pytest.raises(ParseError, match="encoding"):
         decode(content)
 
 
@@ -338,7 +342,7 @@ def test_a_byte_order_mark_before_something_else_is_a_reason(content: bytes) -> 
 @example(b"\x89PNG")
 @example(b"\xff\xfea")
 def test_any_bytes_are_text_or_unreadable(content: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(ParseError):
         text = decode(content)
         assert "\0" not in text
         text.encode()

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from rag.parsing.load import Found, Loaded, Unreadable, load
-from rag.parsing.pool import Job, Limits, Pool, one_by_one
+from rag.parsing.base import ParseError
+from rag.parsing.load import FoundFile, Loaded, load
+from rag.parsing.pool import ParseLimits, ParseTask, Pool, one_by_one
 from rag.parsing.worker import loaded_from
 from tests.parsing.archives import zipped
 from tests.parsing.pdfs import column, pdf
 
-SMALL = Limits(most_bytes=5_000_000, seconds=1, memory=1000)
+SMALL = ParseLimits(most_bytes=5_000_000, seconds=1, memory=1000)
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-def jobs(*paths: Path) -> list[Job]:
-    return [Job(Found(path, path.name)) for path in paths]
+def jobs(*paths: Path) -> list[ParseTask]:
+    return [ParseTask(FoundFile(path, path.name)) for path in paths]
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -37,7 +38,7 @@ def write(path: Path, content: bytes) -> Path:
 
 def reason(pool: Pool, path: Path) -> str:
     ((_, result),) = pool(jobs(path))
-    assert isinstance(result, Unreadable)
+    assert isinstance(result, ParseError)
     return str(result)
 
 
@@ -56,8 +57,8 @@ def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) ->
 
 def test_what_is_known_is_not_sent_again(pool: Pool, tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"Sardines.")
-    digest = load(Found(path, "a")).documents[0].sha256
-    ((_, result),) = pool([Job(Found(path, "a"), {str(path): digest})])
+    digest = load(FoundFile(path, "a")).documents[0].sha256
+    ((_, result),) = pool([ParseTask(FoundFile(path, "a"), {str(path): digest})])
     assert isinstance(result, Loaded)
     assert (result.documents, result.same) == ([], [str(path)])
 
@@ -77,7 +78,7 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(
 
 
 def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
-    with Pool(1, Limits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
+    with Pool(1, ParseLimits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
         assert "needs more than 300 MB" in reason(
             pool, write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]")
         )
@@ -109,17 +110,17 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
 def test_bytes_are_read_in_a_process_too(pool: Pool) -> None:
     (document,) = pool.load_data("x/a.md", b"# Fish\n\nThey swim.").documents
     assert (document.id, document.title) == ("x/a.md", "Fish")
-    with pytest.raises(Unreadable, match="unsupported"):
+    with pytest.raises(ParseError, match="unsupported"):
         pool.load_data("a.bin", b"x")
 
 
 def test_files_are_read_ahead_but_only_a_few(pool: Pool, tmp_path: Path) -> None:
     taken = []
 
-    def many() -> Iterator[Job]:
+    def many() -> Iterator[ParseTask]:
         for n in range(100):
             taken.append(n)
-            yield Job(Found(write(tmp_path / f"{n}.txt", b"Sardines."), str(n)))
+            yield ParseTask(FoundFile(write(tmp_path / f"{n}.txt", b"Sardines."), str(n)))
 
     results = pool(many())
     next(results)
@@ -156,5 +157,5 @@ def test_a_worker_imports_nothing_heavy() -> None:
 
 
 def test_an_answer_that_says_why_is_an_error() -> None:
-    with pytest.raises(Unreadable, match="binary"):
+    with pytest.raises(ParseError, match="binary"):
         loaded_from({"unreadable": "is binary"})

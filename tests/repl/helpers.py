@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from rag.repl import plain_terminal
-from rag.repl.commands import Desk
+from rag.repl.commands import Context
 from rag.repl.run import converse
 from rag.repl.screen import Screen
 from rag.repl.session import Session
-from rag.repl.session_engine import Service
+from rag.repl.session_engine import SessionEngine
 from rag.settings import Settings
 
 DEAL = (
@@ -54,8 +54,8 @@ class Talk:
             color_system=None,
         )
         self.screen = Screen(console, in_words)
-        self.session = Session(Service(settings))
-        self.desk = Desk(
+        self.session = Session(SessionEngine(settings))
+        self.desk = Context(
             self.session,
             self.screen,
             partial(plain_terminal.show, self.screen),

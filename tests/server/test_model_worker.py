@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.server.model_worker import Limits
+from rag.server.model_worker import QueueLimits
 from rag.types import Hit, ReaderOutput
 from tests.server.fake_server import SlowReader, put_text, serving
 
@@ -58,6 +58,6 @@ def test_a_stream_that_breaks_ends_with_the_problem_that_a_plain_request_gets(
 
 
 def test_a_question_costs_what_is_read_for_it() -> None:
-    limits = Limits(queue=1, tokens=1000, window=0.0, passage_tokens=160)
+    limits = QueueLimits(queue=1, tokens=1000, window=0.0, passage_tokens=160)
     assert limits.cost(8) > 8 * 160
     assert limits.cost(16) == 2 * limits.cost(8)

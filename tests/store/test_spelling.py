@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.engine import Asked, Engine
+from rag.engine import Engine, Query
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
@@ -117,7 +117,7 @@ def test_the_question_as_understood_is_answered_and_shown(
 
 def test_it_can_be_switched_off(store: LocalStore, tmp_path: Path) -> None:
     engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
-    (answer,) = engine.ask_many([Asked("When was the contrct renewed?", as_typed=True)])
+    (answer,) = engine.ask_many([Query("When was the contrct renewed?", as_typed=True)])
     assert answer.understood is None
     off = build.assemble(
         Settings(index=tmp_path, threshold=0.0, spelling=0), store, Pieces(), NameReader()

@@ -126,10 +126,10 @@ def test_the_mean_lies_between_what_it_began_with_and_what_it_came_to(data: Path
 
 def test_a_passage_that_may_answer_is_not_told_apart_from_the_right_one() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
-    asked = training.Asked("when?", ("1500",), (0, 3), (1, 4))
+    asked = training.AnchorQuestion("when?", ("1500",), (0, 3), (1, 4))
     made = training._batch(
         texts,
-        [(0, [asked]), (2, [training.Asked("what?", ("c",), (2,), ())]), (3, [])],
+        [(0, [asked]), (2, [training.AnchorQuestion("what?", ("c",), (2,), ())]), (3, [])],
         2,
         random.Random(1),
     )

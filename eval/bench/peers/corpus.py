@@ -9,7 +9,7 @@ from eval.bench.peers.system import Text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.ingestion.ingest import Split
 from rag.parsing.load import Loaded, find
-from rag.parsing.pool import Job, one_by_one
+from rag.parsing.pool import ParseTask, one_by_one
 from rag.settings import Settings
 
 SEEDS = Path(__file__).parents[3] / "seeds"
@@ -19,7 +19,7 @@ def documents(count_tokens: TokenCounter) -> list[Split]:
     """The documents of `seeds/` with their passages."""
     read = [
         loaded
-        for _, loaded in one_by_one(Job(found) for found in find([SEEDS]))
+        for _, loaded in one_by_one(ParseTask(found) for found in find([SEEDS]))
         if isinstance(loaded, Loaded)
     ]
     limit = Settings().passage_tokens

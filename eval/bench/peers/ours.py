@@ -94,14 +94,14 @@ class Ours(System):
 
     def serve(self) -> None:
         """The model thread of the HTTP service, where questions of all connections meet."""
-        from rag.server.model_worker import Limits, ModelThread
+        from rag.server.model_worker import ModelThread, QueueLimits
         from rag.server.prometheus import Metrics
 
         engine, settings = self._engine, self._settings
         assert engine
         if self._thread:
             return
-        limits = Limits(
+        limits = QueueLimits(
             settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
         )
         self._thread = ModelThread(lambda: engine, limits, Metrics())
@@ -112,11 +112,13 @@ class Ours(System):
             self._thread.close()
 
     def _submit(self, question: str) -> Future[Answer]:
-        from rag.engine import Asked
-        from rag.server.model_worker import Work
+        from rag.engine import Query
+        from rag.server.model_worker import PendingQuestion
 
         assert self._thread
-        work = Work(Asked(question, READ), time.monotonic() + 600, self._thread.limits.cost(READ))
+        work = PendingQuestion(
+            Query(question, READ), time.monotonic() + 600, self._thread.limits.cost(READ)
+        )
         self._thread.submit([work])
         return work.answer
 

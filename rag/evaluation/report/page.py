@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 from rag.evaluation.compare import Comparison
-from rag.evaluation.gates import Verdict
+from rag.evaluation.gates import GateVerdict
 from rag.evaluation.records import Row
 from rag.evaluation.report.charts import Axis, Chart, percent, scale
 from rag.evaluation.report.html_tables import facts, flips, latency, lost, metrics, misses, seconds
@@ -32,7 +32,7 @@ _TILES = {
 }
 
 
-def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]) -> str:
+def page(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
     """The whole page."""
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdi
 
 
 def _body(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]
+    result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]
 ) -> Iterator[str]:
     summary, made = result.summary, result.facts
     said = f"{head(result)} · commit {escape(made['commit'])} · {escape(made['made'])}"
@@ -75,7 +75,7 @@ def _body(
     yield tag("h2", "Made with") + facts(made)
 
 
-def _gates(verdicts: Sequence[Verdict]) -> str:
+def _gates(verdicts: Sequence[GateVerdict]) -> str:
     items = (tag("li", escape(str(v)), class_="good" if v.passed else "bad") for v in verdicts)
     return tag("ul", *items, class_="gates", aria_label="Bounds") if verdicts else ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rag.evaluation.compare import Change, Comparison
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.gates import Verdict
+from rag.evaluation.gates import GateVerdict
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
 from rag.evaluation.result import Result, Summary
@@ -25,7 +25,7 @@ def head(result: Result) -> str:
     return f"{asked} of {index['documents']:,} documents, {index['passages']:,} passages"
 
 
-def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]) -> str:
+def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
     """For a terminal."""
     summary = result.summary
     lines = [f"{result.facts['name']}, commit {result.facts['commit']}: {head(result)}", ""]
@@ -52,13 +52,13 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdi
     return "\n".join(lines + ([""] if verdicts else []) + [str(verdict) for verdict in verdicts])
 
 
-def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]) -> str:
+def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
     """The summary, for a pull request or a page."""
     return "\n".join(_markdown(result, comparison, verdicts)) + "\n"
 
 
 def _markdown(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict]
+    result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]
 ) -> Iterator[str]:
     summary, facts = result.summary, result.facts
     yield from (

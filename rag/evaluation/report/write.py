@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.evaluation.compare import Comparison
-from rag.evaluation.gates import Verdict
+from rag.evaluation.gates import GateVerdict
 from rag.evaluation.report.page import page
 from rag.evaluation.report.summary import markdown
 from rag.evaluation.result import Result
 
 
 def write(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[Verdict], out: Path
+    result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict], out: Path
 ) -> list[Path]:
     """NAME-COMMIT.json, .html and .md in the folder `out`. Raises InputError if they cannot be
     written.

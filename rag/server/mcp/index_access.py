@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from rag.claims.checker import Report
+from rag.claims.checker import CheckReport
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged
 from rag.server.schemas import Options
@@ -17,7 +17,7 @@ _LOOKED_AT = 20_000
 """Maximum number of documents whose ids are compared for a suggestion."""
 
 
-class Library(Protocol):
+class IndexAccess(Protocol):
     """Raises the errors of `rag.errors`."""
 
     def ask(
@@ -26,7 +26,7 @@ class Library(Protocol):
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
 
-    def check(self, text: str, filters: Sequence[str]) -> Report:
+    def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         """The text's sentences with their verdicts."""
 
     def document(self, document_id: str) -> Document | None: ...
@@ -46,14 +46,14 @@ class Library(Protocol):
         """Delete a document. Returns False if the id is unknown."""
 
 
-def every_document(library: Library, after: str = "") -> Iterator[Document]:
+def every_document(library: IndexAccess, after: str = "") -> Iterator[Document]:
     """All documents in order of id, without their text."""
     while page := library.documents(after, _PAGE):
         yield from page
         after = page[-1].id
 
 
-def near_ids(library: Library, wanted: str) -> list[str]:
+def near_ids(library: IndexAccess, wanted: str) -> list[str]:
     """Up to three suggestions: ids that end with `wanted`, documents of this title, or similar
     ids.
     """

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.claims.checker import Checker, Report
+from rag.claims.checker import Checker, CheckReport
 from rag.engine import check_question
 from rag.filters import parse
 from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
-from rag.repl.session_engine import Service
+from rag.repl.session_engine import SessionEngine
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged, in_context, preferred
 from rag.server.ingest_worker import safe_name
@@ -30,7 +30,7 @@ class LocalLibrary:
 
     def __init__(self, settings: Settings, page: str = "") -> None:
         self._settings = settings
-        self._index = Service(settings)
+        self._index = SessionEngine(settings)
         self._page = page
         self._one = threading.Lock()
         self._index.start()
@@ -64,7 +64,7 @@ class LocalLibrary:
         hits = self._index.engine().search(question)
         return "\n".join(hit.passage.in_context for hit in hits)
 
-    def check(self, text: str, filters: Sequence[str]) -> Report:
+    def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         with self._one:
             return Checker(self._index.engine()).check(text, parse(filters) or None)
 

@@ -21,12 +21,12 @@ from pydantic import Field
 from rag import __version__
 from rag.errors import RagError
 from rag.server.mcp import tool_schemas, tools
-from rag.server.mcp.index_access import Library
-from rag.server.mcp.tools import DocumentId, Filters, Place, Question, Quote, Turn
+from rag.server.mcp.index_access import IndexAccess
+from rag.server.mcp.tools import DocumentId, Filters, Place, Question, Quote, ToolTurn
 from rag.server.problems import printable
 from rag.server.schemas import Form
 
-LibraryOf = Callable[[Any], Library]
+LibraryOf = Callable[[Any], IndexAccess]
 """Returns the library for a call, given its HTTP request, or None over stdio."""
 _INSTRUCTIONS = """Answers questions from a person's or a team's own documents, in the documents' own words.
 
@@ -75,7 +75,7 @@ def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
         log_level="WARNING",
     )
 
-    def opened(context: Context[Any, Any]) -> Library:
+    def opened(context: Context[Any, Any]) -> IndexAccess:
         return library_of(context.request_context.request)
 
     _add_asking(server, opened)
@@ -86,7 +86,7 @@ def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
     return server
 
 
-Opened = Callable[[Context[Any, Any]], Library]
+Opened = Callable[[Context[Any, Any]], IndexAccess]
 Limit = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -104,7 +104,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
             Field(description="Form of the answer; by default chosen from the question."),
         ] = None,
         conversation: Annotated[
-            list[Turn],
+            list[ToolTurn],
             Field(
                 max_length=50,
                 description="Earlier turns, oldest first, if the question refers to them.",

@@ -24,7 +24,7 @@ from rag.render.cited import NEAREST, cited, where
 from rag.server.answer_service import AskOptions
 from rag.server.conversation import Exchanged
 from rag.server.mcp import tool_schemas, tool_text
-from rag.server.mcp.index_access import Library, every_document, near_ids
+from rag.server.mcp.index_access import IndexAccess, every_document, near_ids
 from rag.server.mcp.reading import MOST_CHARACTERS, Lines, section_span
 from rag.server.schemas import Form, Line, Options
 from rag.types import Document, Hit
@@ -60,7 +60,7 @@ Place = Annotated[int, Field(ge=0, le=10**9)]
 Quote = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 
-class Turn(BaseModel):
+class ToolTurn(BaseModel):
     """An earlier question and its answer."""
 
     question: str = Field(max_length=10_000)
@@ -84,11 +84,11 @@ def as_json(made: BaseModel) -> CallToolResult:
 
 
 def ask(
-    library: Library,
+    library: IndexAccess,
     question: str,
     filters: Sequence[str],
     passages: int | None,
-    turns: Sequence[Turn],
+    turns: Sequence[ToolTurn],
     form: Form | None,
 ) -> CallToolResult:
     before = [Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in turns]
@@ -109,19 +109,19 @@ def ask(
     return result(made, tool_text.asked(made))
 
 
-def _cited(number: int, citation: object, library: Library) -> tool_schemas.Cited:
+def _cited(number: int, citation: object, library: IndexAccess) -> tool_schemas.CitedSentence:
     fields = {
         name: getattr(citation, name)
-        for name in tool_schemas.Cited.model_fields
+        for name in tool_schemas.CitedSentence.model_fields
         if hasattr(citation, name)
     }
     link = library.link(fields["document_id"], fields["start"], fields["end"])
-    return tool_schemas.Cited(number=number, url=link, **fields)
+    return tool_schemas.CitedSentence(number=number, url=link, **fields)
 
 
-def _passage(hit: Hit, library: Library) -> tool_schemas.Passage:
+def _passage(hit: Hit, library: IndexAccess) -> tool_schemas.ToolPassage:
     passage = hit.passage
-    return tool_schemas.Passage(
+    return tool_schemas.ToolPassage(
         document_id=passage.document_id,
         title=passage.title,
         heading=passage.heading,
@@ -133,12 +133,12 @@ def _passage(hit: Hit, library: Library) -> tool_schemas.Passage:
     )
 
 
-def search(library: Library, query: str, limit: int, filters: Sequence[str]) -> CallToolResult:
+def search(library: IndexAccess, query: str, limit: int, filters: Sequence[str]) -> CallToolResult:
     hits = library.search(query, Options(filters=list(filters), k=limit))
     return as_json(tool_schemas.SearchResult(results=[_hit(hit, library) for hit in hits]))
 
 
-def _hit(hit: Hit, library: Library) -> tool_schemas.SearchHit:
+def _hit(hit: Hit, library: IndexAccess) -> tool_schemas.SearchHit:
     passage = hit.passage
     return tool_schemas.SearchHit(
         id=f"{passage.document_id}#char={passage.start},{passage.end}",
@@ -153,7 +153,7 @@ def _hit(hit: Hit, library: Library) -> tool_schemas.SearchHit:
     )
 
 
-def fetch(library: Library, id: str) -> CallToolResult:
+def fetch(library: IndexAccess, id: str) -> CallToolResult:
     document, start, end = library.document(id), 0, 0
     if document is None and (place := _PLACE.fullmatch(id)):
         start, end = int(place[2]), int(place[3])
@@ -192,7 +192,7 @@ def _window(whole: str, start: int, end: int) -> tuple[int, int]:
 
 
 def read_document(
-    library: Library,
+    library: IndexAccess,
     document_id: str,
     start_line: int,
     lines: int,
@@ -251,7 +251,7 @@ def _chosen(
     return places.span(start_line, lines)
 
 
-def outline(library: Library, document_id: str) -> CallToolResult:
+def outline(library: IndexAccess, document_id: str) -> CallToolResult:
     document = library.document(document_id)
     if document is None:
         meant = near_ids(library, document_id)
@@ -279,7 +279,7 @@ def outline(library: Library, document_id: str) -> CallToolResult:
 
 
 def list_documents(
-    library: Library, filters: Sequence[str], name: str, limit: int, after: str
+    library: IndexAccess, filters: Sequence[str], name: str, limit: int, after: str
 ) -> CallToolResult:
     found = list(_matching(library, filters, name, after, limit + 1))
     page = found[:limit]
@@ -297,7 +297,7 @@ def list_documents(
 
 
 def _matching(
-    library: Library, filters: Sequence[str], name: str, after: str, most: int
+    library: IndexAccess, filters: Sequence[str], name: str, after: str, most: int
 ) -> Iterator[Document]:
     wanted, part = parse(filters), name.casefold()
     left = most
@@ -314,7 +314,13 @@ def _matching(
 
 
 def verify_quote(
-    library: Library, document_id: str, quote: str, start: int, end: int, sentence: str, sha256: str
+    library: IndexAccess,
+    document_id: str,
+    quote: str,
+    start: int,
+    end: int,
+    sentence: str,
+    sha256: str,
 ) -> CallToolResult:
     found = verify(library, Cited(document_id, start, end, quote, sha256, sentence))
     made = tool_schemas.Verified(
@@ -326,7 +332,7 @@ def verify_quote(
 _MOST_EVIDENCE = 3
 
 
-def check_claims(library: Library, claims: str, filters: Sequence[str]) -> CallToolResult:
+def check_claims(library: IndexAccess, claims: str, filters: Sequence[str]) -> CallToolResult:
     report = library.check(claims, filters)
     made = tool_schemas.CheckedClaims(
         claims=[_claim(one, library) for one in report.sentences], counts=report.counts
@@ -334,7 +340,7 @@ def check_claims(library: Library, claims: str, filters: Sequence[str]) -> CallT
     return result(made, tool_text.checked(made))
 
 
-def _claim(one: Checked, library: Library) -> tool_schemas.CheckedClaim:
+def _claim(one: Checked, library: IndexAccess) -> tool_schemas.CheckedClaim:
     evidence = [
         tool_schemas.ClaimEvidence(
             document_id=found.citation.document_id,
@@ -357,7 +363,7 @@ def _claim(one: Checked, library: Library) -> tool_schemas.CheckedClaim:
 
 
 def why(
-    library: Library, question: str, filters: Sequence[str], passages: int | None
+    library: IndexAccess, question: str, filters: Sequence[str], passages: int | None
 ) -> CallToolResult:
     done = library.ask(question, (), Options(filters=list(filters), k=passages))
     answer = done.answer
@@ -382,13 +388,13 @@ def why(
     return result(made, tool_text.why(made))
 
 
-def ingest(library: Library, name: str, content: str) -> CallToolResult:
+def ingest(library: IndexAccess, name: str, content: str) -> CallToolResult:
     outcome, documents, detail = library.ingest(name, content)
     made = tool_schemas.Ingested(name=name, outcome=outcome, document_ids=documents, detail=detail)
     return result(made, tool_text.ingested(made))
 
 
-def delete(library: Library, document_id: str) -> CallToolResult:
+def delete(library: IndexAccess, document_id: str) -> CallToolResult:
     deleted = library.delete(document_id)
     meant = [] if deleted else near_ids(library, document_id)
     detail = (

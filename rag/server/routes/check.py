@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from rag import filters
-from rag.claims.checker import Checked, Checker, Evidence, Report
+from rag.claims.checker import Checked, Checker, CheckReport, FoundEvidence
 from rag.server import problems
 from rag.server.disconnect import ClientDisconnect
 from rag.server.openapi import described
@@ -122,7 +122,7 @@ def check_text(
     conditions: Sequence[str],
     sources: Mapping[int, str],
     seconds: float = 0.0,
-) -> Report:
+) -> CheckReport:
     """Check a text in the model thread, between questions of other clients, for at most `seconds`;
     0 uses the default. Raises as `Checker.check`, and ServiceError.
     """
@@ -142,7 +142,7 @@ def check_text(
     return checker.check(text, filters.parse(conditions) or None, sources, run=run)
 
 
-def _report(report: Report, seconds: float) -> WireReport:
+def _report(report: CheckReport, seconds: float) -> WireReport:
     return WireReport(
         sentences=[_checked(one) for one in report.sentences],
         counts=report.counts,
@@ -165,7 +165,7 @@ def _checked(one: Checked) -> WireChecked:
     )
 
 
-def _evidence(found: Evidence) -> WireEvidence:
+def _evidence(found: FoundEvidence) -> WireEvidence:
     citation = found.citation
     return WireEvidence(
         document_id=citation.document_id,

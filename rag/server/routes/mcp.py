@@ -20,14 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag.claims.checker import Report
+from rag.claims.checker import CheckReport
 from rag.errors import InputError, NotFoundError, install_line
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
 from rag.server.delete import delete_document
 from rag.server.ingest_worker import check_names, safe_name
-from rag.server.middleware import Exchange
+from rag.server.middleware import RequestLog
 from rag.server.routes.check import check_text
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document
@@ -48,9 +48,9 @@ class ServedLibrary(ServiceLibrary):
     """
 
     base: str
-    exchange: Exchange
+    exchange: RequestLog
 
-    def check(self, text: str, filters: Sequence[str]) -> Report:
+    def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         return check_text(self.service, self.hangup, text, filters, {})
 
     def document(self, document_id: str) -> Document | None:

@@ -19,11 +19,11 @@ from fastapi.responses import StreamingResponse
 from rag.errors import InputError
 from rag.render.cited import cited
 from rag.server.answer_service import Answered, ServiceLibrary
-from rag.server.ingest_worker import LentEmbedder
+from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_input import (
     DEFAULT,
     MODEL,
-    Asked,
+    OpenAIQuestion,
     chat_question,
     collection_of_model,
     filters_of,
@@ -136,7 +136,9 @@ def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     )
 
 
-def _answer(asked: Asked, request: Request, service: Service, options: Options) -> Answered:
+def _answer(
+    asked: OpenAIQuestion, request: Request, service: Service, options: Options
+) -> Answered:
     notes = request.state.exchange.notes
     notes["questions"] = [asked.question] if service.settings.log_questions else 1
     return ServiceLibrary(service, hangup_of(request)).ask(asked.question, asked.turns, options)
@@ -242,7 +244,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
         )
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
-    embedder = LentEmbedder(service.embedder, service.models)
+    embedder = ModelThreadEmbedder(service.embedder, service.models)
     if body.model not in (MODEL, embedder.name):
         raise ServiceError(
             404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"

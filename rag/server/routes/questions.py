@@ -13,11 +13,11 @@ from pydantic import BaseModel
 
 from rag.answering.verification import Cited, verify
 from rag.engine import check_question
-from rag.english.followups import Understood
+from rag.english.followups import Rewrite
 from rag.errors import RagError
 from rag.server import problems, serialize
 from rag.server.conversation import Exchanged, in_context
-from rag.server.model_worker import Work
+from rag.server.model_worker import PendingQuestion
 from rag.server.openapi import EVENTS, described
 from rag.server.schemas import (
     Ask,
@@ -97,12 +97,12 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     return serialize.verdict(verify(service, cited))
 
 
-def _understood(body: Ask, request: Request, service: Service) -> Understood:
+def _understood(body: Ask, request: Request, service: Service) -> Rewrite:
     """The question with omitted parts filled in from earlier turns."""
     most = service.engine.settings.max_question
     question = check_question(body.question, most)
     if not body.conversation:
-        return Understood(question)
+        return Rewrite(question)
     turns = [Exchanged(turn.question, turn.answer) for turn in body.conversation]
     hangup = hangup_of(request)
 
@@ -113,7 +113,7 @@ def _understood(body: Ask, request: Request, service: Service) -> Understood:
     return in_context(question, turns, evidence, most)
 
 
-def _answer(work: Work) -> WireAnswer:
+def _answer(work: PendingQuestion) -> WireAnswer:
     answer = wait(work, work.answer)
     return serialize.answer(answer, work.found.result())
 
@@ -124,7 +124,7 @@ def _note(request: Request, service: Service, questions: list[str]) -> None:
     notes["questions"] = questions if service.settings.log_questions else len(questions)
 
 
-def _events(work: Work, request_id: str, context: dict[str, str]) -> Iterator[str]:
+def _events(work: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         found = wait(work, work.found)

@@ -52,7 +52,7 @@ Changed = tuple[list[int], list[int], int]
 """(surplus ids, missing ids, highest id afterwards)"""
 
 
-class Derived:
+class SearchIndexes:
     """Both indexes as seen by this process. Call `catch_up` before each search."""
 
     def __init__(

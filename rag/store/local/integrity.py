@@ -16,7 +16,7 @@ import numpy as np
 
 from rag.store.local import database, reindex, schema
 from rag.store.local.duplicates import duplicates
-from rag.store.local.indexes import Derived
+from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 
 _NAMED = 5
@@ -187,7 +187,7 @@ def _named(names: Sequence[str]) -> str:
 def _derived(
     connection: sqlite3.Connection, folder: Path, meta: dict[str, str]
 ) -> Iterator[Finding]:
-    derived = Derived(folder, meta, WriteLock(folder), writable=False, wait=0)
+    derived = SearchIndexes(folder, meta, WriteLock(folder), writable=False, wait=0)
     saved = derived.problem if meta["generation"] != "0" else ""
     fix = f"rag doctor makes them again, where it may write: rag info --index {folder}"
     yield Finding(

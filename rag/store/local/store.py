@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import AbsentError, StoreError
-from rag.protocols import Filter, Stats, Trace, Vectors
+from rag.protocols import Filter, Footprint, Stats, Vectors
 from rag.store.local import database
 from rag.store.local import snapshots as copies
-from rag.store.local.indexes import Derived
+from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 from rag.store.validation import check
 from rag.types import Document, Passage
@@ -77,7 +77,7 @@ class LocalStore:
             writable = database.writable(self._path)
             self._stamp = None if writable else database.stamp(self._path)
             self._inode = database.inode(self._path)
-            self._derived = Derived(self.folder, meta, self._lock, writable, self._wait)
+            self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
             self._derived.catch_up(self._connection)
 
     def _check(self, meta: Mapping[str, str]) -> None:
@@ -204,7 +204,7 @@ class LocalStore:
             self._derived.kind,
         )
 
-    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         with self._searching() as connection:
             present = database.numbers(connection, document_id)
             asked = sorted({*present, *numbers})
@@ -216,7 +216,9 @@ class LocalStore:
             str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
         )
         log = database.log_bytes(self._path)
-        return Trace(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked))
+        return Footprint(
+            documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked)
+        )
 
     def purge(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:

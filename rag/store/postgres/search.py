@@ -12,7 +12,7 @@ from rag.protocols import Filter, Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN
-from rag.store.postgres.sparse_bm25 import Collection, Word, essential, question_vectors
+from rag.store.postgres.sparse_bm25 import CorpusStatistics, Word, essential, question_vectors
 
 Found = list[tuple[int, float]]
 INDEX = "rag_vectors_hnsw"
@@ -148,18 +148,24 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
     return _by_rare_words(connection, words, collection, k, within)
 
 
-def _statistics(connection: Connection[Any], asked: list[str]) -> tuple[list[Word], Collection]:
+def _statistics(
+    connection: Connection[Any], asked: list[str]
+) -> tuple[list[Word], CorpusStatistics]:
     """Of the collection and of those asked words that are in it."""
     rows = connection.execute(
         "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
         " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
         (asked,),
     ).fetchall()
-    return [Word(*row[3:]) for row in rows if row[3] is not None], Collection(*rows[0][:3])
+    return [Word(*row[3:]) for row in rows if row[3] is not None], CorpusStatistics(*rows[0][:3])
 
 
 def _by_rare_words(
-    connection: Connection[Any], words: list[Word], collection: Collection, k: int, within: Scope
+    connection: Connection[Any],
+    words: list[Word],
+    collection: CorpusStatistics,
+    k: int,
+    within: Scope,
 ) -> Found:
     """First the passages with a rare word; those with common words alone are looked at only if one
     could be better.
@@ -183,7 +189,7 @@ def _score(
     connection: Connection[Any],
     words: list[Word],
     needed: list[Word],
-    collection: Collection,
+    collection: CorpusStatistics,
     k: int,
     within: Scope,
 ) -> Found:

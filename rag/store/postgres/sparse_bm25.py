@@ -54,7 +54,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CorpusStatistics:
     """What BM25 has to know of all passages. `classes` is how many length classes there are
     in use.
     """
@@ -106,7 +106,7 @@ class _Packed(SparseVector):
         return self._packed
 
 
-def question_vectors(words: Sequence[Word], collection: Collection) -> list[SparseVector]:
+def question_vectors(words: Sequence[Word], collection: CorpusStatistics) -> list[SparseVector]:
     """The question's vector for each length class."""
     places = [
         (w, count)
@@ -127,7 +127,7 @@ def count(words: Sequence[str]) -> Counter[str]:
     return Counter(words)
 
 
-def essential(words: Sequence[Word], collection: Collection, least: float) -> list[Word]:
+def essential(words: Sequence[Word], collection: CorpusStatistics, least: float) -> list[Word]:
     """The words of which a passage must hold one to score more than `least` (MaxScore; Turtle &
     Flood 1995).
     """

@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import Connection
 
 from rag.errors import StoreError
-from rag.protocols import Filter, Stats, Trace, Vectors
+from rag.protocols import Filter, Footprint, Stats, Vectors
 from rag.store.postgres import maintenance, schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
@@ -179,7 +179,7 @@ class PostgresStore:
             documents, passages, generation, self._embedder, self._dim, self._passage_tokens
         )
 
-    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Trace:
+    def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         asked = (
             'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s),'
             " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT "
@@ -194,7 +194,7 @@ class PostgresStore:
             lambda c: c.execute(asked, (document_id, list(numbers))).fetchone()
         )
         documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
-        return Trace(documents, passages, vectors, words, numbers=tuple(found or ()))
+        return Footprint(documents, passages, vectors, words, numbers=tuple(found or ()))
 
     def purge(self) -> None:
         """Dead rows; PostgreSQL's own log is its administrator's."""

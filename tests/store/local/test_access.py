@@ -14,7 +14,7 @@ from rag.errors import RagError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Sync
 from rag.parsing.load import find
-from rag.parsing.pool import Job, one_by_one
+from rag.parsing.pool import ParseTask, one_by_one
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine
 from tests.store.helpers import EMBEDDER, both, local, put, stored
@@ -109,7 +109,7 @@ def test_documents_of_a_folder_that_is_closed_now_stay(place: Path) -> None:
     index.mkdir()
     index.chmod(0o777)
     list(
-        one_by_one(Job(found) for found in find([docs]))
+        one_by_one(ParseTask(found) for found in find([docs]))
     )  # what is imported late, that user may not be able to import
 
     def sync() -> object:

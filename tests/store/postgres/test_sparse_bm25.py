@@ -12,7 +12,7 @@ import pytest
 
 from rag.filters import parse
 from rag.protocols import Store
-from rag.store.postgres.sparse_bm25 import LENGTHS, Collection, Word, essential, length_class
+from rag.store.postgres.sparse_bm25 import LENGTHS, CorpusStatistics, Word, essential, length_class
 from tests.postgres import Cluster
 from tests.store.helpers import local, postgres, put_vectors, unit
 
@@ -142,7 +142,7 @@ def test_leaving_common_words_for_later_changes_nothing(
 
 
 def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
-    collection = Collection(passages=1000, words=50_000, classes=90)
+    collection = CorpusStatistics(passages=1000, words=50_000, classes=90)
     words = [Word(1, 900, 5), Word(2, 400, 3), Word(3, 2, 1)]
     for least in (0.0, 0.2, 1.0, 3.0, 9.0):
         needed = essential(words, collection, least)
