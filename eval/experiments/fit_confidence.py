@@ -38,16 +38,16 @@ from rag.engine import Query as Question
 from rag.evaluation.calibration import (
     CalibrationTable,
     Example,
-    auroc,
     bought,
     fit,
     held_back,
-    risk_coverage,
+    risk_at_coverage,
     sure,
     table,
     threshold,
 )
 from rag.evaluation.corpus import fill
+from rag.evaluation.scores import auroc
 from rag.evaluation.squad import is_right
 from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
@@ -236,7 +236,7 @@ def fitted(data: Path, embedder: Embedder, reader: Reader, risk: float | None) -
         if risk is None
         else f"at most {risk:.0%} of the answers wrong",
         "in domain, by article": measured(examples, own, confidence, at)
-        | {"risk by coverage": risk_coverage(confidence, own)},
+        | {"risk by coverage": risk_at_coverage(confidence, own)},
     }
     unlike = {"seeds": seeds(embedder, reader)}
     if (data / "covidqa.json.gz").exists():

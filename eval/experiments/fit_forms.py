@@ -28,14 +28,13 @@ from rag.answering.provenance import model_digest
 from rag.engine import Engine, Query
 from rag.evaluation.calibration import (
     CalibrationTable,
-    auroc,
     bought,
-    ece,
-    risk_coverage,
+    risk_at_coverage,
     threshold,
 )
 from rag.evaluation.calibration import _logistic as logistic
 from rag.evaluation.gold import Question, read_jsonl
+from rag.evaluation.scores import adaptive_ece, auroc
 from rag.evaluation.usefulness import judge, shown
 from rag.settings import Settings
 
@@ -154,10 +153,10 @@ def measured(
         sure_of = confidence[rows]
         made[name] = {
             **bought(sure_of, part, at),
-            "ece": ece(sure_of, part.right, part.weight),
+            "ece": adaptive_ece(sure_of, part.right, part.weight),
             "auroc of answerable": auroc(sure_of[part.answerable], sure_of[~part.answerable]),
             "right, shown at 70 % or more": _at(sure_of, part.right, 0.7),
-            "risk by coverage": risk_coverage(sure_of, part),
+            "risk by coverage": risk_at_coverage(sure_of, part),
         }
     return made
 

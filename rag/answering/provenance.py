@@ -13,6 +13,7 @@ from typing import Any
 from rag.errors import InputError, ModelError
 from rag.filters import Condition, parse
 from rag.models.registry import MINILM_SHA256, shipped_reader
+from rag.parsing.version import sha256_file
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
 
@@ -80,8 +81,7 @@ def model_digest(setting: str) -> str:
             p for p in folder.glob("*") if p.suffix in (".safetensors", ".bin", ".json")
         ):
             digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(sha256_file(path)))
     except OSError as error:
         raise ModelError(f"model folder {setting}: {error.strerror}", "check the folder") from error
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from rag.evaluation.calibration import (
     bought,
     fit,
     held_back,
-    risk_coverage,
+    risk_at_coverage,
     sure,
     table,
     threshold,
@@ -78,7 +78,7 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
             else f"at most {risk:.1%} of the answers wrong",
             "before": before,
             "after, on questions left out of the fit": after,
-            "risk by coverage": risk_coverage(confidence, data),
+            "risk by coverage": risk_at_coverage(confidence, data),
         },
     }
     return Calibrated(content, tuple(_says(before, after, data, at, risk)))

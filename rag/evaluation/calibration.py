@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES, Asked, features
+from rag.evaluation.scores import Mask, Rows, adaptive_ece, auroc, wilson
 from rag.evaluation.squad import is_right
 from rag.types import Span
 
-Rows = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 _PULL = 10.0
 """How many questions the model in use counts for."""
 
@@ -183,6 +182,7 @@ def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any
     given = confidence >= at
     wrong = _share(~data.right, given, data.weight)
     refused = ~given
+    found = auroc(confidence[data.right], confidence[~data.right])
     return {
         "questions": len(confidence),
         "answered": _share(given, np.ones_like(given), data.weight),
@@ -193,46 +193,12 @@ def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any
         "refusal precision": _share(~data.answerable, refused, data.weight),
         "refusal recall": _share(refused, ~data.answerable, data.weight),
         "best candidate right, of answerable": _share(data.right, data.answerable, data.weight),
-        "ece": ece(confidence, data.right, data.weight),
-        "auroc of right": auroc(confidence[data.right], confidence[~data.right]),
+        "ece": adaptive_ece(confidence, data.right, data.weight),
+        "auroc of right": None if found is None else round(found, 4),
     }
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's interval at 95 % for a share of `count`."""
-    if not count:
-        return 0.0, 1.0
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
-
-
-def ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal count (Guo et al. 2017; Nixon et al. 2019)."""
-    order = np.argsort(confidence, kind="stable")
-    total = 0.0
-    for part in np.array_split(order, bins):
-        if len(part):
-            w = weight[part]
-            total += w.sum() * abs(
-                np.average(confidence[part], weights=w) - np.average(right[part], weights=w)
-            )
-    return round(float(total / weight.sum()), 4)
-
-
-def auroc(high: Rows, low: Rows) -> float | None:
-    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney
-    1947); None if either is empty.
-    """
-    if not len(high) or not len(low):
-        return None
-    ordered = np.sort(low)
-    above = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
-    return round(float(above.mean() / 2 / len(low)), 4)
-
-
-def risk_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, float]:
+def risk_at_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, float]:
     """The share of wrong answers when only the surest share of the questions is answered."""
     order = np.argsort(-confidence, kind="stable")
     covered = np.cumsum(data.weight[order]) / data.weight.sum()

@@ -17,6 +17,7 @@ from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.models.registry import calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
+from rag.parsing.version import sha256_file
 from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
@@ -98,8 +99,7 @@ def _weights(path: Callable[[], tuple[str, bool]]) -> str:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError:
         return ""
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rag.evaluation import ranking
 from rag.evaluation.gold import FORMS
 from rag.evaluation.records import Row
+from rag.evaluation.scores import auroc, ece
 
 Column = NDArray[np.float64]
 Table = Mapping[str, Column]
@@ -213,17 +214,13 @@ def _share(holds: NDArray[np.bool_], empty: float = float("nan")) -> float:
     return float(holds.mean()) if len(holds) else empty
 
 
-def auroc(table: Table) -> float:
+def confidence_auroc(table: Table) -> float:
     """The chance that a question whose best candidate is right has a higher confidence than one
     whose is wrong, ties half (Mann-Whitney; Hendrycks & Gimpel 2017). Right: token F1 of .5 with an
     accepted answer."""
     right, sure = _guesses(table)
-    wins = int(right.sum()), int((~right).sum())
-    if not all(wins):
-        return float("nan")
-    _, place, count = np.unique(sure, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float((ranks[right].sum() - wins[0] * (wins[0] + 1) / 2) / (wins[0] * wins[1]))
+    found = auroc(sure[right], sure[~right])
+    return float("nan") if found is None else found
 
 
 def aurc(table: Table) -> float:
@@ -265,13 +262,11 @@ def coverage_at(precision: float) -> Callable[[Table], float]:
     return coverage
 
 
-def ece(table: Table) -> float:
+def calibration_error(table: Table) -> float:
     """Expected calibration error: the gap between mean confidence and share right, in ten bins of
     equal width, weighted by their questions (Naeini et al. 2015; Guo et al. 2017). Lower is
     better."""
-    total = sum(count for _, _, count in reliability(table))
-    gaps = (abs(sure - right) * count for sure, right, count in reliability(table))
-    return sum(gaps) / total if total else float("nan")
+    return ece(reliability(table))
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
@@ -391,13 +386,13 @@ _ALL = [
     Metric("abstention_precision", "Abstention precision", "Refusals", abstention_precision),
     Metric("abstention_recall", "Abstention recall", "Refusals", abstention_recall),
     Metric("abstention_f1", "Abstention F1", "Refusals", abstention_f1),
-    Metric("auroc", "AUROC of confidence", "Confidence", auroc),
+    Metric("auroc", "AUROC of confidence", "Confidence", confidence_auroc),
     *(
         Metric(f"coverage@{p}", f"Coverage at {p} % precision", "Confidence", coverage_at(p / 100))
         for p in (80, 90, 95)
     ),
     Metric("aurc", "Area under risk-coverage", "Confidence", aurc, "lower"),
-    Metric("ece", "Expected calibration error", "Confidence", ece, "lower"),
+    Metric("ece", "Expected calibration error", "Confidence", calibration_error, "lower"),
 ]
 METRICS = {metric.name: metric for metric in _ALL}
 

@@ -10,13 +10,14 @@ could leave the same times (git calls such an entry racy).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from rag.parsing.version import sha256_file
 
 _NAME = "stamps.json"
 _FORMAT = 1
@@ -48,7 +49,7 @@ class Stamps:
             known = self._known.get(str(path))
             if before and known and known[0] == before:
                 return known[1]
-            found = hash_file(path)
+            found = sha256_file(path)
             if before and stamp(path) == before:
                 self._known[str(path)] = (before, found)
                 self._changed = True
@@ -121,13 +122,6 @@ class Stamps:
             self._changed = False
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of the file, in hex. Raises OSError."""
-    with path.open("rb") as file:
-        digest: str = hashlib.file_digest(file, "sha256").hexdigest()
-    return digest
 
 
 def stamp(path: Path) -> str:

@@ -12,11 +12,12 @@ from typing import TypeVar
 
 from rag.errors import BusyError, ConflictError, InputError
 from rag.ingestion.chunking import split
-from rag.ingestion.file_cache import Stamps, hash_file, status_of
+from rag.ingestion.file_cache import Stamps, status_of
 from rag.parsing.base import ParseError
 from rag.parsing.formats import SUPPORTED
 from rag.parsing.load import FoundFile, Loaded, no_file
 from rag.parsing.pool import Loader, ParseTask, one_by_one
+from rag.parsing.version import sha256_file
 from rag.protocols import Embedder, Store, Vectors
 from rag.types import Document, Passage
 
@@ -166,7 +167,7 @@ class Ingest:
         if self._stamps:
             return self._stamps.digest(path)
         try:
-            return hash_file(path)
+            return sha256_file(path)
         except OSError:
             return ""
 

@@ -4,12 +4,12 @@ hub id was asked for.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 from pathlib import Path
 
 from rag.errors import ModelError, install_line
+from rag.parsing.version import sha256_file
 
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast")
@@ -97,8 +97,7 @@ def _shipped_digest(path: Path) -> str:
 def verify(path: Path, sha256: str) -> None:
     """Raises ModelError unless the file is there and has this digest."""
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_file(path)
     except OSError as error:
         raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
     if found != sha256:

@@ -1,4 +1,6 @@
-"""What tells one way of reading files from another: what one could not read, the other may."""
+"""What tells one file from another, and one way of reading files from another: what one could not
+read, the other may.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,13 @@ def identity(*limits: int) -> str:
     ]
     said = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of the file's bytes, in hex. Raises OSError."""
+    with path.open("rb") as file:
+        digest: str = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest
 
 
 def _version(library: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.evaluation.scores import auroc
 from rag.evaluation.squad import exact, f1
 from rag.protocols import Reader
 from rag.training.data import QuestionSet, TrainingQuestion
@@ -73,20 +74,8 @@ def _summed(rows: NDArray[np.float64]) -> Measured:
     mean_em, mean_f1 = (
         float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap)
     )
+    separated = auroc(score[has], score[~has])
+    in_percent = None if separated is None else 100 * separated
     return Measured(
-        int(has.sum()), int((~has).sum()), mean_em, mean_f1, float(100 * best), auroc(score, has)
+        int(has.sum()), int((~has).sum()), mean_em, mean_f1, float(100 * best), in_percent
     )
-
-
-def auroc(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
-    """In per cent: how often a positive scores above a negative, ties by half (Mann & Whitney
-    1947). None without either.
-    """
-    if positive.all() or not positive.any():
-        return None
-    below, ties = (
-        np.searchsorted(np.sort(score[~positive]), score[positive]),
-        np.sort(score[~positive]),
-    )
-    upto = np.searchsorted(ties, score[positive], side="right")
-    return float(100 * (below + upto).mean() / 2 / len(ties))

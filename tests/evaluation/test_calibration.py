@@ -7,16 +7,14 @@ from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES
 from rag.evaluation.calibration import (
     CalibrationTable,
-    auroc,
     bought,
-    ece,
     fit,
     held_back,
-    risk_coverage,
+    risk_at_coverage,
     sure,
     threshold,
-    wilson,
 )
+from rag.evaluation.scores import adaptive_ece, auroc, wilson
 
 
 def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> CalibrationTable:
@@ -52,7 +50,7 @@ def test_few_questions_change_little_and_many_much() -> None:
 def test_confidence_held_back_is_calibrated_and_the_risk_is_kept() -> None:
     data = made(3000)
     confidence = held_back(data, None, 5)
-    assert ece(confidence, data.right, data.weight) < 0.04
+    assert adaptive_ece(confidence, data.right, data.weight) < 0.04
     at = threshold(confidence, data, 0.1)
     report = bought(confidence, data, at)
     assert 0.05 < report["wrong, of answered"] <= 0.1
@@ -107,8 +105,8 @@ def test_known_values() -> None:
     assert auroc(np.array([]), np.array([1.0])) is None
     assert wilson(0.05, 100) == pytest.approx((0.0215, 0.1118), abs=0.001)
     assert wilson(0.0, 0) == (0.0, 1.0)
-    assert ece(np.full(100, 0.5), np.arange(100) % 2 == 0, np.ones(100)) == 0.0
-    assert ece(np.full(100, 1.0), np.zeros(100, dtype=bool), np.ones(100)) == 1.0
+    assert adaptive_ece(np.full(100, 0.5), np.arange(100) % 2 == 0, np.ones(100)) == 0.0
+    assert adaptive_ece(np.full(100, 1.0), np.zeros(100, dtype=bool), np.ones(100)) == 1.0
 
 
 @settings(deadline=None)
@@ -127,7 +125,7 @@ def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(
         np.ones(len(found)),
         np.arange(len(found)),
     )
-    assert sorted(risk_coverage(confidence, data)) == sorted(
+    assert sorted(risk_at_coverage(confidence, data)) == sorted(
         f"{at / 10:.1f}" for at in range(1, 11)
     )
     distinct = len(set(confidence.round(4))) == len(confidence)

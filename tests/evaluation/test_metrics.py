@@ -61,7 +61,7 @@ def rows_of(guesses: Sequence[tuple[bool, float]]) -> list[Row]:
 @given(GUESSES)
 def test_auroc_against_scikit_learn(guesses: list[tuple[bool, float]]) -> None:
     right, sure = zip(*guesses, strict=True)
-    ours = metrics.auroc(table(rows_of(guesses)))
+    ours = metrics.confidence_auroc(table(rows_of(guesses)))
     if len(set(right)) < 2:
         assert math.isnan(ours)
     else:
@@ -121,7 +121,7 @@ def test_calibration_error_against_the_definition(guesses: list[tuple[bool, floa
         if inside:
             right, sure = (sum(column) / len(inside) for column in zip(*inside, strict=True))
             error += abs(right - sure) * len(inside) / len(guesses)
-    assert metrics.ece(table(rows_of(guesses))) == pytest.approx(error, abs=1e-6)
+    assert metrics.calibration_error(table(rows_of(guesses))) == pytest.approx(error, abs=1e-6)
 
 
 @settings(deadline=None)

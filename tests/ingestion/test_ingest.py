@@ -434,7 +434,7 @@ def test_an_unchanged_tree_costs_a_stat_a_file(
     monkeypatch.setattr("rag.ingestion.file_cache._RACY_NS", 0)
     assert run().added == ALL
     hashed: list[Path] = []
-    monkeypatch.setattr("rag.ingestion.file_cache.hash_file", hashed.append)
+    monkeypatch.setattr("rag.ingestion.file_cache.sha256_file", hashed.append)
     assert run().unchanged == ALL
     assert hashed == []
 

@@ -305,7 +305,7 @@ def test_an_unchanged_file_is_not_opened(
     def refuse(*_: object) -> str:
         raise AssertionError("opened")
 
-    monkeypatch.setattr("rag.ingestion.file_cache.hash_file", refuse)
+    monkeypatch.setattr("rag.ingestion.file_cache.sha256_file", refuse)
     assert sync(store, docs).unchanged == ALL
     monkeypatch.undo()
 

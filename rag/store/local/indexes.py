@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from rag.english.names import searched
 from rag.errors import BusyError, StoreError
+from rag.parsing.version import sha256_file
 from rag.protocols import Vectors
 from rag.store.local import changelog, database, manifest, tantivy_index
 from rag.store.local.delta import Tail
@@ -254,7 +255,7 @@ class SearchIndexes:
         """
         name = f"{LEXICAL}/meta.json"
         if not self._lexical.in_memory:
-            signed = saved and manifest.digest(self._folder / name) == saved.files.get(name)
+            signed = saved and sha256_file(self._folder / name) == saved.files.get(name)
             self._lexical_shows, self._lexical_last = (
                 (saved.generation, saved.last) if signed else ("", 0)
             )

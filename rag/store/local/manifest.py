@@ -4,13 +4,14 @@ not match are not used.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rag.parsing.version import sha256_file
 
 NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
 _FORMAT = 4
@@ -42,7 +43,7 @@ class Manifest:
         if not self:
             return f"{NAME} is missing, broken or of another index"
         for name, known in self.files.items():
-            if digest(folder / name) != known:
+            if sha256_file(folder / name) != known:
                 return f"{name} is not as it was written"
         return ""
 
@@ -75,9 +76,9 @@ def sign(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> N
     """
     _open_to_readers(folder)
     known, names = manifest.files, _segments(folder)
-    files = {name: known.get(name) or digest(folder / name) for name in names}
+    files = {name: known.get(name) or sha256_file(folder / name) for name in names}
     for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
-        files[name] = digest(folder / name) if changed or name not in known else known[name]
+        files[name] = sha256_file(folder / name) if changed or name not in known else known[name]
     values: dict[str, Any] = {
         "format": str(_FORMAT),
         "store": store,
@@ -104,9 +105,3 @@ def _open_to_readers(folder: Path) -> None:
 def _segments(folder: Path) -> list[str]:
     names = (path.name for path in (folder / LEXICAL).iterdir())
     return [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        found: str = hashlib.file_digest(file, "sha256").hexdigest()
-    return found

@@ -1,0 +1,54 @@
+"""Statistics of confidences and of shares, each defined once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def auroc(high: Rows, low: Rows) -> float | None:
+    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney
+    1947); None if either is empty.
+    """
+    if not len(high) or not len(low):
+        return None
+    ordered = np.sort(low)
+    above = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
+    return float(above.mean() / 2 / len(low))
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson's interval at 95 % for a share of `count`."""
+    if not count:
+        return 0.0, 1.0
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    return round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4)
+
+
+def ece(bins: Sequence[tuple[float, float, int]]) -> float:
+    """Expected calibration error of bins of equal width, each (mean confidence, share right,
+    count), weighted by their counts (Naeini et al. 2015; Guo et al. 2017).
+    """
+    total = sum(count for _, _, count in bins)
+    gaps = (abs(sure - right) * count for sure, right, count in bins)
+    return sum(gaps) / total if total else float("nan")
+
+
+def adaptive_ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal count (Nixon et al. 2019)."""
+    order = np.argsort(confidence, kind="stable")
+    total = 0.0
+    for part in np.array_split(order, bins):
+        if len(part):
+            w = weight[part]
+            sure, share = (np.average(of[part], weights=w) for of in (confidence, right))
+            total += w.sum() * abs(sure - share)
+    return round(float(total / weight.sum()), 4)
