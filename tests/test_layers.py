@@ -17,6 +17,7 @@ HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 HOMES = {
     "torch": {
         "models/bert.py",
+        "models/device.py",
         "models/embedders.py",
         "models/qa_heads.py",
         "models/storage.py",
