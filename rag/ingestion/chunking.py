@@ -1,6 +1,7 @@
-"""Documents into passages: sentence-aligned, small, overlapping by a sentence, with exact offsets.
+"""Splits documents into passages: aligned to sentences, small, overlapping by a sentence, with
+exact offsets.
 
-Small passages serve short answers better (Wang et al. 2019, "Multi-passage BERT", +4 EM) and leave
+Small passages suit short answers better (Wang et al. 2019, "Multi-passage BERT", +4 EM) and leave
 the reader less to read.
 """
 
@@ -16,25 +17,27 @@ from rag.types import Document, Passage, Section
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
-"""(start, end, size): a sentence, or a part of one that is too long; its size is in tokens."""
+"""(start, end, size) of a sentence, or of a part of a long one; the size is in tokens."""
 _CHARACTERS_PER_TOKEN = 10
-"""A run without spaces is one unknown token to WordPiece however long it is; this bounds a passage
-in characters too.
+"""A run without spaces is one unknown token to WordPiece, however long it is; this also limits a
+passage's characters.
 """
 _SPACE = re.compile(r"\s")
 _COUNTED = 2000
-"""Sentences that are counted together: a tokenizer keeps more about each than its text."""
+"""Number of sentences to tokenize at a time, since a tokenizer keeps more per sentence than its
+text.
+"""
 _LONGEST_CLUSTER = 64
-"""How far a cut looks for the end of a base character with its marks; real ones have far fewer."""
+"""Maximum length of a base character with its combining marks; real ones are much shorter."""
 
 
 def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160) -> list[Passage]:
     """The passages of a document, in order.
 
-    Each is at most `max_tokens` by `count_tokens` (and ten times as many characters), lies inside
-    one section, and begins with the last sentence of the passage before it where that sentence
-    takes at most a third of the room. Together they hold every non-space character of the text. A
-    section that is only a heading is joined to the one that follows it.
+    Each has at most `max_tokens` by `count_tokens` (and ten times as many characters), lies within
+    one section, and starts with the last sentence of the previous passage if that fills at most a
+    third of it. Together they contain every non-space character of the text. A section that is only
+    a heading is joined to the next one.
     """
     return [
         Passage(document.id, start, end, document.text[start:end], document.title, heading)
@@ -46,7 +49,7 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
 
 
 def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
-    """Sections with their ends; one that is only a heading is joined to the one that follows it."""
+    """Sections with their ends; one that is only a heading is joined to the next one."""
     text = document.text
     bounds = [Section(0, ""), *document.sections, Section(len(text), "")]
     pending = 0
@@ -70,10 +73,10 @@ def _split_section(
 
 
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
-    """A unit for each sentence; those above the limit are halved until they fit."""
+    """One unit per sentence; sentences above the limit are halved until they fit."""
     longest = (
         limit * _CHARACTERS_PER_TOKEN
-    )  # what is longer is too long whatever its tokens, and may be a megabyte
+    )  # longer text is too long whatever its tokens, and may be a megabyte
     batches = (spans[at : at + _COUNTED] for at in range(0, len(spans), _COUNTED))
     counts = (
         size
@@ -92,8 +95,8 @@ def _halve(text: str, start: int, end: int, count: TokenCounter, limit: int) -> 
     middle = _middle(text, start, end)
     units = list(_fit(text, [*trim(text, start, middle), *trim(text, middle, end)], count, limit))
     for before, (first, last, size) in zip([None, *units], units, strict=False):
-        # The two parts of a word that was cut may be more tokens together than apart: never in one
-        # passage.
+        # The two halves of a cut word may have more tokens together than apart, so they must not
+        # share a passage.
         yield first, last, limit if before and before[1] == first else size
 
 
@@ -115,8 +118,8 @@ def _middle(text: str, start: int, end: int) -> int:
 
 
 def _inside_cluster(text: str, at: int) -> bool:
-    """Whether a cut at `at` would part a mark, a joiner or the variation of an emoji from what it
-    belongs to.
+    """Whether a cut at `at` would separate a mark, a joiner or an emoji's variation selector from
+    its base.
     """
     return (
         bool(unicodedata.combining(text[at]))
@@ -126,8 +129,8 @@ def _inside_cluster(text: str, at: int) -> bool:
 
 
 def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
-    """Units into passages of about equal size, each as few as the limit allows, a short last
-    sentence repeated.
+    """Pack units into passages of about equal size, as few as the limit allows, repeating a short
+    last sentence.
     """
     total = sum(size for _, _, size in units)
     target = total / max(1, -(-total // limit))
@@ -145,7 +148,7 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
 
 
 def _room(first: Unit, used: int, unit: Unit, limit: int) -> bool:
-    """Whether a passage that begins with `first` and holds `used` tokens can take `unit`, counting
-    the space between too.
+    """Whether a passage that starts with `first` and has `used` tokens has room for `unit`,
+    including the space between them.
     """
     return used + unit[2] <= limit and unit[1] - first[0] <= limit * _CHARACTERS_PER_TOKEN

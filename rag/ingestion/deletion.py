@@ -1,4 +1,4 @@
-"""Deletion with a receipt: what each part of the index held of a document before, and holds
+"""Deletes documents and returns receipts: what each part of the index held of them before and
 after.
 """
 
@@ -12,22 +12,22 @@ from rag.protocols import Footprint, Store, Vectors
 from rag.types import Passage
 
 _SEARCHES = 50
-"""Passages whose own text and vector are searched for, spread over the document."""
+"""Number of passages, spread over the document, that are searched for by text and vector."""
 _DEPTH = 20
 _READ_AGAIN = "deleted in part"
-"""Stamp of what is left of an archive, so that it is read anew when it is ingested again, as a file
-that was deleted is.
+"""Stamp for the rest of an archive, so that the archive is read again when it is next ingested, as
+a deleted file would be.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionReceipt:
-    """That a document is gone. `searches` were made for its own passages, by words and by vector;
+    """Proof that a document is gone. `searches` were made for its passages, by words and by vector;
     `found` of them found it.
 
-    `snapshots` are files, taken before, that still hold it: delete them, or keep them knowingly.
-    `unmerged` passages have left words in the full text's files, which its next merges drop; no
-    search returns them. `log_bytes` is what the write-ahead log holds after.
+    `snapshots` are older files that still contain it: delete them, or keep them knowingly.
+    `unmerged` passages have left words in full-text files until their next merges; no search
+    returns them. `log_bytes` is the size of the write-ahead log afterwards.
     """
 
     document: str
@@ -42,13 +42,13 @@ class DeletionReceipt:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of it is left in the index, and no search finds it."""
+        """Whether no part of the index holds the document and no search finds it."""
         after = self.after
         return not (after.documents or after.passages or after.vectors or after.words or self.found)
 
 
 def delete(store: Store, ids: Sequence[str]) -> list[DeletionReceipt]:
-    """Delete the documents that are there, clear what they leave behind, and look for them."""
+    """Delete the documents that exist, erase their remains, and search for them."""
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
         gone = [one for one in before if store.delete(one.document)]
@@ -64,7 +64,7 @@ class _Before:
     document: str
     source: str
     archive: str
-    """The file that it was a part of; "" if it was the file."""
+    """path of the archive that contained the document, or "" """
     trace: Footprint
     probes: tuple[list[Passage], Vectors]
 

@@ -1,8 +1,8 @@
-"""One page of the web: bounded in size, time and redirects, on one host, as its robots.txt allows.
+"""Fetches one web page, with limits on size, time and redirects, from one host, as its robots.txt
+allows.
 
-The address that is checked is the one that is connected to, so that a name cannot lead elsewhere
-the second time it is asked for. Nothing is sent but the request: no cookies, no credentials, no
-proxy.
+The address that is checked is also the one that is connected to, so that a name cannot resolve
+elsewhere the second time. Only the request is sent: no cookies, no credentials, no proxy.
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ from rag.parsing.base import ParseError
 
 AGENT = f"rag/{__version__}"
 _SECONDS = 30.0
-"""For one page, its redirects included."""
+"""Timeout for one page, including its redirects."""
 _REDIRECTS = 5
 _MOVED = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True)
 class WebPage:
-    """What an address answered. `url` is where the last redirect led; `body` is empty if it has not
-    changed.
-    """
+    """A response. `url` is the last redirect's target; `body` is empty if the page is unchanged."""
 
     url: str
     body: bytes
     kind: str
     validators: Mapping[str, str]
-    """Of ETag and Last-Modified those that were sent, to ask next time whether it has changed."""
+    """The ETag and Last-Modified headers, to ask for changes next time."""
     changed: bool = True
 
 
@@ -46,8 +44,8 @@ class Fetcher:
     """Fetches pages of one host."""
 
     def __init__(self, host: str, most_bytes: int, allow_private: bool = False) -> None:
-        """`host` as in a URL, with the port. With `allow_private` it may be this machine, or one of
-        the local network.
+        """`host` as in a URL, with the port. `allow_private` permits this machine and the local
+        network.
         """
         self._host = host
         self._most = most_bytes
@@ -85,7 +83,9 @@ class Fetcher:
             except _Absent:
                 robots.parse(
                     []
-                )  # RFC 9309: what is absent forbids nothing, what cannot be had forbids all
+                    # RFC 9309: a missing robots.txt allows everything, an unreachable one forbids
+                    # everything
+                )
             except ParseError:
                 robots.parse(["User-agent: *", "Disallow: /"])
         return self._robots[root].can_fetch(AGENT, url)
@@ -100,7 +100,7 @@ class Fetcher:
             if status == 304 and validators:
                 return WebPage(url, b"", "", validators, changed=False)
             if 400 <= status < 500:
-                raise _Absent(f"is not there: the server answers {status}")
+                raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
                 raise ParseError(f"cannot be had: the server answers {status}", passing=True)
             found = {
@@ -137,18 +137,17 @@ class Fetcher:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ParseError(
-                f"cannot be had: {error or type(error).__name__}", passing=True
+                f"cannot be fetched: {error or type(error).__name__}", passing=True
             ) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
-        """In pieces, since a server may send a byte a second for ever."""
+        """Read in pieces, since a server may send a byte per second forever."""
         body = bytearray()
         while piece := response.read1(1 << 16):
             body += piece
             if len(body) > self._most:
                 raise ParseError(
-                    f"is larger than {self._most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all "
-                    f"the same"
+                    f"is larger than {self._most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it"
                 )
             if time.monotonic() > until:
                 raise ParseError(f"takes more than {_SECONDS:.0f} s", passing=True)
@@ -176,22 +175,21 @@ class Fetcher:
         private = [address for address in found if not _is_public(address)]
         if private and not self._allow_private:
             raise ParseError(
-                f"is at {private[0]}, which is not a public address; --allow-private reads it all "
-                f"the same"
+                f"is at {private[0]}, which is not a public address; --allow-private allows it"
             )
         return found[0]
 
 
 class _Absent(ParseError):
-    """The server says that there is nothing."""
+    """The server has no such page."""
 
 
 _CARRIERS = tuple(
     ipaddress.ip_network(net)
     for net in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10", "5f00::/16")
 )
-"""IPv6 addresses that stand for an IPv4 address, behind which may be any, and former local ones;
-`is_global` holds for them.
+"""IPv6 ranges that embed IPv4 addresses, which may be private, and former local ranges; `is_global`
+is true for them.
 """
 
 
@@ -203,16 +201,16 @@ def _is_public(address: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, with its port. Raises InputError for what is no address of a page."""
+    """Host and port of a URL. Raises InputError if it is not a page's URL."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError for one that is no number
     except ValueError as error:
         raise InputError(
-            f"{url} is not an address: {error}", "give one such as https://example.org/page.html"
+            f"{url} is not a URL: {error}", "use one such as https://example.org/page.html"
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise InputError(
-            f"{url} is not an address of a page", "give one such as https://example.org/page.html"
+            f"{url} is not the URL of a page", "use one such as https://example.org/page.html"
         )
     return parts.netloc

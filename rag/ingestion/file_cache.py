@@ -23,17 +23,17 @@ _NAME = "stamps.json"
 _FORMAT = 1
 _RACY_NS = 2_000_000_000
 Skipped = list[tuple[str, str]]
-"""(path of a file or of a part of it, why it could not be read)."""
+"""(path of a file or of a member, why it could not be read)"""
 
 
 class Stamps:
-    """Digests by path, and what was skipped."""
+    """File digests by path, and skipped files."""
 
     def __init__(self, folder: Path, reader: str = "") -> None:
-        """Those kept in the index `folder`; none if there are none or they are broken.
+        """Load the cache from the index `folder`; empty if it is missing or broken.
 
-        `reader` tells what reads files from what read them before: what another could not read is
-        read again.
+        `reader` identifies the version of the parsers: files that an older one could not read are
+        tried again.
         """
         self._path = folder / _NAME
         self._known, self._bad, self._links = _load(self._path)
@@ -41,8 +41,8 @@ class Stamps:
         self._changed = False
 
     def digest(self, path: Path) -> str:
-        """The SHA-256 of the file, in hex, hashed only if its status has changed; "" if it cannot
-        be read.
+        """SHA-256 of the file in hex, computed only if its status has changed; "" if it cannot be
+        read.
         """
         try:
             before = stamp(path)
@@ -58,8 +58,8 @@ class Stamps:
         return found
 
     def skipped(self, path: Path) -> Skipped:
-        """What was noted of the file, if neither its status nor the reader has changed; else
-        nothing.
+        """What was skipped in the file, if neither its status nor the parsers have changed; else
+        [].
         """
         status, reader, skipped = self._bad.get(str(path), ("", "", []))
         return (
@@ -67,8 +67,8 @@ class Stamps:
         )
 
     def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
-        """What could not be read of the file, which had this status before that; nothing if it has
-        another one now.
+        """Record what was skipped in a file that had this status before reading, unless the status
+        has changed since.
         """
         if skipped and status and status == status_of(path):
             self._bad[str(path)] = (status, self._reader, list(skipped))
@@ -77,7 +77,7 @@ class Stamps:
             self._changed |= self._bad.pop(str(path), None) is not None
 
     def link(self, path: str) -> str:
-        """The link by which the file came, or ""."""
+        """The link through which the file was found, or ""."""
         return self._links.get(path, "")
 
     def note_link(self, path: Path, link: Path) -> None:
@@ -85,7 +85,7 @@ class Stamps:
         self._links[str(path)] = str(link)
 
     def forget(self, paths: Collection[str]) -> int:
-        """Take paths out; how many were there."""
+        """Remove paths. Returns how many were present."""
         gone = [path for path in paths if self._known.pop(path, None)]
         bad = [path for path in paths if self._bad.pop(path, None)]
         links = [path for path in paths if self._links.pop(path, None)]
@@ -93,9 +93,7 @@ class Stamps:
         return len(gone)
 
     def keep(self, paths: Collection[str]) -> None:
-        """Only those, which are the files of documents that the index holds, and bad files that
-        still stand.
-        """
+        """Keep only the files of indexed documents, and unreadable files that still exist."""
         bad = {path for path in self._bad if status_of(Path(path))}
         self.forget(
             [
@@ -106,7 +104,7 @@ class Stamps:
         )
 
     def save(self) -> None:
-        """Silent where it cannot be written: then the next run hashes again."""
+        """Write the cache. Ignores errors: the next run then hashes again."""
         if not self._changed:
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
@@ -125,7 +123,7 @@ class Stamps:
 
 
 def stamp(path: Path) -> str:
-    """Size, times and inode of a file; "" if it may change again without showing it. Raises
+    """Size, times and inode of a file; "" if it might change again without these changing. Raises
     OSError.
     """
     status = path.stat()
@@ -135,7 +133,7 @@ def stamp(path: Path) -> str:
 
 
 def status_of(path: Path) -> str:
-    """As `stamp`; "" also where there is no file."""
+    """Like `stamp`; also "" if there is no file."""
     try:
         return stamp(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Documents in: load, split, embed in batches, put. What has not changed is left alone."""
+"""Ingestion: load files, split them, embed in batches, store. Unchanged files are skipped."""
 
 from __future__ import annotations
 
@@ -22,21 +22,19 @@ from rag.protocols import Embedder, Store, Vectors
 from rag.types import Document, Passage
 
 UPLOADED = "upload:"
-"""Begins the source of what was uploaded to a service; all else has a path or a URI."""
+"""Prefix of the source of uploads to a service; other sources are paths or URIs."""
 _BATCH_PASSAGES = 256
 _BATCH_SECONDS = 5.0
-"""What was read this long ago is stored, however little it is: a run that is stopped keeps what it
-has done.
-"""
+"""Store what was read at least this often, so that an interrupted run keeps its work."""
 _PATIENCE = 60.0
-"""Seconds that a run waits for others that write into the index."""
+"""Seconds that a run waits for other writers of the index."""
 T = TypeVar("T")
 Split = tuple[Document, list[Passage]]
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of each file: ids of documents, and for skipped files (path, reason)."""
+    """Outcome of a run: ids of documents, and (path, reason) of skipped files."""
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -44,16 +42,14 @@ class IngestReport:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passages: int = 0
     removed: list[str] = field(default_factory=list)
-    """Parts of archives and mailboxes that are no longer in them."""
+    """Members that are no longer in their archive or mailbox."""
     left_out: int = 0
-    """Characters of furniture of pages, such as navigation and running heads, that are not in the
-    texts.
-    """
+    """Number of characters of boilerplate (navigation, running heads) left out of the texts."""
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Files that are read and not stored yet."""
+    """Files that are read but not stored yet."""
 
     documents: list[Split] = field(default_factory=list)
     files: int = 0
@@ -70,7 +66,7 @@ class _Batch:
 
 
 class Ingest:
-    """One run over files; `report` fills as it goes."""
+    """One run over files; `report` is updated as it proceeds."""
 
     def __init__(
         self,
@@ -80,7 +76,7 @@ class Ingest:
         stamps: Stamps | None = None,
         loader: Loader = one_by_one,
     ) -> None:
-        """`stamps` spares hashing what has not changed; `loader` reads the files."""
+        """`stamps` avoids hashing unchanged files; `loader` reads files."""
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
@@ -92,21 +88,21 @@ class Ingest:
         self._by_id: dict[str, Document] = {}
         self._before: frozenset[str] = frozenset()
         self._generation = 0
-        """Of the index, when its documents were looked at last or changed here."""
+        """generation of the index when its documents were last read or changed here"""
         self._met: set[Path] = set()
         self._status: dict[Path, str] = {}
-        """Of files that are being read, before that."""
+        """status of files before they are read"""
 
     def run(
         self, files: Iterable[FoundFile], seen: Callable[[], object] = lambda: None
     ) -> IngestReport:
-        """Ingest the files, calling `seen` for each that is stored or needs no storing.
+        """Ingest the files, calling `seen` for each one that is stored or needs no storing.
 
-        The index is locked while a batch is stored, and free in between. What is stored stays,
-        whatever comes after: an error, Ctrl-C or a kill; `report` says what that is. Raises
-        InputError if not one file could be read.
+        The index is locked only while a batch is stored. Stored documents remain, even after an
+        error, Ctrl-C or a kill, and are listed in `report`. Raises InputError if no file could be
+        read.
         """
-        with self._store.writing():  # a writer elsewhere is named before anything is read
+        with self._store.writing():  # reports another writer before anything is read
             self._remember()
         try:
             self._read(files, seen)
@@ -146,7 +142,7 @@ class Ingest:
             known = self._by_file.get(str(path), [])
             if self._stamps:
                 note_link(self._stamps, found, known)
-            if path in self._met:  # named twice, or linked
+            if path in self._met:  # given twice, or linked
                 seen()
             elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
                 self.report.unchanged += [document.id for document in known]
@@ -175,9 +171,7 @@ class Ingest:
         return self._stamps.skipped(path) if self._stamps else []
 
     def _take(self, found: FoundFile, loaded: Loaded | ParseError) -> Iterator[Split]:
-        """The documents of a file, split; what is known already, or not there any more, is
-        noted.
-        """
+        """New or changed documents of a file; records unchanged and removed ones."""
         status = self._status.pop(found.path, "")
         if isinstance(loaded, ParseError):
             skipped = [(str(found.path), str(loaded))]
@@ -212,7 +206,7 @@ class Ingest:
             self._stamps.note(path, status, skipped)
 
     def _keep(self, documents: Sequence[Document], digest: str) -> None:
-        """Parts that are as they were in a file that has changed."""
+        """Record unchanged members of a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
         if stamps := {
             document.id: digest for document in documents if document.stamp not in ("", digest)
@@ -237,9 +231,9 @@ class Ingest:
         return document
 
     def _check_name(self, document: Document) -> None:
-        """An id may be taken over from a file that is gone (the folder moved) by one with the same
-        content, never from one that still stands or may come back (on a disk that is away), or from
-        an upload."""
+        """An id may be taken over from a missing file (the folder was moved) by one with the same
+        content; never from an existing file, one on an unavailable disk, or an upload.
+        """
         other = self._by_id.get(document.id)
         try:
             check_free(document.id, document.source, other)
@@ -252,13 +246,13 @@ class Ingest:
             raise ParseError(f"{taken}; give the folder another with --name")
         if other.sha256 != document.sha256:
             raise ParseError(
-                f"{taken}, which is gone; give the folder another with --name, or: rag delete "
-                f"{document.id}"
+                f"{taken}, which is gone; give the folder another name with --name, or "
+                f"run: rag delete {document.id}"
             )
 
     def _put(self, batch: _Batch, seen: Callable[[], object]) -> None:
-        """Embed, then store under the lock."""
-        if batch.documents:  # no model loads for nothing
+        """Embed the batch, then store it under the lock."""
+        if batch.documents:  # otherwise the model would load for nothing
             vectors = embed(self._embedder, batch.documents)
             patiently(lambda: self._store_batch(batch.documents, vectors))
         for _ in range(batch.files):
@@ -285,7 +279,7 @@ class Ingest:
             )
 
     def _others(self) -> dict[str, Document]:
-        """The documents, by id, if others have changed the index meanwhile."""
+        """Documents by id, if another process has changed the index meanwhile."""
         if self._store.stats().generation == self._generation:
             return {}
         return {document.id: document for document in self._store.documents()}
@@ -295,9 +289,7 @@ class Ingest:
         if report.added or report.updated or report.unchanged:
             return
         if not report.skipped:
-            raise InputError(
-                "there are no files there", "name a folder with documents: rag ingest PATH"
-            )
+            raise InputError("no files found", "give a folder with documents: rag ingest PATH")
         path, reason = report.skipped[0]
         more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
@@ -305,9 +297,7 @@ class Ingest:
 
 
 def patiently(change: Callable[[], T]) -> T:
-    """Make a change for which another writer may have to be waited for. Raises BusyError if that
-    takes too long.
-    """
+    """Retry a change while another process is writing. Raises BusyError after a timeout."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -318,8 +308,8 @@ def patiently(change: Callable[[], T]) -> T:
 
 
 def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> None:
-    """Note by which link a file came; not of one that is `known`, the documents of it, by another
-    name.
+    """Record the link through which a file was found, unless its documents are `known` under
+    another path.
     """
     by_this_name = all(f"{document.id}/".startswith(f"{found.document_id}/") for document in known)
     if by_this_name and found.path != (path := found.path.resolve()):
@@ -327,43 +317,39 @@ def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> No
 
 
 def check_free(document_id: str, source: str, known: Document | None) -> None:
-    """Raises ConflictError if `known`, which has the id now, came in another way than what comes
-    from `source`.
+    """Raises ConflictError if `known`, the document with this id, did not come from `source`.
 
-    A file stands, and would be back with the next sync; an upload stands nowhere else. Neither
-    takes the other's place unasked.
+    A file exists and would return with the next sync; an upload exists nowhere else. Neither
+    replaces the other without being asked.
     """
     if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
         return
     if source.startswith(UPLOADED):
-        hint = f"give the upload another name, or take that out first: rag delete {document_id}"
+        hint = f"rename the upload, or first run: rag delete {document_id}"
         raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
-    hint = (
-        f"give the folder another with --name, or take the upload out first: rag delete "
-        f"{document_id}"
-    )
-    raise ConflictError(f"its name {document_id} is an upload's", hint)
+    hint = f"give the folder another name with --name, or first run: rag delete {document_id}"
+    raise ConflictError(f"its name {document_id} belongs to an upload", hint)
 
 
 def _remembered(document: Document) -> Document:
-    """What a run needs to know of a document to the end; of a large tree they are many."""
+    """The document without its text, as needed until the end of a run over many files."""
     return replace(document, text="", metadata={}, sections=(), pages=())
 
 
 def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
-    """Embed the passages of several documents together, then put each document. The number of
-    passages.
+    """Embed the passages of several documents together, then store each document. Returns the
+    number of passages.
     """
     return put_embedded(store, pending, embed(embedder, pending))
 
 
 def embed(embedder: Embedder, pending: Sequence[Split]) -> Vectors:
-    """The vectors of the passages of all documents, one after the other."""
+    """Vectors of the passages of all documents, in order."""
     return embedder.embed_passages([p.in_context for _, passages in pending for p in passages])
 
 
 def put_embedded(store: Store, pending: Sequence[Split], vectors: Vectors) -> int:
-    """Put each document with its part of the vectors. The number of passages."""
+    """Store each document with its vectors. Returns the number of passages."""
     at = 0
     for document, passages in pending:
         store.put(document, passages, vectors[at : at + len(passages)])

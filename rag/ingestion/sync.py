@@ -1,8 +1,6 @@
-"""A folder and the index made equal: what is new comes in, what has changed is replaced, what is
-gone is taken out.
+"""Makes the index match a folder: adds new files, updates changed ones, removes missing ones.
 
-Files are told apart by content. One that has moved keeps its passages and their vectors: nothing is
-embedded again.
+Files are compared by content. A moved file keeps its passages and vectors.
 """
 
 from __future__ import annotations
@@ -23,12 +21,14 @@ from rag.types import Document
 
 _FEW = 5
 _SHARE = 0.25
-"""More documents than this, and a larger share of the folder's, are not taken out unasked."""
+"""More deletions than the minimum, and than this share of the folder's documents, need
+confirmation.
+"""
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a run did, or would do: ids of documents; (old id, new id) of renamed ones; (path,
+    """What a run did or would do: ids of documents, (old id, new id) of renamed ones, (path,
     reason) of skipped files.
     """
 
@@ -50,19 +50,19 @@ class Changes:
 class _Plan:
     to_read: list[FoundFile] = field(default_factory=list)
     renamed: list[tuple[list[Document], FoundFile]] = field(default_factory=list)
-    """The documents of a file that is gone, and the file that has its content now."""
+    """Documents of missing files, and the file that now has their content."""
     gone: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    """What could not be read before, of files that have not changed."""
+    """Unchanged files that could not be read before."""
     under: int = 0
-    """Documents of the folder before."""
+    """Number of the folder's documents before."""
     known: set[str] = field(default_factory=set)
     """Ids of all documents before."""
 
 
 class Sync:
-    """One folder, `root`, against one index."""
+    """Syncs one folder, `root`, with one index."""
 
     def __init__(
         self,
@@ -85,11 +85,10 @@ class Sync:
         many: bool = False,
         seen: Callable[[], object] = lambda: None,
     ) -> Changes:
-        """Make the index equal to `files`, which are all that stand under `root`, an absolute path.
+        """Make the index match `files`, all files under `root` (an absolute path).
 
-        Raises InputError, before anything is changed, if so much is gone that the folder may just
-        not be mounted; with `many` that is done all the same. Each document's change is durable by
-        itself: run again after a kill.
+        Raises InputError before any change if so many files are missing that the folder may not be
+        mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
         """
         with self._store.writing():
             plan = self._plan(root, files)
@@ -99,14 +98,14 @@ class Sync:
         try:
             self._read(
                 plan, changes, seen
-            )  # in batches, between which the index is free for others
+            )  # in batches, so that other processes can write in between
             patiently(lambda: self._clear_up(plan, changes))
         finally:
             self._stamps.save()
         return changes
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
-        """What `run` would do. A file that turns out not to be readable is among the added here."""
+        """What `run` would do. Files that turn out to be unreadable are listed as added."""
         plan = self._plan(root, files)
         renamed = [
             (document.id, found.document_id) for old, found in plan.renamed for document in old
@@ -171,9 +170,7 @@ class Sync:
         return plan
 
     def _moved(self, plan: _Plan) -> list[Path]:
-        """Folders that are gone, of which files have come here under their own names: these folders
-        are this one now.
-        """
+        """Missing folders whose files have moved here under the same names."""
         roots = (
             _root(document)
             for old, found in plan.renamed
@@ -185,8 +182,8 @@ class Sync:
     def _check_names(
         self, plan: _Plan, by_file: Mapping[str, Sequence[Document]], root: Path
     ) -> None:
-        """Files whose names documents have that stay are skipped. Raises InputError if nothing else
-        is left of the folder.
+        """Skip files whose ids belong to remaining documents. Raises InputError if that leaves
+        nothing.
         """
         going = {document.id for old, _ in plan.renamed for document in old} | {
             document.id for document in plan.gone
@@ -214,7 +211,7 @@ class Sync:
         if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
             path, reason = taken[0]
             raise InputError(
-                f"nothing of {root} can be taken in: {path}: {reason}",
+                f"nothing in {root} can be ingested: {path}: {reason}",
                 f"rag sync {root} --name ANOTHER",
             )
 
@@ -224,14 +221,14 @@ class Sync:
     def _may_take(
         self, file: str, gone: Mapping[str, Sequence[Document]], one: FoundFile, root: Path
     ) -> bool:
-        """What is gone from elsewhere may be on a disk that is not mounted, unless it has come here
-        under its own name.
+        """Whether a file may take over from a missing one. The old one may be on an unmounted disk,
+        unless the file has the same name here.
         """
         named = all(f"{document.id}/".startswith(f"{one.document_id}/") for document in gone[file])
         return self._is_of(file, root) or named
 
     def _is_of(self, file: str, root: Path) -> bool:
-        """Whether it stands in the folder, or came by a link that stands or stood there."""
+        """Whether the file is in the folder, or was found through a link in it."""
         return is_under(file, root) or is_under(self._stamps.link(file), root)
 
     def _has_left(self, file: str, root: Path) -> bool:
@@ -240,9 +237,7 @@ class Sync:
         return unlinked or _is_gone(file) or is_in_index(file, root)
 
     def _make_room(self, plan: _Plan) -> Changes:
-        """Rename, and take out what must be gone before files are read: what stands elsewhere, and
-        whose name is wanted.
-        """
+        """Rename documents, and delete those whose ids are needed, before files are read."""
         changes = Changes(
             unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
         )
@@ -261,7 +256,7 @@ class Sync:
         return changes
 
     def _clear_up(self, plan: _Plan, changes: Changes) -> None:
-        """Take out the rest of what is gone, but what another file has the name of now."""
+        """Delete the other missing documents, except those whose id another file has now."""
         put = {*changes.added, *changes.updated}
         with self._store.writing():
             first = set(changes.removed)
@@ -276,8 +271,8 @@ class Sync:
         changes.removed = [*kept, *rest]
 
     def _rename(self, old: Sequence[Document], found: FoundFile) -> list[Document]:
-        """The documents under their new names, with the passages and vectors that they had; none if
-        that cannot be.
+        """The documents under their new ids, with their passages and vectors; [] if that is
+        impossible.
         """
         try:
             loaded = {document.sha256: document for document in load(found).documents}
@@ -298,7 +293,7 @@ class Sync:
         return new
 
     def _same(self, old: Document, new: Document) -> bool:
-        """Whether they are read as they were, and the new name is free."""
+        """Whether the documents are parsed as before and the new id is free."""
         before, taken = (
             self._store.document(old.id),
             self._store.document(new.id) if new.id != old.id else None,
@@ -334,16 +329,18 @@ class Sync:
 def _guard(plan: _Plan, root: Path) -> None:
     gone = len(plan.gone)
     if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
-        message = f"{gone} of the {plan.under} documents of {root} are gone; nothing was changed"
+        message = (
+            f"{gone} of the {plan.under} documents of {root} have disappeared; nothing was changed"
+        )
         raise InputError(
             message,
-            "if they are meant to go: rag sync --allow-mass-delete, after a look with --dry-run",
+            "check with --dry-run; if you deleted them, run: rag sync --allow-mass-delete",
         )
 
 
 def _root(document: Document) -> Path | None:
-    """The folder that a document was ingested with; None for a part of a file, and for a file with
-    another name than its id's.
+    """The folder with which a document was ingested; None for a member of a file, and for a file
+    whose name differs from its id.
     """
     inside = document.id.partition("/")[2]
     file = document.source
@@ -355,8 +352,8 @@ def is_under(source: str, root: Path) -> bool:
 
 
 def _is_gone(source: str) -> bool:
-    """Only a path of which the system says that it is not there; a file or folder without access is
-    not gone.
+    """Whether the system reports the path as missing; a file or folder without access is not
+    missing.
     """
     if not os.path.isabs(source):  # a URI
         return False

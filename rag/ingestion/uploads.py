@@ -1,4 +1,4 @@
-"""What a queue of documents holds, and what a worker does with one file of it."""
+"""The queue of documents, and how a worker processes one file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rag.protocols import Embedder, Store, Vectors
 from rag.types import INSIDE, Document
 
 Load = Callable[[str, bytes], Loaded]
-"""`rag.parsing.load.load_data`, or as a `Pool` does it."""
+"""`rag.parsing.load.load_data`, or a `Pool`'s version of it."""
 _PAGE = 1000
 _MOST_SAID = 20
-"""Parts of a file that are named one by one."""
+"""Maximum number of members that a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came in. `name` is its document's id, with the suffix of its kind; `source` its
-    absolute path or URI.
+    """A file to ingest. `name` becomes the document's id and has the format's suffix; `source` is
+    its absolute path or URI.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a file: "added", "updated", "unchanged", or "rejected"; the ids of its
-    documents; and in `detail` why it was rejected, or which of its parts were skipped or taken
-    out."""
+    """Outcome for a file: "added", "updated", "unchanged" or "rejected", the ids of its documents,
+    and in `detail` why it was rejected or which members were skipped or removed.
+    """
 
     outcome: str
     documents: tuple[str, ...] = ()
@@ -44,8 +44,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A file in the queue: its job's number, and "waiting", "working" or "failed", then with the
-    reason.
+    """A queued file: its job number, its state ("waiting", "working" or "failed"), and the
+    error.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All files of a queue, in the order they came. What is done is not in it any more."""
+    """All unfinished files of a queue, in order of arrival."""
 
     jobs: tuple[Queued, ...]
 
@@ -66,33 +66,33 @@ class State:
 
 
 class Queue(Protocol):
-    """Files that wait to be put into an index."""
+    """Queue of files to ingest."""
 
     def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
-        """Take the files in, all or none; the numbers of their jobs. On return they are durable.
+        """Queue all files durably, or none. Returns their job numbers.
 
-        What becomes of those of a `batch` can be asked for a day.
+        The outcomes of a `batch` can be queried for a day.
         """
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, what became of it, None as long as it waits) of each file of the batch, in order;
-        [] if there is none.
+        """(name, outcome, or None while it waits) of each file of the batch, in order; [] for an
+        unknown batch.
         """
 
     def state(self) -> State: ...
 
     def forget(self) -> int:
-        """Take out the files that failed. How many."""
+        """Remove the failed files. Returns their number."""
 
     def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
-        """Do jobs until a signal stops it, or without `wait` until none is left."""
+        """Process jobs until a signal stops it, or without `wait` until the queue is empty."""
 
     def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class Enqueued:
-    """Ids of what waits now, and files that cannot be read, with the reason."""
+    """Ids of the queued documents, and (path, reason) of unreadable files."""
 
     documents: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Enqueued:
 def enqueue(
     queue: Queue, files: Sequence[FoundFile], seen: Callable[[], object] = lambda: None
 ) -> Enqueued:
-    """Put the files' bytes into the queue, each in a transaction, calling `seen` after each."""
+    """Queue the files' contents, each in its own transaction, calling `seen` after each."""
     done = Enqueued()
     for found in files:
         try:
@@ -117,8 +117,9 @@ def enqueue(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that is read and embedded: its documents, those of them that are new or have changed,
-    with their passages and vectors, and (part, reason) of what cannot be read in it."""
+    """A file that was read and embedded: its documents, those that are new or changed with their
+    passages and vectors, and (member, reason) of what could not be read.
+    """
 
     upload: Upload
     documents: tuple[Document, ...]
@@ -130,11 +131,10 @@ class Prepared:
 def put_upload(
     store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data
 ) -> Done:
-    """Put the documents of the file in, those that have changed, and take out what was in it before
-    and is not any more.
+    """Store the file's changed documents and remove those that it no longer contains.
 
-    Raises InputError if it cannot be read, ConflictError, before anything is put, if a name is not
-    free for it.
+    Raises InputError if it cannot be read, and ConflictError, before any change, if an id is not
+    available.
     """
     return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load))
 
@@ -142,9 +142,7 @@ def put_upload(
 def prepare(
     store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data
 ) -> Prepared:
-    """Read the file and embed what has changed in it; meanwhile others may write, as this takes
-    long. Raises as `put_upload`.
-    """
+    """Read the file and embed its changes; others may write meanwhile. Raises as `put_upload`."""
     loaded = load_some(upload.name, upload.data, load)
     documents = [
         replace(d, source=upload.source + d.source.removeprefix(upload.name))
@@ -166,8 +164,8 @@ def prepare(
 
 
 def put_prepared(store: Store, prepared: Prepared) -> Done:
-    """Put it in, while nobody else writes. Raises ConflictError, before anything is put, if a name
-    is not free any more.
+    """Store the prepared file under the write lock. Raises ConflictError, before any change, if an
+    id is no longer available.
     """
     with store.writing():
         known = _checked(store, prepared.documents)
@@ -195,7 +193,7 @@ def put_prepared(store: Store, prepared: Prepared) -> Done:
 
 
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
-    """What the index holds under the documents' ids. Raises ConflictError if one is not free."""
+    """The index's documents with these ids. Raises ConflictError if an id is not available."""
     known = {document.id: store.document(document.id) for document in documents}
     for document in documents:
         check_free(document.id, document.source, known[document.id])
@@ -203,9 +201,7 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
 
 
 def _gone(store: Store, prepared: Prepared) -> list[str]:
-    """Ids of documents that came from the file before, and that it holds no more; as with files,
-    what cannot be read stays.
-    """
+    """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
     held = {d.source for d in prepared.documents} | {
         f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped
@@ -214,7 +210,7 @@ def _gone(store: Store, prepared: Prepared) -> list[str]:
 
 
 def _parts(store: Store, upload: Upload) -> Iterator[Document]:
-    """The documents in the index that came from the file: it is one, or they are parts of it."""
+    """Indexed documents that came from the file: itself or its members."""
     whole = store.document(upload.name)
     if whole and whole.source == upload.source:
         yield whole

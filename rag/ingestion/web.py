@@ -1,6 +1,4 @@
-"""Pages of the web in: one address, or those that a sitemap lists. A page that has not changed is
-left alone.
-"""
+"""Ingests web pages: one URL, or the pages listed by a sitemap. Unchanged pages are skipped."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from rag.protocols import Embedder, Store
 from rag.types import Document
 
 MOST_PAGES = 1000
-"""Of one sitemap, with those that it leads to."""
+"""Maximum number of pages per sitemap, including nested sitemaps."""
 _LOCATION = re.compile(rb"<loc>\s*([^<\s]{1,2000})\s*</loc>")
 _SUFFIXES = {
     "text/html": ".html",
@@ -35,7 +33,7 @@ _VALIDATORS = ("ETag", "Last-Modified")
 
 
 class WebIngest:
-    """One run over addresses; `report` fills as it goes, with addresses in place of paths."""
+    """One run over URLs; `report` is updated as it proceeds, with URLs as paths."""
 
     def __init__(
         self,
@@ -46,7 +44,7 @@ class WebIngest:
         most_bytes: int,
         allow_private: bool = False,
     ) -> None:
-        """`read` makes documents of bytes, as `rag.parsing.load.load_data` does."""
+        """`read` turns bytes into documents, like `rag.parsing.load.load_data`."""
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
@@ -56,8 +54,8 @@ class WebIngest:
         self.report = IngestReport()
 
     def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> IngestReport:
-        """Each page is stored before the next is fetched. Raises InputError if not one could be
-        read.
+        """Ingest the pages; each is stored before the next is fetched. Raises InputError if no page
+        could be read.
         """
         known = {document.source: document for document in self._store.documents()}
         for url in urls:
@@ -136,14 +134,14 @@ class WebIngest:
 
 
 def _id(url: str) -> str:
-    """Host and path: "example.org/docs/a.html"."""
+    """Host and path, such as "example.org/docs/a.html"."""
     parts = urlsplit(url)
     path = unquote(parts.path, errors="replace").strip("/") or "index"
     return f"{parts.netloc}/{path}" + (f"?{parts.query}" if parts.query else "")
 
 
 def _name(page: WebPage) -> str:
-    """A name with the suffix of what the server says it is."""
+    """A file name with the suffix of the served content type."""
     path = urlsplit(page.url).path
     return (
         path

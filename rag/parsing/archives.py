@@ -1,4 +1,4 @@
-"""Archives: what is in a .zip, and what a .gz holds, never more of it than asked for."""
+"""Reads .zip and .gz files without unpacking more than allowed."""
 
 from __future__ import annotations
 

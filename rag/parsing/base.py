@@ -1,4 +1,4 @@
-"""What a parser makes of a file, and why it may not."""
+"""Results and errors of parsers, and building blocks they share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rag.types import Section
 
 
 class ParseError(Exception):
-    """Why one file cannot be a document. The others go on.
+    """Why a file cannot be read; other files are still read.
 
-    `passing`: the next time it may be otherwise, though the file is as it was.
+    `passing` means that a retry may succeed although the file is unchanged.
     """
 
     def __init__(self, reason: str, passing: bool = False) -> None:
@@ -22,7 +22,7 @@ class ParseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document's text with its structure; as in `rag.types.Document`. "title" in `metadata`
+    """A document's text with its structure, as in `rag.types.Document`. "title" in `metadata`
     becomes the title.
     """
 
@@ -31,7 +31,9 @@ class Parsed:
     metadata: dict[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
     left_out: int = 0
-    """Characters of furniture that are not in `text`, such as navigation and running heads."""
+    """Number of characters of boilerplate, such as navigation and running heads, left out of
+    `text`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Member:
 
 
 Glue = Callable[[str, str], str | None]
-"""Two blocks as one where the second goes on with the first, else None."""
+"""Joins two blocks if the second continues the first; else returns None."""
 
 
 def of_pages(
@@ -53,8 +55,8 @@ def of_pages(
     metadata: dict[str, str],
     glue: Glue = lambda first, second: None,
 ) -> Parsed:
-    """Blocks page by page, numbered from 1, as one text. A page without text starts where the next
-    one with text does.
+    """Join the blocks of pages, numbered from 1, into one text. An empty page starts where the next
+    page with text does.
     """
     blocks: list[Block] = []
     starts: list[tuple[int, int]] = []
@@ -68,7 +70,7 @@ def of_pages(
                 blocks.append(replace(block, text=block.text.strip()))
                 continue
             blocks[-1] = replace(last, text=whole)
-            if number == 0:  # after the word that stands on both pages
+            if number == 0:  # after the word that spans both pages
                 starts[-1] = (len(blocks) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
     text, sections = join(blocks)
     offsets = list(accumulate((len(block.text) + 2 for block in blocks), initial=0))
@@ -77,25 +79,21 @@ def of_pages(
 
 
 DEEPEST_INDENT = 8
-"""Levels of nested lists that are told apart; thousands would make a page of spaces out of each
-line.
-"""
+"""Maximum depth of nested lists; thousands of levels would turn lines into spaces."""
 _LONGEST_NAME = 120
-"""Characters of a term that go into the context of its passages."""
+"""Maximum length of a term in the context of its passages."""
 _LEADING = 80
 MOST_NAMES = 8
-"""Terms in the context of one passage: the innermost are kept."""
+"""Maximum number of terms in a passage's context; the innermost are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list, table or code block; with `level` 1 to 6 it is a heading.
+    """A paragraph, list, table or code block; with `level` 1 to 6 a heading.
 
-    With `section` it opens a section of that name below the present headings, a name that need not
-    occur in the text.
-    `context` names what the block is about below the present headings, such as the term that it
-    defines or the caption of
-    the table: neighbours of one context form one section, which ends with them.
+    `section` opens a section of that name below the current headings; the name need not occur in
+    the text. `context` names the subject of the block, such as the defined term or a table's
+    caption; adjacent blocks of one context form a section.
     """
 
     text: str
@@ -105,8 +103,8 @@ class Block:
 
 
 def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
-    """Blocks as one text with blank lines between them, and the sections that headings and contexts
-    open.
+    """Join blocks into one text with blank lines, and return the sections opened by headings and
+    contexts.
     """
     parts: list[str] = []
     sections: list[Section] = []
@@ -132,9 +130,7 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
 
 
 def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
-    """The blocks, where a short line such as "Parameters:" leads to what it names: it goes with it,
-    no passage by itself.
-    """
+    """Join a short line such as "Parameters:" to the block it introduces."""
     for block, after in zip_longest(blocks, blocks[1:]):
         leads = (
             after
@@ -151,10 +147,10 @@ def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def name_of(text: str) -> str:
-    """A term or a caption as a part of a path, cut at a word."""
+    """A term or caption as part of a heading path, cut at a word."""
     name = _one_line(text[: 10 * _LONGEST_NAME])
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rsplit(" ", 1)[0] + " …"
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace(" > ", " › ")  # the path's own mark parts headings
+    return " ".join(text.split()).replace(" > ", " › ")  # " > " separates headings in a path

@@ -1,5 +1,5 @@
-"""Tables: CSV, TSV, and the rows of workbooks. A row becomes a section of its own, each value after
-its header.
+"""Parses CSV, TSV, and the rows of workbooks. Each row becomes a section, with each value after its
+header.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from rag.parsing.base import Block, join
 from rag.types import Section
 
 _LONG = 160
-"""A value of more characters is a paragraph of its own."""
+"""Values longer than this become separate paragraphs."""
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _SAMPLE, _ROWS = 50_000, 50
-"""Characters, and rows of them, by which the separator is found."""
+"""Number of characters, and of rows, used to detect the separator."""
 Row = tuple[int, list[str]]
 _LONGEST_FIELD = 10_000_000
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, no metadata) of a table whose separator is found out."""
+    """(text, sections, {}) of a table; the separator is detected."""
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.reader(
         io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
@@ -34,13 +34,14 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
 
 
 def _separator(source: str) -> str:
-    """The mark that parts the most of the first rows into as many cells each: most marks stand in
-    texts and figures too.
+    """The character that splits most of the first rows into equally many cells, since most
+    candidates also occur in texts and numbers.
     """
     lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
-    lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines  # the last was cut
+    # the last row was cut
+    lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines
     sample = "".join(lines)
-    decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # each comma in a figure, perhaps
+    decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # perhaps every comma is a decimal one
     return max(
         "\t|;,",
         key=lambda mark: (
@@ -52,7 +53,7 @@ def _separator(source: str) -> str:
 
 
 def _evenness(sample: str, mark: str) -> float:
-    """The share of rows that have the most common number of cells, if that is above 1."""
+    """Share of rows with the most common number of cells, if that is above 1."""
     try:
         rows = csv.reader(io.StringIO(sample, newline=""), delimiter=mark, skipinitialspace=True)
         widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
@@ -63,8 +64,8 @@ def _evenness(sample: str, mark: str) -> float:
 
 
 def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
-    """A block for each row that is not empty, as a section "row n" by its number in the file;
-    headers go into every row.
+    """A block for each non-empty row, as section "row n" by its number in the file; headers are
+    repeated in every row.
     """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
@@ -83,15 +84,15 @@ def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
 
 
 def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
-    """The rows above the headers, of one cell each in a table of more, and the others."""
+    """Title rows above the headers (one cell each in a wider table), and the other rows."""
     top = list(islice(rows, _ROWS))
     wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
     return top[:wide], chain(top[wide:], rows)
 
 
 def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
-    """Whether the first row names its columns: several different short texts, none a number but
-    years over what is no year.
+    """Whether the first row contains headers: several different short texts without numbers, or
+    years above values that are not years.
     """
     filled = [cell for cell in cells if cell]
     several = len(filled) > 1 and len(filled) == len(set(filled))

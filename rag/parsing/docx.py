@@ -1,6 +1,4 @@
-"""DOCX, through python-docx: headings by style, lists, tables, footnotes, and the pages that the
-writing program noted.
-"""
+"""DOCX, through python-docx: headings by style, lists, tables, footnotes, and saved page breaks."""
 
 from __future__ import annotations
 
@@ -32,11 +30,11 @@ _PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
 _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
 _CUT = "\f"
-"""Where the page changes inside a paragraph."""
+"""Marks a page break within a paragraph."""
 
 
 def parse(content: bytes) -> Parsed:
-    """Text, headings, metadata and, where the file says them, pages."""
+    """Text, headings, metadata, and pages if the file has page breaks."""
     document = docx.Document(io.BytesIO(content))
     blocks = [*_body(document), *_notes(document)]
     metadata = core_metadata(document.core_properties)
@@ -49,7 +47,7 @@ def parse(content: bytes) -> Parsed:
 
 
 def _paged(blocks: list[Block]) -> list[list[Block]]:
-    """Blocks by page; of one that stands on two, what is on the second begins with a cut."""
+    """Blocks by page; the second half of a block that spans two pages starts with a page break."""
     pages: list[list[Block]] = [[]]
     for block in blocks:
         begun = False
@@ -68,7 +66,7 @@ def _rejoined(first: str, second: str) -> str | None:
 def _body(document: Any) -> Iterator[Block]:
     items: list[str] = []
     caption = ""
-    """Right above."""
+    """directly above"""
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
         element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
         if isinstance(element, Paragraph) and _is_item(element):
@@ -88,8 +86,8 @@ def _body(document: Any) -> Iterator[Block]:
 
 
 def _children(element: Any, *tags: str) -> Iterator[Any]:
-    """What is called so in an element, and in the content controls of it; a table of contents is
-    left out.
+    """Child elements of this name, including those in content controls; a table of contents is
+    skipped.
     """
     stack = list(element)[::-1]
     while stack:
@@ -111,7 +109,7 @@ def _paragraph(paragraph: Paragraph) -> Block:
 
 
 def _level(paragraph: Paragraph) -> int:
-    """1 for the title, from 2 for headings by their style or outline level, 0 for text."""
+    """1 for the title, 2 and up for headings by style or outline level, 0 for text."""
     name = (paragraph.style.name if paragraph.style else "") or ""
     if name.lower() == "title":
         return 1
@@ -135,8 +133,8 @@ def _item(paragraph: Paragraph) -> str:
 
 
 def _table(table: Table) -> Block:
-    """A line for each row; a cell that spans several stands once. A first row that is marked to be
-    repeated names the columns.
+    """One line per row; merged cells occur once. A first row marked as repeated contains the
+    headers.
     """
     found = list(_children(table._tbl, qn("w:tr")))
     rows = [
@@ -147,7 +145,7 @@ def _table(table: Table) -> Block:
 
 
 def _text(element: Any, after_paragraph: str = "") -> str:
-    """The text in an element, what is tracked as deleted left out."""
+    """Text of an element, without tracked deletions."""
     parts: list[str] = []
     stack = [element]
     while stack:

@@ -1,4 +1,4 @@
-"""Bytes into text, whatever their encoding."""
+"""Decodes bytes in any common encoding."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LEGACY = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 "
     "cp949"
 ).split()
-"""What old text files are in. Left to choose among all of Python's codecs, charset-normalizer reads
-"Caf\u00e9" as EBCDIC.
+"""Encodings of old text files. If it could choose from all codecs, charset-normalizer would read
+"Café" as EBCDIC.
 """
 
 _MEANT = {
@@ -30,15 +30,15 @@ _MEANT = {
     "shift_jis": "cp932",
     "euc_kr": "cp949",
 }
-"""What a name stands for in practice (WHATWG, "Encoding Standard")."""
+"""Encodings that labels mean in practice (WHATWG, "Encoding Standard")."""
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _DECLARING = 2048
-"""Bytes at the beginning of a page in which it says its encoding."""
+"""Number of bytes at the start of a page that may declare its encoding."""
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
-    """Text of any common encoding: by its byte order mark, as UTF-8, in the `declared` one, or by
-    the likeliest.
+    """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
+    likely one.
 
     Raises ParseError if binary.
     """
@@ -58,7 +58,7 @@ def decode(content: bytes, declared: str | None = None) -> str:
 
 
 def _utf16_without_mark(content: bytes) -> str | None:
-    """UTF-16 that does not say so has a zero in nearly every other byte, and nowhere else."""
+    """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else."""
     if len(content) % 2:
         return None
     for zeros, others, codec in (
@@ -87,12 +87,12 @@ def decode_as(content: bytes, named: str | None) -> str:
 
 
 def _decode_named(content: bytes, named: str | None) -> str | None:
-    """None where the name is none, says nothing that UTF-8 does not, or is not true."""
+    """None if the name is unknown, adds nothing to UTF-8, or does not fit."""
     try:
         codec = codecs.lookup(named).name if named else "ascii"
         if codec not in ("utf-8", "ascii", "rot13"):
             return content.decode(_MEANT.get(codec, codec)).replace("\0", "")
-    except (LookupError, ValueError, TypeError):  # TypeError: codecs that are not of text
+    except (LookupError, ValueError, TypeError):  # TypeError: codecs that do not produce text
         pass
     return None
 
@@ -111,5 +111,5 @@ def _decode_legacy(content: bytes) -> str:
     )
     try:
         return content.decode("cp1252" if is_western else best.encoding)
-    except UnicodeDecodeError:  # of a large file it has tried only samples
+    except UnicodeDecodeError:  # it tests only samples of large files
         raise ParseError("is not text in any known encoding") from None

@@ -26,7 +26,7 @@ _METADATA = {
 }
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 _NOT_KNOWN = ("Unknown Title", "Unknown Author")
-"""As LibreOffice says that there is none."""
+"""LibreOffice's placeholders for missing values."""
 
 
 def parse(content: bytes) -> Parsed:
@@ -45,15 +45,15 @@ def parse(content: bytes) -> Parsed:
 
 
 class _Book:
-    """Its files by name, together of bounded size."""
+    """Its files by name, with a limit on their total size."""
 
     def __init__(self, content: bytes) -> None:
         self._parts: dict[str, Member] = {part.name: part for part in parts(content)}
         self._left = _MOST_BYTES
 
     def markup(self, name: str) -> Any:
-        """The root of an XML file, as much of it as is well formed; entities are not opened and
-        nothing else is loaded.
+        """Root of an XML file, as far as it is well-formed; entities are not expanded, and nothing
+        is loaded.
         """
         parser = etree.XMLParser(
             recover=True,

@@ -1,5 +1,5 @@
-"""Which parser reads which file. Parsers are imported when a file needs them: some bring heavy
-libraries, or are extras.
+"""Chooses the parser for a file. Parsers are imported on use, since some need heavy libraries or
+extras.
 """
 
 from __future__ import annotations
@@ -38,20 +38,18 @@ BINARIES = {
 }
 """Modules with `parse(content) -> Parsed`."""
 CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
-"""Modules with `parts(content) -> Iterator[Part]`; of "gz" with `unpack(content, most) ->
-bytes`.
-"""
+"""Modules with `parts(content) -> Iterator[Part]`; for "gz", `unpack(content, most) -> bytes`."""
 FURNISHED = ("html", "pdf")
-"""Modules that leave out furniture of pages, unless their `parse` gets True after the content."""
+"""Modules that drop boilerplate, unless `parse` gets True as second argument."""
 EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
-"""The extra that brings each library that may be absent."""
+"""The extra that provides each optional library."""
 _OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`name` is what the filter "type" compares."""
+    """A file format; the filter "type" compares `name`."""
 
     name: str
     module: str
@@ -76,7 +74,7 @@ def kind_of(name: str, content: bytes) -> Kind:
     """
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
-    if name.endswith(".rst.txt"):  # as Sphinx keeps its sources
+    if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         found = "rst"
     for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
         if found in table:
@@ -90,9 +88,9 @@ def _suffix(name: str) -> str:
 
 
 def _by_content(content: bytes, suffix: str) -> str | None:
-    """What a file is that is not what its name says; the few that cannot be mistaken."""
+    """Format by content, for the few that are unmistakable, whatever the name says."""
     if suffix and suffix not in TEXTS and suffix not in BINARIES and suffix not in CONTAINERS:
-        return None  # an image may hold anything
+        return None  # a disk image may contain anything
     if content.startswith(b"%PDF-"):
         return "pdf"
     if content.startswith(b"\x1f\x8b"):
@@ -107,7 +105,7 @@ def _zipped(content: bytes, suffix: str) -> str:
         return "epub"
     if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
         return suffix
-    inside = content[-65_536:]  # the directory stands at the end
+    inside = content[-65_536:]  # the directory is at the end
     return next(
         (
             kind

@@ -1,8 +1,8 @@
-"""What of an HTML page is not its text: navigation, breadcrumbs, headers, footers, contents, cookie
-banners, links to edit the page.
+"""Recognises the boilerplate of an HTML page: navigation, breadcrumbs, headers, footers, contents,
+cookie banners, edit links.
 
-Told by the page's structure alone: by elements, roles and classes that are made for it, and by the
-share of the text that is links.
+Uses only the page's structure: semantic elements, roles and classes, and the share of text in
+links.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ BLOCKS = frozenset(
     ).split()
 ).union(HEADINGS)
 REMARKS = frozenset("note tip important caution warning danger admonition".split())
-"""Classes of boxes whose own heading is none of the page's: what follows the box is not under it.
-"""
+"""Classes of boxes whose heading does not apply to the text after the box."""
 _ELEMENTS = frozenset("nav header footer aside form button select textarea dialog".split())
 _ROLES = frozenset("navigation search banner contentinfo complementary".split())
 _CLASSES = frozenset(
@@ -31,22 +30,24 @@ _CLASSES = frozenset(
         "noprint printfooter catlinks toctitle editsection"
     ).split()
 )
-"""Of DocBook, Texinfo, Sphinx, MediaWiki and the kernel's and SQLite's pages, which do not use
-<nav>.
+"""Classes of DocBook, Texinfo, Sphinx, MediaWiki, and of the kernel's and SQLite's pages, which do
+not use <nav>.
 """
 _ASIDES = REMARKS | frozenset(
     "footnote footnote-list citation topic callout sidebar brackets system-message".split()
 )
-"""Classes of an <aside> that belongs to the text: docutils writes footnotes and boxes so."""
+"""Classes of an <aside> that is part of the text, as written by docutils for footnotes and
+boxes.
+"""
 _HINT = re.compile(
     r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|"
     r"pagination|pager|prevnext|share|sharing|social|"
     r"skip|tags?|related|toolbar|topbar|masthead)(?:\Z|[ _-])"
 )
-"""In a class or an id: furniture if most of the text is links as well."""
+"""In a class or an id, these suggest boilerplate if most of the text is links."""
 _COOKIES = re.compile(r"cookie|consent|gdpr")
 _PERMALINKS = ("¶", "#", "§", "🔗", "\uf0c1", "\u200b", "Permalink", "")
-"""The text of a link from a heading to itself."""
+"""Texts of a heading's link to itself."""
 _PERMALINK_CLASSES = frozenset(
     "headerlink permalink copiable-link heading-link heading-anchor anchorjs-link hash-link".split()
 )
@@ -64,19 +65,19 @@ _STEPS = frozenset(
     ).split()
 )
 _MOST_OF = 0.8
-"""The share of an element's characters that are links, from which on it is a list of links."""
+"""Elements with at least this share of characters in links are lists of links."""
 _BANNER = re.compile(
     r"\b(?:uses?|accept|reject|allow|manage)(?: \w+){0,3} cookies|"
     r"cookie (?:policy|settings|preferences|notice)"
 )
 _LONGEST_BANNER = 1500
 _CONTENTS_PAGE = 50
-"""So many links, and hardly anything else, make a page of contents or an index."""
+"""A page with at least this many links, and little else, is a table of contents or an index."""
 
 
 class Weights:
-    """Of each element of a page: characters that are seen, those of them in links, links, links
-    into the page, headings.
+    """For each element, the number of visible characters, of those in links, of links, of links
+    within the page, and of headings.
     """
 
     def __init__(self, page: Any) -> None:
@@ -112,12 +113,12 @@ class Weights:
         return self._of[element][2]
 
     def are_of_page(self, element: Any) -> bool:
-        """Whether nearly all links lead into the page itself."""
+        """Whether nearly all links lead to the page itself."""
         _, _, links, inside, _ = self._of[element]
         return inside >= 3 and inside >= 0.9 * links
 
     def density(self, element: Any) -> float:
-        """The share of the characters that are links."""
+        """Share of the characters in links."""
         text, linked, *_ = self._of[element]
         return linked / text if text else 0.0
 
@@ -128,8 +129,8 @@ def nothing(element: Any) -> bool:
 
 
 class Selection:
-    """Says of each element of `root`, the main part of the page, in the order of the page whether
-    it is left out.
+    """Decides for each element of `root`, the main part of the page, in order, whether to drop
+    it.
     """
 
     def __init__(self, weights: Weights, all_forms: bool = False) -> None:
@@ -137,7 +138,7 @@ class Selection:
         self._all_forms = all_forms
         self.root = _main(weights)
         self.kept = weights.text(self.root)
-        """Characters that are not left out, so far."""
+        """number of characters kept so far"""
         self._before_heading = weights.headings(self.root) > 0
         links, dense = weights.links(self.root), weights.density(self.root) >= _MOST_OF
         self._is_index = links >= _CONTENTS_PAGE and dense
@@ -174,14 +175,14 @@ class Selection:
         return name != "span" and self._is_links(element, _HINT.search(hints) is not None)
 
     def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
-        """Whether a header, form or aside is part of the text all the same."""
+        """Whether a header, form or aside is nevertheless part of the text."""
         name = element.tag
         if name == "aside":
             return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
         if name == "form" and (
             self._all_forms or 2 * self._weights.text(element) > self._weights.text(self.root)
         ):
-            return True  # some pages are one form
+            return True  # some pages consist of one form
         quoted = (
             name == "footer"
             and element.getparent() is not None
@@ -190,7 +191,7 @@ class Selection:
         return quoted or (name in ("header", "form") and self._weights.headings(element) > 0)
 
     def _is_links(self, element: Any, is_hinted: bool) -> bool:
-        """Whether it is nothing but links that lead through the site or the page."""
+        """Whether the element contains only links within the site or the page."""
         weights = self._weights
         if weights.links(element) < 2 or weights.density(element) < (
             0.5 if is_hinted else _MOST_OF
@@ -209,8 +210,8 @@ def classes(element: Any) -> frozenset[str]:
 
 
 def _main(weights: Weights) -> Any:
-    """The main part of the page: what is marked so, its only article unless that is a card beside
-    the text, or all of it.
+    """The main part of the page: the element marked as such, the only article unless it is a card
+    beside the text, or everything.
     """
     page = weights.page
     marked = next(page.iter("main"), None)
@@ -226,7 +227,7 @@ def _main(weights: Weights) -> Any:
 
 
 def _outermost(page: Any) -> list[Any]:
-    """The elements that are furniture by what they are, without those inside another."""
+    """Elements that are boilerplate by type, without nested ones."""
     found = [
         e
         for e in page.iter()
@@ -252,13 +253,13 @@ def _is_edit_link(link: Any) -> bool:
 
 
 def _short_text(element: Any) -> str:
-    """The text of an element, as much as a label has."""
+    """The text of an element, cut to the length of a label."""
     text = element.text or ""
     return " ".join((text if not len(element) else "".join(element.itertext()))[:80].split())
 
 
 def _are_steps(element: Any) -> bool:
-    """Whether the links are all such as "next", "up" and "contents"."""
+    """Whether all links are navigation steps such as "next", "up" and "contents"."""
     found = [
         _short_text(link).lower().strip(" :|«»<>←→↑[]()")
         for link in element.iter("a")

@@ -1,9 +1,8 @@
-"""HTML: headings, paragraphs, lists, definitions and tables of the main part of a page, through
-lxml (libxml2).
+"""HTML, through lxml (libxml2): headings, paragraphs, lists, definitions and tables of the main
+part of a page.
 
-libxml2 reads any source in time linear in its length and closes what HTML lets a page leave open.
-It refuses to nest deeper than 2,048 elements: a page that does is read again without the tags that
-only group.
+libxml2 parses any source in linear time and closes elements that HTML allows to stay open. It
+limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags.
 """
 
 from __future__ import annotations
@@ -28,12 +27,10 @@ _METADATA = {
     "keywords": ("keywords",),
 }
 _END_OF_PAGE = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
-"""What follows one is read by browsers, and not by libxml2."""
+"""Browsers read what follows these tags; libxml2 does not."""
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*)[^<>]{5000,}")
-"""libxml2 takes quadratic time for the attributes of one tag; what is long there is an image or a
-script's data.
-"""
+"""libxml2 needs quadratic time for a tag's attributes; long ones are images or script data."""
 _GROUPING_INLINE = re.compile(
     r"</?(?:a|abbr|b|big|cite|code|em|font|i|q|s|small"
     r"|span|strong|sub|sup|tt|u|label)(?:\s[^<>]*)?>",
@@ -48,13 +45,12 @@ _WHITE = re.compile(r"\s+")
 
 
 def parse(source: str, keep_furniture: bool = False) -> Parsed:
-    """The text of a page, with sections and metadata: its main part, or its only <article> if that
-    holds most of the text,
-    without scripts and what is struck out, and without furniture (see `furniture`) unless
-    `keep_furniture`.
+    """Text of a page with sections and metadata: its main part, or its only <article> if that
+    contains most of the text, without scripts and deleted text, and without boilerplate (see
+    `furniture`) unless `keep_furniture`.
 
-    Forms are furniture, unless they have a heading or hold most of the text. A page that is all
-    furniture is kept whole.
+    Forms are boilerplate unless they contain a heading or most of the text. A page that would be
+    all boilerplate is kept whole.
     """
     page = tree(source)
     if page is None:
@@ -73,15 +69,13 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
 
 
 def fragment(source: str) -> Iterator[Block]:
-    """The blocks of HTML inside another format: everything that is seen."""
+    """Blocks of HTML within another format; all visible text."""
     root = tree(source)
     return iter(()) if root is None else _blocks(root, furniture.nothing)
 
 
 def tree(source: str) -> Any:
-    """The root element; None for a source without any. Comments and processing instructions are not
-    in it.
-    """
+    """Root element without comments and processing instructions; None for an empty source."""
     source = _NO_CHARACTER.sub("\ufffd", source)
     source = _END_OF_PAGE.sub("", _LONG_TAG.sub(r"<\1 ", source)).replace("\0", "\ufffd")
     simpler: list[Callable[[str], str]] = [
@@ -103,7 +97,7 @@ def _parsed(source: str) -> tuple[Any, bool]:
     )
     try:
         root = etree.fromstring(source.encode(), parser)
-    except etree.ParserError:  # nothing in it
+    except etree.ParserError:  # an empty document
         return None, True
     except etree.XMLSyntaxError:
         root = None
@@ -133,7 +127,7 @@ def _metadata(page: Any) -> dict[str, str]:
 
 
 def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
-    """The blocks below `root`, without the elements that `drop` takes out."""
+    """Blocks below `root`, without the elements that `drop` selects."""
     builder = _Builder()
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
@@ -163,30 +157,30 @@ def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
 
 
 class _Builder:
-    """Blocks from tags that open and close. A list or a table is one block, a line for each item or
-    row.
+    """Builds blocks from opening and closing tags. A list or a table is one block, with a line per
+    item or row.
     """
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.skipped: Any = None
-        """The element that is being passed over."""
+        """the element being skipped"""
         self._lines: list[str] = []
         self._cells: list[Cell] = []
-        """Of the open row."""
+        """cells of the open row"""
         self._rows = Rows()
         self._inline: list[str] = []
         self._numbers: list[int] = []
-        """For each open list the number of its next item, negative where items have none."""
+        """next item number of each open list, negative for unnumbered ones"""
         self._terms: list[str] = []
-        """For each open list of definitions its present term, and for each figure its caption."""
+        """current term of each open definition list, and caption of each figure"""
         self._is_named = False
-        """What came last was a term: one that follows is another name of the same."""
+        """the previous element was a term; a term directly after it is a synonym"""
         self._in = ""
-        """The open element that names others: "dt" or "caption"."""
+        """the open naming element: "dt" or "caption" """
         self._marker = ""
         self._caption = ""
-        """Of the open table."""
+        """caption of the open table"""
         self._tables = 0
         self._pre = 0
         self._level = 0
@@ -204,7 +198,7 @@ class _Builder:
         ):
             self._inline.append(
                 "^"
-            )  # "10^3", "£5^1": what is raised is no figure of the number before it
+            )  # "10^3", "£5^1": keep superscripts apart from the number before them
         self._inline.append(text if self._pre else _WHITE.sub(" ", text))
 
     def start(self, name: str, tag: Any) -> None:
@@ -270,7 +264,7 @@ class _Builder:
         return f"{self._numbers[-1] - 1}. "
 
     def end_line(self) -> None:
-        """What stands inline so far becomes a paragraph, or a part of the open heading, cell or
+        """Turn the collected inline text into a paragraph, or a part of the open heading, cell or
         list item.
         """
         text = "".join(self._inline)
@@ -323,7 +317,7 @@ def _names_its_content(name: str, tag: Any) -> bool:
 
 
 def _caption(tag: Any) -> str:
-    """What stands under a figure, or above a listing of Sphinx's."""
+    """Caption of a figure, or of a listing in Sphinx."""
     found = (
         e
         for e in tag.iter("figcaption", "div")
@@ -341,12 +335,12 @@ def _first_number(tag: Any) -> int:
 
 
 def _span(tag: Any, name: str) -> int:
-    """How many rows or columns a cell fills."""
+    """Number of rows or columns that a cell spans."""
     given = tag.get(name, "1")
     return min(MOST_SPANNED, int(given)) if re.fullmatch("[1-9][0-9]{0,5}", given) else 1
 
 
 def _squeeze(text: str) -> str:
-    """Single spaces; the line breaks that are left are those of <br>."""
+    """Collapse spaces; the remaining line breaks come from <br>."""
     lines: Iterable[str] = (" ".join(line.split()) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)

@@ -1,5 +1,5 @@
-"""JSON and JSON Lines: a record is a section under its title, short values on one line with their
-names, long ones below.
+"""JSON and JSON Lines: each record is a section under its title, with short values on one line with
+their names, and long ones below.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
 
 
 def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
-    """A value a line; if the first line is none, the whole was meant to be one."""
+    """One value per line; if the first line is invalid, the whole file was meant to be one
+    value.
+    """
     values: list[Any] = []
     for number, line in enumerate(source.split("\n"), 1):
         try:
@@ -71,7 +73,7 @@ def _records(value: Any) -> Iterator[Block]:
 
 
 def _record(value: Any, name: str) -> Iterator[Block]:
-    """Its title, then its text, then what else is known of it."""
+    """A record's title, then its text, then its other values."""
     pairs = list(_flat(value, ""))
     title = next(
         (text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG), ""
@@ -92,7 +94,7 @@ def _record(value: Any, name: str) -> Iterator[Block]:
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every scalar with the way to it, as in "author.name"; a list of scalars is one."""
+    """Every scalar with its path, such as "author.name"; a list of scalars counts as one."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else str(key))
@@ -116,7 +118,7 @@ def _scalar(value: Any) -> str:
 
 
 def _metadata(value: Any) -> dict[str, str]:
-    """What a single record says of itself."""
+    """Metadata of a single record."""
     if not isinstance(value, dict):
         return {}
     return {_METADATA[key]: text for key, text in _flat(value, "") if key in _METADATA}

@@ -1,4 +1,6 @@
-"""Files into documents: which files, their bytes, and the parser for their kind."""
+"""Loads documents from files: finds files, reads their bytes and calls the parser of their
+format.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +22,22 @@ from rag.settings import OWN_FILES, is_index
 from rag.types import INSIDE, Document
 
 MOST_BYTES = 100_000_000
-HINT = "give it the suffix of what it is, such as report.pdf or notes.txt"
+HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
 _MOST_CHARACTERS = 20_000_000
-"""Some thirty thousand passages; a longer text is many documents in one."""
+"""Maximum length of a text, about thirty thousand passages; longer ones should be several
+documents.
+"""
 _MOST_EXPANDED = 5
-"""How many times the largest file an archive may hold in all."""
+"""An archive may unpack to this many times the maximum file size."""
 _DEEPEST = 3
-"""Archives in archives."""
+"""Maximum nesting of archives."""
 _LONGEST_VALUE = 1000
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file and the id that its document has: the folder's name, then the path inside the
-    folder.
-    """
+    """A file and its document's id: the folder's name, then the path within the folder."""
 
     path: Path
     document_id: str
@@ -43,8 +45,8 @@ class FoundFile:
 
 @dataclass(slots=True)
 class Loaded:
-    """What a file held: documents; sources of those that are as they were known; (source, reason)
-    of what cannot be read.
+    """Content of a file: documents, sources of unchanged ones, and (source, reason) of what cannot
+    be read.
 
     `sha256` is the digest of the file itself.
     """
@@ -54,23 +56,22 @@ class Loaded:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     sha256: str = ""
     left_out: int = 0
-    """Characters of furniture of pages, such as navigation, that are in no document."""
+    """Number of characters of boilerplate, such as navigation, left out of the documents."""
 
 
 def find(
     paths: list[Path], name: str | None = None, index: Path | None = None
 ) -> Iterator[FoundFile]:
-    """The files under `paths`, in order; `name` takes the place of the folder's own name in ids.
+    """The files under `paths`, in order; `name` replaces the folder's name in ids.
 
-    Left out are hidden ones, the folder `index` and whatever else is an index: it holds the texts
-    again, and API keys.
-    Raises NotFoundError for a path that is not there, InputError for one that is an index's.
+    Skips hidden files, the folder `index` and all other indexes, which contain copies of texts, and
+    API keys. Raises NotFoundError for a missing path, InputError for a path within an index.
     """
     own = os.path.realpath(index) if index else ""
     for path in paths:
         if not os.path.exists(
             path
-        ):  # not Path.exists: that raises for a name too long or a folder without access
+        ):  # Path.exists raises for names that are too long and folders without access
             raise NotFoundError(
                 f"no such file or folder: {path}",
                 "check the path; rag ingest takes files and folders",
@@ -86,9 +87,9 @@ def find(
 
 def _refuse_index(path: Path, own: str) -> None:
     root = path.resolve()
-    hint = "name what holds the documents, or keep the index elsewhere with --index"
+    hint = "give the folder of the documents, or keep the index elsewhere with --index"
     if _is_index(root, own):
-        raise InputError(f"{path} is the folder of an index, not of documents", hint)
+        raise InputError(f"{path} is an index folder, not a folder of documents", hint)
     if root.name in OWN_FILES and _is_index(root.parent, own):
         raise InputError(f"{path} is a file of the index itself, not a document", hint)
 
@@ -98,13 +99,13 @@ def _is_index(folder: str | Path, own: str) -> bool:
 
 
 def is_in_index(path: str, root: Path) -> bool:
-    """Whether a folder of an index, somewhere below `root`, holds this."""
+    """Whether the path is in an index folder somewhere below `root`."""
     above = Path(path).parents
     return any(root in folder.parents and is_index(folder) for folder in above)
 
 
 def _id(folder: str, inside: str) -> str:
-    """Folder and path; bytes of a file name that are not UTF-8 are written as \\xe9."""
+    """Folder and path; bytes that are not UTF-8 are written as \\xe9."""
     return os.fsencode(f"{folder}/{inside}" if folder else inside).decode(
         "utf-8", "backslashreplace"
     )
@@ -112,9 +113,7 @@ def _id(folder: str, inside: str) -> str:
 
 def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
     if not os.access(root, os.R_OK | os.X_OK):
-        raise InputError(
-            f"folder {root} cannot be read", f"give yourself access: chmod u+rx {root}"
-        )
+        raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
     closed: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=closed.append):
         seen = (name for name in folders if not name.startswith("."))
@@ -123,10 +122,10 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
             path = Path(folder, name)
             yield FoundFile(
                 path, _id(folder_name, path.relative_to(root).as_posix())
-            )  # also what is no file, to be reported
+            )  # includes special files, which are reported
     for path in (
         Path(error.filename) for error in closed
-    ):  # found too, so that it is reported and not passed over
+    ):  # found as well, so that it is reported instead of ignored
         yield FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
@@ -136,7 +135,7 @@ def load(
     most_bytes: int = MOST_BYTES,
     keep_furniture: bool = False,
 ) -> Loaded:
-    """The documents in a file: one, or those of an archive or mailbox. Those whose digest is
+    """The documents in a file: one, or those of an archive or mailbox. Documents whose digest is in
     `known`, by source, are not read.
 
     With `keep_furniture` navigation, running heads and the like stay in the texts.
@@ -153,8 +152,8 @@ def load(
 def load_data(
     name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
 ) -> Loaded:
-    """As `load`, of what came without a file: `name`, a path or URI with the suffix of its kind, is
-    id and source.
+    """Like `load`, for bytes without a file: `name`, a path or URI with the format's suffix,
+    becomes id and source.
     """
     run = _LoadRun({}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
@@ -167,8 +166,8 @@ def load_bytes(name: str, data: bytes) -> list[Document]:
 
 
 def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loaded:
-    """What `load_data` finds, or a `rag.parsing.pool.Pool` within limits. Raises InputError if that
-    is no document.
+    """Result of `load_data`, or of a `rag.parsing.pool.Pool` within limits. Raises InputError if it
+    contains no document.
     """
     try:
         loaded = by(name, data)
@@ -197,7 +196,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         raise ParseError(reason, passing=True)
     if not _is_utf8(str(path)):
         raise ParseError("has a name that is not UTF-8; rename it")
-    kind_of(path.name, b"")  # what no parser reads is not opened
+    kind_of(path.name, b"")  # do not open unsupported files
     try:
         with path.open("rb") as file:
             content = (
@@ -215,17 +214,15 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def no_file(path: Path) -> str:
-    """Why nothing can be read there, though the folder names it; "" for a file, and for a
-    folder.
-    """
+    """Why the path cannot be read although the folder lists it; "" for files and folders."""
     if os.path.isfile(path) or os.path.isdir(path):
         return ""
     if os.path.exists(path):
-        return "is no file but a device, a socket or a named pipe"
+        return "is not a file but a device, a socket or a named pipe"
     return (
-        f"is a link to {os.readlink(path)}, which is not there"
+        f"is a link to {os.readlink(path)}, which does not exist"
         if os.path.islink(path)
-        else "is not there any more"
+        else "no longer exists"
     )
 
 
@@ -238,8 +235,8 @@ def _is_utf8(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a document is: its id and source, the name that tells its kind, and the digest of the
-    archive it is in, if any.
+    """Origin of a document: its id and source, the name that determines its format, and the digest
+    of the archive that contains it.
     """
 
     id: str
@@ -259,7 +256,7 @@ class _Place:
 
 
 class _LoadRun:
-    """Reads one file and what is in it, within one bound on the bytes that come out of archives."""
+    """Reads one file and its members, with one limit on all unpacked bytes."""
 
     def __init__(
         self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False
@@ -316,7 +313,7 @@ class _LoadRun:
 
 
 def _numbered(name: str, number: int) -> str:
-    """The name of the nth part that is called so, with the suffix kept."""
+    """Name of the nth member with the same name, keeping the suffix."""
     path = PurePosixPath(name)
     return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
 
@@ -333,7 +330,7 @@ def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str)
     text = _characters(parsed.text)
     if not text.strip():
         raise ParseError(
-            "holds no text"
+            "contains no text"
             + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else "")
         )
     if len(text) > _MOST_CHARACTERS:
@@ -349,12 +346,14 @@ def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str)
 
 
 def _characters(text: str) -> str:
-    """Without NULs and halves of surrogate pairs, which no encoding has; of the same length."""
+    """Replace NULs and halves of surrogate pairs, which cannot be encoded, without changing the
+    length.
+    """
     return _NO_CHARACTER.sub("\ufffd", text)
 
 
 def _metadata(found: Mapping[str, str]) -> dict[str, str]:
-    """Single spaces; dates and languages in one form; the year beside the date."""
+    """Collapse spaces, normalise dates and languages, and add the year of the date."""
     metadata = {
         _characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE]
         for key, value in found.items()
@@ -370,8 +369,8 @@ def _metadata(found: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _translated(kind: Kind) -> Iterator[None]:
-    """Whatever a parser raises as the reason why a file cannot be read; parsers of broken files
-    raise anything.
+    """Turn any error of a parser into the reason why a file cannot be read, since parsers raise all
+    kinds for broken files.
     """
     try:
         yield

@@ -1,4 +1,6 @@
-"""Mail: a message is a document under its subject; a mailbox holds one for each message."""
+"""Mail: a message is a document with its subject as title; a mailbox contains one document per
+message.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from rag.parsing.html import fragment
 _FROM = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
 _HEADERS, _QUOTED, _SIGNATURE = "message headers", "quoted text", "signature"
-"""The sections of a message that are not what its sender wrote."""
+"""Sections of a message that its sender did not write."""
 _ALL_BELOW = re.compile(
     r"-{2,} ?(?:Original Message|Forwarded message|Original-Nachricht)|Begin forwarded message:",
     re.I,
@@ -40,7 +42,7 @@ def parts(content: bytes) -> Iterator[Member]:
 
 
 class _Bounded(EmailPolicy):
-    """Long headers are as they stand: the library takes quadratic time for their grammar."""
+    """Keeps long headers unparsed, since the library needs quadratic time for their grammar."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
         return value if len(value) > _LONGEST_HEADER else super().header_fetch_parse(name, value)
@@ -56,7 +58,7 @@ class _Message:
 
 def parse(content: bytes) -> Parsed:
     """Subject, headers and body as text; the plain body if there is one. Raises ParseError if it is
-    no message.
+    not a message.
     """
     message: Any = BytesParser(policy=_Bounded()).parsebytes(content)
     headers = _headers(message)
@@ -84,13 +86,13 @@ def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
 
 
 def _heading(message: Message) -> str:
-    """Of a message that is attached whole."""
+    """Heading of an attached message."""
     headers = _headers(message)
     return _lines(headers, headers)
 
 
 def _header(message: Message, name: str) -> str:
-    """A header as text; broken ones, which the library refuses to read, as they stand."""
+    """A header as text; broken ones, which the library rejects, unchanged."""
     try:
         return " ".join(str(message.get(name, "")).split())
     except Exception:
@@ -106,7 +108,7 @@ def _name(part: Message) -> str:
 
 
 def _body(message: EmailMessage) -> Iterator[Block]:
-    """Every readable part that is not attached; of alternatives the plain one."""
+    """Every readable part that is not an attachment; the plain one of several alternatives."""
     stack: list[Message] = [message]
     while stack:
         part = stack.pop()
@@ -126,7 +128,7 @@ def _body(message: EmailMessage) -> Iterator[Block]:
 
 
 def _plain(text: str) -> Iterator[Block]:
-    """What the sender wrote, and apart from it what is quoted and the signature."""
+    """The sender's text, and separately the quoted text and the signature."""
     part: list[str] = []
     context: tuple[str, ...] = ()
     for line in text.split("\n"):

@@ -26,15 +26,14 @@ _BLOCKS = (
     .disable(["inline", "text_join"])
 )
 _INLINE = MarkdownIt("commonmark").enable("strikethrough")
-"""Two parsers, for one option: blocks nested deeper than `maxNesting` (20: ten lists) are dropped
-without a word, so they have no limit; inline marks beyond it are kept as text, and "[[[[" without
-one would recurse."""
+"""Two parsers with different options: `maxNesting` silently drops blocks nested deeper (20 means
+ten lists), so the block parser has no limit; in inline text it only keeps deeper marks as text, and
+without a limit "[[[[" would recurse.
+"""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a Markdown source; marks that only format are left out of the
-    text.
-    """
+    """(text, sections, metadata) of a Markdown source; formatting marks are removed."""
     metadata, body = _front_matter(source)
     tree = _tree(body)
     blocks = [block for node in tree.children for block in _blocks(node)]
@@ -55,8 +54,8 @@ def _tree(body: str) -> SyntaxTreeNode:
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
-    """Metadata, and what follows it. Values are kept as they are written: a date stays
-    "2025-11-03", "no" stays "no".
+    """Metadata, and the text after it. Values stay as written: a date stays "2025-11-03", "no"
+    stays "no".
     """
     match = _FRONT_MATTER.match(source)
     if not match:
@@ -77,8 +76,8 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
 
 
 def _value(value: Any) -> str:
-    """A value as text: a list's items joined by commas; what is nested deeper is left out (aliases
-    could make it endless).
+    """A value as text: list items are joined by commas, deeper nesting is dropped (aliases could
+    make it endless).
     """
     items = value if isinstance(value, list) else [value]
     return ", ".join(filter(None, map(_scalar, items)))

@@ -1,5 +1,5 @@
-"""What files say of themselves: core properties of DOCX, PPTX and XLSX; dates in the form that
-filters compare, YYYY, YYYY-MM or YYYY-MM-DD.
+"""File metadata: core properties of DOCX, PPTX and XLSX, and dates in the formats that filters
+compare: YYYY, YYYY-MM or YYYY-MM-DD.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 
 
 def iso(text: str) -> str:
-    """The date that `text` is, or "" if it is none that can be told for certain: 03/04/2024 is two
-    days, so it is none.
-    """
+    """The date in ISO format, or "" if it is ambiguous: 03/04/2024 may mean two different days."""
     text = text.strip()
     if _ISO.fullmatch(text):
         return text[:10]
@@ -59,7 +57,7 @@ def _mail(text: str) -> str:
 
 
 def year(text: str) -> str:
-    """The year in a date, or the only one that a text such as "Spring 2024" names; "" if none or
+    """Year of a date, or the only year in a text such as "Spring 2024"; "" if there are none or
     several.
     """
     found = {iso(text)[:4]} - {""} or set(_YEAR.findall(text))
@@ -78,7 +76,7 @@ _NAMES = {
 
 
 def core_metadata(properties: Any) -> dict[str, str]:
-    """Title, author and so on, of the properties of python-docx, python-pptx or openpyxl."""
+    """Title, author and so on from the properties of python-docx, python-pptx or openpyxl."""
     found = ((name, getattr(properties, field, None)) for field, name in _NAMES.items())
     metadata = {
         name: value.date().isoformat() if isinstance(value, datetime) else str(value)

@@ -1,5 +1,5 @@
-"""Files read by several processes at once, each file within limits: one that is hostile or broken
-never stops the rest.
+"""Parses files in several processes, with limits per file, so that a malicious or broken file never
+stops the others.
 """
 
 from __future__ import annotations
@@ -24,19 +24,16 @@ from rag.parsing.load import MOST_BYTES, FoundFile, Loaded, load
 from rag.parsing.worker import loaded_from, too_much_memory
 
 _AHEAD = 3
-"""Files for each process that are read before the first of them is asked for."""
+"""Number of files per process to read ahead."""
 _PATIENCE = 4
-"""A file that waits, for a disk or for its turn, may take so many times the seconds that it may
-compute.
-"""
+"""Ratio of wall-clock to CPU time limit, since a file may wait for a disk or for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """On one file: its bytes, the seconds that it may compute, the megabytes of memory that reading
-    it may take.
+    """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes.
 
-    `keep_furniture`: navigation, running heads and the like stay in its text.
+    `keep_furniture` keeps navigation, running heads and the like.
     """
 
     most_bytes: int = MOST_BYTES
@@ -47,7 +44,7 @@ class ParseLimits:
 
 @dataclass(frozen=True, slots=True)
 class ParseTask:
-    """A file to read, and the digests of what is known of it, by source."""
+    """A file to read, and known digests by source."""
 
     found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)
@@ -59,9 +56,7 @@ Loader = Callable[[Iterable[ParseTask]], Iterator[Result]]
 
 
 def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
-    """Read in this process, without limits on time and memory: for a few files that can be
-    trusted.
-    """
+    """Read files in this process, without limits on time and memory; for a few trusted files."""
     for job in jobs:
         try:
             yield job, load(job.found, job.known)
@@ -70,7 +65,7 @@ def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
 
 
 class Pool:
-    """`workers` processes, started when they are needed. A context manager; one run at a time."""
+    """`workers` processes, started on demand. A context manager; one run at a time."""
 
     def __init__(self, workers: int = 1, limits: ParseLimits | None = None) -> None:
         self._limits = limits or ParseLimits()
@@ -81,7 +76,7 @@ class Pool:
         self._lock = threading.Lock()
 
     def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
-        """The result of each job, in their order; they are read ahead, but only a few."""
+        """Results of the jobs in order; a few files are read ahead."""
         waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]] = deque()
         try:
             for job in jobs:
@@ -129,7 +124,7 @@ class Pool:
         return worker.ask({**request, **given}, data)
 
     def close(self) -> None:
-        """End the processes, whatever they do."""
+        """End the processes at once."""
         for worker in self._all:
             worker.kill()
         self._threads.shutdown(cancel_futures=True)
@@ -147,12 +142,12 @@ class Pool:
 
 
 class _Worker:
-    """A process that reads one file after the other."""
+    """A process that reads one file after another."""
 
     def __init__(self, limits: ParseLimits) -> None:
         here = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-        # -P: a file in the working folder that is called like a module is not taken for it
+        # -P: files in the working folder must not be imported as modules
         command = [sys.executable, "-P", "-m", "rag.parsing.worker", str(limits.memory)]
         pipe, null = subprocess.PIPE, subprocess.DEVNULL
         self._process = subprocess.Popen(
@@ -195,13 +190,12 @@ class _Worker:
         code = self._process.returncode
         if self._late or code == -signal.SIGXCPU:
             return (
-                f"takes more than {self._limits.seconds} seconds; set RAG_FILE_SECONDS to read "
-                f"it all the same"
+                f"takes more than {self._limits.seconds} seconds; raise RAG_FILE_SECONDS to read it"
             )
         if code in (
             -signal.SIGABRT,
             -signal.SIGKILL,
-        ):  # libraries that do not get what they ask for; the system's own limit
+        ):  # libraries that fail to allocate; the system's own limit
             return too_much_memory(self._limits.memory)
         return (
             f"crashed the parser "

@@ -1,6 +1,4 @@
-"""PPTX, through python-pptx: a slide is a page under its title; its notes stand below what it
-shows.
-"""
+"""PPTX, through python-pptx: a slide is a page under its title, followed by its notes."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ def _slide(slide: Any) -> Iterator[Block]:
 
 
 def _flat(shapes: Any) -> Iterator[Any]:
-    """Shapes with those of groups, groups in groups too."""
+    """All shapes, including those in nested groups."""
     stack = list(shapes)[::-1]
     while stack:
         shape = stack.pop()

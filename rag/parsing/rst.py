@@ -1,8 +1,8 @@
-"""reStructuredText as documentation has it: headings, lists, tables, literal blocks and the text of
+"""reStructuredText documentation: headings, lists, tables, literal blocks and the text of
 directives.
 
-Read line by line rather than through docutils, which knows no Sphinx, stops at its first error and
-takes seconds for a long file.
+Parsed line by line and not through docutils, which does not know Sphinx, stops at the first error,
+and takes seconds for a long file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINK = re.compile(r"`([^`<]{1,300}?)\s{1,9}<[^`>]{1,2000}>`_{0,2}")
 _MARKED = re.compile(
     r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL
 )
-"""Bounded, since a mark that nothing closes is looked for to the end, from each that opens."""
+"""Bounded, since the end of an unclosed mark would be searched from each opening mark."""
 _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor "
     "tabularcolumns".split()
@@ -46,15 +46,13 @@ _OBJECTS = frozenset(
         "member enumerator struct"
     ).split()
 )
-"""Directives whose argument is the name of what their body is about."""
+"""Directives whose argument names the subject of their body."""
 _METADATA = frozenset("author authors date language".split())
 _DEEPEST = 20
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a source; marks, comments and targets are left out of
-    the text.
-    """
+    """(text, sections, metadata) of a source; marks, comments and targets are removed."""
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
     text, sections = join(reader.blocks(lines, 0))
@@ -70,7 +68,7 @@ class _Reader:
         self.fields: dict[str, str] = {}
 
     def blocks(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
-        """The blocks of lines that begin at the margin."""
+        """Blocks of unindented lines."""
         at = 0
         while at < len(lines):
             if not lines[at]:
@@ -102,7 +100,7 @@ class _Reader:
         return min(self._styles.index(style) + 1, 6)
 
     def _explicit(self, first: str, below: Sequence[str], depth: int) -> Iterator[Block]:
-        """What follows "..": a directive, a footnote, or something that is not shown."""
+        """Content after "..": a directive, a footnote, or something invisible."""
         body = _dedent(below)
         if note := _FOOTNOTE.match(first):
             yield Block(_inline(" ".join([note.group(1), note.group(2), *map(str.strip, body)])))
@@ -131,7 +129,7 @@ class _Reader:
             yield from self._nested([argument, *apart, *body], depth)
 
     def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Block]:
-        """A term or an object, and what is said of it with its name as context."""
+        """A term or an object and its description, with its name as context."""
         yield Block(term, context=(term,))
         for block in self._nested(body, depth):
             yield replace(block, context=(term, *block.context))
@@ -182,7 +180,7 @@ def _heading(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
 
 
 def _is_term(lines: Sequence[str], at: int) -> bool:
-    """Whether a line at the margin is defined by the lines below it, which are indented."""
+    """Whether an unindented line is a term defined by the indented lines below it."""
     if at + 1 >= len(lines) or lines[at][0].isspace() or not lines[at + 1][:1].isspace():
         return False
     line = lines[at]
@@ -193,7 +191,7 @@ def _is_term(lines: Sequence[str], at: int) -> bool:
 
 
 def _body_end(lines: Sequence[str], at: int) -> int:
-    """Past the lines that are indented or empty."""
+    """Index after the indented and empty lines."""
     while at < len(lines) and (not lines[at] or lines[at][0] == " "):
         at += 1
     return at
@@ -218,7 +216,7 @@ def _heading_begins(lines: Sequence[str], at: int) -> bool:
 
 
 def _simple_end(lines: Sequence[str], at: int) -> int:
-    """Past the last of the rules of a simple table, which may hold empty lines."""
+    """Index after the last rule of a simple table, which may contain empty lines."""
     end, here = at + 1, at + 1
     while here < len(lines) and (lines[here] or (here + 1 < len(lines) and lines[here + 1])):
         if _SIMPLE.match(lines[here]) and len(lines[here].split()) == len(lines[at].split()):
@@ -240,7 +238,7 @@ def _dedent(lines: Sequence[str]) -> list[str]:
 
 
 def _items(lines: Sequence[str]) -> Iterator[str]:
-    """A line for each list item; other lines as they are."""
+    """One line per list item; other lines unchanged."""
     listed = _ITEM.match(lines[0])
     current = ""
     for line in lines:
@@ -255,7 +253,7 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _grid(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a grid table; the lines of a cell are one."""
+    """Rows of a grid table; the lines of a cell are joined."""
     cells: list[list[str]] = []
     for line in lines:
         if _GRID.match(line):
@@ -269,8 +267,8 @@ def _grid(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a simple table, by the columns of its first rule; a row whose first cell is empty
-    goes on.
+    """Rows of a simple table, by the columns of its first rule; a row with an empty first cell
+    continues the previous one.
     """
     starts = [match.start() for match in re.finditer(r"=+", lines[0])]
     row: list[str] = []
@@ -291,7 +289,7 @@ def _simple(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _list_table(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of a list of lists: "* -" begins a row, "-" a cell."""
+    """Rows of a list-table: "* -" starts a row, "-" a cell."""
     row: list[str] = []
     for line in lines:
         if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
@@ -307,7 +305,7 @@ def _list_table(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _inline(text: str) -> str:
-    """Without roles, links and emphasis; what is marked as literal is as it is."""
+    """Text without roles, links and emphasis; literals stay unchanged."""
     parts = _LITERAL_TEXT.split(text)
     return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
 
@@ -319,7 +317,7 @@ def _marked(text: str) -> str:
 
 
 def _shown(content: str) -> str:
-    """What a role shows: of "words <target>" the words."""
+    """Visible part of a role: the words of "words <target>"."""
     words, opens, target = content.rpartition("<")
     shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
     return shown or content.lstrip("~!")

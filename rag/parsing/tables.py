@@ -1,5 +1,5 @@
-"""The rows of a table in running text: each value after its column's header, so that a row can be
-read by itself.
+"""Table rows as text: each value after its column's header, so that a row can be understood by
+itself.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 MOST_SPANNED = 100
-"""Rows or columns that a cell fills."""
+"""Maximum number of rows or columns that a cell spans."""
 _LONG = 100
-"""Characters of a header or a cell beyond which it is not said again in every row: a page must not
-grow without bound.
+"""Maximum length of a header or cell to repeat in every row; otherwise a page could grow without
+limit.
 """
 
 
@@ -25,16 +25,14 @@ class Cell:
 
 
 class Rows:
-    """The rows of one table, one after the other. Those of headers alone, before any other, name
-    the columns.
-    """
+    """Rows of one table in order. Header rows before the first values name the columns."""
 
     def __init__(self) -> None:
         self._headers: list[str] = []
         self._begun = False
-        """A row with values has come."""
+        """whether a row with values has been added"""
         self._down: dict[int, tuple[str, int]] = {}
-        """By column the text of a cell from above, and how many rows more it fills."""
+        """by column, the text of a cell that spans rows, and the number of rows left"""
 
     def line(self, cells: Sequence[Cell]) -> str:
         names = len(cells) > 1 and not self._begun and all(cell.is_header for cell in cells)
@@ -46,7 +44,7 @@ class Rows:
         return " | ".join(named(row, self._headers) if any(self._headers) else row)
 
     def name(self, headers: Sequence[str]) -> None:
-        """Call the columns so."""
+        """Set the column names."""
         self._headers = list(headers)
 
     @property
@@ -54,8 +52,8 @@ class Rows:
         return list(self._headers)
 
     def _row(self, cells: Sequence[Cell], repeat: bool) -> list[str]:
-        """A text for each column; a cell that fills several stands in the first, or with `repeat`
-        in each.
+        """One text per column; a cell that spans several columns goes into the first, or with
+        `repeat` into each.
         """
         row: list[str] = []
         for cell in cells:
@@ -82,14 +80,14 @@ class Rows:
 
 
 def _stacked(above: Sequence[str], below: Sequence[str]) -> list[str]:
-    """Headers in two rows as one: what spans several columns before what each is called."""
+    """Two header rows as one: spanning headers come before column names."""
     pairs = zip_longest(above, below, fillvalue="")
     return [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
 
 
 def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
-    """A line for each row. Where the first is of headers, they stand in the others too, but for
-    rows of fewer or more cells.
+    """One line per row. If the first row contains headers, the other rows repeat them, except rows
+    of another length.
     """
     headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
     if not any(headers):
@@ -99,7 +97,7 @@ def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
 
 
 def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
-    """The cells that hold something, each after its header, where it has one."""
+    """Non-empty cells, each after its header if it has one."""
     names = [*(name if len(name) <= _LONG else "" for name in headers), *[""] * len(row)]
     return [
         f"{name}: {cell}" if name and name != cell else cell

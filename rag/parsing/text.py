@@ -1,5 +1,5 @@
-"""Plain text: kept to the character, but for blank lines between paragraphs of one line; a short
-first line is its title.
+"""Plain text, kept character by character, except for blank lines between one-line paragraphs; a
+short first line is the title.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from rag.types import Section
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
 _LONGEST_TITLE = 120
 _WRAPPED = 60
-"""A first line of more characters, with the next right below, begins a wrapped paragraph."""
+"""A longer first line, directly followed by another, starts a wrapped paragraph."""
 _NO_TITLE = re.compile(
     r"[-*+•>]\s|\d+[.)]\s|(?:From|To|Cc|Subject|Sent"
     r"|Received|Return-Path|Message-ID):\s|[^A-Za-z]*$|.*[|\t{}<>=]{2}"
 )
-"""The item of a list, a field such as "From: …", a line without letters, a row of a table, code."""
+"""A list item, a field such as "From: …", a line without letters, a table row, or code is not a
+title.
+"""
 _LONG = 120
-"""No one wraps prose at more characters."""
+"""Lines are not wrapped at more characters."""
 _LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
-"""The end of a line that is not empty, before another that is not."""
+"""The end of a non-empty line before another non-empty line."""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata): lines such as "Date: 2026-02-10" right below the title are
-    metadata too.
+    """(text, sections, metadata); lines such as "Date: 2026-02-10" directly below the title are
+    metadata.
     """
     lines = [line.strip() for line in source.splitlines()[:8]]
     filled = [line for line in lines if line]
@@ -47,11 +49,11 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
 
 
 def _has_lines_as_paragraphs(source: str) -> bool:
-    """Whether most of the text stands in lines that are too long to be wrapped, and the lines after
-    them begin anew.
+    """Whether most of the text is in lines too long to be wrapped, followed by lines that start
+    anew.
 
-    Then a line end is all that parts a headline from the first sentence. Lines wrapped at any width
-    go on in lower case.
+    Then only line ends separate a headline from the first sentence. Wrapped lines continue in lower
+    case.
     """
     lines = [line.strip() for line in re.split(r"[\r\n]+", source) if line.strip()]
     long = [line for line in lines if len(line) > _LONG]
@@ -66,8 +68,8 @@ def _apart(source: str) -> str:
 
 
 def _is_title(lines: list[str]) -> bool:
-    """Whether the first of two lines is a title, not a header, and not a sentence that ends there
-    or goes on below.
+    """Whether the first of two lines is a title: not a header field, and not a sentence that ends
+    there or continues below.
     """
     if (
         len(lines) < 2

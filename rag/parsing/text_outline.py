@@ -1,7 +1,7 @@
-"""Headings and terms of plain text, by how it is laid out: underlined, numbered and capital
-headings, indented definitions.
+"""Headings and terms of plain text by layout: underlined, numbered and capitalised headings,
+indented definitions.
 
-Nothing is changed in the text: sections are offsets into it.
+The text is not changed; sections are offsets into it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")
 _BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|[|+]")
 _LONGEST = 100
 _DEEPEST = 16
-"""Spaces before a term: what stands further right is centred."""
+"""Maximum indentation of a term; text further right is centred."""
 _UNDERLINED, _CAPITAL = 10, 30
-"""Ranks of headings; those with numbers are as deep as these."""
+"""Ranks of headings; numbered ones rank by their depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Line:
 
 
 def outline(text: str) -> tuple[Section, ...]:
-    """The sections that the headings and terms of a plain text open."""
+    """Sections opened by the headings and terms of a plain text."""
     lines = _lines(text)
     headings = dict(_headings(lines))
     terms = _terms(lines, headings)
@@ -74,7 +74,7 @@ def _lines(text: str) -> list[_Line]:
 
 
 def _headings(lines: Sequence[_Line]) -> Iterator[tuple[int, tuple[int, str]]]:
-    """Numbers of lines with (rank, name) of the heading there."""
+    """Line numbers with the (rank, name) of the heading there."""
     marks: list[str] = []
     capitals = {at for at, line in enumerate(lines) if _is_capital(lines, at)}
     numbered = {at for at, line in enumerate(lines) if _is_numbered(lines, at)}
@@ -113,7 +113,7 @@ def _number(text: str) -> str:
 
 
 def _is_numbered(lines: Sequence[_Line], at: int) -> bool:
-    """A short line by itself that begins with a number and then a capital."""
+    """A short separate line that starts with a number and a capital."""
     found = _NUMBERED.fullmatch(lines[at].text.strip())
     if (
         not found
@@ -131,16 +131,14 @@ def _is_alone(lines: Sequence[_Line], at: int) -> bool:
 
 
 def _is_item(lines: Sequence[_Line], at: int) -> bool:
-    """Whether the next or the last line with text is numbered too: items of a list, not
-    headings.
-    """
+    """Whether the next or previous line with text is numbered too, which makes them list items."""
     around = (range(at + 1, min(at + 6, len(lines))), range(at - 1, max(at - 6, -1), -1))
     near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
     return any(map(_number, near))
 
 
 def _is_capital(lines: Sequence[_Line], at: int) -> bool:
-    """A line in capitals as manual pages have them: alone, or above what is indented."""
+    """A line in capitals as in manual pages: alone, or above indented text."""
     line = lines[at]
     if not _CAPITALS.fullmatch(line.text) or at + 1 >= len(lines):
         return False
@@ -149,7 +147,7 @@ def _is_capital(lines: Sequence[_Line], at: int) -> bool:
 
 
 def _terms(lines: Sequence[_Line], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
-    """Names of lines that the lines below, which are indented deeper, define."""
+    """Terms by line number, defined by the more deeply indented lines below."""
     found: dict[int, str] = {}
     for at, line in enumerate(lines[:-1]):
         text = line.text.strip()

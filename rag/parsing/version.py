@@ -12,8 +12,8 @@ _LIBRARIES = ("pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "open
 
 
 def identity(*limits: int) -> str:
-    """Changes with the limits, this package's parsers, and the libraries that they use, absent ones
-    included.
+    """Changes with the limits, this package's parsers, and the libraries they use, including
+    missing ones.
     """
     sources = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)

@@ -1,8 +1,8 @@
-"""A process that reads files for another, within limits on time and memory: what goes wrong here
-goes wrong here only.
+"""A process that parses files for another, within limits on time and memory, so that failures stay
+in this process.
 
-It takes a request a line on its standard input, and answers each with a line; both are JSON, so
-that a file that took hold of a parser could not make the other side run anything.
+Requests and answers are JSON lines on standard input and output, so that a file that takes control
+of a parser cannot make the other side run anything.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from rag.parsing.load import FoundFile, Loaded, load, load_data
 from rag.types import Document, Section
 
 _LARGE = 400_000
-"""Kilobytes of memory beyond which a process ends after its file: what a parser leaves behind is
-not kept for good.
+"""Memory in kilobytes above which the process ends after its file, to release what a parser
+leaks.
 """
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
-    """Answer until the requests end, or a file has taken much memory."""
+    """Answer until the requests end, or a file has used too much memory."""
     _limit_memory(memory)
     while line := requests.readline():
         request = json.loads(line)
@@ -58,9 +58,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
 
 
 def too_much_memory(memory: int) -> str:
-    return (
-        f"needs more than {memory:,} MB of memory; set RAG_FILE_MEMORY_MB to read it all the same"
-    )
+    return f"needs more than {memory:,} MB of memory; raise RAG_FILE_MEMORY_MB to read it"
 
 
 def loaded_from(answer: dict[str, Any]) -> Loaded:
@@ -78,9 +76,7 @@ def _document(fields: dict[str, Any]) -> Document:
 
 
 def _limit_memory(megabytes: int) -> None:
-    """On the address space, beyond what the process has already; where the system knows no such
-    limit, none.
-    """
+    """Limit the address space above current use, if the system supports it."""
     try:
         import resource
 
@@ -92,7 +88,7 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _limit_time(seconds: int) -> None:
-    """On the time of the processor, beyond what the process has used already."""
+    """Limit CPU time above current use."""
     try:
         import resource
 
@@ -106,10 +102,9 @@ def _limit_time(seconds: int) -> None:
 
 
 def _used_memory() -> int:
-    """The most this process has used, in kilobytes; 0 where it cannot be told.
+    """Peak memory of this process in kilobytes; 0 if unknown.
 
-    Not `ru_maxrss`: that begins with what the process that started this one held, and would end a
-    reader after every file.
+    `ru_maxrss` would include the memory of the parent process and end this one after every file.
     """
     try:
         status = Path("/proc/self/status").read_text()
@@ -121,7 +116,7 @@ def _used_memory() -> int:
 
 
 def main() -> None:
-    """Parsers that write to the standard output write nowhere."""
+    """Redirect the standard output of parsers that print."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     serve(sys.stdin.buffer, answers, int(sys.argv[1]))

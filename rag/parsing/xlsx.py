@@ -1,5 +1,5 @@
-"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas are the
-values that were saved.
+"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas have their
+saved values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rag.parsing.metadata import core_metadata
 
 
 def parse(content: bytes) -> Parsed:
-    """Text, rows under their sheet as sections, metadata. Sheets that are hidden are left out."""
+    """Text, rows as sections under their sheet, and metadata. Hidden sheets are skipped."""
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     return Parsed(*join(_blocks(book)), core_metadata(book.properties))
 
@@ -25,7 +25,7 @@ def parse(content: bytes) -> Parsed:
 def _blocks(book: Any) -> Iterator[Block]:
     for sheet in book.worksheets:
         if sheet.sheet_state == "visible":
-            sheet.reset_dimensions()  # it may say that it has seventeen billion cells
+            sheet.reset_dimensions()  # it may claim to have seventeen billion cells
             yield Block(sheet.title, 1)
             yield from table(
                 [_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)
@@ -33,7 +33,7 @@ def _blocks(book: Any) -> Iterator[Block]:
 
 
 def _cell(value: Any) -> str:
-    """As a person would write it: a whole number without a point, a date without midnight."""
+    """A value as a person would write it: whole numbers without a point, dates without midnight."""
     if value is None:
         return ""
     if isinstance(value, datetime):

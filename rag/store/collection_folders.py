@@ -77,11 +77,11 @@ def check_name(name: str) -> str:
             f"use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; "
             f"{DEFAULT_COLLECTION} is the index itself"
         )
-        raise InputError(f"{name[:100]!r} is not a name for a collection", hint)
+        raise InputError(f"{name[:100]!r} is not a valid collection name", hint)
     return name
 
 
 def not_there(name: str, others: Sequence[Collection]) -> NotFoundError:
     near = difflib.get_close_matches(name, [one.name for one in others], 1)
-    hint = f"did you mean {near[0]}?" if near else "see which there are: rag collection list"
+    hint = f"did you mean {near[0]}?" if near else "list the collections with: rag collection list"
     return NotFoundError(f"no collection {name[:100]}", hint)

@@ -62,8 +62,8 @@ def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: N
             seen()
     if source.stats().generation != begun or [d.id for d in target.documents()] != ids:
         raise StoreError(
-            "the index was changed while it was moved",
-            "run rag migrate again: it goes on where it was",
+            "the index changed during the migration",
+            "run rag migrate again to resume",
         )
     stats = target.stats()
     return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
@@ -73,19 +73,20 @@ def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
     document = source.document(document_id)
     if document is None:
         raise StoreError(
-            f"{document_id} was deleted while the index was moved",
-            "run rag migrate again: it goes on where it was",
+            f"{document_id} was deleted during the migration",
+            "run rag migrate again to resume",
         )
     target.put(document, *source.embedded(document_id))
     if digest(target, document_id) != wanted:
-        hint = "run rag migrate again; if it stays, look for what else writes there"
-        raise StoreError(f"{document_id} does not come back as it was put", hint)
+        hint = "run rag migrate again; if it fails again, look for another writer"
+        raise StoreError(f"{document_id} was read back with differences", hint)
 
 
 def _check_target(target: Store, ids: list[str]) -> None:
     others = sorted({document.id for document in target.documents()} - set(ids))
     if others:
         message = (
-            f"the target holds {len(others):,} documents that the source does not, as {others[0]}"
+            f"the target holds {len(others):,} documents that the source does not, such as "
+            f"{others[0]}"
         )
-        raise InputError(message, "name an empty one, or take them out first: rag delete")
+        raise InputError(message, "choose an empty index, or first delete them with: rag delete")

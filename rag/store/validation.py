@@ -13,7 +13,7 @@ def check(document: Document, passages: Sequence[Passage]) -> None:
     """Raises InputError for passages that could not be cited."""
     if not all(_stands(p, document.text) for p in passages):
         raise InputError(
-            f"passages of {document.id} do not stand in its text", "split the document again"
+            f"passages of {document.id} do not match its text", "split the document again"
         )
     _check_characters(document, passages)
 
@@ -48,5 +48,6 @@ def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
             else "in its names"
         )
         raise InputError(
-            f"{document.id!r} holds a lone surrogate {where}", "replace it; it is no character"
+            f"{document.id!r} contains a lone surrogate {where}",
+            "replace it; it is not a valid character",
         ) from error

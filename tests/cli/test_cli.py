@@ -96,7 +96,7 @@ def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:
     assert code == 0
     assert out.splitlines()[0] == "index: 2 added, 2 skipped"
     assert any("broken.txt: is binary, not text" in line for line in out.splitlines())
-    assert any("photo.png: unsupported kind .png" in line for line in out.splitlines())
+    assert any("photo.png: unsupported format .png" in line for line in out.splitlines())
 
 
 def test_ask_prints_the_answer_and_where_it_stands(filled: Run) -> None:
@@ -212,8 +212,12 @@ def test_the_index_is_chosen_by_option_or_variable(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["ask", "When?"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
-        (["list"], 3, "rag: no index in {here}/index\n  make one first: rag ingest PATH\n"),
+        (
+            ["ask", "When?"],
+            3,
+            "rag: no index in {here}/index\n  create one with: rag ingest PATH\n",
+        ),
+        (["list"], 3, "rag: no index in {here}/index\n  create one with: rag ingest PATH\n"),
         (["ask", " "], 2, "rag: the question is empty\n  for example: "),
         (
             ["ask", "x" * 100_000],

@@ -29,7 +29,7 @@ def change(sql: str) -> None:
 def test_a_sound_index_is_said_to_be(doctor: Run) -> None:
     code, out, err = doctor("doctor")
     assert (code, err) == (0, "")
-    assert "ok    passages: 3 stand in their documents\n" in out
+    assert "ok    passages: 3 match their documents\n" in out
     assert "WRONG" not in out
 
 

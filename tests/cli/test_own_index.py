@@ -51,7 +51,8 @@ def test_who_names_the_index_is_told(run: Run, command: str) -> None:
     code, out, err = run(command, "index")
     assert (code, out) == (2, "")
     assert (
-        "index is the folder of an index, not of documents\n  name what holds the documents" in err
+        "index is an index folder, not a folder of documents\n  give the folder of the documents"
+        in err
     )
     assert run(command, "docs", "--index", "docs")[0] == 2
     assert run(command, "index", "--index", "other")[0] == 2

@@ -59,7 +59,7 @@ def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     assert (code, err) == (0, "")
     first, second = out.splitlines()
     assert first == f"{place}: 3 queued; ingest them with: rag worker"
-    assert second.endswith("docs/picture.png: unsupported kind .png")
+    assert second.endswith("docs/picture.png: unsupported format .png")
     assert shared("worker", "--status")[:2] == (0, "3 waiting\n")
     code, out, err = shared("worker", "--once")
     assert (code, out.splitlines()[0]) == (1, "1 failed")

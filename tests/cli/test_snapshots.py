@@ -32,7 +32,7 @@ def test_a_document_is_not_overwritten_by_a_snapshot(filled: Run) -> None:
     code, out, err = filled("snapshot", "docs/deal.md")
     assert (code, out) == (2, "")
     assert err.startswith(
-        "rag: docs/deal.md is there already and is not a snapshot; it was left as it is\n  name "
+        "rag: docs/deal.md exists and is not a snapshot; it was not overwritten\n  choose "
         "another file"
     )
     assert Path("docs/deal.md").read_text() == before

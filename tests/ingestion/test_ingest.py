@@ -131,7 +131,8 @@ def test_a_file_in_a_folder_of_a_taken_name_is_skipped(store: LocalStore, tmp_pa
     assert report.skipped == [
         (
             f"{second}/a.txt",
-            f"its name docs/a.txt is taken by {first}/a.txt; give the folder another with --name",
+            f"its name docs/a.txt is taken by {first}/a.txt; give the folder another name "
+            "with --name",
         )
     ]
     assert ingest(store, second, name="b").added == ["b/a.txt"]
@@ -192,7 +193,7 @@ def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, 
     reasons = {os.path.basename(path): reason for path, reason in report.skipped}
     assert reasons.keys() == {"binary.txt", "empty.md", "photo.jpg", "caf\udce9.txt", "gone.txt"}
     assert "binary" in reasons["binary.txt"]
-    assert "not there any more" in reasons["gone.txt"]
+    assert "no longer exists" in reasons["gone.txt"]
     assert "name" in reasons["caf\udce9.txt"]
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
@@ -212,7 +213,7 @@ def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -
         ingest(store, tmp_path / "empty")
     (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
     (tmp_path / "empty" / "b.txt").write_bytes(b"")
-    with pytest.raises(InputError, match=r"a\.jpg unsupported kind \.jpg \(and 1 more\)"):
+    with pytest.raises(InputError, match=r"a\.jpg unsupported format \.jpg \(and 1 more\)"):
         ingest(store, tmp_path / "empty")
     assert store.stats().generation == 0
 
@@ -392,7 +393,7 @@ def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Pat
     path.write_bytes(zipped({"a.txt": "Sardines swim.", "b.txt": "Trees grow.", "c.png": b"\0"}))
     report = ingest(store, path)
     assert report.added == ["docs/all.zip/a.txt", "docs/all.zip/b.txt"]
-    assert report.skipped == [(f"{path}//c.png", "unsupported kind .png")]
+    assert report.skipped == [(f"{path}//c.png", "unsupported format .png")]
     assert ingest(store, path).unchanged == report.added
     path.write_bytes(zipped({"a.txt": "Sardines swim.", "c.txt": "Stones lie."}))
     report = ingest(store, path)
@@ -461,5 +462,5 @@ def test_what_is_no_file_is_named(store: LocalStore, docs: Path) -> None:
     report = ingest(store, docs)
     assert report.added == ALL
     reasons = {Path(path).name: reason for path, reason in report.skipped}
-    assert reasons["dangling.txt"] == f"is a link to {docs / 'nowhere.txt'}, which is not there"
+    assert reasons["dangling.txt"] == f"is a link to {docs / 'nowhere.txt'}, which does not exist"
     assert "named pipe" in reasons["pipe.txt"]

@@ -62,15 +62,15 @@ def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None
     report = ingest(store, tmp_path, "From a folder.")
     assert report.added == ["uploads/b.txt"]
     assert [reason for _, reason in report.skipped] == [
-        f"its name {NAME} is an upload's; give the folder another with --name, or take the upload "
-        f"out first: rag delete {NAME}"
+        f"its name {NAME} belongs to an upload; give the folder another name with --name, or first "
+        f"run: rag delete {NAME}"
     ]
     assert text(store) == "Mine."
 
 
 def test_nor_does_a_file_that_comes_by_the_queue(store: Store) -> None:
     upload(store, "Mine.")
-    with pytest.raises(ConflictError, match=f"its name {NAME} is an upload's"):
+    with pytest.raises(ConflictError, match=f"its name {NAME} belongs to an upload"):
         upload(store, "From a folder.", "/folder/a.txt")
     assert text(store) == "Mine."
 

@@ -65,7 +65,7 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
     assert {d.stamp for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
     assert {d.file for d in loaded.documents} == {path}
     assert loaded.documents[0].sha256 == hashlib.sha256(TEXT).hexdigest()
-    assert loaded.skipped == [(f"{path}//p.png", "unsupported kind .png")]
+    assert loaded.skipped == [(f"{path}//p.png", "unsupported format .png")]
 
 
 def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_a_broken_archive_is_read_or_refused(at: int, byte: int, name: str) -> N
 
 
 def test_a_cut_gz_says_so() -> None:
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="truncated"):
         load_bytes("a.gz", gzip.compress(TEXT * 50)[:-20])

@@ -72,7 +72,7 @@ def test_nested_values_are_named_by_the_way_to_them() -> None:
         ("a.jsonl", '{"a": 1}\n{"a"', "not JSON in line 2"),
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.json", '{"a":' * 50_000 + "1" + "}" * 50_000, "nested too deeply"),
-        ("a.json", "[]", "holds no text"),
+        ("a.json", "[]", "contains no text"),
         ("a.json", '"\\u0000"', "no text"),
     ],
 )

@@ -190,14 +190,14 @@ def test_each_kind_has_its_parser(
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.doc", b"\xd0\xcf\x11\xe0", r"unsupported kind \.doc"),
-        ("a.jpg", b"%PDF-1.4", r"unsupported kind \.jpg"),
+        ("a.doc", b"\xd0\xcf\x11\xe0", r"unsupported format \.doc"),
+        ("a.jpg", b"%PDF-1.4", r"unsupported format \.jpg"),
         ("a", b"\x7fELF\0", "binary"),
-        ("a.txt.zst", b"text", r"unsupported kind \.zst"),
-        ("a.txt", b"", "holds no text"),
-        ("a.txt", b"\xef\xbb\xbf \r\n", "holds no text"),
-        ("a.md", b"***\n\n<!-- hidden -->", "holds no text"),
-        ("a.html", b"<script>x</script>", "holds no text"),
+        ("a.txt.zst", b"text", r"unsupported format \.zst"),
+        ("a.txt", b"", "contains no text"),
+        ("a.txt", b"\xef\xbb\xbf \r\n", "contains no text"),
+        ("a.md", b"***\n\n<!-- hidden -->", "contains no text"),
+        ("a.html", b"<script>x</script>", "contains no text"),
         ("a.txt", b"te\0xt", "binary"),
         ("a.md", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),
         ("a.txt", "te\0xt".encode("utf-16"), "binary"),
@@ -266,7 +266,7 @@ def test_what_comes_without_a_file() -> None:
         "The deal\n\nSigned.",
         document.source,
     )
-    with pytest.raises(InputError, match=r"x\.bin unsupported kind"):
+    with pytest.raises(InputError, match=r"x\.bin unsupported format"):
         load_bytes("x.bin", b"x")
     with pytest.raises(InputError, match="binary"):
         load_bytes("x", b"\0")

@@ -88,7 +88,7 @@ def test_without_an_index_it_says_so_once(
     assert run(monkeypatch, QUESTIONS.encode()) == 3
     assert capsys.readouterr() == (
         "",
-        f"rag: no index in {Path('index').absolute()}\n  make one first: rag ingest PATH\n",
+        f"rag: no index in {Path('index').absolute()}\n  create one with: rag ingest PATH\n",
     )
 
 

@@ -115,7 +115,7 @@ def test_the_index_is_not_ingested(filled: Settings) -> None:
     talk("/ingest .")
     sources = {Path(document.source).name for document in build.store(filled).documents()}
     assert sources == {"deal.md", "oman.txt", "calibration.json"}
-    assert "is the folder of an index" in talk("/ingest index")
+    assert "is an index folder" in talk("/ingest index")
 
 
 def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> None:

@@ -95,7 +95,9 @@ class LocalCollections:
         )
         with self._changing():
             if (self._folder / name).exists():
-                raise ConflictError(f"there is a collection {name} already", "choose another name")
+                raise ConflictError(
+                    f"there is already a collection {name} already", "choose another name"
+                )
             fresh = self._folder / f"{_NEW}{made.id}"
             fresh.mkdir()
             with open(fresh / _CARD, "w", encoding="utf-8") as file:
@@ -114,7 +116,9 @@ class LocalCollections:
         with self._changing():
             found = self.named(name)
             if (self._folder / new).exists():
-                raise ConflictError(f"there is a collection {new} already", "choose another name")
+                raise ConflictError(
+                    f"there is already a collection {new} already", "choose another name"
+                )
             with self._nobody_writes(name):
                 self._move(self._folder / name, self._folder / new)
         return replace(found, name=new)
@@ -149,7 +153,7 @@ class LocalCollections:
                 f"the collections in {self._root} are being changed by another process", "try again"
             ) from error
         except OSError as error:
-            hint = "make room, or make the folder writable"
+            hint = "free some space, or make the folder writable"
             raise StoreError(
                 f"collections in {self._folder} cannot be changed: {error.strerror}", hint
             ) from error
@@ -185,5 +189,5 @@ def _sync(folder: Path) -> None:
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
     return StoreError(
-        f"{path} cannot be read: {error}", "make it readable, or put the folder back from a backup"
+        f"{path} cannot be read: {error}", "make it readable, or restore the folder from a backup"
     )

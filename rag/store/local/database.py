@@ -46,10 +46,10 @@ def translated(path: Path) -> Iterator[None]:
         if (
             code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ
         ):  # except a truncated file
-            hint = "free some space or make it writable, or name another with --index"
+            hint = "free some space, make it writable, or choose another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = (
-            "put a snapshot back: rag restore SNAPSHOT --replace, or move it away and run: rag "
+            "restore a snapshot: rag restore SNAPSHOT --replace, or move it away and run: rag "
             "ingest PATH"
         )
         raise StoreError(
@@ -57,7 +57,7 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise StoreError(
-            f"index {path.parent} cannot be read: {error.strerror}", "name another with --index"
+            f"index {path.parent} cannot be read: {error.strerror}", "choose another with --index"
         ) from error
 
 
@@ -67,7 +67,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"index folder {folder} cannot be made: {error.strerror}", "name another with --index"
+            f"index folder {folder} cannot be created: {error.strerror}",
+            "choose another with --index",
         ) from error
 
 
@@ -119,7 +120,7 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
 
 
 def _absent(path: Path) -> AbsentError:
-    return AbsentError(f"no index in {path.parent.absolute()}", "make one first: rag ingest PATH")
+    return AbsentError(f"no index in {path.parent.absolute()}", "create one with: rag ingest PATH")
 
 
 def _wal(path: Path) -> Path:
@@ -178,7 +179,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         return
     if not 0 < found < known:
         said = read_meta(connection).get("format")
-        hint = "install a newer version of rag, or make a new index: rag ingest PATH --index NEW"
+        hint = "install a newer version of rag, or create a new index: rag ingest PATH --index NEW"
         raise StoreError(f"{path} has index format {said}, this version reads {known}", hint)
     if not writable(path):
         hint = f"open it once with write access: rag info --index {path.parent}"

@@ -70,11 +70,11 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
     fix = (
-        f"put a snapshot back: rag restore SNAPSHOT --replace, or move {path.parent} away and "
+        f"restore a snapshot: rag restore SNAPSHOT --replace, or move {path.parent} away and "
         f"run: rag ingest PATH"
     )
     return Finding(
-        "database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it whole", fix
+        "database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it intact", fix
     )
 
 
@@ -110,7 +110,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
         Finding(
             "texts",
             not seen.altered,
-            _said(sorted(altered), "each has its digest"),
+            _said(sorted(altered), "each matches its digest"),
             f"take them out and read them again: rag delete ID, rag ingest {sources}",
         ),
         _made(
@@ -119,7 +119,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
             altered,
             f"{seen.passages:,} stand in their documents",
         ),
-        _made("vectors", seen.wrong_vectors, altered, "each is whole and of length 1"),
+        _made("vectors", seen.wrong_vectors, altered, "each is complete and of length 1"),
     ]
 
 
@@ -199,7 +199,7 @@ def _derived(
     for name, (surplus, missing, altered) in compared.items():
         ok = not (surplus or missing or altered)
         said = (
-            f"{surplus} passages too many, {missing} missing, {altered} altered"
+            f"{surplus} surplus passages, {missing} missing, {altered} altered"
             if not ok
             else "the passages of the database"
         )

@@ -30,7 +30,7 @@ class WriteLock:
             message = f"index {self._holder.parent} is being written by {self._owner()}"
             raise BusyError(message, "try again when it has finished") from error
         except OSError as error:
-            hint = "make it writable, or name another with --index"
+            hint = "make it writable, or choose another with --index"
             raise StoreError(
                 f"index {self._holder.parent} cannot be written: {error.strerror}", hint
             ) from error

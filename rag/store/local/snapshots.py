@@ -79,7 +79,7 @@ def check(path: Path) -> Snapshot:
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
         raise NotFoundError(
-            f"no such snapshot: {path}", "name a file that rag snapshot wrote, or its folder"
+            f"no such snapshot: {path}", "give a file written by rag snapshot, or its folder"
         )
     with _damage_named(path), closing(_read_only(path)) as connection:
         database.check_end(connection, path)
@@ -146,12 +146,12 @@ def holds(path: Path, document_id: str) -> bool:
 def _check_target(folder: Path, path: Path) -> None:
     if path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"{path} is in the folder of the index itself",
-            "name a place outside it: it may be lost together with it",
+            f"{path} is in the index folder itself",
+            "choose a place outside, where it is not lost together with the index",
         )
     if os.path.lexists(path) and not _is_snapshot(path):
-        message = f"{path} is there already and is not a snapshot; it was left as it is"
-        raise InputError(message, "name another file, or move that one away")
+        message = f"{path} exists and is not a snapshot; it was not overwritten"
+        raise InputError(message, "choose another file, or move that one away")
 
 
 def _is_snapshot(path: Path) -> bool:
@@ -230,7 +230,7 @@ def _room(path: Path) -> Iterator[None]:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
             raise
         raise StoreError(
-            f"{path} cannot be written: {error}", "name another place, or free some space"
+            f"{path} cannot be written: {error}", "choose another place, or free some space"
         ) from error
 
 
@@ -244,7 +244,8 @@ def _partial(path: Path) -> Iterator[Path]:
         yield partial
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be written: {error.strerror}", "name another place, or free some space"
+            f"{path} cannot be written: {error.strerror}",
+            "choose another place, or free some space",
         ) from error
     finally:
         for name in (partial, partial.with_name(f"{partial.name}-journal")):
@@ -279,7 +280,7 @@ def _newest_in(folder: Path) -> Path:
     if not found:
         raise NotFoundError(
             f"no snapshot in {folder}",
-            f"name a file that rag snapshot wrote; here they end in {SUFFIX}",
+            f"give a file written by rag snapshot; its suffix is {SUFFIX}",
         )
     return found[-1]
 
@@ -301,10 +302,10 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
     if "snapshot_digest" not in meta:
         raise StoreError(
             f"{path} is an index's database, not a snapshot",
-            "take one of it: rag snapshot FILE --index FOLDER",
+            "create one with: rag snapshot FILE --index FOLDER",
         )
     if _digest(connection) != meta["snapshot_digest"]:
-        raise StoreError(f"{path} is damaged: its rows are not those that were written", _HINT)
+        raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)
     return _described(connection, path, path.stat().st_size)
 
 
@@ -327,7 +328,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
     if documents and not replace:
         raise InputError(
             f"index {folder} holds documents already",
-            "overwrite them with --replace, or name another with --index",
+            "overwrite them with --replace, or choose another with --index",
         )
     return generation
 

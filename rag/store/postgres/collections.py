@@ -174,4 +174,4 @@ def _delete(connection: Connection[Any], found: Collection) -> None:
 
 
 def _taken(name: str) -> ConflictError:
-    return ConflictError(f"there is a collection {name} already", "choose another name")
+    return ConflictError(f"there is already a collection {name}", "choose another name")

@@ -141,7 +141,7 @@ def has(connection: Connection[Any], table: str) -> bool:
 
 def _unfit(found: int, place: str) -> StoreError:
     if found == 0:
-        return AbsentError(f"no index in {place}", "make one first: rag ingest PATH")
+        return AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
     if found > VERSION:
         return StoreError(
             f"{place} has schema {found}, this version reads {VERSION}",
@@ -149,7 +149,7 @@ def _unfit(found: int, place: str) -> StoreError:
         )
     return OldError(
         f"{place} has schema {found}, this version reads {VERSION}",
-        "bring it up to date: rag ingest PATH",
+        "upgrade it with: rag ingest PATH",
     )
 
 
@@ -184,7 +184,7 @@ def check_pgvector(version: tuple[int, ...], place: str) -> None:
     if version < _LEAST:
         said = ".".join(map(str, version)) or "no pgvector"
         raise StoreError(
-            f"{place} has {said}, at least 0.8.0 is needed",
+            f"{place} has {said}; version 0.8.0 or later is required",
             "install it and run: ALTER EXTENSION vector UPDATE",
         )
 

@@ -209,7 +209,7 @@ def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> No
     for name, value in expect.items():
         made = meta.get(name)
         if made != value:
-            hint = f"set RAG_{name.upper()}={made}, or make a new index in another database"
+            hint = f"set RAG_{name.upper()}={made}, or create a new index in another database"
             raise StoreError(
                 f"{place} was made with {name} = {made}, the settings say {value}", hint
             )

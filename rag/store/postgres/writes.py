@@ -122,7 +122,7 @@ def _put_rows(
 ) -> tuple[list[int], int]:
     """Everything but the words; the ids of the passages and the row of the document."""
     if "\0" in document.id:
-        raise InputError(f"{document.id!r} holds a NUL character", "name the document without it")
+        raise InputError(f"{document.id!r} contains a NUL character", "remove it from the name")
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
     names = (
         document.id,

@@ -207,9 +207,7 @@ def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe")
     local(tmp_path / "other").close()
     for name in ("thesis.md", "empty", "nowhere", "pipe", "other/rag.sqlite"):
-        with pytest.raises(
-            InputError, match=f"{tmp_path / name} is there already and is not a snapshot"
-        ):
+        with pytest.raises(InputError, match=f"{tmp_path / name} exists and is not a snapshot"):
             snapshots.take(folder, tmp_path / name)
     assert (tmp_path / "thesis.md").read_text() == "Years of work."
 
@@ -220,7 +218,7 @@ def test_only_a_snapshot_is_replaced_by_one(folder: Path, tmp_path: Path) -> Non
 def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(folder)
     before = sorted(folder.rglob("*"))
-    with pytest.raises(InputError, match="is in the folder of the index itself"):
+    with pytest.raises(InputError, match="is in the index folder itself"):
         snapshots.take(folder, folder / name)
     assert sorted(folder.rglob("*")) == before
     assert both(local(folder), "sardines") == [ALL, ALL]
@@ -231,7 +229,7 @@ def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name:
     snapshots.take(folder, tmp_path / "a")
     (tmp_path / "file").write_text("x")
     with pytest.raises(
-        StoreError, match=f"index folder {tmp_path / name} cannot be made"
+        StoreError, match=f"index folder {tmp_path / name} cannot be created"
     ) as caught:
         snapshots.restore(tmp_path / name, tmp_path / "a", replace=True, wait=0)
     assert "--index" in caught.value.hint

@@ -35,7 +35,7 @@ def store(dsn: str) -> Iterator[PostgresStore]:
 def test_an_index_that_is_not_there_is_said_to_be_absent(dsn: str) -> None:
     with pytest.raises(AbsentError, match="no index in postgresql://rag@127") as error:
         PostgresStore(dsn, {})
-    assert error.value.hint == "make one first: rag ingest PATH"
+    assert error.value.hint == "create one with: rag ingest PATH"
 
 
 def test_another_embedder_is_refused(store: PostgresStore, dsn: str) -> None:
@@ -71,7 +71,7 @@ def test_a_database_without_pgvector_is_named(
 ) -> None:
     for version, said in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
         monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
-        with pytest.raises(StoreError, match=f"has {said}, at least 0.8.0 is needed"):
+        with pytest.raises(StoreError, match=f"has {said}; version 0.8.0 or later is required"):
             PostgresStore(dsn, EXPECT, create=True)
 
 
