@@ -53,10 +53,10 @@ class Fetcher:
         self._robots: dict[str, RobotFileParser] = {}
 
     def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
-        """Raises ParseError if it cannot be had, or must not be."""
+        """Fetch a page. Raises ParseError if that fails or is forbidden."""
         self._check_host(url)
         if not self._may_fetch(url):
-            raise ParseError("is not to be fetched: the site's robots.txt says so")
+            raise ParseError("must not be fetched according to the site's robots.txt")
         return self._get(url, validators or {})
 
     def _check_host(self, url: str) -> None:
@@ -102,7 +102,7 @@ class Fetcher:
             if 400 <= status < 500:
                 raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
-                raise ParseError(f"cannot be had: the server answers {status}", passing=True)
+                raise ParseError(f"cannot be fetched: the server answers {status}", passing=True)
             found = {
                 name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
             }
@@ -166,8 +166,8 @@ class Fetcher:
         return connection
 
     def _address(self, host: str, port: int) -> str:
-        """An address of the host, which is connected to. Raises ParseError if one of its addresses
-        is not of the public net.
+        """An address of the host to connect to. Raises ParseError if any of its addresses is not
+        public.
         """
         found = [
             str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

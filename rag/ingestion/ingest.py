@@ -222,8 +222,8 @@ class Ingest:
                 self.report.removed.append(document.id)
 
     def _named(self, document: Document) -> Document:
-        """Under the id that it has in the index, if it is there. Raises ParseError if the name is
-        another's.
+        """The document with its id in the index, if it is there. Raises ParseError if the id
+        belongs to another document.
         """
         if known := self._by_source.get(document.source):
             document = replace(document, id=known.id)
@@ -243,7 +243,7 @@ class Ingest:
             return
         taken = f"its name {document.id} is taken by {other.source}"
         if os.path.exists(other.file):
-            raise ParseError(f"{taken}; give the folder another with --name")
+            raise ParseError(f"{taken}; give the folder another name with --name")
         if other.sha256 != document.sha256:
             raise ParseError(
                 f"{taken}, which is gone; give the folder another name with --name, or "

@@ -126,7 +126,7 @@ class WebIngest:
     def _document(self, page: WebPage) -> Document:
         loaded = self._read(_name(page), page.body)
         if len(loaded.documents) != 1:
-            raise ParseError("holds no document, or several")
+            raise ParseError("contains no document, or several")
         (document,) = loaded.documents
         title = document.title if document.metadata.get("title") or document.sections else page.url
         metadata = {**document.metadata, **page.validators}

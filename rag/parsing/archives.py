@@ -16,8 +16,8 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
 def unpack(content: bytes, most: int) -> bytes:
-    """What a .gz file holds, all its members. Raises ParseError for more than `most` bytes, or if
-    it is broken.
+    """Content of a .gz file, all members. Raises ParseError if it is broken or unpacks to more than
+    `most` bytes.
     """
     made, rest = bytearray(), content
     while rest.startswith(b"\x1f\x8b"):
@@ -26,25 +26,25 @@ def unpack(content: bytes, most: int) -> bytes:
             try:
                 step = stream.decompress(tail, _STEP)
             except zlib.error as error:
-                raise ParseError(f"is not a gz file that can be read: {error}") from error
+                raise ParseError(f"is not a readable gz file: {error}") from error
             made += step
             if len(made) > most:
                 raise ParseError(f"unpacks to more than {most / 1e6:,.0f} MB")
             tail = stream.unconsumed_tail
             if not step and not tail and not stream.eof:
-                raise ParseError("is a gz file that is cut short")
-        rest = stream.unused_data.lstrip(b"\0")  # padding, as tapes have
+                raise ParseError("is a truncated gz file")
+        rest = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
     return bytes(made)
 
 
 def parts(content: bytes) -> Iterator[Member]:
-    """The files in a .zip, hidden ones left out. Raises ParseError if it is broken or holds too
+    """The files in a .zip, except hidden ones. Raises ParseError if it is broken or has too
     many.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise ParseError(f"is not a zip file that can be read: {error}") from error
+        raise ParseError(f"is not a readable zip file: {error}") from error
     files = [info for info in archive.infolist() if not info.is_dir()]
     if len(files) > _MOST_PARTS:
         raise ParseError(f"holds more than {_MOST_PARTS:,} files")
@@ -78,7 +78,7 @@ class _Member:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise ParseError(f"is broken in its archive: {error}") from error
+            raise ParseError(f"is broken in the archive: {error}") from error
         if len(content) > most:
             raise ParseError(
                 f"unpacks, with the files before it, to more than {most / 1e6:,.0f} MB"

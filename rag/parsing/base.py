@@ -38,8 +38,8 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file inside another: its path there; `read(most)` gives its bytes, or raises ParseError for
-    more than `most`.
+    """A file inside another: its path, and `read(most)`, which returns its bytes or raises
+    ParseError for more than `most`.
     """
 
     name: str

@@ -40,7 +40,7 @@ def decode(content: bytes, declared: str | None = None) -> str:
     """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
     likely one.
 
-    Raises ParseError if binary.
+    Raises ParseError if it is binary.
     """
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
@@ -71,17 +71,15 @@ def _utf16_without_mark(content: bytes) -> str | None:
 
 
 def decode_page(content: bytes) -> str:
-    """Text of a page: where it is not UTF-8, in the encoding that it says it is in. Raises
-    ParseError if binary.
+    """Decode a web page, in the encoding it declares if it is not UTF-8. Raises ParseError if it is
+    binary.
     """
     declared = _DECLARED.search(content[:_DECLARING])
     return decode(content, declared[1].decode() if declared else None)
 
 
 def decode_as(content: bytes, named: str | None) -> str:
-    """Text in the encoding that it comes with a name for, where that is true. Raises ParseError if
-    it is no text.
-    """
+    """Decode text in the named encoding, if it is valid. Raises ParseError if it is not text."""
     text = _decode_named(content, named)
     return decode(content) if text is None else text
 
@@ -98,8 +96,8 @@ def _decode_named(content: bytes, named: str | None) -> str | None:
 
 
 def _decode_legacy(content: bytes) -> str:
-    """By the likeliest encoding; by Windows-1252, the commonest by far, where that is as likely.
-    Raises ParseError.
+    """Decode in the most likely encoding, preferring Windows-1252, the most common, if it is
+    equally likely. Raises ParseError.
     """
     matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
     best = matches.best()

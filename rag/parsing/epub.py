@@ -68,7 +68,7 @@ class _Book:
     def text(self, name: str) -> str:
         part = self._parts.get(name)
         if part is None:
-            raise ParseError(f"is not a whole EPUB: {name} is missing")
+            raise ParseError(f"is an incomplete EPUB: {name} is missing")
         content = part.read(self._left)
         self._left -= len(content)
         return decode(content)

@@ -56,7 +56,7 @@ class Kind:
     role: str
 
     def load(self) -> Any:
-        """The module. Raises ParseError if a library of an extra is absent."""
+        """Import the module. Raises ParseError if a library of an extra is missing."""
         try:
             return importlib.import_module(f"rag.parsing.{self.module}")
         except ModuleNotFoundError as error:
@@ -69,8 +69,8 @@ class Kind:
 
 
 def kind_of(name: str, content: bytes) -> Kind:
-    """By what the content plainly is, else by the name's suffix; a name without one is text. Raises
-    ParseError for others.
+    """Format by unmistakable content, else by the name's suffix; a name without one is text. Raises
+    ParseError for unsupported formats.
     """
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
@@ -79,7 +79,7 @@ def kind_of(name: str, content: bytes) -> Kind:
     for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
         if found in table:
             return Kind(found, table[found], role)
-    raise ParseError(f"unsupported kind .{found}")
+    raise ParseError(f"unsupported format .{found}")
 
 
 def _suffix(name: str) -> str:

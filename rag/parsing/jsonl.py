@@ -25,7 +25,7 @@ _LONG = 160
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of one value, or of one on each line. Raises ParseError if it is
+    """(text, sections, metadata) of one value, or of one per line. Raises ParseError if it is
     neither.
     """
     try:

@@ -138,10 +138,8 @@ def load(
     """The documents in a file: one, or those of an archive or mailbox. Documents whose digest is in
     `known`, by source, are not read.
 
-    With `keep_furniture` navigation, running heads and the like stay in the texts.
-
-    Raises ParseError for another kind of file, one larger than `most_bytes`, binary content, or
-    nothing to read.
+    `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
+    unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
     """
     content = read_bytes(found.path, most_bytes)
     run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
@@ -172,14 +170,14 @@ def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loa
     try:
         loaded = by(name, data)
         if not loaded.documents:
-            raise ParseError("holds nothing that can be read: {} {}".format(*loaded.skipped[0]))
+            raise ParseError("contains nothing readable: {} {}".format(*loaded.skipped[0]))
     except ParseError as error:
         raise InputError(f"{name} {error}", HINT) from error
     return loaded
 
 
 def read(found: FoundFile) -> Document:
-    """The one document in a file. Raises ParseError as `load` does, and for several."""
+    """The only document in a file. Raises ParseError as `load` does, and for several documents."""
     loaded = load(found)
     if len(loaded.documents) != 1 or loaded.skipped:
         raise ParseError("holds several documents")
@@ -187,8 +185,8 @@ def read(found: FoundFile) -> Document:
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The bytes of a file that some parser reads. Raises ParseError for others, and for one of more
-    than `most`.
+    """Bytes of a file in a supported format. Raises ParseError for other formats and for more than
+    `most` bytes.
     """
     if os.path.isdir(path):
         raise ParseError("is a folder that cannot be opened", passing=True)
@@ -207,9 +205,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     except OSError as error:
         raise ParseError(f"cannot be read: {error.strerror}", passing=True) from error
     if len(content) > most:
-        raise ParseError(
-            f"is larger than {most / 1e6:,.0f} MB; set RAG_FILE_MB to read it all the same"
-        )
+        raise ParseError(f"is larger than {most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
     return content
 
 
@@ -293,7 +289,7 @@ class _LoadRun:
 
     def _container(self, kind: Kind, place: _Place, content: bytes, digest: str) -> None:
         if place.depth == _DEEPEST:
-            raise ParseError("is packed in archives in archives")
+            raise ParseError("is nested in too many archives")
         before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
         with _translated(kind):
             parts: Iterator[Member] = kind.load().parts(content)
@@ -301,7 +297,7 @@ class _LoadRun:
                 names[part.name] += 1
                 self._part(place.inside(_numbered(part.name, names[part.name]), digest), part)
         if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
-            raise ParseError("holds no text")
+            raise ParseError("contains no text")
 
     def _part(self, place: _Place, part: Member) -> None:
         try:

@@ -32,7 +32,7 @@ _METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
 
 
 def parts(content: bytes) -> Iterator[Member]:
-    """The messages of a mailbox, numbered from 1. Raises ParseError if it is none."""
+    """Messages of a mailbox, numbered from 1. Raises ParseError if it is not a mailbox."""
     starts = [(match.start(), match.end()) for match in _FROM.finditer(content)]
     if not starts or content[: starts[0][0]].strip():
         raise ParseError("is not a mailbox: it does not begin with a line From")

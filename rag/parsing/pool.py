@@ -94,7 +94,7 @@ class Pool:
         return job, future.result()
 
     def load_data(self, name: str, data: bytes) -> Loaded:
-        """As `rag.parsing.load.load_data`, in a process of its own. Raises ParseError."""
+        """`rag.parsing.load.load_data` in a separate process. Raises ParseError."""
         request = {"id": name, "size": len(data)}
         return self._threads.submit(self._ask, request, data).result()
 
@@ -163,7 +163,7 @@ class _Worker:
         self.ended = False
 
     def ask(self, request: dict[str, Any], data: bytes) -> Loaded:
-        """Raises ParseError, also if the process did not survive."""
+        """Read one file. Raises ParseError, also if the process died."""
         timer = threading.Timer(_PATIENCE * self._limits.seconds, self._give_up)
         timer.daemon = True
         timer.start()

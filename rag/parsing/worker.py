@@ -62,7 +62,7 @@ def too_much_memory(memory: int) -> str:
 
 
 def loaded_from(answer: dict[str, Any]) -> Loaded:
-    """What `serve` answered. Raises ParseError if it says so."""
+    """Result of `serve`. Raises ParseError if it reports an error."""
     if "unreadable" in answer:
         raise ParseError(answer["unreadable"], answer.get("passing", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]

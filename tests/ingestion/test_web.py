@@ -164,7 +164,7 @@ def test_this_machine_is_not_read_unasked(store: LocalStore, site: Site) -> None
         take(store, f"{site.url}/a", private=False)
     assert site.asked == []
     fetcher = Fetcher(host_of("http://localhost:1/"), 1000)
-    with pytest.raises(ParseError, match="not to be fetched"):
+    with pytest.raises(ParseError, match="must not be fetched"):
         fetcher.get("http://localhost:1/")
 
 

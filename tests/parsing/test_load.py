@@ -218,7 +218,7 @@ def test_what_is_no_document_has_a_reason(
 
 
 def test_a_file_that_went_away_and_a_folder_have_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(ParseError, match="is not there any more"):
+    with pytest.raises(ParseError, match="no longer exists"):
         read(FoundFile(tmp_path / "gone.md", "gone.md"))
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(ParseError, match="folder"):
@@ -249,7 +249,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.txt"
     with path.open("wb") as file:
         file.truncate(2_000_000_000)
-    with pytest.raises(ParseError, match="larger than 100 MB; set RAG_FILE_MB"):
+    with pytest.raises(ParseError, match="larger than 100 MB; raise RAG_FILE_MB"):
         load(FoundFile(path, "sparse.txt"))
     assert load(
         FoundFile(write(tmp_path / "ten.txt", "x" * 10), "ten.txt"), most_bytes=10
