@@ -16,7 +16,7 @@ few words name their `form`:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,91 +26,6 @@ from rag.types import Document
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
 """What a question can want; see "Answer forms" in eval/README.md."""
-
-SCHEMA: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "A gold question",
-    "type": "object",
-    "required": ["question"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {
-            "type": "string",
-            "minLength": 1,
-            "description": "unique in the file; by default the line's number",
-        },
-        "question": {"type": "string", "minLength": 1},
-        "answers": {
-            "type": "array",
-            "items": {"type": "string", "minLength": 1},
-            "description": "every accepted wording",
-        },
-        "evidence": {
-            "type": "array",
-            "description": (
-                "the sentences that answer, word for word as `rag show DOCUMENT` prints them"
-            ),
-            "items": {
-                "type": "object",
-                "required": ["document", "sentence"],
-                "additionalProperties": False,
-                "properties": {
-                    "document": {
-                        "type": "string",
-                        "minLength": 1,
-                        "description": "its id, as `rag list` prints it",
-                    },
-                    "sentence": {"type": "string", "minLength": 1},
-                },
-            },
-        },
-        "form": {"enum": FORMS, "description": "what the question wants; by default a span"},
-        "kind": {
-            "type": "string",
-            "minLength": 1,
-            "description": "how it is put (why, how_to, typo, ...), for break-downs",
-        },
-        "verdict": {"enum": ("yes", "no"), "description": "the right answer to a yes/no question"},
-        "items": {
-            "type": "array",
-            "description": (
-                "what a list, steps or a comparison must name: for each item its accepted wordings"
-            ),
-            "items": {"type": "array", "items": {"type": "string", "minLength": 1}},
-        },
-        "need": {
-            "type": "integer",
-            "description": (
-                "how many items or evidence sentences make it useful; by default over half"
-            ),
-        },
-        "document": {
-            "type": "string",
-            "minLength": 1,
-            "description": "the document that the question is about",
-        },
-        "unanswerable": {"type": "boolean"},
-        "reason": {"enum": ("not_said", "needs_all"), "description": "why it cannot be answered"},
-        "near": {
-            "type": ["string", "null"],
-            "description": "the document that an unanswerable question nearly fits",
-        },
-        "group": {
-            "type": "string",
-            "minLength": 1,
-            "description": "what varies together; by default its first document",
-        },
-    },
-}
-
-_KINDS: dict[str, type] = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-    "null": type(None),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +102,14 @@ def read_jsonl(path: Path) -> list[Question]:
 
 
 def _question(where: str, line: str, number: int) -> Question:
+    from rag.evaluation.gold_schema import problem  # with pydantic, which few commands need
+
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise _wrong(where, f"is not JSON ({error})") from error
-    for problem in problems(found, SCHEMA, "it"):
-        raise _wrong(where, problem)
+    if wrong := problem(found):
+        raise _wrong(where, wrong)
     evidence = tuple(Evidence(e["document"], e["sentence"]) for e in found.get("evidence", ()))
     wordings = tuple(found.get("answers", ()))
     items = tuple(map(tuple, found.get("items", ())))
@@ -250,44 +167,6 @@ def _accepted(
         *([verdict] if verdict else []),
         *(item[0] for item in items if item and not sentences),
     )
-
-
-def problems(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What in a JSON value breaks the part of JSON Schema that `SCHEMA` uses."""
-    if "enum" in schema:
-        if value not in schema["enum"]:
-            yield f"{name} is not one of {', '.join(schema['enum'])}"
-        return
-    kinds = schema.get("type", ())
-    kinds = [kinds] if isinstance(kinds, str) else kinds
-    if not any(_is(value, kind) for kind in kinds):
-        yield f"{name} is not of type {' or '.join(kinds)}"
-    elif isinstance(value, dict):
-        yield from _problems_of_object(value, schema, name)
-    elif isinstance(value, list):
-        for place, item in enumerate(value, 1):
-            yield from problems(item, schema["items"], f"item {place} of {name}")
-    elif isinstance(value, str) and schema.get("minLength") and not value.strip():
-        yield f"{name} is empty"
-
-
-def _problems_of_object(
-    value: Mapping[str, Any], schema: Mapping[str, Any], name: str
-) -> Iterator[str]:
-    known: Mapping[str, Any] = schema["properties"]
-    yield from (f"{name} has no {key!r}" for key in schema["required"] if key not in value)
-    yield from (
-        f"{name} has an unknown field {key!r} (known: {', '.join(known)})"
-        for key in value
-        if key not in known
-    )
-    for key in value:
-        if key in known:
-            yield from problems(value[key], known[key], repr(key))
-
-
-def _is(value: Any, kind: str) -> bool:
-    return isinstance(value, _KINDS[kind]) and not (kind == "integer" and isinstance(value, bool))
 
 
 def _wrong(where: str, what: str) -> InputError:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import SCHEMA, Evidence, Gold, sample
+from rag.evaluation.gold import FORMS, Evidence, Gold, sample
 from rag.evaluation.gold_formats import load
+from rag.evaluation.gold_schema import QuestionRow
 
 GOOD = {
     "id": "a",
@@ -133,7 +134,9 @@ def test_the_schema_and_what_ships_agree() -> None:
     path = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     assert len(load(path).questions) == 436
     used = {key for line in path.read_text().splitlines() for key in json.loads(line)}
-    assert used <= set(SCHEMA["properties"])
+    schema = QuestionRow.model_json_schema()["properties"]
+    assert used <= set(schema)
+    assert tuple(schema["form"]["enum"]) == FORMS
 
 
 CONTEXT = "The bridge was opened in 1937. It is 64 metres high. It was closed in 1937 for a day."
