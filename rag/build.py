@@ -426,29 +426,35 @@ def _extra(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
-def migration(source: str, target: str) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
+def migration(
+    source: str, target: str, collection: str = DEFAULT_COLLECTION
+) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
     """Returns the number of documents and a function that copies them from the index `source` to
     the index `target`; each is a folder or a PostgreSQL address.
+
+    Of a `collection`, from that of the one to that of the other, which is created if it is absent.
     """
     from rag.store.migrate import migrate
 
-    old = _open(_settings_at(source), {}, create=False)
+    old = _open(in_collection(_settings_at(source, collection)), {}, create=False)
     stats = old.stats()
     expect = {
         "embedder": stats.embedder,
         "dim": str(stats.dim),
         "passage_tokens": str(stats.passage_tokens),
     }
-    new = _open(_settings_at(target), expect, create=True)
+    into = _settings_at(target, collection)
+    if collection != DEFAULT_COLLECTION:
+        with closing(collections(into)) as there:
+            if there.get(collection) is None:
+                there.create(collection)
+    new = _open(in_collection(into), expect, create=True)
     return stats.documents, lambda seen: migrate(old, new, seen)
 
 
-def _settings_at(place: str) -> Settings:
-    return (
-        Settings.load(store=place)
-        if place.startswith(SCHEMES)
-        else Settings.load(index=Path(place))
-    )
+def _settings_at(place: str, collection: str) -> Settings:
+    given = {"store": place} if place.startswith(SCHEMES) else {"index": Path(place)}
+    return Settings.load(**given, collection=collection)
 
 
 def queue(settings: Settings) -> Queue:

@@ -73,6 +73,15 @@ def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     )
 
 
+def test_a_collection_has_a_queue_of_its_own(shared: Run) -> None:
+    assert shared("collection", "create", "legal")[:2] == (0, "created legal\n")
+    assert shared("ingest", "docs", "--enqueue", "--collection", "legal")[0] == 0
+    assert shared("worker", "--status", "--collection", "legal")[:2] == (0, "2 waiting\n")
+    assert shared("worker", "--status")[:2] == (0, "the queue is empty\n")
+    assert shared("worker", "--status", "--collection", "legl")[0] == 2
+    assert shared("collection", "delete", "legal", "--yes")[:2] == (0, "deleted legal\n")
+
+
 def test_a_folder_has_no_queue(run: Run) -> None:
     for command in (["worker", "--once"], ["ingest", "--enqueue", "docs"]):
         code, _, err = run(*command)

@@ -215,6 +215,32 @@ def store_id(dsn: str) -> str:
     return dsn.rpartition("rag_collection_")[2].partition("%2C")[0]
 
 
+def test_a_collection_moves_between_stores(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = Settings(index=tmp_path / "one"), Settings(index=tmp_path / "two")
+    database = schema_dsn(cluster, tmp_path)
+    with closing(open_at(first)) as there:
+        there.create("contracts")
+        filled(first, there, "contracts", "The safe is in Lisbon.").close()
+    digests = set()
+    for source, target in ((str(first.index), database), (database, str(second.index))):
+        count, run = build.migration(source, target, "contracts")
+        moved = run(lambda: None)
+        assert (count, moved.copied) == (1, 1)
+        digests.add(moved.digest)
+    assert len(digests) == 1
+    with closing(open_at(second)) as there:
+        inside = there.inside(there.named("contracts"), second)
+    assert texts(build.store(expecting(inside))) == ["The safe is in Lisbon."]
+    for default in (Settings(index=tmp_path, store=database), second):
+        with pytest.raises(AbsentError):
+            build.store(default)
+    with pytest.raises(NotFoundError):
+        build.migration(database, str(tmp_path / "three"), "nowhere")
+
+
 def test_uploads_to_a_collection_are_its_own_workers_work(cluster: Cluster, tmp_path: Path) -> None:
     place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
     with closing(open_at(place)) as there:
