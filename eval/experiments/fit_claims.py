@@ -11,7 +11,6 @@ fifth is used that readers are not trained on: crc32 of the claim divisible by 5
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import sys
 import zlib
@@ -37,6 +36,7 @@ from rag.claims.weighing import (
     Weighing,
 )
 from rag.evaluation.gold import read_jsonl
+from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
 from rag.protocols import Embedder
 from rag.settings import Settings
@@ -150,9 +150,7 @@ def _public(
 
 def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
     """Claims that no reader is trained on, as many of each label of a set."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    rows = [row for row in rows if zlib.crc32(row["claim"].encode()) % 5 == 0]
+    rows = [row for row in json_lines(path) if zlib.crc32(row["claim"].encode()) % 5 == 0]
     rows.sort(key=lambda row: zlib.crc32(row["evidence"].encode()))
     kept: list[dict[str, Any]] = []
     for name in sorted({row["set"] for row in rows}):

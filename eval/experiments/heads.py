@@ -16,7 +16,6 @@ MOST the questions of each part (default 200). Prints one line a part:
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import sys
@@ -27,6 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader
 from rag.training.batches import token_counter
@@ -73,7 +73,7 @@ def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
 
 
 def boolq(reader: Reader, data: Path, most: int) -> float:
-    rows = [row for row in _lines(data / "claims/yesno.jsonl.gz") if row["set"] == "boolq-dev"]
+    rows = [row for row in json_lines(data / "claims/yesno.jsonl.gz") if row["set"] == "boolq-dev"]
     random.Random(SEED).shuffle(rows)
     rows = rows[:most]
     asked = [(_as_asked(row["question"]), row["context"]) for row in rows]
@@ -87,7 +87,7 @@ def boolq(reader: Reader, data: Path, most: int) -> float:
 def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
     """By set, and the mean of the sets."""
     by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in _lines(data / "claims/support.jsonl.gz"):
+    for row in json_lines(data / "claims/support.jsonl.gz"):
         if zlib.crc32(row["claim"].encode()) % 5 == 0:
             by_set[row["set"]].append(row)
     found = {}
@@ -141,11 +141,6 @@ def _balanced(said: Sequence[bool], true: Sequence[bool]) -> float:
 
 def _as_asked(question: str) -> str:
     return question[:1].upper() + question[1:].rstrip("?") + "?"
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 def _tokenizer(reader: Reader) -> Any:

@@ -57,13 +57,17 @@ class _Shared:
         given = os.environ.get("RAG_KEY", "") if key is None else key
         self._headers = {"Authorization": f"Bearer {given}"} if given else {}
 
-    def _pause(self, tried: int, response: httpx.Response | None) -> float | None:
-        """Seconds to wait before a retry; None for no retry."""
-        if tried >= self._retries or (response is not None and response.status_code not in _AGAIN):
-            return None
+    def _pause(self, tried: int, got: httpx.Response | httpx.ConnectError) -> float:
+        """Seconds to wait before a retry. Raises what `got` says if there is no retry."""
+        response = got if isinstance(got, httpx.Response) else None
         after = response.headers.get("Retry-After", "") if response is not None else ""
         wanted = float(after) if after.isdecimal() else _PAUSE * 2**tried
-        return wanted if wanted <= _LONGEST_WAIT else None
+        again = response is None or response.status_code in _AGAIN
+        if tried < self._retries and again and wanted <= _LONGEST_WAIT:
+            return wanted
+        if isinstance(got, httpx.Response):
+            raise _problem(got)
+        raise self._unreachable(got) from got
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         return Unreachable(
@@ -215,21 +219,18 @@ class Client(_Shared):
     def _send(self, call: calls.Call[T]) -> T:
         tried = 0
         while True:
-            response, failed = None, httpx.ConnectError("")
+            got: httpx.Response | httpx.ConnectError
             try:
-                response = self._http.request(
+                got = self._http.request(
                     call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
                 )
+                if got.is_success:
+                    return call.read(got)
             except httpx.ConnectError as error:
-                failed = error
+                got = error
             except httpx.TransportError as error:
                 raise self._unreachable(error) from error
-            if response is not None and response.is_success:
-                return call.read(response)
-            pause = self._pause(tried, response)
-            if pause is None:
-                raise _problem(response) if response is not None else self._unreachable(failed)
-            time.sleep(pause)
+            time.sleep(self._pause(tried, got))
             tried += 1
 
 
@@ -338,19 +339,16 @@ class AsyncClient(_Shared):
     async def _send(self, call: calls.Call[T]) -> T:
         tried = 0
         while True:
-            response, failed = None, httpx.ConnectError("")
+            got: httpx.Response | httpx.ConnectError
             try:
-                response = await self._http.request(
+                got = await self._http.request(
                     call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
                 )
+                if got.is_success:
+                    return call.read(got)
             except httpx.ConnectError as error:
-                failed = error
+                got = error
             except httpx.TransportError as error:
                 raise self._unreachable(error) from error
-            if response is not None and response.is_success:
-                return call.read(response)
-            pause = self._pause(tried, response)
-            if pause is None:
-                raise _problem(response) if response is not None else self._unreachable(failed)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(self._pause(tried, got))
             tried += 1

@@ -4,18 +4,17 @@ and 2.0 and BEIR folders, which bring their own documents."""
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import json
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rag.english.sentences import enclosing_sentence
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
+from rag.evaluation.set_files import MALFORMED, json_lines, open_text
 from rag.evaluation.squad import normalize
 from rag.types import Document
 
@@ -56,7 +55,7 @@ def squad(path: Path) -> Gold:
     questions: dict[str, Question] = {}
     places: Counter[str] = Counter()
     try:
-        with _open(path) as file:
+        with open_text(path) as file:
             articles = json.load(file)["data"]
         for article in articles:
             title = str(article.get("title") or "untitled").replace("_", " ")
@@ -67,16 +66,7 @@ def squad(path: Path) -> Gold:
                 for qa in paragraph["qas"]:
                     question = _squad_question(qa, document, title)
                     questions.setdefault(question.id, question)
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except MALFORMED as error:
         raise InputError(
             f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT
         ) from error
@@ -118,26 +108,17 @@ def beir(folder: Path) -> Gold:
     Raises NotFoundError or InputError if one is absent or of another shape.
     """
     try:
-        rows = list(_lines(_find(folder, "corpus.jsonl")))
+        rows = list(json_lines(_find(folder, "corpus.jsonl")))
         documents = [
             _document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows
         ]
         queries = {
             str(r["_id"]): str(r["text"])
-            for r in _lines(_find(folder, "queries.jsonl"))
+            for r in json_lines(_find(folder, "queries.jsonl"))
             if r.get("split") != "train"
         }
         qrels = _qrels(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except MALFORMED as error:
         raise InputError(
             f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT
         ) from error
@@ -159,7 +140,7 @@ def beir(folder: Path) -> Gold:
 def _qrels(path: Path) -> Qrels:
     """Grades by query and document; what is judged irrelevant is left out."""
     found: Qrels = {}
-    with _open(path) as file:
+    with open_text(path) as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if int(row["score"]) > 0:
                 found.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
@@ -170,18 +151,8 @@ def _document(name: str, text: str, title: str) -> Document:
     return Document(name, text, title, f"gold:{name}", hashlib.sha256(text.encode()).hexdigest())
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with _open(path) as file:
-        yield from (json.loads(line) for line in file if line.strip())
-
-
 def _find(folder: Path, *names: str) -> Path:
     for path in (folder / f"{name}{ending}" for name in names for ending in ("", ".gz")):
         if path.exists():
             return path
     raise NotFoundError(f"{folder} has no {names[0]} (nor {names[0]}.gz)", _HINT)
-
-
-def _open(path: Path) -> IO[str]:
-    opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
-    return opener(path, "rt", encoding="utf-8")

@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from rag.errors import BusyError, InputError, NotFoundError, StoreError
+from rag.errors import InputError, NotFoundError, StoreError
+from rag.server.owner_files import locked, replace_file
 from rag.settings import Settings
 
 READ, WRITE = "read", "write"
@@ -114,13 +111,13 @@ class Keys:
         expires = _now(days * 86_400) if days else ""
         digest = hashlib.sha256(token.encode()).hexdigest()
         key = Key(key_id, name, scope, _now(), digest, "", tuple(collections), expires)
-        with self._lock():
+        with locked(self._path):
             self._save((*self.all(), key))
         return key, token
 
     def revoke(self, name: str) -> list[Key]:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
-        with self._lock():
+        with locked(self._path):
             keys = self.all()
             found = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
             if not found:
@@ -146,42 +143,17 @@ class Keys:
             raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
         (old,) = found
         made, token = self.add(old.name, old.scope, old.collections)
-        with self._lock():
+        with locked(self._path):
             ended = (
                 replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
             )
             self._save([ended if key.id == old.id else key for key in self.all()])
         return made, token
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        lock = FileLock(self._path.with_suffix(".lock"), timeout=5)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise BusyError(
-                f"{self._path} is being changed by another process", "try again"
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"{self._path} cannot be written: {error.strerror}", "make its folder writable"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-
     def _save(self, keys: Sequence[Key]) -> None:
         """Write the file atomically, readable by its owner only."""
-        partial = self._path.with_suffix(".partial")
-        with open(
-            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            json.dump({"format": 1, "keys": [asdict(key) for key in keys]}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        kept = {"format": 1, "keys": [asdict(key) for key in keys]}
+        replace_file(self._path, json.dumps(kept, indent=2))
 
 
 def _load(path: Path) -> tuple[Key, ...]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from rag.errors import BusyError, StoreError
-
-_PATIENCE = 5.0
+from rag.errors import StoreError
+from rag.server.owner_files import locked, replace_file
 
 
 class JournalFile:
@@ -28,7 +24,7 @@ class JournalFile:
         and BusyError.
         """
         written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
-        with self._locked():
+        with locked(self._path):
             try:
                 size = self._path.stat().st_size if self._path.exists() else 0
                 if size + len(written) > self._most_bytes:
@@ -68,43 +64,15 @@ class JournalFile:
         """Remove the lines for which `wanted` is false. Returns their number."""
         if not self._path.exists():
             return 0
-        with self._locked():
+        with locked(self._path):
             found = list(self.lines())
             kept = [line for line in found if wanted(line)]
             if len(kept) < len(found):
-                partial = self._path.with_suffix(".partial")
-                with open(
-                    os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-                    "w",
-                    encoding="utf-8",
-                ) as file:
-                    file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(self._path)
+                lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+                replace_file(self._path, "".join(lines))
         return len(found) - len(kept)
 
     def _ends_whole(self) -> bool:
         with open(self._path, "rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the file lock. Raises BusyError."""
-        lock = FileLock(self._path.with_suffix(".lock"), timeout=_PATIENCE)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except Timeout as error:
-            raise BusyError(
-                f"{self._path} is being written by another process", "try again"
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"{self._path} cannot be written: {error.strerror}", "make its folder writable"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()

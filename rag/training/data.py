@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rag.english.sentences import split_sentences
 from rag.errors import InputError
+from rag.evaluation.set_files import MALFORMED, open_text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.recipe import Mix
@@ -45,22 +44,12 @@ def read_squad(path: Path) -> list[Article]:
     """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this
     shape.
     """
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
+        with open_text(path) as file:
             articles: list[Article] = json.load(file)["data"]
         for article in articles:
             _check(article)
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except MALFORMED as error:
         hint = (
             "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; "
             "see eval/README.md"

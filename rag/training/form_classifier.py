@@ -3,7 +3,6 @@ sets beside them."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 import re
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from rag.answering.forms import CLASSES, Embeds, inputs
 from rag.errors import InputError
+from rag.evaluation.set_files import json_lines, open_text
 
 _OF_A_SET = 120
 """Most questions of one label that a public set gives."""
@@ -117,10 +117,10 @@ def public(folder: Path) -> list[Labelled]:
 
 
 def _questions(path: Path) -> Iterator[str]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        if path.name.endswith(".jsonl.gz"):
-            yield from (json.loads(line)["question"] for line in file)
-            return
+    if path.name.endswith(".jsonl.gz"):
+        yield from (row["question"] for row in json_lines(path))
+        return
+    with open_text(path) as file:
         articles: list[dict[str, Any]] = json.load(file)["data"]
     yield from (
         qa["question"].strip()

@@ -8,8 +8,6 @@ a row belongs to.
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 import re
 import zlib
@@ -22,6 +20,7 @@ from typing import Any
 
 from rag.english.sentences import split_sentences
 from rag.errors import InputError
+from rag.evaluation.set_files import MALFORMED, json_lines
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.data import Article
 from rag.training.datasets import set_path
@@ -90,9 +89,8 @@ def statements(
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a gzipped file of JSON lines. Raises InputError if it is not one."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+        return list(json_lines(path))
+    except MALFORMED as error:
         raise InputError(
             f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets"
         ) from error
