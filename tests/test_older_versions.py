@@ -1,0 +1,80 @@
+"""What commit 33deea8 made opens, and answers, without a step by hand.
+
+`fixtures/33deea8` holds an index, a snapshot and a dump of a database, each with the two documents
+of NOTES. That commit's own `rag ingest`, `rag delete` (of a third document), `rag snapshot` and
+pg_dump made them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rag import build
+from rag.ingestion.ingest import Ingest
+from rag.parsing.load import find
+from rag.settings import Settings
+from tests.postgres import Cluster
+
+MADE = Path(__file__).parent / "fixtures" / "33deea8"
+NOTES = {
+    "notes/lease.txt": "Lease\n\nThe lease ends in May 2027. The tenant is Ada Lovelace.\n",
+    "notes/oman.md": "The talks in Muscat\n\n"
+    "Oman hosted the secret talks in 2013. The talks were led by William Burns.",
+}
+pytestmark = pytest.mark.slow
+
+
+def check(settings: Settings, folder: Path) -> None:
+    """It holds the documents as they were, answers from them, and takes changes."""
+    engine = build.engine(settings)
+    store = engine.store
+    assert {
+        d.id: (found := store.document(d.id)) and found.text for d in store.documents()
+    } == NOTES
+    answer = engine.ask("Who led the talks?")
+    assert answer.text == "William Burns"
+    (citation,) = answer.citations
+    assert citation.document_id == "notes/oman.md"
+    assert NOTES["notes/oman.md"][citation.start : citation.end] == citation.quote
+    (hits,) = engine.retriever.retrieve(["the tenant"], 1)
+    assert hits[0].passage.document_id == "notes/lease.txt"
+    assert store.delete("notes/oman.md")
+    (folder / "visit.txt").write_text("The visit was paid by Ali Larijani.")
+    Ingest(store, build.embedder(settings), settings.passage_tokens).run(
+        find([folder / "visit.txt"])
+    )
+    assert engine.ask("Who paid the visit?").text == "Ali Larijani"
+    assert engine.ask("Who led the talks?").text is None
+    store.close()
+
+
+def test_an_index_opens_and_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with tarfile.open(MADE / "index.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    check(Settings.load(index=tmp_path / "index"), tmp_path)
+    assert [(r.levelno, r.message) for r in caplog.records] == [
+        (
+            logging.WARNING,
+            f"search indexes in {tmp_path / 'index'} are rebuilt for this version of rag",
+        )
+    ]
+
+
+def test_a_snapshot_is_restored_and_answers(tmp_path: Path) -> None:
+    (tmp_path / "notes.snapshot").write_bytes(
+        gzip.decompress((MADE / "notes.snapshot.gz").read_bytes())
+    )
+    settings = Settings.load(index=tmp_path / "restored")
+    build.restore(settings, tmp_path / "notes.snapshot", False, False)
+    check(settings, tmp_path)
+
+
+def test_a_database_opens_and_answers(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.execute("CREATE DATABASE made_by_33deea8")
+    cluster.execute((MADE / "database.sql").read_text(), "made_by_33deea8")
+    check(Settings.load(store=cluster.dsn("made_by_33deea8")), tmp_path)
