@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -85,10 +86,11 @@ def test_ingesting_again_changes_nothing(index: Path) -> None:
     )
 
 
-def test_every_citation_of_every_gold_question_stands(engine: Engine) -> None:
+def test_every_citation_stands(engine: Engine) -> None:
+    """One gold question in eight; `make gate` holds the citations of 250."""
     answered = {True: 0, False: 0}
     asked = {True: 0, False: 0}
-    for question in gold():
+    for question in itertools.islice(gold(), 0, None, 8):
         answer = engine.ask(question["question"])
         check_citations(engine, answer)
         asked[bool(question["answers"])] += 1
@@ -190,8 +192,11 @@ def test_doctor_is_content(index: Path) -> None:
 
 
 def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
-    folder = str(tmp_path / "index")
-    command = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", folder]
+    folder, seeds = str(tmp_path / "index"), tmp_path / "seeds"
+    seeds.mkdir()
+    for path in sorted((ROOT / "seeds").iterdir())[:12]:
+        shutil.copy(path, seeds)
+    command = [sys.executable, "-m", "rag", "ingest", str(seeds), "--index", folder]
     both = [
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -203,7 +208,7 @@ def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
     assert codes in ([0, 0], [0, 5])
     for (_, err), code in results:
         assert code == 0 or "is being written by process" in err
-    assert json.loads(rag("info", "--json", "--index", folder).stdout)["documents"] == 60
+    assert json.loads(rag("info", "--json", "--index", folder).stdout)["documents"] == 12
 
 
 def test_an_altered_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

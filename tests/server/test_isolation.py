@@ -1,77 +1,16 @@
-"""What happens in one collection changes nothing that another shows; a kill loses nothing."""
+"""Nothing is lost in a collection when the service is killed."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from rag.server.api_keys import keys_of
-from rag.settings import Settings
-from tests.server.fake_server import process, serving, wait_until_ready
-from tests.store.helpers import schema_dsn
+from tests.server.fake_server import process, wait_until_ready
 
 NAMES = ("alpha", "beta", "gamma")
-
-
-VARYING = {"request_id", "timings", "timings_ms", "receipt"}
-
-
-@pytest.mark.parametrize("store", ["local", "postgres"])
-def test_nothing_in_a_collection_tells_of_another(
-    request: pytest.FixtureRequest, tmp_path: Path, store: str
-) -> None:
-    place = "local"
-    if store == "postgres":
-        place = schema_dsn(request.getfixturevalue("cluster"), tmp_path)
-    with serving(tmp_path, store=place) as client:
-        for name in ("one", "two"):
-            client.post("/v1/collections", json={"name": name}).raise_for_status()
-        for number in range(3):
-            put(client, "one", number, "The safe of the house is in Oslo.")
-        before = seen(client)
-        for number in range(12):
-            put(client, "two", number, f"The safe of the house {number} is in Lisbon, not in Oslo.")
-            client.post("/v1/collections/two/ask", json={"question": "Where is the safe?"})
-        said = {"question": "Where?", "verdict": "wrong", "correction": "Lisbon"}
-        client.post("/v1/collections/two/feedback", json=said).raise_for_status()
-        client.delete("/v1/collections/two/documents/0.txt").raise_for_status()
-        assert seen(client) == before
-        client.delete("/v1/collections/two").raise_for_status()
-        assert seen(client) == before
-        ids = {one["name"] for one in client.get("/v1/collections").json()["collections"]}
-        assert ids == {"default", "one"}
-        _, token = keys_of(Settings(index=tmp_path, store=place)).add("own", "write", ["default"])
-        headers = {"Authorization": f"Bearer {token}"}
-        assert client.get("/metrics", headers=headers).status_code == 403
-
-
-def put(client: httpx.Client, name: str, number: int, text: str) -> None:
-    path = f"/v1/collections/{name}/documents/{number}.txt"
-    client.put(path, json={"text": text}).raise_for_status()
-
-
-def seen(client: httpx.Client) -> list[Any]:
-    """All that one collection says of itself, but for what no two answers have in common."""
-    question = {"question": "Where is the safe of the house?"}
-    asked = [
-        client.post(f"/v1/collections/one/{path}", json=question) for path in ("ask", "search")
-    ]
-    read = ["documents", "sources", "documents/0.txt", "vector_stores/default", "feedback"]
-    asked += [client.get(f"/v1/collections/one/{path}") for path in read]
-    return [
-        json.loads(answer.text, object_hook=fixed) if answer.text.startswith("{") else answer.text
-        for answer in asked
-    ]
-
-
-def fixed(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name not in VARYING}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from rag.engine import Engine
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
-EVERY = 12
+EVERY = 40
 """Each question is searched; one in so many is read as well: the same passages read the same."""
 pytestmark = pytest.mark.slow
 
