@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ from rag.server.api_keys import keys_of
 from rag.server.bodies import BytesInFlight
 from rag.server.problems import ServiceError
 from rag.settings import Settings
+from rag.types import Hit, ReaderOutput
+from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
 
 TEXT = "The talks were led by William Burns."
@@ -47,30 +50,28 @@ def test_a_request_reads_so_many_passages_at_most(tmp_path: Path) -> None:
         assert "800" in refused.json()["detail"]
 
 
+class HeldReader(NameReader):
+    """Reads nothing before `go` is set."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.begun.set()
+        self.go.wait(25)
+        return super().read_many(asked)
+
+
 def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> None:
-    with serving(tmp_path, SlowReader(0.4)) as client, ThreadPoolExecutor(40) as pool:
+    reader = HeldReader()
+    with serving(tmp_path, reader) as client, ThreadPoolExecutor(10) as pool:
         put_text(client, "oman.txt", TEXT)
-        ask(client, 100)  # what reading takes is known from here on
-        asked = [pool.submit(ask, client, number) for number in range(40)]
-        time.sleep(0.6)
-        begun = time.monotonic()
+        asked = [pool.submit(ask, client, number) for number in range(10)]
+        assert reader.begun.wait(25)
         assert client.post("/v1/search", json={"question": "Who led the talks?"}).status_code == 200
-        waited = time.monotonic() - begun
-        assert sum(not one.done() for one in asked) >= 5
+        assert not any(one.done() for one in asked)
+        reader.go.set()
         assert {one.result().status_code for one in asked} == {200}
-    assert waited < 3
-
-
-def test_a_search_does_not_wait_for_a_reading(tmp_path: Path) -> None:
-    with serving(tmp_path, SlowReader(3)) as client, ThreadPoolExecutor(1) as pool:
-        put_text(client, "oman.txt", TEXT)
-        asked = pool.submit(ask, client, 1)
-        time.sleep(0.5)
-        begun = time.monotonic()
-        for _ in range(3):
-            client.post("/v1/search", json={"question": "Who led the talks?"}).raise_for_status()
-        assert time.monotonic() - begun < 2
-        assert not asked.done()
 
 
 def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
@@ -81,23 +82,16 @@ def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
         put_text(client, "oman.txt", TEXT)
         for number in range(3):
             ask(client, 100 + number)
-        begun = time.monotonic()
-
-        def timed(number: int) -> tuple[httpx.Response, float]:
-            return ask(client, number), time.monotonic() - begun
-
-        asked = [pool.submit(timed, number) for number in range(40)]
-        responses = [one.result() for one in asked]
-    refused = [(response, at) for response, at in responses if response.status_code == 503]
-    assert refused
+        responses = list(pool.map(lambda number: ask(client, number), range(40)))
     at_once = [
-        response for response, _ in refused if response.json()["type"] == "urn:rag:overloaded"
+        response
+        for response in responses
+        if response.status_code == 503 and response.json()["type"] == "urn:rag:overloaded"
     ]
-    assert (
-        len(at_once) >= 25
-    )  # of 40 that would take 20 s; a busy machine may be late with some that it took
+    others = [response for response in responses if response not in at_once]
+    assert len(at_once) > len(others) > 0  # one by one they would take 20 s, eight deadlines
     assert all(int(response.headers["retry-after"]) >= 1 for response in at_once)
-    assert min(at for _, at in refused) < 5
+    assert median(one.elapsed for one in at_once) < median(one.elapsed for one in others)
 
 
 def test_bytes_in_flight_are_bounded_and_who_waits_gets_its_turn() -> None:
