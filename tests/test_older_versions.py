@@ -77,4 +77,19 @@ def test_a_snapshot_is_restored_and_answers(tmp_path: Path) -> None:
 def test_a_database_opens_and_answers(cluster: Cluster, tmp_path: Path) -> None:
     cluster.execute("CREATE DATABASE made_by_33deea8")
     cluster.execute((MADE / "database.sql").read_text(), "made_by_33deea8")
-    check(Settings.load(store=cluster.dsn("made_by_33deea8")), tmp_path)
+    settings = Settings.load(store=cluster.dsn("made_by_33deea8"))
+    check_words(settings)
+    check(settings, tmp_path)
+
+
+def check_words(settings: Settings) -> None:
+    """Words of files' names are found once a writer has opened the database."""
+    store = build.store(settings, build.embedder(settings), create=True)
+    before = store.stats().generation
+    (found,) = store.lexical("lease.txt oman", 5)[:1]
+    assert store.passages([found[0]])[found[0]].document_id == "notes/oman.md"
+    store.close()
+    store = build.store(settings, build.embedder(settings), create=True)
+    assert store.stats().generation == before
+    assert store.stats().passages == 2
+    store.close()

@@ -81,6 +81,8 @@ CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
 """
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
+WORDS = "2"
+"""How words are counted: 1, those of a passage in its context; 2, those of the file's name too."""
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index of the index's own schema by its name, NULL if it has none."""
 _INLINE = 1900
@@ -160,7 +162,7 @@ def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str])
     for step in STEPS[found:]:
         storage = "PLAIN" if dim <= _INLINE else "EXTERNAL"
         connection.execute(sql.SQL(step.replace("{dim}", str(dim)).replace("{storage}", storage)))
-    first = {} if found else {**create, "store": uuid.uuid4().hex}
+    first = {} if found else {**create, "store": uuid.uuid4().hex, "words": WORDS}
     for key, value in {**first, "version": str(VERSION)}.items():
         upsert = (
             "INSERT INTO rag_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = "

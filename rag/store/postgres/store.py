@@ -60,6 +60,9 @@ class PostgresStore:
         )
         try:
             _check(meta, expect, place)
+            if create and meta.get("words") != schema.WORDS:
+                _log.warning("%s: words are counted again for this version of rag", place)
+                self._database.change(writes.recount)
         except BaseException:
             self.close()
             raise

@@ -18,6 +18,7 @@ from rag.errors import InputError
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import tags, writable
+from rag.store.postgres.schema import WORDS
 from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
 from rag.types import Document, Passage
 
@@ -62,6 +63,32 @@ def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
         "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
         "stamp) WHERE d.id = n.id",
         (list(stamps), list(stamps.values())),
+    )
+
+
+def recount(connection: Connection[Any]) -> None:
+    """Inside a transaction: count the words of all passages again. Other writers wait."""
+    connection.execute("LOCK TABLE rag_documents IN SHARE ROW EXCLUSIVE MODE")
+    connection.execute("DELETE FROM rag_words")
+    connection.execute("UPDATE rag_terms SET passages = 0, most = 0")
+    connection.execute("UPDATE rag_statistics SET words = 0, classes = 0")
+    documents = connection.execute('SELECT "row", id, title FROM rag_documents').fetchall()
+    for row, name, title in documents:
+        rows = connection.execute(
+            "SELECT id, start, stop, text, heading FROM rag_passages WHERE document = %s", (row,)
+        ).fetchall()
+        passages = [
+            Passage(name, start, stop, text.decode(), title.decode(), heading.decode())
+            for _, start, stop, text, heading in rows
+        ]
+        words = [Counter(analyze(searched(p))) for p in passages]
+        added = dataclasses.replace(_Change.of(words), documents=0, passages=0)
+        _count(connection, _Change(), added)
+        _put_words(connection, row, [row[0] for row in rows], words)
+    connection.execute(
+        "INSERT INTO rag_meta VALUES ('words', %s) ON CONFLICT (key) DO UPDATE SET value = "
+        "excluded.value",
+        (WORDS,),
     )
 
 
