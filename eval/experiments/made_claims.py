@@ -60,14 +60,14 @@ def _of(
     told = statement(question.text, question.answers[0]) if question.answers else None
     if told:
         yield Made(told, "paraphrased", True, document)
-    swapped = _swap_value(sentence, rng)
+    swapped = swap_value(sentence, rng)
     if swapped:
         yield Made(swapped, "value", False, document)
     helps = _HELPS.search(sentence)
     if helps:
         denied = f"{sentence[: helps.end()]} not{sentence[helps.end() :]}"
         yield Made(denied, "negated", False, document)
-    renamed = _swap_name(sentence, known, rng)
+    renamed = swap_name(sentence, known, rng)
     if renamed:
         yield Made(renamed, "name", False, document)
 
@@ -88,7 +88,7 @@ def statement(question: str, answer: str) -> str | None:
     return f"{answer[:1].upper()}{answer[1:]} {asked['rest']}." if asked else None
 
 
-def _swap_value(sentence: str, rng: random.Random) -> str | None:
+def swap_value(sentence: str, rng: random.Random) -> str | None:
     """With a year, a month or a number changed; None if there is none."""
     years = list(_YEAR.finditer(sentence))
     if years:
@@ -109,7 +109,7 @@ def _swap_value(sentence: str, rng: random.Random) -> str | None:
     return None
 
 
-def _swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | None:
+def swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | None:
     """With a name, not the first word, changed for another of as many words; None if there is
     none."""
     mine = [name for name in names(sentence)[1:] if len(name) > 3]
