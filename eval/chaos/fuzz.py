@@ -36,6 +36,9 @@ from hypothesis import HealthCheck, strategies
 from schemathesis.core.result import Ok
 
 from eval.chaos.servers import Served, served
+from rag.server.api_keys import WRITE, keys_of
+from rag.server.auth import OPEN
+from rag.settings import Settings
 
 _ANY = hypothesis.settings(
     database=None,
@@ -81,7 +84,7 @@ _PATHS = [
     "/v1/documents",
 ]
 _PATHS += ["/mcp", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/dify/retrieval"]
-_PATHS += ["/v1/vector_stores/default/search"]
+_PATHS += ["/v1/vector_stores/default/search", "/v1/check", "/v1/feedback", "/v1/collections/ask"]
 _PATHS = _PATHS * 3 + ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
 _METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
 _PIECES = [
@@ -151,6 +154,7 @@ _TOOLS = [
     "outline",
     "list_documents",
     "verify",
+    "check_claims",
     "ingest",
     "delete",
     "",
@@ -367,9 +371,10 @@ def _slow(url: str) -> None:
         time.sleep(0.01)
 
 
-def fuzz(url: str, number: int, seed: int) -> Counter[str]:
+def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]:
     """So many requests from one process; how often each status came, and each request that broke
-    the rule.
+    the rule. `locked`: the service has keys and none is sent, so that nothing may succeed but what
+    is open to all.
     """
     warnings.simplefilter("ignore")
     found: Counter[str] = Counter()
@@ -377,14 +382,15 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
     seen: list[Wild] = []
     with contextlib.closing(_Raw(url)) as raw:
 
-        def note(status: int, what: Callable[[], str]) -> None:
+        def note(status: int, path: str, what: Callable[[], str]) -> None:
             found[str(status)] += 1
-            if status >= 500 and status != 503:
+            entered = locked and status < 400 and path.partition("?")[0] not in OPEN
+            if entered or (status >= 500 and status != 503):
                 found[f"BROKEN {status} {what()[:300]}"] += 1
 
         def send(request: Wild) -> None:
             try:
-                note(raw.send(request), lambda: repr(request))
+                note(raw.send(request), request[1], lambda: repr(request))
             except (http.client.HTTPException, OSError, ValueError) as error:
                 raw.close()
                 found[type(error).__name__] += 1
@@ -392,7 +398,8 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
                 _slow(url)
                 found["slow body"] += 1
 
-        schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+        described = httpx.get(f"{url}/openapi.json", timeout=60, trust_env=False).json()
+        schema = schemathesis.openapi.from_dict(described)
         operations = [
             result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)
         ]
@@ -401,6 +408,7 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
         def allowed(case: Any) -> None:
             note(
                 case.call(base_url=url, timeout=60).status_code,
+                case.path,
                 lambda: f"{case.method} {case.path} {case.body!r}",
             )
             if case.method == "POST":
@@ -434,9 +442,10 @@ def fuzz(url: str, number: int, seed: int) -> Counter[str]:
     return found
 
 
-def _well(service: Served) -> dict[str, Any]:
+def _well(service: Served, key: str) -> dict[str, Any]:
     """How the service is: it answers a question, nothing waits, and so many threads it has."""
-    with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(base_url=service.url, timeout=60, trust_env=False, headers=headers) as client:
         put = client.post(
             "/v1/documents",
             json={"name": "well.txt", "text": "The talks were led by William Burns."},
@@ -461,6 +470,7 @@ def options(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--locked", action="store_true", help="with keys, and none is sent")
     parser.add_argument("--out", type=Path)
     return parser.parse_args(given)
 
@@ -468,21 +478,25 @@ def options(given: list[str] | None = None) -> argparse.Namespace:
 def run(arguments: argparse.Namespace) -> None:
     """Raises SystemExit if the service does not stand."""
     begun = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory() as index,
-        served(Path(index), True, RAG_MAX_UPLOAD_MB="1", RAG_THRESHOLD="0.15") as service,
-    ):
-        before = _well(service)
+    with contextlib.ExitStack() as stack:
+        index = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if arguments.locked else ""
+        service = stack.enter_context(
+            served(index, True, RAG_MAX_UPLOAD_MB="1", RAG_THRESHOLD="0.15")
+        )
+        before = _well(service, key)
         each = arguments.requests // arguments.processes
         work = [
-            (service.url, each, arguments.seed + number) for number in range(arguments.processes)
+            (service.url, each, arguments.seed + number, arguments.locked)
+            for number in range(arguments.processes)
         ]
         with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
             found = sum(pool.starmap(fuzz, work), Counter[str]())
-        after = _well(service)
+        after = _well(service, key)
     broken = {what: times for what, times in found.items() if what.startswith("BROKEN")}
     result = {
         "models": "fakes",
+        "locked": arguments.locked,
         "requests": sum(times for what, times in found.items() if not what.startswith("BROKEN")),
         "seconds": round(time.monotonic() - begun),
         "outcomes": {what: times for what, times in sorted(found.items()) if what not in broken},

@@ -36,3 +36,11 @@ def test_fuzzed_it_stands(tmp_path: Path) -> None:
     assert found["requests"] >= 400
     assert found["after"]["answer"] == "William Burns"
     assert found["after"]["waiting"] == [0, 0]
+
+
+def test_fuzzed_without_a_key_nothing_is_entered(tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    fuzz.run(fuzz.options(["--requests", "200", "--locked", "--out", str(out)]))
+    found = json.loads(out.read_text())
+    assert found["broken"] == {}
+    assert found["outcomes"]["401"] > 50
