@@ -1,9 +1,9 @@
 """Fit the confidence of forms other than the span, and say what it is worth on each kind of text.
 
-python -m eval.experiments.fit_forms --index forms=INDEX --index technical=INDEX [--reader accurate]
-[--into confidence.json]
+python -m eval.experiments.fit_forms --cache DIR [--into confidence.json] [SET...]
 
-Each NAME is a gold set of eval/gold, each INDEX the index that it is asked on. Every question is
+DIR is what `python -m eval.experiments.kept` makes, SET one of its sets, by default forms and
+technical. Every question is
 asked in the form that it wants, without a threshold; the features of the answer and whether it was
 useful make the examples. Folds keep a document's questions together. Writes
 eval/results/forms-confidence.json and, with --into, the fitted models into a calibration file.
@@ -21,10 +21,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.experiments.kept_reads import KeptReads
-from rag import build
+from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering.form_confidence import FEATURES, FormConfidence
-from rag.answering.provenance import model_digest
 from rag.engine import Engine, Query
 from rag.evaluation.calibration import (
     CalibrationTable,
@@ -33,12 +31,9 @@ from rag.evaluation.calibration import (
     threshold,
 )
 from rag.evaluation.calibration import _logistic as logistic
-from rag.evaluation.gold import Question, read_jsonl
-from rag.evaluation.scores import adaptive_ece, auroc
+from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
-from rag.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 FOLDS = 5
 _FITTED = {"sentences": ("sentences", "steps", "list"), "yes_no": ("yes_no",)}
 """Each model, and the forms of the questions that it is fitted on."""
@@ -168,21 +163,7 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
 
 
 @click.command()
-@click.option(
-    "--index",
-    "indexes",
-    multiple=True,
-    required=True,
-    help="NAME=INDEX, a gold set of eval/gold and its index.",
-)
-@click.option("--reader", default="accurate", show_default=True)
-@click.option(
-    "--cache",
-    type=click.Path(path_type=Path),
-    default=Path("reads.jsonl"),
-    show_default=True,
-    help="What was read.",
-)
+@click.option("--cache", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option(
     "--risk",
     type=float,
@@ -196,26 +177,16 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
 @click.option(
     "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/forms-confidence.json"
 )
+@click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(
-    indexes: tuple[str, ...],
-    reader: str,
-    cache: Path,
-    risk: float | None,
-    into: Path | None,
-    out: Path,
+    cache: Path, risk: float | None, into: Path | None, out: Path, names: tuple[str, ...]
 ) -> None:
     """Fit the confidence of forms."""
     found: list[Example] = []
-    for one in indexes:
-        name, _, index = one.partition("=")
-        settings = Settings.load(index=Path(index), reader=reader, forms="off", threshold=0.0)
-        embedder = build.embedder(settings)
-        kept = KeptReads(build.reader(settings), model_digest(reader), cache)
-        engine = build.assemble(
-            replace(settings, threshold=-1.0), build.store(settings, embedder), embedder, kept
-        )
-        found += examples(name, engine, read_jsonl(ROOT / f"eval/gold/{name}.jsonl"))
-        click.echo(f"{name}: {kept.read_new} questions read", err=True)
+    for name in names or ("forms", "technical"):
+        engine, questions = opened(name, cache)
+        engine.settings = replace(engine.settings, threshold=-1.0)
+        found += examples(name, engine, done(name, cache, questions))
     report: dict[str, Any] = {}
     fitted: dict[str, Any] = {}
     for model in _FITTED:
@@ -233,7 +204,7 @@ def main(
             "risk": stated,
         }
     out.write_text(
-        json.dumps({"reader": reader, "fitted": fitted, "held back": report}, indent=1) + "\n",
+        json.dumps({"fitted": fitted, "held back": report}, indent=1) + "\n",
         encoding="utf-8",
     )
     if into:

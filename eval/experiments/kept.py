@@ -1,0 +1,272 @@
+"""Questions that were read once: reading takes seconds a question, composing milliseconds.
+
+python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [--minutes N]
+[SET...]
+
+DIR gets, for each set, its index, the hits of each question and what the reader says of them, so
+that ablations and fits take seconds. SET is seeds, forms, technical or squad; FOLDER is the folder
+that `python -m eval.gold.technical` makes, DATA holds squad-dev-36.json.gz, of which the articles
+are asked that the recipes hold out. What was read before is not read again; with --minutes the rest
+is left for the next call.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from rag import build
+from rag.answering.provenance import model_digest
+from rag.engine import Engine, Query
+from rag.evaluation.corpus import fill
+from rag.evaluation.gold import Question, read_jsonl, sample
+from rag.ingestion.ingest import Ingest
+from rag.parsing.load import find
+from rag.protocols import Embedder, Filter, Reader, Retriever, Vectors
+from rag.settings import Settings
+from rag.training.datasets import recipe_articles
+from rag.training.recipe import SetsRecipe, load_recipe
+from rag.types import Document, Hit, Passage, ReaderOutput, SentenceScore, Span, Verdict
+
+ROOT = Path(__file__).parents[2]
+SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300}
+"""How many questions of each are asked; None: all."""
+_DISTRACTORS = 16
+
+
+class _File:
+    """Rows by key in a file of JSON lines, which grows by whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+        self.rows: dict[str, Any] = dict(json.loads(line) for line in lines)
+
+    def add(self, key: str, row: Any) -> None:
+        self.rows[key] = row
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([key, row]) + "\n")
+
+
+class KeptHits:
+    """A retriever that remembers."""
+
+    def __init__(self, retriever: Retriever, path: Path) -> None:
+        self._retriever = retriever
+        self._file = _File(path)
+
+    def retrieve(
+        self, questions: Sequence[str], k: int, filter: Filter | None = None
+    ) -> list[list[Hit]]:
+        return [self._one(question, k, filter) for question in questions]
+
+    def _one(self, question: str, k: int, filter: Filter | None) -> list[Hit]:
+        key = json.dumps([question, k, repr(filter)])
+        if key not in self._file.rows:
+            (hits,) = self._retriever.retrieve([question], k, filter)
+            self._file.add(key, [asdict(hit) for hit in hits])
+        return [_hit(row) for row in self._file.rows[key]]
+
+
+def _hit(row: Mapping[str, Any]) -> Hit:
+    passages = {
+        "passage": Passage(**row["passage"]),
+        "copies": tuple(Passage(**copy) for copy in row["copies"]),
+    }
+    return Hit(**{**row, **passages})
+
+
+class KeptReads:
+    """A reader that remembers; `digest` is that of its weights."""
+
+    def __init__(self, reader: Callable[[], Reader], digest: str, path: Path) -> None:
+        """`reader` loads it, which is put off until something is new."""
+        self.name = "kept"
+        self._load = reader
+        self._reader: Reader | None = None
+        self._digest = digest
+        self._file = _File(path)
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        return self.read_many([(question, hits)])[0]
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self._one(question, hits) for question, hits in asked]
+
+    def _one(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        places = [(hit.passage.in_context, hit.passage.document_id) for hit in hits]
+        said = json.dumps([self._digest, question, places])
+        key = hashlib.sha256(said.encode()).hexdigest()[:24]
+        if key not in self._file.rows:
+            self._reader = self._reader or self._load()
+            self._file.add(key, _packed(self._reader.read(question, hits), hits))
+        return _unpacked(self._file.rows[key], hits)
+
+
+def _packed(output: ReaderOutput, hits: Sequence[Hit]) -> dict[str, Any]:
+    place = {id(hit): number for number, hit in enumerate(hits)}
+    return {
+        "spans": [(place[id(s.hit)], s.start, s.end, round(s.score, 4)) for s in output.spans],
+        "sentences": [
+            (place[id(s.hit)], s.start, s.end, round(s.score, 5)) for s in output.sentences
+        ],
+        "verdicts": [
+            (place[id(v.hit)], round(v.yes, 5), round(v.no, 5), round(v.unsaid, 5))
+            for v in output.verdicts
+        ],
+    }
+
+
+def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
+    return ReaderOutput(
+        [Span(hits[at], start, end, score) for at, start, end, score in row["spans"]],
+        [SentenceScore(hits[at], start, end, score) for at, start, end, score in row["sentences"]],
+        [Verdict(hits[at], yes, no, unsaid) for at, yes, no, unsaid in row["verdicts"]],
+    )
+
+
+class Remembering:
+    """An embedder that embeds a question once."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._embedder, name)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        for text in texts:
+            if text not in self._known:
+                self._known[text] = self._embedder.embed_queries([text])[0]
+        return np.stack([self._known[text] for text in texts])
+
+
+def opened(
+    name: str,
+    cache: Path,
+    data: Path | None = None,
+    technical: Path | None = None,
+    reader: str = "accurate",
+) -> tuple[Engine, list[Question]]:
+    """An engine over the set's index, which is made if it is absent, and its questions."""
+    folder = cache / name
+    settings = Settings.load(index=folder / "index", reader=reader)
+    embedder: Any = Remembering(build.embedder(settings))
+    if not (folder / "made").exists():
+        _make(name, settings, embedder, data, technical)
+        (folder / "made").touch()
+    store = build.store(settings, embedder)
+    kept = KeptReads(lambda: _reader(reader), model_digest(reader), folder / "reads.jsonl")
+    engine = build.assemble(settings, store, embedder, kept)
+    engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
+    gold = folder / "gold.jsonl" if name == "squad" else ROOT / f"eval/gold/{name}.jsonl"
+    return engine, list(sample(read_jsonl(gold), SETS[name]))
+
+
+@functools.cache
+def _reader(name: str) -> Reader:
+    """One for all sets."""
+    return build.reader(Settings.load(reader=name))
+
+
+def _make(
+    name: str, settings: Settings, embedder: Embedder, data: Path | None, technical: Path | None
+) -> None:
+    store = build.store(settings, embedder, create=True)
+    try:
+        if name == "squad":
+            if data is None:
+                raise click.UsageError("the set squad needs --data")
+            fill(_squad(data, settings.index.parent), store, embedder, settings.passage_tokens)
+            return
+        corpus = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"}.get(name, technical)
+        if corpus is None:
+            raise click.UsageError("the set technical needs --technical")
+        ingest = Ingest(store, embedder, settings.passage_tokens)
+        ingest.run(list(find([corpus])), lambda *_: None)
+    finally:
+        store.close()
+
+
+def _squad(data: Path, folder: Path) -> list[Document]:
+    """The held-out articles and some others; the questions on the former are written beside."""
+    others, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
+    articles = held_out + random.Random(0).sample(others, _DISTRACTORS)
+    documents = [_document(article) for article in articles]
+    rows = [
+        {
+            "id": qa["id"],
+            "question": qa["question"].strip(),
+            "answers": [] if qa.get("is_impossible") else [a["text"] for a in qa["answers"]],
+            "group": document.id,
+        }
+        for article, document in zip(held_out, documents, strict=False)
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+    lines = [json.dumps(row) for row in rows]
+    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return documents
+
+
+def _document(article: Mapping[str, Any]) -> Document:
+    text = "\n\n".join(paragraph["context"].strip() for paragraph in article["paragraphs"])
+    title = article["title"]
+    return Document(f"squad/{title}", text, title.replace("_", " "), title, "")
+
+
+def done(name: str, cache: Path, questions: Sequence[Question]) -> list[Question]:
+    """The questions that were read so far."""
+    known = _File(cache / name / "done.jsonl").rows
+    return [question for question in questions if question.id in known]
+
+
+def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator[str]:
+    """Those that are left, drawn by chance, as a part of them may have to do."""
+    left = [question for question in questions if question.id not in file.rows]
+    random.Random(0).shuffle(left)
+    for question in left:
+        (answer,) = engine.ask_many([Query(question.text)])
+        if answer.read is None:  # not read in this form
+            engine.ask_many([Query(question.text, form="span")])
+        file.add(question.id, answer.form)
+        yield question.id
+
+
+@click.command()
+@click.option("--cache", type=click.Path(path_type=Path), required=True)
+@click.option("--data", type=click.Path(path_type=Path))
+@click.option("--technical", type=click.Path(path_type=Path))
+@click.option("--minutes", type=float, default=1e6)
+@click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
+def main(
+    cache: Path, data: Path | None, technical: Path | None, minutes: float, names: tuple[str, ...]
+) -> None:
+    """Read the questions of the sets, in turn."""
+    until = time.monotonic() + 60 * minutes
+    live = []
+    for name in names or tuple(SETS):
+        engine, questions = opened(name, cache, data, technical)
+        live.append(read(engine, _File(cache / name / "done.jsonl"), questions))
+    with tqdm(unit="question", disable=None) as progress:
+        while live and time.monotonic() < until:
+            live = [one for one in live if next(one, None)]
+            progress.update(len(live))
+
+
+if __name__ == "__main__":
+    main()
