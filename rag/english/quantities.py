@@ -1,6 +1,4 @@
-"""Numbers in words or digits, ranges, and what they count: number words by text2num, units
-by pint.
-"""
+"""Numbers in words or digits, ranges, and what they count: number words by text2num."""
 
 from __future__ import annotations
 
