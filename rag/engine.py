@@ -13,9 +13,9 @@ from rag.answering.answer import Rule
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
 from rag.answering.confidence import Confidence
-from rag.answering.features import Asked as About
 from rag.answering.features import features
 from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
+from rag.answering.mention import QuestionAnalysis
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
 from rag.errors import EmptyError, InputError
@@ -308,11 +308,11 @@ class Engine(Searcher):
             ]
 
     def _is_enough(self, question: str, spans: Sequence[Span]) -> bool:
-        asked = About.of(question)
+        asked = QuestionAnalysis.of(question)
         ranked = self.confidence.rank(asked, spans)
         return (
             bool(ranked)
-            and self.confidence(features(asked, ranked[0], ranked)) >= self.settings.early_exit
+            and self.confidence(features(ranked[0], ranked)) >= self.settings.early_exit
         )
 
     def _compose(

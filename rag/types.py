@@ -296,8 +296,7 @@ class Answer:
     stage.
 
     `documents` counts the documents that support the answer; copies, and documents with the same
-    sentence, count once. `conflicts` are answers that contradict it and would be given without it;
-    `parts` are the further answers, with citations, to a question that asks for several things.
+    sentence, count once. `conflicts` are answers that contradict it and would be given without it.
 
     `hits` are the retrieved passages, best first; `read` is the number that was read, or None for
     all. `understood` is the question after spelling correction, or None if nothing was corrected.
@@ -319,7 +318,6 @@ class Answer:
     value: Value | None = None
     receipt: Receipt | None = None
     documents: int = 0
-    parts: tuple[Alternative, ...] = ()
     read: int | None = None
     form: str = "span"
     pieces: tuple[Piece, ...] = ()

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from rag import build
 from rag.answering.confidence import Confidence
-from rag.answering.features import Asked
+from rag.answering.mention import QuestionAnalysis
 from rag.engine import Engine
 from rag.engine import Query as Question
 from rag.evaluation.calibration import (
@@ -187,14 +187,10 @@ def seeds(embedder: Embedder, reader: Reader) -> list[Example]:
 
 
 def ranking(examples: Sequence[Example]) -> Confidence:
-    """The weights of retrieval and type that put most right answers first. What differs by less
-    than `_CHANCE` of the questions is equal; of equals, those that mind the type most, as words of
-    the wrong kind are what people find absurd."""
+    """The weight of retrieval that puts most right answers first. What differs by less than
+    `_CHANCE` of the questions is equal; the first of equals."""
     own = [example for example in examples if example.kind == "own"]
-    kinds, retrievals = (6.0, 4.0, 3.0, 2.0, 1.0), (20.0, 10.0, 30.0, 5.0)
-    tried = [
-        Confidence({}, 0.0, 0.5, retrieval, kind) for kind in kinds for retrieval in retrievals
-    ]
+    tried = [Confidence({}, 0.0, 0.5, retrieval) for retrieval in (20.0, 10.0, 30.0, 5.0)]
     right = [sum(_first_is_right(example, model) for example in own) for model in tried]
     return next(
         model
@@ -204,7 +200,7 @@ def ranking(examples: Sequence[Example]) -> Confidence:
 
 
 def _first_is_right(example: Example, model: Confidence) -> bool:
-    ranked = model.rank(Asked.of(example.question), example.spans)
+    ranked = model.rank(QuestionAnalysis.of(example.question), example.spans)
     return bool(ranked) and is_right(ranked[0].spans[0].text, example.answers)
 
 
@@ -249,7 +245,6 @@ def fitted(data: Path, embedder: Embedder, reader: Reader, risk: float | None) -
         "bias": model.bias,
         "threshold": at,
         "retrieval": base.retrieval,
-        "type": base.type,
         "risk": report["in domain, by article"]["wrong, of answered"],
         "report": report,
     }

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from rag.answering.candidates import Candidate
 from rag.answering.confidence import Confidence
-from rag.answering.conflicts import beside
-from rag.answering.features import Asked, features
+from rag.answering.conflicts import conflicts
+from rag.answering.features import features
+from rag.answering.mention import Mention, QuestionAnalysis
 from rag.answering.pieces import whole
-from rag.answering.values import Place, value
+from rag.answering.values import value
 from rag.english.relative_dates import document_date
 from rag.english.sentences import enclosing_sentence
-from rag.english.yes_no import says_below
 from rag.types import Alternative, Answer, Citation, Copy, Document, Hit, Span, Value
 
 MAX_CITATIONS = 5
@@ -46,14 +46,14 @@ def compose(
     """The best candidate if its confidence reaches the threshold; otherwise nothing, and why.
     `document` finds one by id.
     """
-    asked = Asked.of(question)
+    asked = QuestionAnalysis.of(question)
     ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
     if not ranked:
         return Answer(
             question, None, 0.0, (), (), tuple(hits), "no passage in the index is relevant", timings
         )
     given = [
-        _alternative(_cite(c, document), rule.confidence(features(asked, c, ranked)))
+        _alternative(_cite(c, document), rule.confidence(features(c, ranked)))
         for c in ranked[: rule.alternatives + 1]
     ]
     best, rest = given[0], tuple(given[1:])
@@ -68,32 +68,21 @@ def compose(
     answer = Answer(
         question, best.text, best.confidence, best.citations, rest, tuple(hits), None, timings
     )
-    conflicts, parts = (
-        tuple(_alternative(_cite(c, document), sure) for c, sure in found)
-        for found in beside(
-            asked,
-            ranked,
-            lambda c, others: rule.confidence(features(asked, c, others)),
-            rule.threshold,
-        )
+    against = conflicts(
+        asked, ranked, lambda c, others: rule.confidence(features(c, others)), rule.threshold
     )
-    typed = typed_value(asked, ranked[0].spans[0], document)
-    return replace(answer, documents=best.documents, conflicts=conflicts, parts=parts, value=typed)
+    return replace(
+        answer,
+        documents=best.documents,
+        conflicts=tuple(_alternative(_cite(c, document), sure) for c, sure in against),
+        value=_typed(ranked[0].best, document),
+    )
 
 
-def typed_value(asked: Asked, span: Span, document: _Documents) -> Value | None:
-    """What the span says as a value, relative dates told from its document's day."""
-    text = span.hit.passage.text
-    start, end = enclosing_sentence(text, span.start, span.end)
-    found = document(span.hit.passage.document_id)
-    day = document_date(found.metadata, found.text) if found else None
-    typed = value(
-        asked.kind, asked.text, Place(text[start:end], span.start - start, span.end - start, day)
-    )
-    if asked.kind == "polar" and typed is None:
-        yes = says_below(asked.text, text, span.hit.passage.context)
-        typed = None if yes is None else Value("boolean", text[start:end], yes=yes)
-    return typed
+def _typed(best: Mention, document: _Documents) -> Value | None:
+    """What the mention says as a value, relative dates by its document's day."""
+    found = document(best.span.hit.passage.document_id)
+    return value(best, document_date(found.metadata, found.text) if found else None)
 
 
 def _alternative(citations: tuple[Citation, ...], sure: float) -> Alternative:

@@ -218,7 +218,6 @@ def given(
         more=more,
         documents=documents,
         conflicts=(),
-        parts=(),
         value=_value(form, pieces, lead),
     )
 
@@ -249,7 +248,6 @@ def refused(
         pieces=(),
         documents=0,
         conflicts=(),
-        parts=(),
         value=None,
     )
 

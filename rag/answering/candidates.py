@@ -6,31 +6,40 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.answering.equivalence import Meaning, meaning, say_the_same
+from rag.answering.equivalence import say_the_same
+from rag.answering.mention import Meaning, Mention
 from rag.types import Span
 
-Score = Callable[[Span], float]
+Score = Callable[[Mention], float]
 """The log-odds that a span is right, which rank candidates."""
+_Scored = tuple[float, Mention]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Spans that say the same, the best wording first, and their joint score: the log of the sum of
-    their odds, one a passage.
+    """Mentions that say the same, the best wording first, and their joint score: the log of the sum
+    of their odds, one a passage.
     """
 
-    meaning: Meaning
-    spans: tuple[Span, ...]
+    mentions: tuple[Mention, ...]
     score: float
 
     @property
-    def key(self) -> str:
-        return self.meaning.key
+    def best(self) -> Mention:
+        return self.mentions[0]
+
+    @property
+    def meaning(self) -> Meaning:
+        return self.best.meaning
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return tuple(one.span for one in self.mentions)
 
     @property
     def supporting(self) -> tuple[Span, ...]:
-        """The best wording, and the others that the reader finds an answer where they stand: the
-        same words elsewhere may be told of something else."""
+        """The best wording, and the others where the reader finds an answer: the same words
+        elsewhere may say something else."""
         return self.spans[:1] + tuple(span for span in self.spans[1:] if span.score > 0)
 
     @property
@@ -38,60 +47,43 @@ class Candidate:
         return len({span.hit.passage.document_id for span in self.supporting})
 
 
-@dataclass(slots=True)
-class _Group:
-    """Spans of one wording that say the same."""
+def candidates(mentions: Sequence[Mention], score: Score) -> list[Candidate]:
+    """Mentions gathered by what they say, best first.
 
-    meaning: Meaning
-    members: list[tuple[float, Span]]
-
-
-def candidates(spans: Sequence[Span], kind: str, score: Score) -> list[Candidate]:
-    """Spans gathered by what they say as answers of a `kind`, best first.
-
-    Equal wordings first; then each wording, best first, joins the best candidate all of whose
-    wordings say the same as it. A year does not bring two of its days together.
+    Equal meanings first; then each group, best first, joins the best candidate all of whose
+    meanings say the same as its own. A year does not bring two of its days together.
     """
-    wordings: dict[tuple[object, ...], _Group] = {}
-    for span in spans:
-        found = meaning(span, kind)
-        wordings.setdefault(found.said, _Group(found, [])).members.append((score(span), span))
-    gathered: list[list[_Group]] = []
-    for group in sorted(wordings.values(), key=lambda group: -_joint(group.members)):
-        home = next(
-            (
-                groups
-                for groups in gathered
-                if all(say_the_same(group.meaning, other.meaning) for other in groups)
-            ),
-            None,
+    groups: dict[tuple[object, ...], list[_Scored]] = {}
+    for one in mentions:
+        groups.setdefault(one.meaning.said, []).append((score(one), one))
+    gathered: list[list[list[_Scored]]] = []
+    for group in sorted(groups.values(), key=lambda group: -_joint(group)):
+        said = group[0][1].meaning
+        fitting = (
+            home for home in gathered if all(say_the_same(said, g[0][1].meaning) for g in home)
         )
-        home.append(group) if home is not None else gathered.append([group])
-    made = [_candidate(groups) for groups in gathered]
-    return sorted(made, key=lambda candidate: -candidate.score)
+        if (home := next(fitting, None)) is not None:
+            home.append(group)
+        else:
+            gathered.append([group])
+    return sorted(map(_candidate, gathered), key=lambda candidate: -candidate.score)
 
 
-def _joint(members: Sequence[tuple[float, Span]]) -> float:
+def _joint(members: Sequence[_Scored]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
     best: dict[tuple[str, int], float] = {}
-    for score, span in members:
-        place = span.hit.passage.document_id, span.hit.passage.start
+    for score, one in members:
+        place = one.span.hit.passage.document_id, one.span.hit.passage.start
         best[place] = max(score, best.get(place, -math.inf))
     top = max(best.values())
     return top + math.log(sum(math.exp(score - top) for score in best.values()))
 
 
-def _candidate(groups: Sequence[_Group]) -> Candidate:
+def _candidate(groups: Sequence[list[_Scored]]) -> Candidate:
     """The first group is the best wording and gives the candidate its words."""
-    ordered = [sorted(group.members, key=lambda member: -member[0]) for group in groups]
-    rest = sorted(
-        (member for members in ordered[1:] for member in members), key=lambda member: -member[0]
-    )
-    spans: dict[tuple[str, int], Span] = {}
-    for _, span in [*ordered[0], *rest]:
-        spans.setdefault((span.hit.passage.document_id, span.hit.passage.start), span)
-    return Candidate(
-        groups[0].meaning,
-        tuple(spans.values()),
-        _joint([member for group in groups for member in group.members]),
-    )
+    first, *others = (sorted(group, key=lambda member: -member[0]) for group in groups)
+    rest = sorted((one for group in others for one in group), key=lambda member: -member[0])
+    kept: dict[tuple[str, int], Mention] = {}
+    for _, one in [*first, *rest]:
+        kept.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
+    return Candidate(tuple(kept.values()), _joint([*first, *rest]))

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.answering.candidates import Candidate, candidates
-from rag.answering.features import FEATURES, Asked, repeats, span_features
+from rag.answering.features import FEATURES
 from rag.answering.form_confidence import PLAIN, FormConfidence
+from rag.answering.mention import Mention, QuestionAnalysis, mention
 from rag.errors import ModelError, install_line
 from rag.models.registry import SHIPPED
 from rag.types import Span
@@ -25,17 +26,15 @@ class Confidence:
     """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is
     given.
 
-    `retrieval` and `type` weigh a passage's score, and whether the words are of the kind wanted,
-    beside the reader's log-odds in ranking answers. `risk` is the share of given answers that are
-    expected to be wrong at the threshold, as far as it was measured; `digest` the sha256 of the
-    file.
+    `retrieval` weighs a passage's score beside the reader's log-odds in ranking answers. `risk` is
+    the share of given answers that are expected to be wrong at the threshold, as far as it was
+    measured; `digest` the sha256 of the file.
     """
 
     weights: Mapping[str, float]
     bias: float
     threshold: float
     retrieval: float
-    type: float = 0.0
     risk: float | None = None
     digest: str = ""
     forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
@@ -54,7 +53,6 @@ class Confidence:
             content = path.read_bytes()
             found: dict[str, Any] = json.loads(content)
             numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
-            numbers["type"] = float(found.get("type", 0.0))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
             forms = PLAIN | {
                 str(name): FormConfidence.of(model)
@@ -76,16 +74,12 @@ class Confidence:
             forms=forms,
         )
 
-    def rank(self, asked: Asked, spans: Sequence[Span]) -> list[Candidate]:
-        """What the spans say, best first; without those that only repeat a question which the text
-        asks, if there are others.
-        """
-        answers = [span for span in spans if not repeats(asked, span)] or spans
-        return candidates(answers, asked.kind, lambda span: self._score(asked, span))
+    def rank(self, asked: QuestionAnalysis, spans: Sequence[Span]) -> list[Candidate]:
+        """What the spans say, best first."""
+        return candidates([mention(asked, span) for span in spans], self._score)
 
-    def _score(self, asked: Asked, span: Span) -> float:
-        found = span_features(asked, span)
-        return found["gap"] + self.retrieval * found["retrieval"] + self.type * found["type"]
+    def _score(self, one: Mention) -> float:
+        return one.span.score + self.retrieval * one.span.hit.score
 
     def __call__(self, features: Mapping[str, float]) -> float:
         """The probability, in (0, 1). Every weight needs its feature."""

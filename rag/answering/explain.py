@@ -6,21 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rag.english.answer_types import several, wanted
 from rag.types import Alternative, Answer, Citation, Hit, Value
 
-_KINDS = {
-    "date": "a date",
-    "duration": "a length of time",
-    "number": "a number",
-    "money": "a sum of money",
-    "percentage": "a percentage",
-    "person": "a person",
-    "place": "a place",
-    "reason": "a reason",
-    "manner": "a way",
-    "polar": "yes or no",
-}
 _FORMS = {
     "yes_no": "yes or no, with the sentence that says so",
     "sentences": "the sentences that answer",
@@ -49,11 +36,6 @@ def _outcome(answer: Answer) -> Iterator[str]:
     if answer.form != "span":
         asked = " as was asked for" if answer.receipt and answer.receipt.form else ""
         yield f"The answer is given as {_FORMS[answer.form]}{asked}: {_made_of(answer)}."
-        return
-    kind = _KINDS.get(wanted(answer.question))
-    if kind:
-        more = ", of which there may be several" if several(answer.question) else ""
-        yield f"The question asks for {kind}{more}; words of that kind are preferred."
 
 
 def _short(text: str) -> str:
@@ -128,13 +110,7 @@ def _agreement(answer: Answer) -> Iterator[str]:
         yield f"One of the {_documents(read)} read says so."
     for side in answer.conflicts:
         yield f"Conflicts with: {_side(side)}."
-    for part in answer.parts:
-        yield f"Also found: {_side(part)}."
-    others = [
-        o
-        for o in answer.alternatives
-        if all(o.text != s.text for s in (*answer.conflicts, *answer.parts))
-    ]
+    others = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
     if others:
         following, place = others[0], others[0].citations[0].document_id
         yield (

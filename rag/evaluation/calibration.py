@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.answering.confidence import Confidence
-from rag.answering.features import FEATURES, Asked, features
+from rag.answering.features import FEATURES, features
+from rag.answering.mention import QuestionAnalysis
 from rag.evaluation.scores import Mask, Rows, adaptive_ece, auroc, wilson
 from rag.evaluation.squad import is_right
 from rag.types import Span
@@ -74,11 +75,10 @@ def table(
 
 
 def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
-    asked = Asked.of(example.question)
-    ranked = model.rank(asked, example.spans)
+    ranked = model.rank(QuestionAnalysis.of(example.question), example.spans)
     if not ranked:
         return [0.0] * len(FEATURES), False
-    found = features(asked, ranked[0], ranked)
+    found = features(ranked[0], ranked)
     return [found[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
 
 

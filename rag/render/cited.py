@@ -70,9 +70,6 @@ def cited(answer: Answer) -> CitedText:
         return CitedText(text, (), len(text))
     writer = _Writer()
     _write_answer(writer, answer)
-    for other in answer.parts[:_BESIDE]:
-        writer.text += "\n\nAlso: "
-        writer.quote(other.text, other.citations[0])
     for other in answer.conflicts[:_BESIDE]:
         writer.text += "\n\nAnother document disagrees: "
         writer.quote(other.text, other.citations[0])

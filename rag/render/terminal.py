@@ -46,7 +46,7 @@ def _given(found: Answer) -> str:
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
     lines += _beside(found)
-    told = {other.text for other in (*found.conflicts, *found.parts)}
+    told = {other.text for other in found.conflicts}
     others = [
         other
         for other in found.alternatives
@@ -127,9 +127,7 @@ def _places(found: Answer) -> list[str]:
 
 
 def _beside(found: Answer) -> list[str]:
-    """Additions to the answer: a typed value that adds information, further answers, and
-    conflicts.
-    """
+    """Additions to the answer: a typed value that adds information, and conflicts."""
     lines = []
     said = in_words(found.value) if found.value else ""
     if found.value and (
@@ -138,8 +136,6 @@ def _beside(found: Answer) -> list[str]:
         or found.value.iso not in (None, found.value.text)
     ):
         lines.append(f"Read as {clean(said)}")
-    if found.parts:
-        lines.append("Also: " + "; ".join(_alternative(part) for part in found.parts))
     if found.conflicts:
         sides = [
             (found.text or "", found.documents),

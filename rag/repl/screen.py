@@ -77,9 +77,8 @@ class Screen:
         for number, citation in enumerate(found.citations, 1):
             self.gap()
             self._citation(number, citation)
-        number = self._beside("also found", found.parts, len(found.citations))
-        self._beside("conflicting", found.conflicts, number)
-        told = {beside.text for beside in (*found.parts, *found.conflicts)}
+        self._beside("conflicting", found.conflicts, len(found.citations))
+        told = {beside.text for beside in found.conflicts}
         self._others([other for other in found.alternatives if other.text not in told])
 
     def _formed(self, found: Answer) -> None:

@@ -15,7 +15,7 @@ from rag.repl.session_engine import SessionEngine
 from rag.types import Answer, Citation, Document, Hit
 
 BESIDE = 3
-"""Maximum number of further, and of conflicting, answers shown."""
+"""Maximum number of conflicting answers shown."""
 
 
 NEAREST = 3
@@ -128,7 +128,7 @@ def cited(answer: Answer) -> list[Citation]:
         return [other.citations[0] for other in near[:NEAREST]]
     return [
         *answer.citations,
-        *(beside.citations[0] for beside in (*answer.parts[:BESIDE], *answer.conflicts[:BESIDE])),
+        *(beside.citations[0] for beside in answer.conflicts[:BESIDE]),
     ]
 
 

@@ -56,9 +56,8 @@ def _given(answer: Answer) -> list[str]:
     lines = _said(answer)
     for number, citation in enumerate(answer.citations, 1):
         lines += _citation(str(number), citation)
-    for word, others in (("Together with", answer.parts), ("But", answer.conflicts)):
-        for other in others:
-            lines += _beside(word, other)
+    for other in answer.conflicts:
+        lines += _beside("But", other)
     return lines
 
 

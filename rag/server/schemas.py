@@ -230,9 +230,6 @@ class WireAnswer(BaseModel):
     conflicts: list[WireAlternative] = Field(
         default=[], description="Answers of other sources that contradict this one."
     )
-    parts: list[WireAlternative] = Field(
-        default=[], description="Further answers to a question that asks for several."
-    )
     value: WireValue | None = Field(
         default=None, description="The answer's typed value, if it is a date, a number etc."
     )

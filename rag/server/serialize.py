@@ -25,7 +25,6 @@ def answer(made: Answer, found: RetrievalResult) -> schemas.WireAnswer:
         citations=_citations(made.citations, made.hits, made.text or ""),
         alternatives=[_alternative(other, made.hits) for other in made.alternatives],
         conflicts=[_alternative(other, made.hits) for other in made.conflicts],
-        parts=[_alternative(other, made.hits) for other in made.parts],
         value=schemas.WireValue.model_validate(made.value, from_attributes=True)
         if made.value
         else None,

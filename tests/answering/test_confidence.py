@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from rag.answering.confidence import Confidence
-from rag.answering.features import Asked, features
+from rag.answering.features import features
+from rag.answering.mention import QuestionAnalysis
 from rag.errors import ModelError
 from rag.models.registry import READERS, calibration_path
 from rag.types import Hit, Passage, Span
@@ -20,25 +21,11 @@ def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
 def test_the_shipped_model_of_a_reader_uses_the_features_there_are(reader: str) -> None:
     model = Confidence.load(calibration_path("default", reader))
     passage = Passage("d", 0, 10, "Vienna won", "t", "")
-    asked = Asked.of("where?")
+    asked = QuestionAnalysis.of("where?")
     (candidate,) = model.rank(asked, [Span(Hit(passage, 1, 1, 1), 0, 6, 2.0)])
-    assert 0 <= model(features(asked, candidate, [candidate])) <= 1
+    assert 0 <= model(features(candidate, [candidate])) <= 1
     assert 0 < model.threshold < 1
     assert len(model.digest) == 64
-
-
-def test_when_is_answered_with_a_date_where_the_reader_cannot_tell() -> None:
-    passage = Passage("d", 0, 39, "The JCPOA was signed in Vienna in 2015.", "t", "")
-    spans = [Span(Hit(passage, 1, 1, 1), 24, 30, 2.0), Span(Hit(passage, 1, 1, 1), 34, 38, 1.0)]
-    ranked = Confidence({}, 0.0, 0.5, 20.0, 2.0).rank(Asked.of("When was the JCPOA signed?"), spans)
-    assert [c.spans[0].text for c in ranked] == ["2015", "Vienna"]
-    assert (
-        Confidence({}, 0.0, 0.5, 20.0, 2.0)
-        .rank(Asked.of("Where was it signed?"), spans)[0]
-        .spans[0]
-        .text
-        == "Vienna"
-    )
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rag.types import Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder
 
 SEEDS = Path(__file__).parent.parent.parent / "seeds"
-SURE = Rule(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0, 2.0), 0.5, 3)
+SURE = Rule(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0), 0.5, 3)
 Said = tuple[str, str, str]
 """Document, words of its sentence up to the answer, the answer."""
 
@@ -82,16 +82,7 @@ CENTRIFUGES = [
                 ("twelve-day-war-2025", "Martyrs gave ", "1,060"),
             ],
             ("627", 1),
-            {"1,060": 1, "1,190 people": 1},
-        ),
-        (
-            "How many missiles did Iran shoot at the Al Udeid base in June 2025?",
-            [
-                ("twelve-day-war-2025", "Iran had fired ", "14 missiles"),
-                ("twelve-day-war-2025", "military counted ", "19 missiles"),
-            ],
-            ("14 missiles", 1),
-            {"19 missiles": 1},
+            {"1,060": 1},
         ),
         (
             "How many countries are parties to the NPT?",
@@ -112,15 +103,6 @@ CENTRIFUGES = [
             {"21 nautical miles": 1},
         ),
         (
-            "When did fuel loading begin at Bushehr?",
-            [
-                ("bushehr", "On ", "21 August 2010"),
-                ("bushehr", "core itself to ", "26 October 2010"),
-            ],
-            ("21 August 2010", 1),
-            {"26 October 2010": 1},
-        ),
-        (
             "How long did the final round in Vienna take?",
             [
                 ("john-kerry", "final round lasted ", "about 18 days"),
@@ -129,16 +111,6 @@ CENTRIFUGES = [
             ],
             ("about 18 days", 2),
             {"27 days": 1},
-        ),
-        (
-            "On what date did UN sanctions on Iran come back?",
-            [
-                ("talks-of-2025", "UN sanctions returned at the end of ", "27 September 2025"),
-                ("snapback-2025", "New York time on ", "27 September 2025"),
-                ("jcpoa-timeline", "UN sanctions came back into force on ", "28 September 2025"),
-            ],
-            ("27 September 2025", 2),
-            {"28 September 2025": 1},
         ),
     ],
 )

@@ -41,21 +41,21 @@ def test_no_weight_speaks_against_an_answer() -> None:
 
 
 def test_few_questions_change_little_and_many_much() -> None:
-    prior = Confidence({"gap": 0.5}, -1.0, 0.5, 20.0, 2.0)
+    prior = Confidence({"gap": 0.5}, -1.0, 0.5, 20.0)
     few, many = fit(made(10), prior), fit(made(3000), prior)
     assert abs(few.weights["gap"] - 0.5) < abs(many.weights["gap"] - 0.5)
-    assert (many.retrieval, many.type, many.threshold) == (20.0, 2.0, 0.5)
+    assert (many.retrieval, many.threshold) == (20.0, 0.5)
 
 
 def test_confidence_held_back_is_calibrated_and_the_risk_is_kept() -> None:
-    data = made(3000)
+    data = made(4000, 3.0)
     confidence = held_back(data, None, 5)
     assert adaptive_ece(confidence, data.right, data.weight) < 0.04
     at = threshold(confidence, data, 0.1)
     report = bought(confidence, data, at)
     assert 0.05 < report["wrong, of answered"] <= 0.1
     assert report["answered"] > 0.1
-    fresh = made(3000, seed=1)
+    fresh = made(4000, 3.0, 1)
     low, high = report["wrong, of answered, interval"]
     again = bought(sure(fit(data), fresh.rows), fresh, at)["wrong, of answered"]
     assert low - 0.03 < again < high + 0.03

@@ -76,10 +76,8 @@ def test_what_contradicts_it_is_beside_it() -> None:
             "May 2027",
             [Piece(span)],
             conflicts=(other,),
-            parts=(replace(other, citations=(span,)),),
         )
     )
-    assert "Also: 2. Wait. [1]" in made.text
     assert "Another document disagrees: 2. Wait. [2]\n\n[1] " in made.text
 
 

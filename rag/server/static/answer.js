@@ -121,11 +121,9 @@ function renderAnswer(answer, open) {
   const found = answer.answer !== null;
   const others = answer.alternatives.filter(other => other.confidence >= LEAST).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const conflicts = (answer.conflicts || answer.dissent || []).map(other => alternativeCard(other, open)).filter(Boolean);
-  const more = (answer.additional_answers || answer.parts || []).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
   const parts = [understood ? el('p', { class: 'soft small' }, 'Understood as: ', el('b', {}, understood)) : null, found ? given(answer, open) : refused(answer)];
   if (conflicts.length) parts.push(el('div', { class: 'dissent' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards beside' }, conflicts)));
-  parts.push(...cards('Also', more));
   const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
   if (!shown) parts.push(...cards('Where it says so', answer.citations.map((citation, i) => citationCard(citation, open, i > 0 || !isInside(answer)))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other candidates (${others.length})`), el('ol', { class: 'cards' }, others)));
