@@ -26,7 +26,7 @@ from rag import build
 from rag.claims.chat import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.value_check import names
-from rag.claims.writer import Source, Writer, Written, WrittenSentence, sources_of
+from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of
 from rag.engine import Engine
 from rag.english.text import content_words
 from rag.evaluation.gold import Question, read_jsonl
@@ -142,7 +142,11 @@ def _planted(
 
 
 def _wrong(
-    kind: str, right: Source, sources: Sequence[Source], known: Sequence[str], rng: random.Random
+    kind: str,
+    right: WriterSource,
+    sources: Sequence[WriterSource],
+    known: Sequence[str],
+    rng: random.Random,
 ) -> str | None:
     """A sentence with an error of this kind; None where the source gives no occasion for one."""
     number = right.number
