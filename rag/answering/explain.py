@@ -31,10 +31,10 @@ def _outcome(answer: Answer) -> Iterator[str]:
     if answer.text is None:
         yield f"Not answered: {answer.reason}."
     else:
-        least = f"; from {needed:.0%} on an answer is given" if needed is not None else ""
+        least = f" (threshold {needed:.0%})" if needed is not None else ""
         yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{least}.'
     if answer.form != "span":
-        asked = " as was asked for" if answer.receipt and answer.receipt.form else ""
+        asked = " as requested" if answer.receipt and answer.receipt.form else ""
         yield f"The answer is given as {_FORMS[answer.form]}{asked}: {_made_of(answer)}."
 
 
@@ -48,7 +48,7 @@ def _made_of(answer: Answer) -> str:
     """How many pieces there are, and from how many documents."""
     count = len(answer.pieces)
     if not count:
-        return "nothing reached the confidence that this form needs"
+        return "nothing reached the confidence required for this form"
     documents = len({piece.citation.document_id for piece in answer.pieces})
     more = f", {answer.more} more are not shown" if answer.more else ""
     return f"{count} piece{'' if count == 1 else 's'} of {_documents(documents)}{more}"
@@ -63,9 +63,9 @@ def _threshold(answer: Answer) -> float | None:
 
 def _evidence(answer: Answer) -> Iterator[str]:
     first = answer.citations[0] if answer.citations else None
-    word = "It stands"
+    word = "It is"
     if first is None and answer.alternatives:
-        first, word = answer.alternatives[0].citations[0], f'"{answer.alternatives[0].text}" stands'
+        first, word = answer.alternatives[0].citations[0], f'"{answer.alternatives[0].text}" is'
     if first is None:
         return
     place = _place(answer.hits, first)
@@ -80,7 +80,7 @@ def _evidence(answer: Answer) -> Iterator[str]:
         if rank
     ]
     found = f" ({', '.join(legs)})" if legs else ""
-    which = f"the {_nth(place + 1)} passage found{found}"
+    which = f"the {_nth(place + 1)} passage by rank{found}"
     yield (
         f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."
     )
@@ -105,9 +105,9 @@ def _agreement(answer: Answer) -> Iterator[str]:
     if answer.form in ("overview", "catalogue"):
         return
     if answer.documents > 1:
-        yield f"{answer.documents} of the {read} documents read say so."
+        yield f"{answer.documents} of the {read} documents read support it."
     elif answer.documents == 1:
-        yield f"One of the {_documents(read)} read says so."
+        yield f"One of the {_documents(read)} read supports it."
     for side in answer.conflicts:
         yield f"Conflicts with: {_side(side)}."
     others = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
@@ -150,7 +150,7 @@ def in_words(value: Value) -> str:
 
 def _search(answer: Answer) -> Iterator[str]:
     if not answer.hits:
-        yield "The search found no passage."
+        yield "No passages were found."
         return
     documents = len({hit.passage.document_id for hit in answer.hits_read})
     best = answer.hits[0]

@@ -158,9 +158,9 @@ def load(found: Any) -> Receipt:
             or type(made.read) is not int
             or made.read < 1
         ):
-            raise TypeError("a field is of the wrong kind")
+            raise TypeError("a field has the wrong type")
         dict(made.documents), dict(made.settings)
     except (KeyError, TypeError, ValueError) as error:
-        hint = "give the JSON of `rag ask --json`, or its field receipt"
+        hint = "give the output of `rag ask --json`, or its field receipt"
         raise InputError(f"not a receipt: {error}", hint) from error
     return made

@@ -64,7 +64,7 @@ def verify(store: Documents, citation: Citation | Cited) -> Verdict:
     """The verdict on a citation, against the index as it is."""
     document = store.document(citation.document_id)
     if document is None:
-        detail = f"{citation.document_id} is not in the index any more"
+        detail = f"{citation.document_id} is no longer in the index"
         return Verdict("missing", citation.document_id, citation.quote, None, None, True, detail)
     edited = bool(citation.sha256) and citation.sha256 != document.sha256
     if (
@@ -73,12 +73,10 @@ def verify(store: Documents, citation: Citation | Cited) -> Verdict:
         and _same_sentence(document, citation)
     ):
         since = "; the document has changed elsewhere" if edited else ""
-        return _verdict("ok", citation, citation.start, edited, f"stands where it stood{since}")
+        return _verdict("ok", citation, citation.start, edited, f"unchanged at its place{since}")
     start = _found(document.text, citation)
     if start is not None:
-        return _verdict(
-            "moved", citation, start, edited, f"stands at {start} now, not at {citation.start}"
-        )
+        return _verdict("moved", citation, start, edited, f"moved from {citation.start} to {start}")
     now = _became(document.text, citation)
     detail = (
         "the document no longer says so" if edited else "the document never said so at this place"
@@ -200,7 +198,7 @@ def _cited(found: Any) -> Cited:
             and type(start) is int
             and type(end) is int
         ):
-            raise TypeError("document_id and quote are texts, start and end whole numbers")
+            raise TypeError("document_id and quote must be strings, start and end integers")
         return Cited(
             document_id,
             start,
@@ -211,6 +209,6 @@ def _cited(found: Any) -> Cited:
         )
     except (KeyError, TypeError, AttributeError) as error:
         hint = (
-            "give the JSON of `rag ask --json`, or citations with document_id, start, end and quote"
+            "give the output of `rag ask --json`, or citations with document_id, start, end, quote"
         )
         raise InputError(f"not a citation: {str(found)[:80]!r} ({error})", hint) from error

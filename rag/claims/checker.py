@@ -49,8 +49,8 @@ _SKIPPED = {
     "code": "code",
     "table": "a table: its rows are not checked",
     "introduction": "it introduces what follows",
-    "address": "it speaks to the reader",
-    "fragment": "too short to claim anything",
+    "address": "it addresses the reader",
+    "fragment": "too short to be a claim",
 }
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ class Checker:
         """
         if len(text) > _MOST_CHARACTERS:
             raise InputError(
-                f"the text has {len(text):,} characters, at most {_MOST_CHARACTERS:,} are checked",
+                f"text too long: {len(text):,} characters, limit {_MOST_CHARACTERS:,}",
                 "check it in parts",
             )
         claims = split_claims(text)
@@ -174,7 +174,7 @@ class Checker:
         todo = [sentence for sentence in claims.sentences if sentence.parts]
         if not todo:
             raise InputError(
-                "the text claims nothing that can be checked",
+                "the text contains no claims",
                 "give a text with statements: rag check FILE",
             )
         done: dict[int, Checked] = {}

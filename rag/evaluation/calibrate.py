@@ -47,15 +47,15 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
     """
     if len(gold) < LEAST:
         raise InputError(
-            f"{len(gold)} gold questions are too few to state a risk",
-            f"give at least {LEAST}, better 200",
+            f"{len(gold)} gold questions are too few to estimate a risk",
+            f"give at least {LEAST}, preferably 200",
         )
     model = engine.confidence
     data = table(_ask(engine, gold), model)
     if not data.right.any() or data.right.all():
         what = "right" if data.right.all() else "wrong"
         raise InputError(
-            f"every first candidate is {what}, so there is nothing to tell apart",
+            f"every first candidate is {what}, so there is nothing to learn from",
             "check the gold answers, or add more",
         )
     confidence = held_back(data, model, FOLDS)
@@ -117,7 +117,7 @@ def _says(
     low, high = after["wrong, of answered, interval"]
     lines = [
         f"{len(data.right)} questions, {int((~data.answerable).sum())} of them without an answer",
-        f"until now: answers {before['answered']:.0%} of questions, "
+        f"before: answers {before['answered']:.0%} of questions, "
         f"{before['wrong, of answered']:.0%} of them wrong",
         f"calibrated: answers {after['answered']:.0%} of questions, "
         f"{after['wrong, of answered']:.0%} of them wrong "

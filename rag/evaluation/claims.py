@@ -84,11 +84,13 @@ def read_claims(path: Path) -> list[GoldClaim]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"gold claims {path} cannot be read: {error}", "give a file of JSON lines"
+            f"gold claims {path} cannot be read: {error}", "give a JSON Lines file"
         ) from error
     found = [_read(f"{path}, line {n}", line, n) for n, line in enumerate(lines, 1) if line.strip()]
     if not found:
-        raise InputError(f"{path} holds no claim", 'write {"claim": …, "verdict": …}, one a line')
+        raise InputError(
+            f"{path} contains no claims", 'write {"claim": …, "verdict": …}, one a line'
+        )
     return found
 
 
@@ -156,7 +158,7 @@ def text(result: ClaimsResult) -> str:
     lines = [_line("all", summary)]
     lines += [_line(kind, figures) for kind, figures in summary["kinds"].items()]
     wrong = [row for row in result.rows if row.verdict != row.gold.verdict]
-    lines += ["", f"{len(wrong)} with another verdict than the gold one:"] if wrong else []
+    lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"] if wrong else []
     for row in wrong:
         lines.append(f"  {row.gold.id}  {row.gold.verdict} -> {row.verdict}  {row.gold.claim}")
     return "\n".join(lines)

@@ -52,7 +52,9 @@ def opened(
     Raises InputError for a corpus beside a set's own.
     """
     if gold.documents and corpus:
-        raise InputError(f"the gold set {gold.name} brings its own documents", "leave --corpus out")
+        raise InputError(
+            f"the gold set {gold.name} contains its own documents", "leave out --corpus"
+        )
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         if index is None and (corpus or gold.documents):
             settings = replace(settings, index=Path(folder), store="local")

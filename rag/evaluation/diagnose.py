@@ -20,7 +20,7 @@ def why(engine: Engine, text: str, answers: Sequence[str], document: str | None 
     Raises InputError for an empty answer, NotFoundError for a document that is not in the index.
     """
     if not all(answer.strip() for answer in answers):
-        raise InputError("the answer is empty", 'say what would be right: --answer "14 July 2015"')
+        raise InputError("the answer is empty", 'give the correct answer: --answer "14 July 2015"')
     question = Question(
         "why", text, tuple(answers), _evidence(engine, answers, document), group="why"
     )
@@ -32,12 +32,14 @@ def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> t
         return ()
     found = engine.store.document(document)
     if found is None:
-        raise NotFoundError(f"no document {document} in the index", "see what there is: rag list")
+        raise NotFoundError(
+            f"no document {document} in the index", "list the documents with: rag list"
+        )
     places = list(answers_in(found.id, found.text, answers))
     if not places:
         said = " or ".join(repr(answer) for answer in answers)
         raise NotFoundError(
-            f"{said} does not stand in {document}", f"see what does: rag show {document}"
+            f"{said} does not occur in {document}", f"check its text: rag show {document}"
         )
     return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
 
@@ -47,7 +49,7 @@ def text(row: Row, settings: Settings) -> str:
     said = (
         f'"{row.text}"'
         if row.text is not None
-        else f'refused (likeliest: "{row.guess}")'
+        else f'refused (best guess: "{row.guess}")'
         if row.guess
         else "refused"
     )
@@ -60,7 +62,7 @@ def text(row: Row, settings: Settings) -> str:
     place = f"{row.rank}." if row.rank else f"not among the {settings.first_stage_k}"
     lines.append(f"ranks     {place} of the candidates ({legs}); {settings.top_k} are read")
     if row.stage is None:
-        return "\n".join(["not lost: the answer is right", *lines])
+        return "\n".join(["not lost: the answer is correct", *lines])
     stage = STAGES[row.stage]
     return "\n".join(
         [
@@ -75,4 +77,4 @@ def text(row: Row, settings: Settings) -> str:
 def _whereabouts(row: Row) -> str:
     if row.stage is None:
         return f"evidence  {row.citations} citations"
-    return "evidence  none of the accepted answers stands in the index"
+    return "evidence  none of the accepted answers occurs in the index"

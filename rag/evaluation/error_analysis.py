@@ -26,49 +26,49 @@ STAGES = {
         (
             "ingest",
             "not ingested",
-            "no evidence stands in any document of the index",
+            "no document in the index contains the evidence",
             "rag ingest PATH; rag list",
         ),
         (
             "chunking",
             "split across passages",
-            "no one passage holds the evidence whole",
+            "no single passage contains all of the evidence",
             "an index with more RAG_PASSAGE_TOKENS",
         ),
         (
             "legs",
-            "outside both legs",
-            "neither leg ranked the evidence high enough to be read",
+            "outside both retrievers",
+            "neither retriever ranked the evidence high enough to be read",
             "a higher RAG_TOP_K",
         ),
         (
             "dense",
             "outside dense top n",
-            "words found the evidence, meaning did not",
+            "lexical retrieval found the evidence, dense retrieval did not",
             "a lower RAG_ALPHA, or a higher RAG_TOP_K",
         ),
         (
             "lexical",
             "outside lexical top n",
-            "meaning found the evidence, words did not",
+            "dense retrieval found the evidence, lexical retrieval did not",
             "a higher RAG_ALPHA or RAG_TOP_K",
         ),
         (
             "fusion",
             "lost in fusion",
-            "both legs found the evidence, together they ranked it too low",
+            "both retrievers found the evidence, but fusion ranked it too low",
             "another RAG_ALPHA",
         ),
         (
             "reader",
             "reader chose another span",
-            "the evidence was read, other words were chosen",
+            "the evidence was read, but the reader chose other words",
             "another RAG_READER",
         ),
         (
             "passage",
             "wrong passage won",
-            "the answer was a candidate, one from elsewhere beat it",
+            "the answer was a candidate, but one from another passage won",
             "another RAG_READER",
         ),
         (
@@ -80,7 +80,7 @@ STAGES = {
         (
             "unsupported",
             "answered without support",
-            "no document answers it, an answer was given",
+            "an answer was given although no document contains one",
             "a higher RAG_THRESHOLD",
         ),
     )
@@ -153,7 +153,7 @@ def blame(trace: Attempt) -> tuple[str, str]:
     if likeliest and is_right(likeliest.text, trace.accepted):
         return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"
     if not trace.places:
-        return "ingest", "none of the evidence was found word for word in the index"
+        return "ingest", "no evidence sentence occurs in the index"
     top = best(trace.places, trace.hits)
     if top is None:
         return _never_found(trace)
@@ -170,13 +170,16 @@ def _never_found(trace: Attempt) -> tuple[str, str]:
         for passage in trace.passages(document)
     ]
     if any(place.in_passage(passage) for place in trace.places for passage in passages):
-        return "legs", "it is among the candidates of neither leg"
+        return "legs", "neither retriever has it among its candidates"
     cut = sum(
         p.document_id == place.document and p.start < place.end and place.start < p.end
         for p in passages
         for place in trace.places
     )
-    return "chunking", f"{cut} passages hold a part of it" if cut else "no passage holds any of it"
+    return (
+        "chunking",
+        f"{cut} passages contain a part of it" if cut else "no passage contains any of it",
+    )
 
 
 def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:

@@ -301,7 +301,7 @@ class WireVerdict(BaseModel):
     start_char_index: int | None = Field(description="Current place; null if not found.")
     end_char_index: int | None
     edited: bool = Field(description="Whether the document's bytes have changed.")
-    detail: str = Field(examples=["stands where it stood"])
+    detail: str = Field(examples=["unchanged at its place"])
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
 
 

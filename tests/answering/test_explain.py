@@ -23,9 +23,9 @@ def test_an_answer_is_explained_in_plain_words() -> None:
         )
     ) == [
         '"2018": confidence 88%.',
-        "It stands in docs/deal.md, the 2nd passage found (3rd by meaning, 1st by words): score "
+        "It is in docs/deal.md, the 2nd passage by rank (3rd by meaning, 1st by words): score "
         "0.90, cosine 0.70, BM25 5.0.",
-        "2 of the 2 documents read say so.",
+        "2 of the 2 documents read support it.",
         'Conflicts with: "2019" in 1 document (docs/other.md).',
         "Read as date 2018.",
         "2 passages of 2 documents were read; the best by search is in docs/x.md (score 0.95).",
@@ -47,7 +47,7 @@ def test_a_refusal_is_explained_too() -> None:
     assert lines[1].startswith('"2018" stands in docs/deal.md, the 2nd passage found')
     assert not any("say so" in line for line in lines)
     empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
-    assert explain(empty)[-1] == "The search found no passage."
+    assert explain(empty)[-1] == "No passages were found."
 
 
 def test_values_in_words() -> None:

@@ -323,7 +323,7 @@ def test_citations_are_verified_after_a_change(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
     assert filled("verify", "answer.json") == (
         0,
-        'ok      docs/deal.md  "2018": stands where it stood\n',
+        'ok      docs/deal.md  "2018": unchanged at its place\n',
         "",
     )
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))

@@ -168,7 +168,7 @@ def test_why_of_what_stands_nowhere(filled: Run) -> None:
     code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "1066")
     assert code == 1
     assert out.startswith("not ingested: ")
-    assert "none of the accepted answers stands in the index" in out
+    assert "none of the accepted answers occurs in the index" in out
     code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/deal.md")
     assert (code, "rag show docs/deal.md" in err) == (2, True)
     code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/no.md")

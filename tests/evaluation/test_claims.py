@@ -61,7 +61,7 @@ def test_figures_are_of_supported_against_not_and_by_kind(gold: Path, tmp_path: 
         ('{"claim": "A b c."}', "no verdict"),
         ('{"claim": "A b c.", "verdict": "maybe"}', "no verdict"),
         ('{"claim": "A", "verdict": "supported", "x": "y"}', "unknown field 'x'"),
-        ("", "holds no claim"),
+        ("", "contains no claims"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:

@@ -86,7 +86,7 @@ def dropping(document: Document) -> Sequence[Passage]:
 def test_a_chunker_that_drops_words_is_the_chunkers_fault(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path, dropping), Spans(lambda hit: [(0, 3, 1.0)])))
     assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "1 passages hold a part of it" for row in rows)
+    assert all(row.detail == "1 passages contain a part of it" for row in rows)
 
 
 def test_a_sentence_in_two_passages_is_the_chunkers_fault(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_sentence_in_two_passages_is_the_chunkers_fault(tmp_path: Path) -> Non
 
     rows = examine(engine(store(tmp_path, halved), Spans(lambda hit: [(0, 3, 1.0)])))
     assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "2 passages hold a part of it" for row in rows)
+    assert all(row.detail == "2 passages contain a part of it" for row in rows)
 
 
 def test_a_sentence_in_no_passage_is_the_chunkers_fault(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_sentence_in_no_passage_is_the_chunkers_fault(tmp_path: Path) -> None:
         )
     )
     assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "no passage holds any of it" for row in rows)
+    assert all(row.detail == "no passage contains any of it" for row in rows)
 
 
 def test_a_reader_of_first_words_is_the_readers_fault(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_among_the_candidates_of_neither_leg(tmp_path: Path) -> None:
     trace = Attempt(
         ("text",), [EvidenceSpan("docs/0", 0, 4, "text")], [], 2, answer, lambda _: [passage]
     )
-    assert blame(trace) == ("legs", "it is among the candidates of neither leg")
+    assert blame(trace) == ("legs", "neither retriever has it among its candidates")
 
 
 def test_every_stage_says_what_to_try() -> None:

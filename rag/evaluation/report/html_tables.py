@@ -29,9 +29,7 @@ def metrics(summary: Summary, comparison: Comparison | None) -> str:
         rows.append(_metric(name, summary, comparison))
     numbers = ("%", "95 %", "change")
     head = heads("figure", "%", "95 %", *(["change"] if comparison else []), numbers=numbers)
-    note = (
-        "Intervals are of documents drawn anew with all their questions (bootstrap, 1,000 draws)."
-    )
+    note = "Intervals: bootstrap over documents with all their questions (1,000 samples)."
     return table([*head, tag("th", class_="i")], rows, "metrics") + tag("p", note, class_="soft")
 
 
@@ -66,7 +64,7 @@ def latency(summary: Summary) -> str:
         tag("tr", cell(escape(stage)), *(cell(f"{times[name]:,.1f}", "n") for name in names))
         for stage, times in summary.latency.items()
     )
-    note = f"{summary.per_second:.2f} questions a second, one after the other."
+    note = f"{summary.per_second:.2f} questions per second, one at a time."
     return table(heads("milliseconds", *names, numbers=names), rows) + tag("p", note, class_="soft")
 
 

@@ -25,10 +25,10 @@ _TILES = {
     "f1": "F1, all questions",
     "em_answerable": "exact match, answerable",
     "citation_document@1": "first citation in a right document",
-    "f1_unanswerable": "of the unanswerable refused",
+    "f1_unanswerable": "of unanswerable questions refused",
     "evidence@10": "evidence in the first 10",
     "ndcg@10": "nDCG@10",
-    "offset_integrity": "of citations stand where they say",
+    "offset_integrity": "of citations have exact offsets",
 }
 
 
@@ -149,7 +149,7 @@ def _charts(result: Result) -> Iterator[str]:
     if summary.reliability:
         said = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
         chart = Chart(
-            "Right answers by confidence (on the line: honest)",
+            "Right answers by confidence (ideal: on the line)",
             said,
             percent("confidence"),
             percent("right"),
@@ -175,7 +175,7 @@ def _risk(result: Result) -> str:
     )
     most = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
     axes = percent("answered"), percent("wrong", max(0.1, most))
-    chart = Chart("Wrong answers by the share answered (dot: as it is set)", said, *axes)
+    chart = Chart("Wrong answers by the share answered (dot: current threshold)", said, *axes)
     asked = [row for row in result.rows if row.kind != "retrieval"]
     given = [row for row in asked if row.text is not None]
     wrong = sum(not row.right for row in given) / max(len(given), 1)

@@ -36,7 +36,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
             else ""
         )
         lines.append(f"  {METRICS[name].title:34} {_value(summary, name)}{change}")
-    lines.append(f"  {'Milliseconds a question':34} {_waiting(summary)}")
+    lines.append(f"  {'Milliseconds per question':34} {_waiting(summary)}")
     if summary.stages:
         lines += ["", f"Where {sum(summary.stages.values()):,} questions were lost"]
         lines += [
@@ -76,7 +76,7 @@ def _markdown(
             _change(comparison.changes[name]) if comparison and name in comparison.changes else ""
         )
         yield f"| {METRICS[name].title} | {_value(summary, name)} | {change} |"
-    yield f"| Milliseconds a question | {_waiting(summary)} | |"
+    yield f"| Milliseconds per question | {_waiting(summary)} | |"
     if summary.stages:
         yield from (
             "",
@@ -119,7 +119,7 @@ def comparison_text(before: Result, after: Result, found: Comparison) -> str:
     """For a terminal; * marks what chance would hardly do."""
     lines = [f"{_name(before)} -> {_name(after)}: {found.questions:,} questions in common"]
     lines += (
-        [f"{found.alone:,} questions that only one of them asked are left out"]
+        [f"{found.alone:,} questions that occur in only one result are left out"]
         if found.alone
         else []
     )
@@ -131,14 +131,12 @@ def comparison_text(before: Result, after: Result, found: Comparison) -> str:
         )
     lines += [
         "",
-        "  * the 95 % interval of the difference does not hold 0 (paired bootstrap over documents)",
+        "  * the 95 % interval of the difference excludes 0 (paired bootstrap over documents)",
     ]
     for title, pairs in (("gained", found.gained), ("lost", found.lost)):
         lines += ["", f"{len(pairs)} {title}", *(_flip(*pair) for pair in pairs[:_SHOWN])]
         lines += (
-            [f"  and {len(pairs) - _SHOWN} more; all of them: --json"]
-            if len(pairs) > _SHOWN
-            else []
+            [f"  and {len(pairs) - _SHOWN} more; --json lists all"] if len(pairs) > _SHOWN else []
         )
     return "\n".join(lines)
 
