@@ -81,7 +81,7 @@ def test_a_box_round_a_text_and_a_chart_are_no_tables() -> None:
 
 
 def test_an_underline_says_how_far_a_header_reaches() -> None:
-    heads = [
+    heads: list[Put | Rule] = [
         Put(330, 712, "Three Months Ended", 8),
         Rule(200, 708, 550, 708),
         *(Put(x, 698, text, 8) for x, text in ((210, "Handsets"), (310, "Tablets"), (500, "All"))),
