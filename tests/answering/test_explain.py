@@ -44,7 +44,7 @@ def test_a_refusal_is_explained_too() -> None:
     )
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
-    assert lines[1].startswith('"2018" stands in docs/deal.md, the 2nd passage found')
+    assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd passage by rank')
     assert not any("say so" in line for line in lines)
     empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
     assert explain(empty)[-1] == "No passages were found."
