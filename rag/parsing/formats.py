@@ -35,13 +35,25 @@ BINARIES = {
     "xlsx": "xlsx",
     "epub": "epub",
     "eml": "mail",
+    "png": "image",
+    "jpg": "image",
+    "jpeg": "image",
+    "tif": "image",
+    "tiff": "image",
 }
 """Modules with `parse(content) -> Parsed`."""
 CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
 """Modules with `parts(content) -> Iterator[Part]`; for "gz", `unpack(content, most) -> bytes`."""
 FURNISHED = ("html", "pdf")
 """Modules that drop boilerplate, unless `parse` gets True as second argument."""
-EXTRAS = {"docx": "office", "pptx": "office", "openpyxl": "office"}
+EXTRAS = {
+    "docx": "office",
+    "pptx": "office",
+    "openpyxl": "office",
+    "rapidocr": "ocr",
+    "onnxruntime": "ocr",
+    "PIL": "ocr",
+}
 """The extra that provides each optional library."""
 _OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from rag.errors import InputError, NotFoundError
+from rag.errors import InputError, NotFoundError, install_line
 from rag.parsing import metadata as dates
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
@@ -326,8 +327,9 @@ def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str)
     text = _characters(parsed.text)
     if not text.strip():
         raise ParseError(
-            "contains no text"
-            + ("; if it is a scan, run it through OCR first" if kind.name == "pdf" else "")
+            f"contains no text; if it is a scan: {install_line('ocr')}"
+            if kind.name == "pdf" and find_spec("rapidocr") is None
+            else "contains no text"
         )
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"holds more than {_MOST_CHARACTERS:,} characters; split it")

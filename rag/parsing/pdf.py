@@ -48,6 +48,8 @@ _LAST = re.compile(r"[^\W\d_-]+\Z")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ENDS = ".!?:;"
 _MOST_SHAPES = 20_000
+_OCR_SCALE, _OCR_SIDE = 2.0, 2400
+"""Pixels a point at which a page is read as a picture, and the most of a side."""
 _COMPANY = re.compile(
     r"(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
     r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
@@ -72,6 +74,16 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
         metadata = _metadata(document)
         titles = pdf_outline.read(document)
         pages = [_read(document, number) for number in range(len(document))]
+    return structured(pages, metadata, titles, keep_furniture)
+
+
+def structured(
+    pages: list[Page],
+    metadata: dict[str, str],
+    titles: pdf_outline.Outline | None = None,
+    keep_furniture: bool = False,
+) -> Parsed:
+    """Lines on pages as a text with headings, and `titles`, those of the file's outline."""
     whole, named, left_out = pages, Named(), 0
     if not keep_furniture:
         pages, named, left_out = without_furniture(pages)
@@ -90,7 +102,7 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     if title := _title(blocks):
         metadata.setdefault("title", title)
     _complete(metadata, named, blocks)
-    blocks = pdf_outline.apply(blocks, titles) or blocks
+    blocks = (titles and pdf_outline.apply(blocks, titles)) or blocks
     parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
     return replace(parsed, left_out=left_out)
 
@@ -188,6 +200,8 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
+        if not lines and (seen := _seen(page)):
+            return seen
         shapes = list(_shapes(page))
     turns = Counter[int]()
     for turn, line in lines:
@@ -199,6 +213,22 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     for box, drawn in shapes:
         rules.box(*_upright(box, sheet, usual), drawn)
     return PdfPage([line for turn, line in lines if turn == usual], height, aside, rules.merged())
+
+
+def _seen(page: pypdfium2.PdfPage) -> Page | None:
+    """What is read in a page that is a picture; None without one, and without the extra `ocr`."""
+    objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MOST_SHAPES))
+    kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, at)) for at in objects}
+    if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
+        return None
+    try:
+        from rag.parsing import ocr
+    except ModuleNotFoundError:
+        return None
+    scale = min(_OCR_SCALE, _OCR_SIDE / max(page.get_size()))
+    with closing(page.render(scale=scale)) as bitmap:
+        picture = bitmap.to_pil()
+    return Page(ocr.lines(picture), picture.height)
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:

@@ -111,6 +111,9 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
             for at, character in enumerate(text.get_text_range(0, text.count_chars()))
             for letter in _letters(character)
         ]
+        if not characters:
+            yield from _find_in_picture(page, wanted, _letters(before), _letters(after))
+            return
         on_page = "".join(letter for _, letter in characters)
         first = _best_place(on_page, wanted, _letters(before), _letters(after))
         if first < 0:
@@ -118,6 +121,21 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
         placed = dict.fromkeys(at for at, _ in characters[first : first + len(wanted)])
         for box in _by_line([text.get_charbox(at, loose=True) for at in placed]):
             yield _as_shares(page, box)
+
+
+def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterator[Box]:
+    """The lines of a scanned page that hold the words; none without the extra `ocr`."""
+    try:
+        from rag.parsing import ocr
+    except ModuleNotFoundError:
+        return
+    picture = page.render(scale=2).to_pil()
+    lines = ocr.lines(picture)
+    letters = [(number, one) for number, line in enumerate(lines) for one in _letters(line.text)]
+    first = _best_place("".join(one for _, one in letters), wanted, before, after)
+    for number in dict.fromkeys(n for n, _ in letters[first : first + len(wanted)] if first >= 0):
+        line, (width, height) = lines[number], picture.size
+        yield line.left / width, line.top / height, line.right / width, line.bottom / height
 
 
 def _letters(text: str) -> str:

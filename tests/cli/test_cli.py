@@ -90,13 +90,13 @@ def test_no_model_loads_where_nothing_has_changed(
 
 
 def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:
-    Path("docs/photo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    Path("docs/photo.gif").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     Path("docs/broken.txt").write_bytes(b"abc\0def")
     code, out, _ = run("ingest", "docs")
     assert code == 0
     assert out.splitlines()[0] == "index: 2 added, 2 skipped"
     assert any("broken.txt: is binary, not text" in line for line in out.splitlines())
-    assert any("photo.png: unsupported format .png" in line for line in out.splitlines())
+    assert any("photo.gif: unsupported format .gif" in line for line in out.splitlines())
 
 
 def test_ask_prints_the_answer_and_where_it_stands(filled: Run) -> None:
@@ -241,7 +241,7 @@ def test_what_a_person_gets_wrong_is_said_with_the_next_step(
 def test_a_folder_without_readable_files(run: Run) -> None:
     Path("pictures").mkdir()
     assert run("ingest", "pictures")[0] == 2
-    Path("pictures/a.png").write_bytes(b"\x89PNG\0")
+    Path("pictures/a.gif").write_bytes(b"\x89PNG\0")
     code, out, err = run("ingest", "pictures")
     assert (code, out) == (2, "")
     assert err.startswith("rag: none of the files can be read: ")

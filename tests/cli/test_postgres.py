@@ -53,13 +53,13 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
 
 def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
     place = os.environ["RAG_STORE"].replace("s3cret", "***")
-    Path("docs/picture.png").write_bytes(b"\x89PNG")
+    Path("docs/picture.gif").write_bytes(b"\x89PNG")
     Path("docs/broken.pdf").write_bytes(b"%PDF-1.7 and no more")
     code, out, err = shared("ingest", "--enqueue", "docs")
     assert (code, err) == (0, "")
     first, second = out.splitlines()
     assert first == f"{place}: 3 queued; ingest them with: rag worker"
-    assert second.endswith("docs/picture.png: unsupported format .png")
+    assert second.endswith("docs/picture.gif: unsupported format .gif")
     assert shared("worker", "--status")[:2] == (0, "3 waiting\n")
     code, out, err = shared("worker", "--once")
     assert (code, out.splitlines()[0]) == (1, "1 failed")

@@ -45,7 +45,7 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
             "a.txt": TEXT,
             "b/b.md": "# B\n\nText.",
             "inner.zip": inner,
-            "p.png": b"\x89PNG",
+            "p.gif": b"\x89PNG",
             ".hidden": TEXT,
             "d/": "",
         }
@@ -65,7 +65,7 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
     assert {d.stamp for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
     assert {d.file for d in loaded.documents} == {path}
     assert loaded.documents[0].sha256 == hashlib.sha256(TEXT).hexdigest()
-    assert loaded.skipped == [(f"{path}//p.png", "unsupported format .png")]
+    assert loaded.skipped == [(f"{path}//p.gif", "unsupported format .gif")]
 
 
 def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:

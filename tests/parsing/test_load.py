@@ -191,7 +191,7 @@ def test_each_kind_has_its_parser(
     ("name", "content", "reason"),
     [
         ("a.doc", b"\xd0\xcf\x11\xe0", r"unsupported format \.doc"),
-        ("a.jpg", b"%PDF-1.4", r"unsupported format \.jpg"),
+        ("a.gif", b"%PDF-1.4", r"unsupported format \.gif"),
         ("a", b"\x7fELF\0", "binary"),
         ("a.txt.zst", b"text", r"unsupported format \.zst"),
         ("a.txt", b"", "contains no text"),

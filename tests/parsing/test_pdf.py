@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rag.parsing
 from rag.errors import InputError
 from rag.parsing.base import Block, of_pages
 from rag.parsing.load import load_bytes
@@ -205,9 +207,16 @@ def test_what_is_no_pdf_is_said(content: bytes) -> None:
         load_bytes("a.pdf", content)
 
 
-def test_a_scan_is_said_to_need_ocr() -> None:
-    with pytest.raises(InputError, match="OCR"):
-        load_bytes("a.pdf", pdf([[]]))
+def test_without_what_reads_scans_the_line_that_installs_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("ocr", "image"):
+        monkeypatch.delitem(sys.modules, f"rag.parsing.{name}", raising=False)
+        monkeypatch.delattr(rag.parsing, name, raising=False)
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    for name, content in (("a.pdf", pdf([[]])), ("a.png", b"\x89PNG")):
+        with pytest.raises(InputError, match=r"pip install .*ocr"):
+            load_bytes(name, content)
 
 
 @settings(max_examples=60, deadline=None)

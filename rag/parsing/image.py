@@ -1,0 +1,29 @@
+"""Pictures of text (PNG, JPEG, TIFF), each picture of a file a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+from PIL import Image, ImageSequence
+
+from rag.parsing import ocr
+from rag.parsing.base import Parsed, ParseError
+from rag.parsing.pdf import structured
+from rag.parsing.pdf_furniture import Page
+
+_MOST_PIXELS = 80_000_000
+_MOST_PAGES = 200
+
+
+def parse(content: bytes) -> Parsed:
+    """The text in the pictures. Raises ParseError for too many pixels."""
+    with Image.open(BytesIO(content)) as image:
+        return structured(list(_pages(image)), {})
+
+
+def _pages(image: Image.Image) -> Iterator[Page]:
+    for number, picture in enumerate(ImageSequence.Iterator(image), 1):
+        if picture.width * picture.height > _MOST_PIXELS or number > _MOST_PAGES:
+            raise ParseError(f"has more than {_MOST_PIXELS:,} pixels or {_MOST_PAGES} pictures")
+        yield Page(ocr.lines(picture), picture.height)

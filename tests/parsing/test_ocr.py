@@ -1,0 +1,60 @@
+"""Scans and images are read by the models in RapidOCR's wheel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from rag.parsing.load import load_bytes
+from rag.server.pdf_pages import boxes
+
+pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
+Image = pytest.importorskip("PIL.Image")
+Draw = pytest.importorskip("PIL.ImageDraw")
+Font = pytest.importorskip("PIL.ImageFont")
+pytestmark = pytest.mark.slow
+
+LETTER = ("Notice to tenants", "The boiler is serviced in October.", "Call 555 0142 if it leaks.")
+SECOND = ("The caretaker is Ada Brandt.",)
+
+
+def drawn(lines: Sequence[str]) -> object:
+    page = Image.new("RGB", (1000, 1400), "white")
+    for number, line in enumerate(lines):
+        place = 90, 120 + 60 * number
+        Draw.Draw(page).text(place, line, "black", font=Font.load_default(34))
+    return page
+
+
+def saved(kind: str, *pages: Sequence[str]) -> bytes:
+    first, *rest = map(drawn, pages)
+    file = BytesIO()
+    more = {"save_all": True, "append_images": rest} if rest else {}
+    first.save(file, kind, **more)  # type: ignore[attr-defined]
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+def test_an_image_is_read(kind: str) -> None:
+    (document,) = load_bytes(f"notice.{kind}", saved(kind, LETTER))
+    assert "The boiler is serviced in October." in document.text
+    assert document.page(document.text.index("boiler")) == 1
+
+
+def test_a_scan_is_read_page_by_page_and_shown_where_it_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(saved("pdf", LETTER, SECOND))
+    (document,) = load_bytes("scan.pdf", path.read_bytes())
+    assert document.page(document.text.index("Ada Brandt")) == 2
+    ((left, top, right, bottom),) = boxes(path, 1, "serviced in October")
+    assert 0.08 < left < right < 0.8
+    assert 0.11 < top < bottom < 0.17
+
+
+def test_pages_of_text_and_of_pictures_in_one_file(tmp_path: Path) -> None:
+    (document,) = load_bytes("pages.tiff", saved("tiff", LETTER, SECOND))
+    assert len(document.pages) == 2
+    assert document.text.index("555 0142") < document.text.index("Ada Brandt")
