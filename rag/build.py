@@ -191,7 +191,8 @@ def ingest(settings: Settings, loader: Loader) -> Ingest:
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings)
-    return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader)
+    whole = bool(settings.keep_furniture)
+    return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
@@ -212,7 +213,8 @@ def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
     from rag.ingestion.sync import Sync
 
     opened, lazy = _to_write(settings, create)
-    return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader)
+    whole = bool(settings.keep_furniture)
+    return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
 
 
 def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]:

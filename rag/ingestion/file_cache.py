@@ -38,6 +38,8 @@ class Stamps:
         self._path = folder / _NAME
         self._known, self._bad, self._links = _load(self._path)
         self._reader = reader
+        self.furniture = _furniture(self._path)
+        """By folder, the digests of what recurs on its pages."""
         self._changed = False
 
     def digest(self, path: Path) -> str:
@@ -114,6 +116,7 @@ class Stamps:
                 "files": self._known,
                 "skipped": self._bad,
                 "links": self._links,
+                "furniture": self.furniture,
             }
             partial.write_text(json.dumps(kept))
             partial.replace(self._path)
@@ -138,6 +141,14 @@ def status_of(path: Path) -> str:
         return stamp(path)
     except OSError:
         return ""
+
+
+def _furniture(path: Path) -> dict[str, list[str]]:
+    try:
+        kept = json.loads(path.read_bytes()).get("furniture", {})
+        return {str(folder): [str(digest) for digest in found] for folder, found in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _load(

@@ -13,6 +13,7 @@ from typing import TypeVar
 from rag.errors import BusyError, ConflictError, InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.file_cache import Stamps, status_of
+from rag.ingestion.recurrence import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.formats import SUPPORTED
 from rag.parsing.load import FoundFile, Loaded, no_file
@@ -75,13 +76,17 @@ class Ingest:
         passage_tokens: int,
         stamps: Stamps | None = None,
         loader: Loader = one_by_one,
+        keep_furniture: bool = False,
     ) -> None:
-        """`stamps` avoids hashing unchanged files; `loader` reads files."""
+        """`stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`,
+        what recurs on the pages of a folder is dropped.
+        """
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._stamps = stamps
         self._loader = loader
+        self._keep_furniture = keep_furniture
         self.report = IngestReport()
         self._by_source: dict[str, Document] = {}
         self._by_file: dict[str, list[Document]] = {}
@@ -114,7 +119,11 @@ class Ingest:
 
     def _read(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> None:
         batch = _Batch()
-        for job, loaded in self._loader(self._jobs(files, seen)):
+        results = self._loader(self._jobs(files, seen))
+        if not self._keep_furniture:
+            known = self._stamps.furniture if self._stamps else {}
+            results = without_recurring(results, known)
+        for job, loaded in results:
             batch.add(self._take(job.found, loaded))
             if batch.due:
                 self._put(batch, seen)

@@ -71,12 +71,14 @@ class Sync:
         passage_tokens: int,
         stamps: Stamps,
         loader: Loader = one_by_one,
+        keep_furniture: bool = False,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._stamps = stamps
         self._loader = loader
+        self._keep_furniture = keep_furniture
 
     def run(
         self,
@@ -309,7 +311,12 @@ class Sync:
         if not plan.to_read:
             return
         ingest = Ingest(
-            self._store, self._embedder, self._passage_tokens, self._stamps, self._loader
+            self._store,
+            self._embedder,
+            self._passage_tokens,
+            self._stamps,
+            self._loader,
+            self._keep_furniture,
         )
         try:
             ingest.run(plan.to_read, seen)

@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 from rag.parsing import ocr
 from rag.parsing.base import Parsed, ParseError
 from rag.parsing.pdf import structured
-from rag.parsing.pdf_furniture import Page
+from rag.parsing.pdf_furniture import PdfPage
 
 _MOST_PIXELS = 80_000_000
 _MOST_PAGES = 200
@@ -22,8 +22,8 @@ def parse(content: bytes) -> Parsed:
         return structured(list(_pages(image)), {})
 
 
-def _pages(image: Image.Image) -> Iterator[Page]:
+def _pages(image: Image.Image) -> Iterator[PdfPage]:
     for number, picture in enumerate(ImageSequence.Iterator(image), 1):
         if picture.width * picture.height > _MOST_PIXELS or number > _MOST_PAGES:
             raise ParseError(f"has more than {_MOST_PIXELS:,} pixels or {_MOST_PAGES} pictures")
-        yield Page(ocr.lines(picture), picture.height)
+        yield PdfPage(ocr.lines(picture), picture.height)

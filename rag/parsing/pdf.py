@@ -78,7 +78,7 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
 
 
 def structured(
-    pages: list[Page],
+    pages: list[PdfPage],
     metadata: dict[str, str],
     titles: pdf_outline.Outline | None = None,
     keep_furniture: bool = False,
@@ -215,7 +215,7 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     return PdfPage([line for turn, line in lines if turn == usual], height, aside, rules.merged())
 
 
-def _seen(page: pypdfium2.PdfPage) -> Page | None:
+def _seen(page: pypdfium2.PdfPage) -> PdfPage | None:
     """What is read in a page that is a picture; None without one, and without the extra `ocr`."""
     objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MOST_SHAPES))
     kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, at)) for at in objects}
@@ -228,7 +228,7 @@ def _seen(page: pypdfium2.PdfPage) -> Page | None:
     scale = min(_OCR_SCALE, _OCR_SIDE / max(page.get_size()))
     with closing(page.render(scale=scale)) as bitmap:
         picture = bitmap.to_pil()
-    return Page(ocr.lines(picture), picture.height)
+    return PdfPage(ocr.lines(picture), picture.height)
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:

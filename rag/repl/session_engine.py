@@ -147,6 +147,7 @@ class SessionEngine:
                 self.settings.passage_tokens,
                 build.stamps(self.settings),
                 pool,
+                bool(self.settings.keep_furniture),
             )
             return ingest.run(files, lambda: progress(next(seen), len(files)))
 

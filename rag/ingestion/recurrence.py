@@ -1,0 +1,97 @@
+"""What recurs at the top or the bottom of the HTML pages of a folder, such as a footer that no
+element marks, is furniture.
+
+Only the edges of a page are looked at: a paragraph that recurs between others, as in letters made
+from a template, is text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from itertools import takewhile
+
+from rag.parsing.load import Loaded
+from rag.parsing.pool import Result
+from rag.types import Document, Section
+
+_WINDOW = 60
+"""Pages of one folder that are compared with each other."""
+_FEWEST, _SHARE = 8, 0.4
+"""Pages, and the share of those compared, that have a block which is furniture."""
+_MOST_OF = 0.3
+"""Share of a page's characters; a page that would lose more is like the others throughout."""
+_GAP = "\n\n"
+Known = dict[str, list[str]]
+"""For each folder the digests of its furniture: a page that changes later is read alone."""
+
+
+def without_recurring(results: Iterable[Result], known: Known) -> Iterator[Result]:
+    """The results of a loader, the pages of each folder without what recurs on them. What is found
+    is added to `known`.
+    """
+    held: list[Result] = []
+    for result in results:
+        job, loaded = result
+        if not isinstance(loaded, Loaded) or not any(map(_is_page, loaded.documents)):
+            yield result
+            continue
+        if held and (len(held) == _WINDOW or held[0][0].found.path.parent != job.found.path.parent):
+            yield from _cleaned(held, known)
+            held = []
+        held.append(result)
+    yield from _cleaned(held, known)
+
+
+def _is_page(document: Document) -> bool:
+    return document.metadata.get("type") in ("html", "htm", "xhtml")
+
+
+def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
+    if not held:
+        return
+    folder = str(held[0][0].found.path.parent)
+    pages = [d for _, loaded in held if isinstance(loaded, Loaded) for d in loaded.documents]
+    counts = Counter(digest for d in pages for digest in {*map(_digest, d.text.split(_GAP))})
+    least = max(_FEWEST, _SHARE * len(pages))
+    new = {digest for digest, count in counts.items() if count >= least}
+    furniture = new.union(known.get(folder, ()))
+    if furniture:
+        known[folder] = sorted(furniture)
+    for job, loaded in held:
+        if furniture and isinstance(loaded, Loaded):
+            kept = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]
+            gone = sum(len(d.text) for d in loaded.documents) - sum(len(d.text) for d in kept)
+            loaded = replace(loaded, documents=kept, left_out=loaded.left_out + gone)
+        yield job, loaded
+
+
+def _digest(block: str) -> str:
+    return blake2b(block.encode(), digest_size=8).hexdigest()
+
+
+def _without(document: Document, furniture: set[str]) -> Document:
+    """The document without blocks of furniture at its start and its end; sections stay with their
+    text.
+    """
+    blocks = document.text.split(_GAP)
+    known = [_digest(block) in furniture for block in blocks]
+    if all(known):
+        return document
+    first = sum(1 for _ in takewhile(bool, known))
+    last = len(blocks) - sum(1 for _ in takewhile(bool, reversed(known)))
+    text = _GAP.join(blocks[first:last])
+    if len(text) < (1 - _MOST_OF) * len(document.text):
+        return document
+    begin = len(_GAP.join([*blocks[:first], ""]))
+    return replace(document, text=text, sections=_moved(document.sections, begin, len(text)))
+
+
+def _moved(sections: Sequence[Section], begin: int, length: int) -> tuple[Section, ...]:
+    """The sections of a text from which `begin` characters before it were taken; of several that
+    open at one place now, the last.
+    """
+    moved = {max(0, section.start - begin): section.heading for section in sections}
+    return tuple(Section(start, heading) for start, heading in moved.items() if start < length)
