@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 
-from PIL import Image, ImageSequence
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from rag.parsing import ocr
 from rag.parsing.base import Parsed, ParseError
@@ -18,8 +18,11 @@ _MOST_PAGES = 200
 
 def parse(content: bytes) -> Parsed:
     """The text in the pictures. Raises ParseError for too many pixels."""
-    with Image.open(BytesIO(content)) as image:
-        return structured(list(_pages(image)), {})
+    try:
+        with Image.open(BytesIO(content)) as image:
+            return structured(list(_pages(image)), {})
+    except UnidentifiedImageError as error:
+        raise ParseError("is not an image that can be read, or is cut short") from error
 
 
 def _pages(image: Image.Image) -> Iterator[PdfPage]:

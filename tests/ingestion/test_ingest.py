@@ -211,9 +211,9 @@ def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no files"):
         ingest(store, tmp_path / "empty")
-    (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "empty" / "a.gif").write_bytes(b"x")
     (tmp_path / "empty" / "b.txt").write_bytes(b"")
-    with pytest.raises(InputError, match=r"a\.jpg unsupported format \.jpg \(and 1 more\)"):
+    with pytest.raises(InputError, match=r"a\.gif unsupported format \.gif \(and 1 more\)"):
         ingest(store, tmp_path / "empty")
     assert store.stats().generation == 0
 

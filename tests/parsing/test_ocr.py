@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from io import BytesIO
-from pathlib import Path
 
 import pytest
+from pypdfium2 import PdfDocument
 
 from rag.parsing.load import load_bytes
-from rag.server.pdf_pages import boxes
+from rag.server.pdf_pages import find_words
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
 Image = pytest.importorskip("PIL.Image")
@@ -44,17 +45,17 @@ def test_an_image_is_read(kind: str) -> None:
     assert document.page(document.text.index("boiler")) == 1
 
 
-def test_a_scan_is_read_page_by_page_and_shown_where_it_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "scan.pdf"
-    path.write_bytes(saved("pdf", LETTER, SECOND))
-    (document,) = load_bytes("scan.pdf", path.read_bytes())
+def test_a_scan_is_read_page_by_page_and_shown_where_it_says_so() -> None:
+    content = saved("pdf", LETTER, SECOND)
+    (document,) = load_bytes("scan.pdf", content)
     assert document.page(document.text.index("Ada Brandt")) == 2
-    ((left, top, right, bottom),) = boxes(path, 1, "serviced in October")
+    with closing(PdfDocument(content)) as pdf:
+        ((left, top, right, bottom),) = find_words(pdf[0], "serviced in October")
     assert 0.08 < left < right < 0.8
     assert 0.11 < top < bottom < 0.17
 
 
-def test_pages_of_text_and_of_pictures_in_one_file(tmp_path: Path) -> None:
+def test_each_picture_of_a_file_is_a_page() -> None:
     (document,) = load_bytes("pages.tiff", saved("tiff", LETTER, SECOND))
     assert len(document.pages) == 2
     assert document.text.index("555 0142") < document.text.index("Ada Brandt")
