@@ -586,6 +586,8 @@ def test_the_page_is_whole_and_names_no_other_place() -> None:
     assert "http://" not in PAGE.html.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in PAGE.html
     assert "innerHTML" not in PAGE.script
+    assert "unsafe" not in PAGE.policy
+    assert len(PAGE.html.encode()) < 120_000
     here = Path(PAGE.__class__.__module__.replace(".", "/"))
     assert set(SCRIPTS) == {path.name for path in (Path(__file__).parents[2] / here).glob("*.js")}
 
