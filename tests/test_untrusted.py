@@ -64,7 +64,7 @@ def test_a_reader_s_pickle_is_not_loaded(tmp_path: Path) -> None:
     without_safetensors(folder)
     DistilBertForQuestionAnswering.from_pretrained(folder)  # transformers would
     with pytest.raises(ModelError, match="safetensors"):
-        load_head(str(folder), str(folder), True, False)
+        load_head(str(folder), str(folder), True)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import torch
 
 from rag.errors import ModelError
 from rag.models.bert import Bert, Linear, is_bert
-from rag.models.device import Arithmetic
+from rag.models.device import ON_CPU, Arithmetic
 from rag.models.spans import Logits
 from rag.models.windows import Window, encode
 
@@ -53,7 +53,7 @@ class Head(Protocol):
         """One for each window."""
 
 
-def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic) -> Head:
+def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
     """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be
     loaded or has no span head.
     """

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path) -> None:
-    head = load_head("a teacher", str(tiny.bert(folder / "bert")), True, False)
+    head = load_head("a teacher", str(tiny.bert(folder / "bert")), True)
     made = [windows(MINE, "when?", "a deal", text)[0] for text in (TEXT, "nothing here.", TEXT)]
     encoded = encode(MINE, made)
     first, last = wanted(head, encoded, made, [0, 0, 1])
@@ -48,7 +48,7 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
 
 @pytest.fixture(scope="module")
 def letters(folder: Path) -> Head:
-    return load_head("a teacher", str(tiny.roberta(folder / "roberta")), True, False)
+    return load_head("a teacher", str(tiny.roberta(folder / "roberta")), True)
 
 
 def words() -> PreTrainedTokenizerFast:
@@ -81,7 +81,7 @@ def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
 
 
 def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
-    head = load_head("a teacher", str(tiny.spaced(folder / "spaced")), True, False)
+    head = load_head("a teacher", str(tiny.spaced(folder / "spaced")), True)
     made = windows(MINE, "when?", "", TEXT)
     (own,) = (again(head.tokenizer, window) for window in made)
     starts, ends, scored = places(own)

@@ -323,9 +323,7 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
     )
     start, out, other = (
         np.stack(
-            wanted(
-                load_head(name, str(data / name), True, False), encode(tokenizer, made), made, [0]
-            )
+            wanted(load_head(name, str(data / name), True), encode(tokenizer, made), made, [0])
         )
         for name in ("start", "out", "other")
     )
