@@ -1,0 +1,64 @@
+"""Forms that need more than passages, asked on office files with the shipped models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rag
+from rag.types import Answer
+
+OFFICE = Path(__file__).parents[2] / "eval/gold/office"
+FOLDERS = ("contracts", "hr", "meetings", "prices")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rag.Index]:
+    with rag.open(tmp_path_factory.mktemp("office") / "index") as index:
+        for folder in FOLDERS:
+            index.ingest(OFFICE / folder)
+        yield index
+
+
+def held(index: rag.Index, answer: Answer) -> bool:
+    """Whether every piece is in its document, word for word."""
+    texts = {p.citation.document_id: index.document(p.citation.document_id) for p in answer.pieces}
+    return all(
+        found is not None and found.text[p.citation.start : p.citation.end] == p.text
+        for p in answer.pieces
+        for found in [texts[p.citation.document_id]]
+    )
+
+
+def test_an_overview_is_of_the_document_that_is_named(office: rag.Index) -> None:
+    answer = office.engine.ask("What is in office-lease.md?", form="overview")
+    assert answer.form == "overview"
+    assert {p.citation.document_id for p in answer.pieces} == {"contracts/office-lease.md"}
+    assert any("£5,150" in p.text or "rent" in p.text for p in answer.pieces)
+    assert held(office, answer)
+
+
+def test_a_catalogue_names_the_documents_that_mention_something(office: rag.Index) -> None:
+    answer = office.ask("Which documents mention Marta Quillfeather?")
+    assert answer.form == "catalogue"
+    assert answer.documents == len(answer.pieces) > 1
+    assert all("Quillfeather" in p.text for p in answer.pieces)
+    assert held(office, answer)
+
+
+def test_metadata_says_who_wrote_a_document(office: rag.Index) -> None:
+    answer = office.ask("Who wrote the leave policy?")
+    assert (answer.form, answer.text) == ("catalogue", "Marta Quillfeather")
+
+
+def test_a_comparison_has_a_piece_for_each_side(office: rag.Index) -> None:
+    answer = office.engine.ask(
+        "Which has the higher hotel limit, London or Paris?", form="comparison"
+    )
+    assert [p.label for p in answer.pieces] == ["London", "Paris"]
+    assert ["165" in p.text for p in answer.pieces] == [True, False]
+    assert "190" in answer.pieces[1].text
+    assert held(office, answer)
