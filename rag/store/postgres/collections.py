@@ -1,8 +1,7 @@
-"""Collections in PostgreSQL: a schema each, and a table in the default index's schema that says
-which there are.
+"""Collections in PostgreSQL: one schema each, listed in a table in the default index's schema.
 
-A change is one transaction, so that a crash leaves a collection whole or absent. A schema is named
-by the collection's id, so that a name leads to another collection only by way of the table.
+A change is one transaction, so a crash leaves a collection complete or absent. Schemas are named by
+the collection's id, so a name leads to another collection only through the table.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ CREATE TABLE IF NOT EXISTS rag_collections (
 )"""
 _THERE = "SELECT to_regclass(quote_ident(current_schema()) || '.rag_collections') IS NOT NULL"
 _PATIENCE = "5s"
-"""How long a deletion waits for who reads or writes in the collection."""
+"""How long a deletion waits for readers and writers of the collection."""
 
 
 class PostgresCollections:
-    """Those beside the index in the database at `dsn`. What is kept in files, such as feedback, is
-    in `folder`, by the collection's id.
+    """Collections of the index in the database at `dsn`. Files such as feedback are in `folder`, by
+    the collection's id.
     """
 
     def __init__(self, dsn: str, folder: Path) -> None:
@@ -48,25 +47,25 @@ class PostgresCollections:
         self._is_open = False
 
     def all(self) -> list[Collection]:
-        """By name."""
+        """All collections, by name."""
         return self._read(lambda connection: _found(connection, "ORDER BY name"))
 
     def get(self, name: str) -> Collection | None:
-        """Raises StoreError if the database does not answer."""
+        """The collection, or None. Raises StoreError if the database does not answer."""
         if not is_name(name):
             return None
         found = self._read(lambda connection: _found(connection, "WHERE name = %s", name))
         return found[0] if found else None
 
     def named(self, name: str) -> Collection:
-        """Raises NotFoundError."""
+        """The collection. Raises NotFoundError."""
         found = self.get(name)
         if found is None:
             raise not_there(name, self.all())
         return found
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
-        """The settings of the default index, changed to those of the collection's."""
+        """Settings of the default index, adapted to the collection."""
         return replace(
             settings,
             store=in_schema(settings.store, collection.id),
@@ -75,11 +74,13 @@ class PostgresCollections:
         )
 
     def with_uploads(self) -> list[str]:
-        """Workers take up what waits in a database."""
+        """None: workers resume uploads that wait in a database."""
         return []
 
     def create(self, name: str) -> Collection:
-        """Raises InputError for what is not a name, ConflictError if there is one."""
+        """Create a collection. Raises InputError for an invalid name, ConflictError if it
+        exists.
+        """
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         made = Collection(uuid.uuid4().hex, check_name(name), when)
         there = self._change(lambda connection: _create(connection, made))
@@ -89,7 +90,7 @@ class PostgresCollections:
         return made
 
     def rename(self, name: str, new: str) -> Collection:
-        """Raises NotFoundError, ConflictError, InputError."""
+        """Rename a collection. Raises NotFoundError, ConflictError, InputError."""
         check_name(new)
         found = self.named(name)
 
@@ -106,7 +107,7 @@ class PostgresCollections:
         return replace(found, name=new)
 
     def delete(self, name: str) -> Collection:
-        """With all that is in it. Raises NotFoundError, BusyError while somebody works in it."""
+        """Delete a collection and its data. Raises NotFoundError; BusyError while it is in use."""
         found = self.named(name)
         self._change(lambda connection: _delete(connection, found))
         self._sweep()
@@ -130,7 +131,7 @@ class PostgresCollections:
                 self._is_open = True
 
     def _sweep(self) -> None:
-        """Remove the folders of collections that are gone; other servers have such folders too."""
+        """Remove the folders of deleted collections; other servers have such folders, too."""
         if not self._folder.is_dir():
             return
         kept = {one.id for one in self.all()}
@@ -147,7 +148,7 @@ def _found(connection: Connection[Any], which: str, *values: str) -> list[Collec
 
 
 def _create(connection: Connection[Any], made: Collection) -> Collection:
-    """What has the name afterwards: `made`, or another that had it before."""
+    """The collection of this name afterwards: `made`, or one that existed before."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
     connection.execute(_TABLE)
     there = _found(connection, "WHERE name = %s", made.name)
@@ -162,11 +163,11 @@ def _create(connection: Connection[Any], made: Collection) -> Collection:
 
 
 def _delete(connection: Connection[Any], found: Collection) -> None:
-    """Whoever works in it holds the guard table: their work ends first, and none begins later."""
+    """Readers and writers hold the guard table, so their work ends first and none starts later."""
     connection.execute("DELETE FROM rag_collections WHERE id = %s", (found.id,))
     name = schema_of(found.id)
     if connection.execute("SELECT to_regnamespace(%s)", (name,)).fetchone() == (None,):
-        return  # this is the second try of a change whose first was made
+        return  # a retry of a change whose first try succeeded
     schema, guard = sql.Identifier(name), sql.Identifier(GUARD)
     connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
     connection.execute(sql.SQL("LOCK TABLE {}.{}").format(schema, guard))

@@ -1,5 +1,5 @@
-"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database but
-never its password.
+"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database
+without its password.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ _DEFAULTS = {
     "tcp_user_timeout": "15000",
     "application_name": "rag",
 }
-"""So that a server that is gone without a word is noticed within seconds, not hours."""
+"""These settings detect a silently lost server within seconds, not hours."""
 GUARD = "rag_collection"
-"""The table that a collection's schema has from its first moment to its last."""
+"""A table that exists in a collection's schema as long as the schema does."""
 _IN_SCHEMA = re.compile(r"-csearch_path=(rag_collection_[0-9a-f]{32}),public$")
 _GONE = ("08", "57P", "25006")
-"""SQLSTATE of a lost connection, a server that stops, starts or recovers, and a former primary that
-only reads now.
+"""SQLSTATEs of a lost connection, a server that is stopping, starting or recovering, and a former
+primary that is now read-only.
 """
 
 
 class Database:
-    """Two pools: `change` goes to the primary, `read` wherever the DSN's `target_session_attrs`
+    """Two pools: `change` uses the primary, `read` any server that the DSN's `target_session_attrs`
     allows.
 
-    A piece of work that loses its server is begun again, on whichever server answers then, for up
-    to `wait` seconds. Work in a collection holds its guard table: without the collection's schema
-    the names of its tables would lead to those of the default index.
+    Work that loses its server is retried on whichever server answers, for up to `wait` seconds.
+    Work in a collection holds its guard table: without the collection's schema, its table names
+    would resolve to those of the default index.
     """
 
     def __init__(self, dsn: str, wait: float = 30.0, size: int = 10, vectors: bool = True) -> None:
-        """Raises InputError for a DSN that is none. Connects to nothing yet. Without `vectors`
-        the database need not have pgvector.
+        """Raises InputError for an invalid DSN. Does not connect yet. Without `vectors`, the
+        database need not have pgvector.
         """
         self.place = shown(dsn)
         self._wait = wait
@@ -85,12 +85,12 @@ class Database:
         return done
 
     def read(self, work: Work[T]) -> T:
-        """What `work` returns. It runs again if its server is lost."""
+        """Run `work` and return its result. It is retried if its server is lost."""
         return self._run(self._reading, work)
 
     def change(self, work: Work[T]) -> T:
-        """As `read`, on the primary, in one transaction. It may run again after a commit whose
-        answer was lost.
+        """Like `read`, on the primary and in one transaction. It may run again after a commit whose
+        confirmation was lost.
         """
 
         def whole(connection: Connection[Any]) -> T:
@@ -100,7 +100,7 @@ class Database:
         return self._run(self._changing, whole)
 
     def alone(self, work: Work[T], changes: bool = True) -> T:
-        """Run `work`, outside any transaction, on a connection of its own, to the primary if it
+        """Run `work` outside any transaction on a separate connection, to the primary if it
         `changes` something.
         """
         info = self.primary if changes else self.anywhere
@@ -136,7 +136,7 @@ class Database:
                 time.sleep(random.uniform(0.05, 0.3))
 
     def _held(self, connection: Connection[Any], work: Work[T]) -> T:
-        """What `work` returns; whoever deletes the collection waits for it."""
+        """Run `work` and return its result; a deletion of the collection waits for it."""
         if not self._schema:
             return work(connection)
         with connection.transaction():
@@ -150,19 +150,19 @@ class Database:
 
 
 class _Lost(Exception):
-    """The server went away; another try may find one."""
+    """The server was lost; a retry may find one."""
 
 
 def _watched(connection: Connection[Any], work: Work[T]) -> T:
     try:
         return work(connection)
     except psycopg.errors.ReadOnlySqlTransaction:
-        connection.close()  # it is no primary any more: the pool must not hand it out again
+        connection.close()  # no longer a primary, so the pool must not hand it out again
         raise
 
 
 def _pool(info: str, size: int, kept: int, vectors: bool) -> ConnectionPool[Connection[Any]]:
-    """Of at most `size` connections, `kept` of them also while nobody asks."""
+    """A pool of at most `size` connections, `kept` of them even while idle."""
     return ConnectionPool(
         info,
         kwargs={"autocommit": True},
@@ -176,12 +176,12 @@ def _pool(info: str, size: int, kept: int, vectors: bool) -> ConnectionPool[Conn
 
 
 def schema_of(collection: str) -> str:
-    """The schema of the collection with this id."""
+    """Schema of the collection with this id."""
     return f"{GUARD}_{collection}"
 
 
 def in_schema(dsn: str, collection: str) -> str:
-    """The address of a collection's index in the database at `dsn`."""
+    """Address of a collection's index in the database at `dsn`."""
     place, _, query = dsn.partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
     path = f"-csearch_path={schema_of(collection)},public"
@@ -190,19 +190,17 @@ def in_schema(dsn: str, collection: str) -> str:
 
 
 def _close(*pools: ConnectionPool[Connection[Any]]) -> None:
-    """Also of a store that nobody closed: a pool that is left to the garbage collector
-    complains.
-    """
+    """Also closes stores that nobody closed: garbage-collected pools print warnings."""
     for pool in pools:
         pool.close()
 
 
 def _configure(connection: Connection[Any]) -> None:
-    """A generic plan, which PostgreSQL takes after five runs, does not know how few rows this
-    filter leaves.
+    """Use custom plans: the generic plan, which PostgreSQL uses after five runs, does not know how
+    few rows a filter leaves.
 
-    And a search of milliseconds does not wait for helpers to start, which takes ten times as long
-    on a busy server.
+    Also disable parallel workers, since starting them takes ten times as long as a search on a busy
+    server.
     """
     register_vector(connection)
     connection.execute("SET plan_cache_mode = force_custom_plan")
@@ -211,8 +209,8 @@ def _configure(connection: Connection[Any]) -> None:
 
 @contextmanager
 def translated(place: str) -> Iterator[None]:
-    """PostgreSQL's errors as RagErrors, without the DSN; those that another server could mend as
-    _Lost.
+    """Turn PostgreSQL's errors into RagErrors without the DSN, or into _Lost if another server
+    might succeed.
     """
     try:
         yield
@@ -242,14 +240,14 @@ def translated(place: str) -> Iterator[None]:
 
 
 def is_gone(error: psycopg.OperationalError) -> bool:
-    """Without a code the connection itself failed."""
+    """Whether the connection was lost; an error without a code is a failed connection."""
     return error.sqlstate is None or error.sqlstate.startswith(_GONE)
 
 
 def _parts(dsn: str, place: str) -> dict[str, Any]:
     try:
         return dict(conninfo.conninfo_to_dict(dsn))
-    except psycopg.Error:  # its message quotes what is wrong, which may be the password
+    except psycopg.Error:  # its message quotes the invalid part, which may be the password
         hint = (
             "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for "
             "special characters"
@@ -258,6 +256,6 @@ def _parts(dsn: str, place: str) -> dict[str, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line; of a connection that failed on several hosts, all."""
+    """The first line, or all lines if the connection failed on several hosts."""
     lines = (str(error) or type(error).__name__).splitlines()
     return "; ".join(lines if lines[0].startswith("connection") else lines[:1])

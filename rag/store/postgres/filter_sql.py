@@ -1,4 +1,6 @@
-"""Filters as conditions of SQL over `rag_documents`; `rag.filters.matches` says what they mean."""
+"""Translates filters to SQL conditions on `rag_documents`; `rag.filters.matches` defines their
+meaning.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +16,24 @@ _AS_NUMBER = (
     "CASE WHEN pg_input_is_valid({0}, 'float8') THEN {0}::float8 WHEN {0} ~ '[eE]-' THEN 0"
     " WHEN {0} ~ '-' THEN '-Infinity'::float8 ELSE 'Infinity'::float8 END"
 )
-"""PostgreSQL refuses a number that is too large or too small; Python takes it for infinite,
+"""PostgreSQL rejects numbers that are too large or too small; Python treats them as infinite
 or 0.
 """
 Clause = tuple[str, list[Any]]
 
 
 def tags(metadata: Mapping[str, str]) -> list[str]:
-    """Each value of the metadata with its key, one for each part of a value that is joined
-    by ", ".
-    """
+    """Each metadata value with its key; values joined by ", " are split."""
     return [_tag(key, part) for key, value in metadata.items() for part in value.split(", ")]
 
 
 def _tag(key: str, part: str) -> str:
-    """Cut where an index entry would grow too large: the condition is checked on the value itself
-    as well.
-    """
+    """Cut to the maximum size of an index entry; the condition also checks the value itself."""
     return f"{key}={part}"[:400]
 
 
 def writable(text: str) -> str:
-    """PostgreSQL's text has no NUL."""
+    """Replace NUL, which PostgreSQL's text cannot contain."""
     return text.replace("\0", "\ufffd")
 
 
@@ -70,7 +68,7 @@ def _clause(condition: Condition) -> Clause:
 
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
-    """A comparison of numbers or of dates, false for what is neither. `names` are the parameters of
+    """A comparison of numbers or dates, false for other values. `names` are the parameters of
     `column`.
     """
     cases, values = "", list[Any]()

@@ -1,6 +1,4 @@
-"""What a database needs now and then, done by whoever has just changed it: the vector index,
-vacuum, statistics.
-"""
+"""Maintenance after changes: the vector index, vacuum, statistics."""
 
 from __future__ import annotations
 
@@ -11,14 +9,14 @@ from psycopg import Connection, sql
 from rag.store.postgres import schema, search
 
 _CHURN = 0.05
-"""Tables are vacuumed and analysed when so much of them was put in or taken out. An HNSW index
-walks over what is gone and finds less, a GIN index keeps what is new in a list, and the planner
-guesses from old counts."""
+"""Tables are vacuumed and analysed after this share of them has changed: an HNSW index visits dead
+rows and finds less, a GIN index keeps new entries in a list, and the planner relies on old counts.
+"""
 
 
 def tend(connection: Connection[Any], exact: int, dim: int) -> None:
-    """Build the HNSW index once there are more than `exact` vectors, and clear up; whoever comes
-    first does it.
+    """Build the HNSW index if there are more than `exact` vectors, and vacuum; only one process
+    does it.
     """
     row = connection.execute(
         "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
@@ -40,10 +38,10 @@ def tend(connection: Connection[Any], exact: int, dim: int) -> None:
 
 
 def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
-    """How the index is built, after the rows are there: putting them one by one into an index takes
-    many times as long.
+    """Commands that build the index after the rows are loaded, which is many times faster than
+    inserting rows into it.
 
-    `broken`: its last builder was killed.
+    `broken`: the previous build was killed.
     """
     alone = (
         [] if schema.builds_in_parallel(version) else ["SET max_parallel_maintenance_workers = 0"]

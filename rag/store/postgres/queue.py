@@ -1,9 +1,8 @@
-"""Documents on their way in: files in the database, and a job for each in a procrastinate queue,
-put there in one transaction.
+"""Upload queue: files in the database, with one procrastinate job each, inserted in one
+transaction.
 
-A job is done once its documents are committed. One whose worker died is taken up by another, which
-finds either nothing or whole documents; jobs of the same document run one after the other, in the
-order they came.
+A job is done when its documents are committed. If a worker dies, another takes over its job and
+finds either no or complete documents. Jobs for the same document run in order.
 """
 
 from __future__ import annotations
@@ -43,19 +42,21 @@ CREATE TABLE IF NOT EXISTS rag_uploads (
 );
 CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch <> ''"""
 _KEPT = "1 day"
-"""How long it can be asked what became of a batch."""
+"""How long the outcome of a batch can be queried."""
 _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u
 LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""  # noqa: E501
 _OPEN = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
-"""Of a job that fails for a reason that may pass; a file that cannot be read is not tried again."""
+"""Maximum number of tries of a job that fails for a temporary reason; unreadable files are not
+retried.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: between a worker's signs of life, until one without is taken for dead, between looks
-    for new jobs.
+    """Intervals in seconds: between heartbeats, until a worker without one counts as dead, and
+    between checks for new jobs.
     """
 
     heartbeat: float = 5.0
@@ -64,26 +65,26 @@ class Pace:
 
 
 class PostgresQueue:
-    """The queue that belongs to the index at `dsn`."""
+    """The queue of the index at `dsn`."""
 
     def __init__(self, dsn: str, wait: float = 30.0, pace: Pace | None = None) -> None:
-        """Makes its tables if they are not there. Raises as the store does."""
+        """Creates its tables if needed. Raises as the store does."""
         self._database = Database(dsn, wait, 4)
         self._pace = pace or Pace()
         self._database.open(_prepare)
 
     def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
-        """Take the files in, all or none; the numbers of their jobs. On return they are durable.
+        """Queue all files durably, or none. Returns their job numbers.
 
-        What becomes of those of a `batch` can be asked for a day.
+        The outcomes of a `batch` can be queried for a day.
         """
         return self._database.change(
             lambda connection: [_enqueue(connection, upload, batch) for upload in uploads]
         )
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, what became of it, None as long as it waits) of each file of the batch, in order;
-        [] if there is none.
+        """(name, outcome, or None while it waits) of each file of the batch, in order; [] for an
+        unknown batch.
         """
         asked = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
         rows = self._database.change(
@@ -92,18 +93,19 @@ class PostgresQueue:
         return [(name, _done(result, status, error)) for _, name, result, status, error, _ in rows]
 
     def state(self) -> State:
-        """What waits, what is being done, and what failed and why."""
+        """Waiting, active and failed files, with errors."""
         return self._database.read(_state)
 
     def forget(self) -> int:
-        """Take out the files that failed. How many."""
+        """Remove the failed files. Returns their number."""
         return self._database.change(_forget)
 
     def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
-        """Do jobs, one at a time, until a signal stops it, or without `wait` until none is left.
+        """Process jobs one at a time until a signal stops it, or without `wait` until the queue is
+        empty.
 
-        A lost server is looked for until it is found. RagErrors of `handle` fail the job, those of
-        the store after some tries.
+        Searches for a lost server until it is found. RagErrors of `handle` fail the job; those of
+        the store do so after several tries.
         """
         while True:
             try:
@@ -153,7 +155,7 @@ class PostgresQueue:
             await self._rescue(app)
 
     async def _rescue(self, app: procrastinate.App) -> None:
-        """Give the jobs of dead workers to the living."""
+        """Give the jobs of dead workers to others."""
         manager = app.job_manager
         await manager.prune_stalled_workers(self._pace.dead)
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.dead):
@@ -165,7 +167,7 @@ class PostgresQueue:
         row = self._database.change(
             lambda connection: connection.execute(asked, (number,)).fetchone()
         )
-        if row is None:  # done, and its worker died before it could say so
+        if row is None:  # done, but its worker died before reporting it
             return
         try:
             done = handle(Upload(row[0], row[1], bytes(row[2])))
@@ -185,7 +187,7 @@ def _prepare(connection: Connection[Any]) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
         connection.execute(
             "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"
-        )  # the store's connections speak it
+        )  # the store's connections need it
         connection.execute(_UPLOADS)
         if not has(connection, "procrastinate_jobs"):
             connection.execute(sql.SQL(SchemaManager.get_schema()))
@@ -203,7 +205,7 @@ def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
 
 
 def _finish(connection: Connection[Any], number: int, done: Done) -> None:
-    """Of a batch the result is kept, without the file."""
+    """Keep the result of a batch's file without its content."""
     result = json.dumps(dataclasses.asdict(done))
     connection.execute(
         "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s",

@@ -82,27 +82,27 @@ CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
 WORDS = "2"
-"""How words are counted: 1, those of a passage in its context; 2, those of the file's name too."""
+"""How words are counted: 1, a passage and its context; 2, also the file's name."""
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
-"""A table or index of the index's own schema by its name, NULL if it has none."""
+"""A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900
-"""Up to so many dimensions a row fits in a page of 8 KiB; beyond, PostgreSQL keeps each vector in
-pieces elsewhere.
+"""Up to this many dimensions, a row fits into a page of 8 KiB; longer vectors are stored in pieces
+elsewhere.
 """
 _SERVER = 160_000
 _LEAST, _SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
-"""pgvector with iterative scans; without CVE-2026-3172 (parallel HNSW builds write past a buffer);
-without known faults.
+"""pgvector versions: the first with iterative scans; without CVE-2026-3172 (parallel HNSW builds
+write past a buffer); without known faults.
 """
 
 
 def prepare(
     connection: Connection[Any], create: Mapping[str, str] | None, place: str
 ) -> dict[str, str]:
-    """What the index says of itself. With `create` it is made, or brought up to date, first; one
-    process at a time.
+    """The index's metadata. With `create`, create or upgrade it first, one process at a time.
 
-    Raises StoreError if it is absent, of another version, or the server has no usable pgvector.
+    Raises StoreError if it is missing or of another version, or if the server has no usable
+    pgvector.
     """
     with connection.transaction():
         if create is not None:
@@ -126,7 +126,7 @@ def prepare(
 
 
 def _version(connection: Connection[Any]) -> int:
-    """0: there is no index."""
+    """0 if there is no index."""
     if not has(connection, "rag_meta"):
         return 0
     row = connection.execute("SELECT value FROM rag_meta WHERE key = 'version'").fetchone()
@@ -134,8 +134,8 @@ def _version(connection: Connection[Any]) -> int:
 
 
 def has(connection: Connection[Any], table: str) -> bool:
-    """Whether the index's own schema has it; one that comes later in the search path is another
-    index's.
+    """Whether the index's own schema has the table; one found later in the search path belongs to
+    another index.
     """
     row = connection.execute(f"SELECT {OWN}", (table,)).fetchone()
     return row is not None and row[0] is not None
@@ -172,7 +172,7 @@ def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str])
 
 
 def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
-    """() if the database has none."""
+    """() if the database has no pgvector."""
     row = connection.execute(
         "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
     ).fetchone()
@@ -180,7 +180,7 @@ def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
 
 
 def check_pgvector(version: tuple[int, ...], place: str) -> None:
-    """Raises StoreError below 0.8.0: a filtered search could not go on until it has found
+    """Raises StoreError below 0.8.0, where a filtered search cannot continue until it has found
     enough.
     """
     if version < _LEAST:
@@ -196,7 +196,7 @@ def builds_in_parallel(version: tuple[int, ...]) -> bool:
 
 
 def advice(version: tuple[int, ...]) -> str:
-    """A warning for a version with known faults, or ""."""
+    """A warning about a version with known faults, or ""."""
     if version >= _GOOD:
         return ""
     said = ".".join(map(str, version))

@@ -1,4 +1,4 @@
-"""The two search legs, as SQL."""
+"""Dense and lexical retrieval in SQL."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from rag.store.postgres.sparse_bm25 import CorpusStatistics, Word, essential, qu
 Found = list[tuple[int, float]]
 INDEX = "rag_vectors_hnsw"
 _MANY = 5_000
-"""Up to so many postings are scored without a thought; with more it pays to leave common words out
-first.
-"""
+"""Up to this many postings are scored directly; with more, common words are left out first."""
 _FIRST = 2_000
-"""Postings of the rarest words to begin with then."""
+"""Number of postings of the rarest words to start with in that case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a search may find: all, the documents in `rows` (with `passages`, few), those that meet
-    `condition`, or, with `numbers`, few passages by their ids."""
+    """Restricts a search: to nothing, the documents in `rows` (with few `passages`), those that
+    meet `condition`, or with `numbers` a few passages by id.
+    """
 
     rows: list[int] | None = None
     passages: int = 0
@@ -44,8 +43,8 @@ class Scope:
 
 
 def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """Documents with at most `few` passages together are named one by one: a search over them is
-    exact and quick.
+    """If the matching documents have at most `few` passages together, list them: a search over them
+    is exact and fast.
     """
     if not filter:
         return Scope()
@@ -66,10 +65,10 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
 def _scope_of_pages(
     connection: Connection[Any], wanted: Pages, condition: str, values: list[Any], few: int
 ) -> Scope:
-    """Passages with text on these pages: by their ids if they are few."""
+    """Passages with text on these pages, listed by id if they are few."""
     if wanted.last < wanted.first:
         return Scope([])
-    # The first page begins with the text, and what is beyond the last page is NULL.
+    # The first page starts with the text; the end of the last page is NULL.
     begin = (
         f"(pages ->> {wanted.first - 1})::bigint"
         if wanted.first > 1
@@ -90,8 +89,8 @@ def _scope_of_pages(
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
-    """By cosine: exact over the documents in `within.rows` and up to `exact` passages, else from
-    the HNSW index if there is.
+    """By cosine: exact for the documents in `within.rows` and for up to `exact` passages, else from
+    the HNSW index if it exists.
     """
     if within.rows == []:
         return []
@@ -115,9 +114,7 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
 
 
 def iterative_settings(k: int) -> list[str]:
-    """Without iterative scans, which are off by default, a filter leaves fewer rows than were asked
-    for.
-    """
+    """Without iterative scans, which are off by default, a filter would leave too few rows."""
     return [
         f"SET LOCAL hnsw.ef_search = {min(1000, max(200, 2 * k))}",
         "SET LOCAL hnsw.iterative_scan = relaxed_order",
@@ -151,7 +148,7 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
 def _statistics(
     connection: Connection[Any], asked: list[str]
 ) -> tuple[list[Word], CorpusStatistics]:
-    """Of the collection and of those asked words that are in it."""
+    """Statistics of the collection and of the question's words in it."""
     rows = connection.execute(
         "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
         " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
@@ -167,8 +164,8 @@ def _by_rare_words(
     k: int,
     within: Scope,
 ) -> Found:
-    """First the passages with a rare word; those with common words alone are looked at only if one
-    could be better.
+    """Score the passages with a rare word first; those with only common words are scored only if
+    one could be better.
     """
     rare, postings = list[Word](), 0
     for word in sorted(words, key=lambda word: word.passages):
@@ -193,12 +190,12 @@ def _score(
     k: int,
     within: Scope,
 ) -> Found:
-    """The best of the passages that hold one of the `needed` words, scored by all `words`."""
+    """The best passages that contain one of the `needed` words, scored by all `words`."""
     clause, values = within.clause()
     vectors = question_vectors(words, collection)
     numbers = [word.number for word in needed]
     if within.rows is not None and within.passages <= sum(word.passages for word in needed):
-        numbers = []  # the index of words would name more passages than there are
+        numbers = []  # the word index would list more passages than exist
     holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
     return connection.execute(
         "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, "

@@ -20,15 +20,15 @@ from pgvector import SparseVector
 
 K1, B = 1.2, 0.75
 DIMENSIONS = 10**9
-"""As many as pgvector allows."""
+"""pgvector's maximum."""
 MOST = 63
-"""Counts up to here are exact; the last place stands for it and all above, and carries their score
-for a middling length.
+"""Counts up to this one are exact; the last dimension stands for larger counts, with the score of a
+medium length.
 """
 
 
 def _lengths() -> NDArray[np.int64]:
-    """The least length of each class: exact to 40, then 8 steps to each doubling (Lucene's
+    """Minimum length of each class: exact up to 40, then 8 steps per doubling (Lucene's
     SmallFloat.byte4ToInt).
     """
     floats = [i if i < 8 else (i & 7 | 8) << (i >> 3) - 1 for i in range(232)]
@@ -44,8 +44,8 @@ def length_class(length: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the index: its number, in how many passages it stands, and most how often in
-    one.
+    """A word of the index: its number, its document frequency, and its maximum count in a
+    passage.
     """
 
     number: int
@@ -55,8 +55,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class CorpusStatistics:
-    """What BM25 has to know of all passages. `classes` is how many length classes there are
-    in use.
+    """Statistics that BM25 needs of all passages. `classes` is the number of length classes in
+    use.
     """
 
     passages: int
@@ -69,20 +69,18 @@ class CorpusStatistics:
         return K1 * (1 - B + B * LENGTHS[: self.classes] / average)
 
     def idf(self, word: Word) -> float:
-        """In float32, as Tantivy computes it: of a word that nearly every passage holds that
-        changes the fourth digit.
-        """
+        """In float32 like Tantivy, which changes the fourth digit for very common words."""
         others = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
         return float(np.log(np.float32(1) + np.float32(others)))
 
     def bound(self, word: Word) -> float:
-        """The most that the word can add to a score."""
+        """The maximum that the word can add to a score."""
         most = max(1, word.most)
         return self.idf(word) * (K1 + 1) * most / (most + K1 * (1 - B))
 
 
 def encode(counts: Mapping[int, int]) -> SparseVector:
-    """A passage's vector, from how often each word, by its number, occurs in it."""
+    """A passage's vector, from the count of each word by its number."""
     places = {
         number * (MOST + 1) + min(count, MOST): _beyond(count) for number, count in counts.items()
     }
@@ -90,14 +88,12 @@ def encode(counts: Mapping[int, int]) -> SparseVector:
 
 
 def _beyond(count: int) -> float:
-    """1, or how much more than MOST times a word scores that occurs still more often."""
+    """Factor on the score of a word that occurs more than MOST times, else 1."""
     return 1.0 if count <= MOST else count * (MOST + K1) / (MOST * (count + K1))
 
 
 class _Packed(SparseVector):
-    """A sparse vector that is in pgvector's binary form already: a question has a hundred of
-    them.
-    """
+    """A sparse vector in pgvector's binary format, since a question has a hundred of them."""
 
     def __init__(self, indices: bytes, values: bytes) -> None:
         self._packed = struct.pack(">iii", DIMENSIONS, len(values) // 4, 0) + indices + values
@@ -128,7 +124,7 @@ def count(words: Sequence[str]) -> Counter[str]:
 
 
 def essential(words: Sequence[Word], collection: CorpusStatistics, least: float) -> list[Word]:
-    """The words of which a passage must hold one to score more than `least` (MaxScore; Turtle &
+    """Words of which a passage must contain one to score more than `least` (MaxScore; Turtle &
     Flood 1995).
     """
     kept = sorted(words, key=collection.bound)

@@ -1,4 +1,4 @@
-"""The store that many servers and workers share: PostgreSQL with pgvector."""
+"""The store for several servers and workers: PostgreSQL with pgvector."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from rag.types import Document, Passage, Section
 
 _log = logging.getLogger(__name__)
 _EXACT = 20_000
-"""Up to so many passages a search compares all of them (15 ms at 384 dimensions); with more there
-is an HNSW index.
+"""Maximum number of passages for an exhaustive search (15 ms at 384 dimensions); above it, an HNSW
+index is used.
 """
 
 
 class PostgresStore:
     """An index in a PostgreSQL database. Safe to share between threads and processes.
 
-    Every put and delete is one transaction, seen by the next search of anyone. `writing` excludes
-    nobody: workers write side by side, and two that change the same document take turns.
+    Every put and delete is one transaction, visible to the next search of any process. `writing`
+    excludes nobody: workers write concurrently, and changes of the same document take turns.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class PostgresStore:
         exact: int = _EXACT,
         size: int = 10,
     ) -> None:
-        """Open the index at `dsn`, or with `create` make it, or bring it up to date.
+        """Open the index at `dsn`; with `create`, create or upgrade it.
 
-        `expect` as for the local store. Raises InputError for a DSN that is none, StoreError if
-        there is no server, no pgvector, no index, or one that was made otherwise. `wait`: seconds
-        to look for a server after one is lost. `exact`: up to how many passages are compared one by
-        one. `size`: connections at most.
+        `expect` as for the local store. Raises InputError for an invalid DSN, StoreError without a
+        server, pgvector or an index, or if the index does not match. `wait` is how many seconds to
+        search for a lost server, `exact` the maximum number of passages for an exhaustive search,
+        and `size` the maximum number of connections.
         """
         self._database = Database(dsn, wait, size)
         self._exact = exact
@@ -89,7 +89,7 @@ class PostgresStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """When the outermost ends, the vector index is built if it is due."""
+        """Build the vector index at the end of the outermost block, if it is due."""
         self._depth.value = depth = getattr(self._depth, "value", 0) + 1
         try:
             yield
@@ -119,7 +119,7 @@ class PostgresStore:
     def restamp(self, stamps: Mapping[str, str]) -> None:
         self._database.change(lambda connection: writes.restamp(connection, stamps))
 
-    # Questions
+    # Queries
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
@@ -200,7 +200,7 @@ class PostgresStore:
         return Footprint(documents, passages, vectors, words, numbers=tuple(found or ()))
 
     def purge(self) -> None:
-        """Dead rows; PostgreSQL's own log is its administrator's."""
+        """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
         tables = "rag_documents, rag_passages, rag_vectors, rag_words"
         self._database.alone(lambda connection: connection.execute(f"VACUUM {tables}"))
 
@@ -225,7 +225,7 @@ def _passage(
 
 
 def _document(record: str, stamp: str, text: str) -> Document:
-    """Fields that this version does not know are left out, those that it misses are the default."""
+    """Unknown fields are ignored, missing ones have their defaults."""
     known = {field.name for field in dataclasses.fields(Document)}
     fields = {name: value for name, value in json.loads(record).items() if name in known}
     fields["sections"] = tuple(Section(*section) for section in fields.get("sections", ()))

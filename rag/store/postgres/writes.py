@@ -1,6 +1,4 @@
-"""Putting documents in and taking them out: each in one transaction, safe beside others that do the
-same.
-"""
+"""Adds and deletes documents, each in one transaction that is safe beside concurrent ones."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ def put(
     vectors: Vectors,
     instead_of: str | None,
 ) -> None:
-    """Inside a transaction: the document with its passages in place of the one with its id, and of
+    """Within a transaction: store the document with its passages, replacing the one with its id and
     `instead_of`.
     """
     words = [Counter(analyze(searched(p))) for p in passages]
@@ -47,7 +45,7 @@ def put(
 
 
 def delete(connection: Connection[Any], document_id: str) -> bool:
-    """Inside a transaction: whether there was such a document."""
+    """Within a transaction: delete a document. Returns False if the id is unknown."""
     _lock(connection, {document_id})
     rows = connection.execute(
         'SELECT "row" FROM rag_documents WHERE id = %s', (document_id,)
@@ -58,7 +56,7 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
 
 
 def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
-    """Inside a transaction: new stamps of documents, by id."""
+    """Within a transaction: set container digests of documents, by id."""
     connection.execute(
         "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
         "stamp) WHERE d.id = n.id",
@@ -67,7 +65,7 @@ def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
 
 
 def recount(connection: Connection[Any]) -> None:
-    """Inside a transaction: count the words of all passages again. Other writers wait."""
+    """Within a transaction: count the words of all passages again. Other writers wait."""
     connection.execute("LOCK TABLE rag_documents IN SHARE ROW EXCLUSIVE MODE")
     connection.execute("DELETE FROM rag_words")
     connection.execute("UPDATE rag_terms SET passages = 0, most = 0")
@@ -93,7 +91,7 @@ def recount(connection: Connection[Any]) -> None:
 
 
 def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
-    """Two that change one document of this index take turns, for the rest of the transaction."""
+    """Changes of the same document take turns until the end of the transaction."""
     locked = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || %s, 0))"
     for document_id in sorted(ids):
         connection.execute(locked, (document_id,))
@@ -101,8 +99,8 @@ def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Change:
-    """What a document adds to, or takes from, the statistics: of words, in how many passages and
-    most how often in one.
+    """What a document adds to or takes from the statistics: for words, the number of passages and
+    the maximum count in one.
     """
 
     documents: int = 0
@@ -117,14 +115,14 @@ class _Change:
         holders = Counter(word for found in counts for word in found)
         most: Counter[str] = Counter()
         for found in counts:
-            most |= found  # the larger of each
+            most |= found  # the larger count of each
         lengths = [found.total() for found in counts]
         classes = 1 + max(map(length_class, lengths), default=-1)
         return cls(1, len(counts), sum(lengths), classes, holders, most)
 
 
 def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
-    """Delete the documents; what went with them."""
+    """Delete the documents. Returns what this takes from the statistics."""
     if not rows:
         return _Change()
     lengths = connection.execute(
@@ -147,7 +145,7 @@ def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
 def _put_rows(
     connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors
 ) -> tuple[list[int], int]:
-    """Everything but the words; the ids of the passages and the row of the document."""
+    """Insert everything except the words. Returns the passage ids and the document's row."""
     if "\0" in document.id:
         raise InputError(f"{document.id!r} contains a NUL character", "remove it from the name")
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
@@ -193,7 +191,7 @@ def _put_rows(
 
 
 def _record(document: Document) -> str:
-    """All of the document but its text and stamp, as JSON, in which a NUL is written out."""
+    """The document without text and stamp, as JSON with escaped NULs."""
     names = [
         field.name for field in dataclasses.fields(document) if field.name not in ("text", "stamp")
     ]
@@ -204,8 +202,8 @@ def _record(document: Document) -> str:
 
 
 def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
-    """Bring the statistics up to date. Their row is locked from here to the commit: changes are
-    counted one after another.
+    """Update the statistics. Their row is locked until the commit, so changes are counted one after
+    another.
     """
     connection.execute(
         "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, "
