@@ -31,9 +31,7 @@ _TELLS_PAIRS = {
     "PreTrainedTokenizerFast": False,
     "TokenizersBackend": False,
 }
-"""Tokenizers, and whether transformers tells the model by itself which text of a pair a token
-belongs to.
-"""
+"""Tokenizers, and whether the model receives the token types of a text pair."""
 _MPNET_TOKENIZERS = {
     "MPNetTokenizer",
     "MPNetTokenizerFast",
@@ -56,14 +54,14 @@ _NAMES = {
         "attended": "attention.LayerNorm",
     },
 }
-"""What each architecture calls the parts of a layer that the other calls otherwise."""
+"""Names of the parts of a layer in each architecture."""
 _DISTANCES = 128
-"""Tokens this far apart or farther share a bias in MPNet."""
+"""Tokens at least this far apart share a bias in MPNet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """Weights, (out, in), and bias, (out,)."""
+    """Weights, shape (out, in), and bias, shape (out,)."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -86,7 +84,7 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One block: every text attends to itself, then each state by itself."""
+    """One block: attention within each text, then a feed-forward layer per state."""
 
     query_key_value: Linear
     out: Linear
@@ -99,7 +97,7 @@ class Layer:
     def __call__(
         self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None
     ) -> torch.Tensor:
-        """`bias`, (1, heads, longest, longest): added to how much each token attends to each."""
+        """`bias`, shape (1, heads, longest, longest), is added to the attention scores."""
         parts = (
             self.query_key_value(states)
             .view(1, len(states), 3, self.heads, -1)
@@ -115,13 +113,12 @@ class Layer:
 
 
 class Bert:
-    """The encoder of a folder, with its tokenizer."""
+    """The encoder in a folder, with its tokenizer."""
 
     def __init__(self, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
-        """The folder must be one that `is_bert`.
+        """`is_bert` must hold for the folder.
 
-        Raises OSError, ValueError or KeyError for files that are absent, broken, or hold something
-        else.
+        Raises OSError, ValueError or KeyError for missing, broken or unexpected files.
         """
         self.config = _json(folder / "config.json")
         self._tells_pairs = _tells_pairs(_json(folder / "tokenizer_config.json"))
@@ -148,9 +145,7 @@ class Bert:
             weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position")
         )
         if self._kind == "mpnet":
-            self._places = self._places[
-                self.config["pad_token_id"] + 1 :
-            ]  # places count from there
+            self._places = self._places[self.config["pad_token_id"] + 1 :]  # positions start there
         self._types = weights.get("embeddings.token_type_embeddings.weight")
         self._norm = self._norm_of(weights, "embeddings.LayerNorm")
         self._layers = [
@@ -182,10 +177,10 @@ class Bert:
     def states(
         self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
     ) -> tuple[torch.Tensor, ...]:
-        """The last states, (tokens, dim), of each text; `ids` and `types` are its tokens and which
-        of a pair they belong to.
+        """Last states, shape (tokens, dim), of each text; `ids` and `types` are its tokens and
+        token types.
 
-        `types` are passed over in a model that was not trained with them.
+        `types` are ignored by models that were not trained with them.
         """
         more = [0] * filler(sum(len(text) for text in ids))
         ids, types = [*ids, more], [*types, more]
@@ -206,10 +201,10 @@ class Bert:
 
 
 def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
-    """(1, heads, longest, longest) from MPNet's `table`, (buckets, heads).
+    """(1, heads, longest, longest) from MPNet's `table`, shape (buckets, heads).
 
-    Half of the buckets are for tokens behind, half for those ahead; in each half, one for each of
-    the nearest distances, then wider and wider ones.
+    Half of the buckets are for tokens before, half for tokens after; in each half, the nearest
+    distances have one each, and further ones share wider and wider ones.
     """
     half = len(table) // 2
     near = half // 2
@@ -223,23 +218,22 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
 
 
 def filler(tokens: int) -> int:
-    """How many tokens to add to a row of so many, so that there are few lengths of rows.
+    """Number of padding tokens for a row, so that there are few different lengths.
 
-    oneDNN makes a kernel for every shape it meets and keeps it: with rows of ever new lengths a
-    process grew by 760 MiB in 500 batches, with these by 80 MiB in the first 100 and no more, and
-    took a sixth less time.
+    oneDNN compiles and keeps a kernel for each shape: with arbitrary lengths a process grew by 760
+    MiB in 500 batches; with these by 80 MiB in the first 100 and no more, in a sixth less time.
     """
     return -tokens % (64 if tokens > 64 else 16)
 
 
 def _loaded(folder: Path) -> tuple[Tokenizer, Weights]:
-    """Raises ValueError for a file that is not what its name says."""
+    """Raises ValueError for a file with unexpected content."""
     try:
         tokenizer, weights = (
             Tokenizer.from_file(str(folder / "tokenizer.json")),
             load_weights(folder / "model.safetensors"),
         )
-    except Exception as error:  # tokenizers raises nothing narrower
+    except Exception as error:  # tokenizers raises nothing more specific
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -251,7 +245,7 @@ def _linear(weights: Weights, at: str) -> Linear:
 
 
 def is_bert(folder: Path) -> bool:
-    """Whether this is a local folder with a model that `Bert` computes as it is meant."""
+    """Whether this is a local folder with a model that `Bert` computes correctly."""
     if not all((folder / name).is_file() for name in _FILES):
         return False
     try:
@@ -278,7 +272,7 @@ def _tells_pairs(tokenizer: Mapping[str, Any]) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """Raises ValueError if there is no object in the file."""
+    """Raises ValueError unless the file contains a JSON object."""
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds no object")

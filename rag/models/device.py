@@ -1,4 +1,4 @@
-"""Where and in which arithmetic the models compute."""
+"""Device and arithmetic of the models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`device` as torch names it; `bf16`: weights and states in bfloat16, otherwise fp32."""
+    """`device` as named by torch; `bf16` means weights and states in bfloat16, otherwise fp32."""
 
     device: str = "cpu"
     bf16: bool = False
@@ -26,7 +26,7 @@ ON_CPU = Arithmetic()
 
 
 def arithmetic(device: str, precision: str) -> Arithmetic:
-    """What the settings of these names mean on this machine.
+    """Device and arithmetic for these settings on this machine.
 
     Raises InputError for a device that torch does not find.
     """
@@ -57,7 +57,7 @@ def _available(device: str) -> bool:
 
 @cache
 def native_bf16() -> bool:
-    """Whether bfloat16 products are an instruction here (AVX512_BF16 or AMX); without it they are
+    """Whether the processor has bfloat16 instructions (AVX512_BF16 or AMX); without them, bf16 is
     100 times slower.
     """
     ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)

@@ -1,7 +1,7 @@
-"""Text to unit vectors: by this package's BERT where it can, else through sentence-transformers.
+"""Embedders: this package's BERT if it supports the model, else sentence-transformers.
 
-Both libraries are imported when a model loads: sentence-transformers takes seconds, torch one, and
-where nothing has changed nothing is loaded.
+Both libraries are imported when a model loads, since sentence-transformers takes seconds and torch
+one; if nothing has changed, nothing is loaded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from rag.protocols import Embedder, Vectors
 
 
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model with its own prompts for queries and documents. float32 rows of
-    unit length. Safe to share between threads, which take turns: its tokenizer is changed by use.
+    """A sentence-transformers model with its own prompts for queries and documents. Returns float32
+    rows of unit length. Threads take turns, since using the tokenizer changes it.
     """
 
     def __init__(self, setting: str, batch: int = 32, arithmetic: Arithmetic = ON_CPU) -> None:
-        """`setting` as in `Settings.embedder`; pooling is fp32 in any arithmetic.
+        """`setting` as in `Settings.embedder`; pooling is always fp32.
 
-        Raises ModelError if it cannot be loaded.
+        Raises ModelError if the model cannot be loaded.
         """
         from sentence_transformers import SentenceTransformer
 
@@ -90,7 +90,7 @@ def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
 
 
 class LazyEmbedder:
-    """The embedder that `make` gives."""
+    """Loads the embedder with `make` on first use."""
 
     def __init__(self, make: Callable[[], Embedder]) -> None:
         self._make = make
@@ -122,14 +122,14 @@ _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
 class MeanEmbedder:
-    """A folder in sentence-transformers' layout for which `is_mean` holds: the mean of a BERT's
-    states. float32 rows of unit length.
+    """Mean pooling over a BERT, for a sentence-transformers folder for which `is_mean` holds.
+    Returns float32 rows of unit length.
     """
 
     def __init__(self, setting: str, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
-        """`setting` is the embedder's name; the mean is fp32 in any arithmetic.
+        """`setting` is the embedder's name; the mean is always fp32.
 
-        Raises ModelError if it cannot be loaded.
+        Raises ModelError if the model cannot be loaded.
         """
         from rag.models.bert import Bert
 
@@ -172,7 +172,7 @@ class MeanEmbedder:
 
 
 def _batches(ids: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Rows in order, each batch within the token budget; one text is always a batch."""
+    """Rows in order, in batches within the token budget; a batch has at least one text."""
     batches: list[list[int]] = []
     used = _BATCH_TOKENS
     for row, text in enumerate(ids):
@@ -185,8 +185,9 @@ def _batches(ids: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def is_mean(folder: Path) -> bool:
-    """Whether the folder holds a BERT whose unit vectors are the mean of its states, and which
-    wants no prompts: as sentence-transformers once wrote it, or writes it now."""
+    """Whether the folder contains a BERT with mean pooling, normalised vectors and no prompts, in
+    the old or new format of sentence-transformers.
+    """
     from rag.models.bert import is_bert
 
     try:
@@ -214,7 +215,7 @@ def is_mean(folder: Path) -> bool:
 
 
 def _most_tokens(folder: Path) -> int:
-    """Of a text; 0 where that is more than the model has positions for."""
+    """Maximum number of tokens of a text; 0 if the model has too few positions for it."""
     limit = _json(folder / "sentence_bert_config.json").get("max_seq_length")
     most = int(
         _json(folder / "tokenizer_config.json")["model_max_length"] if limit is None else limit

@@ -1,7 +1,7 @@
-"""Models with a span head and perhaps two more: windows in, logits out.
+"""Models with a span head and optionally two more: windows in, logits out.
 
 One pass of one encoder serves all three heads. Spans as in Devlin et al. 2019; sentences as one
-logit a token, pooled over each sentence (Chirkova et al. 2025, "Provence"); the verdict from the
+logit per token, pooled over each sentence (Chirkova et al. 2025, "Provence"); the verdict from the
 first token, as in natural language inference.
 """
 
@@ -25,16 +25,16 @@ _NO_HEAD = "it has no question-answering head"
 
 SPAN, SENTENCE, VERDICT = "qa_outputs", "sentence_outputs", "verdict_outputs"
 VERDICT_DENSE = "verdict_dense"
-"""What the heads are called in a file of weights."""
+"""Names of the heads in a weights file."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadOutput:
-    """The logits of one window of t tokens.
+    """Logits of one window of t tokens.
 
-    `first` and `last`, (t,): of each token to begin and to end a span. `sentence`, (t,): of each
-    token to belong to a sentence of the answer; `verdict`, (3,): of yes, no, and neither. None
-    where the model has no such head.
+    `first` and `last`, shape (t,), are those of a span's start and end; `sentence`, shape (t,),
+    those of tokens in a sentence of the answer; `verdict`, shape (3,), those of yes, no and
+    neither. None if the model lacks the head.
     """
 
     first: Logits
@@ -45,16 +45,16 @@ class HeadOutput:
 
 class Head(Protocol):
     tokenizer: Any
-    """Of tokenizers, or of transformers."""
+    """A tokenizer of tokenizers or transformers."""
     has_more: bool
-    """Whether there are heads for sentences and verdicts, too."""
+    """Whether it also has heads for sentences and verdicts."""
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
-        """One for each window."""
+        """One output per window."""
 
 
 def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
-    """The model of a reader setting, at a folder or hub id. Raises ModelError if it cannot be
+    """The model of a reader setting, in a folder or on the hub. Raises ModelError if it cannot be
     loaded or has no span head.
     """
     try:
@@ -74,7 +74,7 @@ def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_
 class BertHead:
     """A BERT or MPNet in a local folder, computed without padding.
 
-    Its heads are in fp32: bf16 has three digits, enough for states, not for scores.
+    Its heads are in fp32, since bf16's three digits suffice for states but not for scores.
     """
 
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
@@ -112,7 +112,7 @@ class BertHead:
 
 
 class TransformersHead:
-    """Any model that `AutoModelForQuestionAnswering` knows."""
+    """Any model supported by `AutoModelForQuestionAnswering`."""
 
     def __init__(self, path: str, local: bool, arithmetic: Arithmetic) -> None:
         from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -126,7 +126,7 @@ class TransformersHead:
             output_loading_info=True,
         )
         if any("qa_outputs" in name for name in report["missing_keys"]):
-            raise ValueError(_NO_HEAD)  # transformers would fill it in at random
+            raise ValueError(_NO_HEAD)  # transformers would initialise it randomly
         if arithmetic.bf16 and hasattr(model, "qa_outputs"):
             model.bfloat16().qa_outputs.float()
             model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))

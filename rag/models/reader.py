@@ -1,5 +1,5 @@
-"""The extractive reader: a transformer reads question and passages and scores spans, sentences and
-verdicts.
+"""The extractive reader: a transformer that reads question and passages and scores spans, sentences
+and verdicts.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from rag.types import Hit, ReaderOutput, Span
 
 _BATCH_TOKENS = 4096
 Place = tuple[int, int]
-"""(which question, which of its hits)"""
+"""(index of the question, index of its hit)"""
 
 
 class ExtractiveReader:
-    """Any model with a question-answering head. Scores compare across passages: log-odds against
-    "no answer here".
+    """Any model with a question-answering head. Scores are log-odds against "no answer here",
+    comparable across passages.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class ExtractiveReader:
         max_answer_tokens: int = 40,
         arithmetic: Arithmetic = ON_CPU,
     ) -> None:
-        """`setting` as in `Settings.reader`; scores are fp32 in any arithmetic.
+        """`setting` as in `Settings.reader`; scores are always fp32.
 
-        Raises ModelError if it cannot be loaded or has no span head.
+        Raises ModelError if the model cannot be loaded or has no span head.
         """
         self._head = load_head(setting, *reader_path(setting), arithmetic)
         self.name = setting
@@ -43,20 +43,20 @@ class ExtractiveReader:
 
     @property
     def has_heads(self) -> bool:
-        """Whether it scores sentences and gives verdicts, too."""
+        """Whether it also scores sentences and gives verdicts."""
         return self._head.has_more
 
     @property
     def tokenizer(self) -> Any:
-        """The model's, of tokenizers or of transformers."""
+        """The model's tokenizer, of tokenizers or transformers."""
         return self._head.tokenizer
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        """What the hits say to the question, or to a claim in its place."""
+        """Read the hits for a question, or for a claim in its place."""
         return self.read_many([(question, hits)])[0]
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        """As `read` for each (question, hits), with the windows of all of them batched together."""
+        """`read` for several (question, hits) pairs, whose windows share batches."""
         work = [
             ((row, number), window)
             for row, (question, hits) in enumerate(asked)
@@ -111,7 +111,7 @@ class ExtractiveReader:
 
 
 def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
-    """Windows of similar length together, each batch within the token budget, padding included."""
+    """Windows of similar length in batches within the token budget, including padding."""
     batch: list[tuple[Place, Window]] = []
     for item in sorted(work, key=lambda item: item[1].tokens):
         if batch and (len(batch) + 1) * item[1].tokens > _BATCH_TOKENS:

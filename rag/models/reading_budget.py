@@ -1,4 +1,4 @@
-"""Reading best-first in rounds: until all is read, the time is up, or, where that is wished, a good
+"""Reads passages best first in rounds, until all are read, the time is up, or, if enabled, a good
 answer is found.
 """
 
@@ -12,18 +12,18 @@ from rag.protocols import Reader
 from rag.types import Hit, ReaderOutput, SentenceScore, Span, Verdict
 
 Enough = Callable[[str, Sequence[Span]], bool]
-"""Of a question and what was read for it so far, best first."""
+"""Decides from a question and its spans so far, best first, whether to stop."""
 FIRST = 3
 _CAUTION = 2.0
-"""A round is planned to take at most this part of the time left: the machine may be slower than it
-was.
+"""A round may use at most this fraction of the time left, since the machine may have become
+slower.
 """
 
 
 @dataclass(slots=True)
 class ReadState:
-    """A question's hits, best first, and what was read of them. `deadline` is a moment of
-    `time.monotonic`; None: no haste.
+    """A question's hits, best first, and what was read of them. `deadline` is a `time.monotonic`
+    time; None for no deadline.
     """
 
     question: str
@@ -40,22 +40,23 @@ class ReadState:
 
 
 class BudgetedReader:
-    """Reads with a reader, and learns how fast that is."""
+    """Reads with a reader and measures its speed."""
 
     def __init__(self, reader: Reader, enough: Enough | None = None) -> None:
-        """`enough` is asked once, when the first passages are read, whether the others may be left;
-        None: all are read.
+        """`enough` is asked once, after the first passages, whether to skip the others; None reads
+        all.
         """
         self._reader = reader
         self._enough = enough
         self._pace = 0.5
-        """Seconds that a passage took lately; of a first one nothing is known."""
+        """recent seconds per passage; an estimate before the first one"""
 
     def run(
         self, readings: Sequence[ReadState], seen: Callable[[int], object] = lambda row: None
     ) -> None:
-        """Read; spans come best first. Of every question the first passage is read, whatever the
-        time. `seen` is called with a question's number after each of its rounds."""
+        """Read; spans are sorted best first. The first passage of every question is read regardless
+        of the deadline. `seen` is called with a question's index after each of its rounds.
+        """
         while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
             sizes = [self._size(readings[row], len(live)) for row in live]
             self._round([readings[row] for row in live], sizes)

@@ -1,6 +1,4 @@
-"""Where models are found, and that they are what they claim to be. Nothing is downloaded unless a
-hub id was asked for.
-"""
+"""Finds models and checks their digests. Nothing is downloaded unless a hub id is given."""
 
 from __future__ import annotations
 
@@ -14,8 +12,8 @@ from rag.parsing.version import sha256_file
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast")
 HEADS = "heads"
-"""The shipped reader that scores sentences and gives verdicts, beside one of the others, which
-finds spans.
+"""The shipped reader that scores sentences and gives verdicts, used with another one that finds
+spans.
 """
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
@@ -59,15 +57,13 @@ def reader_path(setting: str) -> tuple[str, bool]:
 
 
 def shipped_reader(setting: str) -> Path | None:
-    """The folder of a reader that ships with the package, "accurate" or "fast"; None for any
-    other.
-    """
+    """Folder of a shipped reader, "accurate" or "fast"; None for any other."""
     return SHIPPED / setting if setting in (*READERS, HEADS) else None
 
 
 def calibration_path(setting: str, reader: str) -> Path:
-    """The file of a calibration setting; "default" is what was fitted to the shipped reader, or
-    else to the accurate one.
+    """File of a calibration setting; "default" is the one fitted to the shipped reader, or else to
+    the accurate one.
     """
     return (
         ((reader in READERS and shipped_reader(reader)) or SHIPPED / READERS[0]) / "confidence.json"
@@ -77,8 +73,8 @@ def calibration_path(setting: str, reader: str) -> Path:
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of what training starts from: a reader setting,
-    "minilm", a folder in `data`.
+    """(folder or hub id, whether it is local) of a model to train: a reader setting, "minilm", or a
+    folder in `data`.
     """
     if shipped_reader(setting):
         return reader_path(setting)
@@ -95,7 +91,7 @@ def _shipped_digest(path: Path) -> str:
 
 
 def verify(path: Path, sha256: str) -> None:
-    """Raises ModelError unless the file is there and has this digest."""
+    """Raises ModelError unless the file exists and has this digest."""
     try:
         found = sha256_file(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From token scores to sentences and verdicts."""
+"""Token scores to sentence scores and verdicts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from rag.models.windows import Window, places
 from rag.types import Hit, SentenceScore, Verdict
 
 Read = tuple[Window, HeadOutput]
-"""A window over a passage, and what the model said of it."""
+"""A window of a passage and the model's output for it."""
 
 
 def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
-    """Every sentence of the passage that a window holds, in order; [] without a sentence head.
+    """Scores of every sentence of the passage that lies in a window, in order; [] without a
+    sentence head.
 
-    A sentence's logit is the mean of its tokens'; where two windows hold it, the higher one counts.
+    A sentence's logit is the mean of its tokens'; if two windows contain it, the higher one counts.
     """
     best: dict[tuple[int, int], float] = {}
     sentences = split_sentences(hit.passage.text)
@@ -35,9 +36,9 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
 
 
 def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
-    """What the passage says to a question of yes or no; None without a verdict head.
+    """The passage's verdict on a yes/no question; None without a verdict head.
 
-    Where a passage takes several windows, the one that says the most counts.
+    If a passage has several windows, the most decided one counts.
     """
     logits = [output.verdict for _, output in windows if output.verdict is not None]
     if not logits:

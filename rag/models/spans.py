@@ -1,4 +1,4 @@
-"""From token scores to spans."""
+"""Token scores to spans."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ Scored = tuple[float, int, int]
 _EDGE = ",;:"
 _CELL = re.compile(r"\s\|\s")
 _SPELT = re.compile(r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]")
-"""Letters and figures of scripts that part words by spaces."""
+"""Letters and digits of scripts that separate words by spaces."""
 _CANDIDATES = 16
 
 
 def best_spans(
     start: Logits, end: Logits, scored: NDArray[np.bool_], max_tokens: int
 ) -> list[Scored]:
-    """(score, first token, last token) of the likeliest spans of one window, (t,) each.
+    """(score, first token, last token) of the most likely spans of one window; arrays of shape
+    (t,).
 
-    The score is start + end - null, with the null at token 0: first ≤ last, at most `max_tokens`
-    long, only `scored` tokens.
+    The score is start + end - null, with the null at token 0. Spans satisfy first ≤ last, have at
+    most `max_tokens` tokens, and use only `scored` tokens.
     """
     tokens = np.flatnonzero(scored)
     if not len(tokens):
@@ -44,8 +45,8 @@ def best_spans(
 
 
 def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
-    """The `most` best spans that do not overlap, best first: whole words of one sentence and one
-    cell of a table, trimmed.
+    """The `most` best spans without overlaps, best first: whole words within one sentence and one
+    table cell, trimmed.
     """
     chosen: list[Scored] = []
     sentences = [start for start, _ in split_sentences(text)]
@@ -62,7 +63,7 @@ def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
 
 
 def _words(text: str, start: int, end: int) -> tuple[int, int]:
-    """To the ends of the words that it begins and ends in: tokens may be parts of words."""
+    """Extend to whole words, since tokens may be parts of words."""
     while 0 < start < len(text) and _SPELT.match(text[start]) and _SPELT.match(text[start - 1]):
         start -= 1
     while 0 < end < len(text) and _SPELT.match(text[end - 1]) and _SPELT.match(text[end]):

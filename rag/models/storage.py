@@ -17,16 +17,16 @@ from safetensors.torch import load_file, save_file
 SCALE = ".scale"
 _LEVELS = 127
 _MIN_SIZE = 4096
-"""Smaller matrices, a head's among them, stay in half precision: they are the most sensitive and
-save nothing.
+"""Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
+little.
 """
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file by name, those in 8 bits opened to fp32; others as they are
-    stored.
+    """Tensors of a safetensors file by name; 8-bit ones are converted to fp32, others are
+    unchanged.
 
-    Raises OSError, or what safetensors raises for a broken file.
+    Raises OSError, or safetensors' error for a broken file.
     """
     found = load_file(path)
     scales = {name: found.pop(name) for name in [n for n in found if n.endswith(SCALE)]}
@@ -37,7 +37,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Write matrices in 8 bits a number and everything else in half precision."""
+    """Write matrices in 8 bits per number, and everything else in half precision."""
     stored: dict[str, torch.Tensor] = {}
     for name, value in weights.items():
         if value.ndim == 2 and value.numel() >= _MIN_SIZE:
@@ -48,6 +48,6 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def _quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(int8 matrix, the fp32 scale of each of its rows)."""
+    """(int8 matrix, fp32 scale of each row)."""
     scale = (matrix.abs().amax(1) / _LEVELS).clamp(min=1e-12)
     return (matrix / scale[:, None]).round().to(torch.int8).contiguous(), scale

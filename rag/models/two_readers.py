@@ -1,9 +1,9 @@
-"""Two readers as one: the first finds spans in every passage, the second reads the likeliest
-passages for the rest.
+"""Combines two readers: the first finds spans in every passage, the second reads only the most
+likely passages for sentences and verdicts.
 
-Sentences and verdicts come from a model that was trained on them after spans, and lost a little of
-what it knew about spans. So each does what it is best at; the second reads three of eight passages,
-three eighths of a reading more.
+The model for sentences and verdicts was trained on them after spans, and lost some accuracy on
+spans, so each does what it is best at. The second reads three of eight passages, which adds three
+eighths of the time.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from rag.types import Hit, ReaderOutput
 
 
 class TwoReaders:
-    """Spans by one reader, sentences and verdicts by another, which reads the best `most` passages
-    of a question.
+    """Spans by one reader; sentences and verdicts by another, which reads the best `most`
+    passages.
     """
 
     def __init__(self, spans: Reader, heads: Reader, most: int = 3) -> None:
         self.name = spans.name
         self.heads = heads
-        """The second one: what asks for verdicts alone reads with it."""
+        """the second reader, also used when only verdicts are needed"""
         self._spans = spans
         self._most = most
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        """What the hits say to the question, or to a claim in its place."""
+        """Read the hits for a question, or for a claim in its place."""
         return self.read_many([(question, hits)])[0]
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        """As `read` for each (question, hits); each model takes them in common batches."""
+        """`read` for several (question, hits) pairs, which share batches in each model."""
         found = self._spans.read_many(asked)
         pairs = zip(asked, found, strict=True)
         best = [(question, self._best(hits, read)) for (question, hits), read in pairs]
@@ -43,8 +43,8 @@ class TwoReaders:
         ]
 
     def _best(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
-        """The first by retrieval, the one with the best span, the second by retrieval, and so on;
-        in retrieval's order.
+        """The best by retrieval, the one with the best span, the second by retrieval, and so on; in
+        retrieval's order.
         """
         by_span = (span.hit for span in read.spans)
         chosen = list(
