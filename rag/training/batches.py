@@ -1,6 +1,4 @@
-"""The stream of batches that a stage describes: the same for the same seed, wherever it is
-entered.
-"""
+"""Batches of a training stage, deterministic for a seed and resumable at any step."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ _POOL = 2048
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """A window of a batch: the number of its group, the text of its passage, the answers to find in
+    """A window of a batch: its group's number, its passage's text, and the answers to find in
     it.
     """
 
@@ -30,12 +28,12 @@ class BatchItem:
     text: str
     answers: tuple[str, ...]
     spans: bool
-    """Whether the span head learns from it."""
+    """whether the span head learns from it"""
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictItem:
-    """A statement's window, and what its text says."""
+    """A statement's window, and its label."""
 
     window: Window
     label: Label
@@ -59,7 +57,7 @@ def token_counter(tokenizer: Any) -> TokenCounter:
 def examples(
     sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random
 ) -> list[Group]:
-    """The questions of all sets, shuffled. Raises InputError if there is none."""
+    """The questions of all sets, shuffled. Raises InputError if there are none."""
     found: list[Group] = []
     for each in sets:
         found += groups(
@@ -78,8 +76,8 @@ def examples(
 def stream(
     made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
 ) -> Iterator[list[BatchItem]]:
-    """Batches without end, pass after pass: groups of similar length together, each batch within
-    the token budget.
+    """Endless batches, epoch after epoch: groups of similar length together, each batch within the
+    token budget.
     """
     while True:
         for batch in one_pass(made, batch_tokens, rng):
@@ -93,7 +91,7 @@ def stream(
 def verdict_stream(
     made: Sequence[Statement], tokenizer: Any, batch_tokens: int, rng: random.Random
 ) -> Iterator[list[VerdictItem]]:
-    """As `stream`, of statements beside their texts; what does not fit in a window is cut off."""
+    """`stream` for statements with their texts; text that does not fit into a window is cut off."""
     pool = list(made)
     while True:
         rng.shuffle(pool)
@@ -111,7 +109,7 @@ def _verdict_item(one: Statement, tokenizer: Any) -> VerdictItem:
 
 
 def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[VerdictItem]]:
-    """Of ascending length."""
+    """In ascending order of length."""
     batch = list[VerdictItem]()
     for item in items:
         if batch and (len(batch) + 1) * item.window.tokens > batch_tokens:
@@ -135,7 +133,7 @@ def one_pass(made: Sequence[Group], batch_tokens: int, rng: random.Random) -> It
 def _packed(
     pool: Sequence[Group], size: dict[int, int], batch_tokens: int
 ) -> Iterator[list[Group]]:
-    """At four characters a token."""
+    """Estimates four characters per token."""
     batch, used = list[Group](), 0
     for group in pool:
         longest = size[id(group)] // 4 + 8

@@ -1,4 +1,4 @@
-"""Span questions in SQuAD's shape, read into passages as the service makes them."""
+"""Reads span questions in SQuAD's format, with passages split as by the service."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ from rag.types import Document, Passage
 
 _MAX_SPAN_WORDS = 25
 Article = dict[str, Any]
-"""In SQuAD's shape: a title, and paragraphs with a `context` and its `qas`."""
+"""In SQuAD's format: a title, and paragraphs with a `context` and its `qas`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
-    """A question, the passage ids (indices into the set's passages) of its paragraph, and every
-    accepted answer.
-    """
+    """A question, its paragraph's passages (indices into the set's), and every accepted answer."""
 
     text: str
     answers: tuple[str, ...]
@@ -41,9 +39,7 @@ class QuestionSet:
 
 
 def read_squad(path: Path) -> list[Article]:
-    """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError if it is not of this
-    shape.
-    """
+    """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError for another format."""
     try:
         with open_text(path) as file:
             articles: list[Article] = json.load(file)["data"]
@@ -61,7 +57,7 @@ def read_squad(path: Path) -> list[Article]:
 
 
 def _check(article: Article) -> None:
-    """Raises, as it comes, what reading it for training would raise."""
+    """Raises the errors that reading it for training would raise."""
     str(article["title"])
     for paragraph in article["paragraphs"]:
         paragraph["context"].strip()
@@ -74,8 +70,8 @@ def _check(article: Article) -> None:
 def question_set(
     articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160
 ) -> QuestionSet:
-    """Articles cut into the service's passages; a paragraph is a document, titled by its article.
-    Blank ones are left out.
+    """Articles split into the service's passages; each paragraph is a document with its article's
+    title. Blank ones are left out.
     """
     result = QuestionSet([], [])
     for number, article in enumerate(articles):
@@ -101,19 +97,19 @@ def _questions(qas: Sequence[dict[str, Any]], ids: tuple[int, ...]) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One training example: a question with passages that compete, and the answers to find in them
-    (none: null).
+    """One training example: a question, competing passages, and the answers to find in them (none
+    for null).
     """
 
     question: str
     answers: tuple[str, ...]
     passages: tuple[Passage, ...]
     spans: bool = True
-    """Whether the span head learns from it, too."""
+    """whether the span head also learns from it"""
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
-    """The examples of a set. Negatives are among the ten best by BM25 and hold none of the
+    """The examples of a set. Negatives are among the ten best by BM25 and contain none of the
     answers.
     """
     index = LexicalIndex()
@@ -126,7 +122,7 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
 
 
 def _short(answers: Sequence[str]) -> bool:
-    """Whether every answer is short enough to be a span; longer ones are for the sentence head."""
+    """Whether every answer is short enough for a span; longer ones are for the sentence head."""
     return all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in answers)
 
 
@@ -167,13 +163,13 @@ _NAME = re.compile(r"(?<=[a-z] )[A-Z]\w+(?: [A-Z]\w+)*")
 
 
 def _names(question: str) -> list[str]:
-    """The numbers and names in a question; its first word is none."""
+    """Numbers and names in a question, except its first word."""
     return _NUMBER.findall(question) + _NAME.findall(question)
 
 
 def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | None:
-    """The question with one of its names or numbers exchanged for another question's of the same
-    kind; None if it has none.
+    """The question with one name or number replaced by another question's of the same type; None if
+    it has none.
     """
     own = _names(question)
     if not own:
@@ -188,9 +184,9 @@ def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | N
 def _shortened(
     passages: Sequence[Passage], answers: Sequence[str], answering: bool, rng: random.Random
 ) -> tuple[Passage, ...] | None:
-    """The passages without their sentences that answer, or each without one that does not; None if
-    none of one would be left, or if what is left answers where it should not, or the other way
-    round."""
+    """The passages without the sentences that answer, or each without one that does not. None if
+    nothing of a passage would be left, or if the result would wrongly contain an answer or lack it.
+    """
     found = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
     still = all(any(answer in p.text for answer in answers) != answering for p in found)
     return found if still and all(p.text for p in found) else None

@@ -1,5 +1,6 @@
-"""A recipe's sets, from a folder. Part of one may be held out: whole articles, so that nobody is
-examined on a text they were taught."""
+"""A recipe's sets from a folder. Whole articles may be held out, so that no text is used for both
+training and testing.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from rag.training.recipe import EmbedderRecipe, Mix, SetsRecipe, SetsStage
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Articles to learn from, how they are shown, and articles held out."""
+    """Articles to learn from, how to show them, and held-out articles."""
 
     name: str
     mix: Mix
@@ -34,7 +35,7 @@ def split_articles(
 
 
 def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
-    """A stage's sets, from the folder `data`. Raises InputError for one that is not there."""
+    """A stage's sets from the folder `data`. Raises InputError if one is missing."""
     return [
         Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
     ]
@@ -43,8 +44,8 @@ def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
 def recipe_articles(
     recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path
 ) -> tuple[list[Article], list[Article]]:
-    """(training, held out) articles of the set `name` in the folder `data`. Raises InputError if it
-    is not there.
+    """(training, held-out) articles of the set `name` in the folder `data`. Raises InputError if it
+    is missing.
     """
     path = set_path(data, f"{name}.json.gz")
     also = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
@@ -53,7 +54,7 @@ def recipe_articles(
 
 
 def set_path(data: Path, name: str) -> Path:
-    """A set's file in `data` or a folder of it. Raises InputError if it is not there."""
+    """A set's file in `data` or a subfolder. Raises InputError if it is missing."""
     found = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
     if not found:
         raise InputError(

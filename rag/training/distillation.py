@@ -1,4 +1,4 @@
-"""A reader that teaches another: where it would look, token by token, in the other's tokens (Hinton
+"""Knowledge distillation: a teacher's token probabilities, mapped to the student's tokens (Hinton
 et al. 2015).
 """
 
@@ -18,13 +18,13 @@ Shares = NDArray[np.float32]
 def wanted(
     head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequence[int]
 ) -> tuple[Shares, Shares]:
-    """How probable the teacher `head` holds each token of a batch as an answer's first, and as its
-    last: two (n, t) arrays.
+    """The teacher's probability of each token to be an answer's first, and its last: two (n, t)
+    arrays.
 
-    Those of a group's windows share one normalisation with its null, as in `rag.training.loss`;
-    what they lack of 1 is the null's. The teacher's tokenizer may be another, and its tokens may
-    hold the space before them: a token's share as first goes to the first token that ends behind
-    its start, as last to the last one that starts before its end.
+    The windows of a group share one normalisation with its null, as in `rag.training.loss`; the
+    null's probability is the rest to 1. The teacher may use another tokenizer, whose tokens may
+    include the space before them: a token's probability as first goes to the first token that ends
+    after its start, as last to the last one that starts before its end.
     """
     own = [again(head.tokenizer, window) for window in batch]
     found = [places(window) for window in own]
@@ -54,7 +54,7 @@ def wanted(
 
 
 def _relative(scores: NDArray[np.float32], scored: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The scored tokens' against the null's, as the loss has them."""
+    """Scores of the scored tokens relative to the null, as in the loss."""
     relative: NDArray[np.float32] = scores[: len(scored)][scored] - scores[0]
     return relative
 

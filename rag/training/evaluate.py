@@ -1,6 +1,4 @@
-"""How well a reader reads gold passages: plain SQuAD scoring, each question with its own
-passages.
-"""
+"""Evaluates a reader on gold passages: SQuAD scores, each question with its own passages."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ _BATCH = 16
 @dataclass(frozen=True, slots=True)
 class Measured:
     """In per cent: `em` and `f1` of the best span on answerable questions (SQuAD 1.1); `best_f1`
-    over all questions at the threshold on the span's score that serves most, and `auroc` of that
-    score for answerability (SQuAD 2.0; None where all questions are of one kind)."""
+    over all questions at the best threshold on the span's score, and `auroc` of that score for
+    answerability (SQuAD 2.0; None if all questions are of one type).
+    """
 
     answerable: int
     unanswerable: int
@@ -37,7 +36,7 @@ def measure(
     reader: Reader, questions: QuestionSet, done: Callable[[int], object] = lambda _: None
 ) -> Measured:
     """Ask `reader` every question with all passages of its paragraph; `done` is called with the
-    number asked.
+    number of questions asked.
     """
     rows = []
     for start in range(0, len(questions.questions), _BATCH):
@@ -57,9 +56,7 @@ def measure(
 
 
 def _row(question: TrainingQuestion, given: str, score: float) -> tuple[float, float, float, float]:
-    """(score, EM, F1, whether it has an answer); EM and F1 are of the span, right only where there
-    is an answer.
-    """
+    """(score, EM, F1, answerable); EM and F1 are the span's, and 0 for unanswerable questions."""
     if not question.answers:
         return score, 0.0, 0.0, 0.0
     return score, exact(given, question.answers), f1(given, question.answers), 1.0

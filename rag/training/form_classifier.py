@@ -1,5 +1,6 @@
-"""The form classifier: a logistic regression in NumPy on labelled questions, with public question
-sets beside them."""
+"""The form classifier: a logistic regression in NumPy on labelled questions and public question
+sets.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from rag.errors import InputError
 from rag.evaluation.set_files import json_lines, open_text
 
 _OF_A_SET = 120
-"""Most questions of one label that a public set gives."""
+"""Maximum number of questions per label from a public set."""
 _DECAY = 2e-3
 _STEPS = 250
 _RATE = 0.1
@@ -45,7 +46,8 @@ _PUBLIC: list[tuple[str, str, str]] = [
     ("qa/policyqa.json.gz", "yes_no", r"(?:does|do|is|are|will|can|may)\b"),
     ("claims/yesno.jsonl.gz", "yes_no", ""),
 ]
-"""(file, label, pattern of the questions that have it): what a set's questions are known to want.
+"""(file, label, pattern of the questions with it) for public sets whose questions have a known
+form.
 """
 
 Rows = NDArray[np.float32]
@@ -53,7 +55,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A question and the form that it wants; `own`: labelled one by one, not by its set."""
+    """A question and its form; `own` means labelled individually, not by its set."""
 
     question: str
     form: str
@@ -62,8 +64,9 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`accuracy`: on own questions, each left out of the fit that is asked (5 folds); `by_form`:
-    the share right of each."""
+    """`accuracy` on own questions in 5-fold cross-validation; `by_form` is the share of correct
+    ones per form.
+    """
 
     questions: int
     own: int
@@ -72,7 +75,7 @@ class Trained:
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """JSON lines of `question` and `form`. Raises InputError that names the line."""
+    """JSON Lines of `question` and `form`. Raises InputError that names the line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -100,9 +103,7 @@ def _labelled(where: str, line: str) -> Labelled:
 
 
 def public(folder: Path) -> list[Labelled]:
-    """Questions of public sets under `folder`, those that are there, with the label of their
-    set.
-    """
+    """Questions of the public sets found under `folder`, with their set's label."""
     drawn = random.Random(0)
     found: list[Labelled] = []
     for name, form, pattern in _PUBLIC:
@@ -131,8 +132,9 @@ def _questions(path: Path) -> Iterator[str]:
 
 
 def fit(seen: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:
-    """Weights, (classes, columns), and bias, (classes,), that make `labels` likeliest, by Adam on
-    all rows at once."""
+    """Weights (classes, columns) and bias (classes,) that maximise the likelihood of `labels`, by
+    Adam on all rows at once.
+    """
     wanted = np.eye(len(CLASSES), dtype=np.float32)[labels]
     share = (weight / weight.sum())[:, None]
     inner = np.hstack([seen, np.ones((len(seen), 1), dtype=np.float32)])
@@ -155,7 +157,7 @@ def train(
     out: Path,
     progress: Callable[[str], object] = lambda _: None,
 ) -> Trained:
-    """A classifier in `out`, a safetensors file in half precision."""
+    """Train a classifier and write it to `out`, a safetensors file in half precision."""
     from safetensors.numpy import save_file
 
     progress(f"embedding {len(labelled):,} questions")
@@ -177,8 +179,9 @@ def train(
 
 
 def _balanced(labels: NDArray[np.int64], weight: Rows) -> Rows:
-    """Weights by which each class has the square root of its share: rare forms are not drowned by
-    facts."""
+    """Weights that give each class the square root of its share, so that facts do not drown rare
+    forms.
+    """
     totals = np.bincount(labels, weight, len(CLASSES))
     return (weight / np.sqrt(np.maximum(totals, 1e-6))[labels]).astype(np.float32)
 
@@ -186,7 +189,7 @@ def _balanced(labels: NDArray[np.int64], weight: Rows) -> Rows:
 def _held_out(
     seen: Rows, labels: NDArray[np.int64], weight: Rows, own: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Whether each own question is classified right by a fit on the others' folds."""
+    """Whether each own question is classified correctly by a fit on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)
     for number in range(_FOLDS):

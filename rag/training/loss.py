@@ -61,12 +61,12 @@ def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple
 def sentence_loss(
     logits: Tensor, encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
 ) -> Tensor:
-    """Mean over windows of the sentences' binary cross-entropy, each by the mean of its tokens'
-    `logits`, (n, t).
+    """Mean over windows of the sentences' binary cross-entropy; a sentence's logit is the mean of
+    its tokens' `logits`, shape (n, t).
 
-    Right are the sentences that an answer lies in. Where it occurs in several places, the likeliest
-    is taken as meant and the others count for nothing. A window's sentences add up, but to three
-    sentences' weight at most.
+    Positive are the sentences that contain an answer. If it occurs in several places, the most
+    likely one is the target and the others are ignored. The losses of a window's sentences are
+    summed, but weigh at most as much as three.
     """
     losses = []
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
@@ -97,7 +97,7 @@ def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
 def _holding(
     sentences: Sequence[tuple[int, int]], text: str, answers: Sequence[str]
 ) -> list[tuple[int, ...]]:
-    """The numbers of the sentences that each occurrence of an answer lies in."""
+    """Indices of the sentences that contain each occurrence of an answer."""
     places = _occurrences(text, answers)
     return [
         tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start)
@@ -110,8 +110,8 @@ def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
 
 
 def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """(targets, weights) of sentences, (s,), with the likeliest of the places `holding` an answer
-    as the right one.
+    """(targets, weights) of sentences, shape (s,), with the most likely of the places `holding` an
+    answer as target.
     """
     right, weight = torch.zeros_like(logits), torch.ones_like(logits)
     places = [place for place in holding if place]
@@ -124,7 +124,7 @@ def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor
 
 
 def verdict_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean of -log P(label), `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`."""
+    """Mean of -log P(label); `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`."""
     shares = log_softmax(logits, -1)
     either = shares[:, 1:].logsumexp(-1)
     one = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
@@ -132,7 +132,7 @@ def verdict_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:
-    """Mean over groups of -log P(right), or of -log P(null) where a group has nothing right.
+    """Mean over groups of -log P(right), or of -log P(null) for a group without an answer.
 
     `scores`, `scored`, `right`: (n, t); `group`: (n,), the windows' group numbers 0..g-1.
     """
@@ -144,8 +144,9 @@ def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> 
 
 
 def taught_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
-    """Mean over groups of the cross-entropy to what a teacher holds probable: `shares`, (n, t), of
-    each token; what those of a group lack of 1 is its null's. The others as in `group_loss`."""
+    """Mean over groups of the cross-entropy to the teacher's probabilities `shares`, (n, t), of
+    each token; the null has the rest to 1. Other arguments as in `group_loss`.
+    """
     losses = []
     for rows, relative, everything in _normalised(scores, scored, group):
         losses.append(everything - (shares[rows] * relative.masked_fill(~scored[rows], 0.0)).sum())
@@ -155,8 +156,8 @@ def taught_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -
 def _normalised(
     scores: Tensor, scored: Tensor, group: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Of each group its rows (n,), their scores against the null (r, t), and the logarithm of what
-    all of it adds up to.
+    """For each group, its rows (n,), their scores relative to the null (r, t), and the logarithm of
+    the normaliser.
     """
     relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):

@@ -1,4 +1,4 @@
-"""Recipes: what training starts from, what it is shown, and how fast it learns. TOML files, checked
+"""Recipes: the initial model, the data and the learning rates of a training. TOML files, checked
 before anything loads.
 """
 
@@ -29,14 +29,14 @@ class _Part(BaseModel):
 
 
 class Mix(_Part):
-    """How a set is shown: at most `cap` questions, and four shares of them.
+    """How a set is used: at most `cap` questions, and four shares of them.
 
-    `negatives`: with retrieved passages of other paragraphs beside their own; `absent`: with them
-    instead of their own; `swapped`: with a name or number that belongs to another question, so that
-    the passage no longer answers; `shortened`: with a sentence left out of their passage, half the
-    time the one that answers. `beside`: how many retrieved passages. `tokens`: most word-pieces of
-    a passage, where shorter ones than the recipe's will do; 0: the recipe's. `spans`: whether its
-    answers are spans; where they are whole sentences, the sentence head alone learns from them.
+    `negatives`: with retrieved passages of other paragraphs in addition to their own. `absent`:
+    with them instead of their own. `swapped`: with a name or number of another question, so that
+    the passage no longer answers. `shortened`: with a sentence removed from their passage, half the
+    time the one that answers. `beside`: number of retrieved passages. `tokens`: maximum word-pieces
+    of a passage if it should be lower than the recipe's; 0 for the recipe's. `spans`: whether its
+    answers are spans; if they are whole sentences, only the sentence head learns from them.
     """
 
     cap: PositiveInt
@@ -50,12 +50,12 @@ class Mix(_Part):
 
 
 class Verdicts(_Part):
-    """What the verdict head is shown: a `share` of a stage's batches, from at most so many rows of
+    """Data of the verdict head: a `share` of a stage's batches, from a maximum number of rows of
     each of its `sets`.
 
-    `elsewhere`: the share of rows that are shown a second time, beside the text of another row,
-    which does not say. `figures`: how many sentences of the articles of `figures_from` are claims
-    beside their paragraph, some with a digit changed.
+    `elsewhere`: share of rows repeated with another row's text, which does not decide them.
+    `figures`: number of sentences from articles of `figures_from` used as claims about their
+    paragraph, some with a digit changed.
     """
 
     share: Share
@@ -66,7 +66,7 @@ class Verdicts(_Part):
 
 
 class _Stage(_Part):
-    """The learning rate goes from `first` to `last` linearly."""
+    """The learning rate changes linearly from `first` to `last`."""
 
     first: NonNegativeFloat = Field(alias="from")
     last: NonNegativeFloat = Field(alias="to")
@@ -88,35 +88,35 @@ class Recipe(_Part):
     """A folder (also inside the data folder), a hub id, "minilm", or a shipped reader."""
     seed: int = Field(ge=0, lt=2**63)
     order: str = ""
-    """Another word, another order of the questions."""
+    """change it for another order of the questions"""
     weight_decay: NonNegativeFloat
     warmup: NonNegativeInt
-    """Steps."""
+    """in steps"""
     batch_tokens: PositiveInt
-    """Padded."""
+    """including padding"""
     max_passage_tokens: int = Field(ge=16)
     dropout: Share
     freeze_embeddings: bool
     freeze_layers: NonNegativeInt = 0
-    """The encoder's lowest layers that stay as they are: 4 of 12 save a fifth of a step."""
+    """Number of the encoder's lowest layers that are not trained: 4 of 12 save a fifth of a
+    step.
+    """
     part_punctuation: bool = False
-    """Make its tokenizer part punctuation from words, so that a span can end before a full stop,
-    where it does not.
+    """Make its tokenizer split punctuation from words, if it does not, so that a span can end
+    before a full stop.
     """
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
     taught: Share = 0.0
-    """Share of the loss that is the teacher's word."""
+    """share of the loss that comes from the teacher"""
     average: Share | None = None
-    """Share of the weights it comes to in the mean that is kept; the others are those it starts
-    from, or of `average_with`.
-    """
+    """Weight of the trained model in the average with the initial one, or with `average_with`."""
     average_with: str | None = None
-    """Another reader of the same shape: a shipped one, or a folder."""
+    """another reader of the same shape: a shipped one, or a folder"""
     sentences: NonNegativeFloat = 0.0
-    """Weight of the sentence head's loss beside the span head's; 0: there is no such head."""
+    """Weight of the sentence head's loss relative to the span head's; 0 for no such head."""
     head_rate: PositiveFloat = 1.0
-    """The heads' learning rate, as a multiple of the encoder's."""
+    """learning rate of the heads, as a multiple of the encoder's"""
 
 
 class SetsRecipe(Recipe):
@@ -124,9 +124,9 @@ class SetsRecipe(Recipe):
 
     dev_set: str
     dev_articles: NonNegativeInt
-    """Of it, held out of training."""
+    """number of its articles held out of training"""
     held_out: dict[str, NonNegativeInt] = {}
-    """Articles of other sets that are held out, too."""
+    """held-out articles of other sets"""
     stage: list[SetsStage] = Field(min_length=1)
 
 
@@ -134,7 +134,7 @@ class OwnRecipe(Recipe):
     """Trains on a user's own questions."""
 
     hold_out: Share
-    """Share of the documents whose questions are kept back."""
+    """share of the documents whose questions are held out"""
     stage: list[OwnStage] = Field(min_length=1, max_length=1)
 
 
@@ -146,26 +146,26 @@ class EmbedderRecipe(_Stage):
     seed: int = Field(ge=0, lt=2**63)
     dev_set: str
     dev_articles: NonNegativeInt
-    """Of it, held out of training."""
+    """number of its articles held out of training"""
     weight_decay: NonNegativeFloat
     steps: PositiveInt
     warmup: NonNegativeInt
-    """Steps."""
+    """in steps"""
     scale: PositiveFloat
-    """Of cosines in the softmax."""
+    """factor on cosines in the softmax"""
     max_passage_tokens: int = Field(ge=16)
     passages: int = Field(ge=2)
-    """Of a batch."""
+    """per batch"""
     questions: PositiveInt
-    """At most, of a passage in a batch."""
+    """maximum number of questions per passage in a batch"""
     visits: PositiveInt
-    """At most, of a passage in a pass."""
+    """maximum number of uses of a passage per epoch"""
     negatives: NonNegativeInt
-    """Of a passage in a batch: others that retrieval takes for it."""
+    """hard negatives per passage in a batch"""
     average: Share
-    """Share of the tuned weights in the mean that is kept; the others are those it starts from."""
+    """Weight of the tuned model in the average with the initial one."""
     sets: dict[str, PositiveInt] = Field(min_length=1)
-    """Most questions of each."""
+    """maximum number of questions of each set"""
 
 
 R = TypeVar("R", SetsRecipe, OwnRecipe, EmbedderRecipe)
@@ -173,8 +173,8 @@ _SHIPPED = {SetsRecipe: "reader.toml", OwnRecipe: "finetune.toml", EmbedderRecip
 
 
 def load_recipe(kind: type[R], path: Path | None = None) -> R:
-    """A recipe file, by default the shipped one of its kind. Raises InputError if it is no TOML or
-    cannot be followed.
+    """Load a recipe file, by default the shipped one of its kind. Raises InputError if it is not
+    TOML or invalid.
     """
     shipped = Path(__file__).parent / "recipes" / _SHIPPED[kind]
     path = path or shipped
@@ -188,7 +188,7 @@ def load_recipe(kind: type[R], path: Path | None = None) -> R:
 
 
 def _faults(error: ValidationError) -> str:
-    """As in "stage 2.steps: Field required"."""
+    """For example "stage 2.steps: Field required"."""
     return "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
 
 

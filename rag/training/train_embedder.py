@@ -1,10 +1,10 @@
-"""Tune an embedder on questions and the passages that answer them, so that a question lies near its
-passage.
+"""Tunes an embedder on questions and the passages that answer them, so that they are close to each
+other.
 
-A batch is some passages, a few questions of each, and passages that the service's own retrieval
-takes for theirs; every question must find its passage among all of these (Karpukhin et al. 2020,
-"Dense passage retrieval"). The mean with the weights it began with keeps what it knew of other text
-(Wortsman et al. 2022, "Model soups").
+A batch contains passages, a few questions for each, and hard negatives from the service's own
+retrieval; every question must find its passage among all of these (Karpukhin et al. 2020, "Dense
+passage retrieval"). Averaging with the initial weights keeps what the model knew (Wortsman et al.
+2022, "Model soups").
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from rag.training.trainer import (
 )
 
 _DEPTH = 50
-"""Passages that each search leg brings when negatives are looked for."""
+"""Candidates per retriever when searching for negatives."""
 _ALPHA = 0.7
-"""The service's own weight of vectors."""
+"""The service's own weight of dense retrieval."""
 _KEPT = 6
-"""Negatives of a question that are drawn from, the best ones."""
+"""Number of best negatives of a question to draw from."""
 Embed = Callable[[Sequence[str], bool], Vectors]
-"""Of texts, as questions or as passages."""
+"""Embeds texts, as questions or as passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class AnchorQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A set's passages as they are embedded, and its questions by the passage that answers them."""
+    """A set's passages as embedded, and its questions by the passage that answers them."""
 
     texts: list[str]
     asked: dict[int, list[AnchorQuestion]]
@@ -80,8 +80,8 @@ Unit = tuple[int, list[AnchorQuestion]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): what it is
-    told apart from.
+    """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
+    it competes with.
     """
 
     questions: list[str]
@@ -91,11 +91,11 @@ class Batch:
 
 
 def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
-    """A sentence-transformers folder in `out`, tuned by a recipe on its sets in `data`; its
-    checkpoint lies beside it.
+    """Tune by a recipe on its sets in `data` and write a sentence-transformers folder to `out`,
+    with the checkpoint beside it.
 
-    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of
-    another run; ModelError for a model that is not there.
+    Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
+    ModelError for a missing model.
     """
     out = ready(out)
     torch.manual_seed(recipe.seed)
@@ -198,7 +198,7 @@ def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> 
 
 
 def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
-    """A digest of what decides how a run goes on: recipe and questions."""
+    """Digest of everything that determines a run: recipe and questions."""
     shown = [
         [material.texts, [[a.text for a in asked] for asked in material.asked.values()]]
         for material in materials
@@ -270,8 +270,8 @@ def _may_answer(asked: AnchorQuestion, passage: int, texts: Sequence[str]) -> bo
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
-    """Mean of -log P(own passage), P the softmax of scaled cosines over what a question is told
-    apart from.
+    """Mean of -log P(own passage), where P is the softmax of scaled cosines over the competing
+    passages.
     """
     questions = _vectors(model, [f"{_prompt(model, 'query')}{text}" for text in batch.questions])
     passages = _vectors(

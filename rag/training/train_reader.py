@@ -1,5 +1,5 @@
-"""Train the reader by a recipe. Seeded; a run that was killed goes on from its checkpoint with the
-same result.
+"""Trains the reader by a recipe. Deterministic; an interrupted run resumes from its checkpoint with
+the same result.
 """
 
 from __future__ import annotations
@@ -62,23 +62,23 @@ from rag.training.verdicts import Statement, statements
 
 @dataclass(slots=True)
 class Run:
-    """What a run is made with."""
+    """The parts of a run."""
 
     recipe: Recipe
     start: str
-    """Folder or hub id of what it begins with."""
+    """Folder or hub id of the initial model."""
     other: str
-    """Folder of what its weights are averaged with, if they are."""
+    """folder of the model to average with, if any"""
     model: Any
     tokenizer: Any
     new_head: bool
-    """What it begins with has no span head."""
+    """the initial model has no span head"""
     teacher: Head | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingStage:
-    """So many steps over its sets, the learning rate going from `first` to `last`."""
+    """Steps over its sets, with a learning rate that changes linearly from `first` to `last`."""
 
     sets: list[Set]
     steps: int
@@ -86,15 +86,15 @@ class TrainingStage:
     last: float
     statements: Sequence[Statement] = ()
     share: float = 0.0
-    """Of the batches, those of statements."""
+    """share of batches with statements"""
 
 
 def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     """Fine-tune by a recipe on its sets in `data`; weights, tokenizer and digest go to `out`,
     checkpoints beside it.
 
-    Raises InputError for a set that is not there, an `out` that cannot be, or a checkpoint of
-    another run; ModelError for a model that is not there or does not fit.
+    Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
+    ModelError for a missing or unsuitable model.
     """
     out = ready(out)
     run = _start(recipe, data, out)
@@ -118,10 +118,10 @@ def fine_tune(
     out: Path,
     reader: Callable[[str], Reader],
 ) -> tuple[Measured | None, Measured]:
-    """Go on from `init` of the recipe with a user's own questions; how it read the held-out part
-    before (None if it could not, being no reader) and after.
+    """Fine-tune the recipe's `init` on a user's own questions. Returns the scores on held-out
+    questions before (None if it was not a reader) and after.
 
-    `reader` loads one by its setting. Raises as `own_set` and `train` do.
+    `reader` loads a reader by its setting. Raises as `own_set` and `train` do.
     """
     out = ready(out)
     run = _start(recipe, questions.parent, out)
@@ -168,10 +168,10 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
 
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
-    """(tokenizer, model, whether it had no span head and got a new one) at a folder or hub id."""
+    """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=local)
-        for name, value in config.to_dict().items():  # architectures call it by several names
+        for name, value in config.to_dict().items():  # architectures use several names for it
             if "dropout" in name and isinstance(value, float):
                 setattr(config, name, recipe.dropout)
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
@@ -196,12 +196,12 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
 
 
 def _stored(folder: Path) -> dict[str, Tensor]:
-    """The weights in a folder, opened from 8 bits; {} for a model that is stored otherwise."""
+    """Weights in a folder, converted from 8 bits; {} for a model in another format."""
     return load_weights(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
 
 
 def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
-    """The heads that transformers does not know: those in `stored`, and those that the recipe
+    """Add the heads that transformers does not know: those in `stored`, and those that the recipe
     trains.
     """
     size = model.config.hidden_size
@@ -273,7 +273,7 @@ def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
 
 
 def _mark(run: Run, stages: Sequence[TrainingStage]) -> str:
-    """A digest of what decides how a run goes on: recipe and questions."""
+    """Digest of everything that determines a run: recipe and questions."""
     made_of = [
         run.recipe.model_dump_json(),
         [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages],
@@ -282,7 +282,7 @@ def _mark(run: Run, stages: Sequence[TrainingStage]) -> str:
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Weights in 8 bits, tokenizer, and the digest that is checked at load."""
+    """Write weights in 8 bits, tokenizer, and the digest that is checked at load."""
     model.config.save_pretrained(out)
     save_weights(
         {name: value.detach() for name, value in model.state_dict().items()}, out / WEIGHTS
@@ -292,7 +292,7 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
 
 
 def average(other: str, out: Path, share: float) -> None:
-    """Put in `out` the mean of the weights in folder `other` and its own, of which it keeps that
+    """Write to `out` the average of the weights in folder `other` and its own, which have weight
     `share`.
     """
     save_weights(
