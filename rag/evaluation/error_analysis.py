@@ -1,6 +1,4 @@
-"""Why it missed: the first stage, in the order a question passes them, after which the answer could
-no longer be given.
-"""
+"""Error analysis: the first stage that lost the answer to a question."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from rag.types import Alternative, Answer, Citation, Hit, Passage
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A place where an answer is lost: what it is called, what happened there, what to try."""
+    """A stage that can lose an answer: its name, what happened, and what to try."""
 
     title: str
     meaning: str
@@ -85,14 +83,12 @@ STAGES = {
         ),
     )
 }
-"""By name, in the order in which a question passes them; the last is of questions that have no
-answer.
-"""
+"""By name, in pipeline order; the last is for unanswerable questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSpan:
-    """An evidence sentence where it stands: `document.text[start:end]`."""
+    """An evidence sentence in the index: `document.text[start:end]`."""
 
     document: str
     start: int
@@ -100,7 +96,7 @@ class EvidenceSpan:
     sentence: str
 
     def in_passage(self, passage: Passage) -> bool:
-        """Whether the passage holds all of it."""
+        """Whether the passage contains all of it."""
         return (
             passage.document_id == self.document
             and passage.start <= self.start
@@ -108,7 +104,7 @@ class EvidenceSpan:
         )
 
     def touches(self, citation: Citation) -> bool:
-        """Whether what is cited stands in it, at least in part."""
+        """Whether the citation overlaps it."""
         return (
             citation.document_id == self.document
             and citation.start < self.end
@@ -118,8 +114,9 @@ class EvidenceSpan:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known of an answerable question: where its answer stands, all candidates' hits, best
-    first, how many were read, what was said, and how to get all passages of a document."""
+    """Facts about an answerable question: its evidence, all candidate hits, best first, the number
+    read, the answer, and a function that returns all passages of a document.
+    """
 
     accepted: tuple[str, ...]
     places: Sequence[EvidenceSpan]
@@ -132,7 +129,9 @@ class Attempt:
 def best(
     places: Sequence[EvidenceSpan], hits: Sequence[Hit]
 ) -> tuple[int, Hit, EvidenceSpan] | None:
-    """The first hit that holds one of the places whole: its rank, from 1, itself, and the place."""
+    """The first hit that contains a complete evidence sentence: its rank from 1, the hit, and the
+    evidence.
+    """
     for rank, hit in enumerate(hits, 1):
         for place in places:
             if place.in_passage(hit.passage):
@@ -141,14 +140,14 @@ def best(
 
 
 def guess(answer: Answer) -> Alternative | None:
-    """The best candidate, whether it was given or not."""
+    """The best candidate, given or not."""
     if answer.text is not None:
         return Alternative(answer.text, answer.confidence, answer.citations)
     return answer.alternatives[0] if answer.alternatives else None
 
 
 def blame(trace: Attempt) -> tuple[str, str]:
-    """The stage that lost the answer, and how, in words. For an answer that is missing or wrong."""
+    """The stage that lost a missing or wrong answer, and an explanation."""
     likeliest = guess(trace.answer)
     if likeliest and is_right(likeliest.text, trace.accepted):
         return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"

@@ -1,4 +1,4 @@
-"""A question through the engine that every face uses, and what became of it as a row."""
+"""Evaluates one question through the engine and records the outcome as a row."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from rag.filters import Condition
 from rag.types import Answer, Citation, Hit, Passage
 
 _ALL = 10_000
-"""More passages than a document has that a question is asked about."""
+"""More than the number of passages of any evaluated document."""
 _SHOWN = 50
-"""Candidates that are kept of an answer, so that one which lost can be told from one that never
-was. What is best stays best.
+"""Number of candidates to keep per answer, to distinguish a losing candidate from a missing one.
+Does not change the best one.
 """
 
 
 def watching(engine: Engine) -> Engine:
-    """The same engine, showing more of the candidates it weighed."""
+    """The same engine with more candidates in its answers."""
     shown = copy.copy(engine)
     shown.settings = replace(
         engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN)
@@ -38,10 +38,10 @@ def watching(engine: Engine) -> Engine:
 
 
 class Evaluator:
-    """Asks; where it also needs what was not read, it searches as `rag search` does."""
+    """Asks questions; for passages that were not read, it searches like `rag search`."""
 
     def __init__(self, searcher: Searcher) -> None:
-        """An `Engine`, or for questions of retrieval alone a `Searcher`."""
+        """An `Engine`, or a `Searcher` for retrieval-only questions."""
         self._searcher = searcher
         self._settings = searcher.settings
         self._store = searcher.store
@@ -97,9 +97,7 @@ class Evaluator:
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
     def _search(self, question: str) -> list[Hit]:
-        """All that fusion ranked, with ranks as they were for the answer: more would change what a
-        leg brings.
-        """
+        """The full fused ranking, with the same candidate depth as for the answer."""
         return self._searcher.search(question, self._settings.first_stage_k)
 
     def _passages(self, document: str) -> Sequence[Passage]:
@@ -110,8 +108,8 @@ class Evaluator:
         ]
 
     def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[EvidenceSpan]:
-        """Where the evidence stands in the index; of a question without evidence, where in the hits
-        its answers do.
+        """Places of the evidence in the index; for a question without evidence, of its answers in
+        the hits.
         """
         if question.evidence:
             return list(self._evidence(question))
@@ -138,7 +136,7 @@ class Evaluator:
                 )
 
     def _standing(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
-        """Every place of the whole index where an answer stands."""
+        """All occurrences of an answer in the index."""
         for listed in self._store.documents():
             document = self._store.document(listed.id)
             if document:
@@ -162,7 +160,7 @@ class Evaluator:
 def answers_in(
     document: str, text: str, answers: Sequence[str], offset: int = 0
 ) -> Iterator[EvidenceSpan]:
-    """Where an answer stands in a text, as whole words in any case: the sentences that hold it."""
+    """Sentences of a text that contain an answer as whole words, ignoring case."""
     for answer in answers:
         for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", text, re.IGNORECASE):
             start, end = enclosing_sentence(text, match.start(), match.end())
@@ -191,7 +189,7 @@ def _scored(question: Question, answer: Answer) -> dict[str, Any]:
 
 
 def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
-    """Of a span, whether its words are accepted; of another form, given or not, whether it is
+    """For a span, whether its words are accepted; for another form, whether the answer is
     useful.
     """
     if answer.form == "span" and question.form == "span":
@@ -209,7 +207,7 @@ def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
-    """Relevant documents by rank; a document ranks where its best passage does."""
+    """Relevant documents by rank; a document has the rank of its best passage."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
     found = tuple(
         (rank, question.relevant[name])
@@ -241,7 +239,7 @@ def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -
 def _sought(
     question: Question, places: Sequence[EvidenceSpan], top: EvidenceSpan | None
 ) -> tuple[str, str]:
-    """The evidence to show: the one that ranks first, or the first there is."""
+    """The evidence to show: the highest-ranking one, or the first."""
     if top or places:
         place = top or places[0]
         return place.document, place.sentence

@@ -25,7 +25,9 @@ BINS = 10
 
 
 def table(rows: Sequence[Row]) -> dict[str, Column]:
-    """What the metrics are made of, (n,) each; NaN where a column says nothing of a row."""
+    """Columns that the metrics use, each of shape (n,); NaN where a column does not apply to a
+    row.
+    """
     asked = np.array([row.kind != "retrieval" for row in rows], dtype=bool)
     answerable = np.array([row.kind == "answerable" for row in rows], dtype=bool)
     known = np.array([row.evidence > 0 for row in rows], dtype=bool)
@@ -74,8 +76,8 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
 
 
 def _fits(row: Row) -> bool:
-    """Whether the answer has the form that the question wants, steps and lists being one; a refusal
-    has none.
+    """Whether the answer has the expected form (steps and lists count as one); a refusal has
+    none.
     """
     same = {"steps": "list"}
     return row.judgement != "refused" and same.get(row.given, row.given) == same.get(
@@ -84,7 +86,7 @@ def _fits(row: Row) -> bool:
 
 
 def mean(values: Column) -> float:
-    """Of those that say something; NaN if none does."""
+    """Mean of the values that apply; NaN if none does."""
     said = values[~np.isnan(values)]
     return float(said.mean()) if len(said) else float("nan")
 
@@ -96,55 +98,49 @@ def em(table: Table) -> float:
 
 
 def f1(table: Table) -> float:
-    """Token F1 with the nearest accepted answer over all questions; a refusal scores 1 where there
-    is no answer, else 0 (Rajpurkar et al. 2016, 2018)."""
+    """Token F1 with the closest accepted answer over all questions; a refusal scores 1 for
+    unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018).
+    """
     return mean(table["f1"])
 
 
 def em_answerable(table: Table) -> float:
-    """Exact match over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's
-    HasAns_exact).
-    """
+    """Exact match over answerable questions; a refusal scores 0 (SQuAD 2.0's HasAns_exact)."""
     return mean(table["em"][table["answerable"] == 1])
 
 
 def f1_answerable(table: Table) -> float:
-    """Token F1 over the questions that have an answer; a refusal scores 0 (SQuAD 2.0's
-    HasAns_f1).
-    """
+    """Token F1 over answerable questions; a refusal scores 0 (SQuAD 2.0's HasAns_f1)."""
     return mean(table["f1"][table["answerable"] == 1])
 
 
 def f1_unanswerable(table: Table) -> float:
-    """The share of the questions without an answer that were refused (SQuAD 2.0's NoAns_f1, which
-    equals NoAns_exact).
+    """Share of unanswerable questions that were refused (SQuAD 2.0's NoAns_f1, which equals
+    NoAns_exact).
     """
     return mean(table["f1"][table["answerable"] == 0])
 
 
 def useful(table: Table) -> float:
-    """The share of answerable questions whose answer, as a person is shown it, is useful: the right
-    words in a sentence that answers, the right yes or no, most of the sentences or items that the
-    gold set names; a refusal scores 0."""
+    """Share of answerable questions with a useful answer as shown to users: the right words in a
+    sentence that answers, the right yes or no, or most of the gold set's sentences or items; a
+    refusal scores 0.
+    """
     return mean(table["useful"])
 
 
 def wrong(table: Table) -> float:
-    """The share of all questions, answerable or not, whose answer is wrong: not useful even in
-    part. Lower is better.
-    """
+    """Share of all questions with a wrong answer, not useful even in part. Lower is better."""
     return mean(table["wrong"])
 
 
 def form_right(table: Table) -> float:
-    """The share of answerable questions whose answer has the form that the gold set wants; a
-    refusal scores 0.
-    """
+    """Share of answerable questions whose answer has the gold set's form; a refusal scores 0."""
     return mean(table["form_right"])
 
 
 def useful_form(form: str) -> Callable[[Table], float]:
-    """The metric that says how often answers to questions that want a form are useful."""
+    """Metric: share of useful answers among questions of this form."""
 
     def share(table: Table) -> float:
         return mean(table[f"useful_{form}"])
@@ -156,42 +152,44 @@ def useful_form(form: str) -> Callable[[Table], float]:
 
 
 def citation_document(table: Table) -> float:
-    """The share of answerable questions whose first citation is of a document with evidence; a
+    """Share of answerable questions whose first citation is from a document with evidence; a
     refusal scores 0.
     """
     return mean(table["cited_document"])
 
 
 def citation_precision(table: Table) -> float:
-    """The share of an answer's citations that stand in an evidence sentence, averaged over
-    answerable questions; a refusal scores 0 (after ALCE's citation precision, Gao et al. 2023, with
-    gold sentences in place of a judge)."""
+    """Share of an answer's citations that lie in an evidence sentence, averaged over answerable
+    questions; a refusal scores 0 (after ALCE's citation precision, Gao et al. 2023, with gold
+    sentences instead of a judge).
+    """
     return mean(table["cited_precision"])
 
 
 def citation_precision_right(table: Table) -> float:
-    """As citation_precision, over the right answers alone: what someone sees who checks an answer
-    that is right. A source that says the same but is not in the gold set counts as wrong, so this
-    is a lower bound."""
+    """Citation precision over right answers only. Sources that support the answer but are not in
+    the gold set count as wrong, so this is a lower bound.
+    """
     return mean(table["cited_precision"][(table["right"] == 1) & (table["refused"] == 0)])
 
 
 def citation_recall(table: Table) -> float:
-    """The share of the evidence sentences that are cited, averaged over answerable questions; a
-    refusal scores 0. Below 1 where a question has more evidence than an answer has citations."""
+    """Share of the evidence sentences that are cited, averaged over answerable questions; a refusal
+    scores 0. Below 1 if a question has more evidence than an answer has citations.
+    """
     return mean(table["cited_recall"])
 
 
 def offset_integrity(table: Table) -> float:
-    """The share of all citations, alternatives' too, whose quote and sentence stand word for word
-    at their offsets.
+    """Share of all citations, including those of alternatives, whose quote and sentence match the
+    document at their offsets.
     """
     checked = table["checked"].sum()
     return float(table["sound"].sum() / checked) if checked else float("nan")
 
 
 def abstention_precision(table: Table) -> float:
-    """Of the refused questions, the share that have no answer (1 if none was refused)."""
+    """Share of refused questions that are unanswerable (1 if none was refused)."""
     refused = table["refused"] == 1
     return _share(
         table["answerable"][refused] == 0,
@@ -200,12 +198,12 @@ def abstention_precision(table: Table) -> float:
 
 
 def abstention_recall(table: Table) -> float:
-    """Of the questions without an answer, the share that were refused."""
+    """Share of unanswerable questions that were refused."""
     return _share(table["refused"][table["answerable"] == 0] == 1)
 
 
 def abstention_f1(table: Table) -> float:
-    """The harmonic mean of abstention precision and recall."""
+    """Harmonic mean of abstention precision and recall."""
     precision, recall = abstention_precision(table), abstention_recall(table)
     return 2 * precision * recall / (precision + recall) if precision + recall > 0 else recall
 
@@ -215,25 +213,27 @@ def _share(holds: NDArray[np.bool_], empty: float = float("nan")) -> float:
 
 
 def confidence_auroc(table: Table) -> float:
-    """The chance that a question whose best candidate is right has a higher confidence than one
-    whose is wrong, ties half (Mann-Whitney; Hendrycks & Gimpel 2017). Right: token F1 of .5 with an
-    accepted answer."""
+    """Probability that a question with a right best candidate has a higher confidence than one with
+    a wrong one, ties counting half (Mann-Whitney; Hendrycks & Gimpel 2017). Right means a token F1
+    of .5 with an accepted answer.
+    """
     right, sure = _guesses(table)
     found = auroc(sure[right], sure[~right])
     return float("nan") if found is None else found
 
 
 def aurc(table: Table) -> float:
-    """The area under the risk-coverage curve: the mean, over every coverage 1/n … n/n, of the share
-    of wrong best candidates among the most confident (Geifman & El-Yaniv 2017). Lower is better;
-    equal confidences count as drawn at random."""
+    """Area under the risk-coverage curve: the mean, over all coverages 1/n … n/n, of the share of
+    wrong best candidates among the most confident (Geifman & El-Yaniv 2017). Lower is better; equal
+    confidences count as drawn at random.
+    """
     risk = risk_coverage(table)[1]
     return float(risk.mean()) if len(risk) else float("nan")
 
 
 def risk_coverage(table: Table) -> tuple[Column, Column]:
-    """Coverage and risk, (n,) each: of the k most confident best candidates, for every k, the share
-    that is wrong.
+    """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
+    confident best candidates.
     """
     right, sure = _guesses(table)
     order = np.argsort(-sure, kind="stable")
@@ -244,7 +244,7 @@ def risk_coverage(table: Table) -> tuple[Column, Column]:
 
 
 def coverage_at(precision: float) -> Callable[[Table], float]:
-    """The metric that says how many questions can be answered at that precision."""
+    """Metric: share of questions that can be answered at this precision."""
 
     def coverage(table: Table) -> float:
         right, sure = _guesses(table)
@@ -263,15 +263,16 @@ def coverage_at(precision: float) -> Callable[[Table], float]:
 
 
 def calibration_error(table: Table) -> float:
-    """Expected calibration error: the gap between mean confidence and share right, in ten bins of
-    equal width, weighted by their questions (Naeini et al. 2015; Guo et al. 2017). Lower is
-    better."""
+    """Expected calibration error: the difference between mean confidence and accuracy in ten bins
+    of equal width, weighted by their questions (Naeini et al. 2015; Guo et al. 2017). Lower is
+    better.
+    """
     return ece(reliability(table))
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
-    """Mean confidence, share right and number of the best candidates in each bin that has any, (0,
-    .1], … (.9, 1].
+    """Mean confidence, accuracy and number of the best candidates in each non-empty bin (0, .1], …
+    (.9, 1].
     """
     right, sure = _guesses(table)
     place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
@@ -284,15 +285,15 @@ def reliability(table: Table) -> list[tuple[float, float, int]]:
 
 
 def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
-    """Whether the best candidate is right, and its confidence, of every question that was asked for
-    an answer.
+    """For every question asked for an answer, whether the best candidate is right, and its
+    confidence.
     """
     asked = ~np.isnan(table["confidence"])
     return table["right"][asked] == 1, table["confidence"][asked]
 
 
 def evidence_at(k: int) -> Callable[[Table], float]:
-    """The metric that says how often evidence is among the first `k` passages."""
+    """Metric: how often evidence is among the first `k` passages."""
 
     def found(table: Table) -> float:
         return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
@@ -312,7 +313,7 @@ def _ranked(name: str, definition: str) -> Callable[[Table], float]:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric by the name that gates use. `better` is "higher" or "lower"."""
+    """A metric with the name that gates use. `better` is "higher" or "lower"."""
 
     name: str
     title: str
@@ -398,6 +399,6 @@ METRICS = {metric.name: metric for metric in _ALL}
 
 
 def measure(columns: Table) -> dict[str, float]:
-    """Every metric that the questions say something about, by name."""
+    """All metrics that apply to the questions, by name."""
     values = ((metric.name, metric.of(columns)) for metric in _ALL)
     return {name: value for name, value in values if not np.isnan(value)}
