@@ -182,7 +182,7 @@ class Engine(Searcher):
         read; `form` as in `Query`.
 
         After `deadline`, a `time.monotonic` time, the answer uses the passages read so far, at
-        least the best one; `Answer.read` is their number. Raises as `search` does.
+        least the best one; `Answer.passages_read` is their number. Raises as `search` does.
         """
         return self.ask_many(
             [Query(question, read, filter, deadline, form, preferred=tuple(preferred))]
@@ -332,18 +332,18 @@ class Engine(Searcher):
         if found.about:
             answer = by_form.of_documents(answer, found.form, found.about)
         if asked.filter and not found.hits and answer.text is None:
-            answer = replace(answer, reason=f"no document matches {shown(asked.filter)}")
+            answer = replace(answer, abstention_reason=f"no document matches {shown(asked.filter)}")
         typed = asked.question.strip()
         understood = found.question if found.question != typed else None
         answer = replace(
             answer,
             question=typed,
             understood=understood,
-            read=reading.read if _is_read(found) else None,
+            passages_read=reading.read if _is_read(found) else None,
         )
         documents = self._behind(answer, found)
         k = (
-            reading.read if answer.partial else asked.k or self.settings.top_k
+            reading.read if answer.truncated else asked.k or self.settings.top_k
         )  # the receipt needs it to repeat the answer
         filter, digest = asked.filter or (), self.confidence.digest
         how = asked.form, asked.preferred

@@ -290,16 +290,17 @@ class Receipt:
 class Answer:
     """An answer quoted from the documents, or the reason why there is none.
 
-    `text` is None exactly if there is no answer; `reason` then explains why, and there are no
-    citations. Otherwise there is at least one citation. `confidence` is the estimated probability,
-    in [0, 1], that the best candidate is right, even if it was not given. `timings` are seconds per
-    stage.
+    `text` is None exactly if there is no answer; `abstention_reason` then explains why, and there
+    are no citations. Otherwise there is at least one citation. `confidence` is the estimated
+    probability, in [0, 1], that the best candidate is right, even if it was not given. `timings`
+    are seconds per stage.
 
     `documents` counts the documents that support the answer; copies, and documents with the same
     sentence, count once. `conflicts` are answers that contradict it and would be given without it.
 
-    `hits` are the retrieved passages, best first; `read` is the number that was read, or None for
-    all. `understood` is the question after spelling correction, or None if nothing was corrected.
+    `hits` are the retrieved passages, best first; `passages_read` is the number that was read, or
+    None for all. `understood` is the question after spelling correction, or None if nothing was
+    corrected.
 
     `form` is one of `rag.answering.forms.FORMS`; `pieces` are the answer's quotes in display order.
     `text` consists of them; only "Yes.", "No." and the count of a catalogue are added. `more`
@@ -312,13 +313,13 @@ class Answer:
     citations: tuple[Citation, ...]
     alternatives: tuple[Alternative, ...]
     hits: tuple[Hit, ...]
-    reason: str | None
+    abstention_reason: str | None
     timings: Mapping[str, float]
     conflicts: tuple[Alternative, ...] = ()
     value: Value | None = None
     receipt: Receipt | None = None
     documents: int = 0
-    read: int | None = None
+    passages_read: int | None = None
     form: str = "span"
     pieces: tuple[Piece, ...] = ()
     more: int = 0
@@ -326,9 +327,9 @@ class Answer:
 
     @property
     def hits_read(self) -> tuple[Hit, ...]:
-        return self.hits[: self.read]
+        return self.hits[: self.passages_read]
 
     @property
-    def partial(self) -> bool:
+    def truncated(self) -> bool:
         """Whether some retrieved passages were not read."""
         return len(self.hits_read) < len(self.hits)

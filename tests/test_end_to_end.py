@@ -55,7 +55,7 @@ def gold() -> Iterator[dict[str, Any]]:
 
 
 def check_citations(engine: Engine, answer: Any) -> None:
-    assert (answer.text is None) == (not answer.citations) == (answer.reason is not None)
+    assert (answer.text is None) == (not answer.citations) == (answer.abstention_reason is not None)
     for citation in [
         *answer.citations,
         *(c for other in answer.alternatives for c in other.citations),

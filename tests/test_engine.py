@@ -61,7 +61,7 @@ def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
     answer = refusing.ask("When did the US leave the deal?")
     assert answer.text is None
     assert answer.citations == ()
-    assert answer.reason
+    assert answer.abstention_reason
 
 
 def test_filters_reach_retrieval(engine: Engine) -> None:
@@ -113,7 +113,7 @@ def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
 
 def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None:
     late = engine.ask("Who led the talks?", deadline=time.monotonic() - 1)
-    assert (late.read, len(late.hits), late.partial) == (1, 2, True)
+    assert (late.passages_read, len(late.hits), late.truncated) == (1, 2, True)
     assert late.hits_read[0].passage.document_id == "oman"
     assert late.text == "William Burns"
     assert late.receipt is not None
@@ -122,7 +122,7 @@ def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None
     assert again.receipt is not None
     assert again.receipt.answer == late.receipt.answer
     whole = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
-    assert (whole.read, whole.partial) == (2, False)
+    assert (whole.passages_read, whole.truncated) == (2, False)
 
 
 def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empty: Engine) -> None:
@@ -138,7 +138,7 @@ def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empt
         return (
             Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence)
             .ask("Who led the talks?")
-            .read
+            .passages_read
         )
 
     sure = empty.ask("Who led the talks?", read=3).confidence
@@ -182,4 +182,4 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
 
 def test_a_filter_that_no_document_meets_is_said(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?", filter=parse(["colour=green"]))
-    assert (answer.text, answer.reason) == (None, "no document matches colour=green")
+    assert (answer.text, answer.abstention_reason) == (None, "no document matches colour=green")

@@ -98,7 +98,7 @@ def said(answer: Answer) -> dict[str, object]:
         "answer": answer.text,
         "citations": answer.citations,
         "alternatives": others,
-        "reason": answer.reason,
+        "abstention_reason": answer.abstention_reason,
     }
 
 
@@ -107,7 +107,7 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
     differ.
     """
     same = dict.fromkeys(
-        ["passages", "answer", "citations", "alternatives", "reason", "everything"], 0
+        ["passages", "answer", "citations", "alternatives", "abstention_reason", "everything"], 0
     )
     furthest, answered, different = 0.0, 0, []
     for number, (ours, theirs) in enumerate(

@@ -241,7 +241,7 @@ def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator
     random.Random(0).shuffle(left)
     for question in left:
         (answer,) = engine.ask_many([Query(question.text)])
-        if answer.read is None:  # not read in this form
+        if answer.passages_read is None:  # not read in this form
             engine.ask_many([Query(question.text, form="span")])
         file.add(question.id, answer.form)
         yield question.id

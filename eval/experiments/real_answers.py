@@ -115,7 +115,7 @@ def _row(wanted: dict[str, Any], answer: Answer) -> dict[str, Any]:
         "id": wanted["id"],
         "answer": answer.text,
         "confidence": round(answer.confidence, 3),
-        "reason": answer.reason,
+        "reason": answer.abstention_reason,
     }
     where = [_shown(one) for one in answer.citations[:3]]
     found = {

@@ -29,7 +29,7 @@ def explain(answer: Answer) -> list[str]:
 def _outcome(answer: Answer) -> Iterator[str]:
     needed = _threshold(answer)
     if answer.text is None:
-        yield f"Not answered: {answer.reason}."
+        yield f"Not answered: {answer.abstention_reason}."
     else:
         least = f" (threshold {needed:.0%})" if needed is not None else ""
         yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{least}.'
@@ -154,7 +154,11 @@ def _search(answer: Answer) -> Iterator[str]:
         return
     documents = len({hit.passage.document_id for hit in answer.hits_read})
     best = answer.hits[0]
-    count = f"{answer.read} of the {len(answer.hits)}" if answer.partial else f"{len(answer.hits)}"
+    count = (
+        f"{answer.passages_read} of the {len(answer.hits)}"
+        if answer.truncated
+        else f"{len(answer.hits)}"
+    )
     verb = "found, none of them read" if answer.form in ("overview", "catalogue") else "read"
     yield (
         f"{count} passages of {_documents(documents)} were {verb}; the best by search is in "

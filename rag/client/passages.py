@@ -87,7 +87,9 @@ def answered(
     """
     if isinstance(source, Client):
         found = source.ask(question, filters)
-        lines = [f"{found.answer or 'Not found in the documents: ' + (found.reason or '')}"]
+        lines = [
+            f"{found.answer or 'Not found in the documents: ' + (found.abstention_reason or '')}"
+        ]
         lines += [f"[{one.index}] {one.document_id}: “{one.cited_text}”" for one in found.citations]
         return "\n".join(lines), found.model_dump()
     answer = source.ask(question, filter=parse(filters) or None)

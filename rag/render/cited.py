@@ -138,7 +138,7 @@ def where(place: Citation | Passage) -> str:
 
 def refusal(answer: Answer) -> str:
     """The reason for a refusal, and the closest passages."""
-    text = f"Not found in the documents: {answer.reason or 'no answer'}."
+    text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
     if not answer.hits:
         return text
     nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[:NEAREST])

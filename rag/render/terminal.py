@@ -26,8 +26,8 @@ def answer(found: Answer) -> str:
     if found.understood:
         lines = f"{understood(found.understood)}\n\n{lines}"
     return (
-        f"{lines}\n\nOnly {found.read} of the {len(found.hits)} passages found were read."
-        if found.partial
+        f"{lines}\n\nOnly {found.passages_read} of the {len(found.hits)} passages found were read."
+        if found.truncated
         else lines
     )
 
@@ -158,7 +158,7 @@ def why(found: Answer) -> str:
 
 
 def _refused(found: Answer) -> str:
-    lines = [click.style("not found", bold=True) + f": {clean(found.reason or '')}"]
+    lines = [click.style("not found", bold=True) + f": {clean(found.abstention_reason or '')}"]
     near = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN][:3]
     if near:
         lines += [

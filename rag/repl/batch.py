@@ -62,6 +62,6 @@ def _wrong(asked: str, error: InputError, escaped: bool) -> str:
 def _line(answer: Answer) -> str:
     """Answer, confidence, and source or reason, separated by tabs."""
     if answer.text is None:
-        return f"not found\t{answer.confidence:.2f}\t{flat(answer.reason or '')}"
+        return f"not found\t{answer.confidence:.2f}\t{flat(answer.abstention_reason or '')}"
     first = answer.citations[0]
     return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{flat(first.document_id)}:{first.start}-{first.end}"  # noqa: E501

@@ -192,7 +192,7 @@ class Screen:
         )
 
     def _refused(self, found: Answer) -> None:
-        reason = clean(found.reason or "")
+        reason = clean(found.abstention_reason or "")
         if self.plain:
             self.line(f"Not found: {reason}.")
         else:

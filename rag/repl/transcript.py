@@ -78,7 +78,7 @@ def _beside(word: str, other: Alternative) -> list[str]:
 
 
 def _refused(answer: Answer) -> list[str]:
-    lines = [f"**Not found**: {_escaped(answer.reason or '')}", ""]
+    lines = [f"**Not found**: {_escaped(answer.abstention_reason or '')}", ""]
     if answer.alternatives:
         lines += ["Nearest:", "", *_citation("1", answer.alternatives[0].citations[0])]
     return lines

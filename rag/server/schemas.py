@@ -213,7 +213,7 @@ class WireAnswer(BaseModel):
     confidence: float = Field(
         ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88]
     )
-    reason: str | None = Field(default=None, description="Why there is no answer.")
+    abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
         default="span",
         description=(

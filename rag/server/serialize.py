@@ -18,7 +18,7 @@ def answer(made: Answer, found: RetrievalResult) -> schemas.WireAnswer:
         understood=made.understood,
         answer=made.text,
         confidence=made.confidence,
-        reason=made.reason,
+        abstention_reason=made.abstention_reason,
         form=made.form,
         pieces=[_piece(number, piece, made) for number, piece in enumerate(made.pieces, 1)],
         more=made.more,

@@ -52,7 +52,7 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
         "The deal of the year 2015 held.",
     ]
     assert [other.text for other in found.alternatives] == ["2018"]
-    assert found.reason is None
+    assert found.abstention_reason is None
 
 
 def test_copies_and_equal_sentences_are_one_source() -> None:
@@ -92,15 +92,15 @@ def test_below_the_threshold_nothing_is_said_and_the_reason_names_what_came_near
     found = answer("when?", [A], [span(A, "2015", -2.0)])
     assert found.text is None
     assert found.citations == ()
-    assert '"2015"' in (found.reason or "")
-    assert "0.12" in (found.reason or "")
+    assert '"2015"' in (found.abstention_reason or "")
+    assert "0.12" in (found.abstention_reason or "")
     assert found.alternatives[0].citations[0].quote == "2015"
 
 
 def test_without_spans_there_is_a_reason_too() -> None:
     found = answer("when?", [], [])
     assert (found.text, found.confidence) == (None, 0.0)
-    assert found.reason
+    assert found.abstention_reason
 
 
 def test_a_document_that_is_gone_or_changed_is_not_cited() -> None:

@@ -70,7 +70,7 @@ def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
     given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2], span=-3.0)
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
-    assert "Rent is due" in (given.reason or "")
+    assert "Rent is due" in (given.abstention_reason or "")
 
 
 @pytest.mark.parametrize("form", ["sentences", "span"])
@@ -127,11 +127,11 @@ def test_a_comparison_has_a_piece_for_each_side() -> None:
 def test_a_comparison_with_something_unknown_says_what_is_missing() -> None:
     given = read("comparison", LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], sides=("the lease", "the garage"))
     assert given.text is None
-    assert "the garage" in (given.reason or "")
+    assert "the garage" in (given.abstention_reason or "")
 
 
 def test_what_needs_all_passages_is_refused_with_that_reason() -> None:
-    assert read(NEEDS_ALL, LEASE, [0.9] * 5).reason == ALL_NEEDED
+    assert read(NEEDS_ALL, LEASE, [0.9] * 5).abstention_reason == ALL_NEEDED
 
 
 def test_a_span_is_the_one_piece_of_its_answer() -> None:

@@ -39,7 +39,7 @@ def test_a_refusal_is_explained_too() -> None:
         text=None,
         citations=(),
         alternatives=near,
-        reason="it reaches 0.20, below 0.31",
+        abstention_reason="it reaches 0.20, below 0.31",
         documents=0,
     )
     lines = explain(refused)

@@ -114,7 +114,7 @@ def test_ask_as_json_has_the_fields_of_the_types(filled: Run) -> None:
     found = json.loads(out)
     assert code == 0
     assert found["text"] == "2018"
-    assert found["reason"] is None
+    assert found["abstention_reason"] is None
     (citation,) = found["citations"]
     text = filled("show", "docs/deal.md")[1]
     assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"

@@ -83,7 +83,7 @@ def test_what_contradicts_it_is_beside_it() -> None:
 
 def test_a_refusal_shows_what_came_nearest_and_no_mark() -> None:
     hit = Hit(Passage("a.md", 0, 18, "Oman hosted\ntalks.", "A", "A > B"), 0.5, 0.4, 1.0)
-    made = cited(answer(None, [], reason="they do not say so", hits=(hit,) * 5))
+    made = cited(answer(None, [], abstention_reason="they do not say so", hits=(hit,) * 5))
     assert made.text.startswith("Not found in the documents: they do not say so.\n\n")
     assert made.text.count("\n- A > B (a.md): “Oman hosted talks.”") == 3
     assert made.marks == ()

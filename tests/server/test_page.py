@@ -233,7 +233,7 @@ def test_a_phone_shows_panes_as_dialogs_that_back_closes(
 ANSWER = {
     "question": "?",
     "confidence": 0.8,
-    "reason": None,
+    "abstention_reason": None,
     "citations": [],
     "alternatives": [],
     "explain": [],

@@ -48,7 +48,7 @@ def test_not_found_is_an_answer_with_a_reason_and_what_came_nearest(client: http
     answer = response.json()
     assert answer["answer"] is None
     assert answer["citations"] == []
-    assert answer["reason"]
+    assert answer["abstention_reason"]
     assert answer["nearest"]
 
 

@@ -45,8 +45,8 @@ class ToolPassage(BaseModel):
 
 
 class AskResult(BaseModel):
-    """`found` is false if the documents do not answer the question; then `reason` says why and
-    `nearest` holds the closest passages.
+    """`found` is false if the documents do not answer the question; then
+    `abstention_reason` says why and `nearest` holds the closest passages.
     """
 
     found: bool
@@ -60,7 +60,7 @@ class AskResult(BaseModel):
     confidence: float = Field(
         description="Probability, from 0 to 1, that the best candidate is right."
     )
-    reason: str | None = None
+    abstention_reason: str | None = None
     question: str = Field(description="After spelling correction and follow-up resolution.")
     note: str = Field(
         default="", description="What the question refers to but could not be resolved."

@@ -100,7 +100,7 @@ def ask(
         answer=answer.text,
         text=shown.text,
         confidence=answer.confidence,
-        reason=answer.reason,
+        abstention_reason=answer.abstention_reason,
         question=done.question,
         note=done.note,
         citations=[_cited(mark.number, mark.citation, library) for mark in shown.marks],

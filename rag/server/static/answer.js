@@ -115,7 +115,7 @@ function given(answer, open) {
 }
 
 const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
-  el('p', { class: 'reason' }, `No confident answer: ${answer.reason}`));
+  el('p', { class: 'reason' }, `No confident answer: ${answer.abstention_reason}`));
 
 function renderAnswer(answer, open) {
   const found = answer.answer !== null;

@@ -55,7 +55,7 @@ const linkToPlace = citation => {
 };
 
 function quotedPlain(answer) {
-  if (answer.answer === null) return `${answer.question}\nNot found: ${answer.reason}`;
+  if (answer.answer === null) return `${answer.question}\nNot found: ${answer.abstention_reason}`;
   const from = answer.citations.map(citation => `[${citation.index}] “${citation.cited_text}” (${placeOf(citation)}, ${citation.document_id})`);
   return [answer.answer, '', ...from].join('\n');
 }
@@ -63,7 +63,7 @@ function quotedPlain(answer) {
 const escaped = text => text.replace(/([\\`*_[\]<>#|])/g, '\\$1').replace(/\s*\n\s*/g, ' ');
 
 function quotedMarkdown(answer) {
-  if (answer.answer === null) return `*Not found*: ${escaped(answer.reason)}`;
+  if (answer.answer === null) return `*Not found*: ${escaped(answer.abstention_reason)}`;
   const from = answer.citations.map(citation => `> ${escaped(citation.cited_text)}\n>\n> [${citation.index}] [${escaped(placeOf(citation))}](${linkToPlace(citation)})`);
   return [answer.answer.split('\n').map(escaped).join('  \n'), ...from].join('\n\n');
 }

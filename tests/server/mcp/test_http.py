@@ -113,7 +113,7 @@ def test_not_found_is_a_result(client: httpx.Client, mode: str) -> None:
         [],
     )
     assert text.startswith("Not found in the documents: ")
-    assert fields["reason"] in text
+    assert fields["abstention_reason"] in text
     assert fields["nearest"][0]["document_id"] in text
 
 
