@@ -26,15 +26,17 @@ class Confidence:
     """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is
     given.
 
-    `retrieval` weighs a passage's score beside the reader's log-odds in ranking answers. `risk` is
-    the share of given answers that are expected to be wrong at the threshold, as far as it was
-    measured; `digest` the sha256 of the file.
+    `retrieval` weighs a passage's score beside the reader's log-odds in ranking answers, `type`
+    that the words are the date or amount asked for. `risk` is the share of given answers that are
+    expected to be wrong at the threshold, as far as it was measured; `digest` the sha256 of the
+    file.
     """
 
     weights: Mapping[str, float]
     bias: float
     threshold: float
     retrieval: float
+    type: float = 0.0
     risk: float | None = None
     digest: str = ""
     forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
@@ -53,6 +55,7 @@ class Confidence:
             content = path.read_bytes()
             found: dict[str, Any] = json.loads(content)
             numbers = {name: float(found[name]) for name in ("bias", "threshold", "retrieval")}
+            numbers["type"] = float(found.get("type", 0.0))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
             forms = PLAIN | {
                 str(name): FormConfidence.of(model)
@@ -79,7 +82,7 @@ class Confidence:
         return candidates([mention(asked, span) for span in spans], self._score)
 
     def _score(self, one: Mention) -> float:
-        return one.span.score + self.retrieval * one.span.hit.score
+        return one.span.score + self.retrieval * one.span.hit.score + self.type * one.typed
 
     def __call__(self, features: Mapping[str, float]) -> float:
         """The probability, in (0, 1). Every weight needs its feature."""

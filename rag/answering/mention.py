@@ -21,6 +21,10 @@ _AMOUNT = re.compile(
     r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|wide|heavy|fast|hot|cold)\b",
     re.IGNORECASE,
 )
+_DATE = re.compile(
+    r"\bwhen\b|\b(?:what|which) (?:is the |was the )?(?:\w+ )?(?:date|day|year|month)\b",
+    re.IGNORECASE,
+)
 _THAN = r"(?! (?:fewer|less|more|later|earlier|greater|higher|lower) than)"
 _NEGATION = re.compile(
     rf"\b(?:not(?! only| until| exceed| over| above| under| "
@@ -45,17 +49,20 @@ _SYMBOLED = re.compile(r"(?<=[A-Za-z])(?:\+\+|#)")
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnalysis:
-    """A question: its content words, its names and numbers, and whether it asks for an amount."""
+    """A question: its content words, its names and numbers, and whether it asks for an amount or a
+    date."""
 
     text: str
     words: frozenset[str]
     names: frozenset[str]
     amount: bool
+    date: bool
 
     @classmethod
     def of(cls, question: str) -> QuestionAnalysis:
         amount = bool(_AMOUNT.search(question))
-        return cls(question, content_words(question), named_words(question), amount)
+        date = not amount and bool(_DATE.search(question))
+        return cls(question, content_words(question), named_words(question), amount, date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ class Mention:
     coverage: float
     names: float
     fresh: float
+    typed: bool
+    """Whether it is a date or an amount, as the question asks for."""
 
     @property
     def told(self) -> str:
@@ -118,6 +127,7 @@ def mention(asked: QuestionAnalysis, span: Span) -> Mention:
         coverage(asked.words, near),
         coverage(asked.names, near, 1.0),
         len(words - asked.words) / len(words) if words else 1.0,
+        bool((asked.date and (said.date or said.anchor)) or (asked.amount and said.quantity)),
     )
 
 

@@ -70,6 +70,7 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
         "bias": fitted.bias,
         "threshold": at,
         "retrieval": fitted.retrieval,
+        "type": fitted.type,
         "risk": after["wrong, of answered"],
         "report": {
             "rule": "refuses as many as have no answer"

@@ -43,3 +43,13 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(ModelError, match=r"confidence\.json"):
         Confidence.load(path)
+
+
+def test_when_is_answered_with_a_date_where_the_reader_cannot_tell() -> None:
+    passage = Passage("d", 0, 39, "The JCPOA was signed in Vienna in 2015.", "t", "")
+    spans = [Span(Hit(passage, 1, 1, 1), 24, 30, 2.0), Span(Hit(passage, 1, 1, 1), 34, 38, 1.0)]
+    model = Confidence({}, 0.0, 0.5, 20.0, 2.0)
+    ranked = model.rank(QuestionAnalysis.of("When was the JCPOA signed?"), spans)
+    assert [c.spans[0].text for c in ranked] == ["2015", "Vienna"]
+    ranked = model.rank(QuestionAnalysis.of("Where was it signed?"), spans)
+    assert ranked[0].spans[0].text == "Vienna"
