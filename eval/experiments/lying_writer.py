@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,4 +163,4 @@ def _wrong(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
