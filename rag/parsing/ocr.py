@@ -33,7 +33,10 @@ def lines(picture: Any) -> list[Line]:
     usual = median(bottom - top for _, _, top, _, bottom in found)
     return [
         Line(
-            *(side * scale for side in (left, top, right, bottom)),
+            scale * left,
+            scale * top,
+            scale * right,
+            scale * bottom,
             text,
             scale * _size(bottom - top, usual),
         )
