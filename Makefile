@@ -20,6 +20,7 @@ ask: $(VENV)/installed
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m eval.style --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not slow"
 	$(BIN)/pytest -m slow
