@@ -97,7 +97,7 @@ def test_squad_brings_its_own_documents_and_can_keep_their_index(run: Run) -> No
     assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
     code, _, err = run("eval", "tiny.json.gz", "--corpus", "docs")
     assert code == 2
-    assert "brings its own documents" in err
+    assert "contains its own documents" in err
 
 
 def test_two_results_are_compared(filled: Run) -> None:
@@ -141,7 +141,7 @@ def test_without_an_index_it_says_what_to_run(run: Run) -> None:
 def test_why_says_that_nothing_was_lost(filled: Run) -> None:
     code, out, err = filled("why", "When did the US leave", "the deal?", "--answer", "2018")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "not lost: the answer is right"
+    assert out.splitlines()[0] == "not lost: the answer is correct"
     assert "1. of the candidates (dense 1, lexical 1); 8 are read" in out
 
 
@@ -155,7 +155,7 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     assert code == 1
     lines = out.splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
-    assert lines[1].startswith('said      refused (likeliest: "2018"), confidence 0.')
+    assert lines[1].startswith('said      refused (best guess: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
     found = json.loads(

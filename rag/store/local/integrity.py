@@ -117,7 +117,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
             "passages",
             seen.misplaced + seen.bare,
             altered,
-            f"{seen.passages:,} stand in their documents",
+            f"{seen.passages:,} match their documents",
         ),
         _made("vectors", seen.wrong_vectors, altered, "each is complete and of length 1"),
     ]
