@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -428,6 +429,73 @@ def test_a_hostile_document_is_text(watched: Watched, client: httpx.Client) -> N
                 client.delete("/v1/documents/" + one["id"].replace("<", "%3C").replace(">", "%3E"))
 
 
+EVIL = "<img src=x onerror=alert(9)>\u202etxt"
+EVERYWHERE = f"""# {EVIL}
+
+## {EVIL} one
+
+The villain of {EVIL} is Mallory.
+
+## {EVIL} two
+
+| {EVIL} | Price |
+|---|---|
+| {EVIL} | £70 |
+
+## {EVIL} three
+
+- {EVIL}
+
+    x = "{EVIL}"; y = ["{EVIL}"]
+"""
+
+
+def test_hostile_words_are_text_in_every_place(
+    watched: Watched, client: httpx.Client, tmp_path: Path
+) -> None:
+    page = watched.page
+    broken = tmp_path / "<img src=x onerror=alert(1)>.pdf"
+    broken.write_bytes(b"%PDF-1.4 nothing")
+    form = {"file": ("<img src=x onerror=alert(8)>.md", EVERYWHERE.encode())}
+    client.post(
+        "/v1/documents", params={"folder": "<svg onload=alert(7)>"}, files=form
+    ).raise_for_status()
+    (evil,) = [d["id"] for d in client.get("/v1/documents").json()["documents"] if "<" in d["id"]]
+    try:
+        page.goto("/")
+        ask(page, f"Who is the villain of {EVIL}?")
+        expect(page.locator(".words")).to_contain_text("Mallory")
+        page.get_by_role("button", name="Open citation 1").click()
+        expect(page.locator(".document mark")).to_have_text("Mallory")
+        page.locator(".outline summary").click()
+        expect(page.locator(".document td").first).to_contain_text("txt")
+        page.get_by_text("More", exact=True).click()
+        page.get_by_role("button", name="Rename").click()
+        page.get_by_label("Name of the thread").fill(EVIL)
+        page.keyboard.press("Tab")
+        open_sources(page)
+        expect(page.locator("[data-document]")).to_have_count(3)
+        page.get_by_label(re.compile("^txt")).uncheck()
+        page.locator("#file").set_input_files(broken)
+        expect(page.locator(".upload.failed")).to_contain_text("<img src=x")
+        page.get_by_role("button", name="Search", exact=True).click()
+        ask(page, f"villain {EVIL}")
+        expect(page.locator("#found .card").first).to_contain_text("Mallory")
+        page.get_by_role("button", name="Check", exact=True).first.click()
+        page.locator("#claims").fill(f"The villain of {EVIL} is Mallory. {EVIL} is good.")
+        page.locator("#check").get_by_role("button", name="Check", exact=True).click()
+        expect(page.locator(".tally")).to_be_visible()
+        page.get_by_role("link", name="rag, new thread").click()
+        expect(page.locator("#recent-list")).to_contain_text("<img src=x")
+        made = "img[src=x], svg, iframe, body script ~ script"
+        assert page.locator(made).count() == 0
+        assert "\u202e" not in page.locator("body").inner_text()
+        page.wait_for_timeout(300)
+    finally:
+        client.delete("/v1/documents/" + quote(evil)).raise_for_status()
+    watched.noted[:] = [line for line in watched.noted if "422" not in line]
+
+
 def test_a_megabyte_in_one_line_is_opened_at_its_citation(
     watched: Watched, client: httpx.Client
 ) -> None:
@@ -504,6 +572,88 @@ def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: i
     assert unnamed == 0
     watched.context.close()
     assert watched.noted == []
+
+
+def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
+    """Goes there by the keyboard; fails if it cannot be reached."""
+    expect(wanted).to_be_visible()
+    for _ in range(100):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{wanted} cannot be reached")
+
+
+def press(page: Page, name: str, key: str = "Tab", within: Locator | None = None) -> None:
+    wanted = (within or page).get_by_role("button", name=name, exact=True).first
+    tab_to(page, wanted, key)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_task_by_keyboard(
+    browser: Browser, client: httpx.Client, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
+    put_text(client, "cat.md", "# The cat\n\nThe cat is called Minka.")
+    watched = Watched(browser, client, width)
+    watched.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page, keys = watched.page, watched.page.keyboard
+    page.goto("/")
+    expect(page.locator("#document-count")).to_have_text("3")
+    keys.type(BURNS)
+    keys.press("Enter")
+    expect(page.locator(".words")).to_contain_text("William Burns")
+    keys.type("Who is the tenant?")
+    keys.press("Enter")
+    expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
+    press(page, "Copy", "Shift+Tab", last(page))
+    expect(last(page).get_by_role("button", name="Copied")).to_be_visible()
+    assert "The tenant is Ada Lovelace." in page.evaluate("navigator.clipboard.readText()")
+    press(page, "This answer is wrong", "Shift+Tab", last(page))
+    expect(page.get_by_label("The right answer")).to_be_focused()
+    keys.type("Ada")
+    keys.press("Enter")
+    expect(last(page)).to_contain_text("Right would be: Ada")
+    keys.press("d")
+    expect(page.locator("[data-document]")).to_have_count(3)
+    tab_to(page, page.get_by_label(re.compile("^txt")))
+    keys.press("Space")
+    press(page, "Delete The cat")
+    keys.press("Enter")
+    expect(page.locator("[data-document]")).to_have_count(2)
+    with page.expect_file_chooser() as chosen:
+        press(page, "Choose files", "Shift+Tab")
+    chosen.value.set_files(tmp_path / "broken.pdf")
+    press(page, "Retry broken.pdf")
+    expect(page.locator("#choose-file")).to_be_focused()
+    expect(page.locator(".upload.failed")).to_have_count(1)
+    keys.press("Escape")
+    expect(page.locator("#chosen")).to_contain_text("Only md")
+    press(page, "Ask all", "Shift+Tab")
+    press(page, "Check", "Shift+Tab", page.locator("#bar"))
+    expect(page.locator("#claims")).to_be_focused()
+    keys.type("The talks were led by William Burns.")
+    press(page, "Check", within=page.locator("#check"))
+    expect(page.locator(".tally")).to_be_visible()
+    watched.context.close()
+    assert [line for line in watched.noted if "422" not in line] == []
+
+
+def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    ask(page, BURNS)
+    expect(last(page).locator(".words")).to_contain_text("William Burns")
+    ask(page, "Who is the tenant?")
+    expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
+    page.reload()
+    expect(page.locator(".turn")).to_have_count(2)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Earlier threads")).to_be_visible()
+    page.go_forward()
+    expect(page.locator(".turn")).to_have_count(2)
+    assert page.evaluate("threads.length") == 1
 
 
 @contextmanager
