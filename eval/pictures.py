@@ -1,0 +1,154 @@
+"""Draws the README's pictures: python -m eval.pictures [page] [prompt]
+
+docs/images/page.png: an answer beside its document, in Chromium. docs/images/prompt.png: `rag repl`
+in a terminal (tmux), set by Chromium. Both ask an index of seeds/, made if none is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+from eval.bench.page import CHROMIUM, served
+
+FOLDER = Path("docs/images")
+_PAGE_QUESTION = "When was the JCPOA signed?"
+_TYPED = (
+    "When was the JCPOA signed?",
+    "and where?",
+)
+_COLUMNS, _ROWS = 96, 30
+_COLOURS = 64
+_THEME = TerminalTheme(
+    (18, 20, 19),
+    (233, 236, 234),
+    [
+        (40, 44, 42),
+        (255, 154, 146),
+        (110, 210, 150),
+        (240, 200, 110),
+        (120, 170, 250),
+        (200, 150, 240),
+        (79, 201, 177),
+        (200, 206, 203),
+    ],
+    [
+        (130, 138, 134),
+        (255, 154, 146),
+        (110, 210, 150),
+        (255, 226, 122),
+        (120, 170, 250),
+        (200, 150, 240),
+        (79, 201, 177),
+        (255, 255, 255),
+    ],
+)
+_TERMINAL = """<!doctype html><meta charset="utf-8"><style>
+body {{ margin: 0; background: #121413; width: max-content; }}
+pre {{ margin: 0; padding: 22px 26px; font: 15px/1.42 "DejaVu Sans Mono", monospace; color: {foreground}; }}
+</style><pre>{code}</pre>"""  # noqa: E501
+
+
+def draw_page(browser: Browser, index: Path) -> bytes:
+    with served(index) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        page.goto(address)
+        page.locator("#question").fill(_PAGE_QUESTION)
+        page.keyboard.press("Enter")
+        page.locator(".answer").wait_for(timeout=120_000)
+        page.get_by_role("button", name="Open citation 1").first.click()
+        page.locator("#side mark").first.wait_for()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        made = page.screenshot()
+        page.close()
+    return made
+
+
+def draw_prompt(browser: Browser, index: Path) -> bytes:
+    code = _as_html(_session(index))
+    page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_content(_TERMINAL.format(code=code, foreground=_THEME.foreground_color.hex))
+    made = page.locator("pre").screenshot()
+    page.close()
+    return made
+
+
+def _session(index: Path) -> str:
+    """The screen after the typed questions, with its colours as ANSI escapes."""
+    server = ["tmux", "-L", f"rag-{uuid.uuid4().hex[:12]}"]
+
+    def tmux(*arguments: str) -> str:
+        done = subprocess.run([*server, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def wait(prompts: int) -> None:
+        until = time.monotonic() + 180
+        while tmux("capture-pane", "-p", "-S", "-").count("\n›") < prompts:
+            if time.monotonic() > until:
+                raise SystemExit("rag repl did not answer:\n" + tmux("capture-pane", "-p"))
+            time.sleep(0.2)
+        time.sleep(1)  # colours of the last line
+
+    size = ["-x", str(_COLUMNS), "-y", str(_ROWS)]
+    variables = ["LC_ALL=C.UTF-8", "RAG_HISTORY=off", "COLORTERM=truecolor"]
+    repl = [sys.executable, "-m", "rag", "repl", "--index", str(index)]
+    tmux("-f", "/dev/null", "new-session", "-d", *size, "env", *variables, *repl)
+    try:
+        wait(1)
+        for number, line in enumerate(_TYPED, 2):
+            tmux("send-keys", "-l", line)
+            tmux("send-keys", "Enter")
+            wait(number)
+        return tmux("capture-pane", "-p", "-e").rstrip("\n")
+    finally:
+        tmux("kill-server")
+
+
+def _as_html(screen: str) -> str:
+    console = Console(record=True, file=io.StringIO(), width=_COLUMNS, force_terminal=True)
+    console.print(Text.from_ansi(screen), soft_wrap=True)
+    return console.export_html(theme=_THEME, inline_styles=True, code_format="{code}")
+
+
+def save(picture: bytes, path: Path) -> None:
+    """With a palette: text in few colours is a third as large."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path}: {image.width} x {image.height}, {path.stat().st_size:,} bytes")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("which", nargs="*", default=["page", "prompt"], metavar="page|prompt")
+    parser.add_argument("--index", type=Path, help="an index of seeds/; made if not given")
+    arguments = parser.parse_args()
+    drawings = {"page": draw_page, "prompt": draw_prompt}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        index = arguments.index or Path(folder) / "index"
+        if not arguments.index:
+            ingest = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", str(index)]
+            subprocess.run(ingest, check=True)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for which in arguments.which:
+            save(drawings[which](browser, index), FOLDER / f"{which}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
