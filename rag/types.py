@@ -248,6 +248,10 @@ class Value:
     resolved: str | None = None
 
 
+LEAST_SHOWN = 0.1
+"""Minimum confidence of candidates that are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """Another candidate answer, with the same guarantees as the first.

@@ -16,7 +16,17 @@ from rag.answering.pieces import whole
 from rag.answering.values import value
 from rag.english.relative_dates import document_date
 from rag.english.sentences import enclosing_sentence
-from rag.types import Alternative, Answer, Citation, Copy, Document, Hit, Span, Value
+from rag.types import (
+    LEAST_SHOWN,
+    Alternative,
+    Answer,
+    Citation,
+    Copy,
+    Document,
+    Hit,
+    Span,
+    Value,
+)
 
 MAX_CITATIONS = 5
 _Documents = Callable[[str], Document | None]
@@ -58,10 +68,7 @@ def compose(
     ]
     best, rest = given[0], tuple(given[1:])
     if best.confidence < rule.threshold:
-        reason = (
-            f'the likeliest answer, "{best.text}", reaches a confidence of '
-            f"{best.confidence:.2f}, below {rule.threshold:.2f}"
-        )
+        reason = unsure(best.text, best.confidence, rule.threshold)
         return Answer(
             question, None, best.confidence, (), tuple(given), tuple(hits), reason, timings
         )
@@ -143,3 +150,11 @@ def cite(span: Span, document: Document) -> Citation | None:
             for p in span.hit.copies
         ),
     )
+
+
+def unsure(guess: str, confidence: float, needed: float) -> str:
+    """Why the best guess is not given. One below LEAST_SHOWN is not worth reading."""
+    if confidence < LEAST_SHOWN:
+        return "no passage answers it"
+    shown = guess if len(guess) <= 80 else guess[:79] + "…"
+    return f'best guess "{shown}" ({confidence:.0%}, needs {needed:.0%})'

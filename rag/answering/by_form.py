@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering import comparing, form_confidence
-from rag.answering.answer import Rule, compose
+from rag.answering.answer import Rule, compose, unsure
 from rag.answering.catalogue import Catalogued
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
@@ -95,7 +95,7 @@ def _quoted(
     form = read.form if listed else "sentences"
     pieces = listed[:MOST] or _sentences(chosen(found, read.documents), read.documents)
     if confidence < least:
-        return refused(spans, form, _unsure(pieces[0].text, confidence, least), confidence, pieces)
+        return refused(spans, form, unsure(pieces[0].text, confidence, least), confidence, pieces)
     return given(spans, form, pieces, confidence, more=max(0, len(listed) - MOST))
 
 
@@ -190,8 +190,8 @@ def _comparison(read: Read, spans: Answer) -> Answer | None:
     scores = [one.score for one in sides if one]
     confidence = sum(scores) / len(scores)
     if missing or confidence < _COMPARED:
-        unsure = _unsure(pieces[0].text, confidence, _COMPARED)
-        what = f'nothing was found on "{missing[0]}"' if missing else unsure
+        reason = unsure(pieces[0].text, confidence, _COMPARED)
+        what = f'nothing was found on "{missing[0]}"' if missing else reason
         return refused(spans, "comparison", what, confidence, pieces)
     return given(spans, "comparison", pieces, confidence)
 
@@ -265,11 +265,3 @@ def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
 
 def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:
     return Value("boolean", pieces[0].text, yes=lead == "Yes.") if form == "yes_no" else None
-
-
-def _unsure(text: str, confidence: float, least: float) -> str:
-    shown = text if len(text) <= 80 else text[:79] + "…"
-    return (
-        f'the likeliest answer, "{shown}", reaches a confidence of {confidence:.2f}, below '
-        f"{least:.2f}"
-    )

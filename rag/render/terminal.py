@@ -11,11 +11,9 @@ import click
 from rag.answering.explain import explain, in_words
 from rag.render.sanitize import clean as clean
 from rag.render.sanitize import flat
-from rag.types import Alternative, Answer, Citation, Copy, Hit, Piece
+from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Copy, Hit, Piece
 
 _COPIES_NAMED = 3
-LEAST_SHOWN = 0.1
-"""Minimum confidence of candidates that are shown."""
 
 
 def answer(found: Answer) -> str:

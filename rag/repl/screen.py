@@ -19,8 +19,8 @@ from rich.text import Text
 from rag.errors import RagError
 from rag.render.json import plain
 from rag.render.sanitize import clean
-from rag.repl.session import BESIDE, LEAST_SHOWN, NEAREST
-from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece, Value
+from rag.repl.session import BESIDE, NEAREST
+from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
 PATIENCE = 0.3
 """Seconds before a progress message appears."""

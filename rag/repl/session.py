@@ -12,16 +12,12 @@ from rag.english.followups import Rewrite, Turn, understand
 from rag.english.noun_phrases import phrases
 from rag.filters import Filter
 from rag.repl.session_engine import SessionEngine
-from rag.types import Answer, Citation, Document, Hit
+from rag.types import LEAST_SHOWN, Answer, Citation, Document, Hit
 
 BESIDE = 3
 """Maximum number of conflicting answers shown."""
-
-
 NEAREST = 3
 """Maximum number of candidates or passages shown with a refusal."""
-LEAST_SHOWN = 0.1
-"""Minimum confidence of candidates that are shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def test_below_the_threshold_nothing_is_said_and_the_reason_names_what_came_near
     assert found.text is None
     assert found.citations == ()
     assert '"2015"' in (found.abstention_reason or "")
-    assert "0.12" in (found.abstention_reason or "")
+    assert "(12%, needs 50%)" in (found.abstention_reason or "")
     assert found.alternatives[0].citations[0].quote == "2015"
 
 

@@ -131,7 +131,7 @@ def test_ask_refuses_below_the_threshold_with_exit_1(
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     code, out, _ = filled("ask", "Who hosted the secret talks?")
     assert code == 1
-    assert out.startswith('not found: the likeliest answer, "Oman", reaches a confidence of ')
+    assert out.startswith('not found: best guess "Oman" (')
     assert (
         "Nearest:\n[1] docs/oman.txt > Oman, the mediator\n    [[Oman]] hosted the secret talks "
         "in Muscat.\n" in out

@@ -64,7 +64,7 @@ def test_not_found_says_why_and_what_came_nearest(
     shown = Talk(Settings.load(), in_words=False)("When was the deal signed?")
     assert shown.startswith(
         "> When was the deal signed?\n\n"
-        '  Not found: the likeliest answer, "2015", reaches a\n  confidence of 0.77, below 0.90\n\n'
+        '  Not found: best guess "2015" (77%, needs 90%)\n\n'
         "  nearest\n"
         "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n"
     )
