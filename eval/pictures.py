@@ -29,7 +29,7 @@ _TYPED = (
     "When was the JCPOA signed?",
     "and where?",
 )
-_COLUMNS, _ROWS = 96, 30
+_COLUMNS, _ROWS = 96, 33
 _COLOURS = 64
 _THEME = TerminalTheme(
     (18, 20, 19),
