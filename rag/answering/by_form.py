@@ -92,6 +92,8 @@ def _quoted(
     if not found:
         return None
     listed = _items(read, found) if read.form in ("steps", "list") else []
+    if read.form == "list" and not listed and spans.text is not None:
+        return None  # "Which agency ...?" wants a name; without a list, the span in its sentence
     form = read.form if listed else "sentences"
     pieces = listed[:MOST] or _sentences(chosen(found, read.documents), read.documents)
     if confidence < least:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.types import LEAST_SHOWN
 from tests.repl.tmux import ROOT, Terminal
 
 pytestmark = [
@@ -44,7 +45,7 @@ def rag(*arguments: str, index: Path, given: str = "") -> subprocess.CompletedPr
 @pytest.fixture(scope="module")
 def terminal(index: Path) -> Iterator[Terminal]:
     with Terminal(RAG, {"RAG_INDEX": str(index), "RAG_HISTORY": "off"}, 100, 60) as opened:
-        opened.wait("Ctrl-D leaves")
+        opened.wait("Ctrl-D quits")
         yield opened
 
 
@@ -73,7 +74,9 @@ def test_typing_before_the_models_are_there_and_the_same_answers_as_in_the_pipe(
     for asked, (text, confidence, _) in zip(ASKED, lines, strict=True):
         shown = say(asked, "%", "Not found")
         if text == "not found":
-            assert f"confidence of {confidence}" in " ".join(shown.split())
+            sure = float(confidence)
+            why = f"({sure:.0%}, needs " if sure >= LEAST_SHOWN else "no passage answers it"
+            assert why in " ".join(shown.split())
         else:
             assert f"  {text} " in shown
             assert f"{float(confidence):.0%}" in shown
