@@ -125,10 +125,13 @@ def test_reads_go_to_the_replica_and_changes_to_the_primary(pair: tuple[Cluster,
 
 
 def test_a_server_starts_and_answers_without_a_primary(pair: tuple[Cluster, Cluster]) -> None:
-    primary, _ = pair
+    primary, replica = pair
     dsn = address(pair, "any")
     store = PostgresStore(dsn, EXPECT, create=True, wait=1)
     put(store, "a", "Sardines swim.")
+    # A synchronous replica has written what was committed; it may not have applied it yet.
+    applied = "SELECT pg_last_wal_replay_lsn() = pg_last_wal_receive_lsn()"
+    assert eventually(lambda: replica.execute(applied) == [(True,)])
     primary.kill()
     reader = PostgresStore(dsn, EXPECT, wait=10)
     assert set(stored(reader)) == {"a"}
