@@ -110,8 +110,8 @@ def independent(citations: Sequence[Citation]) -> int:
 
 
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
-    """A citation a place, best first; a passage that no longer stands in its document is not
-    cited.
+    """One citation for each place, best first; a passage that its document no longer contains is
+    not cited.
     """
     made: dict[tuple[str, int], Citation] = {}
     for span in candidate.supporting:

@@ -142,8 +142,9 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
 def _yes_no(
     read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
-    """From the verdict of the passage that is surest of one, with the sentence there that says
-    so; None where none is sure enough: then the sentences speak for themselves."""
+    """The most confident verdict of any passage, with the sentence that supports it; None if the
+    confidence is too low, so that only sentences are quoted.
+    """
     verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
     model = models["yes_no"]
     confidence = model(

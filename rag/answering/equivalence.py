@@ -84,7 +84,7 @@ def _range(found: Quantity, in_base: bool) -> tuple[float, float, str | None]:
 
 
 def _same_unit(one: str, other: str) -> bool:
-    """The same unit, or counted things of which one is told more closely: "member", "permanent
+    """The same unit, or counted things of which one is more specific: "member", "permanent
     member".
     """
     return one == other or f" {one}".endswith(f" {other}") or f" {other}".endswith(f" {one}")

@@ -20,7 +20,7 @@ _MAX_MARGIN = 10.0
 
 
 def features(candidate: Candidate, others: Sequence[Candidate]) -> dict[str, float]:
-    """Of a candidate among `others`, the best first, by its best mention.
+    """Features of a candidate's best mention; `others` are all candidates, best first.
 
     `gap`: the reader's log-odds; `retrieval`: its passage's score; `coverage`, `names`, `fresh` as
     in `Mention`; `margin`: its lead over the best that says something else, in [-10, 10]; `share`:

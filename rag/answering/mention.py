@@ -132,8 +132,9 @@ def mention(asked: QuestionAnalysis, span: Span) -> Mention:
 
 
 def meaning(text: str, before: str = "", after: str = "", amount: bool = False) -> Meaning:
-    """The meaning of words between what stands `before` and `after` them in their sentence; where
-    an `amount` is asked for, a figure is no date."""
+    """The meaning of words, given the text `before` and `after` them in their sentence. If the
+    question asks for an `amount`, a number is not read as a date.
+    """
     bare = _LEAD.sub("", text)
     date = None if amount or _ERA.match(after) else _bounded_date(text, before)
     found = None if date else _amount(text, before, after)

@@ -56,7 +56,7 @@ def receipt(
 
 
 def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
-    """The digest of what is said and where it stands; how sure it is and how long it took is left
+    """The digest of the answer and the places it cites; confidence and timings are left
     out.
     """
     places = [[c.document_id, c.start, c.end, c.quote] for c in citations]

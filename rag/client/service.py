@@ -147,7 +147,7 @@ class Client(_Shared):
         k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        """Ask a question. `answer` is None if there is no answer, and `reason` says why."""
+        """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
         return self._send(calls.ask(question, filters, k, deadline_ms))
 
     def ask_many(
@@ -264,7 +264,7 @@ class AsyncClient(_Shared):
         k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        """Ask a question. `answer` is None if there is no answer, and `reason` says why."""
+        """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
         return await self._send(calls.ask(question, filters, k, deadline_ms))
 
     async def ask_many(
