@@ -20,25 +20,24 @@ from rag import build
 from rag.evaluation.squad import exact, f1
 from rag.models.reader import ExtractiveReader
 from rag.settings import Settings
-from rag.training.data import QuestionSet, question_set, read_squad
-from rag.training.datasets import split_articles
+from rag.training.data import QuestionSet, question_set
+from rag.training.datasets import recipe_articles
+from rag.training.recipe import SetsRecipe, load_recipe
 from rag.training.user_data import gold_articles
 from rag.types import Hit, Span
 
 ROOT = Path(__file__).parents[2]
-SEED = 20261125
-"""The recipes' own, so that the same articles are held out."""
-_HELD_OUT = 6
 _PASSAGE_TOKENS = 160
 
 
 def main(one: ExtractiveReader, other: ExtractiveReader, data: Path, most: int) -> None:
     count = build.embedder(Settings()).count_tokens
-    squad = split_articles(read_squad(data / "qa/squad-dev-36.json.gz"), _HELD_OUT, SEED)[1]
+    recipe = load_recipe(SetsRecipe)
+    _, squad = recipe_articles(recipe, recipe.dev_set, data)
     seeds = gold_articles(ROOT / "eval/gold/seeds.jsonl", ROOT / "seeds", count, _PASSAGE_TOKENS)
     for name, articles in (("squad", squad), ("seeds", seeds)):
         asked = question_set(articles, count, _PASSAGE_TOKENS)
-        random.Random(SEED).shuffle(asked.questions)
+        random.Random(recipe.seed).shuffle(asked.questions)
         del asked.questions[most:]
         print(name, *compared(one, other, asked), sep="  ", flush=True)
 
