@@ -17,6 +17,7 @@ import pytest
 from rag import build
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
+from rag.parsing.pool import one_by_one
 from rag.settings import Settings
 from tests.postgres import Cluster
 
@@ -64,6 +65,32 @@ def test_an_index_opens_and_answers(tmp_path: Path, caplog: pytest.LogCaptureFix
             f"search indexes in {tmp_path / 'index'} are rebuilt for this version of rag",
         )
     ]
+
+
+def test_an_index_follows_its_folder_after_a_sync(tmp_path: Path) -> None:
+    """The next sync finds the documents by their content; from then on they travel together."""
+    home = tmp_path / "home"
+    (home / "notes").mkdir(parents=True)
+    for name, text in NOTES.items():
+        (home / name).write_text(text)
+    with tarfile.open(MADE / "index.tar.gz") as archive:
+        archive.extractall(home, filter="data")
+    for _ in range(2):
+        settings = Settings.load(index=home / "index")
+        root = home / "notes"
+        planned = build.sync(settings, one_by_one).preview(root, build.files(settings, [root]))
+        changes = build.sync(settings, one_by_one).run(root, build.files(settings, [root]))
+        assert (planned.renamed, planned.updated) == (changes.renamed, changes.updated)
+        found = [*changes.unchanged, *changes.updated, *(new for _, new in changes.renamed)]
+        assert sorted(found) == sorted(NOTES)
+        assert (changes.added, changes.removed) == ([], [])
+        store = build.store(settings)
+        assert {d.id: d.source for d in store.documents()} == {id: str(home / id) for id in NOTES}
+        store.close()
+        home = home.rename(tmp_path / "moved")
+    moved = build.store(Settings.load(index=home / "index"))
+    assert {d.source for d in moved.documents()} == {str(home / id) for id in NOTES}
+    moved.close()
 
 
 def test_a_snapshot_is_restored_and_answers(tmp_path: Path) -> None:

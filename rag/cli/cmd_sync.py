@@ -65,7 +65,7 @@ def sync_command(
         sync = build.sync(settings, pool, create=not dry_run)
 
         def once() -> Changes:
-            files = build.files(settings, [root], name)
+            files = build.files(settings, [root], name or sync.name_of(root))
             if dry_run:
                 return sync.preview(root, files)
             try:
@@ -139,6 +139,8 @@ def _report(changes: Changes, index: str) -> str:
     lines = [f"{index}: {said or 'no documents'}{state}"]
     if changes.dry_run:
         lines += _named(changes)
+    if changes.refused:
+        lines.append(f"  refused without --allow-mass-delete: {clean(changes.refused)}")
     lines += [
         f"  skipped {clean(path)}: {clean(reason)}" for path, reason in changes.skipped[:_SHOWN]
     ]

@@ -13,11 +13,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rag.parsing.version import sha256_file
+from rag.settings import root_of
 
 _NAME = "stamps.json"
 _FORMAT = 1
@@ -36,9 +38,11 @@ class Stamps:
         tried again.
         """
         self._path = folder / _NAME
-        self._known, self._bad, self._links = _load(self._path)
+        self._root = root_of(folder)
+        kept = _kept(self._path, self._root)
+        self._known, self._bad, self._links = _load(kept)
         self._reader = reader
-        self.furniture = _furniture(self._path)
+        self.furniture = _furniture(kept)
         """By folder, the digests of what recurs on its pages."""
         self._changed = False
 
@@ -113,6 +117,7 @@ class Stamps:
         with suppress(OSError):
             kept = {
                 "format": _FORMAT,
+                "root": self._root,
                 "files": self._known,
                 "skipped": self._bad,
                 "links": self._links,
@@ -143,22 +148,43 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _furniture(path: Path) -> dict[str, list[str]]:
+def _kept(path: Path, root: str) -> dict[str, Any]:
+    """What the file holds; of an index that was moved, under the paths where it is now."""
     try:
-        kept = json.loads(path.read_bytes()).get("furniture", {})
-        return {str(folder): [str(digest) for digest in found] for folder, found in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(path.read_bytes())
+        if kept["format"] != _FORMAT:
+            return {}
+        if (old := kept.get("root", root)) != root:
+            for part in ("files", "furniture"):
+                known = kept.get(part, {})
+                kept[part] = {_moved(name, old, root): value for name, value in known.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+    return dict(kept)
+
+
+def _moved(path: str, old: str, new: str) -> str:
+    """The path below the root `new`, if it is there and was below `old`."""
+    there = new + path[len(old) :]
+    return there if path.startswith(f"{old}/") and os.path.exists(there) else path
+
+
+def _furniture(kept: Mapping[str, Any]) -> dict[str, list[str]]:
+    try:
+        furniture = kept.get("furniture", {})
+        return {
+            str(folder): [str(digest) for digest in found] for folder, found in furniture.items()
+        }
+    except (TypeError, AttributeError):
         return {}
 
 
 def _load(
-    path: Path,
+    kept: Mapping[str, Any],
 ) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
     try:
-        kept = json.loads(path.read_bytes())
-        if kept["format"] != _FORMAT:
-            return {}, {}, {}
-        known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in kept["files"].items()}
+        files = kept.get("files", {})
+        known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
         bad = {
             name: (
                 str(status),
@@ -168,5 +194,5 @@ def _load(
             for name, (status, reader, skipped) in kept.get("skipped", {}).items()
         }
         return known, bad, {str(name): str(link) for name, link in kept.get("links", {}).items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return {}, {}, {}

@@ -14,6 +14,7 @@ from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, note_link, patiently
 from rag.parsing.base import ParseError
+from rag.parsing.formats import kind_of
 from rag.parsing.load import FoundFile, is_in_index, load, no_file
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
@@ -24,6 +25,7 @@ _SHARE = 0.25
 """More deletions than the minimum, and than this share of the folder's documents, need
 confirmation.
 """
+_ALLOW = "check with --dry-run; if you deleted them, run: rag sync --allow-mass-delete"
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class Changes:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passages: int = 0
     dry_run: bool = False
+    refused: str = ""
+    """Why a real run would change nothing unless it is told to delete many documents."""
 
     @property
     def any(self) -> bool:
@@ -49,12 +53,12 @@ class Changes:
 @dataclass(slots=True)
 class _Plan:
     to_read: list[FoundFile] = field(default_factory=list)
-    renamed: list[tuple[list[Document], FoundFile]] = field(default_factory=list)
-    """Documents of missing files, and the file that now has their content."""
+    renamed: list[tuple[Document, Document]] = field(default_factory=list)
+    """Documents of missing files, and what they become; the text stays and is left out."""
     gone: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    """Unchanged files that could not be read before."""
+    """Files that cannot be read, as far as that is known."""
     under: int = 0
     """Number of the folder's documents before."""
     known: set[str] = field(default_factory=set)
@@ -94,8 +98,8 @@ class Sync:
         """
         with self._store.writing():
             plan = self._plan(root, files)
-            if not many:
-                _guard(plan, root)
+            if not many and (refused := _refused(plan, root)):
+                raise InputError(refused, _ALLOW)
             changes = self._make_room(plan)
         try:
             self._read(
@@ -107,21 +111,31 @@ class Sync:
         return changes
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
-        """What `run` would do. Files that turn out to be unreadable are listed as added."""
+        """What `run` would do. Files that turn out to be broken are listed as added or updated."""
         plan = self._plan(root, files)
-        renamed = [
-            (document.id, found.document_id) for old, found in plan.renamed for document in old
-        ]
         read = [found.document_id for found in plan.to_read]
         return Changes(
             added=[name for name in read if name not in plan.known],
             updated=[name for name in read if name in plan.known],
-            renamed=renamed,
+            renamed=[(old.id, new.id) for old, new in plan.renamed],
             removed=[document.id for document in plan.gone if document.id not in read],
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
             dry_run=True,
+            refused=_refused(plan, root),
         )
+
+    def name_of(self, root: Path) -> str | None:
+        """The folder's name in the ids of its documents, if it had another when they were
+        ingested; None if it is `root.name` or they do not agree.
+        """
+        names = {
+            document.id.removesuffix(inside)
+            for document in self._store.documents()
+            if is_under(document.file, root)
+            and document.id.endswith(inside := document.source[len(str(root)) :])
+        }
+        return None if len(names) != 1 or names <= {"", root.name} else names.pop()
 
     def _plan(self, root: Path, files: Iterable[FoundFile]) -> _Plan:
         by_file: dict[str, list[Document]] = {}
@@ -153,8 +167,12 @@ class Sync:
                 not known
                 and digest in by_digest
                 and self._may_take(by_digest[digest], gone, one, root)
+                and (renamed := self._renamed(gone[by_digest[digest]], one))
             ):
-                plan.renamed.append((gone.pop(by_digest.pop(digest)), one))
+                plan.renamed += renamed
+                gone.pop(by_digest.pop(digest))
+            elif reason := _unsupported(one.path):
+                plan.skipped.append((file, reason))
             elif skipped := self._stamps.skipped(one.path):
                 plan.skipped += skipped
             else:
@@ -173,12 +191,7 @@ class Sync:
 
     def _moved(self, plan: _Plan) -> list[Path]:
         """Missing folders whose files have moved here under the same names."""
-        roots = (
-            _root(document)
-            for old, found in plan.renamed
-            for document in old
-            if document.id == found.document_id
-        )
+        roots = (_root(old) for old, new in plan.renamed if old.id == new.id)
         return [root for root in dict.fromkeys(roots) if root and _is_gone(str(root))]
 
     def _check_names(
@@ -187,9 +200,7 @@ class Sync:
         """Skip files whose ids belong to remaining documents. Raises InputError if that leaves
         nothing.
         """
-        going = {document.id for old, _ in plan.renamed for document in old} | {
-            document.id for document in plan.gone
-        }
+        going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.gone}
         owners = {
             document.id: document
             for here in by_file.values()
@@ -243,12 +254,9 @@ class Sync:
         changes = Changes(
             unchanged=[document.id for document in plan.unchanged], skipped=list(plan.skipped)
         )
-        for old, found in plan.renamed:
-            if new := self._rename(old, found):
-                changes.renamed += [(a.id, b.id) for a, b in zip(old, new, strict=True)]
-            else:
-                plan.to_read.append(found)
-                plan.gone += old
+        for old, new in plan.renamed:
+            self._rename(old, new)
+            changes.renamed.append((old.id, new.id))
         wanted = {found.document_id for found in plan.to_read}
         for document in plan.gone:
             if (not _is_gone(document.file) or document.id in wanted) and self._store.delete(
@@ -272,9 +280,11 @@ class Sync:
         kept = [name for name in changes.removed if name not in put or name not in gone]
         changes.removed = [*kept, *rest]
 
-    def _rename(self, old: Sequence[Document], found: FoundFile) -> list[Document]:
-        """The documents under their new ids, with their passages and vectors; [] if that is
-        impossible.
+    def _renamed(
+        self, old: Sequence[Document], found: FoundFile
+    ) -> list[tuple[Document, Document]]:
+        """The documents of a missing file and what they become as those of `found`, which has its
+        content; [] if they would be read differently or their new ids are not free.
         """
         try:
             loaded = {document.sha256: document for document in load(found).documents}
@@ -285,14 +295,15 @@ class Sync:
             self._same(a, b) for a, b in zip(old, new, strict=True)
         ):
             return []
-        for before, document in zip(old, new, strict=True):
-            passages, vectors = self._store.embedded(before.id)
-            kept = [
-                replace(passage, document_id=document.id, title=document.title)
-                for passage in passages
-            ]
-            self._store.put(document, kept, vectors, instead_of=before.id)
-        return new
+        return [(a, replace(b, text="", sections=())) for a, b in zip(old, new, strict=True)]
+
+    def _rename(self, old: Document, new: Document) -> None:
+        """Give a document its new id and source; its text, passages and vectors stay."""
+        if before := self._store.document(old.id):
+            document = replace(new, text=before.text, sections=before.sections)
+            passages, vectors = self._store.embedded(old.id)
+            kept = [replace(p, document_id=new.id, title=new.title) for p in passages]
+            self._store.put(document, kept, vectors, instead_of=old.id)
 
     def _same(self, old: Document, new: Document) -> bool:
         """Whether the documents are parsed as before and the new id is free."""
@@ -333,16 +344,23 @@ class Sync:
         changes.passages = report.passages
 
 
-def _guard(plan: _Plan, root: Path) -> None:
+def _refused(plan: _Plan, root: Path) -> str:
+    """Why so many deletions need confirmation; "" if they do not."""
     gone = len(plan.gone)
     if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
-        message = (
+        return (
             f"{gone} of the {plan.under} documents of {root} have disappeared; nothing was changed"
         )
-        raise InputError(
-            message,
-            "check with --dry-run; if you deleted them, run: rag sync --allow-mass-delete",
-        )
+    return ""
+
+
+def _unsupported(path: Path) -> str:
+    try:
+        if not os.path.isdir(path):  # a folder that cannot be opened
+            kind_of(path.name, b"")
+    except ParseError as error:
+        return str(error)
+    return ""
 
 
 def _root(document: Document) -> Path | None:

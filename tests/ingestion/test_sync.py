@@ -413,3 +413,109 @@ def test_the_parts_of_an_archive_come_and_go_and_move_with_it(
     (docs / "y.zip").unlink()
     assert sync(store, docs).removed == ["docs/y.zip/three.txt", "docs/y.zip/two.txt"]
     assert set(stored(store)) == set(ALL)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with an index, `notes` and `work`, which are synced."""
+    home = tmp_path / "home"
+    store = local(home / "index")
+    for name in ("notes", "work"):
+        sync(store, fill(home / name, "a.txt", "b.md", "sub/c.html"))
+    store.close()
+    return home
+
+
+def sources(store: LocalStore) -> dict[str, str]:
+    return {document.id: document.source for document in store.documents()}
+
+
+def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
+    moved = home.rename(tmp_path / "moved")
+    (moved / "notes" / "b.md").unlink()
+    (moved / "work" / "a.txt").write_text("Herrings, now.\n")
+    store = local(moved / "index")
+    assert sources(store) == {
+        f"{name}/{inside}": f"{moved}/{name}/{inside}"
+        for name in ("notes", "work")
+        for inside in ("a.txt", "b.md", "sub/c.html")
+    }
+    EMBEDDER.embedded = 0
+    planned, changes = preview(store, moved / "notes"), sync(store, moved / "notes")
+    assert done(planned) == done(changes) == {"removed": ["notes/b.md"]}
+    assert EMBEDDER.embedded == 0
+    assert done(sync(store, moved / "work")) == {"updated": ["work/a.txt"]}
+    assert state(store) == {
+        **fresh(moved / "notes", tmp_path),
+        **fresh(moved / "work", tmp_path),
+    }
+
+
+def test_a_copy_of_index_and_folder_is_on_its_own(home: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(home, tmp_path / "copy"))
+    (copy / "notes" / "a.txt").unlink()
+    store, first = local(copy / "index"), local(home / "index")
+    assert done(sync(store, copy / "notes")) == {"removed": ["notes/a.txt"]}
+    assert done(sync(first, home / "notes")) == {}
+    assert sources(first)["notes/a.txt"] == f"{home}/notes/a.txt"
+
+
+def test_an_index_moved_alone_keeps_its_sources(home: Path, tmp_path: Path) -> None:
+    (home / "index").rename(tmp_path / "index")
+    store = local(tmp_path / "index")
+    assert sources(store)["notes/a.txt"] == f"{home}/notes/a.txt"
+    assert done(sync(store, home / "notes")) == {}
+
+
+def test_what_stays_behind_keeps_its_source(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for name in ("index", "notes"):
+        (home / name).rename(tmp_path / "new" / name)
+    store = local(tmp_path / "new" / "index")
+    assert sources(store)["notes/a.txt"] == f"{tmp_path}/new/notes/a.txt"
+    assert sources(store)["work/a.txt"] == f"{home}/work/a.txt"
+
+
+def test_what_recurred_in_a_moved_folder_is_still_known(home: Path, tmp_path: Path) -> None:
+    stamps = Stamps(home / "index")
+    stamps.furniture[str(home / "notes")] = ["digest"]
+    stamps.note(home / "notes" / "a.txt", "", [])
+    stamps._changed = True
+    stamps.save()
+    moved = home.rename(tmp_path / "moved")
+    assert Stamps(moved / "index").furniture == {str(moved / "notes"): ["digest"]}
+
+
+def test_a_preview_names_what_cannot_be_read_and_what_would_be_refused(
+    store: LocalStore, docs: Path
+) -> None:
+    fill(docs, "a.mov")
+    planned, changes = preview(store, docs), sync(store, docs)
+    assert planned.skipped == changes.skipped
+    assert planned.skipped == [(str(docs / "a.mov"), "unsupported format .mov")]
+    for name in ALL:
+        (docs.parent / name).unlink()
+    planned = preview(store, docs)
+    assert planned.removed == ALL
+    assert "3 of the 3 documents" in planned.refused
+
+
+def test_a_preview_knows_which_renames_are_possible(store: LocalStore, docs: Path) -> None:
+    sync(store, docs)
+    (docs / "a.txt").rename(docs / "a.md")
+    (docs / "b.md").rename(docs / "d.txt")
+    (docs / "sub" / "c.html").rename(docs / "c.html")
+    planned, changes = preview(store, docs), sync(store, docs)
+    assert done(planned) == done(changes)
+    assert ("docs/sub/c.html", "docs/c.html") in changes.renamed
+
+
+def test_a_folder_keeps_the_name_that_its_documents_have(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
+    runner = Sync(store, EMBEDDER, 12, Stamps(store.folder))
+    assert runner.name_of(docs) is None
+    runner.run(docs, find([docs], "notes"))
+    assert runner.name_of(docs) == "notes"
+    fill(tmp_path / "docs2", "a.txt")
+    assert runner.name_of(tmp_path / "docs2") is None

@@ -223,7 +223,7 @@ def put(
     """Replace the document, and delete the one called `instead_of`, in one durable transaction."""
     sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
-    with _change(connection):
+    with change(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
         names = (document.id, document.title, document.source, document.sha256, metadata, sections)
         values = (
@@ -261,13 +261,13 @@ def delete(connection: sqlite3.Connection, document_id: str) -> bool:
         is None
     ):
         return False
-    with _change(connection):
+    with change(connection):
         connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
     return True
 
 
 @contextmanager
-def _change(connection: sqlite3.Connection) -> Iterator[None]:
+def change(connection: sqlite3.Connection) -> Iterator[None]:
     """A transaction that starts a new generation."""
     with transaction(connection):
         yield

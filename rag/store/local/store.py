@@ -14,7 +14,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
-from rag.store.local import database
+from rag.store.local import database, root
 from rag.store.local import snapshots as copies
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
@@ -75,6 +75,8 @@ class LocalStore:
             self._dim = int(meta["dim"])
             self._store = meta["store"]
             writable = database.writable(self._path)
+            if writable:
+                root.follow(self._connection, self.folder)
             self._stamp = None if writable else database.stamp(self._path)
             self._inode = database.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
