@@ -24,6 +24,7 @@ from pypdfium2 import raw
 
 from rag.parsing import pdf_outline
 from rag.parsing.base import Block, Parsed, ParseError, of_pages
+from rag.parsing.pdf_forms import with_forms
 from rag.parsing.pdf_furniture import Named, PdfPage, without_furniture
 from rag.parsing.pdf_layout import Line, Paragraph, paragraphs, regions, with_grids
 from rag.parsing.pdf_rules import Rules
@@ -56,6 +57,10 @@ _COMPANY = re.compile(
 )
 _COVER, _OFTEN = 3000, 3
 """Characters in which a company is looked for, and how often its name stands in the text."""
+_TIGHT, _SPACE = 0.05, 0.14
+"""The most between letters and the least between words, in font heights."""
+_TALL, _HIGHEST = 20.0, 2.0
+"""Points, and font heights, that a line of text is rarely as high as."""
 _FIRST = 400
 """Where the document's own title may begin."""
 
@@ -152,7 +157,7 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
 
 
 def _paragraphs(page: PdfPage, columns: Columns | None) -> Iterator[Paragraph]:
-    for region in regions(with_grids(page.lines, page.rules)):
+    for region in regions(with_forms(with_grids(page.lines, page.rules))):
         for paragraph in paragraphs(region, columns, page.rules.across):
             columns = paragraph.columns or columns
             yield paragraph
@@ -260,6 +265,8 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
         elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, at, box):
             run.characters.append(chr(code))
         else:
+            if box.top - box.bottom > _TALL:
+                _lower(page, at, box)
             here = _upright(box, sheet, run.turn)
             if run.is_apart(here):
                 yield from run.end()
@@ -268,6 +275,18 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
                 here = _upright(box, sheet, run.turn)
             run.put(chr(code), at, here)
     yield from run.end()
+
+
+def _lower(page: raw.FPDF_TEXTPAGE, at: int, box: raw.FS_RECTF) -> None:
+    """Make a character's box as high as its font, where that states a line several times as high,
+    as Cambria Math does.
+    """
+    matrix, x, y = raw.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetMatrix(page, at, matrix)
+    size = raw.FPDFText_GetFontSize(page, at) * abs(matrix.d)
+    if 0 < _HIGHEST * size < box.top - box.bottom:
+        raw.FPDFText_GetCharOrigin(page, at, x, y)
+        box.top, box.bottom = y.value + 0.95 * size, y.value - 0.25 * size
 
 
 def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
@@ -295,6 +314,8 @@ class _Run:
         self._boxes: list[_Box] = []
         self._starts: list[int] = []
         """Of words: the number of their first box."""
+        self._gap = 0.0
+        """Before the last character, if it is not the first of a word."""
 
     def is_empty(self) -> bool:
         return not self._boxes
@@ -309,11 +330,25 @@ class _Run:
         return below or box[0] - last[2] > _WIDE * height or box[2] < first[0] - height
 
     def put(self, character: str, at: int, box: _Box) -> None:
+        if self._lacks_space(character, box):
+            self.characters.append(" ")
         if not self._boxes or self.characters[-1].isspace():
             self._starts.append(len(self._boxes))
+            self._gap = box[3] - box[1]
+        else:
+            self._gap = box[0] - self._boxes[-1][2]
         self.characters.append(character)
         self._at.append(at)
         self._boxes.append(box)
+
+    def _lacks_space(self, character: str, box: _Box) -> bool:
+        """Whether there is a gap before the character, as between words, but no space, in type
+        that is not spaced out.
+        """
+        if not self._boxes or not (self.characters[-1].isalnum() and character.isalnum()):
+            return False
+        height = box[3] - box[1]
+        return self._gap < _TIGHT * height and box[0] - self._boxes[-1][2] > _SPACE * height
 
     def end(self) -> Iterator[tuple[int, Line]]:
         text = "".join(self.characters).translate(_UNSEEN).strip()

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from rag.parsing.pdf_layout import Line
 from rag.parsing.pdf_rules import Rules
 
 _MARGIN = 0.14
 """The share of a page's height in which running heads stand, at either end."""
+_SMALLEST = 0.0025
+"""The share of a page's height of type that can be read: 2 points."""
 _NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
 _CONTENTS = re.compile(
@@ -52,12 +54,18 @@ def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], Named, i
     """The pages without running heads and contents; what running heads call the document; and how
     many characters were left out.
     """
-    without_heads = _without_running_heads(pages)
+    without_heads = _without_running_heads([_without_hidden(page) for page in pages])
     kept = _without_contents(without_heads)
     before, after = (
         sum(len(line.text) for page in some for line in page.lines) for some in (pages, kept)
     )
     return kept, _named(pages, without_heads), before - after
+
+
+def _without_hidden(page: PdfPage) -> PdfPage:
+    """The page without what is too small to be read, such as the keys of an export."""
+    seen = [line for line in page.lines if line.bottom - line.top > _SMALLEST * page.height]
+    return replace(page, lines=seen)
 
 
 def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
@@ -149,17 +157,23 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
                 and len(below) > 0.5 * (len(rows) - begin)
                 and _rises(rows, below, len(pages))
             )
-        goes_on = is_list and number < len(pages) // 2 + 1
-        if not is_list:
-            kept.append(page)
+        if not is_list:  # but a page may begin with the rest of a list
+            rest = set(takewhile(set(dotted).__contains__, range(len(rows)))) if goes_on else set()
+            kept.append(_without_rows(page, rows, rest))
+            goes_on = False
             continue
+        goes_on = number < len(pages) // 2 + 1
         drop = _stretch(
             dotted if len(dotted) >= _FEWEST else [at for at in entries if at > (begin or 0)]
         )
         drop |= {headed} if headed is not None else set()
-        gone = {id(line) for at in drop for line in rows[at]}
-        kept.append(replace(page, lines=[line for line in page.lines if id(line) not in gone]))
+        kept.append(_without_rows(page, rows, drop))
     return kept
+
+
+def _without_rows(page: PdfPage, rows: Sequence[list[Line]], drop: Iterable[int]) -> PdfPage:
+    gone = {id(line) for at in drop for line in rows[at]}
+    return replace(page, lines=[line for line in page.lines if id(line) not in gone])
 
 
 def _stretch(entries: Sequence[int]) -> set[int]:

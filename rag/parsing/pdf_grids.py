@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 
@@ -11,6 +12,7 @@ from rag.parsing.tables import Cell, Rows
 
 _MOST_HEADERS = 4
 _LONGEST_GROUP = 100
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}([./])\d{1,2}\1(?:\d\d){1,2}")
 
 
 def ruled_table(
@@ -66,11 +68,20 @@ def _fills(row: Sequence[RuledCell], width: int) -> bool:
 
 def _headers(rows: Sequence[list[RuledCell]]) -> int:
     """How many rows name the columns: those in bold type, or those above the first figures."""
+    if _has_labels(rows):
+        return 0
     bold = sum(1 for _ in takewhile(_is_bold, rows))
     if not 0 < bold < min(len(rows), _MOST_HEADERS + 1):
         plain = sum(1 for _ in takewhile(lambda row: len(row) > 1 and not _has_values(row), rows))
         bold = plain if 0 < plain < min(len(rows), _MOST_HEADERS) else 0
     return bold
+
+
+def _has_labels(rows: Sequence[list[RuledCell]]) -> bool:
+    """Whether it is a form: two columns, the first of labels in bold type."""
+    pairs = [row for row in rows if len(row) == 2]
+    labels = [row[0] for row in pairs if row[0].lines]
+    return 2 < len(labels) == len(pairs) == len(rows) and all(cell.bold for cell in labels)
 
 
 def _is_bold(row: Sequence[RuledCell]) -> bool:
@@ -83,7 +94,8 @@ def _has_values(row: Sequence[RuledCell]) -> bool:
 
 
 def _is_value(cell: RuledCell) -> bool:
-    return is_figure(cell.text) and not YEAR.fullmatch(cell.text)
+    is_date = _DATE.fullmatch(cell.text) is not None
+    return is_date or (is_figure(cell.text) and not YEAR.fullmatch(cell.text))
 
 
 def _cell(cell: RuledCell, is_header: bool) -> Cell:

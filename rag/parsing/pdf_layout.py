@@ -43,6 +43,8 @@ class Line:
     """Each word with its left and right; () where they are not known."""
     grid: Grid | None = None
     """The ruled table whose place on the page this is."""
+    form: bool = False
+    """Whether this is a row of a form, with labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +237,13 @@ def _merge(row: list[Line]) -> Line:
     widest = max(row, key=lambda line: line.right - line.left)
     top, bottom = _height(row)
     bold = all(line.bold for line in row)
-    return Line(row[0].left, top, max(line.right for line in row), bottom, text, widest.size, bold)
+    form = any(line.form for line in row)
+    right = max(line.right for line in row)
+    return Line(row[0].left, top, right, bottom, text, widest.size, bold, form=form)
 
 
 def _is_row(line: Line) -> bool:
-    return " | " in line.text
+    return line.form or " | " in line.text
 
 
 def _begins(above: Line, here: Line, usual: float, left: float, right: float) -> bool:
@@ -268,5 +272,5 @@ def _begins(above: Line, here: Line, usual: float, left: float, right: float) ->
 def _paragraph(rows: Sequence[Line]) -> Paragraph:
     size = median(line.size for line in rows)
     table = _is_row(rows[0])
-    texts = (_PAIR.sub(": ", line.text) if table else line.text for line in rows)
+    texts = (_PAIR.sub(": ", line.text) if table and not line.form else line.text for line in rows)
     return Paragraph(tuple(texts), size, all(line.bold for line in rows), table)

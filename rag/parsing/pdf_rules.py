@@ -267,4 +267,5 @@ def _is_table(grid: Grid) -> bool:
     if several < 2 or 2 * several < sum(map(bool, filled)):
         return False
     lengths = [len(cell.text) for cell in cells]
-    return max(lengths) <= _LONGEST_CELL and max(lengths) < 0.6 * sum(lengths)
+    most = 0.8 if several > 2 and len(grid.edges) > 3 else 0.6
+    return max(lengths) <= _LONGEST_CELL and max(lengths) < most * sum(lengths)

@@ -231,3 +231,33 @@ def test_a_broken_pdf_is_read_or_refused(data: st.DataObject) -> None:
         return
     document.text.encode()
     assert list(document.pages) == sorted(document.pages)
+
+
+def test_type_that_cannot_be_read_is_left_out() -> None:
+    page = [*column(["Sardines swim here.", "They swim there."], 40), Put(300, 690, "KEY-1", 1)]
+    parsed = parse(pdf([page]))
+    assert "KEY-1" not in parsed.text
+    assert parsed.left_out == len("KEY-1")
+    assert "KEY-1" in parse(pdf([page]), keep_furniture=True).text
+
+
+def test_lines_of_a_font_that_calls_itself_tall_are_apart() -> None:
+    lines = [
+        "People with the illness have a loss of",
+        "function below the level of it, and",
+        "ask.",
+    ]
+    plain = pdf([column(lines, 40)])
+    tall = b"/FontDescriptor << /Type /FontDescriptor /FontName /Helvetica /Flags 32 /StemV 80 "
+    tall += b"/ItalicAngle 0 /CapHeight 700 /FontBBox [0 -2000 1000 4000] /Ascent 4000 "
+    tall += b"/Descent -2000 >> "
+    font = b"/BaseFont /Helvetica "
+    assert parse(plain.replace(font, font + tall)).text == " ".join(lines)
+
+
+def test_words_that_only_a_gap_parts_are_two() -> None:
+    plain = pdf([column(["harmful-legacy of the coast"], 40)])
+    shown = plain.replace(b"(harmful-legacy of", b"[(harmful) -190 (legacy of").replace(
+        b"coast) Tj", b"coast)] TJ"
+    )
+    assert parse(shown).text == "harmful legacy of the coast"

@@ -47,6 +47,28 @@ def test_the_words_of_a_cell_are_together_though_the_row_has_several_lines() -> 
     assert "Aims | - To see the course of the illness\n- To compare the two doses" in text
 
 
+def test_the_labels_of_a_form_name_no_columns() -> None:
+    edges, heights = (40, 200, 550), (700, 686, 672, 658)
+    rows = [("Title", "A study"), ("Number", "3"), ("Duration", "18 months")]
+    drawn = ruled(edges, heights, [[(1, ""), (1, "")] for _ in rows])
+    for top, (label, value) in zip(heights, rows, strict=False):
+        bold = label == "Title"
+        drawn += [Put(43, top - 9, label, 8, True), Put(203, top - 9, value, 8, bold)]
+    text = parse(pdf([drawn])).text
+    assert text == "Title | A study\nNumber | 3\nDuration | 18 months"
+
+
+def test_a_row_of_dates_is_none_of_headers() -> None:
+    label = "By 2026 the rules for cars, trucks and power plants are promulgated"
+    rows = [
+        [(1, "Description"), (1, "Status"), (1, "Start"), (1, "End")],
+        [(1, "\n".join(label.split(", "))), (1, "Done"), (1, "2025-10-01"), (1, "2026-09-30")],
+        [(1, "The same"), (1, "Open"), (1, ""), (1, "2027-09-30")],
+    ]
+    text = parse(pdf([ruled(EDGES, (700, 680, 640, 626), rows)])).text
+    assert "| Status: Done | Start: 2025-10-01 | End: 2026-09-30" in text
+
+
 def test_a_title_over_all_columns_names_the_rows_below_it() -> None:
     rows = [
         [(1, ""), (1, "2023"), (1, "2022"), (1, "2021")],

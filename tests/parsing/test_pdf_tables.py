@@ -104,6 +104,16 @@ def test_contents_are_left_out_and_come_back_on_demand() -> None:
     assert "Chapter 3" in parse(pdf(pages), keep_furniture=True).text
 
 
+def test_the_last_entries_of_contents_on_the_next_page_are_left_out() -> None:
+    entries = [f"Chapter {n} of the report ........................ {n + 2}" for n in range(1, 9)]
+    pages = [
+        [Put(50, 760, "Contents", 14), *column(entries, 50)],
+        [*column(["Annex on ships ................... 11"], 50), Put(50, 500, "The rent is 900.")],
+        [Put(50, 700, "Nothing else.")],
+    ]
+    assert parse(pdf(pages)).text == "The rent is 900.\n\nNothing else."
+
+
 def test_a_list_that_ends_in_numbers_is_no_contents() -> None:
     entries = [
         f"Port {name} with so many ships, {n}"
