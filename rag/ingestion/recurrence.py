@@ -7,6 +7,7 @@ from a template, is text.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,9 @@ _FEWEST, _SHARE = 8, 0.4
 """Pages, and the share of those compared, that have a block which is furniture."""
 _MOST_OF = 0.3
 """Share of a page's characters; a page that would lose more is like the others throughout."""
+_LONGEST_LINE, _FEWEST_LETTERS = 100, 12
+"""Characters and letters of a line at the end of a page that is the same but for its numbers."""
+_NUMBER = re.compile(r"\d+")
 _GAP = "\n\n"
 Known = dict[str, list[str]]
 """For each folder the digests of its furniture: a page that changes later is read alone."""
@@ -54,7 +58,10 @@ def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
         return
     folder = str(held[0][0].found.path.parent)
     pages = [d for _, loaded in held if isinstance(loaded, Loaded) for d in loaded.documents]
-    counts = Counter(digest for d in pages for digest in {*map(_digest, d.text.split(_GAP))})
+    blocks = [d.text.split(_GAP) for d in pages]
+    counts = Counter(
+        digest for some in blocks for digest in {*map(_digest, [*some, *map(_but_numbers, some)])}
+    )
     least = max(_FEWEST, _SHARE * len(pages))
     new = {digest for digest, count in counts.items() if count >= least}
     furniture = new.union(known.get(folder, ()))
@@ -72,6 +79,12 @@ def _digest(block: str) -> str:
     return blake2b(block.encode(), digest_size=8).hexdigest()
 
 
+def _but_numbers(block: str) -> str:
+    """A line but for its numbers, such as when a page was changed; other blocks as they are."""
+    is_line = len(block) <= _LONGEST_LINE and sum(map(str.isalpha, block)) >= _FEWEST_LETTERS
+    return _NUMBER.sub("\0", block) if is_line else block
+
+
 def _without(document: Document, furniture: set[str]) -> Document:
     """The document without blocks of furniture at its start and its end; sections stay with their
     text.
@@ -81,7 +94,8 @@ def _without(document: Document, furniture: set[str]) -> Document:
     if all(known):
         return document
     first = sum(1 for _ in takewhile(bool, known))
-    last = len(blocks) - sum(1 for _ in takewhile(bool, reversed(known)))
+    feet = ({_digest(b), _digest(_but_numbers(b))} & furniture for b in reversed(blocks[first:]))
+    last = len(blocks) - sum(1 for _ in takewhile(bool, feet))
     text = _GAP.join(blocks[first:last])
     if len(text) < (1 - _MOST_OF) * len(document.text):
         return document

@@ -43,6 +43,22 @@ def test_heads_and_feet_go_and_a_clause_of_every_page_stays() -> None:
         assert [s for s in document.sections if s.heading] == [Section(0, f"Chapter {number}")]
 
 
+def test_a_foot_goes_that_differs_in_its_date_and_a_heading_stays() -> None:
+    dated = [
+        page(
+            n,
+            f"Elpin release notes {n}",
+            f"Word {n} of its own, and more words. " * 9,
+            f"Step {n}.",
+            f"This page was changed on 2024-01-{n:02}.",
+        )
+        for n in range(12)
+    ]
+    for n, document in enumerate(read(dated, {})):
+        assert document.text.startswith(f"Elpin release notes {n}")
+        assert document.text.endswith(f"Step {n}.")
+
+
 def test_what_was_left_out_is_counted() -> None:
     counts = [
         loaded.left_out
