@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rag.store.local.reindex import Rebuilt
     from rag.store.local.snapshots import Snapshot
     from rag.store.migrate import Moved
+    from rag.store.postgres.store import PostgresStore
     from rag.training.evaluate import Measured
     from rag.training.form_classifier import Trained as TrainedForms
 
@@ -109,10 +110,16 @@ def restore(settings: Settings, source: Path, replace: bool, only_check: bool = 
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Check the index. Returns no findings for a database, whose server checks itself."""
+    """Check the index. A database is checked by its server; only its copies are named."""
+    from rag.store.local.integrity import Finding
     from rag.store.local.integrity import examine as look
 
-    return look(settings.index) if settings.store == "local" else []
+    if settings.store == "local":
+        return look(settings.index)
+    from rag.store.duplicates import described
+
+    with closing(_postgres(settings, {}, create=False)) as opened:
+        return [Finding("copies", True, described(opened.duplicates()))]
 
 
 def repair(settings: Settings, documents: Sequence[str]) -> int:
@@ -411,7 +418,7 @@ def _arithmetic(settings: Settings) -> Arithmetic:
     return arithmetic(settings.device, settings.precision)
 
 
-def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
+def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
     with _extra("postgres", "a PostgreSQL store"):
         from rag.store.postgres.store import PostgresStore
     return PostgresStore(settings.store, expect, create)

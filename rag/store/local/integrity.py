@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from rag.store.duplicates import described, duplicates, named
 from rag.store.local import database, reindex, schema
-from rag.store.local.duplicates import duplicates
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 
-_NAMED = 5
 _UNIT = 1e-3
 """Tolerance for a vector's length; half-precision models deviate less."""
 _REPAIR = "rag doctor --repair"
@@ -73,9 +72,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
         f"restore a snapshot: rag restore SNAPSHOT --replace, or move {path.parent} away and "
         f"run: rag ingest PATH"
     )
-    return Finding(
-        "database", not problems, "; ".join(problems[:_NAMED]) or "SQLite finds it intact", fix
-    )
+    return Finding("database", not problems, "; ".join(problems) or "SQLite finds it intact", fix)
 
 
 # Database
@@ -98,7 +95,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
         "SELECT row, id, source, text, digest, metadata, sections, pages FROM documents"
     ):
         _document(connection, row, dim, seen)
-    sources = _named([source for _, source in seen.altered])
+    sources = named([source for _, source in seen.altered])
     altered = {document_id for document_id, _ in seen.altered}
     return [
         Finding(
@@ -168,17 +165,11 @@ def _made(name: str, documents: Sequence[str], altered: Collection[str], well: s
 
 
 def _again(documents: Sequence[str], folder: Path) -> str:
-    return f"take them out and read them again: rag delete {_named(documents)} --index {folder}"
+    return f"take them out and read them again: rag delete {named(documents)} --index {folder}"
 
 
 def _said(wrong: Sequence[str], well: str) -> str:
-    return f"not those of {len(wrong)} documents: {_named(wrong)}" if wrong else well
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (
-        f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    )
+    return f"not those of {len(wrong)} documents: {named(wrong)}" if wrong else well
 
 
 # Search indexes
@@ -210,14 +201,10 @@ def _same(connection: sqlite3.Connection) -> Finding:
     """Duplicates are harmless, since equal passages are read once and copies count as one source;
     reported so that they can be cleaned up.
     """
-    found = duplicates(connection)
-    copies = _named([" = ".join(group) for group in found.copies])
-    editions = _named(
-        [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions]
-    )
-    said = [f"equal documents: {copies}"] if found.copies else []
-    said += [f"editions of one document: {editions}"] if found.editions else []
-    return Finding("copies", True, "; ".join(said) or "none")
+    documents = connection.execute("SELECT row, id, digest FROM documents ORDER BY id")
+    passages = connection.execute("SELECT document, text FROM passages")
+    found = duplicates(documents, ((row, hash(text)) for row, text in passages))
+    return Finding("copies", True, described(found))
 
 
 def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
@@ -225,4 +212,4 @@ def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     found = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
         found.append("a rebuild (rag rebuild goes on, rag rebuild --abandon drops it)")
-    return Finding("leftovers", True, f"of interrupted runs: {_named(found)}" if found else "none")
+    return Finding("leftovers", True, f"of interrupted runs: {named(found)}" if found else "none")

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from rag.errors import StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
+from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import maintenance, schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
@@ -173,6 +174,18 @@ class PostgresStore:
         asked = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
         rows = self._database.read(lambda c: c.execute(asked, (writable(after), most)).fetchall())
         return [_document(record, stamp, "") for record, stamp in rows]
+
+    def duplicates(self) -> Duplicates:
+        """Copies and editions among the documents; reads every passage once."""
+        documents = 'SELECT "row", id, md5(text) FROM rag_documents ORDER BY id'
+        passages = (
+            "SELECT document, ('x' || left(md5(text), 16))::bit(64)::bigint FROM rag_passages "
+            "ORDER BY id"
+        )
+        return duplicates(
+            self._database.read(lambda c: c.execute(documents).fetchall()),
+            self._database.read(lambda c: c.execute(passages).fetchall()),
+        )
 
     def stats(self) -> Stats:
         asked = "SELECT documents, passages, generation FROM rag_statistics"

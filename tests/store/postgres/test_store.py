@@ -10,8 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rag import build
 from rag.errors import AbsentError, InputError, StoreError
 from rag.filters import parse
+from rag.settings import Settings
 from rag.store.postgres import schema
 from rag.store.postgres.store import PostgresStore
 from rag.types import Passage
@@ -218,3 +220,14 @@ def test_pages_of_many_passages_and_of_few_leave_the_same(store: PostgresStore, 
         )
         assert bool(found) == (texts != ["page=4"])
     many.close()
+
+
+def test_copies_are_named(dsn: str, store: PostgresStore) -> None:
+    text = "\n\n".join(f"Paragraph {n} speaks of the coast and of sardine {n}." for n in range(6))
+    for name, said in (("a", text), ("b", text), ("c", f"{text}\n\nNew."), ("d", "Herring.")):
+        put(store, name, said)
+    (finding,) = build.examine(Settings.load(store=dsn))
+    assert finding.name == "copies"
+    assert "equal documents: a = b" in finding.detail
+    assert "a ~ c" in finding.detail
+    assert "d" not in finding.detail.replace("documents", "").replace("editions", "").split()

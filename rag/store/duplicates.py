@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _MOST = 0.5
 """Share of the shorter document's passages that two editions have in common."""
+_NAMED = 5
 _FEWEST = 3
 """Minimum number of passages of an edition."""
 
@@ -22,31 +23,33 @@ class Duplicates:
     editions: list[tuple[str, str, float]]
 
 
-def duplicates(connection: sqlite3.Connection) -> Duplicates:
-    """Find copies and editions; reads every passage once."""
+def duplicates(
+    documents: Iterable[tuple[int, str, str]], passages: Iterable[tuple[int, int]]
+) -> Duplicates:
+    """Find copies and editions among documents, given as (row, id, digest of the text, "" if it
+    is unknown) by id, and their passages, as (row of the document, hash of the text) in order.
+    """
     groups: dict[str, list[int]] = {}
     ids: dict[int, str] = {}
-    for row, document_id, digest in connection.execute(
-        "SELECT row, id, digest FROM documents ORDER BY id"
-    ):
+    for row, document_id, digest in documents:
         ids[row] = document_id
         groups.setdefault(digest or f"row {row}", []).append(row)
     first = {row: rows[0] for rows in groups.values() for row in rows}
     copies = [[ids[row] for row in rows] for rows in groups.values() if len(rows) > 1]
-    return Duplicates(copies, _editions(connection, ids, first))
+    return Duplicates(copies, _editions(passages, ids, first))
 
 
 def _editions(
-    connection: sqlite3.Connection, ids: dict[int, str], first: dict[int, int]
+    passages: Iterable[tuple[int, int]], ids: dict[int, str], first: dict[int, int]
 ) -> list[tuple[str, str, float]]:
     """Pairs of documents that are not copies. `first` is the first copy of each."""
     owner: dict[int, int] = {}
     sizes, shared = Counter[int](), Counter[tuple[int, int]]()
-    for row, text in connection.execute("SELECT document, text FROM passages"):
-        if first[row] != row:  # a copy adds no information
+    for row, text in passages:
+        if first.get(row) != row:  # a copy adds no information
             continue
         sizes[row] += 1
-        other = owner.setdefault(hash(text), row)
+        other = owner.setdefault(text, row)
         if other != row:
             shared[other, row] += 1
     shares = {pair: count / min(sizes[pair[0]], sizes[pair[1]]) for pair, count in shared.items()}
@@ -56,3 +59,18 @@ def _editions(
         if share >= _MOST and min(sizes[a], sizes[b]) >= _FEWEST
     ]
     return sorted(found, key=lambda edition: (-edition[2], edition))
+
+
+def described(found: Duplicates) -> str:
+    """The copies and editions in words, or "none"."""
+    copies = [" = ".join(group) for group in found.copies]
+    editions = [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions]
+    said = [f"equal documents: {named(copies)}"] if copies else []
+    said += [f"editions of one document: {named(editions)}"] if editions else []
+    return "; ".join(said) or "none"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
