@@ -22,7 +22,7 @@ _FEW, _SEARCHED = 12, 3
 """Maximum number of documents that a question may name, and of those that are searched separately.
 """
 _OPENING = 2000
-"""Opening characters in which a letter, a report or minutes usually state their date."""
+"""Opening characters in which a letter, a report or minutes usually state date and number."""
 
 _TELLING = 200
 """Texts of at least this many characters are independent of their heading; shorter ones with equal
@@ -104,15 +104,18 @@ class HybridRetriever:
         return hits, max(len(by_dense), len(by_lexical)) == depth
 
     def _named(self, question: str, filter: Filter | None) -> list[str]:
-        """Ids of the documents that the question names by an identifier, a quarter, or the date in
-        their opening; () if there are too many to be useful.
+        """Ids of the documents that the question names by an identifier, a quarter, or a date or a
+        labelled identifier in their opening; () if there are too many to be useful.
         """
         asked, dated = names.identifiers(question), names.days(question)
         found = set[str]()
         for words in asked:
             passages = self._words(words, filter)
             found |= {
-                p.document_id for p in passages if asked & names.called(p.document_id, p.title)
+                p.document_id
+                for p in passages
+                if asked & names.called(p.document_id, p.title)
+                or (p.start < _OPENING and words in names.labelled(p.text))
             }
         for day in dated:
             passages = self._words(names.day_in_words(day), filter)
@@ -160,11 +163,11 @@ def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int
     groups: dict[tuple[str, str], list[int]] = {}
     for number in order:
         if number in passages:
-            groups.setdefault(_same(passages[number]), []).append(number)
+            groups.setdefault(same_text(passages[number]), []).append(number)
     return list(groups.values())
 
 
-def _same(passage: Passage) -> tuple[str, str]:
+def same_text(passage: Passage) -> tuple[str, str]:
     heading = passage.heading.rpartition(" > ")[2] if len(passage.text) < _TELLING else ""
     return passage.text, heading
 

@@ -170,3 +170,18 @@ def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) ->
     embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
     first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
     assert "2010" in first[:2]
+
+
+def test_a_document_whose_number_the_question_names_comes_first(store: LocalStore) -> None:
+    embedder = BagOfWordsEmbedder()
+    text = (
+        "Registration: N{}ED. It was seen beside N112ED.\n\n"
+        "The engines of the aircraft were made by maker {}."
+    )
+    reports = [
+        document(text.format(n, n), f"report {n}", f"Report on engines made {n}")
+        for n in range(100, 130)
+    ]
+    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, 12)) for d in reports])
+    asked = "Who made the engines of N112ED?"
+    assert "report 112" in found(store, asked, 4)[:2]

@@ -39,6 +39,7 @@ _PERIODS = [
 ]
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """Letters and digits in one."""
+_LABEL = re.compile(r"(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z", re.IGNORECASE)
 _ACRONYM = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2,8})(?:['’]s)?[ _-](\d{2,8})(?![A-Za-z0-9]|[.,]\d)")
 _REVERSED = re.compile(r"(?<![A-Za-z0-9.,])((?:19|20)\d\d)[ _-]([A-Z]{2,8})(?![A-Za-z0-9])")
 _DAYS = [
@@ -60,6 +61,15 @@ def identifiers(text: str) -> frozenset[str]:
     found |= {"".join(match.groups()).lower() for match in _ACRONYM.finditer(text)}
     found |= {(match[2] + match[1]).lower() for match in _REVERSED.finditer(text)}
     return frozenset(found)
+
+
+def labelled(text: str) -> frozenset[str]:
+    """The identifiers that follow a label, as in "Registration: N112ED" and "Invoice No. A4711"."""
+    return frozenset(
+        match.group().lower()
+        for match in _CODE.finditer(text)
+        if _LABEL.search(text, max(0, match.start() - 10), match.start())
+    )
 
 
 def _quarter(text: str) -> int:

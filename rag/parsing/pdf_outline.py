@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -52,7 +53,7 @@ def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block
     if wanted < 2 or sum(map(len, places)) < _ENOUGH * wanted:
         return None
     return [
-        [Block(block.text, here.get(number, 0)) for number, block in enumerate(blocks)]
+        [replace(block, level=here.get(number, 0)) for number, block in enumerate(blocks)]
         for blocks, here in zip(pages, places, strict=True)
     ]
 

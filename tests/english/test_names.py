@@ -1,6 +1,6 @@
 import pytest
 
-from rag.english.names import called, days, file_name, identifiers, searched
+from rag.english.names import called, days, file_name, identifiers, labelled, searched
 from rag.types import Passage
 
 
@@ -25,6 +25,11 @@ def test_an_identifier_has_one_spelling(text: str, found: set[str]) -> None:
 def test_days_however_they_are_written() -> None:
     assert days("ended July 1, 2023; on 1 July 2023; 2023-07-01; 7/1/2023") == {"2023-07-01"}
     assert days("30 February 2020, in July 2023") == frozenset()
+
+
+def test_what_follows_a_label() -> None:
+    text = "Registration: N112ED | Invoice No. A4711, serial number B77X, part #C99Y; D88Z was seen"
+    assert labelled(text) == {"n112ed", "a4711", "b77x", "c99y"}
 
 
 def test_a_document_is_called_by_its_file_and_title() -> None:

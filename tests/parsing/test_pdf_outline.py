@@ -51,6 +51,21 @@ def test_of_the_same_words_twice_the_larger_are_the_heading() -> None:
     assert parsed.text[start:].startswith("1.2 Warm water\n\n")
 
 
+def test_a_table_keeps_its_caption_and_unit_under_a_heading_of_the_outline() -> None:
+    table = [Put(60, 640, "Results by segment", 8), Put(60, 628, "(In millions)", 8)]
+    table += [Put(300, 612, "2023", 8), Put(380, 612, "2022", 8)]
+    for n, label in enumerate(("Rent", "Sales", "Fees")):
+        values = (f"{n + 1},900", f"{n + 2},850")
+        table += [
+            Put(x, 598 - 12 * n, text, 8)
+            for x, text in zip((60, 300, 380), (label, *values), strict=True)
+        ]
+    pages = [[*page(Put(60, 780, "THE SEA", 20)), *table], PAGES[2]]
+    parsed = parse(pdf(pages, [(0, "The sea", 1), (1, "Warm water", 2)]))
+    (heading,) = [s.heading for s in parsed.sections if "millions" in s.heading]
+    assert heading == "THE SEA > Results by segment > (In millions)"
+
+
 def test_an_outline_of_another_text_is_not_believed() -> None:
     source = pdf(PAGES, [(0, "Slide 1", 1), (0, "Slide 2", 2), (0, "The sea", 2)])
     assert headings(source) == headings(pdf(PAGES))
