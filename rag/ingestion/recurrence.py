@@ -29,7 +29,9 @@ _LONGEST_LINE, _FEWEST_LETTERS = 100, 12
 _NUMBER = re.compile(r"\d+")
 _GAP = "\n\n"
 Known = dict[str, list[str]]
-"""For each folder the digests of its furniture: a page that changes later is read alone."""
+"""For each folder the digests of its furniture, which is that of the folders in it too: a page that
+changes later is read alone, and a folder may hold few pages.
+"""
 
 
 def without_recurring(results: Iterable[Result], known: Known) -> Iterator[Result]:
@@ -56,7 +58,7 @@ def _is_page(document: Document) -> bool:
 def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
     if not held:
         return
-    folder = str(held[0][0].found.path.parent)
+    here = held[0][0].found.path.parent
     pages = [d for _, loaded in held if isinstance(loaded, Loaded) for d in loaded.documents]
     blocks = [d.text.split(_GAP) for d in pages]
     counts = Counter(
@@ -64,9 +66,9 @@ def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
     )
     least = max(_FEWEST, _SHARE * len(pages))
     new = {digest for digest, count in counts.items() if count >= least}
-    furniture = new.union(known.get(folder, ()))
-    if furniture:
-        known[folder] = sorted(furniture)
+    if own := new.union(known.get(str(here), ())):
+        known[str(here)] = sorted(own)
+    furniture = own.union(*(known.get(str(above), ()) for above in here.parents))
     for job, loaded in held:
         if furniture and isinstance(loaded, Loaded):
             kept = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]

@@ -27,11 +27,12 @@ _CLASSES = frozenset(
     (
         "navheader navfooter nav-panel related sphinxsidebar language-selection nosearch "
         "breadcrumb breadcrumbs skip-link skip-to-content mw-editsection mw-jump-link "
-        "noprint printfooter catlinks toctitle editsection"
+        "noprint printfooter catlinks toctitle editsection "
+        "toplang bottomlang quickview"
     ).split()
 )
-"""Classes of DocBook, Texinfo, Sphinx, MediaWiki, and of the kernel's and SQLite's pages, which do
-not use <nav>.
+"""Classes and ids of DocBook, Texinfo, Sphinx, MediaWiki, and of the kernel's, SQLite's and
+Apache's pages, which do not use <nav>.
 """
 _ASIDES = REMARKS | frozenset(
     "footnote footnote-list citation topic callout sidebar brackets system-message".split()
@@ -165,7 +166,7 @@ class Selection:
         name, role, of_classes = element.tag, element.get("role"), classes(element)
         if name in _ELEMENTS or role in _ROLES:
             return not self._belongs(element, of_classes)
-        if of_classes & _CLASSES:
+        if (of_classes | {element.get("id")}) & _CLASSES:
             return True
         if not (of_classes or element.get("id") or self._weights.links(element)):
             return False

@@ -82,6 +82,14 @@ def test_a_page_that_comes_later_alone_is_read_as_the_others() -> None:
     assert FOOT in other.text
 
 
+def test_what_recurs_in_a_folder_goes_from_the_folders_in_it() -> None:
+    known: Known = {}
+    read(pages(12), known)
+    for document in read(pages(3, folder="docs/modules"), known):
+        assert FOOT not in document.text
+        assert not document.text.startswith(HEAD)
+
+
 def test_pages_that_are_alike_throughout_stay_whole() -> None:
     same = [page(n, HEAD, CLAUSE, FOOT, "Signed") for n in range(12)]
     assert all(document.text.startswith(HEAD) for document in read(same, {}))

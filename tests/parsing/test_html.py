@@ -157,6 +157,7 @@ def test_a_page() -> None:
             "d",
         ),
         ("<body class='related' role='navigation'>a", "a"),
+        ("<div id='quickview'><h3>Topics</h3><p>a</p></div><p class='toplang'>en</p>b", "b"),
         ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
         (
             "<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>",
