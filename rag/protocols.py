@@ -36,7 +36,7 @@ class Footprint:
 
     `numbers` are its passage ids. `unmerged` counts deleted passages of all documents whose words
     remain in the full-text files until the next merge; searches do not return them. `snapshots` are
-    the files that contain the document.
+    the files that contain the document. `originals` is 1 if its uploaded file is kept.
     """
 
     documents: int
@@ -47,6 +47,7 @@ class Footprint:
     unmerged: int = 0
     snapshots: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
+    originals: int = 0
 
 
 class Embedder(Protocol):
@@ -126,6 +127,14 @@ class Store(Protocol):
         """Set the container digests of documents, by id, after their archive or mailbox changed
         but they did not. Does not start a new generation.
         """
+
+    def keep_original(self, document_id: str, content: bytes) -> None:
+        """Keep the file of an existing document until the document is replaced or deleted. Does not
+        start a new generation.
+        """
+
+    def original(self, document_id: str) -> bytes | None:
+        """The document's file, if it is kept."""
 
     def stats(self) -> Stats: ...
 

@@ -138,6 +138,9 @@ class Settings:
     """Deadline of a question in milliseconds; a request may set a shorter one."""
     max_upload_mb: int = 32
     """Maximum size of an upload, in mebibytes."""
+    keep_pdf_mb: int = 32
+    """Maximum size of an uploaded PDF that is kept to show its pages, in mebibytes; 0 keeps none.
+    """
     rate: int = 4800
     """Rate limit per API key, in passages read per minute; a request that reads none counts as one.
     0 means no limit.
@@ -263,6 +266,7 @@ class Settings:
         limits |= {
             "deadline_ms": (1, 600_000),
             "max_upload_mb": (1, 1024),
+            "keep_pdf_mb": (0, 512),
             "rate": (0, 1_000_000),
             "log_questions": (0, 1),
             "spelling": (0, 1),

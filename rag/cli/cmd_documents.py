@@ -271,6 +271,8 @@ def _proof(receipt: DeletionReceipt) -> list[str]:
         "vectors": "vectors",
         "words": "full text",
     }
+    if receipt.before.originals:
+        names["originals"] = "file"
     counts = [
         f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}"
         for name, word in names.items()

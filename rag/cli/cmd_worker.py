@@ -45,7 +45,8 @@ def worker_command(
         with build.pool(settings) as pool:
 
             def handle(upload: Upload) -> Done:
-                done = put_upload(store, embedder, settings.passage_tokens, upload, pool.load_data)
+                tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
+                done = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
                 said = f" ({clean(done.detail)})" if done.detail else ""
                 click.echo(f"{clean(upload.name)}: {done.outcome}{said}", err=True)
                 return done

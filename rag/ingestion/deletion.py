@@ -44,7 +44,8 @@ class DeletionReceipt:
     def complete(self) -> bool:
         """Whether no part of the index holds the document and no search finds it."""
         after = self.after
-        return not (after.documents or after.passages or after.vectors or after.words or self.found)
+        held = after.documents or after.passages or after.vectors or after.words or after.originals
+        return not (held or self.found)
 
 
 def delete(store: Store, ids: Sequence[str]) -> list[DeletionReceipt]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.ingestion.chunking import split
-from rag.ingestion.ingest import Split, check_free, embed, put_embedded
+from rag.ingestion.ingest import UPLOADED, Split, check_free, embed, put_embedded
 from rag.parsing.base import ParseError
 from rag.parsing.load import FoundFile, Loaded, load_data, load_some, read_bytes
 from rag.protocols import Embedder, Store, Vectors
@@ -129,14 +129,20 @@ class Prepared:
 
 
 def put_upload(
-    store: Store, embedder: Embedder, passage_tokens: int, upload: Upload, load: Load = load_data
+    store: Store,
+    embedder: Embedder,
+    passage_tokens: int,
+    upload: Upload,
+    load: Load = load_data,
+    keep_pdf: int = 0,
 ) -> Done:
-    """Store the file's changed documents and remove those that it no longer contains.
+    """Store the file's changed documents and remove those that it no longer contains. An uploaded
+    PDF of at most `keep_pdf` bytes is kept too, to show its pages.
 
     Raises InputError if it cannot be read, and ConflictError, before any change, if an id is not
     available.
     """
-    return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load))
+    return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load), keep_pdf)
 
 
 def prepare(
@@ -163,9 +169,9 @@ def prepare(
     )
 
 
-def put_prepared(store: Store, prepared: Prepared) -> Done:
-    """Store the prepared file under the write lock. Raises ConflictError, before any change, if an
-    id is no longer available.
+def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
+    """Store the prepared file under the write lock; `keep_pdf` as in `put_upload`. Raises
+    ConflictError, before any change, if an id is no longer available.
     """
     with store.writing():
         known = _checked(store, prepared.documents)
@@ -178,6 +184,8 @@ def put_prepared(store: Store, prepared: Prepared) -> Done:
         }:
             store.restamp(stamps)
         gone = [part for part in _gone(store, prepared) if store.delete(part)]
+        if len(prepared.upload.data) <= keep_pdf:
+            _keep_pdf(store, prepared)
     outcome = (
         "unchanged"
         if not new and not gone
@@ -190,6 +198,17 @@ def put_prepared(store: Store, prepared: Prepared) -> Done:
         tuple(document.id for document in prepared.documents),
         _detail(prepared.skipped, gone),
     )
+
+
+def _keep_pdf(store: Store, prepared: Prepared) -> None:
+    """Keep the file if it is an uploaded PDF. It is written again only if it is not there, as after
+    a crash.
+    """
+    upload = prepared.upload
+    of_type = {one.id: one.metadata.get("type") for one in prepared.documents}
+    is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
+    if is_pdf and store.original(upload.name) != upload.data:
+        store.keep_original(upload.name, upload.data)
 
 
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:

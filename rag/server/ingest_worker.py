@@ -70,7 +70,7 @@ class ModelThreadEmbedder:
 
 class IngestThread:
     """`parts` waits until the index is open and returns (store, embedder). Several threads may
-    share `pool`.
+    share `pool`. Uploaded PDFs of at most `keep_pdf` bytes are kept.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class IngestThread:
         passage_tokens: int,
         metrics: Metrics,
         pool: Pool,
+        keep_pdf: int,
     ) -> None:
         self._jobs = jobs
         self._models = thread
@@ -88,6 +89,7 @@ class IngestThread:
         self._passage_tokens = passage_tokens
         self._metrics = metrics
         self._pool = pool
+        self._keep_pdf = keep_pdf
         self._closing = threading.Event()
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="ingest")
@@ -162,7 +164,7 @@ class IngestThread:
             prepared = jobs.prepare(
                 store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data
             )
-            done = self._patiently(lambda: jobs.put_prepared(store, prepared))
+            done = self._patiently(lambda: jobs.put_prepared(store, prepared, self._keep_pdf))
             return WireFile(
                 name=name,
                 outcome=done.outcome,

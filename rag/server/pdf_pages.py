@@ -3,9 +3,9 @@
 PDFium runs in a separate process for each page: a broken file can crash or fill that process
 and not the service.
 
-    python -m rag.server.pdf_pages FILE PAGE WIDTH      writes a PNG to stdout
-    python -m rag.server.pdf_pages FILE PAGE            reads [words, before, after] from stdin, writes boxes
-"""  # noqa: E501
+    python -m rag.server.pdf_pages PAGE WIDTH < FILE  writes a PNG to stdout
+    python -m rag.server.pdf_pages PAGE < LINE+FILE   writes boxes; LINE is [words, before, after]
+"""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
@@ -33,33 +32,31 @@ _SECONDS = 20
 _MEMORY = 2 << 30
 
 
-def picture(file: Path, page: int, width: int) -> bytes:
+def picture(pdf: bytes, page: int, width: int) -> bytes:
     """The page (from 1) as a PNG, `width` pixels wide. Raises InputError if it cannot be drawn."""
-    return _run(file, str(page), str(width))
+    return _run(pdf, str(page), str(width))
 
 
-def boxes(file: Path, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
+def boxes(pdf: bytes, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
     """Where the words are on the page, one box a line; () where the page does not have them. Of
     several places that have them, the one with the most of the text `before` and `after` them.
     Raises InputError.
     """
     given = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
-    return [tuple(box) for box in json.loads(_run(file, str(page), given=given))]
+    return [tuple(box) for box in json.loads(_run(f"{given}\n".encode() + pdf, str(page)))]
 
 
-def _run(file: Path, *arguments: str, given: str = "") -> bytes:
-    command = [sys.executable, "-m", __name__, str(file), *arguments]
+def _run(given: bytes, *arguments: str) -> bytes:
+    command = [sys.executable, "-m", __name__, *arguments]
     try:
-        ran = subprocess.run(command, input=given.encode(), capture_output=True, timeout=_SECONDS)
+        ran = subprocess.run(command, input=given, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise InputError(
             f"page {arguments[0]} took longer than {_SECONDS} seconds to draw",
             "read its text instead",
         ) from error
     if ran.returncode:
-        raise InputError(
-            f"page {arguments[0]} of {file.name} cannot be drawn", "read its text instead"
-        )
+        raise InputError(f"page {arguments[0]} cannot be drawn", "read its text instead")
     return ran.stdout
 
 
@@ -200,10 +197,10 @@ def main(arguments: Sequence[str]) -> None:
     import pypdfium2
 
     _limit_memory()
-    file, number, *width = arguments
-    words = [] if width else json.loads(sys.stdin.buffer.read())
+    number, *width = arguments
+    words = [] if width else json.loads(sys.stdin.buffer.readline())
     with (
-        closing(pypdfium2.PdfDocument(file)) as document,
+        closing(pypdfium2.PdfDocument(sys.stdin.buffer.read())) as document,
         closing(document[int(number) - 1]) as page,
     ):
         if width:

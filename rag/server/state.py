@@ -92,7 +92,13 @@ class Service:
         )
         self.readers = Pool(1, limits_of_files)
         self.ingest = IngestThread(
-            self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers
+            self.jobs,
+            self.models,
+            self._parts,
+            settings.passage_tokens,
+            self.metrics,
+            self.readers,
+            settings.keep_pdf_mb << 20,
         )
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
@@ -230,7 +236,13 @@ class _Beside(Service):
             self._engine.store.close()
             raise
         self.ingest = IngestThread(
-            self.jobs, self.models, self._parts, settings.passage_tokens, self.metrics, self.readers
+            self.jobs,
+            self.models,
+            self._parts,
+            settings.passage_tokens,
+            self.metrics,
+            self.readers,
+            settings.keep_pdf_mb << 20,
         )
 
     def start(self) -> None:

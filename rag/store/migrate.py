@@ -58,6 +58,7 @@ def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: N
             if digest(target, document_id) != wanted:
                 _copy(source, target, document_id, wanted)
                 copied += 1
+            _copy_original(source, target, document_id)
             total.update(wanted.encode())
             seen()
     if source.stats().generation != begun or [d.id for d in target.documents()] != ids:
@@ -80,6 +81,12 @@ def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
     if digest(target, document_id) != wanted:
         hint = "run rag migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)
+
+
+def _copy_original(source: Store, target: Store, document_id: str) -> None:
+    content = source.original(document_id)
+    if content is not None and target.original(document_id) != content:
+        target.keep_original(document_id, content)
 
 
 def _check_target(target: Store, ids: list[str]) -> None:

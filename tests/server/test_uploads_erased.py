@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rag.server.schemas import WireFile
 from rag.server.upload_queue import Jobs
+from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import put_text, serving
 
+FILE = pdf([[Put(72, 700, "The safe is in the cellar.")]], Title="%4711-sesame")
 SECRET = "The safe's number is 4711-sesame."
 
 
@@ -36,3 +38,21 @@ def test_what_is_done_leaves_no_bytes_and_the_file_shrinks(tmp_path: Path) -> No
     assert sum(map(len, files(tmp_path).values())) < empty + 100_000
     assert not [name for name, content in files(tmp_path).items() if b"4711-sesame" in content]
     jobs.close()
+
+
+def test_a_deleted_pdf_is_in_no_file_of_the_index(tmp_path: Path) -> None:
+    def held() -> list[str]:
+        found = (path for path in tmp_path.rglob("*") if path.is_file())
+        return [path.name for path in found if b"%4711-sesame" in path.read_bytes()]
+
+    with serving(tmp_path) as client:
+        client.post("/v1/documents", files={"file": ("safe.pdf", FILE)}).raise_for_status()
+        assert held()
+        page: dict[str, str | int] = {"document": "uploads/safe.pdf", "page": 1}
+        assert client.get("/v1/pages/picture", params=page).status_code == 200
+        deleted = client.delete("/v1/documents/uploads/safe.pdf").json()
+        assert deleted["complete"]
+        receipt = deleted["receipt"]
+        assert (receipt["before"]["originals"], receipt["after"]["originals"]) == (1, 0)
+        assert held() == []
+        assert client.get("/v1/pages/picture", params=page).status_code == 404

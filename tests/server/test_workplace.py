@@ -15,6 +15,7 @@ from rag.server.schemas import Ask
 from rag.settings import Settings
 from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import open_backend, serving
+from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 
 def test_who_asks_and_what_they_may_do(client: httpx.Client, tmp_path: Path) -> None:
@@ -89,6 +90,31 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
             ).json()["boxes"]
             == []
         )
+
+
+UPLOADED: dict[str, str | int] = {"document": "uploads/plan.pdf", "page": 1}
+
+
+def test_an_uploaded_pdf_has_pages_and_boxes(with_pdf: Path, tmp_path: Path) -> None:
+    file = with_pdf / "docs/plan.pdf"
+    with serving(tmp_path) as client:
+        client.post("/v1/documents", files={"file": ("plan.pdf", file.read_bytes())})
+        drawn = client.get("/v1/pages/picture", params=UPLOADED)
+        assert drawn.headers["content-type"] == "image/png"
+        text = client.get("/v1/documents/uploads/plan.pdf/text").text
+        start = text.index("William Fairweather")
+        at: dict[str, str | int] = {"start": start, "end": start + len("William Fairweather")}
+        found = client.get("/v1/pages", params={**UPLOADED, **at}).json()
+        assert_lies_on(found["boxes"], by_pdfium(file, "William Fairweather"))
+
+
+def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path) -> None:
+    small = pdf([[Put(72, 700, "The lease was signed.")]])
+    large = small + b"%" * (1 << 20)
+    with serving(tmp_path, keep_pdf_mb=1) as client:
+        for content, status in ((large, 404), (small, 200), (large, 404)):
+            client.post("/v1/documents", files={"file": ("plan.pdf", content)}).raise_for_status()
+            assert client.get("/v1/pages/picture", params=UPLOADED).status_code == status
 
 
 def test_a_page_that_cannot_be_drawn_is_a_problem(with_pdf: Path) -> None:

@@ -567,3 +567,24 @@ def test_words_are_counted_by_passages(store: Store) -> None:
     assert set(counts) == {"fish", "boat"}
     assert counts["fish"] >= counts["boat"] >= 1
     assert store.word_counts([]) == {}
+
+
+def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) -> None:
+    put(store, "a", "Sardines swim.")
+    put(store, "b", "Herrings swim.")
+    assert store.original("a") is None
+    assert store.trace("a").originals == 0
+    before = store.stats().generation
+    store.keep_original("a", b"%PDF \x00 one")
+    store.keep_original("b", b"%PDF b")
+    store.keep_original("a", b"%PDF two")
+    store.keep_original("nobody's", b"%PDF")
+    assert store.stats().generation == before
+    assert (store.original("a"), store.original("b")) == (b"%PDF two", b"%PDF b")
+    assert store.original("nobody's") is None
+    assert store.trace("a").originals == 1
+    put(store, "a", "Sardines swim far.")
+    assert store.original("a") is None
+    store.delete("b")
+    store.purge()
+    assert (store.original("b"), store.trace("b").originals) == (None, 0)

@@ -50,8 +50,10 @@ def test_everything_is_there_and_the_same(
     stores: dict[str, Store], source: str, target: str
 ) -> None:
     fill(stores[source])
+    stores[source].keep_original("d1", b"%PDF")
     moved = migrate(stores[source], stores[target])
     assert (moved.documents, moved.copied, moved.present) == (6, 6, 0)
+    assert (stores[target].original("d1"), stores[target].original("d2")) == (b"%PDF", None)
     assert stored(stores[target]) == stored(stores[source])
     for id in stored(stores[source]):
         ours, theirs = stores[source].embedded(id), stores[target].embedded(id)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
+from rag.ingestion.ingest import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.openapi import described
@@ -120,12 +121,12 @@ def page(
     """Boxes of `text[start:end]` on a page of a PDF; if the quote continues on the next page, of
     the part on this one.
     """
-    found, file = _pdf(service, document, page)
+    found, pdf = _pdf(service, document, page)
     first = found.pages[page - 1]
     last = found.pages[page] if page < len(found.pages) else len(found.text)
     start, end = max(start, first), min(end, last)
     words, before, after = (found.text[a:b] for a, b in ((start, end), (first, start), (end, last)))
-    boxes = pdf_pages.boxes(file, page, words, before, after) if words.strip() else []
+    boxes = pdf_pages.boxes(pdf, page, words, before, after) if words.strip() else []
     return WirePage(page=page, pages=len(found.pages), boxes=boxes)
 
 
@@ -142,24 +143,22 @@ def picture(
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
     """A page of a PDF as a PNG."""
-    found, file = _pdf(service, document, page)
-    drawn = pdf_pages.picture(file, page, width)
+    found, pdf = _pdf(service, document, page)
+    drawn = pdf_pages.picture(pdf, page, width)
     headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{found.sha256}-{page}-{width}"'}
     return Response(drawn, media_type="image/png", headers=headers)
 
 
-def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, Path]:
-    """The document and its unchanged file. Raises NotFoundError if there is no such PDF any
-    more.
-    """
+def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
+    """The document and its file. Raises NotFoundError if there is no such PDF any more."""
     found = service.document(document_id)
     if found is None:
         raise NotFoundError(
             f"no document {document_id[:200]} in the index",
             "list the documents with: GET /v1/documents",
         )
-    file = Path(found.source)
-    if found.metadata.get("type") != "pdf" or not file.is_file():
+    pdf = _content(service, found) if found.metadata.get("type") == "pdf" else None
+    if pdf is None:
         raise NotFoundError(
             f"{document_id[:200]} has no pages to show",
             "get its text: GET /v1/documents/ID/text",
@@ -169,9 +168,17 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, Path]
             f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}",
             "choose one of these",
         )
-    if hashlib.sha256(file.read_bytes()).hexdigest() != found.sha256:
+    if hashlib.sha256(pdf).hexdigest() != found.sha256:
         raise NotFoundError(
             f"{document_id[:200]} has changed on disk since it was ingested",
             "ingest it again: rag sync",
         )
-    return found, file
+    return found, pdf
+
+
+def _content(service: Service, document: Document) -> bytes | None:
+    """The bytes of an uploaded file if they are kept, or of an ingested file if it exists."""
+    if document.source.startswith(UPLOADED):
+        return service.engine.store.original(document.id)
+    file = Path(document.source)
+    return file.read_bytes() if file.is_file() else None

@@ -370,6 +370,35 @@ def restamp(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
     connection.execute("COMMIT")
 
 
+def keep_original(connection: sqlite3.Connection, document_id: str, content: bytes) -> None:
+    with transaction(connection):
+        connection.execute(schema.ORIGINALS)
+        sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
+        connection.execute(sql, (content, document_id))
+
+
+def original(connection: sqlite3.Connection, document_id: str) -> bytes | None:
+    if not _has_originals(connection):
+        return None
+    sql = "SELECT content FROM originals WHERE id = ?"
+    row = connection.execute(sql, (document_id,)).fetchone()
+    return row[0] if row else None
+
+
+def originals(connection: sqlite3.Connection, document_id: str) -> int:
+    """How many files are kept of the document."""
+    if not _has_originals(connection):
+        return 0
+    sql = "SELECT count(*) FROM originals WHERE id = ?"
+    count: int = connection.execute(sql, (document_id,)).fetchone()[0]
+    return count
+
+
+def _has_originals(connection: sqlite3.Connection) -> bool:
+    sql = "SELECT 1 FROM sqlite_master WHERE name = 'originals'"
+    return connection.execute(sql).fetchone() is not None
+
+
 def numbers(connection: sqlite3.Connection, document_id: str) -> list[int]:
     """Ids of the document's passages."""
     sql = (

@@ -49,6 +49,15 @@ END;
 """Records removed passage ids and their generation, so that search indexes can follow without a
 full comparison.
 """
+ORIGINALS = """
+CREATE TABLE IF NOT EXISTS originals (
+    id TEXT PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    content BLOB NOT NULL
+);
+"""
+"""Created with the first file, so that the format stays the same; older versions erase its rows
+with their documents too.
+"""
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}

@@ -186,6 +186,14 @@ class LocalStore:
         with self._lock.hold(self._wait), self._database() as connection:
             database.restamp(connection, stamps)
 
+    def keep_original(self, document_id: str, content: bytes) -> None:
+        with self._lock.hold(self._wait), self._database() as connection:
+            database.keep_original(connection, document_id, content)
+
+    def original(self, document_id: str) -> bytes | None:
+        with self._database() as connection:
+            return database.original(connection, document_id)
+
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
             meta = database.read_meta(connection)
@@ -214,12 +222,13 @@ class LocalStore:
             documents = int(database.document(connection, document_id) is not None)
             passages = len(database.passages(connection, asked))
             unmerged = self._derived.unmerged()
+            originals = database.originals(connection, document_id)
         snapshots = tuple(
             str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
         )
         log = database.log_bytes(self._path)
         return Footprint(
-            documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked)
+            documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked), originals
         )
 
     def purge(self) -> None:

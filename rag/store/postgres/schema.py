@@ -79,6 +79,13 @@ CREATE TABLE rag_words (
 CREATE INDEX rag_words_document ON rag_words (document);
 CREATE INDEX rag_words_terms ON rag_words USING gin (terms);
 """
+ORIGINALS = """
+CREATE TABLE IF NOT EXISTS rag_originals (
+    id text COLLATE "C" PRIMARY KEY REFERENCES rag_documents (id) ON DELETE CASCADE,
+    content bytea NOT NULL
+)
+"""
+"""Created with the first file, so that the version stays the same."""
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
 WORDS = "2"

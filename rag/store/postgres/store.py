@@ -120,7 +120,17 @@ class PostgresStore:
     def restamp(self, stamps: Mapping[str, str]) -> None:
         self._database.change(lambda connection: writes.restamp(connection, stamps))
 
+    def keep_original(self, document_id: str, content: bytes) -> None:
+        self._database.change(
+            lambda connection: writes.keep_original(connection, document_id, content)
+        )
+
     # Queries
+
+    def original(self, document_id: str) -> bytes | None:
+        asked = "SELECT content FROM rag_originals WHERE id = %s"
+        row = self._database.read(lambda c: _of_originals(c, asked, document_id))
+        return row[0] if row else None
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
@@ -210,12 +220,15 @@ class PostgresStore:
             lambda c: c.execute(asked, (document_id, list(numbers))).fetchone()
         )
         documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
-        return Footprint(documents, passages, vectors, words, numbers=tuple(found or ()))
+        counted = "SELECT count(*) FROM rag_originals WHERE id = %s"
+        kept = self._database.read(lambda c: _of_originals(c, counted, document_id)) or (0,)
+        return Footprint(
+            documents, passages, vectors, words, numbers=tuple(found or ()), originals=kept[0]
+        )
 
     def purge(self) -> None:
         """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
-        tables = "rag_documents, rag_passages, rag_vectors, rag_words"
-        self._database.alone(lambda connection: connection.execute(f"VACUUM {tables}"))
+        self._database.alone(_vacuum)
 
     def close(self) -> None:
         self._database.close()
@@ -229,6 +242,18 @@ def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> No
             raise StoreError(
                 f"{place} was made with {name} = {made}, the settings say {value}", hint
             )
+
+
+def _of_originals(connection: Connection[Any], asked: str, document_id: str) -> Any:
+    """The row that `asked` finds; None if no file was ever kept."""
+    if not schema.has(connection, "rag_originals"):
+        return None
+    return connection.execute(asked, (document_id,)).fetchone()
+
+
+def _vacuum(connection: Connection[Any]) -> None:
+    originals = ", rag_originals" if schema.has(connection, "rag_originals") else ""
+    connection.execute(f"VACUUM rag_documents, rag_passages, rag_vectors, rag_words{originals}")
 
 
 def _passage(

@@ -16,7 +16,7 @@ from rag.errors import InputError
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import tags, writable
-from rag.store.postgres.schema import WORDS
+from rag.store.postgres.schema import ORIGINALS, WORDS, has
 from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
 from rag.types import Document, Passage
 
@@ -61,6 +61,19 @@ def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
         "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
         "stamp) WHERE d.id = n.id",
         (list(stamps), list(stamps.values())),
+    )
+
+
+def keep_original(connection: Connection[Any], document_id: str, content: bytes) -> None:
+    """Within a transaction: keep the file of a document, if the document still exists."""
+    if not has(connection, "rag_originals"):
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
+        connection.execute(ORIGINALS)
+    _lock(connection, {document_id})
+    connection.execute(
+        "INSERT INTO rag_originals SELECT id, %s FROM rag_documents WHERE id = %s "
+        "ON CONFLICT (id) DO UPDATE SET content = excluded.content",
+        (content, document_id),
     )
 
 
