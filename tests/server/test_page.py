@@ -24,15 +24,21 @@ from tests.server.fake_server import ROOT, SlowReader, open_backend, process, pu
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
+expect.set_options(timeout=30_000)  # for a busy machine
 BURNS = "Who led the talks?"
 
 
 class Watched:
     """A page whose every error, dialog and request to another place is noted."""
 
-    def __init__(self, browser: Browser, client: httpx.Client, width: int = 1280) -> None:
+    def __init__(
+        self, browser: Browser, client: httpx.Client, width: int = 1280, zoom: int = 1
+    ) -> None:
+        """`zoom` as by Ctrl +: the window stays, the page has fewer and larger pixels."""
         self.context = browser.new_context(
-            base_url=str(client.base_url), viewport={"width": width, "height": 800}
+            base_url=str(client.base_url),
+            viewport={"width": width // zoom, "height": 800 // zoom},
+            device_scale_factor=zoom,
         )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(15_000)
@@ -147,6 +153,8 @@ def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
     ask(page, "Who is the tenant?")
     expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
     expect(page.locator(".turn")).to_have_count(2)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Rename").click()
     page.get_by_label("Name of the thread").fill("Talks and tenants")
     page.keyboard.press("Tab")
     page.goto("/")
@@ -376,24 +384,45 @@ def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, pdf_index: P
         watched = Watched(browser, client)
         page = watched.page
         page.goto("/")
-        ask(page, ARCHITECT)
-        expect(page.locator(".words")).to_contain_text("William Fairweather")
-        page.get_by_role("button", name="Open citation 1").click()
-        box = page.locator(".box-on-page")
-        expect(box).to_have_count(1, timeout=30_000)
-        expect(page.get_by_text("Page 2 of 2")).to_be_visible()
-        (rectangle,) = by_pdfium(pdf_index.parent / "docs/plan.pdf", "William Fairweather", page=2)
-        placed = page.evaluate(
-            "() => { const [box, sheet] = ['.box-on-page', '.sheet img'].map(one =>"
-            " document.querySelector(one).getBoundingClientRect());"
-            " return [(box.left - sheet.left) / sheet.width, (box.top - sheet.top) / sheet.height,"
-            " (box.right - sheet.left) / sheet.width, (box.bottom - sheet.top) / sheet.height]; }"
-        )
-        assert_lies_on([placed], [rectangle])
+        assert_architect_is_boxed(page, pdf_index.parent / "docs/plan.pdf")
         page.get_by_role("group", name="Show as").get_by_role("button", name="Text").click()
         expect(page.locator(".document mark")).to_have_text("William Fairweather")
         watched.context.close()
         assert watched.noted == []
+
+
+def test_an_uploaded_pdf_opens_with_its_boxes(
+    browser: Browser, pdf_index: Path, tmp_path: Path
+) -> None:
+    file = pdf_index.parent / "docs/plan.pdf"
+    with serving(tmp_path) as client:
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto("/")
+        page.get_by_role("button", name="Add documents").click()
+        page.locator("#file").set_input_files(file)
+        expect(page.locator("#uploads")).to_contain_text("plan.pdf: added")
+        page.keyboard.press("Escape")
+        assert_architect_is_boxed(page, file)
+        watched.context.close()
+        assert watched.noted == []
+
+
+def assert_architect_is_boxed(page: Page, file: Path) -> None:
+    """Ask, open the citation, and compare the box on the second page with PDFium's rectangle."""
+    ask(page, ARCHITECT)
+    expect(page.locator(".words")).to_contain_text("William Fairweather")
+    page.get_by_role("button", name="Open citation 1").click()
+    expect(page.locator(".box-on-page")).to_have_count(1, timeout=30_000)
+    expect(page.get_by_text("Page 2 of 2")).to_be_visible()
+    (rectangle,) = by_pdfium(file, "William Fairweather", page=2)
+    placed = page.evaluate(
+        "() => { const [box, sheet] = ['.box-on-page', '.sheet img'].map(one =>"
+        " document.querySelector(one).getBoundingClientRect());"
+        " return [(box.left - sheet.left) / sheet.width, (box.top - sheet.top) / sheet.height,"
+        " (box.right - sheet.left) / sheet.width, (box.bottom - sheet.top) / sheet.height]; }"
+    )
+    assert_lies_on([placed], [rectangle])
 
 
 HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(2)></script><svg onload=alert(3)>
@@ -574,11 +603,18 @@ def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: i
     assert watched.noted == []
 
 
+UNCOVERED = """one => {
+  const { x, y, width, height } = one.getBoundingClientRect();
+  return one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
+
+
 def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
     """Goes there by the keyboard; fails if it cannot be reached."""
     expect(wanted).to_be_visible()
     for _ in range(100):
         if wanted.evaluate("one => one === document.activeElement"):
+            assert wanted.evaluate(UNCOVERED), f"something covers {wanted}"
             return
         page.keyboard.press(key)
     raise AssertionError(f"{wanted} cannot be reached")
@@ -590,13 +626,13 @@ def press(page: Page, name: str, key: str = "Tab", within: Locator | None = None
     page.keyboard.press("Enter")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "zoom"), [(1280, 1), (390, 1), (1280, 2)])
 def test_every_task_by_keyboard(
-    browser: Browser, client: httpx.Client, tmp_path: Path, width: int
+    browser: Browser, client: httpx.Client, tmp_path: Path, width: int, zoom: int
 ) -> None:
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     put_text(client, "cat.md", "# The cat\n\nThe cat is called Minka.")
-    watched = Watched(browser, client, width)
+    watched = Watched(browser, client, width, zoom)
     watched.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page, keys = watched.page, watched.page.keyboard
     page.goto("/")
@@ -607,9 +643,15 @@ def test_every_task_by_keyboard(
     keys.type("Who is the tenant?")
     keys.press("Enter")
     expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
-    press(page, "Copy", "Shift+Tab", last(page))
+    press(page, "Open citation 1", "Shift+Tab", last(page))
+    expect(page.locator(".document mark")).to_have_text("Ada Lovelace")
+    expect(page.locator(".document mark")).to_be_in_viewport()
+    keys.press("Escape")
+    expect(page.get_by_role("button", name="Open citation 1").last).to_be_focused()
+    press(page, "Copy", within=last(page))
     expect(last(page).get_by_role("button", name="Copied")).to_be_visible()
     assert "The tenant is Ada Lovelace." in page.evaluate("navigator.clipboard.readText()")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width // zoom
     press(page, "This answer is wrong", "Shift+Tab", last(page))
     expect(page.get_by_label("The right answer")).to_be_focused()
     keys.type("Ada")
@@ -636,6 +678,7 @@ def test_every_task_by_keyboard(
     keys.type("The talks were led by William Burns.")
     press(page, "Check", within=page.locator("#check"))
     expect(page.locator(".tally")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width // zoom
     watched.context.close()
     assert [line for line in watched.noted if "422" not in line] == []
 

@@ -2,35 +2,40 @@
 
 const LEAST = 0.1;  // candidates below this are not shown
 
-function place(cited) {
-  const inner = (cited.headings || []).filter(heading => heading !== cited.title);
-  const page = cited.page ? [`page ${cited.page}`] : [];
-  return el('span', { class: 'place' }, el('b', {}, cited.title), [...inner, ...page].map(part => ` › ${part}`).join(''));
-}
+const place = cited => el('span', { class: 'place' }, el('b', {}, cited.title), partsOf(cited).map(part => ` › ${part}`).join(''));
+
+const linkTo = (citation, open, words) => el('a', { class: 'link', href: linkToPlace(citation), on: { click: event => { event.preventDefault(); open(citation, event.currentTarget); } } }, words);
 
 const reference = (citation, open) => button(String(citation.index), event => open(citation, event.currentTarget),
   { class: 'ref', 'data-citation': citation.index, 'aria-label': `Open citation ${citation.index}`, title: placeOf(citation) });
 
-// `quoted`: without it where the sentence is shown with the answer already.
-function citationCard(citation, open, quoted = true) {
-  return el('li', {}, el('button', { type: 'button', class: 'card', on: { click: event => open(citation, event.currentTarget) } },
-    el('span', { class: 'number' }, `[${citation.index}]`), place(citation), quoted ? el('span', { class: 'quote' }, sentenceOf(citation)) : null));
-}
+const citationCard = (citation, open) => el('li', {}, el('button', { type: 'button', class: 'card', on: { click: event => open(citation, event.currentTarget) } },
+  el('span', { class: 'number' }, `[${citation.index}]`), place(citation), el('span', { class: 'quote' }, sentenceOf(citation))));
 
-function alternativeCard(other, open) {
+// Another answer with its place and its sentence, unless the answer is all of it; `sure` gives how likely it is.
+function alternativeCard(other, open, sure = true) {
   const citation = other.citations[0];
   if (!citation) return null;
   const more = other.documents > 1 ? ` · in ${count(other.documents, 'document')}` : '';
+  const whole = citation.cited_text.trim() === other.text.trim();
   return el('li', {}, el('button', { type: 'button', class: 'card alternative', on: { click: event => open(citation, event.currentTarget) } },
-    el('span', { class: 'says' }, other.text, ' ', el('span', { class: 'soft small' }, `${inWords(other.confidence).toLowerCase()}, ${percent(other.confidence)}`)),
-    el('span', { class: 'place' }, place(citation), more), el('span', { class: 'quote' }, sentenceOf(citation))));
+    el('span', { class: whole ? 'says whole' : 'says' }, other.text, sure ? el('span', { class: 'soft small' }, ` ${percent(other.confidence)}`) : null),
+    el('span', { class: 'place' }, place(citation), more), whole ? null : el('span', { class: 'quote' }, sentenceOf(citation))));
 }
 
 const wholeHit = hit => ({ document_id: hit.document_id, title: hit.title, start_char_index: hit.start_char_index, end_char_index: hit.end_char_index });
 
 function hitCard(hit, open, question = '') {
   return el('li', {}, el('button', { type: 'button', class: 'card nearest', on: { click: event => open(wholeHit(hit), event.currentTarget) } },
-    place(hit), el('span', { class: 'quote' }, wordsMarked(hit.text, question))));
+    place(hit), el('span', { class: 'quote' }, wordsMarked(bodyOf(hit), question))));
+}
+
+// A passage without the title and headings it begins with: its card names them.
+function bodyOf(hit) {
+  const named = [hit.title, ...(hit.headings || [])];
+  const lines = hit.text.split('\n');
+  while (lines.length > 1 && (!lines[0].trim() || named.includes(lines[0].trim()))) lines.shift();
+  return lines.filter(line => line.trim()).join('\n');
 }
 
 const cards = (title, items) => items.length ? [el('h3', {}, title), el('ol', { class: 'cards' }, items)] : [];
@@ -74,15 +79,19 @@ const FORMS = {
   },
   overview: (pieces, open) => pieces.map(piece => el('p', { class: piece.heading ? 'piece head' : 'piece' }, piece.text, refOf(piece, open))),
   catalogue: (pieces, open) => el('ul', { class: 'items documents-found' }, pieces.map(piece => el('li', {},
-    piece.citation ? button(piece.label || piece.citation.title, event => open(piece.citation, event.currentTarget), { class: 'link' }) : piece.text,
+    piece.citation ? linkTo(piece.citation, open, piece.label || piece.citation.title) : piece.text,
     piece.citation && piece.text !== (piece.label || piece.citation.title) ? el('span', { class: 'soft small' }, ` ${piece.text}`) : null))),
 };
 
-// Where pieces are from: each document, or heading of it, once.
-function sourcesOf(pieces, open) {
-  const places = new Map(pieces.filter(piece => piece.citation).map(piece => [placeOf(piece.citation), piece.citation]).reverse());
-  return el('p', { class: 'soft small from' }, 'From ', [...places].reverse().map(([words, citation], i) => [i ? ', ' : '', button(words, event => open(citation, event.currentTarget), { class: 'link' })]));
+// Where words are from: each document once, with its heading if all are from there.
+function sourcesOf(citations, open) {
+  const documents = Map.groupBy(citations.filter(Boolean), citation => citation.document_id);
+  const named = [...documents.values()].map(those => [those.every(one => placeOf(one) === placeOf(those[0])) ? placeOf(those[0]) : those[0].title, those[0]]);
+  return named.length ? el('p', { class: 'soft small from' }, 'From ', named.map(([words, citation], i) => [i ? ', ' : '', linkTo(citation, open, words)])) : null;
 }
+
+// The citations, each sentence once: it may be cited for "2007" and for "the second half of 2007".
+const places = ({ citations }) => citations.filter((one, i) => i === citations.findIndex(other => other.document_id === one.document_id && other.start_char_index === one.start_char_index));
 
 const isPolar = ({ answer, form }) => form === 'yes_no' && /^(Yes|No)\b/.test(answer);
 
@@ -98,12 +107,13 @@ function body(answer, open) {
   const polar = isPolar(answer);
   if (FORMS[answer.form] && pieces.length) {
     const lead = answer.form === 'catalogue' && !pieces.some(piece => answer.answer.startsWith(piece.text)) ? answer.answer.split('\n')[0] : '';
-    return [lead ? el('p', { class: 'words small-words' }, lead) : null, el('div', { class: `pieces ${answer.form}` }, FORMS[answer.form](pieces, open)), answer.form === 'catalogue' ? null : sourcesOf(pieces, open),
+    return [lead ? el('p', { class: 'words small-words' }, lead) : null, el('div', { class: `pieces ${answer.form}` }, FORMS[answer.form](pieces, open)), answer.form === 'catalogue' ? null : sourcesOf(pieces.map(piece => piece.citation), open),
       answer.more ? el('p', { class: 'soft' }, `… and ${count(answer.more, 'more item')} in the document.`) : null];
   }
   const first = answer.citations[0];
-  const words = el('p', { class: 'words' }, polar ? `${/^\w+/.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : answer.citations.map(citation => reference(citation, open)));
-  return [words, polar && pieces.length ? [FORMS.sentences(pieces, open), sourcesOf(pieces, open)] : isInside(answer) ? el('p', { class: 'inside' }, sentenceOf(first)) : null];
+  const words = el('p', { class: 'words' }, polar ? `${/^\w+/.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : places(answer).map(citation => reference(citation, open)));
+  if (polar && pieces.length) return [words, FORMS.sentences(pieces, open), sourcesOf(pieces.map(piece => piece.citation), open)];
+  return [words, isInside(answer) ? el('p', { class: 'inside' }, sentenceOf(first)) : null, first ? sourcesOf([first], open) : null];
 }
 
 function given(answer, open) {
@@ -115,18 +125,25 @@ function given(answer, open) {
 }
 
 const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
-  el('p', { class: 'reason' }, `No confident answer: ${answer.abstention_reason}`));
+  el('p', { class: 'reason' }, reasonOf(answer)));
+
+// The answer and what contradicts it, beside each other.
+function disagreement(answer, conflicts, open) {
+  const own = { text: answer.answer, citations: answer.citations, documents: answer.documents };
+  const cards = [own, ...conflicts].map(one => alternativeCard(one, open, false)).filter(Boolean);
+  return el('div', { class: 'dissent' }, el('h3', {}, 'Your documents disagree'), el('ol', { class: 'cards beside' }, cards));
+}
 
 function renderAnswer(answer, open) {
   const found = answer.answer !== null;
-  const others = answer.alternatives.filter(other => other.confidence >= LEAST).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
-  const conflicts = (answer.conflicts || answer.dissent || []).map(other => alternativeCard(other, open)).filter(Boolean);
+  const conflicts = answer.conflicts || answer.dissent || [];
+  const others = answer.alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text)).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
-  const parts = [understood ? el('p', { class: 'soft small' }, 'Understood as: ', el('b', {}, understood)) : null, found ? given(answer, open) : refused(answer)];
-  if (conflicts.length) parts.push(el('div', { class: 'dissent' }, el('h3', {}, 'Other sources disagree'), el('ol', { class: 'cards beside' }, conflicts)));
+  const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, found ? given(answer, open) : refused(answer)];
+  if (conflicts.length) parts.push(disagreement(answer, conflicts, open));
   const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
-  if (!shown) parts.push(...cards('Where it says so', answer.citations.map((citation, i) => citationCard(citation, open, i > 0 || !isInside(answer)))));
-  if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other candidates (${others.length})`), el('ol', { class: 'cards' }, others)));
+  if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));
+  if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other possible answers (${others.length})`), el('ol', { class: 'cards' }, others)));
   if (!found) parts.push(...cards('What came nearest', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
   if (answer.explain.length) parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
   return parts.filter(Boolean);

@@ -13,7 +13,7 @@ function say(words, { busy = false, heard = false } = {}) {
 // A comma parts two conditions only where the next one begins: "title=oil, gas, year>=2024" are two.
 const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...ticked()];
 
-function linkTo(question, filters) {
+function linkToQuestion(question, filters) {
   const link = new URLSearchParams({ q: question });
   filters.forEach(filter => link.append('f', filter));
   return `#${link}`;
@@ -68,7 +68,10 @@ async function ask(turn) {
     turn.problem = error.name === 'AbortError' ? 'Stopped' : error.message;
     turn.error = error.name === 'AbortError' ? null : error;
     say(turn.error ? '' : 'Stopped.');
-    if (error.status === 409) countDocuments().catch(() => {});
+    if (error.status === 409) {
+      error.hint = me.may_write ? 'Add some: press Sources, at the top.' : 'This key may not add any.';
+      countDocuments().catch(() => {});
+    }
   }
   if (asking !== mine) return;
   working(false);
@@ -84,37 +87,41 @@ function actionsOf(turn) {
   const { answer } = turn;
   const time = turn.ms < 1000 ? `${Math.round(turn.ms)} ms` : `${(turn.ms / 1000).toFixed(1)} s`;
   const copying = (label, what) => { const made = button(label, () => toClipboard(what(), made, label), { class: 'quiet small' }); return made; };
-  return el('div', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), el('span', { class: 'actions' },
+  return [el('div', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), el('span', { class: 'actions' },
     thumbs(turn), copying('Copy', () => quotedPlain(answer)), copying('Copy as Markdown', () => quotedMarkdown(answer)),
-    copying('Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkTo(answer.question, turn.filters)}`)));
+    copying('Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkToQuestion(answer.question, turn.filters)}`))), correction(turn)];
 }
 
 // A thumb becomes a gold question of rag eval; to a wrong answer the right one can be added.
+async function give(turn, right, correction) {
+  const { answer } = turn;
+  const verdict = !right ? 'wrong' : answer.answer === null ? 'not_in_the_documents' : 'right';
+  const evidence = right ? answer.citations.slice(0, 20).map(({ document_id, cited_text }) => ({ document: document_id, sentence: cited_text })) : [];
+  try {
+    await postJson('/v1/feedback', { question: answer.question, verdict, answer: answer.answer, evidence, ...(correction ? { correction } : {}) });
+    Object.assign(turn, { thumb: right, corrected: correction || turn.corrected });
+    saveThreads();
+    redraw(turn);
+    const view = $('thread').querySelector(`[data-turn="${turn.id}"]`);
+    (view?.querySelector('.correction input') || view?.querySelector('.thumbs [aria-pressed=true]'))?.focus();
+    say('Thank you: it is kept as a question for rag eval.', { heard: true });
+  } catch (error) { say(error.message); }
+}
+
 function thumbs(turn) {
   if (!me.features.includes('feedback')) return null;
   const { answer } = turn;
-  const give = async (right, correction) => {
-    const verdict = !right ? 'wrong' : answer.answer === null ? 'not_in_the_documents' : 'right';
-    const evidence = right ? answer.citations.slice(0, 20).map(({ document_id, cited_text }) => ({ document: document_id, sentence: cited_text })) : [];
-    try {
-      await postJson('/v1/feedback', { question: answer.question, verdict, answer: answer.answer, evidence, ...(correction ? { correction } : {}) });
-      Object.assign(turn, { thumb: right, corrected: correction || turn.corrected });
-      saveThreads();
-      redraw(turn);
-      const view = $('thread').querySelector(`[data-turn="${turn.id}"] .thumbs`);
-      (view?.querySelector('input') || view?.querySelector('[aria-pressed=true]'))?.focus({ preventScroll: true });
-      say('Thank you: it is kept as a question for rag eval.', { heard: true });
-    } catch (error) { say(error.message); }
-  };
-  const one = (right, sign, label) => button(sign, () => give(right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
-  return el('span', { class: 'actions thumbs' }, one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'),
-    turn.thumb === false ? correction(turn, give) : null);
+  const one = (right, sign, label) => button(sign, () => give(turn, right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
+  return el('span', { class: 'actions thumbs' }, one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'));
 }
 
-function correction(turn, give) {
-  if (turn.corrected) return el('span', { class: 'small soft' }, `Right would be: ${turn.corrected}`);
-  const words = el('input', { type: 'text', class: 'correction', placeholder: 'What is right?', 'aria-label': 'The right answer', on: { change: () => words.value.trim() && give(false, words.value.trim()) } });
-  return words;
+// What a person says is right, below an answer that is wrong.
+function correction(turn) {
+  if (turn.thumb !== false || !me.features.includes('feedback')) return null;
+  if (turn.corrected) return el('p', { class: 'small soft' }, `Right would be: ${turn.corrected}`);
+  const words = el('input', { type: 'text', placeholder: 'The right answer', 'aria-label': 'The right answer' });
+  const send = event => { event.preventDefault(); if (words.value.trim()) give(turn, false, words.value.trim()); };
+  return el('form', { class: 'correction', on: { submit: send } }, words, el('button', { type: 'submit', class: 'primary small' }, 'Send'));
 }
 
 function turnView(turn) {
@@ -173,7 +180,7 @@ function showThread() {
 function threadHead() {
   const name = el('input', { type: 'text', 'aria-label': 'Name of the thread', maxlength: '200', on: { change: () => { thread.title = name.value.trim() || thread.turns[0].question; saveThreads(); $('title').textContent = upright(thread.title); } } });
   name.value = thread.title || thread.turns[0]?.question || '';
-  name.hidden = thread.turns.length < 2 && name.value === thread.turns[0]?.question;  // it is the heading below
+  name.hidden = name.value === thread.turns[0]?.question;  // it is the heading below
   return el('div', { class: 'thread-head' }, name, el('span', { class: 'actions' },
     button('New thread', () => { leaveThread(); $('question').focus(); }, { class: 'quiet small' }),
     el('details', { class: 'menu' }, el('summary', { class: 'quiet small' }, 'More'), el('span', { class: 'menu-items' },
@@ -195,7 +202,7 @@ function leaveThread(how = 'pushState') {
 
 // Each thread has a place in the tab's history: Back goes to where one was, and a reload shows it as it is.
 function enterThread(question, filters) {
-  if (history.state?.thread !== thread.id) history.pushState({ thread: thread.id }, '', linkTo(question, filters));
+  if (history.state?.thread !== thread.id) history.pushState({ thread: thread.id }, '', linkToQuestion(question, filters));
 }
 
 addEventListener('popstate', event => {
@@ -210,8 +217,9 @@ function goHome() {
   for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
   document.body.classList.remove('asked');
   document.title = 'rag';
-  $('title').textContent = { ask: 'What do your documents say?', search: 'Search the passages', check: 'Check a text against your documents' }[mode];
+  $('title').textContent = { ask: 'What do your documents say?', search: 'Search your documents', check: 'Check a text against your documents' }[mode];
   $('question-label').textContent = mode === 'search' ? 'Words or a question' : 'Your question';
+  $('asking-hint').textContent = mode === 'search' ? 'The passages that come nearest, with your words marked.' : askingHint;
   $('thread').hidden = true;
   $('ask').hidden = mode === 'check';
   $('check').hidden = mode !== 'check';
@@ -378,5 +386,6 @@ addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 watchDrops();
 $('question').focus({ preventScroll: true });
+const askingHint = $('asking-hint').textContent;
 const isReady = waitUntilReady();
 isReady.then(() => { if (!thread.turns.length) follow(); });  // one may have asked before

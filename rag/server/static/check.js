@@ -5,7 +5,7 @@ const VERDICTS = {
   not_in_documents: ['Not in the documents', 'none'], not_a_claim: ['Not a claim', 'skipped'], not_checkable: ['Cannot be checked', 'skipped'],
 };
 const verdictOf = name => VERDICTS[name] || [String(name).replaceAll('_', ' '), 'none'];
-const SAYS = { supports: 'Supports it', contradicts: 'Contradicts it', near: 'Near' };
+const SAYS = { supports: 'Supports it', contradicts: 'Contradicts it', near: 'Comes nearest' };
 
 // What the text says otherwise is marked in it, and what the document says in the evidence.
 function differing(text, words) {
@@ -24,16 +24,16 @@ function checkedRow(sentence) {
   const evidence = [...sentence.evidence].sort((one, other) => other.differs.length - one.differs.length);
   const cards = evidence.map(one => evidenceCard(one, openCitation));
   const wrong = sentence.evidence.flatMap(one => one.differs.map(pair => pair[0]));
-  const claim = el('div', { class: 'claim' }, el('p', {}, differing(sentence.text, wrong)), kind === 'skipped' ? null : [
+  const claim = el('div', { class: 'claim' }, el('p', {}, differing(sentence.text, wrong)), kind === 'skipped' ? el('p', { class: 'soft small' }, sentence.verdict === 'not_checkable' ? `${label}: ${sentence.reason}` : label) : [
     el('p', {}, el('span', { class: `verdict ${kind}` }, label), el('span', { class: 'soft small' }, ` ${percent(sentence.confidence)}`)),
     sentence.wrong_citation ? el('p', { class: 'wrong small' }, 'Supported, but not by what it cites.') : null,
-    sentence.reason ? el('p', { class: 'soft small' }, sentence.reason) : null]);
+    ['bad', 'part'].includes(kind) ? el('p', { class: 'soft small' }, sentence.reason) : null]);
   return el('li', { class: `checked ${kind}` }, claim, cards.length ? el('ol', { class: 'cards' }, cards) : null);
 }
 
 function showCheck() {
   if ($('check').firstChild) return;
-  const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste any text, for example an answer of a language model', 'aria-describedby': 'claims-hint' });
+  const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste any text: a paragraph, a draft, an answer of a language model', 'aria-describedby': 'claims-hint' });
   const results = el('div', { id: 'checked', 'aria-live': 'polite' });
   const form = el('form', { on: { submit: async event => {
     event.preventDefault();
@@ -49,6 +49,6 @@ function showCheck() {
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
-  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('p', { class: 'hint', id: 'claims-hint' }, 'Each sentence is compared with your documents.'), el('div', { class: 'row end' }, el('button', { type: 'submit', class: 'primary' }, 'Check')));
+  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it.'), el('button', { type: 'submit', class: 'primary' }, 'Check')));
   $('check').append(form, results);
 }

@@ -50,9 +50,21 @@ function blocksOf(text, from, to, headings) {
   return asCode(text, blocks);
 }
 
+// A text that opens a block of code: "for old in copies[:-keep]:" and indented lines right below it.
+function goesOnAsCode(text, last, { kind, lines }) {
+  if (kind !== 'code' || !['text', 'code'].includes(last.kind) || last.lines.at(-1)[1] + 1 !== lines[0][0]) return false;
+  const words = text.slice(last.lines[0][0], last.lines.at(-1)[1]);
+  return last.kind === 'code' || (/[:{([,]$/.test(words) && /[=()[\]{};]/.test(words));
+}
+
 function asCode(text, blocks) {
   for (const block of blocks) if (block.kind === 'text' && wasCode(text.slice(block.lines[0][0], block.lines.at(-1)[1]))) block.kind = 'code';
-  return blocks;
+  return blocks.reduce((joined, block) => {
+    const last = joined.at(-1);
+    if (last && goesOnAsCode(text, last, block)) Object.assign(last, { kind: 'code', lines: [...last.lines, ...block.lines] });
+    else joined.push(block);
+    return joined;
+  }, []);
 }
 
 const piece = (text, ranges, [from, to]) => marked(text, ranges, from, to);

@@ -44,7 +44,7 @@ function ticks(kind, title) {
   return el('fieldset', {}, el('legend', {}, title), known[kind].map(({ name, count: number }) => {
     const box = el('input', { type: 'checkbox', on: { change: () => { box.checked ? left[kind].delete(name) : left[kind].add(name); showTicked(); } } });
     box.checked = !left[kind].has(name);
-    return el('label', { class: 'tick' }, box, el('span', { class: 'grow' }, name), el('span', { class: 'count' }, number.toLocaleString('en')));
+    return el('label', { class: 'tick' }, box, el('span', {}, name), el('span', { class: 'count' }, number.toLocaleString('en')));
   }));
 }
 
@@ -58,7 +58,7 @@ function showTicks() {
 }
 
 async function showSources(from) {
-  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Drop files anywhere to add them.' : '');
+  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Drop files anywhere to add.' : '');
   const list = el('ul', { class: 'plain documents', 'aria-label': 'Documents' });
   const found = el('p', { class: 'small soft', role: 'status' });
   const search = el('input', { type: 'search', placeholder: 'Find by name', 'aria-label': 'Find documents by name', on: { input: () => later(() => fill(list, found, search.value)) } });
@@ -80,9 +80,9 @@ function later(what) {
 function adding() {
   const pick = (more, name) => {
     const input = el('input', { type: 'file', multiple: '', hidden: true, ...more, 'aria-label': name, on: { change: () => { add([...input.files]); input.value = ''; } } });
-    return [button(name, () => input.click(), { class: more.id === 'file' ? 'primary small' : 'quiet small', id: `choose-${more.id}` }), input];
+    return [button(name, () => input.click(), { class: more.id === 'file' ? 'primary small' : 'quiet small edged', id: `choose-${more.id}` }), input];
   };
-  return el('div', { class: 'dropzone' }, el('p', {}, 'PDF, Word, Markdown, HTML, mail, tables, text'), pick({ id: 'file' }, 'Choose files'), pick({ id: 'folder', webkitdirectory: '' }, 'Choose a folder'));
+  return el('div', { class: 'dropzone' }, el('p', { class: 'small' }, 'PDF, Word, Markdown, HTML, mail, tables, text'), pick({ id: 'file' }, 'Choose files'), pick({ id: 'folder', webkitdirectory: '' }, 'Choose a folder'));
 }
 
 let filled = 0;
@@ -106,16 +106,16 @@ async function fill(list, found, name, offset = 0) {
 
 function documentRow(found) {
   const row = el('li', { 'data-document': found.id });
-  const about = [found.id, found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
-  row.append(el('button', { type: 'button', class: 'open', on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), el('span', {}, about)));
-  if (me.may_write) row.append(button('Delete', () => confirmDelete(row, found), { class: 'quiet small', 'aria-label': `Delete ${found.title}` }));
+  const about = [found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).map(words => [' · ', el('span', { class: 'whole' }, words)]);
+  row.append(el('button', { type: 'button', class: 'open', on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), el('span', {}, found.id, about)));
+  if (me.may_write) row.append(button('Delete', () => confirmDelete(row, found), { class: 'quiet small delete', 'aria-label': `Delete ${found.title}` }));
   return row;
 }
 
 function confirmDelete(row, found) {
   const before = [...row.children];
-  const yes = button('Delete it', () => remove(row, found), { class: 'danger small' });
-  row.replaceChildren(el('span', { class: 'grow' }, `Delete ${found.title}?`), yes, button('Keep', () => { row.replaceChildren(...before); before[1].focus(); }, { class: 'quiet small' }));
+  const yes = button('Delete it', () => remove(row, found), { class: 'danger small edged' });
+  row.replaceChildren(el('span', { class: 'sure-to-delete' }, `Delete ${found.title}?`), yes, button('Keep', () => { row.replaceChildren(...before); before[1].focus(); }, { class: 'quiet small edged' }));
   yes.focus();
 }
 
@@ -181,7 +181,7 @@ async function addOne(file, tally) {
     box.classList.add('failed');
     const plain = [`${name}: `, `uploads/${name}: `, `uploads/${name} `].reduce((said, named) => said.replace(named, ''), why);
     words.textContent = upright(`${name}: ${plain}`);
-    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small', 'aria-label': `Retry ${name}` }));
+    box.append(button('Retry', () => { uploads.splice(uploads.findIndex(one => one.box === box), 1); box.remove(); $('choose-file')?.focus(); add([file]); }, { class: 'quiet small edged', 'aria-label': `Retry ${name}` }));
   };
   try {
     let job = await send(file, share => {

@@ -48,6 +48,9 @@ const inWords = share =>
   share >= 0.9 ? 'Very likely right' : share >= 0.75 ? 'Likely right' : share >= 0.5 ? 'Probably right' : share >= 0.25 ? 'Uncertain' : 'Unlikely';
 const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 
+// Why there is no answer, as a sentence.
+const reasonOf = ({ abstention_reason: why }) => why ? `${why[0].toUpperCase()}${why.slice(1)}.`.replace(/\.\.$/, '.') : '';
+
 // A value as it was read, where that says more than the words: "14 July 2015" is date 2015-07-14.
 function typed(value, words) {
   const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });

@@ -42,10 +42,9 @@ function conversation(turn) {
     question: answer.question, answer: answer.answer, documents: [...new Set(answer.citations.map(citation => citation.document_id))].slice(0, 50) }));
 }
 
-const placeOf = citation => {
-  const inner = (citation.headings || []).filter(heading => heading !== citation.title);
-  return [citation.title, ...inner, ...(citation.page ? [`page ${citation.page}`] : [])].join(' › ');
-};
+// Headings and page of a place; what the title says already is left out.
+const partsOf = cited => [...(cited.headings || []).filter(heading => !(cited.title || '').startsWith(heading)), ...(cited.page ? [`page ${cited.page}`] : [])];
+const placeOf = cited => [cited.title, ...partsOf(cited)].join(' › ');
 
 const linkToPlace = citation => {
   const link = new URLSearchParams({ document: citation.document_id });
@@ -55,7 +54,7 @@ const linkToPlace = citation => {
 };
 
 function quotedPlain(answer) {
-  if (answer.answer === null) return `${answer.question}\nNot found: ${answer.abstention_reason}`;
+  if (answer.answer === null) return `${answer.question}\nNot found. ${reasonOf(answer)}`;
   const from = answer.citations.map(citation => `[${citation.index}] “${citation.cited_text}” (${placeOf(citation)}, ${citation.document_id})`);
   return [answer.answer, '', ...from].join('\n');
 }
@@ -63,7 +62,7 @@ function quotedPlain(answer) {
 const escaped = text => text.replace(/([\\`*_[\]<>#|])/g, '\\$1').replace(/\s*\n\s*/g, ' ');
 
 function quotedMarkdown(answer) {
-  if (answer.answer === null) return `*Not found*: ${escaped(answer.abstention_reason)}`;
+  if (answer.answer === null) return `*Not found.* ${escaped(reasonOf(answer))}`;
   const from = answer.citations.map(citation => `> ${escaped(citation.cited_text)}\n>\n> [${citation.index}] [${escaped(placeOf(citation))}](${linkToPlace(citation)})`);
   return [answer.answer.split('\n').map(escaped).join('  \n'), ...from].join('\n\n');
 }

@@ -125,7 +125,7 @@ async function pageView(citation, detail, scroller) {
     scroller.replaceChildren(...await pageView({ document_id: citation.document_id, page: number }, detail, scroller));
     ([...scroller.querySelectorAll('button')].find(one => one.textContent === pressed && !one.disabled) || scroller).focus();
   };
-  const [before, after] = ['‹ Page before', 'Next page ›'];
+  const [before, after] = ['‹ Previous page', 'Next page ›'];
   return [el('p', { class: 'row small' }, button(before, () => go(page - 1, before), { class: 'quiet small', disabled: page <= 1 }),
     el('span', {}, `Page ${page} of ${pages}`), button(after, () => go(page + 1, after), { class: 'quiet small', disabled: page >= pages })),
   at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on this picture; they are marked in the text.') : null, sheet].filter(Boolean);
