@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
 from rag import build
-from rag.claims.checker import QUOTED, Checker, Observation, closest
+from rag.claims.aggregation import QUOTED, Observation, closest
+from rag.claims.checker import Checker
 from rag.claims.evidence import Stretch, stretches
 from rag.claims.weighing import (
     COMPARED,
@@ -334,7 +335,7 @@ def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
 
 
 def _contradicted(one: Example, model: Weighing) -> float:
-    """As `rag.claims.checker.weigh`."""
+    """As `rag.claims.aggregation.weigh`."""
     return max(_against(seen, model) for seen in one.seen)
 
 
@@ -347,7 +348,8 @@ def _for(seen: Mapping[str, float], model: Weighing) -> float:
 
 
 def _pooled(one: Example, model: Weighing) -> float:
-    """The surest support; 0 where a contradiction outdoes it, as in `rag.claims.checker.judge`."""
+    """The surest support; 0 where a contradiction outdoes it, as in
+    `rag.claims.aggregation.judge`."""
     best = max(one.seen, key=lambda seen: _for(seen, model))
     support = _for(best, model)
     outdone = any(

@@ -24,7 +24,7 @@ from eval.experiments.made_claims import swap_name, swap_value
 from rag import build
 from rag.claims.chat import ChatServer
 from rag.claims.checker import Checker
-from rag.claims.value_check import names
+from rag.claims.named_entities import names
 from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of
 from rag.engine import Engine
 from rag.english.text import content_words

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.claims.value_check import names
+from rag.claims.named_entities import names
 from rag.evaluation.gold import Question
 
 _YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")

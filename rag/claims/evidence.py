@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.claims.value_check import figures, matches
+from rag.claims.figures import figures, matches
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.types import Citation, Document, Hit

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from rag.claims.checker import (
+from rag.claims.results import (
     CONTRADICTED,
     NO_CLAIM,
     NOT_CHECKABLE,

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.claims.chat import ChatServer
-from rag.claims.checker import PARTLY, SUPPORTED, CheckedPart, Checker
+from rag.claims.checker import Checker
 from rag.claims.prompt import is_instruction, messages
+from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words

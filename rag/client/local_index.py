@@ -21,7 +21,7 @@ from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
-    from rag.claims.checker import CheckReport
+    from rag.claims.results import CheckReport
     from rag.engine import Engine
     from rag.ingestion.ingest import IngestReport
 

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.claims.checker import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED, Checker
+from rag.claims.checker import Checker
+from rag.claims.results import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED
 from rag.errors import InputError
 
 _VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.claims.checker import (
+from rag.claims.checker import Checker
+from rag.claims.evidence import named_document
+from rag.claims.results import (
     CONTRADICTED,
     NO_CLAIM,
     NOT_CHECKABLE,
@@ -14,10 +16,8 @@ from rag.claims.checker import (
     PARTLY,
     SUPPORTED,
     Checked,
-    Checker,
     CheckReport,
 )
-from rag.claims.evidence import named_document
 from rag.claims.split import split_claims
 from rag.errors import InputError
 from tests.claims.parts import MODELS, engine

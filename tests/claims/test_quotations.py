@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.checker import CONTRADICTED, NOT_CHECKABLE, QUOTED, SUPPORTED, Checker
+from rag.claims.aggregation import QUOTED
+from rag.claims.checker import Checker
+from rag.claims.results import CONTRADICTED, NOT_CHECKABLE, SUPPORTED
 from rag.claims.value_check import compare, is_quoted
 from tests.claims.parts import MODELS, engine
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from rag.claims.checker import CheckReport
+from rag.claims.results import CheckReport
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged
 from rag.server.schemas import Options

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.claims.checker import Checker, CheckReport
+from rag.claims.checker import Checker
+from rag.claims.results import CheckReport
 from rag.engine import check_question
 from rag.filters import parse
 from rag.ingestion import uploads

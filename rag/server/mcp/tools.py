@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from rag.answering.explain import explain
 from rag.answering.verification import Cited, verify
-from rag.claims.checker import Checked
+from rag.claims.results import Checked
 from rag.errors import InputError
 from rag.filters import matches, parse
 from rag.render.cited import NEAREST, cited, where

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from rag import filters
-from rag.claims.checker import Checked, Checker, CheckReport, FoundEvidence
+from rag.claims.checker import Checker
+from rag.claims.results import Checked, CheckReport, FoundEvidence
 from rag.server import problems
 from rag.server.disconnect import ClientDisconnect
 from rag.server.openapi import described

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag.claims.checker import CheckReport
+from rag.claims.results import CheckReport
 from rag.errors import InputError, NotFoundError, install_line
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary

@@ -1,0 +1,93 @@
+"""The result of a check: the verdicts, and the checked sentences and clauses with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rag.types import Citation
+
+SUPPORTED, CONTRADICTED, PARTLY = "supported", "contradicted", "partly"
+NOT_FOUND, NO_CLAIM, NOT_CHECKABLE = "not_in_documents", "not_a_claim", "not_checkable"
+VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND, NO_CLAIM, NOT_CHECKABLE)
+WRONG_CITATION = "wrong_citation"
+FAILURES = (CONTRADICTED, PARTLY, NOT_FOUND, NOT_CHECKABLE, WRONG_CITATION)
+"""The values that `--fail-on` accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvidence:
+    """A sentence of a document as evidence: `document.text[citation.start:citation.end] ==
+    citation.quote`.
+
+    `says` is "supports" or "contradicts", or "near" if neither is likely; `probability`, in
+    [0, 1], is that of `says`. `differs` are pairs (the claim's words, the document's words) that
+    cannot both be true. `missing` are values and names of the claim that the evidence lacks.
+    """
+
+    citation: Citation
+    says: str
+    probability: float
+    differs: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPart:
+    """A clause with its verdict; `confidence`, in [0, 1], is the probability that the verdict is
+    right."""
+
+    text: str
+    verdict: str
+    confidence: float
+    supported: float
+    contradicted: float
+    evidence: tuple[FoundEvidence, ...] = ()
+    wrong_citation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A sentence at `[start, end)` of the text, with one of VERDICTS and the reason in words.
+
+    `evidence` is the evidence for its parts, best first. `wrong_citation`: documents support the
+    sentence, but those that it cites do not.
+    """
+
+    start: int
+    end: int
+    text: str
+    verdict: str
+    confidence: float
+    reason: str
+    evidence: tuple[FoundEvidence, ...] = ()
+    cited: tuple[int, ...] = ()
+    wrong_citation: bool = False
+    parts: tuple[CheckedPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """A text and its checked sentences. `generation` is the state of the index; `sources` maps
+    numbers of citation marks to document ids."""
+
+    text: str
+    sentences: tuple[Checked, ...]
+    generation: int
+    sources: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of sentences by verdict, and the number of wrong citations."""
+        counted = {
+            verdict: sum(one.verdict == verdict for one in self.sentences) for verdict in VERDICTS
+        }
+        return counted | {WRONG_CITATION: sum(one.wrong_citation for one in self.sentences)}
+
+    def failures(self, kinds: Sequence[str]) -> list[Checked]:
+        """The sentences with one of these FAILURES."""
+        return [
+            one
+            for one in self.sentences
+            if one.verdict in kinds or (WRONG_CITATION in kinds and one.wrong_citation)
+        ]
