@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.claims.split import clauses, split_claims, subject
+from rag.claims.coreference import subject
+from rag.claims.split import clauses, split_claims
 
 ANSWER = """# The deal
 

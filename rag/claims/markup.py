@@ -1,0 +1,71 @@
+"""Citation marks and Markdown in the text under check: blanked, removed, or read."""
+
+from __future__ import annotations
+
+import re
+
+MARK = re.compile(
+    r"\s?(?:\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,40}】)(?![(:\w])"
+)
+"""A citation mark: `[1]`, `[1, 3]`, `[2-4]`, `[^1]`, `【1†source】`; not a link such as
+`[1](address)`."""
+_PREFIX = re.compile(
+    r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?", re.MULTILINE
+)
+"""The start of a line in a block quote or list."""
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:[ \t]+\"[^\"\n]*\")?\)")
+_EMPHASIS = re.compile(r"\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|`|~~")
+_CLOSING = re.compile(r"[*_`~]+")
+_TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
+_LONGEST_RANGE = 50
+"""A mark such as `[1-900]` counts as its first number."""
+
+
+def masked(text: str) -> str:
+    """The text with citation marks, quote signs, emphasis and link addresses replaced by spaces,
+    so that sentence offsets stay valid."""
+    text = MARK.sub(_blank, text)
+    text = _LINK.sub(_label_in_place, text)
+    # the sentence splitter needs the bullets of a list
+    text = _PREFIX.sub(lambda match: match[0].replace(">", " "), text)
+    return _EMPHASIS.sub(_blank, text)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def _label_in_place(match: re.Match[str]) -> str:
+    label = match[1]
+    at = match[0].find(label)
+    return " " * at + label + " " * (len(match[0]) - at - len(label))
+
+
+def end_with_marks(text: str, end: int, limit: int) -> int:
+    """The end of a sentence, moved past the citation marks and closing emphasis that follow."""
+    while end < limit:
+        found = MARK.match(text, end, limit) or _CLOSING.match(text, end, limit)
+        if not found:
+            break
+        end = found.end()
+    return end
+
+
+def without_markup(raw: str) -> str:
+    """The words of a sentence, on one line."""
+    text = MARK.sub("", raw)
+    text = _LINK.sub(lambda match: match[1], text)
+    text = _PREFIX.sub("", text)
+    text = _TAG.sub(" ", _EMPHASIS.sub("", text))
+    return " ".join(text.split())
+
+
+def cited_numbers(raw: str) -> tuple[int, ...]:
+    """The numbers in the citation marks, in order, with ranges expanded."""
+    numbers: list[int] = []
+    for match in MARK.finditer(raw):
+        for piece in re.split(r"\s*[,;]\s*", match[1] or match[2]):
+            first, *last = (int(number) for number in re.split(r"\s*[–-]\s*", piece))
+            upto = last[0] if last and first <= last[0] < first + _LONGEST_RANGE else first
+            numbers.extend(range(first, upto + 1))
+    return tuple(dict.fromkeys(numbers))
