@@ -12,9 +12,9 @@ from rag.errors import install_line
 from rag.parsing.base import ParseError
 
 TEXTS = {
-    "txt": "text",
-    "text": "text",
-    "log": "text",
+    "txt": "plain_text",
+    "text": "plain_text",
+    "log": "plain_text",
     "rst": "rst",
     "md": "markdown",
     "markdown": "markdown",

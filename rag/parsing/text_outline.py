@@ -30,7 +30,7 @@ _UNDERLINED, _CAPITAL = 10, 30
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _TextLine:
     start: int
     text: str
 
@@ -64,16 +64,16 @@ def outline(text: str) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _lines(text: str) -> list[_Line]:
-    lines: list[_Line] = []
+def _lines(text: str) -> list[_TextLine]:
+    lines: list[_TextLine] = []
     start = 0
     for raw in text.splitlines(keepends=True):
-        lines.append(_Line(start, raw.rstrip().expandtabs()))
+        lines.append(_TextLine(start, raw.rstrip().expandtabs()))
         start += len(raw)
     return lines
 
 
-def _headings(lines: Sequence[_Line]) -> Iterator[tuple[int, tuple[int, str]]]:
+def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]]]:
     """Line numbers with the (rank, name) of the heading there."""
     marks: list[str] = []
     capitals = {at for at, line in enumerate(lines) if _is_capital(lines, at)}
@@ -91,7 +91,7 @@ def _headings(lines: Sequence[_Line]) -> Iterator[tuple[int, tuple[int, str]]]:
             yield at, (_CAPITAL, name_of(line.text))
 
 
-def _is_underlined(lines: Sequence[_Line], at: int) -> bool:
+def _is_underlined(lines: Sequence[_TextLine], at: int) -> bool:
     text, rule = lines[at].text.strip(), lines[at + 1].text.strip()
     if (
         not any(map(str.isalnum, text))
@@ -112,7 +112,7 @@ def _number(text: str) -> str:
     return found.group(1) if found else ""
 
 
-def _is_numbered(lines: Sequence[_Line], at: int) -> bool:
+def _is_numbered(lines: Sequence[_TextLine], at: int) -> bool:
     """A short separate line that starts with a number and a capital."""
     found = _NUMBERED.fullmatch(lines[at].text.strip())
     if (
@@ -125,19 +125,19 @@ def _is_numbered(lines: Sequence[_Line], at: int) -> bool:
     return lines[at].indent < 8
 
 
-def _is_alone(lines: Sequence[_Line], at: int) -> bool:
+def _is_alone(lines: Sequence[_TextLine], at: int) -> bool:
     above = at == 0 or not lines[at - 1].text.strip()
     return above and at + 1 < len(lines) and not lines[at + 1].text.strip()
 
 
-def _is_item(lines: Sequence[_Line], at: int) -> bool:
+def _is_item(lines: Sequence[_TextLine], at: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
     around = (range(at + 1, min(at + 6, len(lines))), range(at - 1, max(at - 6, -1), -1))
     near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
     return any(map(_number, near))
 
 
-def _is_capital(lines: Sequence[_Line], at: int) -> bool:
+def _is_capital(lines: Sequence[_TextLine], at: int) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
     line = lines[at]
     if not _CAPITALS.fullmatch(line.text) or at + 1 >= len(lines):
@@ -146,7 +146,7 @@ def _is_capital(lines: Sequence[_Line], at: int) -> bool:
     return above and (not lines[at + 1].text.strip() or lines[at + 1].indent > 1)
 
 
-def _terms(lines: Sequence[_Line], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
+def _terms(lines: Sequence[_TextLine], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
     found: dict[int, str] = {}
     for at, line in enumerate(lines[:-1]):

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.english.sentences import split_sentences
-from rag.parsing.text import parse
+from rag.parsing.plain_text import parse
 
 
 @settings(max_examples=100, deadline=None)
