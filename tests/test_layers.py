@@ -71,7 +71,7 @@ HOMES = {
     "prometheus_client": {"server/prometheus.py"},
     "ir_measures": {"evaluation/ranking.py"},
     "prompt_toolkit": {"repl/full_terminal.py", "repl/plain_terminal.py", "repl/history.py"},
-    "rich": {"repl/screen.py", "repl/run.py"},
+    "rich": {"repl/printer.py", "repl/screen.py", "repl/run.py"},
 }
 CONCRETE = {
     "rag.store.local.collections",

@@ -37,7 +37,7 @@ _TITLES = "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|en
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PreviousTurn:
     """What a follow-up can refer to: the last question as it was understood, its answer, and the
     passages that were read.
     """
@@ -55,7 +55,7 @@ class Rewrite:
     note: str = ""
 
 
-def understand(question: str, last: Turn | None) -> Rewrite:
+def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     """The question with what it leaves out filled in from the last turn."""
     question = question.strip()
     if last is None:
@@ -76,7 +76,7 @@ def understand(question: str, last: Turn | None) -> Rewrite:
 # Questions without a verb
 
 
-def _elliptic(bare: str, last: Turn, led: bool) -> str:
+def _elliptic(bare: str, last: PreviousTurn, led: bool) -> str:
     """ "and where?", "what about Oman?", "and in 2018?"; "" if it is none of these, or has no one
     reading.
     """
@@ -110,7 +110,7 @@ def _sentence(text: str) -> str:
 # Pronouns
 
 
-def _with_names(question: str, core: str, last: Turn) -> Rewrite:
+def _with_names(question: str, core: str, last: PreviousTurn) -> Rewrite:
     found = [match for match in _PRONOUN.finditer(core) if not _EMPTY_IT.match(core, match.start())]
     if not found or _has_own(core, found[0]):
         return Rewrite(question)
@@ -145,7 +145,7 @@ def _has_own(question: str, pronoun: re.Match[str]) -> bool:
     return bool(own) and not (is_object and pronoun.group().lower() not in _OWNING)
 
 
-def _candidates(group: str, last: Turn) -> list[str]:
+def _candidates(group: str, last: PreviousTurn) -> list[str]:
     topics = _topics(last.question)
     if group == "thing":  # of "Imogen's salary" the thing has no name
         topics = [
@@ -175,7 +175,7 @@ def _topics(question: str) -> list[Phrase]:
     ] or found
 
 
-def _answered(last: Turn) -> list[str]:
+def _answered(last: PreviousTurn) -> list[str]:
     """The last answer, if it is a name."""
     return (
         [last.answer] if last.answer and last.answer[0].isupper() and len(last.answer) <= 60 else []

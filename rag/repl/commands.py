@@ -20,9 +20,8 @@ SHOWN_DOCUMENTS = 40
 
 @dataclass
 class Context:
-    """Context of a command. `open` shows a document at a place; `confirm` asks a yes/no
-    question.
-    """
+    """The state that a command works on. `open` shows a document at a place; `confirm` asks a
+    yes/no question."""
 
     session: Session
     screen: Screen
@@ -32,7 +31,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command; `usage` describes its arguments, which `run` receives."""
+    """A command; `usage` describes the arguments that `run` receives."""
 
     name: str
     usage: str
@@ -40,14 +39,14 @@ class Command:
     run: Callable[[Context, str], None]
 
 
-def handle(desk: Context, line: str) -> None:
+def handle(context: Context, line: str) -> None:
     """Run one line: a command or a question. Raises RagError, and EOFError for /quit."""
     line = line.strip()
     if line.startswith("/"):
         name, _, rest = line[1:].partition(" ")
-        _known(name).run(desk, rest.strip())
+        _known(name).run(context, rest.strip())
     elif line:
-        _ask(desk, line)
+        _ask(context, line)
 
 
 def _known(name: str) -> Command:
@@ -63,71 +62,72 @@ def _known(name: str) -> Command:
     )
 
 
-def _ask(desk: Context, line: str) -> None:
-    understood = desk.session.understand(line)
-    if understood.question != line and not desk.session.as_json:
-        desk.screen.note(f"understood as: {understood.question}")
-    if understood.note and not desk.session.as_json:
-        desk.screen.note(understood.note)
-    answer = desk.session.ask(line, understood.question)
-    desk.screen.json(answer) if desk.session.as_json else desk.screen.answer(answer)
+def _ask(context: Context, line: str) -> None:
+    understood = context.session.understand(line)
+    if understood.question != line and not context.session.as_json:
+        context.screen.note(f"understood as: {understood.question}")
+    if understood.note and not context.session.as_json:
+        context.screen.note(understood.note)
+    answer = context.session.ask(line, understood.question)
+    context.screen.json(answer) if context.session.as_json else context.screen.answer(answer)
 
 
-def _search(desk: Context, words: str) -> None:
-    hits = desk.session.search(words, desk.session.read or 5)
-    desk.screen.json(hits) if desk.session.as_json else desk.screen.hits(hits)
+def _search(context: Context, words: str) -> None:
+    hits = context.session.search(words, context.session.read or 5)
+    context.screen.json(hits) if context.session.as_json else context.screen.hits(hits)
 
 
-def _sources(desk: Context, number: str) -> None:
-    shown = len(desk.session.places)
+def _sources(context: Context, number: str) -> None:
+    shown = len(context.session.places)
     if not shown:
         raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
-    place, document = desk.session.place(_number(number or "1", 1, shown, "/sources 1"))
+    place, document = context.session.place(_number(number or "1", 1, shown, "/sources 1"))
     if document is None:
         raise InputError(f"{place.document_id} is no longer in the index", "ask again")
     if document.text[place.start : place.end] != place.quote:
         raise InputError(f"{place.document_id} has changed since the answer", "ask again")
-    desk.open(document, place)
+    context.open(document, place)
 
 
-def _why(desk: Context, _: str) -> None:
-    if not desk.session.exchanges:
+def _why(context: Context, _: str) -> None:
+    if not context.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
-    why(desk.screen, desk.session.exchanges[-1].answer)
+    why(context.screen, context.session.exchanges[-1].answer)
 
 
-def _docs(desk: Context, words: str) -> None:
+def _docs(context: Context, words: str) -> None:
     wanted = words.casefold().split()
-    desk.session.service.store()  # raises if there is no index
+    context.session.service.store()  # raises if there is no index
     found = [
-        d
-        for d in desk.session.service.documents()
-        if all(word in f"{d.id} {d.title}".casefold() for word in wanted)
+        document
+        for document in context.session.service.documents()
+        if all(word in f"{document.id} {document.title}".casefold() for word in wanted)
     ]
-    desk.screen.table([(d.id, d.title) for d in found[:SHOWN_DOCUMENTS]], ["", "dim"])
+    shown = [(document.id, document.title) for document in found[:SHOWN_DOCUMENTS]]
+    context.screen.table(shown, ["", "dim"])
     if len(found) > SHOWN_DOCUMENTS:
-        desk.screen.note(
+        context.screen.note(
             f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows matching ones"
         )
     elif not found:
-        desk.screen.note(
+        context.screen.note(
             f"no document matches {words}"
             if words
             else "the index is empty; add documents with /ingest PATH"
         )
 
 
-def _ingest(desk: Context, path: str) -> None:
+def _ingest(context: Context, path: str) -> None:
     if not path:
         raise InputError("no path given", "give a file or folder: /ingest PATH")
-    with desk.screen.progress() as progress:
-        report = desk.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
+    with context.screen.progress() as progress:
+        report = context.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
     counts = [
         (len(report.added), "added"),
         (len(report.updated), "updated"),
         (len(report.unchanged), "unchanged"),
     ]
-    desk.screen.note(
+    context.screen.note(
         ", ".join(
             f"{count:,} {word}"
             for count, word in [*counts, (len(report.skipped), "skipped")]
@@ -135,19 +135,19 @@ def _ingest(desk: Context, path: str) -> None:
         )
     )
     for skipped, reason in report.skipped[:5]:
-        desk.screen.note(f"skipped {skipped}: {reason}")
+        context.screen.note(f"skipped {skipped}: {reason}")
     if len(report.skipped) > 5:
-        desk.screen.note(f"and {len(report.skipped) - 5:,} more were skipped")
+        context.screen.note(f"and {len(report.skipped) - 5:,} more were skipped")
 
 
-def _delete(desk: Context, name: str) -> None:
+def _delete(context: Context, name: str) -> None:
     if not name:
         raise InputError("no document given", "give an id or a title: /delete DOCUMENT")
-    document = desk.session.service.find(_unquoted(name))
-    if not desk.confirm(f"Delete {document.id} ({document.title}) from the index?"):
-        desk.screen.note("kept")
+    document = context.session.service.find(_unquoted(name))
+    if not context.confirm(f"Delete {document.id} ({document.title}) from the index?"):
+        context.screen.note("kept")
         return
-    receipt = desk.session.service.delete(document.id)
+    receipt = context.session.service.delete(document.id)
     if receipt and not receipt.complete:
         raise StoreError(f"parts of {document.id} remain", "run: rag doctor")
     searched = (
@@ -155,77 +155,77 @@ def _delete(desk: Context, name: str) -> None:
         if receipt and receipt.searches
         else ""
     )
-    desk.screen.note(f"deleted {document.id}{searched}")
+    context.screen.note(f"deleted {document.id}{searched}")
 
 
-def _filter(desk: Context, text: str) -> None:
+def _filter(context: Context, text: str) -> None:
     if text in ("off", "none"):
-        desk.session.filter = ()
+        context.session.filter = ()
     elif text:
-        desk.session.filter += parse([text])
-    shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in desk.session.filter)
-    desk.screen.note(
+        context.session.filter += parse([text])
+    shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in context.session.filter)
+    context.screen.note(
         f"only documents that match {shown}; /filter off for all" if shown else "all documents"
     )
 
 
-def _k(desk: Context, number: str) -> None:
+def _k(context: Context, number: str) -> None:
     if number:
-        desk.session.read = _number(number, 1, 200, "/k 8")
-    desk.screen.note(
-        f"{desk.session.read or desk.session.service.settings.top_k} passages are read for a "
+        context.session.read = _number(number, 1, 200, "/k 8")
+    context.screen.note(
+        f"{context.session.read or context.session.service.settings.top_k} passages are read for a "
         f"question"
     )
 
 
-def _json(desk: Context, _: str) -> None:
-    desk.session.as_json = not desk.session.as_json
-    desk.screen.note("answers as JSON" if desk.session.as_json else "answers to read")
+def _json(context: Context, _: str) -> None:
+    context.session.as_json = not context.session.as_json
+    context.screen.note("answers as JSON" if context.session.as_json else "answers to read")
 
 
-def _save(desk: Context, path: str) -> None:
+def _save(context: Context, path: str) -> None:
     if not path:
         raise InputError("no file given", "give a file: /save FILE.md")
     target = Path(_unquoted(path)).expanduser().resolve()
-    own = str(target) == desk.session.saved
-    if target.exists() and not own and desk.session.exchanges:
-        if not desk.confirm(f"{target} exists already. Overwrite it?"):
-            desk.screen.note("not saved")
+    own = str(target) == context.session.saved
+    if target.exists() and not own and context.session.exchanges:
+        if not context.confirm(f"{target} exists already. Overwrite it?"):
+            context.screen.note("not saved")
             return
         own = True
-    transcript.save(desk.session.exchanges, target, again=own)
-    desk.session.saved = str(target)
-    count = len(desk.session.exchanges)
-    desk.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
+    transcript.save(context.session.exchanges, target, again=own)
+    context.session.saved = str(target)
+    count = len(context.session.exchanges)
+    context.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
 
 
-def _stats(desk: Context, _: str) -> None:
-    stats = desk.session.service.store().stats()
-    asked = desk.session.exchanges
+def _stats(context: Context, _: str) -> None:
+    stats = context.session.service.store().stats()
+    asked = context.session.exchanges
     answered = sum(exchange.answer.text is not None for exchange in asked)
-    typical = f", {desk.session.typical_seconds():.2f} s typically" if asked else ""
+    typical = f", {context.session.typical_seconds():.2f} s typically" if asked else ""
     rows = [
-        ("index", desk.session.service.settings.place),
+        ("index", context.session.service.settings.place),
         ("documents", f"{stats.documents:,}"),
         ("passages", f"{stats.passages:,}"),
         ("generation", f"{stats.generation:,}"),
         ("embedder", f"{stats.embedder}, {stats.dim} dimensions"),
         ("asked", f"{len(asked)}, answered {answered}{typical}"),
     ]
-    desk.screen.table(rows, ["dim"])
+    context.screen.table(rows, ["dim"])
 
 
-def _help(desk: Context, name: str) -> None:
+def _help(context: Context, name: str) -> None:
     if name:
         chosen = [_known(name.removeprefix("/"))]
     else:
         chosen = list(COMMANDS.values())
-        desk.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
-    desk.screen.table(
+        context.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
+    context.screen.table(
         [(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"]
     )
     if not name:
-        desk.screen.note(
+        context.screen.note(
             "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
         )
 

@@ -85,10 +85,10 @@ def _at_terminal(session: Session) -> None:
     colour = not screen.console.no_color
     typed = history(session.service.settings.history)
     prompt = Prompt(session.service, typed, partial(foot, session), colour)
-    desk = commands.Context(session, screen, page, prompt.confirm)
+    context = commands.Context(session, screen, page, prompt.confirm)
     with quiet():
         _welcome(screen, session)
-        converse(desk, prompt.read())
+        converse(context, prompt.read())
 
 
 def _at_plain(session: Session) -> None:
@@ -97,11 +97,11 @@ def _at_plain(session: Session) -> None:
 
     screen = screen_for(plain=True)
     session.working = screen.working
-    desk = commands.Context(session, screen, partial(plain.show, screen), plain.confirm)
+    context = commands.Context(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
     typed = history(session.service.settings.history)
-    converse(desk, plain.read(session.service.documents, typed))
+    converse(context, plain.read(session.service.documents, typed))
 
 
 def page(document: Document, place: ShownPlace) -> None:
@@ -123,7 +123,7 @@ def page(document: Document, place: ShownPlace) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def converse(desk: commands.Context, typed: Iterable[Sequence[str]]) -> None:
+def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
     """Handle each typed line until the end of input or /quit. Ctrl-C discards the rest of a pasted
     block.
     """
@@ -131,34 +131,34 @@ def converse(desk: commands.Context, typed: Iterable[Sequence[str]]) -> None:
         try:
             for line in lines:
                 if len(lines) > 1:
-                    desk.screen.note(f"> {line}")
-                _do(desk, line)
+                    context.screen.note(f"> {line}")
+                _do(context, line)
         except EOFError:
             return
         except KeyboardInterrupt:  # it may also arrive between two lines
-            desk.screen.note("stopped")
-            desk.screen.gap()
+            context.screen.note("stopped")
+            context.screen.gap()
 
 
-def _do(desk: commands.Context, line: str) -> None:
+def _do(context: commands.Context, line: str) -> None:
     """Handle one line; errors never end the session. Raises KeyboardInterrupt if it was stopped,
     EOFError for /quit.
     """
     try:
-        commands.handle(desk, line)
+        commands.handle(context, line)
     except RagError as error:
-        desk.screen.error(error)
+        context.screen.error(error)
     except EOFError:
         raise
     except Exception as error:
         _log.info("%r went wrong", line, exc_info=True)
-        desk.screen.error(
+        context.screen.error(
             RagError(
                 f"unexpected error: {type(error).__name__}: {error}", "for details: rag -v repl"
             )
         )
     if line.strip():
-        desk.screen.gap()
+        context.screen.gap()
 
 
 def foot(session: Session) -> str:

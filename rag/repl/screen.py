@@ -6,26 +6,19 @@ instead of symbols and layout, and puts the quote in [[brackets]].
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from rich.console import Console
 from rich.text import Text
 
-from rag.errors import RagError
-from rag.render.json import plain
 from rag.render.sanitize import clean
+from rag.repl.printer import Printer
 from rag.repl.session import BESIDE, NEAREST
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
-PATIENCE = 0.3
-"""Seconds before a progress message appears."""
-WIDEST = 100
-"""Maximum line width; longer lines are hard to read."""
+_STRUCTURED = frozenset(("steps", "list", "comparison", "overview", "catalogue"))
+"""Forms whose pieces have lines of their own; others are running text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +37,8 @@ class _Where:
         return cls(found.document_id, parts, f", page {page}" if page else "")
 
 
-class Screen:
-    """Prints to one console. For `plain` see the module's docstring."""
-
-    def __init__(self, console: Console, plain: bool = False) -> None:
-        self.console = console
-        self.plain = plain
-        self._span = "bold underline" if console.no_color else "bold green"
-        self.signs = not plain and console.encoding.startswith("utf")
-        self._into, self._dot = (" \u203a ", " \u00b7 ") if self.signs else (" > ", "; ")
-
-    @property
-    def width(self) -> int:
-        return max(20, min(self.console.width, WIDEST))
-
-    # Answers
+class Screen(Printer):
+    """Prints answers and passages. For `plain` see the module's docstring."""
 
     def answer(self, found: Answer) -> None:
         """The answer, its citations, conflicts and other candidates; or the reason why there is
@@ -66,7 +46,7 @@ class Screen:
         """
         self.gap()
         if found.understood:
-            self._aside(f"Understood as: {clean(found.understood)}")
+            self.aside(f"Understood as: {clean(found.understood)}")
         self._given(found) if found.text is not None else self._refused(found)
 
     def _given(self, found: Answer) -> None:
@@ -77,28 +57,17 @@ class Screen:
         for number, citation in enumerate(found.citations, 1):
             self.gap()
             self._citation(number, citation)
-        self._beside("conflicting", found.conflicts, len(found.citations))
-        told = {beside.text for beside in found.conflicts}
-        self._others([other for other in found.alternatives if other.text not in told])
+        self._conflicts(found.conflicts, len(found.citations))
+        shown = {conflict.text for conflict in found.conflicts}
+        self._others([other for other in found.alternatives if other.text not in shown])
 
     def _formed(self, found: Answer) -> None:
         """An answer that is not a span: its numbered pieces, then their sources."""
-        lead = (
-            ("Yes." if found.value.yes else "No.")
-            if found.value and found.value.yes is not None
-            else ""
-        ) or _counted(found)
-        self._lead(lead, found)
+        self._lead(_yes_or_no(found.value) or _counted(found), found)
         running = Text()
         for number, piece in enumerate(found.pieces, 1):
             mark = "" if piece.heading or found.form == "catalogue" else f" [{number}]"
-            if piece.heading or found.form in (
-                "steps",
-                "list",
-                "comparison",
-                "overview",
-                "catalogue",
-            ):
+            if piece.heading or found.form in _STRUCTURED:
                 self._piece(piece, found.form, mark)
             else:
                 gap = " [\u2026] " if piece.gap else " " if running else ""
@@ -106,19 +75,16 @@ class Screen:
         if running:
             self.wrapped(running, 0 if self.plain else 2)
         if found.more:
-            self._aside(f"and {found.more} more")
+            self.aside(f"and {found.more} more")
         self._sources(found.pieces)
 
     def _lead(self, lead: str, found: Answer) -> None:
         """The introduction to the pieces, with the confidence."""
         if self.plain:
-            self.line(
-                f"Answer: {lead} Confidence {found.confidence:.0%}."
-                if lead
-                else f"Confidence {found.confidence:.0%}."
-            )
+            answer = f"Answer: {lead} " if lead else ""
+            self.line(f"{answer}Confidence {found.confidence:.0%}.")
             return
-        head, tail = Text("  ").append(lead, "bold"), self._sureness(found)
+        head, tail = Text("  ").append(lead, "bold"), self._confidence(found)
         self.line(head + Text(" " * max(2, self.width - head.cell_len - tail.cell_len)) + tail)
 
     def _piece(self, piece: Piece, form: str, mark: str) -> None:
@@ -167,10 +133,8 @@ class Screen:
                 f"Answer: {text}{_typed(found.value)}. Confidence {found.confidence:.0%}.{many}"
             )
             return
-        head, tail = (
-            Text("  ").append(text, "bold").append(_typed(found.value), "dim"),
-            self._sureness(found),
-        )
+        head = Text("  ").append(text, "bold").append(_typed(found.value), "dim")
+        tail = self._confidence(found)
         room = self.width - head.cell_len - tail.cell_len
         if room >= 2:
             self.line(head + Text(" " * room) + tail)
@@ -178,7 +142,7 @@ class Screen:
             self.wrapped(head[2:], 2)
             self.wrapped(tail, 2)
 
-    def _sureness(self, found: Answer) -> Text:
+    def _confidence(self, found: Answer) -> Text:
         full = round(found.confidence * 5)
         bar = (
             "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
@@ -199,28 +163,23 @@ class Screen:
             self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
         near = [other for other in found.alternatives if other.confidence >= LEAST_SHOWN][:NEAREST]
         if near or found.hits:
-            self._label("nearest")
+            self.label("nearest")
         for number, other in enumerate(near, 1):
             self._citation(number, other.citations[0])
         for number, hit in enumerate(() if near else found.hits[:NEAREST], 1):
             self._hit(number, hit, scores=False)
 
-    def _beside(self, word: str, others: Sequence[Alternative], number: int) -> int:
-        """List further answers, each with its best citation. Returns the number of the last
-        source.
-        """
-        if not others:
-            return number
-        self._label(word)
-        for other in others[:BESIDE]:
-            number += 1
+    def _conflicts(self, others: Sequence[Alternative], cited: int) -> None:
+        """Conflicting answers, each with its best citation, numbered after those `cited`."""
+        if others:
+            self.label("conflicting")
+        for number, other in enumerate(others[:BESIDE], cited + 1):
             many = f" in {other.documents} documents" if other.documents > 1 else ""
             self._citation(
                 number, other.citations[0], f"{clean(other.text)}, {other.confidence:.0%}{many}"
             )
         if len(others) > BESIDE:
-            self._aside(f"and {len(others) - BESIDE} more")
-        return number
+            self.aside(f"and {len(others) - BESIDE} more")
 
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         shown = [
@@ -237,9 +196,6 @@ class Screen:
             ),
             0 if self.plain else 2,
         )
-
-    def _aside(self, text: str, style: str = "dim") -> None:
-        self.wrapped(Text(text, style), 0 if self.plain else 2)
 
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
         at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
@@ -274,13 +230,10 @@ class Screen:
             )
             self.wrapped(body, 2)
             return
-        foot += (
-            f", {about}"
-            if about
-            else f"{self._into}{clean(where.parts[-1])}"
-            if title and where.parts
-            else ""
-        )
+        if about:
+            foot += f", {about}"
+        elif title and where.parts:
+            foot += f"{self._into}{clean(where.parts[-1])}"
         self.wrapped(
             Text(title, "yellow") if title else Text(place, "cyan"),
             5,
@@ -288,8 +241,6 @@ class Screen:
         )
         self.wrapped(body, 5)
         self.wrapped(Text(foot, "dim"), 5)
-
-    # Passages
 
     def hits(self, hits: Sequence[Hit]) -> None:
         for number, hit in enumerate(hits, 1):
@@ -302,116 +253,11 @@ class Screen:
         text = hit.passage.text.removeprefix(where.parts[-1]) if where.parts else hit.passage.text
         self._entry(number, where, Text(clean(text).strip()), about)
 
-    # General
 
-    def note(self, text: str) -> None:
-        """A message beside the answers."""
-        self._aside(clean(text))
-
-    def error(self, error: RagError) -> None:
-        self._aside(clean(error.message), "red")
-        if error.hint:
-            self.note(_here(error.hint))
-
-    def json(self, value: Any) -> None:
-        self.line(json.dumps(plain(value), ensure_ascii=False, indent=2))
-
-    @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Show a message if the work takes long."""
-        status = self.console.status(Text(what, "dim"), spinner="dots" if self.signs else "line")
-        begin = threading.Timer(
-            PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start
-        )
-        begin.daemon = True
-        begin.start()
-        try:
-            yield
-        finally:
-            begin.cancel()
-            begin.join()
-            status.stop()
-
-    @contextmanager
-    def progress(self) -> Iterator[Callable[[int, int], None]]:
-        """Yields a function of (done, total) that updates a progress bar."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (TextColumn("  "), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=self.plain) as bar:
-            task = bar.add_task("")
-            yield lambda done, of: bar.update(task, completed=done, total=of)
-
-    def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
-        """A table whose columns, except the last, fit their widest cell; plain output lists the
-        cells one after another.
-        """
-        cells = [[Text(clean(cell)) for cell in row] for row in rows]
-        if self.plain:
-            for row in cells:
-                self.line((", " if len(row) > 2 else ": ").join(cell.plain.strip() for cell in row))
-            return
-        room = max(12, self.width // 2)
-        widths = [
-            min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)
-        ]
-        for row in cells:
-            self._row(row, widths, styles)
-
-    def _row(self, row: list[Text], widths: list[int], styles: Sequence[str]) -> None:
-        line = Text("  ")
-        for cell, width, style in zip(row[:-1], widths, styles or [""] * len(row), strict=False):
-            cell.truncate(width, overflow="ellipsis", pad=True)
-            line.append(cell.plain, style).append("  ")
-        last = row[-1]
-        last.truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
-        line.append(last.plain, styles[len(row) - 1] if len(styles) >= len(row) else "")
-        self.line(line)
-
-    def line(self, text: str | Text) -> None:
-        """Print a line and let the terminal wrap it."""
-        text = Text(text) if isinstance(text, str) else text
-        text.rstrip()
-        self.console.print(text, soft_wrap=True)
-
-    def wrapped(self, text: Text, indent: int, lead: Text | None = None) -> None:
-        """Wrap text at words, by display width; `lead` starts the first line."""
-        before = lead or Text(" " * indent)
-        for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
-            line.rstrip()
-            self.console.print(before + line, soft_wrap=True)
-            before = Text(" " * indent)
-
-    def _label(self, word: str) -> None:
-        self.gap()
-        self._aside(f"{word.capitalize()}:" if self.plain else word)
-
-    def gap(self) -> None:
-        """An empty line, except in plain output."""
-        if not self.plain:
-            self.console.print()
-
-
-def _single(text: Text) -> Text:
-    """Collapse white space and keep the highlights."""
-    pieces: Iterator[str] = iter(text.plain)
-    kept, space = [], True
-    for at, character in enumerate(pieces):
-        if not (character.isspace() and space):
-            kept.append(at)
-        space = character.isspace()
-    if len(kept) == len(text.plain) and not any(character in "\n\t\r" for character in text.plain):
-        return text
-    joined = Text()
-    for at in kept:
-        joined.append(text[at] if not text.plain[at].isspace() else Text(" "))
-    return joined
+def _yes_or_no(value: Value | None) -> str:
+    if value is None or value.yes is None:
+        return ""
+    return "Yes." if value.yes else "No."
 
 
 def _counted(found: Answer) -> str:
@@ -433,10 +279,3 @@ def _typed(value: Value | None) -> str:
 
 def _colour(confidence: float) -> str:
     return "green" if confidence >= 0.75 else "yellow" if confidence >= 0.4 else "red"
-
-
-def _here(hint: str) -> str:
-    """Rewrite shell commands in a hint as prompt commands."""
-    for command in ("ingest", "search", "delete"):
-        hint = hint.replace(f"rag {command}", f"/{command}")
-    return hint.replace("rag list", "/docs").replace("rag ask ", "")

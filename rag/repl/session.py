@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from rag.english.followups import Rewrite, Turn, understand
+from rag.english.followups import PreviousTurn, Rewrite, understand
 from rag.english.noun_phrases import phrases
 from rag.filters import Filter
 from rag.repl.session_engine import SessionEngine
@@ -101,7 +101,7 @@ class Session:
         """Median time over the session's questions; 0 if there are none."""
         return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
 
-    def _last(self) -> Turn | None:
+    def _last(self) -> PreviousTurn | None:
         """The last exchange that names something; after "and who?" the topic is still the one
         before.
         """
@@ -114,7 +114,7 @@ class Session:
         if answer is None:
             return None
         evidence = "\n".join(hit.passage.in_context for hit in answer.hits)
-        return Turn(answer.question, answer.text, evidence)
+        return PreviousTurn(answer.question, answer.text, evidence)
 
 
 def cited(answer: Answer) -> list[Citation]:

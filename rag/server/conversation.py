@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.english.followups import Rewrite, Turn, understand
+from rag.english.followups import PreviousTurn, Rewrite, understand
 from rag.english.noun_phrases import phrases
 
 _MOST_TURNS = 8
@@ -36,11 +36,11 @@ def in_context(
     `evidence` returns the text retrieved for a question, which helps to tell people from things.
     Turns without text, or longer than `longest` characters, are skipped.
     """
-    last: Turn | None = None
+    last: PreviousTurn | None = None
     for turn in turns[-_MOST_TURNS:]:
         if not turn.question.strip() or len(turn.question) > longest:
             continue
         meant = understand(turn.question, last).question
         if phrases(meant):  # after "and who?" the topic is still the one before
-            last = Turn(meant, turn.answer, evidence(meant))
+            last = PreviousTurn(meant, turn.answer, evidence(meant))
     return understand(question, last)

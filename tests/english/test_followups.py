@@ -2,14 +2,14 @@
 
 import pytest
 
-from rag.english.followups import Rewrite, Turn, understand
+from rag.english.followups import PreviousTurn, Rewrite, understand
 from rag.english.noun_phrases import phrases
 
-SIGNED = Turn("When was the JCPOA signed?", "2015")
-PLAN = Turn("When was the Joint Comprehensive Plan of Action signed?", "2015")
-SEVERAL = Turn("When did Iran sign the JCPOA?", "2015")
-LEADER = Turn("Who led the Iranian team?", "Abbas Araghchi")
-PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
+SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")
+PLAN = PreviousTurn("When was the Joint Comprehensive Plan of Action signed?", "2015")
+SEVERAL = PreviousTurn("When did Iran sign the JCPOA?", "2015")
+LEADER = PreviousTurn("Who led the Iranian team?", "Abbas Araghchi")
+PRESIDENT = PreviousTurn("Who was president of Iran in 2015?", "Hassan Rouhani")
 
 
 @pytest.mark.parametrize(
@@ -23,56 +23,64 @@ PRESIDENT = Turn("Who was president of Iran in 2015?", "Hassan Rouhani")
         (SIGNED, "in which city?", "In which city was the JCPOA signed?"),
         (PLAN, "who signed it?", "Who signed the Joint Comprehensive Plan of Action?"),
         (
-            Turn("when was the jcpoa signed"),
+            PreviousTurn("when was the jcpoa signed"),
             "ok, and when did it start",
             "When did the jcpoa start?",
         ),
         (
-            Turn("What is the JCPOA?", "Iran nuclear deal"),
+            PreviousTurn("What is the JCPOA?", "Iran nuclear deal"),
             "why did it fail?",
             "Why did the JCPOA fail?",
         ),
-        (Turn("When was the deal signed in Vienna?"), "When did it end?", "When did the deal end?"),
         (
-            Turn("When did the Vienna talks begin?"),
+            PreviousTurn("When was the deal signed in Vienna?"),
+            "When did it end?",
+            "When did the deal end?",
+        ),
+        (
+            PreviousTurn("When did the Vienna talks begin?"),
             "Where were they held?",
             "Where were the Vienna talks held?",
         ),
-        (Turn("Which country hosted?", "Oman"), "What is its capital?", "What is Oman's capital?"),
+        (
+            PreviousTurn("Which country hosted?", "Oman"),
+            "What is its capital?",
+            "What is Oman's capital?",
+        ),
         (LEADER, "who is he?", "Who is Abbas Araghchi?"),
         (LEADER, "What was his role?", "What was Abbas Araghchi's role?"),
         (
-            Turn("Who is the mayor?", "Anna Lind"),
+            PreviousTurn("Who is the mayor?", "Anna Lind"),
             "When did her husband meet her?",
             "When did Anna Lind's husband meet Anna Lind?",
         ),
         (
-            Turn("Who signed the deal?", "Zarif and Kerry"),
+            PreviousTurn("Who signed the deal?", "Zarif and Kerry"),
             "When did they meet?",
             "When did Zarif and Kerry meet?",
         ),
         (
-            Turn("When was Zarif born?", "1960", "Foreign Minister Zarif"),
+            PreviousTurn("When was Zarif born?", "1960", "Foreign Minister Zarif"),
             "where did he study?",
             "Where did Zarif study?",
         ),
         (PRESIDENT, "and in 2018?", "Who was president of Iran in 2018?"),
         (PRESIDENT, "In 2018?", "Who was president of Iran in 2018?"),
         (
-            Turn("When did Iran join the talks?"),
+            PreviousTurn("When did Iran join the talks?"),
             "what about Oman?",
             "When did Oman join the talks?",
         ),
-        (Turn("When did Iran join?"), "and the US?", "When did the US join?"),
+        (PreviousTurn("When did Iran join?"), "and the US?", "When did the US join?"),
         (
-            Turn("Did Iran trade with non-Iranian firms?"),
+            PreviousTurn("Did Iran trade with non-Iranian firms?"),
             "what about Oman?",
             "Did Oman trade with non-Iranian firms?",
         ),
-        (Turn("When did the US join?"), "And Iran?", "When did Iran join?"),
+        (PreviousTurn("When did the US join?"), "And Iran?", "When did Iran join?"),
     ],
 )
-def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -> None:
+def test_what_has_one_reading_is_filled_in(last: PreviousTurn, typed: str, meant: str) -> None:
     assert understand(typed, last) == Rewrite(meant)
 
 
@@ -82,7 +90,7 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
         (SEVERAL, "When did it end?", '"it" could be Iran or the JCPOA; asked as typed'),
         (SIGNED, "Who is he?", '"he" refers to nothing that is certain; asked as typed'),
         (
-            Turn("When was Zarif born?"),
+            PreviousTurn("When was Zarif born?"),
             "where did he study?",
             '"he" refers to nothing that is certain; asked as typed',
         ),
@@ -92,12 +100,12 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
             '"they" refers to nothing that is certain; asked as typed',
         ),
         (
-            Turn("Which country hosted the talks?", "Oman"),
+            PreviousTurn("Which country hosted the talks?", "Oman"),
             "What is its capital?",
             '"its" could be the talks or Oman; asked as typed',
         ),
         (
-            Turn("What is Imogen Tran's salary?"),
+            PreviousTurn("What is Imogen Tran's salary?"),
             "When is it paid?",
             '"it" refers to nothing that is certain; asked as typed',
         ),
@@ -106,7 +114,7 @@ def test_what_has_one_reading_is_filled_in(last: Turn, typed: str, meant: str) -
     ],
 )
 def test_what_has_several_readings_is_left_and_said_to_be(
-    last: Turn, typed: str, could: str
+    last: PreviousTurn, typed: str, could: str
 ) -> None:
     assert understand(typed, last) == Rewrite(typed, could)
 

@@ -1,15 +1,15 @@
 import pytest
 
-from rag.english.followups import Turn, understand
+from rag.english.followups import PreviousTurn, understand
 
 
 @pytest.mark.parametrize(
     "asked", ["Can I cancel it?", "What happens if I forget it?", "How do you open it?"]
 )
 def test_who_asks_is_never_what_it_means(asked: str) -> None:
-    last = Turn("What must I do with the badge?", None, "")
+    last = PreviousTurn("What must I do with the badge?", None, "")
     assert " I?" not in understand(asked, last).question.replace(asked, "")
     assert (
-        understand("What if I forget it?", Turn("Do I need my badge?")).question
+        understand("What if I forget it?", PreviousTurn("Do I need my badge?")).question
         == "What if I forget it?"
     )
