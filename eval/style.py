@@ -60,17 +60,17 @@ def figures(root: Path = ROOT) -> list[Figure]:
     return [
         Figure("entries at the top of rag/", len(top), 24),
         Figure("nodes of the median function", sizes[len(sizes) // 2], 73),
-        Figure("nodes of a function, 90th percentile", sizes[len(sizes) * 9 // 10], 196),
+        Figure("nodes of a function, 90th percentile", sizes[len(sizes) * 9 // 10], 193),
         Figure("nodes a line", round(nodes / sum(map(_code_lines, package.values())), 2), 8.05),
         Figure("characters of the longest line", max(map(_widest, files.values()))),
         Figure(
             "lines of the longest file",
             max(lines.values()),
-            590,
+            490,
             tuple(f"{name} {lines[name]}" for name in long_files),
         ),
-        Figure("type names defined twice", len(classes), 5, classes),
-        Figure("file names that occur twice", len(names), 2, names),
+        Figure("type names defined twice", len(classes), 3, classes),
+        Figure("file names that occur twice", len(names), 1, names),
         Figure("lines in rag/", sum(lines.values())),
         Figure("lines in tests/", sum(text.count("\n") for text in tests.values())),
     ]

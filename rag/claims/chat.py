@@ -1,8 +1,8 @@
-"""One call to an OpenAI-compatible server: `POST {address}/chat/completions`, with a deadline and
+"""A client for OpenAI-compatible servers: `POST {address}/chat/completions`, with a deadline and a
 few retries.
 
-By http.client alone: the address that a person named is the only one that is talked to; no proxy
-is read from the environment, and no redirect is followed.
+It uses http.client only, so that no proxy is read from the environment, no redirect is followed,
+and no address but the configured one is contacted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _HINT = "check RAG_WRITER, RAG_WRITER_MODEL and RAG_WRITER_KEY, or ask without -
 
 
 class WriterError(ModelError):
-    """The writer cannot be reached, or answers nothing that can be used."""
+    """The writer cannot be reached, or its answer cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatServer:
-    """`address` ends before "/chat/completions", as in http://127.0.0.1:8080/v1. `seconds`: most
-    for one answer, retries included; `tokens`: most in it."""
+    """`address` is the URL before "/chat/completions", such as http://127.0.0.1:8080/v1. `seconds`
+    is the time limit for one answer including retries; `tokens` is its maximum length."""
 
     address: str
     model: str = ""
@@ -39,7 +39,7 @@ class ChatServer:
     tokens: int = 400
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:
-        """The answer's text. Raises WriterError that says what happened."""
+        """The text of the answer. Raises WriterError with the cause."""
         body = {
             "messages": list(messages),
             "max_tokens": self.tokens,
@@ -90,7 +90,7 @@ class ChatServer:
         response: http.client.HTTPResponse,
         deadline: float,
     ) -> bytes:
-        """The whole body, however slowly it comes, until the deadline."""
+        """The whole body, however slowly it arrives, until the deadline."""
         content = b""
         while True:
             left = _left(deadline)
@@ -118,7 +118,7 @@ class ChatServer:
 
 
 def _left(deadline: float) -> float:
-    """Seconds until the deadline. Raises TimeoutError when it has passed."""
+    """Seconds until the deadline. Raises TimeoutError if it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError("no answer in time")

@@ -1,5 +1,5 @@
-"""Where evidence for a claim may be: the passages that retrieval finds for it, cut to the
-sentences that speak of it."""
+"""Finds evidence for a claim: the passages that retrieval returns, cut to their most similar
+sentences."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rag.english.text import content_words
 from rag.types import Citation, Document, Hit
 
 _AROUND = 1
-"""Sentences that are read on each side of the best one."""
+"""Sentences on each side of the best one that the reader also reads."""
 _LONGEST = 900
-"""Characters of a stretch that is read."""
+"""Maximum number of characters in a stretch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A few sentences of a passage: `hit.passage` is cut to them. `best` is the one nearest to
-    the claim, in its text."""
+    """Consecutive sentences of a passage, with `hit.passage` cut to them. `best` is the (start,
+    end) in its text of the sentence most similar to the claim."""
 
     hit: Hit
     best: tuple[int, int]
@@ -32,8 +32,7 @@ class Stretch:
 
 
 def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
-    """The `most` stretches of the passages that share most with the claim, best first, one a
-    passage."""
+    """At most `most` stretches, one per passage, most similar to the claim first."""
     made = [
         (score, -place, cut) for place, hit in enumerate(hits) for score, cut in [_cut(claim, hit)]
     ]
@@ -46,7 +45,7 @@ def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
 
 
 def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
-    """(how much it shares with the claim, the stretch around the passage's best sentence)."""
+    """(similarity to the claim, the stretch around the passage's best sentence)."""
     text = hit.passage.text
     sentences = split_sentences(text) or [(0, len(text))]
     wanted, values = content_words(claim), figures(claim)
@@ -74,8 +73,7 @@ def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
 
 
 def cite(stretch: Stretch, document: Document) -> Citation:
-    """The stretch's best sentence as a citation; `document` must be the one that the passage was
-    cut from."""
+    """The stretch's best sentence as a citation; `document` must contain the passage unchanged."""
     passage = stretch.hit.passage
     start, end = passage.start + stretch.best[0], passage.start + stretch.best[1]
     quote = document.text[start:end]
@@ -96,8 +94,8 @@ def cite(stretch: Stretch, document: Document) -> Citation:
 
 
 def named_document(reference: str, documents: Sequence[Document]) -> str | None:
-    """The id of the document that a line of a list of sources names: by id, file name, address
-    or title, the longest name first; None if it names none, or two equally well."""
+    """The id of the document that a line of a list of sources names by id, file name, URL or title;
+    the longest name wins. None if there is no such document, or two match equally well."""
     line = reference.casefold()
     found: dict[str, int] = {}
     for document in documents:

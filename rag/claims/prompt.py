@@ -1,4 +1,4 @@
-"""What a writer is asked: numbered sentences of documents as data, never as instructions."""
+"""The prompt for the writer: numbered sentences of documents as data, never as instructions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEMPLATE = re.compile(
     r"<\|[^|>]{0,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>?|^#{2,}",
     re.IGNORECASE,
 )
-"""Marks by which chat templates tell who speaks."""
+"""Marks that separate the speakers in chat templates."""
 _ROLE = re.compile(r"\b(system|assistant|user|human|developer)\s*:", re.IGNORECASE)
 INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?]{0,60}"
@@ -34,18 +34,18 @@ INSTRUCTION = re.compile(
     r"^\W*(?:system|assistant|user|human|developer)\s*:",
     re.IGNORECASE,
 )
-"""Text shaped like an order to a language model; such sentences are left out of what a writer
-gets."""
+"""Text that reads like an instruction to a language model; the writer does not receive such
+sentences."""
 
 
 def is_instruction(sentence: str) -> bool:
-    """Whether a sentence of a document is shaped like an order to a model."""
+    """Whether a sentence of a document reads like an instruction to a model."""
     return bool(INSTRUCTION.search(sentence) or _TEMPLATE.search(sentence))
 
 
 def quoted(sentence: str) -> str:
-    """A sentence as data: on one line, without control characters, marks of chat templates or
-    roles, in JSON's quotes."""
+    """A sentence as a JSON string on one line, without control characters, chat template marks and
+    roles."""
     text = _TEMPLATE.sub(" ", _CONTROL.sub(" ", sentence))
     text = _ROLE.sub(lambda match: f"{match[1]} -", text)
     return json.dumps(" ".join(text.split()), ensure_ascii=False)

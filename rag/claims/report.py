@@ -1,5 +1,5 @@
-"""A checked text as a person or a program reads it: lines for a terminal, JUnit, and a page with
-both texts side by side."""
+"""Renders a checked text: lines for a terminal, JUnit XML, and an HTML page with text and evidence
+side by side."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ WORDS = {
     WRONG_CITATION: "wrong citation",
 }
 _LONGEST = 300
-"""Characters of a sentence that a terminal shows."""
+"""Maximum number of characters of a sentence in the terminal."""
 
 
 def lines(report: CheckReport, quiet: bool = False) -> list[str]:
-    """A line a sentence and one for each piece of evidence, then the counts; `quiet` leaves out
-    what is supported."""
+    """One line per sentence and per piece of evidence, then the counts; `quiet` omits supported
+    sentences."""
     made = []
     for one in report.sentences:
         if one.verdict == NO_CLAIM or (
@@ -56,32 +56,32 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
 
 
 def label(one: Checked) -> str:
-    """The verdict in words, with its confidence where it is a judgement."""
+    """The verdict in words, with its confidence if it is a judgement."""
     if one.verdict in (NO_CLAIM, NOT_CHECKABLE):
         return WORDS[one.verdict]
     return f"{WORDS[one.verdict]} {one.confidence:.0%}"
 
 
 def place(found: FoundEvidence) -> str:
-    """Where a piece of evidence is: document and offsets."""
+    """`document:start-end` of a piece of evidence."""
     citation = found.citation
     return f"{citation.document_id}:{citation.start}-{citation.end}"
 
 
 def shown(text: str) -> str:
-    """On one line, cut where it is long."""
+    """The text on one line, cut if it is long."""
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def summary(report: CheckReport) -> str:
-    """How many sentences have each verdict."""
+    """The number of sentences with each verdict."""
     found = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
     return f"{len(report.sentences)} sentences: {', '.join(found)}"
 
 
 def junit(report: CheckReport, failed: Sequence[Checked], name: str) -> str:
-    """A test a claim; those in `failed` fail with their reason."""
+    """JUnit XML with one test per claim; those in `failed` fail, with their reason."""
     claims = [one for one in report.sentences if one.verdict != NO_CLAIM]
     suite = ElementTree.Element(
         "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
@@ -103,7 +103,7 @@ def junit(report: CheckReport, failed: Sequence[Checked], name: str) -> str:
 
 
 def line_of(text: str, offset: int) -> int:
-    """The number, from 1, of the line that holds the character at `offset`."""
+    """The number, from 1, of the line that contains the character at `offset`."""
     return text.count("\n", 0, offset) + 1
 
 
@@ -111,7 +111,7 @@ _NOT_XML = re.compile(r"[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _printable(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+    """The text without characters that XML does not allow."""
     return _NOT_XML.sub("\ufffd", text)
 
 
@@ -131,7 +131,7 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 
 
 def page(report: CheckReport, name: str) -> str:
-    """An HTML page, whole in itself: each sentence on the left, what the documents say on the
+    """A self-contained HTML page: each sentence on the left, the documents' evidence on the
     right."""
     rows = "".join(_row(report, one, before) for one, before in _with_gaps(report))
     title = html.escape(f"{name}, checked")
@@ -144,7 +144,7 @@ def page(report: CheckReport, name: str) -> str:
 
 
 def _with_gaps(report: CheckReport) -> list[tuple[Checked, str]]:
-    """Each sentence with the text between it and the one before."""
+    """The sentences, with the text between them."""
     ends = [0, *(one.end for one in report.sentences)]
     return [
         (one, report.text[end : one.start])

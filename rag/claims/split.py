@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.claims.coreference import VERBS, Antecedents
-from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
+from rag.claims.marks import cited_numbers, end_with_marks, masked, without_markup
 from rag.claims.tokens import WORD
 from rag.english.sentences import split_sentences
 

@@ -1,9 +1,9 @@
-"""How likely a claim is supported, or contradicted, by evidence: two logistic models over what was
-compared and what the reader says.
+"""The probabilities that evidence supports or contradicts a claim: two logistic models over the
+comparison and the reader's verdict.
 
-`eval/experiments/fit_claims.py` fits them on public claims with people's labels and on claims
-made from gold questions; the weights are in weighing.json beside this file. There is a pair for
-readers with a verdict head and one for readers without.
+`eval/experiments/fit_claims.py` fits them on public claims with human labels and on claims made
+from gold questions; the weights are in weighing.json in this folder. There is one pair for readers
+with a verdict head and one for readers without.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ COMPARED = ("coverage", "likeness", "quoted", "missing", "differs", "unnamed", "
 READ = ("yes", "no")
 FEATURES = COMPARED + READ
 _MOST = 7.0
-"""Log-odds beyond which a reader's verdict counts no further."""
+"""Log-odds are limited to ± this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """What a reader says of a claim before evidence: [0, 1] each, sum 1."""
+    """The reader's verdict on a claim given evidence: probabilities that sum to 1."""
 
     yes: float
     no: float
@@ -37,11 +37,11 @@ class Probabilities:
 
 
 def features(found: ValueComparison, said: Probabilities | None) -> dict[str, float]:
-    """What the models weigh, by name. "altered" is how alike a claim is whose value or name is
-    another.
+    """The features of the models by name. "altered" is the likeness of a claim with a value or name
+    that the evidence lacks.
 
-    "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict its
-    features are left out.
+    "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict these
+    two are missing.
     """
     missing = len(found.missing) / found.values if found.values else 0.0
     unnamed = len(found.unnamed) / found.names if found.names else 0.0
@@ -67,7 +67,7 @@ def _log_odds(probability: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
-    """`weights` by feature; those that are not there count nothing."""
+    """A logistic model with `weights` by feature; other features have weight 0."""
 
     weights: Mapping[str, float]
     bias: float
@@ -82,8 +82,8 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """The models of one kind of reader, and the least probabilities from which a claim counts as
-    supported or contradicted."""
+    """The models for one kind of reader, and the minimum probabilities of the verdicts "supported"
+    and "contradicted"."""
 
     supported: Logistic
     contradicted: Logistic
@@ -101,7 +101,7 @@ class Weighing:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """What `of` reads."""
+        """The inverse of `of`."""
         return {
             name: {"weights": dict(model.weights), "bias": model.bias}
             for name, model in (("supported", self.supported), ("contradicted", self.contradicted))
@@ -110,8 +110,8 @@ class Weighing:
 
 @functools.lru_cache(4)
 def load(path: Path = SHIPPED) -> tuple[Weighing, Weighing]:
-    """(for readers with a verdict head, for those without). Raises InputError if the file is not
-    one."""
+    """(the weights for readers with a verdict head, those for readers without). Raises InputError
+    if the file is invalid."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Weighing.of(found["read"]), Weighing.of(found["compared"])

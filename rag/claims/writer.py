@@ -1,8 +1,8 @@
-"""A written answer: a language model gets numbered sentences of the documents, and each sentence
+"""Written answers: a language model receives numbered sentences of the documents, and each sentence
 that it writes is checked.
 
-What cites nothing, cites what is not there, or is not supported by what it cites, is struck. If
-nothing is left, the extractive answer is the answer.
+A sentence is struck if it has no citation, an unknown citation, or a citation that does not support
+it. If no sentence is left, the extractive answer is shown.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from rag.english.text import content_words
 from rag.types import Answer, Hit
 
 _SENTENCES = 12
-"""Most sentences that a writer gets."""
+"""Maximum number of sentences for the writer."""
 _SHORTEST = 4
-"""Words; shorter sentences are headings and remains."""
+"""Minimum number of words; shorter sentences are headings and fragments."""
 _MOST = 4
-"""Sentences that are asked for; twice as many are read, the rest is not."""
+"""Number of sentences requested; twice as many are accepted, the rest is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriterSource:
-    """A numbered sentence that the writer got: `document.text[start:end] == text`; `hit.passage`
+    """A numbered sentence in the writer's prompt: `document.text[start:end] == text`; `hit.passage`
     is cut to it."""
 
     number: int
@@ -42,8 +42,7 @@ class WriterSource:
 
 @dataclass(frozen=True, slots=True)
 class WrittenSentence:
-    """A sentence as it was written, the numbers that it cites, and, if it was struck, why ("" if
-    it is kept)."""
+    """A sentence as written, the numbers that it cites, and the reason why it was struck, or ""."""
 
     text: str
     cited: tuple[int, ...]
@@ -53,11 +52,11 @@ class WrittenSentence:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`text` is what is left of what was written, with its marks; None if nothing is, and then
-    `reason` says why.
+    """A written answer. `text` consists of the sentences that were kept, with their marks; it is
+    None if there are none, and `reason` gives the cause.
 
-    `sources` are the sentences that its marks number. `answer` is the extractive answer to the
-    same question.
+    `sources` are the sentences that the marks number. `answer` is the extractive answer to the same
+    question.
     """
 
     question: str
@@ -80,11 +79,8 @@ class Writer:
         self._checker = checker
 
     def write(self, answer: Answer) -> Written:
-        """The answer written out from the passages that were read for it; `documents` are theirs,
-        by id.
-
-        Raises WriterError if the server cannot be used.
-        """
+        """The answer, written from the passages that were read for it. Raises WriterError if the
+        server cannot be used."""
         sources = sources_of(answer)
         made = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
@@ -122,7 +118,7 @@ class Writer:
 
 
 def _why(part: CheckedPart) -> str:
-    """Why a checked sentence is struck; "" if it is supported."""
+    """The reason why a checked sentence is struck; "" if it is supported."""
     if part.verdict == SUPPORTED:
         return ""
     differs = next((pair for found in part.evidence for pair in found.differs), None)
@@ -135,9 +131,9 @@ def _why(part: CheckedPart) -> str:
 
 
 def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
-    """The sentences that a writer gets: those of the answer first, then those of the read
-    passages that share most with the question, none twice, none that is shaped like an order
-    to a model."""
+    """The sentences for the writer: first those that the answer cites, then those of the read
+    passages that share most words with the question. No sentence occurs twice, and none reads like
+    an instruction to a model."""
     wanted = content_words(answer.question)
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
     found: list[tuple[tuple[bool, float], Hit]] = []

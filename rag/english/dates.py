@@ -1,4 +1,4 @@
-"""Dates in words: read by dateutil, with the precision that the words have."""
+"""Reads dates in words, with the precision of the words, through dateutil."""
 
 from __future__ import annotations
 
@@ -53,15 +53,14 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 400
-"""Characters of the longest text that is read as a date."""
+"""Maximum number of characters read as a date."""
 _BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """What is known of a date, at `[start, end)` of its text; a month without a year has only that.
-    `iso` as in `Value`.
-    """
+    """A date at `[start, end)` of a text. `iso` and `precision` as in `Value`: a month without a
+    year has no year."""
 
     start: int
     end: int
@@ -70,7 +69,7 @@ class Date:
 
 
 def dates(text: str) -> list[Date]:
-    """Every date in the text that a calendar has, in order, none overlapping."""
+    """The valid calendar dates in a text, in order, without overlaps."""
     if len(text) > _LONGEST:
         return []
     found: list[Date] = []
@@ -100,7 +99,7 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
 
 
 def _years(match: re.Match[str]) -> Iterator[Date]:
-    """Both of "2015-18" and, as seasons are written, "2009-10"; but "2009-07" is a month."""
+    """Both years of "2015-18" and of the season "2009-10"; "2009-07" is a month."""
     first, last = int(match["from"]), int(match["from"][:2] + match["upto"])
     last += 100 * (last == first - 99)
     if last == first + 1 or (last > first and (match["joiner"] == "–" or match["upto"] > "12")):
@@ -111,7 +110,7 @@ def _years(match: re.Match[str]) -> Iterator[Date]:
 
 
 def _days(match: re.Match[str]) -> Iterator[Date]:
-    """Both of "14-16 July 2015"."""
+    """Both days of "14-16 July 2015"."""
     rest = f"{match['month']} {match['year'] or ''}"
     first, last = (
         _iso(f"{match[name]} {rest}", bool(match["year"]), True, True) for name in ("first", "day")
@@ -142,9 +141,8 @@ def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A text that is a date and nothing else: one date or the two ends of an interval, and the
-    words that bound it.
-    """
+    """A text that is one date, or the two ends of an interval, and words that qualify it such as
+    "early" or "before"."""
 
     isos: tuple[str, ...]
     precision: str
@@ -156,9 +154,8 @@ class Dated:
 
 
 def only_date(text: str) -> Dated | None:
-    """The date that the whole text is, but for words such as "on", "early" or "before"; None if it
-    says anything else.
-    """
+    """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
+    the text says anything else."""
     found = dates(text)
     if not 1 <= len(found) <= 2:
         return None
@@ -178,17 +175,15 @@ def only_date(text: str) -> Dated | None:
 
 
 def _in_year(first: str, last: str) -> str:
-    """The beginning "--05-03" of what ends "2020-07-05": of the same year, or of the one before if
-    it would come after.
-    """
+    """The start "--05-03" of an interval that ends on "2020-07-05", in the same year, or in the
+    year before if it would be later than the end."""
     whole = f"{last[:4]}{first[1:]}"
     return whole if whole <= last else f"{int(last[:4]) - 1:04}{first[1:]}"
 
 
 def includes(wide: Dated, narrow: Dated) -> bool:
-    """Whether the narrow date lies in the wide one, as 14 July 2015 does in 2015; neither bounded
-    by a word like "before".
-    """
+    """Whether the narrow date is within the wide one, as 14 July 2015 is within 2015; a bound such
+    as "before" must be the same on both."""
     if (
         len(wide.isos) != 1
         or len(narrow.isos) != 1
@@ -209,14 +204,14 @@ _BOUNDS = frozenset(("before", "after", "until", "till", "since", "by", "eve"))
 
 
 def agree(one: Dated, other: Dated) -> bool:
-    """Whether both say the same, perhaps one more precisely."""
+    """Whether both have the same meaning, perhaps with different precision."""
     same = (one.isos, one.qualifiers) == (other.isos, other.qualifiers)
     return same or includes(one, other) or includes(other, one)
 
 
 def contrary(one: Dated, other: Dated) -> bool:
-    """Whether no day can be both: single dates, neither bounded, neither within the other, and not
-    of one the month and of the other the year."""
+    """Whether no day can be both: single dates without bounds, neither within the other, and not
+    one without a year beside a year."""
     if len(one.isos) != 1 or len(other.isos) != 1 or (one.qualifiers | other.qualifiers) & _BOUNDS:
         return False
     if one.iso.startswith("--") != other.iso.startswith("--") and {

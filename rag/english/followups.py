@@ -1,8 +1,8 @@
-"""What a follow-up means: "and when did it end?" after "When was the JCPOA signed?" is "When did
-the JCPOA end?".
+"""Resolves follow-up questions: "and when did it end?" after "When was the JCPOA signed?" means
+"When did the JCPOA end?".
 
-Only what has one reading is resolved; anything else is asked as it was typed, and said to be. No
-model has a part in it.
+Only unambiguous follow-ups are resolved; all others are asked as typed, with a note. No model is
+involved.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ _TITLES = "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|en
 
 @dataclass(frozen=True, slots=True)
 class PreviousTurn:
-    """What a follow-up can refer to: the last question as it was understood, its answer, and the
-    passages that were read.
-    """
+    """The last question as understood, its answer, and the passages that were read."""
 
     question: str
     answer: str | None = None
@@ -49,14 +47,14 @@ class PreviousTurn:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The question to ask, and, where something in it was left open, what."""
+    """The question to ask, and a note if a part of it was not resolved."""
 
     question: str
     note: str = ""
 
 
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
-    """The question with what it leaves out filled in from the last turn."""
+    """The question, completed from the last turn."""
     question = question.strip()
     if last is None:
         return Rewrite(question)
@@ -77,9 +75,8 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
 
 
 def _elliptic(bare: str, last: PreviousTurn, led: bool) -> str:
-    """ "and where?", "what about Oman?", "and in 2018?"; "" if it is none of these, or has no one
-    reading.
-    """
+    """ "and where?", "what about Oman?", "and in 2018?" as whole questions; "" for other questions,
+    and if there is no unambiguous reading."""
     asked = _ASKED.match(last.question)
     if _ALONE.match(bare):
         return _sentence(f"{bare} {last.question[asked.end() :]}") if asked else ""
@@ -93,7 +90,7 @@ def _elliptic(bare: str, last: PreviousTurn, led: bool) -> str:
 
 
 def _other_name(name: str, question: str) -> str:
-    """The question about another name, where it names just one."""
+    """The question with its only name replaced by another; "" if it has none or several."""
     alone = [phrase.text for phrase in phrases(f"about {name}")] == [name]
     names = [
         phrase for phrase in phrases(question) if phrase.named or phrase.text.split()[-1].isupper()
@@ -131,11 +128,11 @@ def _open(word: str, meant: list[str]) -> str:
 
 
 def _has_own(question: str, pronoun: re.Match[str]) -> bool:
-    """Whether the question names what its pronoun can stand for, as "Iran" does in "When did Iran
-    say it would stop?".
+    """Whether the question itself names what its pronoun refers to, as "Iran" in "When did Iran say
+    it would stop?".
 
-    Where the pronoun is the object of the verb, as in "When did the US leave it?", the subject is
-    not what is meant.
+    If the pronoun is the object of the verb, as in "When did the US leave it?", it does not refer
+    to the subject.
     """
     after = question[pronoun.end() :].split()
     is_object = (
@@ -147,7 +144,7 @@ def _has_own(question: str, pronoun: re.Match[str]) -> bool:
 
 def _candidates(group: str, last: PreviousTurn) -> list[str]:
     topics = _topics(last.question)
-    if group == "thing":  # of "Imogen's salary" the thing has no name
+    if group == "thing":  # "Imogen's salary" names the owner, not the thing
         topics = [
             topic
             for topic in topics
@@ -166,9 +163,8 @@ def _candidates(group: str, last: PreviousTurn) -> list[str]:
 
 
 def _topics(question: str) -> list[Phrase]:
-    """What the question is about: of several phrases, those that do not stand after a
-    preposition.
-    """
+    """The topics of a question: its noun phrases, without those after a preposition if there are
+    others."""
     found = [replace(phrase, text=_OWNER.sub("", phrase.text)) for phrase in phrases(question)]
     return [
         phrase for phrase in found if phrase.before not in PREPOSITIONS | {"and", "or"}
@@ -187,9 +183,8 @@ def _asks_who(question: str) -> bool:
 
 
 def _asks_which(question: str, things: list[str]) -> bool:
-    """Whether the answer is another thing than those in the question: not where it says what one of
-    them is.
-    """
+    """Whether the question asks for a thing other than those it names, as "Which country hosted
+    it?" does and "What is its capital?" does not."""
     first, second, *_ = [*question.lower().split(), "", ""]
     return first in ("which", "what") and not (things and second in AUXILIARIES)
 
@@ -200,9 +195,8 @@ def _is_plural(phrase: str) -> bool:
 
 
 def _is_person(topic: Phrase, evidence: str) -> bool:
-    """First and family name; or a family name that the passages give with a title or a first
-    name.
-    """
+    """A first and a family name, or a family name that the passages give with a title or a first
+    name."""
     words = topic.text.split()
     if not topic.named or any(
         (len(word) > 1 and word.isupper()) or not word.replace("-", "").isalpha() for word in words

@@ -1,9 +1,8 @@
-"""What documents are called: identifiers and periods in file names, titles and questions, each in
-one spelling.
+"""Identifiers and periods in file names, titles and questions, normalised.
 
-"RFC 9110", "RFC-9110" and "rfc9110" are `rfc9110`; "2023 Q3", "Q3 FY2023" and "the third quarter of
-2023" are `2023q3`; "EPA's 2022 report" and "EPA2022" are `epa2022`; "July 1, 2023" and "2023-07-01"
-are the day 2023-07-01.
+"RFC 9110", "RFC-9110" and "rfc9110" become `rfc9110`; "2023 Q3", "Q3 FY2023" and "the third quarter
+of 2023" become `2023q3`; "EPA's 2022 report" and "EPA2022" become `epa2022`; "July 1, 2023" and
+"2023-07-01" become the day 2023-07-01.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _PERIODS = [
     ),
 ]
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
-"""Letters and digits in one."""
+"""A word that mixes letters and digits."""
 _LABEL = re.compile(r"(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z", re.IGNORECASE)
 _ACRONYM = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2,8})(?:['’]s)?[ _-](\d{2,8})(?![A-Za-z0-9]|[.,]\d)")
 _REVERSED = re.compile(r"(?<![A-Za-z0-9.,])((?:19|20)\d\d)[ _-]([A-Z]{2,8})(?![A-Za-z0-9])")
@@ -77,9 +76,7 @@ def _quarter(text: str) -> int:
 
 
 def days(text: str) -> frozenset[str]:
-    """The full dates in a text, in ISO 8601; month before day where both are numbers with
-    slashes.
-    """
+    """The full dates in a text, in ISO 8601; in 7/1/2023 the month comes first."""
     return frozenset(
         day
         for pattern in _DAYS
@@ -102,20 +99,19 @@ def _day(parts: dict[str, str]) -> str:
 
 @functools.lru_cache(4096)
 def called(document_id: str, title: str) -> frozenset[str]:
-    """The identifiers of a document, from its file's name and its title."""
+    """The identifiers in a document's file name and title."""
     return identifiers(file_name(document_id).replace("_", " ")) | identifiers(title)
 
 
 def file_name(document_id: str) -> str:
-    """Without folders and without the suffix: "2023 Q3 AAPL" of "reports/2023 Q3 AAPL.pdf"."""
+    """The file name without folders and suffix: "2023 Q3 AAPL" for "reports/2023 Q3 AAPL.pdf"."""
     name = document_id.rpartition("/")[2]
     return name.rpartition(".")[0] or name
 
 
 def searched(passage: Passage) -> str:
-    """What of a passage is searched by words: what its document is called, its context and its
-    text.
-    """
+    """The text that lexical search indexes for a passage: the document's names, the context, and
+    the text."""
     return f"{_name(passage.document_id, passage.title)}\n{passage.in_context}"
 
 
@@ -126,6 +122,6 @@ def _name(document_id: str, title: str) -> str:
 
 
 def day_in_words(day: str) -> str:
-    """ "July 1 2023" of 2023-07-01."""
+    """ "July 1 2023" for 2023-07-01."""
     found = date.fromisoformat(day)
     return f"{found:%B} {found.day} {found.year}"

@@ -1,6 +1,5 @@
-"""The noun phrases of an English question, found by its shape: what a later "it" or "he" can stand
-for.
-"""
+"""Finds noun phrases in an English question by their form, as antecedents of a later "it" or
+"he"."""
 
 from __future__ import annotations
 
@@ -25,10 +24,8 @@ PREPOSITIONS = frozenset(
     ).split()
 )
 QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
-SPEAKERS = frozenset(
-    "i me my mine myself you your yours we our ours".split()
-)  # "us" is the US, too
-"""Who asks and who is asked: nothing later refers to them by "it" or "they"."""
+SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" may be the US
+"""Speaker and listener; a later "it" or "they" never refers to them."""
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
 _STOPS = (
     AUXILIARIES
@@ -54,7 +51,7 @@ _ADVERBS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase as it stands in the question, and the word before it, in lower case."""
+    """A noun phrase as written in the question, and the word before it in lower case."""
 
     text: str
     start: int
@@ -62,7 +59,7 @@ class Phrase:
 
     @property
     def named(self) -> bool:
-        """Whether it is a name alone, without "the"."""
+        """Whether it is a name without "the"."""
         return not self.text.lower().startswith("the ")
 
 
@@ -98,15 +95,14 @@ def _phrases(tokens: list[_Token]) -> Iterator[Phrase]:
         kept = _without_verb([token.text for token in tokens[first:last]], before)
         if kept and (
             at or definite or tokens[at].text.isupper()
-        ):  # a sentence's first word is a name to nobody
+        ):  # a capital at the start of a sentence does not make a name
             yield Phrase(" ".join(["the"] * definite + kept), tokens[at].start, before)
         at = max(last, at + 1)
 
 
 def _end(tokens: list[_Token], at: int, definite: bool) -> int:
-    """Where the phrase that starts at `at` ends: names go on, and after "the" any word that can be
-    part of one.
-    """
+    """The end of the phrase that starts at `at`: a name continues, and after "the" any word that
+    can be part of a noun phrase."""
     first = at
     while at < len(tokens):
         token = tokens[at]
@@ -118,7 +114,7 @@ def _end(tokens: list[_Token], at: int, definite: bool) -> int:
 
 
 def _joins(around: list[_Token]) -> bool:
-    """Whether the middle one belongs to a name, as in "Plan of Action"."""
+    """Whether the middle word belongs to a name, as in "Plan of Action"."""
     return (
         len(around) == 3 and around[0].name and around[1].lower in _INSIDE_NAMES and around[2].name
     )
@@ -126,8 +122,7 @@ def _joins(around: list[_Token]) -> bool:
 
 def _without_verb(words: list[str], before: str) -> list[str]:
     """After an auxiliary the last plain word is the verb: "did the talks begin", "was the deal
-    signed".
-    """
+    signed"."""
     if (
         before in AUXILIARIES
         and words

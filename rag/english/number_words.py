@@ -1,4 +1,5 @@
-"""Numbers in words as numbers in digits: by text2num, and what it does not read."""
+"""Converts number words to digits through text2num, with additions for ranges, halves and
+scales."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ _BETWEEN = re.compile(
 _SHORT = re.compile(
     rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE
 )
-"""Scales as letters, of sums of money alone: "$5m"."""
+"""Letters as scales, only in sums of money: "$5m"."""
 _TENS = (
     r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one"
     r"|two|three|four|five|six|seven|eight|nine))?"
@@ -46,13 +47,12 @@ _HALF_MORE = re.compile(rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", re.IGNOR
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 _FRACTION = re.compile(r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])")
 LONGEST = 400
-"""Characters of the longest text that is read as a value."""
+"""Maximum number of characters read as a value."""
 
 
 def digits(text: str) -> str:
-    """Number words as digits: "twenty-five years" as "25 years", "two to three" as "2 to 3", "two
-    and a half" as "2.5".
-    """
+    """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
+    3", "two and a half" becomes "2.5"."""
     if len(text) > LONGEST or not re.search(r"[a-z½¼¾]", text, re.IGNORECASE):
         return text
     text = _FRACTION.sub(lambda match: (match[1] or "0") + _FRACTIONS[match[2]], text)

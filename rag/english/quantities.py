@@ -1,4 +1,4 @@
-"""Numbers in words or digits, ranges, and what they count: number words by text2num."""
+"""Reads numbers in words or digits, ranges, and their units."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NONE = re.compile(
     r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d",
     re.IGNORECASE,
 )
-"""Words of no certain number, times of the day, and years of an era."""
+"""Vague numbers, times of day, and years of an era."""
 _LABEL = re.compile(
     r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total"
     r"|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|"
     r"\b(?:version|room|section|article|chapter|page"
     r"|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
 )
-"""What a number after it names, as in "Windows 8", "E-500", "room 12"."""
+"""Words before a number that is a name, as in "Windows 8", "E-500", "room 12"."""
 _ZERO_FIRST = re.compile(r"0\d")
 _PART = re.compile(
     r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?"
@@ -38,9 +38,10 @@ _GLUED = re.compile(r"[A-Za-z½¼¾]")
 _MILLIONS = re.compile(
     r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)"
 )
-"""Millions of something, unless the noun is none, as in "5m of rope"; "5m deep" is metres."""
+""""m" as a million before a noun, "5m people", except before a noun that is measured, "5m of rope";
+"5m deep" is metres."""
 _LARGEST = 1e18
-"""A longer row of digits is no quantity."""
+"""Longer numbers are not quantities."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
 _BOUNDS = {
     "about": r"\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|(?:an? "
@@ -59,7 +60,7 @@ _BOUNDS = {
     ),
     "less than": r"(?:\b(?:less than|under|below|fewer than)|<)",
 }
-"""Before a number; what denies a bound comes before the bound."""
+"""Words before a number that bound it; negated bounds come before the bounds that they contain."""
 _BOUND = [(name, re.compile(rf"{words}\s*$", re.IGNORECASE)) for name, words in _BOUNDS.items()]
 _BOUND_AFTER = [
     (
@@ -104,7 +105,7 @@ _BETWEEN_WORD = re.compile(r"\bbetween\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number or, with `upper`, a range, of a unit. `kind`, `unit` and `bound` as in `Value`."""
+    """A number or, with `upper`, a range, with a unit. `kind`, `unit` and `bound` as in `Value`."""
 
     kind: str
     number: float
@@ -112,9 +113,9 @@ class Quantity:
     unit: str | None
     bound: str
     rest: str
-    """What the text says beside it."""
+    """The other words of the text."""
     per: str = ""
-    """Of a rate, what it is for: "hour", "year", "person"."""
+    """The denominator of a rate: "hour", "year", "person"."""
 
     @property
     def iso(self) -> str | None:
@@ -129,11 +130,12 @@ class Quantity:
 
 @functools.lru_cache(4096)
 def quantity(text: str, after: str = "") -> Quantity | None:
-    """The only number or range that the text holds; `after` is what follows it, where its unit may
-    stand.
+    """The only number or range in a text; `after` is the text behind it, which may contain the
+    unit.
 
-    None if several, if it is not sure which number it is ("hundreds of", "two thirds", "1,5", "1
-    284,50", "9 am", "2015-18", "5m people"), or if it counts nothing ("room 12", "C 010").
+    None if there are several numbers, if the number is ambiguous ("hundreds of", "two thirds",
+    "1,5", "1 284,50", "9 am", "2015-18", "5m people"), or if it does not count anything ("room 12",
+    "C 010").
     """
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
@@ -191,7 +193,7 @@ def _bound(head: str) -> tuple[str, str]:
 
 
 def bound_before(text: str) -> str:
-    """The bound that words end in, "" unless there is one: "more than"."""
+    """The bound that words end in, such as "more than", or ""."""
     return _bound(text)[0]
 
 
@@ -204,9 +206,8 @@ def _bound_after(tail: str) -> tuple[str, int]:
 
 
 def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
-    """(kind, unit, characters of `tail` that name it); None if what stands right at the number is
-    not understood, as in "5G".
-    """
+    """(kind, unit, length of the unit's name in `tail`); None if the characters directly after the
+    number have no known meaning, as in "5G"."""
     if sign:
         match = re.match(r"\s*(?:US )?dollars?", tail)
         return (
@@ -227,9 +228,8 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
 
 
 def _named(words: str) -> tuple[str, str | None, int]:
-    """(kind, unit, characters) of the longest beginning of `words` that is a currency, a time, a
-    physical unit, or a noun.
-    """
+    """(kind, unit, length of its name) of the longest start of `words` that is a currency, a
+    duration, a physical unit, or a noun."""
     kept: list[str] = []
     for word in words.split():
         if word.lower() in _STOP:

@@ -1,6 +1,5 @@
-"""Dates that are told from a document's own date, "on Tuesday" or "last month", and where that date
-is found.
-"""
+"""Resolves dates such as "on Tuesday" or "last month" against the date of their document, and finds
+that date."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ _HEAD = re.compile(
 )
 _BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
 _THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
-"""Told from another event, as "the next day" is."""
+"""Relative to another event, as "the next day"."""
 _LABEL = re.compile(
     r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?",
     re.IGNORECASE,
@@ -43,25 +42,24 @@ _DATELINE = re.compile(
     r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z "
     r".,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
 )
-"""A place, the day and a dash; not the days of a life."""
+"""A dateline: place, day and a dash; not the dates of a life."""
 _TOP_LINES = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A date with the precision that its words have, and where it came from in words."""
+    """A date with the precision of its words, and its derivation in words."""
 
     iso: str
     precision: str
     how: str
     bound: str = ""
-    """A word that bounds it: "until"."""
+    """A word that bounds the date: "until"."""
 
 
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
-    """The day a document is from: its metadata's date, else a line or dateline near its top that is
-    a day and nothing else.
-    """
+    """The date of a document: from its metadata, otherwise from a line or dateline near its top
+    that consists of a day."""
     for key in ("date", "published", "created"):
         day = _day(metadata.get(key, ""))
         if day:
@@ -77,7 +75,7 @@ def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
 
 
 def _day(text: str) -> dt.date | None:
-    """The day that the text is; a time of day after an ISO date is let be."""
+    """The day that the text consists of; a time of day after an ISO date is ignored."""
     found = only_date(re.sub(r"[T ]\d\d:\d\d.*$", "", text.strip()))
     if (
         found is None
@@ -90,12 +88,13 @@ def _day(text: str) -> dt.date | None:
 
 
 def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
-    """What words between what stands `before` and `after` them in their sentence mean in a document
-    of `day`; None if they are no relative date, one that counts from another event, or one that no
-    calendar has. In a row of a table a weekday recurs.
+    """The date that a relative expression means in a document of `day`; `before` and `after` are
+    the rest of its sentence.
 
-    A weekday alone is the last one up to that day, or the next if its clause speaks of what is
-    ahead; with "until", "by" or "from" it is only told where that is so.
+    None if the expression is not relative, refers to another event, or has no calendar date. A
+    weekday alone is the last one up to that day, or the next if its clause is about the future;
+    with "until", "by" or "from" the clause must say so. In a table row a weekday recurs, and is not
+    resolved.
     """
     head = _HEAD.match(text)
     words = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
@@ -120,7 +119,8 @@ def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved |
 
 
 def _is_ahead(before: str, after: str) -> bool:
-    """By the clause that the words stand in; what follows them counts only where they begin it."""
+    """Whether the clause of the expression is about the future. The words after it count only if it
+    begins its clause."""
     clause = _CLAUSE.split(before)[-1]
     follows = "" if clause.strip() else _CLAUSE.split(after.lstrip(" ,"))[0]
     return bool(_AHEAD.search(f"{clause} {follows}"))
@@ -207,5 +207,5 @@ _RULES: list[tuple[re.Pattern[str], _Rule]] = [
 
 
 def is_relative(text: str) -> bool:
-    """Whether the text looks like a date told from another day."""
+    """Whether the text looks like a date relative to another day."""
     return not dates(text) and resolve(text, "", dt.date(2000, 1, 1)) is not None

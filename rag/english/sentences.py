@@ -1,9 +1,9 @@
 """Sentence boundaries with exact offsets.
 
 Rules, not a model: the same text always splits the same way, in any process, at several MB/s. A
-boundary is found from the characters around it, back to the start of its sentence, so a passage cut
-at sentence boundaries splits into the sentences of its document. Every pattern is linear: runs are
-matched once (possessive, or kept from starting in their own middle).
+boundary depends only on characters from the start of its sentence to just after it, so a passage
+cut at sentence boundaries splits into the sentences of its document. Every pattern is linear: runs
+are matched once (possessively, or anchored at their start).
 """
 
 from __future__ import annotations
@@ -59,23 +59,21 @@ _STARTERS = frozenset(
 
 
 def split_sentences(text: str) -> list[Offsets]:
-    """The sentences of `text`, in order, as (start, end).
-
-    They do not overlap, have no space at either end, and together hold every non-space character of
-    the text.
-    """
+    """The sentences of `text` in order, as (start, end). They do not overlap, have no white space
+    at either end, and together contain every other character of the text."""
     return [span for block in _blocks(text) for span in _sentences(text, *block)]
 
 
 def enclosing_sentence(text: str, start: int, end: int) -> Offsets:
-    """From the start of the sentence that holds `start` to the end of the one that holds `end`."""
+    """(start, end) from the start of the sentence that contains `start` to the end of the one that
+    contains `end`."""
     touched = [s for s in _kept(text) if s[0] < max(end, start + 1) and s[1] > start]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
 
 @functools.lru_cache(512)
 def _kept(text: str) -> tuple[Offsets, ...]:
-    """A passage's sentences are asked for once a span."""
+    """Cached, since the sentences of a passage are needed once per span."""
     return tuple(split_sentences(text))
 
 
@@ -88,7 +86,7 @@ def _blocks(text: str) -> Iterator[Offsets]:
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[Offsets]:
-    if not _ROW.search(text, start, end):  # a table row is one sentence, whatever its cells hold
+    if not _ROW.search(text, start, end):  # a table row is one sentence, whatever its cells contain
         for match in _TERMINATOR.finditer(text, start, end):
             if _ends_sentence(text, start, match, end):
                 yield from trim(text, start, match.end())
@@ -97,9 +95,7 @@ def _sentences(text: str, start: int, end: int) -> Iterator[Offsets]:
 
 
 def trim(text: str, start: int, end: int) -> Iterator[Offsets]:
-    """(start, end) without the space at its ends, by moving the offsets; nothing if only space is
-    left.
-    """
+    """(start, end) without white space at the ends; nothing if only white space remains."""
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -109,7 +105,7 @@ def trim(text: str, start: int, end: int) -> Iterator[Offsets]:
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> bool:
-    """Whether the sentence that began at `start` ends with the stop in `match`."""
+    """Whether the stop in `match` ends the sentence that begins at `start`."""
     following = _NEXT_WORD.match(text, match.end(), end)
     next_word = following.group(1) if following else ""
     if next_word[:1].islower():
@@ -123,9 +119,8 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], end: int) -> boo
 
 
 def _can_end(word: str, next_word: str) -> bool:
-    """Whether a full stop after `word` may end the sentence: not after "Dr", after "U.S" only
-    before "The".
-    """
+    """Whether a full stop after `word` may end a sentence: not after "Dr", after "U.S" only before
+    "The"."""
     lower = word.lower()
     if lower in _TITLES:
         return False

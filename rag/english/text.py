@@ -1,4 +1,4 @@
-"""When two answers say the same, and how much of a question a passage speaks of."""
+"""Normalised answers, and the overlap of content words between question and passage."""
 
 from __future__ import annotations
 
@@ -22,34 +22,30 @@ _NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
 
 
 def normalize(text: str) -> str:
-    """Lower case, without articles and punctuation, single spaces (after SQuAD's evaluation
-    script).
-    """
+    """Lower case, without articles and punctuation, with single spaces (method: the evaluation
+    script of SQuAD)."""
     return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub(" ", text.lower())).split())
 
 
 def compatible(one: str, other: str) -> bool:
-    """Whether one normalised answer contains the other word for word, as "14 july 2015" does
-    "2015".
-    """
+    """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
+    "2015"."""
     return f" {one} " in f" {other} " or f" {other} " in f" {one} "
 
 
 def content_words(text: str) -> frozenset[str]:
-    """The words of a question that say what it is about, by their first five letters."""
+    """The content words of a question, each as its first five letters."""
     return frozenset(word[:5] for word in normalize(text).split() if word not in _QUESTION_WORDS)
 
 
 def named_words(question: str) -> frozenset[str]:
-    """Those of a question's content words that are names, but for its first word, or hold a
-    figure.
-    """
+    """The content words of a question that are names, except for its first word, or contain a
+    digit."""
     return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
 
 
 def coverage(asked: Set[str], text: str, empty: float = 0.0) -> float:
-    """The share, in [0, 1], of the `asked` beginnings of words that `text` holds; `empty` where
-    nothing was asked.
-    """
+    """The share, in [0, 1], of the word stems `asked` that `text` contains; `empty` if there are no
+    stems."""
     held = {word[:5] for word in normalize(text).split()}
     return len(asked & held) / len(asked) if asked else empty

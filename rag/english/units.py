@@ -1,4 +1,4 @@
-"""What is counted or measured: sums of money, times, and physical units with their sizes."""
+"""Units: currencies, durations, and physical units with their sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TIMES = {
     "year": 365.25,
 }
 _TIMES |= {"decade": 3652.5, "century": 36525.0}
-"""Times in days."""
+"""Durations in days."""
 _SHORT_TIMES = {"sec": "second", "min": "minute", "hr": "hour", "yr": "year"}
 _MEASURES: dict[str, tuple[str, float, str]] = {
     "meter": ("length", 1.0, "m metre"),
@@ -77,7 +77,7 @@ _MEASURES: dict[str, tuple[str, float, str]] = {
     "lumen": ("light", 1.0, ""),
     "tesla": ("field", 1.0, ""),
 }
-"""By name: dimension, factor to the base unit, and what else it is called."""
+"""By name: dimension, factor to the base unit, and other names."""
 _PREFIXES = {
     "tera": (1e12, "T"),
     "giga": (1e9, "G"),
@@ -99,14 +99,14 @@ _PREFIXED = frozenset(
 _LENGTHS = {"meter": "m", "metre": "m", "kilometer": "km", "kilometre": "km", "mile": "mi"}
 _LENGTHS |= {"centimeter": "cm", "centimetre": "cm", "foot": "ft", "feet": "ft", "inch": "in"}
 _LENGTHS |= {"yard": "yd"}
-"""What is squared and cubed, and its symbol."""
+"""Lengths that have squares and cubes, with their symbols."""
 _NO_SYMBOL = frozenset(("Tm", "Gm", "Mm", "hm", "Tg", "Gg", "kt", "Mt", "mt", "nt", "ct", "ht"))
-"""Prefixed symbols that are more often something else."""
+"""Prefixed symbols that usually mean something else."""
 _OFFSETS = {"degree_Celsius": 273.15, "degree_Fahrenheit": 459.67 * 5 / 9}
 
 
 def _table() -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
-    """(dimension and factor by unit, unit by what it is called)."""
+    """((dimension, factor) by unit, unit by name)."""
     sizes: dict[str, tuple[str, float]] = {}
     names = {"kilo": "kilogram", "kcal": "kilocalorie"}
     names |= dict.fromkeys(("metric ton", "metric tonne"), "metric_ton")
@@ -136,7 +136,7 @@ _SIZES, _NAMES = _table()
 
 @functools.lru_cache(1024)
 def named_unit(name: str) -> tuple[str, str] | None:
-    """(kind, unit) of a currency, a time or a physical unit; None if `name` is none."""
+    """(kind, unit) of a currency, a duration or a physical unit; None if `name` is not a unit."""
     single = singular(name.lower())
     single = _SHORT_TIMES.get(single.rstrip("."), single)
     if single in CURRENCIES:
@@ -148,14 +148,14 @@ def named_unit(name: str) -> tuple[str, str] | None:
 
 
 def singular(noun: str) -> str:
-    """A noun without its plural ending, well enough to compare."""
+    """A noun without its plural ending, for comparison only."""
     if noun.endswith("ies") and len(noun) > 4:
         return noun[:-3] + "y"
     return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
 
 
 def _physical(name: str) -> str | None:
-    """The unit that is called so, as a symbol or written out."""
+    """The unit with this name, as a symbol or written out."""
     if name in _NAMES:
         return _NAMES[name]
     lowered = name.lower()
@@ -166,9 +166,8 @@ def _physical(name: str) -> str | None:
 
 
 def base(number: float, unit: str | None, kind: str) -> tuple[float, str | None]:
-    """The number in the base unit of its dimension, so that tonnes compare with kilograms; others
-    as they are.
-    """
+    """(number, unit) in the base unit of its dimension, so that tonnes compare with kilograms;
+    other units are unchanged."""
     if kind == "duration" and unit:
         return number * _TIMES[unit], "day"
     if kind == "quantity" and unit:
