@@ -1,8 +1,10 @@
-"""What the image installs, with hashes: python -m eval.lock --out docs/scale-out/requirements.lock
+"""Pins what the image installs, with hashes:
+
+    python -m eval.lock --out docs/scale-out/requirements.lock
 
 Asks pip to resolve `rag[office,postgres]` for this Python and system, and writes every distribution
-with its version and the SHA-256 of the file that was chosen. `pip install --require-hashes -r
-requirements.lock` then takes these files and no others.
+with its version and the SHA-256 of the chosen file. `pip install --require-hashes -r
+requirements.lock` then installs exactly these files.
 """
 
 from __future__ import annotations
@@ -24,9 +26,8 @@ _ROOT = Path(__file__).parents[1]
 
 
 def wanted(extras: str) -> list[str]:
-    """The project's requirements, as pyproject.toml has them; an extra of its own stands for what
-    that needs.
-    """
+    """The project's requirements from pyproject.toml; an extra of the project is replaced by its
+    requirements."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: list[str] = list(project["dependencies"])
     for extra in extras.split(","):
@@ -55,7 +56,7 @@ def resolved(extras: str) -> list[dict[str, Any]]:
 
 
 def lines(installed: list[dict[str, Any]]) -> list[str]:
-    """A requirement each, but for the project itself."""
+    """One requirement per distribution, except the project itself."""
     made = []
     for one in installed:
         name, version = normalised(one["metadata"]["name"]), one["metadata"]["version"]

@@ -1,7 +1,8 @@
 """Draws the README's pictures: python -m eval.pictures [page] [prompt]
 
-docs/images/page.png: an answer beside its document, in Chromium. docs/images/prompt.png: `rag repl`
-in a terminal (tmux), set by Chromium. Both ask an index of seeds/, made if none is named.
+docs/images/page.png shows an answer beside its document, in Chromium; docs/images/prompt.png shows
+`rag repl` in a terminal (tmux), rendered by Chromium. Both use an index of seeds/, which is made
+unless --index names one.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def draw_prompt(browser: Browser, index: Path) -> bytes:
 
 
 def _session(index: Path) -> str:
-    """The screen after the typed questions, with its colours as ANSI escapes."""
+    """The screen after the typed questions, with colours as ANSI escapes."""
     server = ["tmux", "-L", f"rag-{uuid.uuid4().hex[:12]}"]
 
     def tmux(*arguments: str) -> str:
@@ -124,7 +125,7 @@ def _as_html(screen: str) -> str:
 
 
 def save(picture: bytes, path: Path) -> None:
-    """With a palette: text in few colours is a third as large."""
+    """Save with a palette: with few colours the file is a third as large."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

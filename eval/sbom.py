@@ -1,8 +1,8 @@
-"""What an installation is made of, as CycloneDX 1.6 JSON: python -m eval.sbom [--out sbom.json]
+"""Software bill of materials as CycloneDX 1.6 JSON: python -m eval.sbom [--out sbom.json]
 
-Lists every distribution that `rag` needs, with the extras that are installed, as they are in this
-environment: name, version, license, package URL; and the weights that ship with it, with their
-SHA-256. It reads the environment and asks nobody.
+Lists every distribution that `rag` requires, including installed extras, as installed in this
+environment: name, version, license and package URL; and the shipped weights, with their SHA-256. It
+reads only the environment.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
 
 
 def closure(name: str) -> dict[str, Distribution]:
-    """By normalised name: the distribution and all that it needs and that is installed, extras
-    included.
-    """
+    """By normalised name: the distribution and its installed requirements, including extras."""
     found: dict[str, Distribution] = {}
     left = [name]
     while left:
@@ -35,7 +33,7 @@ def closure(name: str) -> dict[str, Distribution]:
             continue
         try:
             found[one] = distribution(one)
-        except PackageNotFoundError:  # of an extra, or for another system
+        except PackageNotFoundError:  # for an extra, or for another system
             continue
         left += [
             match[1] for text in found[one].requires or [] if (match := _REQUIREMENT.match(text))
@@ -44,7 +42,7 @@ def closure(name: str) -> dict[str, Distribution]:
 
 
 def normalised(name: str) -> str:
-    """As PEP 503 has it."""
+    """The name as PEP 503 normalises it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,9 +1,9 @@
-"""How the code is shaped: python -m eval.style [--check], which exits with 1 if a bound is broken.
+"""Measures the shape of the code: python -m eval.style [--check]
 
-A node is a node of Python's syntax tree: it measures a function whatever its line breaks are.
-Starlette's functions have 41 nodes at the median and 178 at the 90th percentile, click's 49 and
-172. The bounds of `--check` may only come down: to 55 and 190 nodes, 7.5 nodes a line, files of 320
-lines, and no name twice.
+--check exits with status 1 if a bound is broken. A node is a node of Python's syntax tree: it
+measures a function independently of line breaks. Starlette's functions have 41 nodes at the median
+and 178 at the 90th percentile, click's 49 and 172. The bounds may only come down: to 55 and 190
+nodes, 7.5 nodes a line, files of 320 lines, and no name twice.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _widest(text: str) -> int:
 
 
 def _twice(trees: dict[str, ast.Module]) -> tuple[str, ...]:
-    """Classes and type aliases that more than one module defines at its top."""
+    """Classes and type aliases that more than one module defines at its top level."""
     homes = defaultdict(set)
     for path, tree in trees.items():
         for name in _types(tree.body):
@@ -116,7 +116,7 @@ def _types(body: Iterable[ast.stmt]) -> Iterable[str]:
 
 
 def _same_name(package: Iterable[str]) -> tuple[str, ...]:
-    """File names in more than one folder, but for a format's and a store's own."""
+    """File names in more than one folder, except one-per-format and one-per-store pairs."""
     homes = defaultdict(set)
     for path in package:
         folder, _, name = path.rpartition("/")

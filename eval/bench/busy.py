@@ -1,10 +1,10 @@
-"""What waiting threads cost on a busy machine: python -m eval.bench.busy --out
+"""The cost of waiting threads on a busy machine: python -m eval.bench.busy --out
 eval/results/busy.json
 
-Reads 8 passages with the shipped reader, in a process for each way in which OpenMP threads may
-wait, alone and beside processes that keep every core busy. The ways take turns, so that a machine
-shared with others disturbs all alike. Figures are medians in milliseconds of the wall and of the
-processor, and as ratios to "rag", which is what `rag.models.threads` sets.
+Reads 8 passages with the shipped reader, in one process per way in which OpenMP threads may wait,
+alone and beside processes that keep every core busy. The ways take turns, so that a shared machine
+disturbs all alike. Figures are median milliseconds of wall-clock and CPU time, also as ratios to
+"rag", the setting of `rag.models.threads`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from rag.models.threads import available_cores
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}
-"""libgomp's own default; set by a person, so that rag leaves it alone."""
+"""libgomp's own default, set explicitly so that rag does not change it."""
 WAYS: dict[str, dict[str, str]] = {
     "rag": {},
     "libgomp's default": SPINNING,
@@ -45,7 +45,7 @@ _TEXT = (
 
 
 def read(readings: int, passages: int) -> dict[str, float]:
-    """Median milliseconds of the wall and of the processor for one reading, in this process."""
+    """Median milliseconds of wall-clock and CPU time for one reading, in this process."""
     from rag import build
     from rag.settings import Settings
     from rag.types import Hit, Passage
@@ -78,9 +78,8 @@ def busy(processes: int) -> Iterator[None]:
 
 
 def measure(rounds: int, readings: int, passages: int, beside: int) -> dict[str, Any]:
-    """For each way: medians over rounds alone, and beside `beside` busy processes, and both as
-    ratios to "rag".
-    """
+    """Medians over rounds for each way, alone and beside `beside` busy processes, and both as
+    ratios to "rag"."""
     found: dict[str, dict[str, list[dict[str, float]]]] = {
         way: {"alone": [], "busy": []} for way in WAYS
     }

@@ -1,6 +1,5 @@
-"""Copies of texts with other words in them, to make a small collection a large one that is not the
-same thing twice.
-"""
+"""Copies texts with changed words, to make a large collection without duplicates out of a small
+one."""
 
 from __future__ import annotations
 
@@ -19,10 +18,11 @@ _ONE_IN = 20
 
 
 def copy_with_other_words(files: Sequence[Path], target: Path, until: int) -> None:
-    """Copies of the texts among `files` in `target`, round after round, until they and `files` have
-    `until` bytes.
+    """Copies the texts among `files` to `target`, round after round, until both have `until` bytes
+    together.
 
-    In each round another twentieth of the long words takes a suffix. A copy of a .gz is not packed.
+    In each round another twentieth of the long words gets a suffix. Copies of .gz files are not
+    compressed.
     """
     size = sum(path.stat().st_size for path in files)
     texts = [path for path in files if _is_text(path)]

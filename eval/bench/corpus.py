@@ -1,13 +1,13 @@
-"""Passages to fill an index of any size with: real text with its real vectors as far as they go,
-then perturbed copies.
+"""Passages for an index of any size: real texts with their vectors, then perturbed copies.
 
     python -m eval.bench.corpus CACHE FOLDER… --seconds 300
 
 reads the folders' documents in a random order, splits and embeds them as `rag ingest` does until
-the time is over, and keeps in CACHE what it made, with questions: a sentence of a passage, embedded
-as a question. A copy of a document has one word in `_WORDS` exchanged for another of the corpus;
-its vectors are moved towards those of other passages and by noise, to a cosine of about .87 with
-the original's.
+the time is over, and stores them in CACHE, with questions: a sentence of a passage, embedded as a
+question.
+
+A copy of a document has one word in `_WORDS` replaced by another of the corpus; its vectors are
+moved towards those of other passages and by noise, to a cosine of about .87 with the original's.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _KINDS = (".rst.gz", ".txt.gz", ".html.gz", ".rst", ".html")
 _WORDS = 5
 _TOWARDS, _NOISE = 0.5, 0.3
 _EACH = 128
-"""At least so many passages make a document of copies: fewer commits."""
+"""Minimum number of passages in a document of copies, for fewer commits."""
 _QUESTIONS = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A document as it is kept: its passages' (start, end, heading) in their order."""
+    """A stored document; (start, end, heading) of its passages in order."""
 
     id: str
     title: str
@@ -57,7 +57,7 @@ class Text:
 
 
 class Corpus:
-    """What `make` left in a folder. `vectors` are those of all passages, in order."""
+    """The result of `make` in a folder. `vectors` belong to all passages, in order."""
 
     def __init__(self, cache: Path) -> None:
         with (cache / "documents.jsonl").open() as lines:
@@ -103,7 +103,7 @@ class _Copies:
         self._number = 0
 
     def next(self) -> tuple[Document, list[Passage], Vectors]:
-        """Copies of random documents, joined to one."""
+        """Copies of random documents, joined into one."""
         self._number += 1
         name, parts, rows = f"copies/{self._number}", list[tuple[str, str]](), list[int]()
         while len(parts) < _EACH:
@@ -141,7 +141,7 @@ def unit(rows: Vectors) -> Vectors:
 
 
 def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
-    """Fill `cache`; how many passages there are."""
+    """Fill `cache`. Returns the number of passages."""
     settings = Settings.load()
     model, chance = build.embedder(settings), random.Random(0)
     files = [found for found in find(list(folders)) if found.path.name.endswith(_KINDS)]
@@ -178,7 +178,7 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
 
 
 def _ask(cache: Path, texts: Sequence[Text], model: Embedder, chance: random.Random) -> None:
-    """Sentences of 5 to 20 words, each of another document where there are enough."""
+    """Sentences of 5 to 20 words, each from a different document if there are enough."""
     asked = []
     for text in chance.sample(texts, len(texts)):
         start, end, _ = chance.choice(text.passages)

@@ -1,12 +1,12 @@
-"""How near reader and embedder come to the machine's limit: python -m eval.bench.floor --out
-eval/results/floor.json
+"""How close reader and embedder come to the machine's limit:
+
+    python -m eval.bench.floor --out eval/results/floor.json
 
 Counts the floating-point operations of questions (embedding, reading) and of ingest (embedding)
-from the models' configurations and the numbers of tokens, of real tokens and as a padded batch
-would have them; measures the rate of matrix products at the models' shapes and precision, and times
-the work itself, in the same run. With one thread time is that of the processor, which other
-programs hardly disturb; with more it is the clock's. The plain loop is
-`SentenceTransformer.encode`, fp32, as it comes.
+from the models' configurations and the numbers of tokens, with and without padding; measures the
+rate of matrix products at the models' shapes and precision, and times the work itself, in the same
+run. With one thread the time is CPU time, which other programs hardly disturb; with more it is
+wall-clock time. The plain loop is `SentenceTransformer.encode` in fp32 with its defaults.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ GOLD, CORPUS = Path("eval/gold/seeds.jsonl"), Path("seeds")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A BERT: layers, width of its states, width between."""
+    """The shape of a BERT: layers, hidden size, intermediate size."""
 
     layers: int
     hidden: int
@@ -57,17 +57,15 @@ class Shape:
         return cls(config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"])
 
     def operations(self, tokens: int) -> int:
-        """Of one text: the four projections and the two steps between, then scores and sums of
-        attention.
-        """
+        """Operations for one text: four projections and two feed-forward steps, then attention
+        scores and sums."""
         linear = 2 * tokens * (4 * self.hidden**2 + 2 * self.hidden * self.between)
         return self.layers * (linear + 4 * tokens**2 * self.hidden)
 
 
 def counted(shape: Shape, batches: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Tokens and operations (10⁹) of texts in batches, as they are and padded to the longest of
-    each batch.
-    """
+    """Tokens and operations (10⁹) for texts in batches, unpadded and padded to the longest of each
+    batch."""
     return {
         "texts": sum(map(len, batches)),
         "tokens": sum(map(sum, batches)),
@@ -78,7 +76,7 @@ def counted(shape: Shape, batches: Sequence[Sequence[int]]) -> dict[str, float]:
 
 
 class Clock:
-    """Seconds of the processor with one thread, of the wall with several."""
+    """Seconds of CPU time with one thread, of wall-clock time with several."""
 
     def __init__(self, threads: int) -> None:
         self.now = time.process_time if threads == 1 else time.perf_counter
@@ -92,9 +90,8 @@ class Clock:
 def matmul_rate(
     shape: Shape, rows: int, dtype: torch.dtype, clock: Clock, repeats: int = 5
 ) -> float:
-    """10⁹ operations a second in the linear layers of one block over `rows` tokens, the best of
-    some tries.
-    """
+    """10⁹ operations per second in the linear layers of one block over `rows` tokens, the best of
+    several tries."""
     h, i = shape.hidden, shape.between
     layers = [(h, h)] * 4 + [(h, i), (i, h)]
     work = [
@@ -120,7 +117,7 @@ def matmul_rate(
 def reading(
     name: str, asked: Sequence[tuple[str, Sequence[Hit]]], bf16: bool, clock: Clock, rounds: int
 ) -> dict[str, Any]:
-    """What reading each question alone costs, against the limit."""
+    """The cost of reading each question alone, against the limit."""
     path = reader_path(name)[0]
     shape, tokenizer = Shape.of(path), Tokenizer.from_file(str(Path(path, "tokenizer.json")))
     reader = ExtractiveReader(name, arithmetic=Arithmetic(bf16=bf16))
@@ -146,7 +143,7 @@ def reading(
 def embedding(
     texts: Sequence[str], ours: Embedder, bf16: bool, clock: Clock, rounds: int
 ) -> dict[str, Any]:
-    """Embedding the texts, against the limit and against the plain loop, in turns."""
+    """The cost of embedding the texts, against the limit and the plain loop, in turns."""
     path = embedder_path("minilm")[0]
     plain = SentenceTransformer(path, device="cpu")
     lengths = sorted(min(256, n + 2) for n in ours.count_tokens(texts))
@@ -170,7 +167,7 @@ def embedding(
 
 
 def ingest(settings: Settings, embedder: Embedder, clock: Clock) -> dict[str, float]:
-    """All of ingest, from files to an index: loading, splitting, embedding, putting."""
+    """The whole of ingest, from files to an index: parsing, splitting, embedding, storing."""
     with tempfile.TemporaryDirectory() as folder:
         store = build.store(replace(settings, index=Path(folder)), embedder, create=True)
         run = Ingest(store, embedder, settings.passage_tokens)
@@ -196,7 +193,7 @@ def asked_of(searcher: Searcher, questions: int) -> list[tuple[str, Sequence[Hit
 
 
 def passages_of(searcher: Searcher) -> list[str]:
-    """As they are embedded."""
+    """The texts as they are embedded."""
     found = (searcher.store.embedded(document.id)[0] for document in searcher.store.documents())
     return [passage.in_context for passages in found for passage in passages]
 
@@ -232,7 +229,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _whole(whole: dict[str, float], embedded: dict[str, float]) -> dict[str, float]:
-    """Ingest as if every passage were as those that were embedded apart."""
+    """Ingest time extrapolated from the passages that were embedded separately."""
     more = whole["passages"] / embedded["texts"]
     return {
         "share_of_limit": more * embedded["gflop"] / whole["seconds"] / embedded["limit_gflops"],

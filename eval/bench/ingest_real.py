@@ -1,14 +1,15 @@
-"""Ingest folders of real files and report what became of them: counts, skips with reasons, rate,
-memory over time.
+"""Ingests folders of real files and reports counts, skipped files with reasons, rate, and memory
+over time.
 
-    python -m eval.bench.ingest_real OUT.md FOLDER... [--index FOLDER] [--megabytes N] [--plot OUT.svg] [--dim N]
+    python -m eval.bench.ingest_real OUT.md FOLDER... [--index FOLDER] [--megabytes N] [--plot
+    OUT.svg] [--dim N]
 
-Vectors are hashed bags of words, so that what is measured is finding, reading, splitting and
-storing; `rag ingest` itself spends most of its time in the embedder. Memory is the resident set of
-the ingesting process, and of its readers together, each second. With `--index` the index stays, and
-a run that was ended goes on. With `--megabytes` the folders' texts are copied with other words, in
-a temporary folder, until all is that large.
-"""  # noqa: E501
+Vectors are hashed bags of words, so that only finding, parsing, splitting and storing are measured;
+`rag ingest` itself spends most of its time in the embedder. Memory is the resident set of the
+ingesting process, and of its parser processes together, each second. With `--index` the index is
+kept, and an interrupted run continues. With `--megabytes` the folders' texts are copied with
+changed words to a temporary folder, up to that size.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ _SHOWN = 25
 
 
 class HashedWords:
-    """Each word counts in one of a few places."""
+    """Each word counts in one of a few dimensions."""
 
     name = "hashed-words"
 

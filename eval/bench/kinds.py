@@ -1,11 +1,11 @@
-"""Kinds of dense index compared on the vectors that `eval.bench.scale --keep` left.
+"""Compares types of dense index on the vectors that `eval.bench.scale --keep` stored.
 
     python -m eval.bench.kinds ROOT CACHE --out FILE
 
-For each kind and number of lists looked through: seconds to build, bytes in memory as saved,
-milliseconds for the 200 nearest of one question, and recall@10 against comparing all vectors,
-before and after the candidates are scored by the stored vectors. `--saved` looks at the index in
-ROOT as it is, which spares building one.
+For each type and number of probed lists: seconds to build, bytes when saved, milliseconds for the
+200 nearest neighbours of one question, and recall@10 against exact search, before and after the
+candidates are rescored with the stored vectors. `--saved` measures the existing index in ROOT
+instead of building one.
 """
 
 from __future__ import annotations

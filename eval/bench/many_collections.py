@@ -1,9 +1,9 @@
-"""What a collection costs a service: python -m eval.bench.many_collections --out
+"""The cost of a collection: python -m eval.bench.many_collections --out
 eval/results/many_collections.json
 
 Makes --collections small collections in a service on the tests' small models, opens all, and
-reports the resident memory that each takes beyond the first, how long the first question to a
-closed one takes, and what is left when all are closed again.
+reports the resident memory of each beyond the first, the time of the first question to a closed
+one, and the memory that remains when all are closed again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEXT = (
 
 
 def resident_mib() -> float:
-    """Of this process, in which the service runs."""
+    """Memory of this process, which runs the service."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

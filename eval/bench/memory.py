@@ -1,4 +1,4 @@
-"""The memory of this process and of those it started, over time."""
+"""Memory over time of this process and its children."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ _MOST_POINTS = 700
 
 
 class Memory(threading.Thread):
-    """Megabytes resident in this process (`own`) and in its children together (`readers`), each
-    second until `stop`.
-    """
+    """Resident megabytes of this process (`own`) and of its children together (`readers`), each
+    second until `stop`."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -98,7 +97,7 @@ def _resident(pid: int) -> int:
 
 
 def _read(path: Path) -> str:
-    """Nothing of a process that has ended."""
+    """0 for a process that has ended."""
     try:
         return path.read_text()
     except OSError:
@@ -106,7 +105,7 @@ def _read(path: Path) -> str:
 
 
 def bars(values: Sequence[int], width: int = 60) -> str:
-    """A line of bars from 0, each the most of its stretch of time."""
+    """A line of bars from 0, each the maximum of its interval."""
     if not values:
         return "(too short)"
     stretches = [

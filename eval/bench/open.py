@@ -1,8 +1,8 @@
-"""How fast an index opens and searches: python eval/bench/open.py [PASSAGES]
+"""The time to open and search an index: python eval/bench/open.py [PASSAGES]
 
 Builds a local store of random texts and random unit vectors of 384 dimensions in a temporary
 folder, opens it again, and prints JSON: seconds to open, milliseconds of the first search (both
-legs, top 100) and the median of 200 more.
+retrievers, top 100) and the median of 200 more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUESTIONS = 200
 
 
 def fill(folder: Path, passages: int, random: np.random.Generator) -> None:
-    """Words by Zipf's law over 50,000, as text has them."""
+    """Words by Zipf's law over a vocabulary of 50,000."""
     store = LocalStore(folder, EXPECT, create=True)
     with store.writing():
         for start in range(0, passages, PASSAGES_PER_DOCUMENT):

@@ -1,9 +1,9 @@
-"""How soon the page shows something: python -m eval.bench.page --out eval/results/page.json
+"""How soon the page shows content: python -m eval.bench.page --out eval/results/page.json
 
-A service on seeds/ (`rag serve`, warm) and Chromium on one machine. First paint is what Chromium
-reports of each fresh load (First Contentful Paint); passages are timed in the page from the key
-press of Enter until the first of them is in the document. Milliseconds. The page's security policy
-is bypassed, as it refuses the functions that wait in the page.
+Runs a service on seeds/ (`rag serve`, warm) and Chromium on one machine. First paint is Chromium's
+First Contentful Paint of each fresh load; passages are timed in the page from the key press of
+Enter until the first of them is in the DOM. All in milliseconds. The page's security policy is
+bypassed, since it rejects the functions that wait in the page.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def first_passages(browser: Browser, address: str, rounds: int) -> list[float]:
         page.keyboard.press("Enter")
         page.wait_for_function("window.shownAfter !== null", timeout=60_000)
         found.append(float(page.evaluate("window.shownAfter")))
-        page.locator(".answer").wait_for(timeout=60_000)  # its reading is not beside the next
+        page.locator(".answer").wait_for(
+            timeout=60_000
+        )  # the next must not run while this one is reading
         page.close()
     return found[1:]
 

@@ -1,13 +1,14 @@
-"""How fast an index in PostgreSQL loads and searches: python -m eval.bench.postgres postgresql://…
-[PASSAGES]
+"""Loading and search times of an index in PostgreSQL:
+
+    python -m eval.bench.postgres postgresql://… [PASSAGES]
 
 Fills an empty database with random texts (words by Zipf's law) and clustered unit vectors of 384
-dimensions, 200 passages a document, one document in a hundred with `rare=yes`, and prints JSON:
-seconds to load and to build the vector index, milliseconds (p10, p50, p95) of each leg and of a
-whole retrieval (both legs, fusion, texts), without a filter and with one of 1 % selectivity, and
-how much of the exact answer was found. A database that holds as many passages already is only
-measured. With --alone what is timed goes before everything else on one core, for some seconds: what
-an idle machine would show, on one that is busy.
+dimensions, 200 passages per document, one document in a hundred with `rare=yes`, and prints JSON:
+seconds to load and to build the vector index, milliseconds (p10, p50, p95) of each retriever and of
+a whole retrieval (both, fusion, texts), without a filter and with one of 1 % selectivity, and the
+share of the exact result that was found. A database that has that many passages already is only
+measured. With --alone the timed work has priority over everything else on one core for some
+seconds, which shows the figures of an idle machine on a busy one.
 """
 
 from __future__ import annotations
@@ -33,18 +34,16 @@ from rag.types import Document, Passage
 
 DIM, WORDS, PER_DOCUMENT, QUESTIONS, K, READ, CLUSTERS = 384, 110, 200, 100, 100, 8, 2000
 EXPECT = {"embedder": "minilm", "dim": str(DIM), "passage_tokens": "160"}
-"""As the default settings have it, so that `eval.bench.servers` can ask this index too; the vectors
-are random.
-"""
+"""The dimensions of the default settings, so that `eval.bench.servers` can use this index too; the
+vectors are random."""
 COMPARED = 40
-"""Questions of which the exact answer is looked up too."""
+"""Number of questions whose exact result is also computed."""
 FILTERS: dict[str, Filter] = {"all": (), "1 %": parse(["rare=yes"])}
 
 
 class Source:
-    """Random passages. Real vectors lie in clusters, the same for every `seed`; uniform ones have
-    no neighbours to be found.
-    """
+    """Random passages. Like real vectors they lie in clusters, the same for every `seed`; uniform
+    ones would have no close neighbours."""
 
     def __init__(self, seed: int = 0) -> None:
         self._random = np.random.default_rng(0)
@@ -64,9 +63,7 @@ class Source:
 
 
 class Given:
-    """An embedder that was told the vector of each question: a retrieval without the time that a
-    model takes.
-    """
+    """An embedder with precomputed vectors of the questions, so that no model is timed."""
 
     name, dim = EXPECT["embedder"], DIM
 
@@ -92,7 +89,7 @@ def fill(store: PostgresStore, source: Source, passages: int) -> float:
 
 
 def build(store: PostgresStore) -> float:
-    """Vacuum, statistics and the vector index, as at the end of any change. Seconds."""
+    """Vacuum, statistics and the vector index, as after any change. Returns seconds."""
     begun = time.perf_counter()
     with store.writing():
         pass
@@ -112,9 +109,8 @@ def put(store: PostgresStore, number: int, texts: list[str], vectors: Vectors) -
 def measure(
     store: PostgresStore, exact: PostgresStore, dsn: str, filter: Filter, alone: bool = False
 ) -> dict[str, object]:
-    """`exact` compares every passage. "computing" is what both legs take of a core, here and in the
-    database, on the mean.
-    """
+    """`exact` compares every passage. "computing" is the mean CPU time of both retrievers, in this
+    process and in the database."""
     source, times = Source(1), {part: list[float]() for part in ("dense", "lexical", "retrieval")}
     asked = list(
         zip(source.vectors(QUESTIONS), [source.text(8) for _ in range(QUESTIONS)], strict=True)

@@ -1,16 +1,17 @@
-"""How an index behaves as it grows: python -m eval.bench.scale --sizes 1000 10000 100000 --corpus
-CACHE --out FILE
+"""How an index behaves as it grows:
 
-Passages are those of `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed
-copies. Without --corpus they are synthetic: vectors of topics on a manifold of 64 dimensions in
-384, texts of words by Zipf's law, questions perturbed passages.
+    python -m eval.bench.scale --sizes 1000 10000 100000 --corpus CACHE --out FILE
+
+Passages come from `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed copies.
+Without --corpus they are synthetic: vectors of topics on a manifold of 64 dimensions in 384, texts
+of words by Zipf's law, questions from perturbed passages.
 
 For each size, in a process that did not fill it: seconds to open; resident memory after the
-searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense leg, of the
-lexical leg and of the hybrid retriever at a depth of 100, the embedding of the question not
-counted; recall@10 of the dense leg against comparing all vectors; milliseconds until one document
-of 20 passages that was added, or deleted, is found, or not found any more, by both legs; with --ask
-those of whole answers, by stage. An index that stands in --keep is not filled again.
+searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
+and the hybrid retriever at a depth of 100, without the embedding of the question; recall@10 of the
+dense retriever against exact search; milliseconds until an added document of 20 passages is found,
+or a deleted one is not found any more, by both retrievers; with --ask the times of whole answers,
+by stage. An index in --keep is not filled again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Item = tuple[Document, list[Passage], Vectors]
 
 
 class Space:
-    """Where the vectors come from; the same seed gives the same ones."""
+    """The source of the vectors; the same seed gives the same vectors."""
 
     def __init__(self, count: int, seed: int = 0) -> None:
         self._random = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ def _unit(rows: Vectors) -> Vectors:
 
 
 class Synthetic:
-    """As `Corpus`, of a `Space`; for a given number of passages."""
+    """`Corpus` over a `Space`, for a given number of passages."""
 
     def __init__(self, count: int) -> None:
         self._space, random = Space(count), np.random.default_rng(4)
@@ -98,7 +99,7 @@ def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
 
 
 def expected() -> dict[str, str]:
-    """As the settings make an index, so that `rag ask` reads it too."""
+    """The manifest that the settings would create, so that `rag ask` can use the index."""
     settings = Settings.load()
     return {
         "embedder": settings.embedder,
@@ -112,9 +113,8 @@ def source(cache: Path | None, count: int) -> Corpus | Synthetic:
 
 
 def fill(root: Path, cache: Path | None, count: int) -> None:
-    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passages' ids,
-    and how long it took.
-    """
+    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passage ids,
+    and the time to fill it."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
     made, begun, done = source(cache, count), time.perf_counter(), 0
@@ -139,7 +139,7 @@ def fill(root: Path, cache: Path | None, count: int) -> None:
 
 
 class Known:
-    """The vectors of questions that were embedded before."""
+    """Precomputed vectors of questions."""
 
     name, dim = "known", DIM
 
@@ -169,7 +169,7 @@ def timed(do: Callable[[Any], object], asked: Sequence[Any]) -> dict[str, float]
 
 
 def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
-    """Ids, from 1, of the `k` best of all."""
+    """Ids, from 1, of the `k` nearest neighbours by exact search."""
     best = np.full((len(questions), k), -2.0, dtype=np.float32)
     ids = np.zeros((len(questions), k), dtype=np.int64)
     for start in range(0, len(rows), _CHUNK):
@@ -193,7 +193,7 @@ def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
 
 
 def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, float]]:
-    """One document at a time, each until both legs show it."""
+    """Add and delete one document at a time, until both retrievers reflect the change."""
     items = [document(f"new/{n}", [f"{p.text} new{n}" for p in passages][:EACH], rows[:EACH]) for n, (_, passages, rows) in  # noqa: E501
              zip(range(_CHANGES), made.documents(10**9, seed=9), strict=False)]  # fmt: skip
 
@@ -221,7 +221,8 @@ def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, f
 
 
 def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
-    """In a process that did not fill it, so that memory and opening are what a user has."""
+    """Runs in a process that did not fill the index, so that memory and opening time are those of a
+    user."""
     begun = time.perf_counter()
     store = LocalStore(root / "index", expected())
     opened = time.perf_counter() - begun
@@ -251,9 +252,7 @@ def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, obj
 
 
 def answers(store: LocalStore, questions: Sequence[str]) -> dict[str, object]:
-    """Whole answers with the models of the settings, one of them before the clock runs; by stage
-    the medians.
-    """
+    """Whole answers with the models of the settings, after one to warm up; medians by stage."""
     settings = Settings.load()
     engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
     engine.ask(questions[0])
@@ -276,7 +275,7 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 def memory() -> dict[str, int]:
-    """MiB: own, and pages of mapped files, which the system takes back when it needs them."""
+    """MiB: own memory, and pages of mapped files, which the system can reclaim."""
     status = dict(
         line.split(":", 1)
         for line in Path("/proc/self/status").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""What eval.bench.scale measured, as a table on standard output and a plot with logarithmic axes.
+"""The results of eval.bench.scale as a table on standard output and a plot with logarithmic axes:
 
 python -m eval.bench.scale_plot eval/results/scale.json eval/results/scale.svg
 """
@@ -67,7 +67,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def plot(rows: Sequence[Row], out: Path) -> None:
-    """Medians and, as a band above them, 95th percentiles. Raises InputError without matplotlib."""
+    """Medians, with 95th percentiles as a band above them. Raises InputError without matplotlib."""
     try:
         import matplotlib.pyplot as pyplot
     except ModuleNotFoundError as error:

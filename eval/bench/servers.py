@@ -1,14 +1,16 @@
-"""How many questions a second several servers over one database answer, and what bounds them.
+"""How many questions a second several servers over one database answer, and what limits them:
 
-    python -m eval.bench.servers postgresql://… --out eval/results/servers.json       the index of seeds/, and its gold questions
-    python -m eval.bench.servers postgresql://… --random …                            the index that eval.bench.postgres made
+    python -m eval.bench.servers postgresql://… --out eval/results/servers.json
+    python -m eval.bench.servers postgresql://… --random …
 
-Starts as many `rag serve` as the largest of --servers, each on one thread of one core, and asks the
-first 1, 2, … of them from
---clients connections each, --seconds long, without reading (/v1/search) and with it (/v1/ask). Beside throughput and latency it
-says what computed meanwhile, in cores: the servers, the database, the asking, and everything else
-on this machine.
-"""  # noqa: E501
+The first uses the index of seeds/ and its gold questions, the second the index that
+eval.bench.postgres made.
+
+Starts as many `rag serve` as the largest of --servers, each with one thread on one core, and asks
+the first 1, 2, … of them from --clients connections each, for --seconds, without reading
+(/v1/search) and with it (/v1/ask). Besides throughput and latency it reports CPU use, in cores: the
+servers, the database, the clients, and everything else on this machine.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ from rag.settings import shown
 GOLD = Path(__file__).parents[1] / "gold/seeds.jsonl"
 KINDS = {"search": "/v1/search", "ask": "/v1/ask"}
 _FULL = 0.95
-"""Of the machine's cores in use, they bound what is measured."""
+"""Share of the machine's cores in use from which they are the bottleneck."""
 
 
 def questions(random: bool) -> list[str]:
@@ -46,7 +48,7 @@ def questions(random: bool) -> list[str]:
 
 
 def clocks(servers: Sequence[Program], dsn: str) -> dict[str, float]:
-    """Seconds computed so far, by whom. "all" is the whole machine."""
+    """CPU seconds so far, by program. "all" is the whole machine."""
     ticks = [int(part) for part in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     idle = ticks[3] + ticks[4]
     everything = (sum(ticks) - idle) / os.sysconf("SC_CLK_TCK")
@@ -60,9 +62,8 @@ def clocks(servers: Sequence[Program], dsn: str) -> dict[str, float]:
 
 
 class Asking:
-    """Clients that ask one question after another, each its own server, until they are told to
-    stop.
-    """
+    """Clients that ask one question after another, each of its own server, until they are
+    stopped."""
 
     def __init__(
         self, servers: Sequence[Program], clients: int, path: str, asked: Iterator[str]
@@ -137,7 +138,8 @@ def measure(
 
 
 def bound(cores: dict[str, float]) -> str:
-    """In words. A database that is the bottleneck would leave cores idle, or take most of them."""
+    """The bottleneck in words. A database that is the bottleneck would leave cores idle, or use
+    most of them."""
     there = os.cpu_count() or 1
     if cores["all"] < _FULL * there:
         return "the servers' single threads"

@@ -1,16 +1,18 @@
-"""Servers and workers on one database, for some minutes, while one or another is killed; nothing
-acknowledged may be lost.
+"""Kills servers and workers on one database for some minutes; no acknowledged upload may be lost.
 
-    python -m eval.chaos.cluster postgresql://… --minutes 6 --out eval/results/cluster.json  rag serve and rag worker, real models
-    python -m eval.chaos.cluster postgresql://… --minutes 0.3 --fake                         the tests' small ones, as CI runs it
+    python -m eval.chaos.cluster postgresql://… --minutes 6 --out eval/results/cluster.json
+    python -m eval.chaos.cluster postgresql://… --minutes 0.3 --fake
+
+The first uses rag serve and rag worker with the real models; the second, with the tests' small
+models, is what CI runs.
 
 Two servers and two workers run as processes; one that is killed is started again, as any supervisor
-does. Meanwhile writers upload stories to either server, askers ask either one and turn to the other
-when it is gone, and a poller looks into the database whether every document is whole. A worker is
-killed while it has a document in hand, a server while it has a question. In the end every upload
-that was acknowledged is there, whole, the same from both servers. Exit code 1 if anything was
-wrong.
-"""  # noqa: E501
+does. Meanwhile writers upload stories to either server, askers ask either one and change to the
+other when it is down, and a poller checks in the database that every document is complete. A worker
+is killed while it processes a document, a server while it answers a question. At the end every
+acknowledged upload must be present, complete, and the same from both servers. Exits with status 1
+after any violation.
+"""
 
 from __future__ import annotations
 
@@ -41,23 +43,22 @@ from rag.store.postgres.store import PostgresStore
 
 _SENTENCES = 120
 _NAMES = 3
-"""Documents of each writer, sent together; every upload but the first replaces them."""
+"""Documents per writer, uploaded together; every upload but the first replaces them."""
 _REST = 2.0
-"""Seconds that a killed program stays down."""
+"""Seconds before a killed program is started again."""
 _CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
 
 
 def story(number: int) -> str:
-    """The same number in every sentence, over several passages: a document that is half there, or
-    half old, would show.
-    """
+    """The same number in every sentence, over several passages, so that a partial or mixed document
+    is recognised."""
     return " ".join(
         f"Sentence {i} of story {number} names Code{number}." for i in range(_SENTENCES)
     )
 
 
 def number_of(text: str) -> int:
-    """Which whole story this is, or -1."""
+    """The version of a complete story, or -1."""
     found = _CODE.search(text)
     number = int(found.group(2)) if found else -1
     return number if text.strip() == story(number) else -1
@@ -65,7 +66,7 @@ def number_of(text: str) -> int:
 
 @dataclass
 class Seen:
-    """What happened: counts, what was sent and acknowledged, and what must not be."""
+    """The record of a run: counts, uploads sent and acknowledged, and violations."""
 
     counts: Counter[str] = field(default_factory=Counter)
     sent: dict[str, set[int]] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Seen:
     jobs: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     silence: float = 0.0
-    """Longest seconds from one answer that an asker got to its next."""
+    """The longest time in seconds between two answers that an asker received."""
 
 
 class Traffic:
@@ -111,7 +112,7 @@ class Traffic:
             self.seen.wrong.append(f"{run.__name__}: {error!r}")
 
     def _send(self, at: int, method: str, path: str, **body: Any) -> httpx.Response:
-        """To the server at this place, or the next that answers."""
+        """To this server, or the next one that answers."""
         while True:
             place = at % len(self.servers)
             self.asking[place] += path == "/v1/ask"
@@ -132,7 +133,7 @@ class Traffic:
             time.sleep(0.1)
 
     def _write(self, writer: int) -> None:
-        """Several files at a time, so that there is always one more for a worker to do."""
+        """Several files at a time, so that workers always have one more."""
         turn = 0
         while not self._stop.is_set():
             turn += 1
@@ -171,7 +172,7 @@ class Traffic:
             self._check_answer(f"{name}", response.json())
 
     def _check_answer(self, name: str, answer: dict[str, Any]) -> None:
-        """All that was read and cited is of one story, that was sent under this name."""
+        """All passages read and cited belong to one story that was sent under this name."""
         texts = [hit["text"] for hit in answer["nearest"]] + [
             citation["cited_text"] for citation in answer["citations"]
         ]
@@ -187,7 +188,7 @@ class Traffic:
             time.sleep(0.05)
 
     def _look(self, name: str) -> None:
-        """Each of the three looks is one statement, and so of one moment."""
+        """Each of the three checks is one statement, and so of one moment."""
         document = self._store.document(f"uploads/{name}")
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")
@@ -207,7 +208,7 @@ class Traffic:
 
 
 class Killer:
-    """Kills a worker and a server in turn, each at work, and starts it again."""
+    """Kill a busy worker and a busy server in turn, and start it again."""
 
     def __init__(
         self,
@@ -220,7 +221,7 @@ class Killer:
         self.kills = Counter[str]()
 
     def run(self, until: float, pause: float) -> None:
-        """One of each kind at least."""
+        """At least one of each kind."""
         for turn in itertools.count():
             if turn > 1 and time.monotonic() + pause > until:
                 return
@@ -237,9 +238,8 @@ class Killer:
                 )
 
     def _other_answers(self, place: int) -> bool:
-        """With a question in hand, while the other one could take it: with none left there is
-        nothing to see.
-        """
+        """During a question, while the other server could answer it: if none is left, failover
+        cannot be observed."""
         return self._traffic.asking[place] > 0 and self._servers[1 - place].is_ready
 
     def _kill(self, program: Program, kind: str, at_work: Callable[[], bool]) -> None:
@@ -261,7 +261,7 @@ def eventually(done: Callable[[], bool], seconds: float) -> bool:
 
 
 def counted(dsn: str) -> list[tuple[str, int, int]]:
-    """(what, the number that the index has noted, the number there is)."""
+    """(what is counted, the number in the index's statistics, the actual number)."""
     words = (
         "(SELECT coalesce(sum(passages), 0) FROM rag_terms), (SELECT "
         "coalesce(sum(cardinality(terms)), 0) FROM rag_words)"
@@ -280,9 +280,8 @@ def counted(dsn: str) -> list[tuple[str, int, int]]:
 
 
 def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) -> None:
-    """After the last job: what was acknowledged is there, or something later, whole, and the same
-    from every server.
-    """
+    """After the last job: what was acknowledged, or a later version, is present, complete, and the
+    same from every server."""
     seen.wrong += [f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs]
     for name, last in seen.acknowledged.items():
         texts = {

@@ -1,14 +1,16 @@
-"""SIGKILLs while collections are created, filled, renamed and deleted: nothing is lost, nothing is
-half there.
+"""Sends SIGKILL while collections are created, filled, renamed and deleted; no change may be lost
+or half applied.
 
     python -m eval.chaos.collection_kills --kills 1000 --out eval/results/collection_kills.json
-    python -m eval.chaos.collection_kills --kills 20                            as CI runs it
+    python -m eval.chaos.collection_kills --kills 20
     python -m eval.chaos.collection_kills --kills 200 --store postgresql://...
 
-Two workers at a time change collections of one index, each those of its own names, and say in a
-pipe what they begin and what is done. Both are killed at a random moment. Then another process
-opens everything: what was done is there, and what was begun is there whole or not at all. Documents
-are read back, and of an index in folders everything is examined that `rag doctor` examines.
+CI runs the second.
+
+Two workers change collections of one index at a time, each its own, and report the begin and the
+end of each change through a pipe. Both are killed at a random moment. Then another process opens
+everything: finished changes must be present, and unfinished ones applied completely or not at all.
+Documents are read back, and an index in folders passes all checks of `rag doctor`.
 
 Processes are forked from one that has imported everything and opened nothing, so that a round takes
 a fraction of a second.
@@ -46,11 +48,11 @@ State = dict[str, dict[str, str]]
 _WORKERS = ("a", "b")
 _NAMES, _DOCUMENTS = 4, 6
 _LONGEST = 0.4
-"""Seconds after which a worker is killed at the latest."""
+"""Maximum number of seconds before a worker is killed."""
 
 
 def work(settings: Settings, worker: str, state: State, seed: int, say: int) -> None:
-    """Changes until it is killed. Lines: ["begin", change], then ["done", change]."""
+    """Makes changes until it is killed. Lines: ["begin", change], then ["done", change]."""
     chance = random.Random(seed)
     with closing(build.collections(settings)) as there:
         while True:
@@ -75,7 +77,7 @@ def work(settings: Settings, worker: str, state: State, seed: int, say: int) -> 
 
 
 def next_change(chance: random.Random, worker: str, state: State) -> list[str]:
-    """One that is possible in this state, with names of this worker alone."""
+    """A change that is possible in this state, with names of this worker only."""
     own = [name for name in state if name.startswith(worker)]
     free = [name for n in range(_NAMES) if (name := f"{worker}{n}") not in state]
     if not own or (free and chance.random() < 0.25):
@@ -109,7 +111,7 @@ def changed(state: State, change: list[str]) -> State:
 
 
 def found(settings: Settings) -> tuple[State, list[str]]:
-    """What is there, and what of it is broken."""
+    """The state of the index, and its defects."""
     state, broken = State(), list[str]()
     with closing(build.collections(settings)) as there:
         for one in there.all():
@@ -145,12 +147,12 @@ def found(settings: Settings) -> tuple[State, list[str]]:
 
 
 def _line(pipe: int, value: Any) -> None:
-    """Whole: a pipe takes up to 4,096 bytes at once."""
+    """One write, since a pipe takes up to 4,096 bytes atomically."""
     os.write(pipe, json.dumps(value).encode() + b"\n")
 
 
 def forked(do: Callable[[int], object]) -> tuple[int, int]:
-    """(process, where what it says is read) of a child that runs `do` with where it says it."""
+    """(process, the end of the pipe to read) of a child that runs `do` with the other end."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -176,7 +178,7 @@ def lines(reading: int) -> Iterator[Any]:
 
 
 def expected(state: State, said: list[list[Any]]) -> tuple[State, list[str] | None]:
-    """The state after what was done, and the change that was begun and not done, if any."""
+    """The state after the finished changes, and the unfinished change, if any."""
     for word, change in said:
         if word == "done":
             state = changed(state, change)
@@ -184,7 +186,7 @@ def expected(state: State, said: list[list[Any]]) -> tuple[State, list[str] | No
 
 
 def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
-    """Raises SystemExit at the first thing lost or half there."""
+    """Raises SystemExit at the first loss or half-applied change."""
     settings = replace(
         settings, embedder=EXPECT["embedder"], passage_tokens=int(EXPECT["passage_tokens"])
     )
@@ -238,7 +240,7 @@ def _tell(settings: Settings, pipe: int) -> None:
 def _judged(
     state: State, unfinished: list[list[str]], there: State, broken: list[str], done: int
 ) -> State:
-    """What is there, if that is the state with each unfinished change made or not made."""
+    """The actual state, if it is `state` with each unfinished change applied or not."""
     allowed = [state]
     for change in unfinished:
         allowed += [changed(one, change) for one in allowed]

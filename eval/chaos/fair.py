@@ -1,10 +1,11 @@
-"""What a flood of one key costs another: python -m eval.chaos.fair --out eval/results/fair.json
+"""What a flood from one key costs another key: python -m eval.chaos.fair --out
+eval/results/fair.json
 
-A service in a process of its own, on the tests' small models (a reader that takes --slow seconds a
-batch), or with --real on the shipped ones; only this machine is asked. A quiet key searches once in
-a while, first alone, then beside --clients clients of a key that floods with searches, questions,
-batches and uploads. Reports the quiet key's p50 and p95 in both cases, how fast refusals come, and
-how many questions were answered a second by one client and by the flood.
+Runs a service in a process of its own, on the tests' small models (with a reader that takes --slow
+seconds per batch), or with --real on the shipped ones; loopback only. A quiet key searches now and
+then, first alone, then beside --clients clients of a key that floods the service with searches,
+questions, batches and uploads. Reports the quiet key's p50 and p95 in both cases, the latency of
+refusals, and the number of questions answered per second for one client and for the flood.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _REFUSED = (429, 503)
 
 @dataclass
 class Seen:
-    """What clients met: statuses, and milliseconds by kind."""
+    """The clients' record: statuses, and milliseconds by kind."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     refusals: list[float] = field(default_factory=list)
@@ -138,7 +139,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def flooded(
     clients: list[httpx.Client], seconds: float, meanwhile: Callable[[], list[float]] = list
 ) -> tuple[Seen, list[float]]:
-    """What the flood met in so many seconds, and what was measured meanwhile."""
+    """The results of the flood after this many seconds, and of the measurement beside it."""
     seen, stop = [Seen() for _ in clients], threading.Event()
 
     def run(client: httpx.Client, own: Seen, number: int) -> None:

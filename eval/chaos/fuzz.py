@@ -1,15 +1,17 @@
-"""Whatever can be sent is sent to the service; it must answer with no 5xx but 503, and be as well
-afterwards as before.
+"""Sends valid, invalid and mutated requests to the service; it must answer none with a 5xx except
+503, and be healthy afterwards.
 
     python -m eval.chaos.fuzz --requests 100000 --out eval/results/serve_fuzz.json
-    python -m eval.chaos.fuzz --requests 500                                            as CI runs it
+    python -m eval.chaos.fuzz --requests 500
 
-Some of the requests are what the OpenAPI schema allows, made by schemathesis; as many break it,
-made by hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers,
-broken forms, and now and then a body that does not come. The rest are both of these with bytes
+CI runs the second.
+
+Some requests are valid by the OpenAPI schema, made by schemathesis; as many violate it, made by
+hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers, broken
+forms, and now and then a body that does not arrive. The others are mutations of both, with bytes
 changed, lost, doubled and swapped. The service runs on the tests' small models, over an index that
 fills and empties as documents are put and deleted. Loopback only.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -180,7 +182,7 @@ _MCP_MODERN = {
     "io.modelcontextprotocol/clientInfo": {"name": "fuzz", "version": "0"},
 }
 _CHANGED = 16
-"""Changed copies of each request that was made."""
+"""Number of mutations of each request."""
 _TYPES = [
     "application/json",
     "application/json",
@@ -247,7 +249,7 @@ def _wild() -> strategies.SearchStrategy[Wild]:
 
 
 def _mcp() -> strategies.SearchStrategy[Wild]:
-    """Messages to /mcp, of both eras of the protocol: right ones, almost right ones, and others."""
+    """Messages to /mcp, of both protocol versions: valid, almost valid, and others."""
     words = (
         strategies.sampled_from(
             ["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]
@@ -293,7 +295,7 @@ def _message(method: str, tool: str, arguments: Any, number: Any, version: str) 
 def _many(
     strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]
 ) -> None:
-    """Calls `do` with so many values, in runs that hypothesis forgets in between."""
+    """Call `do` with this many values, in runs that hypothesis forgets in between."""
     done = 0
     while done < number:
         size = min(200, number - done)
@@ -310,8 +312,7 @@ def _many(
 
 def _changed(body: bytes, chance: random.Random) -> bytes:
     """The body with another value in one place, or with a few bytes changed, lost, doubled, or two
-    parts swapped.
-    """
+    parts swapped."""
     if chance.random() < 0.6:
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(body)
@@ -360,7 +361,7 @@ class _Raw:
 
 
 def _slow(url: str) -> None:
-    """A body that is announced and does not come."""
+    """A body that is announced and does not arrive."""
     place = urlsplit(url)
     with socket.create_connection(
         (place.hostname or "", place.port or 80), timeout=5
@@ -372,9 +373,11 @@ def _slow(url: str) -> None:
 
 
 def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]:
-    """So many requests from one process; how often each status came, and each request that broke
-    the rule. `locked`: the service has keys and none is sent, so that nothing may succeed but what
-    is open to all.
+    """Send this many requests from one process. Returns the count of each status, and each request
+    that broke the rule.
+
+    `locked`: the service has keys and none is sent, so that nothing may succeed except what is open
+    to all.
     """
     warnings.simplefilter("ignore")
     found: Counter[str] = Counter()
@@ -443,7 +446,8 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
 
 def _well(service: Served, key: str) -> dict[str, Any]:
-    """How the service is: it answers a question, nothing waits, and so many threads it has."""
+    """The health of the service: it answers a question, nothing is queued, and the number of its
+    threads."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False, headers=headers) as client:
         put = client.post(
@@ -476,7 +480,7 @@ def options(given: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Raises SystemExit if the service does not stand."""
+    """Raises SystemExit if the service is not healthy."""
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         index = Path(stack.enter_context(tempfile.TemporaryDirectory()))

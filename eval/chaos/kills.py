@@ -1,13 +1,14 @@
-"""SIGKILL at random moments of ingest, sync, delete, rebuild, snapshot and restore; after each, the
-index must be whole.
+"""Sends SIGKILL at random moments of ingest, sync, delete, reindex, snapshot and restore; after
+each, the index must be consistent.
 
     python -m eval.chaos.kills --kills 1000 --out eval/results/kills.json
 
-Each run is a process of its own on a small index with a small embedder. It says on a pipe what it
-is about to change and what the store has acknowledged. After it is killed, another process opens
-the index as any user would and looks: every acknowledged change is there and whole, every other is
-there whole or not at all, both search legs find what the database holds, and `rag doctor`'s checks
-find nothing. Stops with exit code 1 at the first violation and leaves the folder to look at.
+Each run is a process of its own on a small index with a small embedder. It reports through a pipe
+the change it begins and the changes that the store acknowledged. After it is killed, another
+process opens the index as any user would and checks it: every acknowledged change is present and
+complete, every other one complete or absent, both retrievers find what the database contains, and
+the checks of `rag doctor` find nothing. Stops with status 1 at the first violation and leaves the
+folder for inspection.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ Say = Callable[..., None]
 
 
 class Announcing(LocalStore):
-    """Says what it is about to do, and when it has done it."""
+    """Reports each change before and after it."""
 
     def __init__(self, folder: Path, say: Say) -> None:
         super().__init__(folder, {}, wait=30)
@@ -77,7 +78,7 @@ class Announcing(LocalStore):
         return was
 
 
-# What is killed
+# The operations that are killed
 
 
 @dataclass
@@ -146,9 +147,7 @@ _WEIGHTS = [4, 4, 2, 3, 2, 1]
 
 
 def _fork(work: Callable[[Say], None]) -> tuple[int, int]:
-    """(process, pipe that it speaks on). Forked, not started anew: it spares a second of imports
-    for each kill.
-    """
+    """(process, its pipe). Forked rather than started, which saves a second of imports per kill."""
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)
@@ -171,17 +170,17 @@ def _tell(pipe: int, what: Sequence[object]) -> None:
 
 
 def _said(pipe: int) -> list[list[Any]]:
-    """All of it, to the end; but for a line that was cut off by a kill."""
+    """The whole report, except for a line that the kill cut off."""
     with os.fdopen(pipe, "rb") as file:
         lines = file.read().split(b"\n")[:-1]
     return [json.loads(line) for line in lines]
 
 
-# What must hold
+# The invariants
 
 
 def _look(world: World, say: Say) -> None:
-    """As a user would: open it, search it, and let the doctor look."""
+    """Open the index as a user would, search it, and run the doctor's checks."""
     store = LocalStore(world.index, {}, wait=30)
     documents = [store.document(document.id) for document in store.documents()]
     state = {document.id: text_digest(document.text) for document in documents if document}
@@ -204,7 +203,7 @@ def _look(world: World, say: Say) -> None:
 
 
 class Run:
-    """Kills and checks; `before` is what the index held when the last check ended."""
+    """Kill and check; `before` is what the index contained at the last check."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self.world = World(root)
@@ -219,7 +218,8 @@ class Run:
         LocalStore(self.world.index, _MADE, create=True).close()
 
     def once(self) -> list[str]:
-        """One operation, killed at a random moment unless it is quicker. What is wrong after it."""
+        """One operation, killed at a random moment unless it finishes earlier. Returns the
+        violations after it."""
         self._change_files()
         name = self.chance.choices(list(OPERATIONS), _WEIGHTS)[0]
         seed = self.chance.random()
@@ -238,7 +238,7 @@ class Run:
         return self._check(name, _said(pipe))
 
     def _change_files(self) -> None:
-        """A few files come, change, move or go."""
+        """A few files are added, changed, moved or deleted."""
         for _ in range(self.chance.randint(1, 5)):
             path = self.world.docs / f"{self.chance.randrange(_FILES):02}.txt"
             deed = self.chance.random()
@@ -276,9 +276,8 @@ class Run:
         return wrong
 
     def _compare(self, name: str, said: list[list[Any]], state: State) -> list[str]:
-        """Whether the index holds what was acknowledged; of the last change that was begun, all or
-        nothing.
-        """
+        """Whether the index contains what was acknowledged, and the unfinished change completely or
+        not at all."""
         states = self.at_snapshot if name == "restore" else []
         if name == "restore" and state in states:
             return []

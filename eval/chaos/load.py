@@ -1,9 +1,12 @@
-"""How much the service answers, how fast, and what it does when too much is asked. Loopback only;
-it ends by itself.
+"""Throughput and latency of the service, and its behaviour under overload. Loopback only; it ends
+by itself.
 
-python -m eval.chaos.load INDEX --out eval/results/serve_load.json      real models
-python -m eval.chaos.load --fake --memory 2000 --requests 200           fakes: the service alone, as CI runs it
-"""  # noqa: E501
+    python -m eval.chaos.load INDEX --out eval/results/serve_load.json
+    python -m eval.chaos.load --fake --memory 2000 --requests 200
+
+The first uses the real models; the second, with the tests' small ones, measures the service alone,
+as CI does.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from eval.chaos.servers import Served, served
 
 GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
 PATIENT = {"RAG_DEADLINE_MS": "110000"}
-"""Nothing is refused because a busy machine is slow: that is `overload`'s to measure."""
+"""No refusals because a busy machine is slow: `overload` measures these."""
 ALONE = {"RAG_BATCH_TOKENS": "256", "RAG_BATCH_MS": "0"}
 """A batch takes at least one question; with so few tokens it takes no second one."""
 
@@ -36,7 +39,7 @@ def questions() -> list[str]:
 async def ask_all(
     url: str, asked: list[str], concurrency: int
 ) -> tuple[list[tuple[int, float]], float]:
-    """((status, seconds) of each, seconds of all)."""
+    """((status, seconds) of each request, seconds for all)."""
     waiting = iter(asked)
     found: list[tuple[int, float]] = []
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
@@ -94,7 +97,7 @@ def throughput(service: Served, number: int, concurrencies: list[int]) -> dict[s
 
 
 def batches(service: Served) -> tuple[int, int]:
-    """How many batches were read, and the questions in them."""
+    """The number of batches read, and of questions in them."""
     text = httpx.get(f"{service.url}/metrics", trust_env=False).text
     found = dict(re.findall(r"^rag_batch_questions_(count|sum) ([\d.]+)", text, re.MULTILINE))
     return int(float(found["count"])), int(float(found["sum"]))
@@ -120,9 +123,8 @@ def memory(service: Served, number: int) -> dict[str, Any]:
 
 
 def overload(service: Served) -> dict[str, Any]:
-    """More at once than the queue takes: how quickly the rest is refused, and whether the next is
-    answered.
-    """
+    """More requests at once than the queue takes: how quickly the rest is refused, and whether the
+    next is answered."""
     found, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
     refused = sorted(took for status, took in found if status == 503)
     after, _ = asyncio.run(ask_all(service.url, ["When was the JCPOA signed?"], 1))
@@ -161,7 +163,7 @@ def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _fill(service: Served) -> None:
-    """An index that is empty gets a few documents."""
+    """Adds a few documents to an empty index."""
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
         if not client.get("/v1/documents?limit=1").json()["total"]:
             files = [

@@ -1,6 +1,5 @@
-"""Servers and workers over one database as processes that can be killed and started again at the
-same address.
-"""
+"""Servers and workers over one database, as processes that can be killed and restarted at the same
+address."""
 
 from __future__ import annotations
 
@@ -21,12 +20,12 @@ from tests.postgres import free_port
 ROOT = Path(__file__).parents[2]
 FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16", "RAG_THRESHOLD": "0.15"}
 _FAKE_SECONDS = "0.3"
-"""That a worker on fakes takes for a document, so that it can be killed in the middle of one."""
+"""Seconds that a worker with `--fake` takes per document, so that it can be killed during one."""
 
 
 @dataclass
 class Program:
-    """A module of Python's with its arguments; what it says goes to `log`."""
+    """A Python module with its arguments; its output goes to `log`."""
 
     module: str
     arguments: tuple[str, ...]
@@ -71,20 +70,18 @@ class Program:
 
     @property
     def cpu_seconds(self) -> float:
-        """That it has computed for so far."""
+        """CPU seconds so far."""
         return cpu_seconds(self.process.pid) if self.process else 0.0
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of a process and of those of its children that have ended."""
+    """CPU seconds of a process and of its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def database_seconds(dsn: str) -> float:
-    """That the processes which serve the index in a database on this machine have computed for so
-    far.
-    """
+    """CPU seconds so far of the processes that serve the index in a database on this machine."""
     return sum(cpu_seconds(pid) for pid in backends(dsn))
 
 
@@ -102,9 +99,8 @@ def backends(dsn: str) -> list[int]:
 
 @contextmanager
 def first_on_a_core(dsn: str) -> Iterator[None]:
-    """This process and the database's before all others on one core, as if the machine were idle.
-    Linux, as root; be short.
-    """
+    """Gives this process and the database's priority over all others on one core, as if the machine
+    were idle. Needs Linux and root; keep it short."""
     pids, core, everywhere = (
         [0, *backends(dsn)],
         {max(os.sched_getaffinity(0))},

@@ -1,6 +1,5 @@
 """A service in a process of its own, for measuring and fuzzing: loopback only, and stopped at the
-end.
-"""
+end."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ class Served:
 
     @property
     def resident_mib(self) -> float:
-        """Memory that its process holds."""
+        """Memory of its process."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found.group(1)) / 1024 if found else 0.0
@@ -41,9 +40,8 @@ class Served:
 
 @contextlib.contextmanager
 def served(index: Path, fake: bool, **environment: str) -> Iterator[Served]:
-    """`rag serve` over `index`; with `fake` on the tests' small models. Its log goes to a file that
-    is thrown away.
-    """
+    """`rag serve` over `index`; with `fake` on the tests' small models. Its log goes to a temporary
+    file."""
     command = (
         ["-m", "tests.server.fake_server", str(index)]
         if fake

@@ -1,12 +1,12 @@
-"""Writers and readers of one index, each a process of its own, for some time; nothing may be half,
-wrong or refused.
+"""Runs writers and readers of one index, each a process of its own, for some time; no read may be
+partial, wrong or refused.
 
     python -m eval.chaos.shared --minutes 10 --writers 2 --readers 8 --out eval/results/shared.json
 
-Writers sync folders of their own, whose files change, move and go, and delete documents. Readers
-ask, and hold every citation against the text that its document had in that version, which the
-version's number in it lets them write again; and they look whether documents are whole. Exit code 1
-if anything was wrong.
+Writers sync folders of their own, whose files change, move and disappear, and delete documents.
+Readers ask, and compare every citation with the text of its document in that version, which the
+version number in it determines; and they check that documents are complete. Exits with status 1
+after any violation.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ _MADE = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens"
 _VERSION = re.compile(r"version (\d+)")
 _WAIT = 120.0
 _PAUSE = 0.02
-"""Between the questions of a reader, so that ten processes share two cores."""
+"""Seconds between the questions of a reader, so that ten processes share two cores."""
 
 
 def text_of(name: str, version: int) -> str:
-    """Each sentence names the file and the version; the number of sentences goes by the version."""
+    """Each sentence names the file and the version; the number of sentences depends on the
+    version."""
     return (
         " ".join(
             f"Herring {n} of {name} was seen near Oslo in version {version}."
@@ -89,7 +90,8 @@ def write(index: Path, docs: Path, until: float, chance: random.Random, said: Co
 
 
 def _change_files(docs: Path, chance: random.Random) -> None:
-    """A renamed file would carry the name in its text along, so files here come, change and go."""
+    """A renamed file would keep the old name in its text, so files here are only added, changed and
+    deleted."""
     for _ in range(chance.randint(1, 4)):
         path = docs / f"{docs.name}-{chance.randrange(_FILES):02}.txt"
         if chance.random() < 0.85 or not path.exists():
@@ -136,7 +138,7 @@ def _stands(citation: Citation) -> bool:
 
 
 def _whole(store: LocalStore, chance: random.Random, said: Counter[str]) -> None:
-    """A document is of one version, with all passages of that version."""
+    """A document has one version, with all passages of that version."""
     documents = store.documents()
     if not documents:
         return
@@ -161,7 +163,7 @@ def _is_of_one_version(document: Document) -> bool:
     )
 
 
-# All of them
+# All processes
 
 
 Part = Callable[[Path, Path, float, random.Random, Counter[str]], None]
@@ -188,7 +190,7 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
     folders = [root / f"docs{n}" for n in range(writers)]
     for n, folder in enumerate(folders):
         folder.mkdir()
-        (index / folder.name).mkdir()  # a place for each writer's stamps
+        (index / folder.name).mkdir()  # a file cache for each writer
         (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
     parts = [(write, folder) for folder in folders] + [(read, folders[0])] * readers
     children = [

@@ -1,10 +1,11 @@
-"""Whether both stores answer alike: python -m eval.chaos.stores postgresql://… [OUT.json] [EVERY]
+"""Compares the answers of both stores: python -m eval.chaos.stores postgresql://… [OUT.json]
+[EVERY]
 
 Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both
 every question of eval/gold/seeds.jsonl (or one in EVERY), and prints JSON: how many questions found
-the same passages in the same order, and got the same answer, citations, alternatives and reason.
-Where both found the same passages they are read once. RAG_* variables set the reader and the rest.
-Exits with 1 if less than 99 % did.
+the same passages in the same order, and had the same answer, citations, alternatives and reason. If
+both found the same passages they are read once. RAG_* variables set the reader and the rest. Exits
+with status 1 if less than 99 % agree.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _AT_ONCE = 8
 
 
 class Once:
-    """Reads the same passages for the same question only the first time."""
+    """Reads the same passages for the same question only once."""
 
     def __init__(self, reader: Reader) -> None:
         self.name = reader.name
@@ -65,8 +66,7 @@ class Once:
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
     """Over seeds/ in `folder`, and over the same index moved to the database; the models are
-    shared.
-    """
+    shared."""
     here, there = Settings.load(index=folder), Settings.load(store=dsn)
     embedder, reader = build.embedder(here), Once(build.reader(here))
     local, shared = (
@@ -92,7 +92,7 @@ def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
 
 
 def said(answer: Answer) -> dict[str, object]:
-    """What a person gets."""
+    """The visible part of an answer."""
     others = [(other.text, other.citations) for other in answer.alternatives]
     return {
         "answer": answer.text,
@@ -103,9 +103,7 @@ def said(answer: Answer) -> dict[str, object]:
 
 
 def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, Any]:
-    """Counts of what is the same, the largest difference of confidence, and the questions that
-    differ.
-    """
+    """Counts of agreements, the largest difference of confidence, and the questions that differ."""
     same = dict.fromkeys(
         ["passages", "answer", "citations", "alternatives", "abstention_reason", "everything"], 0
     )

@@ -1,15 +1,17 @@
-"""Keys of three collections ask for whatever can be asked: not one byte of another collection comes
-back, and no 5xx but 503.
+"""Sends requests of all kinds with the keys of three collections; no byte of another collection may
+come back, and no 5xx except 503.
 
     python -m eval.chaos.three_keys --requests 100000 --out eval/results/three_keys.json
-    python -m eval.chaos.three_keys --requests 400                              as CI runs it
+    python -m eval.chaos.three_keys --requests 400
 
-Every collection, and the default one, holds a word that stands nowhere else. Each request goes out
-with the write key of one collection: right ones and changed ones to every endpoint, the agents'
-included, reading and writing, on paths and in bodies that name another collection. No answer may
-hold another's word; from time to time all collections are read, and may hold only what their own
-key put in. With --out a run adds to what the file holds, so that it can be made in pieces. The
-service runs on the tests' small models, in a process of its own; loopback only.
+CI runs the second.
+
+Every collection, including the default one, contains a word that occurs nowhere else. Each request
+has the write key of one collection: valid and mutated requests to every endpoint, including those
+for agents, reading and writing, on paths and in bodies that name another collection. No answer may
+contain another collection's word; from time to time all collections are read, and may contain only
+what their own key wrote. With --out a run adds to the file's counts, so that the measurement can be
+made in pieces. The service runs on the tests' small models, in a process of its own; loopback only.
 """
 
 from __future__ import annotations
@@ -78,20 +80,20 @@ TOOLS = ["ask", "search", "fetch", "read_document", "list_documents", "ingest", 
 
 
 def secret(name: str) -> str:
-    """The word that stands in this collection alone."""
+    """The word that occurs only in this collection."""
     return f"Zebra{name}quux"
 
 
 @dataclass
 class Found:
-    """What came back."""
+    """The record of responses."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
 
 
 def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:
-    """What is right for the path in four of five times, else what is right for another."""
+    """A body that fits the path in four of five cases, otherwise one for another path."""
     bodies: dict[str, dict[str, Any]] = {
         "ask": {"question": QUESTION, "k": 4},
         "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
@@ -121,7 +123,7 @@ def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str,
 
 
 def text(own: str, chance: random.Random) -> str:
-    """What a key puts in: its own word and mark."""
+    """The text that a key uploads, with its own word and mark."""
     return f"The password {chance.randrange(100)} of the vault is {secret(own)}. mark {own}"
 
 
@@ -200,7 +202,7 @@ def run_thread(url: str, own: str, token: str, number: int, seed: int, found: Fo
 
 
 def fill(client: httpx.Client) -> None:
-    """Each collection as it is at the beginning, where its own key has changed it."""
+    """Restores each collection's first documents if its own key has deleted them."""
     for name in ALL:
         place = "/v1" if name == "default" else f"/v1/collections/{name}"
         for document in ("vault.md", f"uploads/{name}.txt"):
@@ -214,9 +216,7 @@ def fill(client: httpx.Client) -> None:
 
 
 def strangers(client: httpx.Client) -> list[str]:
-    """What stands in a collection and was put there by another's key; and collections that are gone
-    or new.
-    """
+    """Text that another collection's key wrote, and collections that are missing or new."""
     found = []
     listed = {one["name"] for one in client.get("/v1/collections").json()["collections"]}
     if listed != set(ALL):
@@ -232,7 +232,7 @@ def strangers(client: httpx.Client) -> list[str]:
 
 
 def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
-    """Stops after so many seconds, if `requests` are not through by then."""
+    """Stop after this many seconds, even if `requests` are not done."""
     begun, found = time.monotonic(), Found()
     with served(folder, True, RAG_RATE="0", RAG_THRESHOLD="0.15") as service:
         tokens = prepare(service, folder)
@@ -276,7 +276,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
 
 
 def prepare(service: Served, folder: Path) -> dict[str, str]:
-    """The keys by the collection that each is for; "": the one that may do all."""
+    """Keys by collection; "" for the key of all."""
     with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
         while client.get("/ready").status_code != 200:
             time.sleep(0.2)
@@ -293,7 +293,7 @@ def round_to(number: float) -> float:
 
 
 def added(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Both pieces together."""
+    """The counts of both pieces together."""
     if not old:
         return {**new, "pieces": 1}
     statuses = Counter(old["statuses"]) + Counter(new["statuses"])
@@ -309,7 +309,7 @@ def added(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(given: list[str] | None = None) -> dict[str, Any]:
-    """Raises SystemExit if something came through."""
+    """Raises SystemExit if anything leaked."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

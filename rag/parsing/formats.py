@@ -81,9 +81,8 @@ class Kind:
 
 
 def kind_of(name: str, content: bytes) -> Kind:
-    """Format by unmistakable content, else by the name's suffix; a name without one is text. Raises
-    ParseError for unsupported formats.
-    """
+    """The format by unmistakable content, else by the name's suffix; a name without one is text.
+    Raises ParseError for unsupported formats."""
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
@@ -100,7 +99,7 @@ def _suffix(name: str) -> str:
 
 
 def _by_content(content: bytes, suffix: str) -> str | None:
-    """Format by content, for the few that are unmistakable, whatever the name says."""
+    """The format by content, for the few that are unmistakable."""
     if suffix and suffix not in TEXTS and suffix not in BINARIES and suffix not in CONTAINERS:
         return None  # a disk image may contain anything
     if content.startswith(b"%PDF-"):

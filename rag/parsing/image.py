@@ -1,4 +1,4 @@
-"""Pictures of text (PNG, JPEG, TIFF), each picture of a file a page."""
+"""Images of text (PNG, JPEG, TIFF); each image in a file is a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_PAGES = 200
 
 
 def parse(content: bytes) -> Parsed:
-    """The text in the pictures. Raises ParseError for too many pixels."""
+    """The text in the images. Raises ParseError for too many pixels."""
     try:
         with Image.open(BytesIO(content)) as image:
             return structured(list(_pages(image)), {})

@@ -1,8 +1,8 @@
-"""Text in pictures, read by RapidOCR (extra `ocr`): the models of PP-OCR come in its wheel, 30 MB,
-and nothing is downloaded.
+"""Text recognition in images, through RapidOCR (extra `ocr`).
 
-A page takes three to six seconds of one core. Lines are found in any script, and read in Chinese,
-English and other languages with Latin letters.
+Its wheel includes the PP-OCR models, 30 MB; nothing is downloaded. A page takes three to six
+seconds on one core. Lines are detected in any script, and read in Chinese, English and other
+languages with Latin letters.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from rapidocr import RapidOCR
 from rag.parsing.pdf_layout import Line
 
 _SIDE = 2400
-"""Pixels of the longer side that are read; more makes letters no clearer."""
+"""Maximum length of the longer side in pixels; larger images are scaled down, since letters become
+no clearer."""
 _SURE = 0.5
-"""What is read with less confidence is a guess at a drawing."""
+"""Text with less confidence is a guess at a drawing."""
 _ALIKE = 1.3
-"""Heights of lines that differ by less than this are one size: a box is as high as its letters."""
+"""Lines whose heights differ by less have one font size, since a box is as high as its letters."""
 
 
 def lines(picture: Any) -> list[Line]:
-    """The lines of text in a Pillow image, in pixels from its left and top."""
+    """The lines of text in a Pillow image; places in pixels from its left and top."""
     found = list(_found(_small(picture)))
     if not found:
         return []

@@ -1,6 +1,5 @@
-"""What tells one file from another, and one way of reading files from another: what one could not
-read, the other may.
-"""
+"""Digests of files, and of the way in which files are read: after an update of a parser, a file
+that could not be read may be readable."""
 
 from __future__ import annotations
 
@@ -12,9 +11,8 @@ _LIBRARIES = ("pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "open
 
 
 def identity(*limits: int) -> str:
-    """Changes with the limits, this package's parsers, and the libraries they use, including
-    missing ones.
-    """
+    """A digest of the limits, this package's parsers and the versions of their libraries; it
+    changes with any of them."""
     sources = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(Path(__file__).parent.glob("*.py"))

@@ -35,9 +35,8 @@ PACKAGES = (
 
 
 def prepare(work: Path) -> None:
-    """The passages that every system gets, and how many word-pieces they are, in texts.json and
-    tokens.json.
-    """
+    """Writes the passages that every system indexes, and their numbers of word-pieces, to
+    texts.json and tokens.json."""
     work.mkdir(parents=True, exist_ok=True)
     if (work / "tokens.json").exists():
         return
@@ -50,7 +49,7 @@ def prepare(work: Path) -> None:
 
 
 def command(asked: argparse.Namespace) -> str:
-    """What a phase was called with, but for folders."""
+    """The arguments of a phase, without folders."""
     numbers = " ".join(
         f"--{name} {getattr(asked, name)}" for name in ("questions", "timed", "rounds", "threads")
     )
@@ -89,7 +88,7 @@ def result(run: Run, command: str) -> dict[str, Any]:
 
 
 def _answers(run: Run, measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
-    """What each system said to each question, and what it would have said."""
+    """The answer of each system to each question, and its best guess."""
     found = measured.get("quality", {"rows": {}})["rows"]
     return [
         {
@@ -128,7 +127,7 @@ def _versions() -> dict[str, str]:
 def write(made: Mapping[str, Any], out: Path) -> None:
     text = json.dumps(made, indent=1, ensure_ascii=False)
     string = r'(null|"(?:[^"\\]|\\.)*")'
-    text = re.sub(rf"\[\s+{string},\s+{string}\s+\]", r"[\1, \2]", text)  # an answer a line
+    text = re.sub(rf"\[\s+{string},\s+{string}\s+\]", r"[\1, \2]", text)  # one answer per line
     (out / "peers.json").write_text(text + "\n")
     (out / "peers.md").write_text(report.markdown(made))
     plot(made["figures"], out / "peers.svg")

@@ -1,6 +1,4 @@
-"""From what was measured to the figures: percentiles, paired ratios with intervals, and scores of
-answers.
-"""
+"""Figures from measurements: percentiles, paired ratios with intervals, and scores of answers."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _DRAWS = 2000
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Milliseconds, at the median and at 95 %."""
+    """Milliseconds at the median and the 95th percentile."""
     return {
         name: round(1000 * float(np.percentile(seconds, at)), 1)
         for name, at in (("p50", 50), ("p95", 95))
@@ -25,9 +23,8 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Ours divided by theirs, block by block: the median, and its 95 % interval with blocks drawn
-    anew (Efron 1979).
-    """
+    """Ours divided by theirs, block by block: the median, and its 95 % interval by bootstrap over
+    blocks (Efron 1979)."""
     ratios = np.asarray(ours) / np.asarray(theirs)
     drawn = np.random.default_rng(0).choice(ratios, (_DRAWS, len(ratios)))
     low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
@@ -39,12 +36,9 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
 
 
 def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, float]:
-    """In per cent. `em`, `f1`: of questions that have an answer, a refusal scores 0. `forced_f1`:
-    what it would have said.
-
-    `refused`: of questions that have none; `wrongly_refused`: of the others; `all_f1`: SQuAD 2.0's,
-    over both.
-    """
+    """In per cent. `em`, `f1`: over questions with an answer, where a refusal scores 0.
+    `forced_f1`: the F1 of the best guesses. `refused`: the share of questions without an answer;
+    `wrongly_refused`: of the others. `all_f1`: as in SQuAD 2.0, over both."""
     pairs = list(zip(questions, rows, strict=True))
     known = [(question.answers, row) for question, row in pairs if question.answers]
     unknown = [row for question, row in pairs if not question.answers]
@@ -61,10 +55,8 @@ def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, flo
 def evidence(
     questions: Sequence[Question], rows: Sequence[Row], passages: Mapping[str, tuple[str, str]]
 ) -> float:
-    """Per cent of the questions with evidence where a found passage holds a sentence of it whole.
-
-    `passages`: (document, text) of each id.
-    """
+    """Per cent of the questions with evidence for which a retrieved passage contains a whole
+    sentence of it. `passages`: (document, text) by id."""
     held = [
         float(
             any(

@@ -1,4 +1,4 @@
-"""The passages that every system gets: those that `rag ingest seeds` makes."""
+"""The passages for every system: those that `rag ingest seeds` makes."""
 
 from __future__ import annotations
 

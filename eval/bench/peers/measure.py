@@ -1,6 +1,5 @@
-"""The phases of a run. Each leaves what it measured in the work folder, so that the next run of the
-driver goes on from there.
-"""
+"""The phases of a run. Each stores its measurements in the work folder, where the next run of the
+driver continues."""
 
 from __future__ import annotations
 
@@ -24,9 +23,8 @@ BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, AT_ONCE = 5, 20, 24, 8
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` holds texts.json, the indexes and the phases' files; `timed` of the questions are
-    asked alone, as many searched.
-    """
+    """`work` contains texts.json, the indexes and the phases' files; `timed` is the number of
+    questions asked one at a time, and of those searched."""
 
     work: Path
     systems: Sequence[str]
@@ -45,7 +43,7 @@ class Run:
 
     @property
     def ingesting(self) -> list[str]:
-        """Those that are no other way of asking the index of another."""
+        """The systems that have an index of their own."""
         return [name for name in self.systems if "-" not in name]
 
     def index(self, name: str) -> Path:
@@ -56,7 +54,7 @@ class Run:
 
 
 def rotated(names: Sequence[str], turn: int) -> list[str]:
-    """The systems in another order each turn."""
+    """The systems, in another order each turn."""
     at = turn % len(names)
     return [*names[at:], *names[:at]]
 
@@ -67,9 +65,8 @@ def blocks(asked: Sequence[str], size: int) -> list[Sequence[str]]:
 
 @contextmanager
 def opened(run: Run, names: Sequence[str], measured: Measured) -> Iterator[dict[str, Process]]:
-    """A process for each system with its index open; seconds and memory of the start in
-    `measured["start"]`, and the load.
-    """
+    """One process per system with its index open; stores seconds and memory of the start in
+    `measured["start"]`, and the load."""
     measured["load"] = [load(), load()]
     with ExitStack() as stack, (run.work / "workers.log").open("a") as log:
         processes: dict[str, Process] = {}
@@ -89,7 +86,7 @@ def load() -> float:
 
 
 def ingest(run: Run) -> None:
-    """Each system into an index of its own, `rounds` times; the last one stays."""
+    """Ingest into an index of each system's own, `rounds` times; the last one is kept."""
     measured: Measured = {"load": [load()], "rows": {name: [] for name in run.ingesting}}
     with (run.work / "workers.log").open("a") as log:
         for turn in range(run.rounds):
@@ -106,8 +103,7 @@ def ingest(run: Run) -> None:
 
 def ask(run: Run) -> None:
     """Questions one after the other, searches, and eight questions at a time, in the same
-    processes.
-    """
+    processes."""
     started: Measured = {}
     with opened(run, run.systems, started) as processes:
         readers = {name: processes[name] for name in run.readers}
@@ -116,7 +112,7 @@ def ask(run: Run) -> None:
         first, second = (
             run.timed,
             2 * run.timed,
-        )  # no question twice: ours remembers the vectors of those that were asked
+        )  # no question twice: ours caches the vectors of questions
         _by_block(run, "alone", started, readers, blocks(run.asked[:first], BLOCK), "ask")
         started["memory"] = {name: process.do("memory") for name, process in processes.items()}
         started["first"] = first
@@ -141,9 +137,8 @@ def _by_block(
     what: str,
     **options: Any,
 ) -> None:
-    """All systems with one block before any has the next. Noted after each, so that a run that is
-    ended leaves what it had.
-    """
+    """All systems process one block before the next begins. Stored after each, so that an
+    interrupted run keeps its results."""
     measured: Measured = {
         "rows": {name: [] for name in processes},
         "blocks": {name: [] for name in processes},
@@ -158,9 +153,8 @@ def _by_block(
 
 
 def quality(run: Run) -> None:
-    """What each system says to all questions, a block at a time; what was stopped goes on where it
-    was.
-    """
+    """The answer of each system to all questions, one block at a time; an interrupted phase
+    continues."""
     measured = _read(run.work / "quality.json")
     rows = {name: measured.get("rows", {}).get(name, []) for name in run.readers}
     left = {
@@ -177,11 +171,11 @@ def quality(run: Run) -> None:
 
 
 def _read(path: Path) -> Measured:
-    """What is there already, or nothing."""
+    """The stored content, or an empty result."""
     found: Measured = json.loads(path.read_text()) if path.exists() else {}
     return found
 
 
 PHASES = {"ingest": ingest, "ask": ask, "quality": quality}
 NOTES = ("ingest", "search", "alone", "together", "quality")
-"""The files that the phases leave."""
+"""Paths of the phases' files."""

@@ -1,4 +1,4 @@
-"""This project, through its composition root, as every face uses it."""
+"""This project, through its composition root, as all its interfaces use it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rag.types import Answer
 
 _BATCH_PASSAGES = 256
-"""As `rag ingest` does."""
+"""The settings of `rag ingest`."""
 
 
 class Ours(System):
@@ -33,7 +33,7 @@ class Ours(System):
         self._thread: ModelThread | None = None
 
     def imports(self) -> None:
-        """As much as `rag ask` imports before it loads a model."""
+        """The imports of `rag ask` before it loads a model."""
         import torch
 
         import rag.build
@@ -53,9 +53,8 @@ class Ours(System):
         self._documents = documents(self._embedder.count_tokens)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
-        """Into SQLite, FAISS and Tantivy, each document in a transaction; the passages are those of
-        `texts`.
-        """
+        """Stored in SQLite, FAISS and Tantivy, each document in a transaction; the passages are
+        those of `texts`."""
         from rag import build
         from rag.ingestion.ingest import Split, embed_and_put
 
@@ -93,7 +92,7 @@ class Ours(System):
         return _said(self._submit(question).result())
 
     def serve(self) -> None:
-        """The model thread of the HTTP service, where questions of all connections meet."""
+        """The model thread of the HTTP service, which batches questions of all connections."""
         from rag.server.model_worker import ModelThread, QueueLimits
         from rag.server.prometheus import Metrics
 

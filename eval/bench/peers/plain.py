@@ -1,9 +1,8 @@
-"""The three libraries that such a service is made of, put together with care but without a
-framework.
+"""The three libraries of such a service, combined carefully but without a framework.
 
-Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question
-meets all passages in one forward; spans are scored as transformers' own question-answering example
-does: start + end, against the null at token 0.
+Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question is
+read with all passages in one forward pass; spans are scored as in transformers' question-answering
+example: start + end, against the null at token 0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quality against latency, one point a system."""
+"""Plots quality against latency, one point per system."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 
 def plot(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """An SVG file: milliseconds a question (p50, logarithmic) and F1 over the questions that have
-    an answer.
-    """
+    """An SVG file: milliseconds per question (p50, logarithmic) and F1 over the questions with an
+    answer."""
     import matplotlib
 
     matplotlib.use("svg")

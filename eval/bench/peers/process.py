@@ -18,7 +18,7 @@ QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HAYSTACK_TELEMETRY_ENABLED": "False",
 }
-"""No network, no telemetry."""
+"""No network access, no telemetry."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
@@ -26,9 +26,8 @@ class Process:
     """A system in a process of its own; a context manager that ends it."""
 
     def __init__(self, name: str, threads: int, log: int) -> None:
-        """`threads` of its models and tokenizers; `log`: a file descriptor for what its libraries
-        print.
-        """
+        """`threads` for its models and tokenizers; `log`: a file descriptor for the output of its
+        libraries."""
         self.name = name
         command = [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads)]
         environment = {**os.environ, **QUIET, **dict.fromkeys(_THREADS, str(threads))}

@@ -1,6 +1,5 @@
-"""What was measured, as figures, a table and a plot. Computed from the phases' files alone, so that
-it can be made again.
-"""
+"""The measurements as figures, a table and a plot, computed only from the phases' files so that
+they can be made again."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ def figures(
     questions: Sequence[Question],
     passages: Mapping[str, tuple[str, str]],
 ) -> Figures:
-    """By system, then by phase; `passages`: (document, text) of each id."""
+    """By system, then by phase; `passages`: (document, text) by id."""
     made: Figures = {}
     for phase, found in measured.items():
         for name, rows in found["rows"].items():
@@ -57,9 +56,7 @@ def _search(
 
 
 def _start(name: str, found: Measured) -> dict[str, Any]:
-    """Seconds until the system could be asked, and memory after the questions that were asked one
-    at a time.
-    """
+    """Seconds until the system could answer, and memory after the questions asked one at a time."""
     memory = {kind: round(value) for kind, value in found["memory"][name].items()}
     return {
         kind: round(found["start"][name][kind], 2)
@@ -100,9 +97,8 @@ _OF = {
 def ratios(
     measured: Mapping[str, Measured], base: str = "ours"
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By what was measured, then by system: seconds of `base` divided by its own, of the same
-    questions.
-    """
+    """By measurement, then by system: seconds of `base` divided by the system's own, for the same
+    questions."""
     blocks: dict[str, dict[str, list[float]]] = {}
     for phase, size in (("alone", BLOCK), ("search", SEARCH_BLOCK)):
         if phase in measured:
@@ -131,7 +127,7 @@ _RECORDED = (
 
 
 def _blocks(rows: Sequence[Mapping[str, float]], size: int) -> list[float]:
-    """Seconds of each block that was asked in one go."""
+    """Seconds of each block asked at once."""
     return [sum(row["seconds"] for row in rows[at : at + size]) for at in range(0, len(rows), size)]
 
 
@@ -177,7 +173,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _cell(name: str, row: Mapping[str, Any], key: str, ratios: Mapping[str, Any]) -> str:
-    """`key` is one of the row, or "ratio:" and what the ratio is of."""
+    """`key` is a key of the row, or "ratio:" and the key of a ratio."""
     if key.startswith("ratio:"):
         found = ratios.get(key.removeprefix("ratio:"), {}).get(name)
         return f"{found['ratio']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" if found else ""
@@ -273,9 +269,8 @@ def _foot(result: Mapping[str, Any]) -> str:
 
 
 def read(work: Path, phases: Sequence[str]) -> dict[str, Measured]:
-    """What the phases left; those that have not run are left out. The answers of `alone` stand in
-    for those of `quality`.
-    """
+    """The stored results of the phases that have run. The answers of `alone` substitute for missing
+    ones of `quality`."""
     paths = {phase: work / f"{phase}.json" for phase in phases}
     found: dict[str, Measured] = {
         phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()

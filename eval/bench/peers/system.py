@@ -1,4 +1,4 @@
-"""What every system can do, so that one worker and one driver measure all of them."""
+"""The interface of every system, so that one worker and one driver measure all of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from pathlib import Path
 from rag.errors import InputError
 
 READ = 8
-"""Passages that are read for a question: our default."""
+"""Number of passages read per question: our default."""
 BATCH = 32
 INSTALL = "python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A passage as every system gets it: `text` has its title and heading on a line above it."""
+    """A passage as every system receives it: `text` has its title and heading on a line above
+    it."""
 
     id: str
     document: str
@@ -29,18 +30,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`text` is the answer at the system's own default, None: refused; `guess` what it would say if
-    it had to.
-    """
+    """`text` is the answer at the system's own default, None if refused; `guess` is its best
+    guess."""
 
     text: str | None
     guess: str | None
 
 
 class System(ABC):
-    """Called in this order: `imports`, `models`, then `prepare` and `ingest`, or `open`, then
-    `search` and `ask`.
-    """
+    """Methods are called in this order: `imports`, `models`, then `prepare` and `ingest`, or
+    `open`, then `search` and `ask`."""
 
     @abstractmethod
     def imports(self) -> None:
@@ -48,18 +47,18 @@ class System(ABC):
 
     @abstractmethod
     def models(self, reader: bool) -> None:
-        """Load the embedder, and the reader if it is wanted."""
+        """Load the embedder, and the reader if needed."""
 
     def prepare(self) -> None:  # noqa: B027  # most have nothing to do
-        """Anything that ingesting needs here but that is no part of it; not measured."""
+        """Preparation for ingesting that is not part of it; not measured."""
 
     @abstractmethod
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
-        """Embed and index the passages, and leave them in `folder`, which is not there yet."""
+        """Embed and index the passages, and write them to the new folder `folder`."""
 
     @abstractmethod
     def open(self, folder: Path) -> None:
-        """Open what `ingest` left."""
+        """Open the index that `ingest` wrote."""
 
     @abstractmethod
     def search(self, question: str) -> list[str]:
@@ -72,12 +71,12 @@ class System(ABC):
         """From now on `ask` is called from many threads."""
 
     def close(self) -> None:  # noqa: B027  # most have nothing to do
-        """End what `serve` began."""
+        """Undo `serve`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where a system is, what must be installed for it, and whether it reads."""
+    """The module of a system, its required distribution, and whether it reads."""
 
     module: str
     needs: tuple[str, ...] = ()
@@ -100,9 +99,7 @@ PEERS = {
 
 
 def check(names: Sequence[str]) -> None:
-    """Raises InputError for a name that is none of `PEERS`, or whose libraries are not
-    installed.
-    """
+    """Raises InputError for a name that is not in `PEERS`, or whose libraries are not installed."""
     for name in names:
         if name not in PEERS:
             raise InputError(f"no system {name!r}", f"name one of: {', '.join(PEERS)}")
@@ -116,14 +113,13 @@ def check(names: Sequence[str]) -> None:
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it would be in is not there
+    except ModuleNotFoundError:  # its parent package is not installed
         return False
 
 
 def create(name: str, threads: int) -> System:
-    """The system, nothing of it loaded. `threads` are set for the process; ours has a setting of
-    its own.
-    """
+    """The system, without imports or models. `threads` are set for the process; ours has a setting
+    of its own."""
     peer = PEERS[name]
     made: System = importlib.import_module(f"eval.bench.peers.{peer.module}").create(
         peer.option, threads

@@ -1,6 +1,5 @@
 """Haystack: its sentence-transformers embedders, in-memory store, embedding retriever and
-extractive reader, in its pipelines.
-"""
+extractive reader, in its pipelines."""
 
 from __future__ import annotations
 
@@ -100,7 +99,7 @@ class Haystack(System):
 
 
 def _again(embedder: Any) -> Any:
-    """A component stands in one pipeline only; this one is the same model in another."""
+    """A component can be in one pipeline only; this one uses the same model in another."""
     made = type(embedder).from_dict(embedder.to_dict())
     made.warm_up()
     return made

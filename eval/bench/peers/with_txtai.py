@@ -1,8 +1,8 @@
 """txtai: its embeddings database, and its extractive question pipeline.
 
-"each" gives every passage to the Questions pipeline and takes the answer that most of them bring,
-of equals the one whose passage was found first: the pipeline returns no scores. "joined" is its RAG
-pipeline, which joins the passages into one text that the model's length cuts off.
+"each" gives every passage to the Questions pipeline and takes the most frequent answer, in a tie
+the one whose passage was ranked first: the pipeline returns no scores. "joined" is its RAG
+pipeline, which joins the passages into one text, truncated to the model's length.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rag.models.registry import embedder_path, reader_path
 class Txtai(System):
     def __init__(self, way: str) -> None:
         self._joined = way == "joined"
-        self._lock = threading.Lock()  # its database is of one thread at a time
+        self._lock = threading.Lock()  # its database belongs to one thread at a time
 
     def imports(self) -> None:
         import torch
@@ -61,7 +61,7 @@ class Txtai(System):
     def _rag_answer(self, question: str) -> str | None:
         try:
             answers: list[str | None] = self._rag([question])
-        except TypeError:  # the model's best span is its null, which has no place in the text
+        except TypeError:  # the model's best span is the null span, which is not in the text
             return None
         return answers[0] or None
 

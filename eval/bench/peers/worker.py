@@ -1,4 +1,4 @@
-"""A system in a process of its own: takes a JSON object a line on stdin, answers with one a line.
+"""A system in a process of its own: reads JSON lines on stdin, answers in JSON lines on stdout.
 
 python -m eval.bench.peers.worker SYSTEM THREADS
 """
@@ -22,15 +22,14 @@ Reply = dict[str, Any]
 
 
 class Worker:
-    """Does what the driver says; every reply is a dictionary."""
+    """Executes the driver's commands; every reply is a dictionary."""
 
     def __init__(self, system: System) -> None:
         self._system = system
 
     def ingest(self, texts: str, folder: str) -> Reply:
-        """Seconds, and seconds of CPU, to embed and index what is in the file `texts`, models
-        loaded.
-        """
+        """Wall-clock and CPU seconds to embed and index the passages in the file `texts`, with
+        models loaded."""
         passages = read_texts(Path(texts))
         self._system.imports()
         self._system.models(reader=False)
@@ -42,7 +41,7 @@ class Worker:
         return took | {"cpu": time.process_time() - cpu} | memory()
 
     def open(self, folder: str) -> Reply:
-        """Seconds of imports, models and index, and the memory that they take."""
+        """Seconds of imports, models and index, and the memory used."""
         took: Reply = {}
         with timed(took, "imports"):
             self._system.imports()
@@ -63,7 +62,7 @@ class Worker:
         return {"rows": rows, "cpu": time.process_time() - cpu}
 
     def together(self, questions: list[str], threads: int) -> Reply:
-        """As `ask`, from several threads at a time; `seconds` of all."""
+        """`ask` from several threads at a time; `seconds` for all."""
         self._system.serve()
         begun = time.perf_counter()
         with ThreadPoolExecutor(threads) as pool:
@@ -92,7 +91,7 @@ def timed(took: Reply, name: str) -> Iterator[None]:
 
 
 def memory() -> Reply:
-    """Mebibytes: resident now, of these not mapped from files, and most that was resident."""
+    """Mebibytes: resident now, resident without mapped files, and peak."""
     status = Path("/proc/self/status").read_text()
     return {name: int(_field(status, field)) / 1024 for name, field in _MEMORY.items()}
 
@@ -107,7 +106,7 @@ def _field(status: str, name: str) -> str:
 
 
 def answers() -> TextIO:
-    """Where replies go; what libraries print goes to stderr from now on."""
+    """The stream for replies; library output goes to stderr from now on."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return replies

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: no script, no library; colours are the page's."""
+"""Charts as inline SVG, without scripts or libraries; the page defines the colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """From `least` to `most`, marked at `marks`, as `unit` says; `label` says what of."""
+    """A linear axis from `least` to `most` with ticks at `marks`; `unit` formats a value, and
+    `label` names the quantity."""
 
     label: str
     least: float
@@ -22,7 +23,7 @@ class Axis:
     unit: str = ""
 
     def at(self, value: float) -> float:
-        """Where a value lies, 0 to 1; what is beyond an end lies on it."""
+        """The position of a value, from 0 to 1, clipped at the ends."""
         return min(1.0, max(0.0, (value - self.least) / ((self.most - self.least) or 1)))
 
     def mark(self, value: float) -> str:
@@ -30,7 +31,7 @@ class Axis:
 
 
 def percent(label: str, most: float = 1.0) -> Axis:
-    """An axis of shares, shown as per cent; of points in [0, 1]."""
+    """An axis for shares in [0, 1], shown as per cent."""
     step = next(step for step in (0.05, 0.1, 0.2, 0.25) if most / step <= 5.01)
     return _Percent(
         label, 0.0, most, [round(n * step, 4) for n in range(int(most / step + 1e-9) + 1)]
@@ -44,7 +45,7 @@ class _Percent(Axis):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`said` is the chart in words, for those who hear the page."""
+    """`said` is the chart in words, for screen readers."""
 
     title: str
     said: str
@@ -52,7 +53,7 @@ class Chart:
     y: Axis
 
     def line(self, points: Sequence[Point], marks: str = "") -> str:
-        """Points joined by a line, in their order, over the area below it."""
+        """Points joined by a line in their order, with the area below filled."""
         path = " ".join(
             f"{'L' if n else 'M'}{x:.1f} {y:.1f}" for n, (x, y) in enumerate(self._places(points))
         )
@@ -66,7 +67,7 @@ class Chart:
         )
 
     def dots(self, points: Sequence[tuple[float, float, int]]) -> str:
-        """Points as large as what they stand for, beside the line on which both are equal."""
+        """Points sized by their weight, and the diagonal of equal values."""
         most = max((count for _, _, count in points), default=1)
         diagonal = (
             f'<path class="even" d="M{self._x(0):.1f} {self._y(0):.1f} L{self._x(1):.1f} '
@@ -123,7 +124,7 @@ class Chart:
 
 
 def scale(most: float, marks: int = 4) -> list[float]:
-    """Round numbers from 0 that reach `most` in about so many steps."""
+    """Round numbers from 0 up to `most`, in about `steps` steps."""
     power = 10.0 ** len(str(int(most / marks))) / 10 if most >= marks else 10.0**-3
     while most / power > marks:
         power *= 2 if str(power).lstrip("0.").startswith(("1", "5")) else 2.5

@@ -14,13 +14,13 @@ from rag.evaluation.report.markup import cell, heads, table, tag, text
 from rag.evaluation.result import Summary
 
 _NEVER = 1_000_000
-"""Sorts after every rank."""
+"""A value that sorts after every rank."""
 _COLUMNS = ("question", "accepted", "said", "lost at", "rank", "dense", "lexical", "evidence")
 _KINDS = {"rank": "n", "dense": "n", "lexical": "n", "question": "wide", "evidence": "wide"}
 
 
 def metrics(summary: Summary, comparison: Comparison | None) -> str:
-    """Every figure with its interval and its definition."""
+    """The metrics with their intervals and definitions."""
     rows, group = [], ""
     for name in summary.metrics:
         if METRICS[name].group != group:
@@ -49,7 +49,7 @@ def _metric(name: str, summary: Summary, comparison: Comparison | None) -> str:
 
 
 def _change(name: str, change: Change | None) -> str:
-    """Coloured where chance would hardly do it."""
+    """A difference, coloured if it is significant."""
     if change is None:
         return ""
     moved = change.after - change.before
@@ -73,9 +73,8 @@ def seconds(milliseconds: float) -> str:
 
 
 def lost(stages: Mapping[str, int]) -> str:
-    """How many questions each stage lost, in the order in which a question passes them; a click
-    shows them.
-    """
+    """The number of questions that each stage lost, in the order of the stages; a click lists
+    them."""
     rows = []
     for name, count in stages.items():
         button = tag("button", STAGES[name].title, type="button", data_show=name)
@@ -90,7 +89,7 @@ def lost(stages: Mapping[str, int]) -> str:
 
 
 def misses(rows: Sequence[Row]) -> str:
-    """Each miss; the script sorts and filters them."""
+    """The wrong answers; the script sorts and filters them."""
     missed = [row for row in rows if row.stage]
     head = [
         tag(
@@ -181,7 +180,7 @@ def flips(comparison: Comparison) -> str:
 
 
 def facts(made: Mapping[str, Any]) -> str:
-    """Settings and digests: what it takes to make the result again."""
+    """Settings and digests, to reproduce the result."""
     grouped = {
         f"{group} {name}": value
         for group in ("index", "models")

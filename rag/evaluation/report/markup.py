@@ -1,4 +1,4 @@
-"""HTML from values: attributes are escaped, and so is what `text` is given."""
+"""Builds HTML from values; attributes and the argument of `text` are escaped."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from html import escape
 
 
 def tag(name: str, *content: str, **attributes: object) -> str:
-    """An element around markup. `class_` is class, `data_x` data-x; an attribute that is None is
-    left out.
-    """
+    """An element around markup. `class_` becomes class, `data_x` becomes data-x; attributes that
+    are None are omitted."""
     given = (
         (key.rstrip("_").replace("_", "-"), value)
         for key, value in attributes.items()
@@ -20,12 +19,12 @@ def tag(name: str, *content: str, **attributes: object) -> str:
 
 
 def text(value: str) -> str:
-    """What a question or a document says: no markup, and its direction turns nothing beside it."""
+    """Text from a question or a document, escaped, with its writing direction isolated."""
     return tag("bdi", escape(value))
 
 
 def table(head: Iterable[str], rows: Iterable[str], kind: str = "", name: str | None = None) -> str:
-    """`head` are header cells, `rows` whole rows. A wide one scrolls by itself."""
+    """`head` contains header cells, `rows` whole rows. A `wide` table scrolls by itself."""
     made = tag(
         "table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_=kind or None, id=name
     )
@@ -37,5 +36,5 @@ def cell(content: str, kind: str | None = None, **attributes: object) -> str:
 
 
 def heads(*names: str, numbers: Iterable[str] = ()) -> list[str]:
-    """Header cells; those of `numbers` stand on the right."""
+    """Header cells; those in `numbers` are aligned right."""
     return [tag("th", name, class_="n" if name in set(numbers) else None) for name in names]

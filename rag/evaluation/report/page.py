@@ -1,6 +1,5 @@
-"""The report as one HTML file: nothing is fetched, nothing runs but the script whose digest its
-policy names.
-"""
+"""The report as one HTML file. It loads nothing, and its policy allows only the script with the
+given digest."""
 
 from __future__ import annotations
 
@@ -95,7 +94,7 @@ def _tiles(summary: Summary) -> str:
 
 
 def _fates(rows: Sequence[Row]) -> str:
-    """What became of the questions, in two bars."""
+    """The outcomes of the questions, in two bars."""
     fates = []
     if answerable := [row for row in rows if row.kind == "answerable"]:
         refused = sum(row.text is None for row in answerable)
@@ -167,7 +166,7 @@ def _charts(result: Result) -> Iterator[str]:
 
 
 def _risk(result: Result) -> str:
-    """The curve, and on it the threshold as it is set."""
+    """The risk-coverage curve with the current threshold."""
     summary = result.summary
     said = (
         f"Of all best candidates {summary.risk[-1][1]:.0%} are wrong; the area is "

@@ -1,4 +1,4 @@
-"""A result and a comparison in words: for the terminal, and as Markdown."""
+"""A result, or a comparison of two, in words: for the terminal, and as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 20
 
 
 def head(result: Result) -> str:
-    """What was asked, and of what."""
+    """The questions and the documents of a result."""
     counts, index = result.summary.counts, result.facts["index"]
     kinds = ", ".join(
         f"{counts[kind]:,} {kind}" for kind in ("answerable", "unanswerable") if counts.get(kind)
@@ -26,7 +26,7 @@ def head(result: Result) -> str:
 
 
 def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
-    """For a terminal."""
+    """The summary for a terminal."""
     summary = result.summary
     lines = [f"{result.facts['name']}, commit {result.facts['commit']}: {head(result)}", ""]
     for name in summary.metrics:
@@ -53,7 +53,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
 
 
 def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
-    """The summary, for a pull request or a page."""
+    """The summary as Markdown, for a pull request or a page."""
     return "\n".join(_markdown(result, comparison, verdicts)) + "\n"
 
 
@@ -116,7 +116,7 @@ def _change(change: Change) -> str:
 
 
 def comparison_text(before: Result, after: Result, found: Comparison) -> str:
-    """For a terminal; * marks what chance would hardly do."""
+    """The comparison for a terminal; * marks significant differences."""
     lines = [f"{_name(before)} -> {_name(after)}: {found.questions:,} questions in common"]
     lines += (
         [f"{found.alone:,} questions that occur in only one result are left out"]
@@ -154,7 +154,7 @@ def _said(row: Row) -> str:
 
 
 def comparison_dict(found: Comparison) -> dict[str, Any]:
-    """For --json."""
+    """The comparison for --json."""
     changes = {
         name: {
             "before": c.before,

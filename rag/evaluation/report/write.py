@@ -1,4 +1,4 @@
-"""The three files of a result: JSON, HTML and Markdown."""
+"""Writes the three files of a result: JSON, HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from rag.evaluation.result import Result
 def write(
     result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict], out: Path
 ) -> list[Path]:
-    """NAME-COMMIT.json, .html and .md in the folder `out`. Raises InputError if they cannot be
-    written.
-    """
+    """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError if they cannot
+    be written."""
     base = out / f"{result.facts['name']}-{result.facts['commit']}"
     paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
     try:
