@@ -58,7 +58,7 @@ def test_the_page_of_the_settings_is_what_the_settings_are() -> None:
 
 
 def test_the_files_that_the_documentation_names_exist() -> None:
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for path in [*ROOT.glob("[RC]*.md"), *(ROOT / "docs").glob("*.md")]:
         text = path.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (path.parent / target).exists(), (path.name, target)
