@@ -12,8 +12,8 @@ from rag.filters import parse
 from rag.ingestion.chunking import split
 from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
-from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.small_index import add, new_store
 
 TEXTS = {
     "deal": "The deal was signed in Vienna. The US left the deal in 2018.",
@@ -23,18 +23,13 @@ TEXTS = {
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Engine:
-    embedder = BagOfWordsEmbedder()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
-    return build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
+    settings = Settings(index=tmp_path, threshold=0.0)
+    return build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader())
 
 
 @pytest.fixture
 def engine(empty: Engine) -> Engine:
-    documents = [document(text, key, key, topic=key) for key, text in TEXTS.items()]
-    embedder = BagOfWordsEmbedder()
-    embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    add(empty.store, *(document(text, key, key, topic=key) for key, text in TEXTS.items()))
     return empty
 
 
@@ -52,12 +47,7 @@ def test_the_answer_stands_in_the_document(engine: Engine) -> None:
 def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
     strict = Settings(threshold=1.0)
     refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.confidence)
-    found = document(TEXTS["deal"])
-    embed_and_put(
-        empty.store,
-        BagOfWordsEmbedder(),
-        [(found, split(found, BagOfWordsEmbedder().count_tokens))],
-    )
+    add(empty.store, document(TEXTS["deal"]))
     answer = refusing.ask("When did the US leave the deal?")
     assert answer.text is None
     assert answer.citations == ()

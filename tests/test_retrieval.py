@@ -4,12 +4,11 @@ from pathlib import Path
 import pytest
 
 from rag.filters import Condition
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, document
+from tests.small_index import add, new_store
 
 TEXTS = {
     "oman": "Oman hosted the secret talks in Muscat.",
@@ -21,15 +20,12 @@ TEXTS = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    embedder = BagOfWordsEmbedder()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
+    store = new_store(tmp_path)
     documents = [
         document(text, key, key, topic="sea" if key == "fish" else "talks")
         for key, text in TEXTS.items()
     ]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    add(store, *documents)
     return store
 
 
@@ -96,7 +92,7 @@ def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(
 ) -> None:
     embedder = BagOfWordsEmbedder()
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
+    add(store, *copies)
     (hits,) = HybridRetriever(store, embedder).retrieve(
         ["who hosted the secret talks in Muscat"], 3
     )
@@ -109,7 +105,7 @@ def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(
 def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
     embedder = BagOfWordsEmbedder()
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in copies])
+    add(store, *copies)
     (hits,) = HybridRetriever(store, embedder, candidates=3).retrieve(
         ["who hosted the secret talks in Muscat"], 3
     )
@@ -124,14 +120,12 @@ def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: 
             return self.embed_passages(["sardine"] * len(texts))
 
     embedder = Backwards()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
+    store = new_store(tmp_path)
     texts = ["sardine sardine", "sardine coast"] + [
         f"sardine deal treaty vienna {n}" for n in "abcdefghij"
     ]
     documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    add(store, *documents, embedder=embedder)
     (hits,) = HybridRetriever(store, embedder, alpha=0.0).retrieve(["deal treaty vienna"], 8)
     assert len(hits) == 8
     assert {1, 2} <= {hit.dense_rank for hit in hits}
@@ -141,7 +135,6 @@ def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: 
 
 
 def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> None:
-    embedder = BagOfWordsEmbedder()
     text = "Net sales of services were {} million dollars in the quarter."
     reports = [
         document(text.format(n), f"reports/{year} Q{quarter} ACME.pdf", "Form 10-Q")
@@ -149,7 +142,7 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
             (year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3)
         )
     ]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
+    add(store, *reports)
     for asked in ("in Q2 2017", "in the second quarter of 2017"):
         assert (
             found(store, f"What were the net sales of services {asked}?")[0]
@@ -158,7 +151,6 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
 
 
 def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) -> None:
-    embedder = BagOfWordsEmbedder()
     text = (
         "Report for the quarter ended July 1, {}. In the quarter ended July 1, {} net sales of "
         "services were {} million."
@@ -167,13 +159,12 @@ def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) ->
         document(text.format(year, year - 1, year), f"{year}", "Report")
         for year in range(2001, 2020)
     ]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in reports])
+    add(store, *reports)
     first = found(store, "What were the net sales of services in the quarter ended 1 July 2010?", 4)
     assert "2010" in first[:2]
 
 
 def test_a_document_whose_number_the_question_names_comes_first(store: LocalStore) -> None:
-    embedder = BagOfWordsEmbedder()
     text = (
         "Registration: N{}ED. It was seen beside N112ED.\n\n"
         "The engines of the aircraft were made by maker {}."
@@ -182,6 +173,6 @@ def test_a_document_whose_number_the_question_names_comes_first(store: LocalStor
         document(text.format(n, n), f"report {n}", f"Report on engines made {n}")
         for n in range(100, 130)
     ]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens, 12)) for d in reports])
+    add(store, *reports, tokens=12)
     asked = "Who made the engines of N112ED?"
     assert "report 112" in found(store, asked, 4)[:2]

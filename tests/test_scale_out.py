@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import yaml
 from rag.cli.main import _COMMANDS
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
+from tests.postgres import free_port
 from tests.server.fake_server import serving
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -203,13 +203,6 @@ def stands_behind(through: httpx.Client, index: Path) -> None:
     with through.stream("POST", "/v1/ask", json=asked) as answered:
         events = [line for line in answered.iter_lines() if line.startswith("event: ")]
     assert (events[0], events[-1]) == ("event: search_results", "event: done")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def test_the_lock_names_all_that_the_image_needs_with_hashes() -> None:

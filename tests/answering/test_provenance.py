@@ -10,33 +10,22 @@ from rag.answering.provenance import load, model_digest, replay
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import parse
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
 from rag.render.json import plain
 from rag.settings import Settings
-from rag.store.local.store import LocalStore
-from rag.types import Document, Receipt
+from rag.types import Receipt
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.small_index import add, new_store
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    embedder = BagOfWordsEmbedder()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
-    made = build.assemble(Settings(index=tmp_path, threshold=0.0), store, embedder, NameReader())
-    put(
-        made,
+    store, settings = new_store(tmp_path), Settings(index=tmp_path, threshold=0.0)
+    add(
+        store,
         document("The US left the deal in 2018.", "deal", topic="deal"),
         document("Oman hosted talks.", "oman"),
     )
-    return made
-
-
-def put(engine: Engine, *documents: Document) -> None:
-    embedder = BagOfWordsEmbedder()
-    embed_and_put(engine.store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
+    return build.assemble(settings, store, BagOfWordsEmbedder(), NameReader())
 
 
 def ask(engine: Engine, **how: Any) -> Receipt:
@@ -66,8 +55,8 @@ def test_the_same_index_gives_the_same_answer(engine: Engine) -> None:
 
 def test_a_replay_names_what_changed(engine: Engine) -> None:
     old = ask(engine)
-    put(
-        engine,
+    add(
+        engine.store,
         dataclasses.replace(document("The US left the deal in 2019.", "deal"), sha256="1" * 64),
         document("New.", "new"),
     )

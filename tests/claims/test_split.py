@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.claims.coreference import subject
@@ -128,6 +128,7 @@ def test_subject(claim: str, expected: str) -> None:
     assert subject(claim) == expected
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="Ab c.?!\n[]123#>-*|`(:)", max_size=200))
 def test_sentences_lie_in_the_text_and_do_not_overlap(text: str) -> None:
     end = 0

@@ -9,11 +9,9 @@ from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibrate import calibrate
 from rag.evaluation.gold import Question
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
-from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.small_index import add, new_store
 
 CITIES = (
     "Bonn Kyiv Lyon Vienna Geneva Muscat Lausanne Rome Oslo Paris Cairo Doha Baku Minsk Riga "
@@ -23,17 +21,13 @@ CITIES = (
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    embedder = BagOfWordsEmbedder()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
-    made = build.assemble(Settings(index=tmp_path), store, embedder, NameReader())
+    store = new_store(tmp_path)
     documents = [
         document(f"The {city} round took place in {1990 + n}.", city, city)
         for n, city in enumerate(CITIES)
     ]
-    embed_and_put(store, embedder, [(d, split(d, embedder.count_tokens)) for d in documents])
-    return made
+    add(store, *documents)
+    return build.assemble(Settings(index=tmp_path), store, BagOfWordsEmbedder(), NameReader())
 
 
 def question(text: str, answer: str = "", document: str = "") -> Question:

@@ -8,8 +8,8 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from rag.errors import ModelError
 from rag.models.device import Arithmetic
 from rag.models.reader import ExtractiveReader
-from rag.types import Hit, Passage, ReaderOutput
-from tests import tiny
+from rag.types import Hit, ReaderOutput
+from tests import small_index, tiny
 
 TEXTS = [
     "the deal was signed in vienna on 14 july 2015.",
@@ -21,10 +21,7 @@ TEXTS = [
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [
-        Hit(Passage(f"d{i}", 0, len(t), t, "title", "heading"), 1.0, 1.0, 1.0)
-        for i, t in enumerate(texts)
-    ]
+    return small_index.hits(texts, "title", "heading")
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
@@ -79,7 +76,7 @@ def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None
 def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
-    hit = Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)
+    hit = small_index.hit(text)
     (best, *_) = reader.read(question, [hit]).spans
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     model = AutoModelForQuestionAnswering.from_pretrained(tmp_path).eval()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import pytest
 
 from rag.models.reading_budget import BudgetedReader, ReadState
-from rag.types import Hit, Passage, ReaderOutput, Span
+from rag.types import Hit, ReaderOutput, Span
+from tests import small_index
 from tests.fakes import NameReader
 
 
@@ -29,7 +30,7 @@ def hits(count: int, said: int = 0) -> list[Hit]:
         f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "")
         for i in range(count)
     ]
-    return [Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)]
+    return small_index.hits(texts)
 
 
 QUESTION = "The talks were led by whom?"

@@ -6,8 +6,8 @@ import torch
 from rag.english.sentences import split_sentences
 from rag.models.bert import Bert
 from rag.models.reader import ExtractiveReader
-from rag.types import Hit, Passage
-from tests import tiny
+from rag.types import Hit
+from tests import small_index, tiny
 
 TEXTS = [
     "The deal was signed in vienna. It took years. Oman hosted talks in 2012.",
@@ -17,9 +17,7 @@ TEXTS = [
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [
-        Hit(Passage(f"d{i}", 0, len(t), t, "title", ""), 1.0, 1.0, 1.0) for i, t in enumerate(texts)
-    ]
+    return small_index.hits(texts, "title")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def test_a_verdict_for_every_passage(reader: ExtractiveReader) -> None:
 
 def test_the_heads_are_what_the_weights_say(folder: Path, reader: ExtractiveReader) -> None:
     bert, text = Bert(folder), TEXTS[0]
-    bare = Hit(Passage("d", 0, len(text), text, "", ""), 1.0, 1.0, 1.0)
+    bare = small_index.hit(text)
     read = reader.read("why?", [bare])
     encoding = bert.tokenizer.encode("why?", text)
     (states,) = bert.states([encoding.ids], [encoding.type_ids])

@@ -4,17 +4,15 @@ from rag import build
 from rag.models.reader import ExtractiveReader
 from rag.models.two_readers import TwoReaders
 from rag.settings import Settings
-from rag.types import Hit, Passage
+from rag.types import Hit
 from tests import tiny
+from tests.small_index import hit
 
 TEXTS = [f"town {n} was built in 1{n}00. it is small." for n in range(8)]
 
 
 def hits(texts: list[str]) -> list[Hit]:
-    return [
-        Hit(Passage(f"d{i}", 0, len(t), t, "", ""), 1.0 - i / 10, 1.0, 1.0)
-        for i, t in enumerate(texts)
-    ]
+    return [hit(text, f"d{i}", score=1.0 - i / 10) for i, text in enumerate(texts)]
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +56,15 @@ def test_fewer_passages_than_the_second_reads_and_none(
 def test_the_shipped_readers_know_what_a_text_says() -> None:
     reader = build.reader(Settings(reader="accurate"))
     text = "The rent is 900 euros a month. It is due on the first. Dogs are allowed in all flats."
-    hit = Hit(Passage("d", 0, len(text), text, "Lease", ""), 1.0, 1.0, 1.0)
+    lease = hit(text, title="Lease")
     claims = [
         "The rent is 900 euros a month.",
         "The rent is 400 euros a month.",
         "The bridge is long.",
     ]
     same, changed, other = (
-        found.verdicts[0] for found in reader.read_many([(c, [hit]) for c in claims])
+        found.verdicts[0] for found in reader.read_many([(c, [lease]) for c in claims])
     )
     assert same.yes > max(changed.yes, other.yes)
     assert changed.no > same.no
-    assert len(reader.read(claims[0], [hit]).sentences) == 3
+    assert len(reader.read(claims[0], [lease]).sentences) == 3

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,7 @@ from rag.server.journal_file import JournalFile
 from rag.server.upload_queue import Jobs
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
+from tests.small_index import in_threads
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +101,7 @@ def test_a_cut_line_costs_itself_alone(tmp_path: Path) -> None:
     file.add({"a": 1})
     with path.open("a") as cut:
         cut.write('{"a": 2')
-    threads = [threading.Thread(target=file.add, args=({"a": number},)) for number in range(3, 13)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(partial(file.add, {"a": number}) for number in range(3, 13))
     assert sorted(line["a"] for line in file.lines()) == [1, *range(3, 13)]
     assert file.keep(lambda line: line["a"] < 5) == 8
     assert sorted(line["a"] for line in file.lines()) == [1, 3, 4]

@@ -5,12 +5,11 @@ import pytest
 
 from rag import build
 from rag.engine import Engine, Query
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.store.spelling import WordSpeller
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.small_index import add, new_store
 
 TEXTS = {
     "lease": (
@@ -33,18 +32,8 @@ class Pieces(BagOfWordsEmbedder):
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    embedder = Pieces()
-    store = LocalStore(
-        tmp_path, {"embedder": embedder.name, "dim": "64", "passage_tokens": "160"}, create=True
-    )
-    embed_and_put(
-        store,
-        embedder,
-        [
-            (d, split(d, embedder.count_tokens))
-            for d in (document(t, k, k) for k, t in TEXTS.items())
-        ],
-    )
+    store = new_store(tmp_path)
+    add(store, *(document(text, key, key) for key, text in TEXTS.items()), embedder=Pieces())
     return store
 
 

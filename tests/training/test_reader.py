@@ -25,8 +25,7 @@ from rag.training.datasets import split_articles
 from rag.training.distillation import wanted
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
-from rag.types import Hit, Passage
-from tests import tiny
+from tests import small_index, tiny
 from tests.fakes import BagOfWordsEmbedder
 from tests.training.helpers import die_at, write_set, write_statements
 
@@ -133,7 +132,7 @@ def test_three_heads_are_learnt_kept_and_gone_on_from(data: Path) -> None:
     asked = {"sentences": 0.7, "head_rate": 3.0, "stage": [stage]}
     training.train(recipe(**asked), data, data / "first")
     text = "The town of abra was built in 1500. It is small."
-    hit = Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)
+    hit = small_index.hit(text)
     read = ExtractiveReader(str(data / "first")).read("was abra built?", [hit])
     assert len(read.sentences) == 2
     assert len(read.verdicts) == 1
@@ -170,11 +169,7 @@ def test_a_killed_run_ends_with_the_same_weights(
     assert changed
     assert not any("embeddings" in name for name in changed)
     text = "the town of abra was built in 1500."
-    assert (
-        ExtractiveReader(str(data / "whole"))
-        .read("when?", [Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)])
-        .spans
-    )
+    assert ExtractiveReader(str(data / "whole")).read("when?", [small_index.hit(text)]).spans
 
 
 def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:

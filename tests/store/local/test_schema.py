@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
 
 from rag.errors import StoreError
 from rag.store.local import database, schema
+from tests.small_index import in_threads
 from tests.store.helpers import EXPECT, Worker, both, local, put, stored, unit
 from tests.store.local.disks import read_only
 
@@ -104,14 +104,7 @@ def test_an_old_index_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
 
 def test_many_may_open_an_old_index_at_once(tmp_path: Path) -> None:
     folder, seen = first_version(tmp_path / "old"), list[int]()
-    threads = [
-        threading.Thread(target=lambda: seen.append(local(folder, wait=20).stats().documents))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads([lambda: seen.append(local(folder, wait=20).stats().documents)] * 4)
     assert seen == [1] * 4
 
 

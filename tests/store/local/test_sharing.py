@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -14,6 +15,7 @@ from rag.errors import BusyError, InputError
 from rag.store.local.store import LocalStore
 from rag.types import Passage
 from tests.fakes import document
+from tests.small_index import in_threads
 from tests.store.helpers import (
     EMBEDDER,
     Worker,
@@ -198,11 +200,5 @@ def test_a_thread_that_asks_in_the_middle_of_writing_does_not_spoil_its_end(tmp_
 
 def test_threads_may_write_at_once(tmp_path: Path) -> None:
     store = local(tmp_path, wait=30)
-    threads = [
-        threading.Thread(target=lambda n=n: put(store, f"d{n}", "Sardines.")) for n in range(5)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(partial(put, store, f"d{n}", "Sardines.") for n in range(5))
     assert both(store, "sardines") == [{f"d{n}" for n in range(5)}] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,6 +20,7 @@ from rag.store.postgres.store import PostgresStore
 from rag.types import Passage
 from tests.fakes import document
 from tests.postgres import Cluster, free_port
+from tests.small_index import in_threads
 from tests.store.helpers import EXPECT, by_lexical, postgres, put, schema_dsn, unit
 
 
@@ -103,14 +105,7 @@ def test_a_newer_index_is_left_alone(store: PostgresStore, dsn: str) -> None:
 
 def test_several_make_one_index(dsn: str) -> None:
     opened: list[PostgresStore] = []
-    threads = [
-        threading.Thread(target=lambda: opened.append(PostgresStore(dsn, EXPECT, create=True)))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads([lambda: opened.append(PostgresStore(dsn, EXPECT, create=True))] * 4)
     assert [store.stats().generation for store in opened] == [0] * 4
     for store in opened:
         store.close()
@@ -127,11 +122,7 @@ def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path:
             if step % 4 == 3:
                 assert stores[number].delete(f"own{number}-{step}")
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(partial(write, number) for number in range(3))
     documents, passages, generation = _recount(schema_dsn(cluster, tmp_path))
     assert documents == 3 + 3 * 9
     stats = stores[0].stats()

@@ -1,0 +1,48 @@
+"""A small local index over fakes, and hits without an index."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rag.ingestion.chunking import split
+from rag.ingestion.ingest import embed_and_put
+from rag.protocols import Embedder, Store
+from rag.store.local.store import LocalStore
+from rag.types import Document, Hit, Passage
+from tests.fakes import BagOfWordsEmbedder
+
+
+def new_store(folder: Path) -> LocalStore:
+    """An empty index for vectors of `BagOfWordsEmbedder`."""
+    expect = {"embedder": BagOfWordsEmbedder().name, "dim": "64", "passage_tokens": "160"}
+    return LocalStore(folder, expect, create=True)
+
+
+def add(
+    store: Store, *documents: Document, embedder: Embedder | None = None, tokens: int = 160
+) -> None:
+    """Split into passages of at most `tokens`, embed and store, as ingest does."""
+    embedder = embedder or BagOfWordsEmbedder()
+    found = [(d, split(d, embedder.count_tokens, tokens)) for d in documents]
+    embed_and_put(store, embedder, found)
+
+
+def hit(text: str, id: str = "d", title: str = "", heading: str = "", score: float = 1.0) -> Hit:
+    """A hit on a passage that is the whole of document `id`."""
+    return Hit(Passage(id, 0, len(text), text, title, heading), score, 1.0, 1.0)
+
+
+def hits(texts: Sequence[str], title: str = "", heading: str = "") -> list[Hit]:
+    """A hit for each text, on documents d0, d1, …"""
+    return [hit(text, f"d{number}", title, heading) for number, text in enumerate(texts)]
+
+
+def in_threads(works: Iterable[Callable[[], object]]) -> None:
+    """Run each in a thread of its own, all at once, and wait for all."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
