@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from rag.answering.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError, install_line
-from rag.ingestion.chunking import split
 from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
@@ -120,25 +119,6 @@ def examine(settings: Settings) -> list[Finding]:
 
     with closing(_postgres(settings, {}, create=False)) as opened:
         return [Finding("copies", True, described(opened.duplicates()))]
-
-
-def repair(settings: Settings, documents: Sequence[str]) -> int:
-    """Split and embed these documents again from the text in the index. Returns their number."""
-    from rag.ingestion.ingest import embed_and_put
-
-    model = embedder(settings)
-    opened = store(settings, model)
-    with opened.writing():
-        found = [
-            document for document_id in documents if (document := opened.document(document_id))
-        ]
-        for document in found:
-            embed_and_put(
-                opened,
-                model,
-                [(document, split(document, model.count_tokens, settings.passage_tokens))],
-            )
-    return len(found)
 
 
 def rebuild(

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
+from rag.ingestion.pipeline import index
 from rag.protocols import Embedder, Store
 from rag.store.local.store import LocalStore
 from rag.types import Document, Hit, Passage
@@ -24,9 +23,7 @@ def add(
     store: Store, *documents: Document, embedder: Embedder | None = None, tokens: int = 160
 ) -> None:
     """Split into passages of at most `tokens`, embed and store, as ingest does."""
-    embedder = embedder or BagOfWordsEmbedder()
-    found = [(d, split(d, embedder.count_tokens, tokens)) for d in documents]
-    embed_and_put(store, embedder, found)
+    index(documents, store, embedder or BagOfWordsEmbedder(), tokens)
 
 
 def hit(text: str, id: str = "d", title: str = "", heading: str = "", score: float = 1.0) -> Hit:

@@ -9,8 +9,7 @@ from rag import build
 from rag.engine import Engine, Query
 from rag.errors import InputError, StoreError
 from rag.filters import parse
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
+from rag.ingestion.pipeline import index
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 from tests.small_index import add, new_store
@@ -121,7 +120,7 @@ def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empt
         document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}")
         for n in range(6)
     ]
-    embed_and_put(empty.store, embedder, [(d, split(d, embedder.count_tokens)) for d in many])
+    index(many, empty.store, embedder)
 
     def read_with(enough: float) -> int | None:
         settings = replace(empty.settings, early_exit=enough)
@@ -146,7 +145,7 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
         for number in range(1000, 9999):
             for name in TEXTS:
                 one = document(f"The US left the deal in {number}.", name)
-                embed_and_put(engine.store, embedder, [(one, split(one, embedder.count_tokens))])
+                index([one], engine.store, embedder)
                 if stop.wait(0.003):
                     return
 

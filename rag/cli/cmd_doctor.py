@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,12 @@ import click
 
 from rag import build
 from rag.cli.options import shared
-from rag.errors import AbsentError, RagError
+from rag.errors import AbsentError, ConflictError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
+from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.store.local.integrity import Finding
@@ -124,7 +126,7 @@ def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
             build.store(settings, any_embedder=True).close()
         documents = sorted({document_id for finding in before for document_id in finding.documents})
         if repair and documents:
-            build.repair(settings, documents)
+            _repair(settings, documents)
         after = before if all(finding.ok for finding in before) else build.examine(settings)
     except AbsentError:  # reported by the check "index opens"
         return []
@@ -132,6 +134,21 @@ def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
         return [DoctorCheck("index", False, error.message, error.hint)]
     was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
     return [_check(finding, was_wrong.get(finding.name, "")) for finding in after]
+
+
+def _repair(settings: Settings, ids: Sequence[str]) -> None:
+    """Split and embed these documents again from the text in the index."""
+    from rag.ingestion.pipeline import index
+
+    embedder = build.embedder(settings)
+    with closing(build.store(settings, embedder)) as store:
+
+        def check(document: Document) -> None:
+            if store.document(document.id) != document:
+                raise ConflictError(f"{document.id} was changed meanwhile", "run again: rag doctor")
+
+        found = (document for one in ids if (document := store.document(one)))
+        index(found, store, embedder, settings.passage_tokens, check)
 
 
 def _check(finding: Finding, was: str) -> DoctorCheck:

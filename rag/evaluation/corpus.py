@@ -17,14 +17,12 @@ from tqdm import tqdm
 from rag.engine import Engine, Searcher
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import Ingest, Split, embed_and_put
+from rag.ingestion.ingest import Ingest
+from rag.ingestion.pipeline import index as index_documents
 from rag.parsing.load import find
 from rag.protocols import Embedder, Store
 from rag.settings import Settings
 from rag.types import Document
-
-_BATCH = 256
 
 
 class Build(Protocol):
@@ -92,14 +90,6 @@ def _make(build: Build, settings: Settings, documents: Sequence[Document]) -> No
 
 
 def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:
-    """Split, embed and put, as `rag ingest` does with files."""
-    with store.writing():
-        pending: list[Split] = []
-        for document in tqdm(
-            documents, unit="document", disable=None, file=sys.stderr, leave=False
-        ):
-            pending.append((document, split(document, embedder.count_tokens, tokens)))
-            if sum(len(passages) for _, passages in pending) >= _BATCH:
-                embed_and_put(store, embedder, pending)
-                pending = []
-        embed_and_put(store, embedder, pending)
+    """Index the documents, as `rag ingest` does with files."""
+    shown = tqdm(documents, unit="document", disable=None, file=sys.stderr, leave=False)
+    index_documents(shown, store, embedder, tokens)

@@ -1,36 +1,24 @@
-"""Ingestion: load files, split them, embed in batches, store. Unchanged files are skipped."""
+"""Ingestion: load files and index their documents. Unchanged files are skipped."""
 
 from __future__ import annotations
 
 import functools
 import os
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-from rag.errors import BusyError, ConflictError, InputError
-from rag.ingestion.chunking import split
+from rag.errors import ConflictError, InputError
 from rag.ingestion.file_cache import Stamps, status_of
+from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
 from rag.ingestion.recurrence import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.formats import SUPPORTED
 from rag.parsing.load import FoundFile, Loaded, no_file
 from rag.parsing.pool import Loader, ParseTask, one_by_one
 from rag.parsing.version import sha256_file
-from rag.protocols import Embedder, Store, Vectors
-from rag.types import Document, Passage
-
-UPLOADED = "upload:"
-"""Prefix of the source of uploads to a service; other sources are paths or URIs."""
-_BATCH_PASSAGES = 256
-_BATCH_SECONDS = 5.0
-"""Store what was read at least this often, so that an interrupted run keeps its work."""
-_PATIENCE = 60.0
-"""Seconds that a run waits for other writers of the index."""
-T = TypeVar("T")
-Split = tuple[Document, list[Passage]]
+from rag.protocols import Embedder, Store
+from rag.types import Document
 
 
 @dataclass(slots=True)
@@ -46,24 +34,6 @@ class IngestReport:
     """Members that are no longer in their archive or mailbox."""
     left_out: int = 0
     """Number of characters of boilerplate (navigation, running heads) left out of the texts."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Files that are read but not stored yet."""
-
-    documents: list[Split] = field(default_factory=list)
-    files: int = 0
-    begun: float = field(default_factory=time.monotonic)
-
-    def add(self, documents: Iterable[Split]) -> None:
-        self.documents += documents
-        self.files += 1
-
-    @property
-    def due(self) -> bool:
-        many = sum(len(passages) for _, passages in self.documents) >= _BATCH_PASSAGES
-        return many or time.monotonic() - self.begun > _BATCH_SECONDS
 
 
 class Ingest:
@@ -118,17 +88,16 @@ class Ingest:
         return self.report
 
     def _read(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> None:
-        batch = _Batch()
         results = self._loader(self._jobs(files, seen))
         if not self._keep_furniture:
             known = self._stamps.furniture if self._stamps else {}
             results = without_recurring(results, known)
-        for job, loaded in results:
-            batch.add(self._take(job.found, loaded))
-            if batch.due:
-                self._put(batch, seen)
-                batch = _Batch()
-        self._put(batch, seen)
+        read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
+        for found, batch in batches(read, self._embedder, self._passage_tokens):
+            if batch:
+                patiently(functools.partial(self._put, batch))
+            for _ in found:
+                seen()
 
     def _remember(self) -> None:
         self._generation = self._store.stats().generation
@@ -179,7 +148,7 @@ class Ingest:
     def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
         return self._stamps.skipped(path) if self._stamps else []
 
-    def _take(self, found: FoundFile, loaded: Loaded | ParseError) -> Iterator[Split]:
+    def _take(self, found: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
         """New or changed documents of a file; records unchanged and removed ones."""
         status = self._status.pop(found.path, "")
         if isinstance(loaded, ParseError):
@@ -195,7 +164,7 @@ class Ingest:
                 self.report.skipped.append((document.source, str(error)))
                 continue
             self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
-            yield document, split(document, self._embedder.count_tokens, self._passage_tokens)
+            yield document
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
         self._drop(
@@ -259,33 +228,16 @@ class Ingest:
                 f"run: rag delete {document.id}"
             )
 
-    def _put(self, batch: _Batch, seen: Callable[[], object]) -> None:
-        """Embed the batch, then store it under the lock."""
-        if batch.documents:  # otherwise the model would load for nothing
-            vectors = embed(self._embedder, batch.documents)
-            patiently(lambda: self._store_batch(batch.documents, vectors))
-        for _ in range(batch.files):
-            seen()
-
-    def _store_batch(self, documents: Sequence[Split], vectors: Vectors) -> None:
-        stored, skipped, at = [], [], 0
+    def _put(self, batch: Sequence[Embedded]) -> None:
         with self._store.writing():
             others = self._others()
-            for document, passages in documents:
-                rows, at = vectors[at : at + len(passages)], at + len(passages)
-                try:
-                    check_free(document.id, document.source, others.get(document.id))
-                    self._store.put(document, passages, rows)
-                    stored.append((document.id, len(passages)))
-                except ConflictError as error:
-                    skipped.append((document.source, f"{error.message}; {error.hint}"))
+            done = put(self._store, batch, lambda d: check_free(d.id, d.source, others.get(d.id)))
             self._generation = self._store.stats().generation
-        self.report.skipped += skipped
-        for document_id, passages_stored in stored:
-            self.report.passages += passages_stored
-            (self.report.updated if document_id in self._before else self.report.added).append(
-                document_id
-            )
+        report = self.report
+        report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in done.refused]
+        report.passages += done.passages
+        for document_id in done.ids:
+            (report.updated if document_id in self._before else report.added).append(document_id)
 
     def _others(self) -> dict[str, Document]:
         """Documents by id, if another process has changed the index meanwhile."""
@@ -305,17 +257,6 @@ class Ingest:
         raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
 
 
-def patiently(change: Callable[[], T]) -> T:
-    """Retry a change while another process is writing. Raises BusyError after a timeout."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return change()
-        except BusyError:
-            if time.monotonic() > until:
-                raise
-
-
 def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> None:
     """Record the link through which a file was found, unless its documents are `known` under
     another path.
@@ -325,42 +266,6 @@ def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> No
         stamps.note_link(path, found.path)
 
 
-def check_free(document_id: str, source: str, known: Document | None) -> None:
-    """Raises ConflictError if `known`, the document with this id, did not come from `source`.
-
-    A file exists and would return with the next sync; an upload exists nowhere else. Neither
-    replaces the other without being asked.
-    """
-    if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
-        return
-    if source.startswith(UPLOADED):
-        hint = f"rename the upload, or first run: rag delete {document_id}"
-        raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
-    hint = f"give the folder another name with --name, or first run: rag delete {document_id}"
-    raise ConflictError(f"its name {document_id} belongs to an upload", hint)
-
-
 def _remembered(document: Document) -> Document:
     """The document without its text, as needed until the end of a run over many files."""
     return replace(document, text="", metadata={}, sections=(), pages=())
-
-
-def embed_and_put(store: Store, embedder: Embedder, pending: Sequence[Split]) -> int:
-    """Embed the passages of several documents together, then store each document. Returns the
-    number of passages.
-    """
-    return put_embedded(store, pending, embed(embedder, pending))
-
-
-def embed(embedder: Embedder, pending: Sequence[Split]) -> Vectors:
-    """Vectors of the passages of all documents, in order."""
-    return embedder.embed_passages([p.in_context for _, passages in pending for p in passages])
-
-
-def put_embedded(store: Store, pending: Sequence[Split], vectors: Vectors) -> int:
-    """Store each document with its vectors. Returns the number of passages."""
-    at = 0
-    for document, passages in pending:
-        store.put(document, passages, vectors[at : at + len(passages)])
-        at += len(passages)
-    return at

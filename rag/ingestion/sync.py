@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, note_link, patiently
+from rag.ingestion.ingest import Ingest, note_link
+from rag.ingestion.pipeline import patiently
 from rag.parsing.base import ParseError
 from rag.parsing.formats import kind_of
 from rag.parsing.load import FoundFile, is_in_index, load, no_file

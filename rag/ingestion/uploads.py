@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from rag.ingestion.chunking import split
-from rag.ingestion.ingest import UPLOADED, Split, check_free, embed, put_embedded
+from rag.ingestion.pipeline import UPLOADED, Embedded, check_free, embed, put
 from rag.parsing.base import ParseError
 from rag.parsing.load import FoundFile, Loaded, load_data, load_some, read_bytes
-from rag.protocols import Embedder, Store, Vectors
+from rag.protocols import Embedder, Store
 from rag.types import INSIDE, Document
 
 Load = Callable[[str, bytes], Loaded]
@@ -117,14 +117,13 @@ def enqueue(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that was read and embedded: its documents, those that are new or changed with their
-    passages and vectors, and (member, reason) of what could not be read.
+    """A file that was read and embedded: its documents, those that are new or changed, and (member,
+    reason) of what could not be read.
     """
 
     upload: Upload
     documents: tuple[Document, ...]
-    changed: tuple[Split, ...]
-    vectors: Vectors
+    changed: tuple[Embedded, ...]
     skipped: tuple[tuple[str, str], ...] = ()
 
 
@@ -164,9 +163,8 @@ def prepare(
         (source.removeprefix(upload.name).removeprefix(INSIDE), reason)
         for source, reason in loaded.skipped
     ]
-    return Prepared(
-        upload, tuple(documents), tuple(changed), embed(embedder, changed), tuple(skipped)
-    )
+    embedded = embed(embedder, changed)
+    return Prepared(upload, tuple(documents), tuple(embedded), tuple(skipped))
 
 
 def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
@@ -175,8 +173,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     """
     with store.writing():
         known = _checked(store, prepared.documents)
-        put_embedded(store, prepared.changed, prepared.vectors)
-        new = {document.id for document, _ in prepared.changed}
+        new = put(store, prepared.changed).ids
         if stamps := {
             d.id: d.stamp
             for d in prepared.documents

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import unquote, urldefrag, urlsplit
 
-from rag.errors import ConflictError, InputError
-from rag.ingestion.chunking import split
+from rag.errors import InputError
 from rag.ingestion.fetch import Fetcher, WebPage, host_of
-from rag.ingestion.ingest import IngestReport, check_free, embed, patiently, put_embedded
+from rag.ingestion.ingest import IngestReport
+from rag.ingestion.pipeline import check_free, index
 from rag.parsing.base import ParseError
 from rag.parsing.load import Loaded
 from rag.protocols import Embedder, Store
@@ -113,15 +113,18 @@ class WebIngest:
             return
         try:
             document = self._document(page)
-            passages = split(document, self._embedder.count_tokens, self._passage_tokens)
-            vectors = embed(self._embedder, [(document, passages)])
-            check_free(document.id, document.source, self._store.document(document.id))
-            patiently(lambda: put_embedded(self._store, [(document, passages)], vectors))
-        except (ParseError, ConflictError) as error:
+        except ParseError as error:
             self.report.skipped.append((page.url, str(error)))
             return
-        self.report.passages += len(passages)
-        (self.report.updated if before else self.report.added).append(document.id)
+        done = index(
+            [document], self._store, self._embedder, self._passage_tokens, self._check_free
+        )
+        self.report.skipped += [(page.url, str(error)) for _, error in done.refused]
+        self.report.passages += done.passages
+        (self.report.updated if before else self.report.added).extend(done.ids)
+
+    def _check_free(self, document: Document) -> None:
+        check_free(document.id, document.source, self._store.document(document.id))
 
     def _document(self, page: WebPage) -> Document:
         loaded = self._read(_name(page), page.body)

@@ -18,7 +18,7 @@ import numpy as np
 
 from rag.errors import BusyError, InputError, RagError, StoreError
 from rag.ingestion import uploads as jobs
-from rag.ingestion.ingest import check_free
+from rag.ingestion.pipeline import check_free
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.model_worker import ModelThread

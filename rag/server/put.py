@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from rag.errors import InputError
 from rag.ingestion.chunking import split
-from rag.ingestion.ingest import UPLOADED, check_free, embed, put_embedded
+from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.schemas import PutDocument
@@ -40,10 +40,10 @@ def put_text(service: Service, document_id: str, given: PutDocument) -> Document
     )
     lent = ModelThreadEmbedder(service.embedder, service.models)
     passages = split(made, lent.count_tokens, service.settings.passage_tokens)
-    vectors = embed(lent, [(made, passages)])
+    embedded = embed(lent, [(made, passages)])
     with store.writing():
         check_free(document_id, source, store.document(document_id))
-        put_embedded(store, [(made, passages)], vectors)
+        put(store, embedded)
     return made
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rag.errors import StoreError
 from rag.ingestion import uploads
-from rag.ingestion.ingest import UPLOADED
+from rag.ingestion.pipeline import UPLOADED
 from rag.server import problems
 from rag.server.schemas import Job, WireFile
 

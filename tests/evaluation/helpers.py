@@ -12,7 +12,7 @@ from rag.evaluation.evaluator import Evaluator, watching
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
 from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
+from rag.ingestion.pipeline import embed, put
 from rag.protocols import Reader, Store
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
@@ -94,7 +94,7 @@ def store(
     made = kind(
         folder, {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}, create=True
     )
-    embed_and_put(made, embedder, [(d, list(cut(d))) for d in documents or corpus()])
+    put(made, embed(embedder, [(d, list(cut(d))) for d in documents or corpus()]))
     return made
 
 

@@ -13,10 +13,10 @@ from typing import IO, cast
 import pytest
 
 from rag.errors import BusyError, InputError, StoreError
-from rag.ingestion.chunking import split
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, IngestReport, embed_and_put
+from rag.ingestion.ingest import Ingest, IngestReport
+from rag.ingestion.pipeline import index
 from rag.parsing.load import find
 from rag.parsing.pool import ParseTask, Pool, Result, one_by_one
 from rag.store.local.store import LocalStore
@@ -260,7 +260,7 @@ def test_it_knows_what_was_put_since_it_was_made(
 
 
 def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.ingestion.ingest._BATCH_PASSAGES", 1)
+    monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
 
 
 def test_others_write_between_its_batches(
@@ -289,11 +289,7 @@ def test_an_upload_that_comes_meanwhile_keeps_its_name(
         for number, (job, loaded) in enumerate(one_by_one(jobs)):
             if number == 1:
                 upload = Document(ALL[1], "Uploaded.", "B", f"upload:{ALL[1]}", "0" * 64)
-                embed_and_put(
-                    store,
-                    BagOfWordsEmbedder(),
-                    [(upload, split(upload, BagOfWordsEmbedder().count_tokens))],
-                )
+                index([upload], store, BagOfWordsEmbedder())
             yield job, loaded
 
     report = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader).run(find([docs]))
@@ -346,7 +342,8 @@ def test_what_was_put_before_an_error_stays_and_is_searched(docs: Path, tmp_path
 SLOW = """
 import json, sys
 from pathlib import Path
-import rag.ingestion.ingest
+import rag.ingestion.pipeline
+from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.parsing.pool import Pool
 from rag.ingestion.file_cache import Stamps
@@ -355,10 +352,10 @@ from tests.parsing.archives import zipped
 from tests.parsing.pdfs import column, pdf
 from tests.store.helpers import local
 
-rag.ingestion.ingest._BATCH_PASSAGES = 5
+rag.ingestion.pipeline.BATCH_PASSAGES = 5
 store = local(Path(sys.argv[1]))
 said = lambda: print(json.dumps([d.id for d in store.documents()]), flush=True)
-rag.ingestion.ingest.Ingest(store, BagOfWordsEmbedder(), 12).run(find([Path(sys.argv[2])]), said)
+Ingest(store, BagOfWordsEmbedder(), 12).run(find([Path(sys.argv[2])]), said)
 """
 
 

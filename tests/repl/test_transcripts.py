@@ -280,12 +280,10 @@ def test_an_index_that_another_process_changes_is_followed_at_the_next_question(
     assert "1999" not in talk("When was the treaty of Geneva signed?")
     other = build.store(filled)
     embedder = BagOfWordsEmbedder("bag-of-words")
-    from rag.ingestion.ingest import embed_and_put
-    from rag.types import Passage
+    from rag.ingestion.pipeline import index
 
     text = "The treaty of Geneva was signed in 1999."
-    new = document(text, "docs/new.txt", "New")
-    embed_and_put(other, embedder, [(new, [Passage(new.id, 0, len(text), text, "New", "")])])
+    index([document(text, "docs/new.txt", "New")], other, embedder)
     assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
     assert "docs/new.txt" in talk("/docs new")
     other.delete("docs/new.txt")

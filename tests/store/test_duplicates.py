@@ -1,7 +1,6 @@
 from pathlib import Path
 
-from rag.ingestion.chunking import split
-from rag.ingestion.ingest import embed_and_put
+from rag.ingestion.pipeline import index
 from rag.store.local.integrity import examine
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.store.helpers import local
@@ -15,8 +14,7 @@ SENTENCES = [
 def put(folder: Path, **texts: str) -> None:
     store, embedder = local(folder), BagOfWordsEmbedder()
     for name, text in texts.items():
-        found = document(text, name, name)
-        embed_and_put(store, embedder, [(found, split(found, embedder.count_tokens, 12))])
+        index([document(text, name, name)], store, embedder, 12)
     store.close()
 
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from rag.server.model_worker import ModelThread
     from rag.types import Answer
 
-_BATCH_PASSAGES = 256
-"""The settings of `rag ingest`."""
-
 
 class Ours(System):
     def __init__(self, precision: str, threads: int) -> None:
@@ -56,7 +53,7 @@ class Ours(System):
         """Stored in SQLite, FAISS and Tantivy, each document in a transaction; the passages are
         those of `texts`."""
         from rag import build
-        from rag.ingestion.ingest import Split, embed_and_put
+        from rag.ingestion.pipeline import BATCH_PASSAGES, Split, embed, put
 
         assert self._embedder
         store = build.store(replace(self._settings, index=folder), self._embedder, create=True)
@@ -64,10 +61,10 @@ class Ours(System):
         with store.writing():
             for one in self._documents:
                 pending.append(one)
-                if sum(len(passages) for _, passages in pending) >= _BATCH_PASSAGES:
-                    embed_and_put(store, self._embedder, pending)
+                if sum(len(passages) for _, passages in pending) >= BATCH_PASSAGES:
+                    put(store, embed(self._embedder, pending))
                     pending = []
-            embed_and_put(store, self._embedder, pending)
+            put(store, embed(self._embedder, pending))
         store.close()
 
     def open(self, folder: Path) -> None:

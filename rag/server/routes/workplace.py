@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
-from rag.ingestion.ingest import UPLOADED
+from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.openapi import described

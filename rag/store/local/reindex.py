@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.ingestion.chunking import split
+from rag.ingestion.pipeline import batches
 from rag.protocols import Embedder, Vectors
 from rag.store.local import database, schema
 from rag.store.local.lock import WriteLock
@@ -83,16 +83,18 @@ def last_row(connection: sqlite3.Connection) -> int:
     return last
 
 
-def next_documents(
-    connection: sqlite3.Connection, last: int, most: int
-) -> list[tuple[int, Document]]:
-    """The next documents without new passages, up to row `last`. The row number later tells whether
-    a document has changed.
+def pending_documents(
+    connection: sqlite3.Connection, last: int
+) -> Iterator[tuple[int, list[Document]]]:
+    """The documents without new passages, up to row `last`. The row number later tells whether a
+    document has changed.
     """
-    sql = f"SELECT d.row, d.id {_PENDING} AND d.row <= ? ORDER BY d.row LIMIT ?"
-    rows = connection.execute(sql, (last, most)).fetchall()
-    found = [(row, database.document(connection, document_id)) for row, document_id in rows]
-    return [(row, document) for row, document in found if document]
+    sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
+    row = 0
+    while found := connection.execute(sql, (row, last)).fetchone():
+        row, document_id = found
+        if document := database.document(connection, document_id):
+            yield row, [document]
 
 
 def add(
@@ -133,11 +135,6 @@ def swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
         }
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
         connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
-
-
-_DOCUMENTS = 32
-"""Embedded together, so that short documents fill a batch."""
-_PASSAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,29 +187,10 @@ class Rebuild:
         """Process documents up to the newest one at the start, so that it ends even if documents
         are added faster.
         """
-        last = last_row(connection)
-        while batch := next_documents(connection, last, _DOCUMENTS):
-            whole: list[tuple[int, list[Passage]]] = []
-            for row, document in batch:
-                whole.append((row, self._split(document)))
-                if sum(len(passages) for _, passages in whole) >= _PASSAGES:
-                    seen(self._add(connection, whole))
-                    whole = []
-            seen(self._add(connection, whole))
-
-    def _split(self, document: Document) -> list[Passage]:
-        return split(document, self._embedder.count_tokens, self._passage_tokens)
-
-    def _add(
-        self, connection: sqlite3.Connection, whole: Sequence[tuple[int, list[Passage]]]
-    ) -> int:
-        texts = [p.in_context for _, passages in whole for p in passages]
-        vectors = self._embedder.embed_passages(texts)
-        at, added = 0, 0
-        for row, passages in whole:
-            added += add(connection, row, passages, vectors[at : at + len(passages)])
-            at += len(passages)
-        return added
+        waiting = pending_documents(connection, last_row(connection))
+        for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
+            pairs = zip(rows, batch, strict=True)
+            seen(sum(add(connection, row, one.passages, one.vectors) for row, one in pairs))
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:

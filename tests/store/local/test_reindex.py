@@ -120,6 +120,11 @@ def test_a_process_that_has_it_open_goes_on(folder: Path) -> None:
         put(store, "x", "Sardines.")
 
 
+@pytest.fixture(autouse=True)
+def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 5)
+
+
 class Interrupted(Exception):
     """Stops a run in this process."""
 
@@ -240,8 +245,8 @@ import sys, time
 from pathlib import Path
 from rag.store.local.reindex import Rebuild
 from tests.fakes import BagOfWordsEmbedder
-import rag.store.local.reindex
-rag.store.local.reindex._PASSAGES = 5
+import rag.ingestion.pipeline
+rag.ingestion.pipeline.BATCH_PASSAGES = 5
 def seen(n): print(n, flush=True); time.sleep(0.005)
 Rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30).run(lambda *_: None, seen)
 """

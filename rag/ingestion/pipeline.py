@@ -1,0 +1,151 @@
+"""The way of every document into the index: split it, embed its passages, store both.
+
+Documents are embedded in batches. The write lock is held only while a batch is stored, so that
+uploads and deletions can go on during a long run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from rag.errors import BusyError, ConflictError
+from rag.ingestion.chunking import split
+from rag.protocols import Embedder, Store, Vectors
+from rag.types import Document, Passage
+
+UPLOADED = "upload:"
+"""Prefix of the source of uploads to a service; other sources are paths or URIs."""
+BATCH_PASSAGES = 256
+_BATCH_SECONDS = 5.0
+"""A batch is stored at least this often, so that an interrupted run keeps its work."""
+_PATIENCE = 60.0
+"""Seconds that a run waits for other writers of the index."""
+K = TypeVar("K")
+T = TypeVar("T")
+Split = tuple[Document, Sequence[Passage]]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A document with its passages and their vectors, shape (n, dim)."""
+
+    document: Document
+    passages: Sequence[Passage]
+    vectors: Vectors
+
+
+@dataclass(slots=True)
+class Stored:
+    """Ids of the stored documents, their number of passages, and what was refused, with the
+    reason.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    passages: int = 0
+    refused: list[tuple[Document, ConflictError]] = field(default_factory=list)
+
+    def add(self, other: Stored) -> None:
+        self.ids += other.ids
+        self.passages += other.passages
+        self.refused += other.refused
+
+
+def index(
+    documents: Iterable[Document],
+    store: Store,
+    embedder: Embedder,
+    passage_tokens: int = 160,
+    check: Callable[[Document], object] = lambda _: None,
+) -> Stored:
+    """Split, embed and store documents batch by batch.
+
+    `check` raises ConflictError, under the write lock, for a document that must not be stored.
+    Raises BusyError if another process writes for longer than a minute.
+    """
+    done = Stored()
+    groups = ((document.id, [document]) for document in documents)
+    for _, batch in batches(groups, embedder, passage_tokens):
+        done.add(patiently(partial(put, store, batch, check)))
+    return done
+
+
+def batches(
+    groups: Iterable[tuple[K, Iterable[Document]]], embedder: Embedder, passage_tokens: int
+) -> Iterator[tuple[list[K], list[Embedded]]]:
+    """The keys of the groups and their documents, embedded, in batches of at least BATCH_PASSAGES
+    passages or of what came within a few seconds. A group is never divided.
+    """
+    keys, splits, begun = list[K](), list[Split](), time.monotonic()
+    for key, documents in groups:
+        keys.append(key)
+        splits += [(one, split(one, embedder.count_tokens, passage_tokens)) for one in documents]
+        many = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
+        if many or time.monotonic() - begun > _BATCH_SECONDS:
+            yield keys, embed(embedder, splits)
+            keys, splits, begun = [], [], time.monotonic()
+    if keys:
+        yield keys, embed(embedder, splits)
+
+
+def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
+    """Embed the passages of several documents together. Without documents no model is loaded."""
+    if not splits:
+        return []
+    texts = [passage.in_context for _, passages in splits for passage in passages]
+    vectors, at, found = embedder.embed_passages(texts), 0, []
+    for document, passages in splits:
+        found.append(Embedded(document, passages, vectors[at : at + len(passages)]))
+        at += len(passages)
+    return found
+
+
+def put(
+    store: Store,
+    documents: Iterable[Embedded],
+    check: Callable[[Document], object] = lambda _: None,
+) -> Stored:
+    """Store documents under the write lock, except those for which `check` raises ConflictError.
+    Raises BusyError if another process is writing.
+    """
+    done = Stored()
+    with store.writing():
+        for one in documents:
+            try:
+                check(one.document)
+            except ConflictError as error:
+                done.refused.append((one.document, error))
+            else:
+                store.put(one.document, one.passages, one.vectors)
+                done.ids.append(one.document.id)
+                done.passages += len(one.passages)
+    return done
+
+
+def patiently(change: Callable[[], T]) -> T:
+    """Retry a change while another process is writing. Raises BusyError after a timeout."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return change()
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+
+
+def check_free(document_id: str, source: str, known: Document | None) -> None:
+    """Raises ConflictError if `known`, the document with this id, did not come from `source`.
+
+    A file exists and would return with the next sync; an upload exists nowhere else. Neither
+    replaces the other without being asked.
+    """
+    if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
+        return
+    if source.startswith(UPLOADED):
+        hint = f"rename the upload, or first run: rag delete {document_id}"
+        raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
+    hint = f"give the folder another name with --name, or first run: rag delete {document_id}"
+    raise ConflictError(f"its name {document_id} belongs to an upload", hint)
