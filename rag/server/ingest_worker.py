@@ -12,22 +12,19 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from rag.errors import BusyError, InputError, RagError, StoreError
-from rag.ingestion import uploads as jobs
 from rag.ingestion.pipeline import check_free
+from rag.ingestion.uploads import prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.model_worker import ModelThread
 from rag.server.prometheus import Metrics
 from rag.server.schemas import WireFile
-from rag.server.upload_queue import Jobs, Upload, file_of
-
-if TYPE_CHECKING:
-    from rag.server.upload_queue_postgres import SharedJobs
+from rag.server.upload_queue import Upload, WorkQueue, file_of
 
 _log = logging.getLogger(__name__)
 _PIECE = 16
@@ -75,7 +72,7 @@ class IngestThread:
 
     def __init__(
         self,
-        jobs: Jobs | SharedJobs,
+        queue: WorkQueue,
         thread: ModelThread,
         parts: Callable[[], tuple[Store, Embedder]],
         passage_tokens: int,
@@ -83,7 +80,7 @@ class IngestThread:
         pool: Pool,
         keep_pdf: int,
     ) -> None:
-        self._jobs = jobs
+        self._queue = queue
         self._models = thread
         self._parts = parts
         self._passage_tokens = passage_tokens
@@ -100,7 +97,7 @@ class IngestThread:
     def close(self) -> None:
         """Finish the current file; waiting files stay on disk."""
         self._closing.set()
-        self._jobs.wake()
+        self._queue.wake()
         if self._thread.ident:  # it was started
             self._thread.join()
 
@@ -120,13 +117,13 @@ class IngestThread:
         """Process the next file, if any. Raises errors that are not the file's fault; the file is
         then retried.
         """
-        found = self._jobs.next()
+        found = self._queue.next()
         if found is None:
-            self._jobs.wait_for_any(5.0)
+            self._queue.wait_for_any(5.0)
             return
         job, number, upload = found
         result = self._do(upload, store, embedder)
-        self._patiently(lambda: self._jobs.finish(job, number, result))
+        self._patiently(lambda: self._queue.finish(job, number, result))
         self._metrics.file(result.outcome)
         self._trouble = ""
 
@@ -161,10 +158,10 @@ class IngestThread:
         """
         name = upload[0]
         try:
-            prepared = jobs.prepare(
+            prepared = prepare(
                 store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data
             )
-            done = self._patiently(lambda: jobs.put_prepared(store, prepared, self._keep_pdf))
+            done = self._patiently(lambda: put_prepared(store, prepared, self._keep_pdf))
             return WireFile(
                 name=name,
                 outcome=done.outcome,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -28,8 +28,9 @@ from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread, PendingQuestion, QueueLimits
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
-from rag.server.upload_queue import Jobs
-from rag.server.upload_queue_postgres import SharedJobs
+from rag.server.upload_queue import UploadQueue, WorkQueue
+from rag.server.upload_queue_local import LocalUploadQueue
+from rag.server.upload_queue_postgres import SharedUploadQueue
 from rag.settings import Settings
 from rag.types import Document
 
@@ -40,10 +41,15 @@ _GRACE = 2.0
 T = TypeVar("T")
 
 
-def _jobs(settings: Settings) -> Jobs | SharedJobs:
+def _upload_queue(settings: Settings) -> tuple[UploadQueue, list[WorkQueue]]:
+    """The upload queue, and what this process has to ingest from it: nothing from a database, whose
+    queue `rag worker` processes.
+    """
     if settings.store != "local":
-        return SharedJobs(build.queue(settings), _MOST_UPLOADS)
-    return Jobs(settings.index / "uploads.sqlite", _MOST_UPLOADS, 8 * settings.max_upload_mb << 20)
+        return SharedUploadQueue(build.queue(settings), _MOST_UPLOADS), []
+    most_bytes = 8 * settings.max_upload_mb << 20
+    local = LocalUploadQueue(settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes)
+    return local, [local]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Service:
         self.metrics = Metrics()
         self.keys = keys_of(settings)
         self.audit = Audit(settings.index)
-        self.jobs = _jobs(settings)
+        self.jobs, work = _upload_queue(settings)
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
@@ -91,16 +97,17 @@ class Service:
             bool(settings.keep_furniture),
         )
         self.readers = Pool(1, limits_of_files)
-        self.ingest = IngestThread(
-            self.jobs,
-            self.models,
-            self._parts,
-            settings.passage_tokens,
-            self.metrics,
-            self.readers,
-            settings.keep_pdf_mb << 20,
-        )
+        self._ingest = self._ingest_threads(work)
         self.metrics.watch(lambda: self.models.depth, self._stats)
+
+    def _ingest_threads(self, work: Sequence[WorkQueue]) -> list[IngestThread]:
+        tokens, keep_pdf = self.settings.passage_tokens, self.settings.keep_pdf_mb << 20
+        return [
+            IngestThread(
+                one, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf
+            )
+            for one in work
+        ]
 
     def start(self) -> None:
         self.models.start()
@@ -108,7 +115,7 @@ class Service:
 
     def close(self) -> None:
         """Finish uploads, which need the models, then questions. May be called twice."""
-        self.ingest.close()
+        self._close_ingest()
         self.readers.close()
         self.models.close()
         if self.models.opened.done() and not self.models.opened.exception():
@@ -116,8 +123,12 @@ class Service:
         self.jobs.close()
 
     def _start_ingest(self) -> None:
-        if self.settings.store == "local":  # workers put in what waits in a database
-            self.ingest.start()
+        for thread in self._ingest:
+            thread.start()
+
+    def _close_ingest(self) -> None:
+        for thread in self._ingest:
+            thread.close()
 
     def beside(self, settings: Settings) -> Service:
         """Service of another index that shares the models. Raises StoreError, and ServiceError
@@ -231,25 +242,17 @@ class _Beside(Service):
         self._embedder.set_result(default.embedder)
         self._engine = build.engine_beside(settings, default.engine, self.embedder)
         try:
-            self.jobs = _jobs(settings)
+            self.jobs, work = _upload_queue(settings)
         except BaseException:
             self._engine.store.close()
             raise
-        self.ingest = IngestThread(
-            self.jobs,
-            self.models,
-            self._parts,
-            settings.passage_tokens,
-            self.metrics,
-            self.readers,
-            settings.keep_pdf_mb << 20,
-        )
+        self._ingest = self._ingest_threads(work)
 
     def start(self) -> None:
         self._start_ingest()
 
     def close(self) -> None:
-        self.ingest.close()
+        self._close_ingest()
         self._engine.store.close()
         self.jobs.close()
 

@@ -15,19 +15,14 @@ _LOOK = 0.2
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
-class SharedJobs:
-    """Like `rag.server.upload_queue.Jobs`, but on a queue that workers process; this process never
-    gets a next file.
-    """
+class SharedUploadQueue:
+    """An UploadQueue on a database that workers process."""
 
     def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:
         self._queue = queue
         self._most_waiting = most_waiting
 
     def add(self, uploads: Sequence[Upload]) -> str:
-        """Store a new job in the database and return its id. Raises ServiceError if too much is
-        waiting.
-        """
         waiting = self.waiting
         if waiting and waiting + len(uploads) > self._most_waiting:
             raise problems.overloaded(5)
@@ -55,7 +50,6 @@ class SharedJobs:
         return Job(id=job, state=state, created=created, files=files, total=len(found))
 
     def wait(self, job: str, seconds: float) -> Job | None:
-        """The job when it is done, or its state after `seconds`."""
         until = time.monotonic() + seconds
         while (found := self.get(job)) and found.state != "done" and time.monotonic() < until:
             time.sleep(_LOOK)
@@ -65,12 +59,6 @@ class SharedJobs:
     def waiting(self) -> int:
         state = self._queue.state()
         return state.count("waiting") + state.count("working")
-
-    def next(self) -> None:
-        return None
-
-    def finish(self, job: str, number: int, result: WireFile) -> None:
-        raise NotImplementedError("workers finish what waits in the database")
 
     def last(self, most: int, state: str | None = None) -> list[Job]:
         raise problems.ServiceError(
@@ -88,12 +76,6 @@ class SharedJobs:
     def scrub(self, document_id: str) -> Remains:
         """Waiting uploads are in the database, which cleans up itself."""
         return Remains()
-
-    def wait_for_any(self, seconds: float) -> None:
-        time.sleep(min(seconds, _LOOK))
-
-    def wake(self) -> None:
-        pass
 
     def close(self) -> None:
         self._queue.close()

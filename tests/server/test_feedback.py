@@ -13,7 +13,7 @@ import pytest
 from rag.evaluation.gold import read_jsonl
 from rag.server.api_keys import keys_of
 from rag.server.journal_file import JournalFile
-from rag.server.upload_queue import Jobs
+from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
 from tests.small_index import in_threads
@@ -141,7 +141,7 @@ def test_what_cannot_be_an_id_is_refused(client: httpx.Client, name: str) -> Non
 
 
 def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path / "uploads.sqlite", 1000, 100 << 20)
+    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     first, second = jobs.add([("a.txt", b"a"), ("b.txt", b"b")]), jobs.add([("c.txt", b"c")])
     assert [one.id for one in jobs.last(10)] == [second, first]
     jobs.cancel(first)

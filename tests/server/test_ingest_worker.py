@@ -17,7 +17,7 @@ from rag.protocols import Vectors
 from rag.server.app import create_app
 from rag.server.schemas import Job
 from rag.server.state import Backend, Service
-from rag.server.upload_queue import Jobs
+from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from rag.store.local.lock import WriteLock
 from rag.store.local.store import LocalStore
@@ -147,7 +147,7 @@ def test_a_service_that_stops_leaves_what_waits_on_disk(tmp_path: Path) -> None:
         made.jobs.add([("a.txt", TEXT)])
         time.sleep(0.2)
         made.close()
-    jobs = Jobs(tmp_path / "uploads.sqlite", 10, 1 << 20)
+    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
     assert jobs.waiting == 1
     jobs.close()
 

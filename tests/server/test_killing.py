@@ -18,7 +18,7 @@ import pytest
 
 from rag.server.app import create_app
 from rag.server.state import Service
-from rag.server.upload_queue import Jobs
+from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.server.fake_server import ROOT, open_backend, process, put_text
 
@@ -82,7 +82,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
 @pytest.mark.slow
 def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
     """As a service leaves it that is killed between accepting and putting."""
-    jobs = Jobs(tmp_path / "uploads.sqlite", 10, 1 << 20)
+    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
     job = jobs.add([("a.txt", b"The cat is called Minka."), ("b.exe", b"")])
     jobs.close()
     with process(tmp_path) as (_, client):

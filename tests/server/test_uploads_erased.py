@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.server.schemas import WireFile
-from rag.server.upload_queue import Jobs
+from rag.server.upload_queue_local import LocalUploadQueue
 from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import put_text, serving
 
@@ -27,7 +27,7 @@ def test_a_deleted_upload_is_in_no_file_of_the_queue(tmp_path: Path) -> None:
 
 
 def test_what_is_done_leaves_no_bytes_and_the_file_shrinks(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path / "uploads.sqlite", 1000, 100 << 20)
+    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     empty = sum(map(len, files(tmp_path).values()))
     numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]
     assert jobs.scrub("uploads/3.txt").waiting == 1
