@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from rag import __version__
@@ -18,7 +19,17 @@ from rag.server.collection_host import CollectionHost
 from rag.server.connections import AcceptErrors
 from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
-from rag.server.middleware import Guard, RequestLimits
+from rag.server.middleware import (
+    AuditLog,
+    Authentication,
+    CollectionService,
+    Concurrency,
+    CrossOrigin,
+    ErrorResponses,
+    RequestBodies,
+    ResponseHeaders,
+)
+from rag.server.request_log import RequestLogging
 from rag.server.routes import (
     check,
     dify,
@@ -32,7 +43,7 @@ from rag.server.routes import (
 )
 from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service, open_backend
-from rag.server.tracing import spans_to
+from rag.server.tracing import Spans, spans_to
 from rag.settings import Settings
 
 _SPARE_THREADS = 32
@@ -57,13 +68,12 @@ def create_app(
     service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
-    threads = settings.queue + _SPARE_THREADS
     agents = mcp.McpEndpoint(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_exception_handler(AcceptErrors())
-        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _threads(settings)
         service.start()
         collections.start()
         async with agents.running():
@@ -82,6 +92,7 @@ def create_app(
         redirect_slashes=False,
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
+        middleware=_middleware(service, collections, spans, token),
     )
     app.state.service, app.state.collections = service, collections
     for module in (
@@ -98,21 +109,34 @@ def create_app(
         app.include_router(module.router)
     app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     problems.install(app)
-    access = Access(service.keys, settings.host, settings.rate, token)
-    bounds, cors = RequestLimits(threads, settings.max_upload_mb << 20), Cors(settings.cors_origins)
-    app.add_middleware(
-        Guard,
-        access=access,
-        bounds=bounds,
-        metrics=service.metrics,
-        cors=cors,
-        collections=collections,
-        audit=service.audit,
-        spans=spans,
-    )
-    app.add_middleware(ErrorShapes)
     app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]
     return app
+
+
+def _middleware(
+    service: Service, collections: CollectionHost, spans: Spans | None, token: str
+) -> list[Middleware]:
+    """The layers in front of the routes, outermost first. Raises InputError for an invalid
+    origin.
+    """
+    settings = service.settings
+    access = Access(service.keys, settings.host, settings.rate, token)
+    return [
+        Middleware(ErrorShapes),
+        Middleware(RequestLogging, metrics=service.metrics, spans=spans),
+        Middleware(ResponseHeaders, access=access),
+        Middleware(CrossOrigin, cors=Cors(settings.cors_origins)),
+        Middleware(ErrorResponses),
+        Middleware(Authentication, access=access, collections=collections),
+        Middleware(AuditLog, audit=service.audit),
+        Middleware(Concurrency, most=_threads(settings)),
+        Middleware(RequestBodies, most=settings.max_upload_mb << 20),
+        Middleware(CollectionService, collections=collections),
+    ]
+
+
+def _threads(settings: Settings) -> int:
+    return settings.queue + _SPARE_THREADS
 
 
 def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

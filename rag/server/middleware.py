@@ -1,25 +1,17 @@
-"""The layer in front of the application: access, limits, timeouts, and headers of every response.
+"""The middlewares in front of the application; `rag.server.app` has their order.
 
-One ASGI layer, in this order: request id, host and origin, key and scope, rate, concurrency, size
-and speed of the body, then the application, watched for a disconnecting client; finally security
-headers, metrics and one log line. Public paths do not use up places of authenticated clients and do
-not wait for a body.
+Public paths do not use up places of authenticated clients and do not wait for a body.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import re
-import time
-import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,17 +23,15 @@ from rag.server.bodies import Body, BytesInFlight, announced, receive_body
 from rag.server.collection_paths import split
 from rag.server.cors import Cors, cors_headers
 from rag.server.disconnect import ClientDisconnect
-from rag.server.prometheus import Metrics
+from rag.server.layer import HttpLayer, add_headers, headers
+from rag.server.request_log import RequestLog
 from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
-    from rag.server.api_keys import Key
     from rag.server.audit import Audit
     from rag.server.collection_host import CollectionHost
-    from rag.server.tracing import Spans
 
 _log = logging.getLogger("rag.requests")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SMALL_BODY = 1 << 20
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -57,132 +47,87 @@ _HEADERS = {
 }
 
 
-@dataclass(slots=True)
-class RequestLog:
-    """A request and what is said of it in the log. `change`: what it changed, where its path does
-    not say so.
-    """
+class ResponseHeaders(HttpLayer):
+    """Adds the request id, the caller's rate, and security headers to every response."""
 
-    method: str
-    request_id: str
-    begun: float = field(default_factory=time.monotonic)
-    status: int = 0
-    started: bool = False
-    key: str = ""
-    origin: str = ""
-    change: str = ""
-    notes: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """`requests` is the maximum in progress, `body` the maximum of an upload in bytes, `seconds`
-    the timeout for a body.
-    """
-
-    requests: int
-    body: int
-    seconds: float = 30.0
-
-
-class Guard:
-    def __init__(
-        self,
-        app: ASGIApp,
-        access: Access,
-        bounds: RequestLimits,
-        metrics: Metrics,
-        cors: Cors,
-        collections: CollectionHost,
-        audit: Audit,
-        spans: Spans | None = None,
-    ) -> None:
-        self._spans = spans
-        self._audit = audit
-        self._collections = collections
-        self._cors = cors
-        self._app = app
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        super().__init__(app)
         self._access = access
-        self._bounds = bounds
-        self._metrics = metrics
-        self._running: Counter[str] = Counter()
-        self._in_flight = BytesInFlight(2 * bounds.body)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        exchange = RequestLog(scope["method"], _request_id(scope))
-        scope.setdefault("state", {}).update(
-            request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
-        )
-        sender = _sender(send, exchange, self._access)
-        if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
-            scope = {**scope, "method": "GET"}
-        exchange.origin = self._cors.allowed(headers(scope).get("origin", ""))
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: RequestLog = scope["state"]["exchange"]
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                rate = self._access.rate_headers(exchange.key) if exchange.key else {}
+                add_headers(message, {**_HEADERS, "X-Request-ID": exchange.request_id, **rate})
+            await send(message)
+
+        await self.app(scope, receive, sending)
+
+
+class CrossOrigin(HttpLayer):
+    """Answers preflight requests of allowed origins, and lets their pages read responses."""
+
+    def __init__(self, app: ASGIApp, cors: Cors) -> None:
+        super().__init__(app)
+        self._cors = cors
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = self._cors.allowed(headers(scope).get("origin", ""))
+        app = self._cors.preflight() if origin and scope["method"] == "OPTIONS" else self.app
+
+        async def sending(message: Message) -> None:
+            if origin and message["type"] == "http.response.start":
+                add_headers(message, cors_headers(origin))
+            await send(message)
+
+        await app(scope, receive, sending)
+
+
+class ErrorResponses(HttpLayer):
+    """Turns errors of the inner layers into problem details (RFC 9457)."""
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: RequestLog = scope["state"]["exchange"]
         try:
-            if exchange.origin and exchange.method == "OPTIONS":
-                await self._cors.preflight()(scope, receive, sender)
-                return
-            await self._guarded(scope, receive, sender, exchange)
+            await self.app(scope, receive, send)
         except Exception as error:
             if not isinstance(error, RagError):
                 _log.exception("request %s failed", exchange.request_id)
             elif error.status in (401, 403, 421):  # failed logins must be traceable
-                exchange.notes["address"] = (scope.get("client") or ("",))[0]
+                exchange.notes["address"] = _address(scope)
             if not exchange.started:
                 made = problems.response(
                     problems.problem_of(error), exchange.request_id, problems.headers_of(error)
                 )
-                await made(scope, receive, sender)
-        finally:
-            self._note(scope, exchange)
+                await made(scope, receive, send)
 
-    async def _guarded(
-        self, scope: Scope, receive: Receive, send: Send, exchange: RequestLog
-    ) -> None:
+
+class Authentication(HttpLayer):
+    """Checks the key, its scope and its rate, and takes the collection's name off the path."""
+
+    def __init__(self, app: ASGIApp, access: Access, collections: CollectionHost) -> None:
+        super().__init__(app)
+        self._access = access
+        self._collections = collections
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, whole = scope["method"], scope["path"]
         name, path = split(whole)
         key = self._access.who(method, whole, headers(scope))
         scope["state"].update(key=key, collection=name)
         if key:
+            exchange: RequestLog = scope["state"]["exchange"]
             exchange.key = key.id
-            self._access.admit(key, method, path, await self._id(name, key))
+            self._access.admit(key, method, path, await self._id(name))
             hangup: ClientDisconnect = scope["state"]["hangup"]
             hangup.caller, hangup.charge = key.id, partial(self._access.charge, key)
         if path != whole:
             scope.update(path=path, raw_path=path.encode())
-        if is_open(method, path):
-            with closing(Body()) as body:
-                await _watched(self._app, scope, receive, send, body)
-            return
-        with self._place(path, exchange.key):
-            limit = self._bounds.body if takes_files(path) else min(_SMALL_BODY, self._bounds.body)
-            given = headers(scope)
-            size = announced(given, limit)
-            async with self._in_flight.reserve(size if size > _SMALL_BODY else 0) as reservation:
-                scope["state"]["release_body"] = reservation.release
-                body = await receive_body(receive, given, limit, self._bounds.seconds)
-                with closing(body):
-                    async with self._entered(name, scope):
-                        await _watched(self._app, scope, receive, send, body)
-        if (exchange.change or changes(method, path)) and exchange.status < 400:
-            facts = {
-                "path": whole,
-                **({"change": exchange.change} if exchange.change else {}),
-                "key": exchange.key,
-                "address": (scope.get("client") or ("",))[0],
-            }
-            note = partial(
-                self._audit.note,
-                method,
-                **facts,
-                status=exchange.status,
-                request_id=exchange.request_id,
-            )
-            await anyio.to_thread.run_sync(note)
+        await self.app(scope, receive, send)
 
-    async def _id(self, name: str, key: Key) -> str:
+    async def _id(self, name: str) -> str:
         """Id of the requested collection. For a bound key, a forbidden collection and an unknown
         one look the same.
         """
@@ -191,30 +136,52 @@ class Guard:
         found = await anyio.to_thread.run_sync(self._collections.registry.get, name)
         return found.id if found else "none"
 
-    @asynccontextmanager
-    async def _entered(self, name: str, scope: Scope) -> AsyncIterator[None]:
-        """Put the collection's service into the request's state; it stays open until the response
-        has been sent.
-        """
-        if name in ("", DEFAULT_COLLECTION):
-            yield
+
+class AuditLog(HttpLayer):
+    """Notes each change that succeeded."""
+
+    def __init__(self, app: ASGIApp, audit: Audit) -> None:
+        super().__init__(app)
+        self._audit = audit
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange: RequestLog = scope["state"]["exchange"]
+        method, path = scope["method"], scope["path"]
+        await self.app(scope, receive, send)
+        if (exchange.change or changes(method, path)) and exchange.status < 400:
+            facts = {
+                "path": exchange.path,
+                **({"change": exchange.change} if exchange.change else {}),
+                "key": exchange.key,
+                "address": _address(scope),
+                "status": exchange.status,
+                "request_id": exchange.request_id,
+            }
+            await anyio.to_thread.run_sync(partial(self._audit.note, method, **facts))
+
+
+class Concurrency(HttpLayer):
+    """Limits the requests in progress; one key may use at most three places in four. Raises
+    ServiceError if there is no place.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        super().__init__(app)
+        self._most = most
+        self._running: Counter[str] = Counter()
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if is_open(scope["method"], path):
+            await self.app(scope, receive, send)
             return
-        service = await anyio.to_thread.run_sync(self._collections.enter, name)
-        scope["state"]["service"] = service
-        try:
-            yield
-        finally:
-            self._collections.leave(name, service)
+        with self._place(path, scope["state"]["exchange"].key):
+            await self.app(scope, receive, send)
 
     @contextmanager
     def _place(self, path: str, caller: str) -> Iterator[None]:
-        """Take one of the places for concurrent requests; one key may use at most three in four.
-        Raises ServiceError if there is none.
-        """
         own = self._running[caller] if caller else 0
-        full = self._running.total() >= self._bounds.requests or own >= max(
-            1, self._bounds.requests * 3 // 4
-        )
+        full = self._running.total() >= self._most or own >= max(1, self._most * 3 // 4)
         if full and path != "/metrics":
             raise problems.overloaded(1)
         self._running[caller] += 1
@@ -225,38 +192,53 @@ class Guard:
             if not self._running[caller]:
                 del self._running[caller]
 
-    def _note(self, scope: Scope, exchange: RequestLog) -> None:
-        seconds = time.monotonic() - exchange.begun
-        route = getattr(scope.get("route"), "path", None) or "other"
-        method = exchange.method if exchange.method in _METHODS else "other"
-        self._metrics.request(route, method, exchange.status, seconds)
-        line = {
-            "request_id": exchange.request_id,
-            "method": method,
-            "route": route,
-            "status": exchange.status,
-        }
-        line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
-        _log.info(json.dumps(line, ensure_ascii=True))
-        if self._spans:
-            facts = {
-                "http.request.method": method,
-                "http.route": route,
-                "http.response.status_code": exchange.status,
-            }
-            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
-            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
 
-
-def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
-    """Stage timings in seconds of each batch that answered the client; questions of a batch share
-    them.
+class RequestBodies(HttpLayer):
+    """Receives the whole body, of at most `most` bytes for an upload, before the application runs,
+    and then watches the connection.
     """
-    done = (
-        work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled()
-    )
-    answers = [future.result() for future in done if future.exception() is None]
-    return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
+
+    def __init__(self, app: ASGIApp, most: int, seconds: float = 30.0) -> None:
+        """`seconds` is the timeout for a body."""
+        super().__init__(app)
+        self._most = most
+        self._seconds = seconds
+        self._in_flight = BytesInFlight(2 * most)
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_open(scope["method"], scope["path"]):
+            with closing(Body()) as body:
+                await _watched(self.app, scope, receive, send, body)
+            return
+        limit = self._most if takes_files(scope["path"]) else min(_SMALL_BODY, self._most)
+        given = headers(scope)
+        size = announced(given, limit)
+        async with self._in_flight.reserve(size if size > _SMALL_BODY else 0) as reservation:
+            scope["state"]["release_body"] = reservation.release
+            with closing(await receive_body(receive, given, limit, self._seconds)) as body:
+                await _watched(self.app, scope, receive, send, body)
+
+
+class CollectionService(HttpLayer):
+    """Puts the collection's service into the request's state; it stays open until the response has
+    been sent.
+    """
+
+    def __init__(self, app: ASGIApp, collections: CollectionHost) -> None:
+        super().__init__(app)
+        self._collections = collections
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["state"]["collection"]
+        if name in ("", DEFAULT_COLLECTION):
+            await self.app(scope, receive, send)
+            return
+        service = await anyio.to_thread.run_sync(self._collections.enter, name)
+        scope["state"]["service"] = service
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._collections.leave(name, service)
 
 
 def takes_files(path: str) -> bool:
@@ -264,45 +246,8 @@ def takes_files(path: str) -> bool:
     return path == "/v1/documents" or path.startswith("/v1/documents/")
 
 
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-
-
-def headers(scope: Scope) -> dict[str, str]:
-    """Headers by lower-case name; the last of repeated ones."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _request_id(scope: Scope) -> str:
-    given = headers(scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def _sender(send: Send, exchange: RequestLog, access: Access) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            exchange.status, exchange.started = message["status"], True
-            more = cors_headers(exchange.origin) if exchange.origin else {}
-            more |= {
-                "X-Request-ID": exchange.request_id,
-                **(access.rate_headers(exchange.key) if exchange.key else {}),
-            }
-            message["headers"] = _with_headers(message, more)
-        elif exchange.method == "HEAD":
-            message = {**message, "body": b""}
-        with suppress(OSError):  # the client has disconnected
-            await send(message)
-
-    return sending
-
-
-def _with_headers(
-    message: MutableMapping[str, Any], more: Mapping[str, str]
-) -> list[tuple[bytes, bytes]]:
-    own = [(bytes(name).lower(), value) for name, value in message.get("headers", [])]
-    names = {name for name, _ in own}
-    added = {**_HEADERS, **more}
-    lower = [(name.lower().encode(), value.encode("latin-1")) for name, value in added.items()]
-    return own + [(name, value) for name, value in lower if name not in names]
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: Body) -> None:

@@ -27,7 +27,7 @@ from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
 from rag.server.delete import delete_document
 from rag.server.ingest_worker import check_names, safe_name
-from rag.server.middleware import RequestLog
+from rag.server.request_log import RequestLog
 from rag.server.routes.check import check_text
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document

@@ -1,0 +1,113 @@
+"""The record of each request: one log line, metrics and a trace."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rag.server.disconnect import ClientDisconnect
+from rag.server.layer import HttpLayer, headers
+from rag.server.prometheus import Metrics
+
+if TYPE_CHECKING:
+    from rag.server.tracing import Spans
+
+_log = logging.getLogger("rag.requests")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """A request and what is said of it in the log. `path` is the whole one, with the collection.
+    `change`: what it changed, where its path does not say so.
+    """
+
+    method: str
+    path: str
+    request_id: str
+    begun: float = field(default_factory=time.monotonic)
+    status: int = 0
+    started: bool = False
+    key: str = ""
+    change: str = ""
+    notes: dict[str, object] = field(default_factory=dict)
+
+
+class RequestLogging(HttpLayer):
+    """Puts a RequestLog and a ClientDisconnect into the request's state, and records the request
+    when it is done.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, spans: Spans | None) -> None:
+        super().__init__(app)
+        self._metrics = metrics
+        self._spans = spans
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = RequestLog(scope["method"], scope["path"], _request_id(scope))
+        scope.setdefault("state", {}).update(
+            request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
+        )
+        if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
+            scope = {**scope, "method": "GET"}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status, exchange.started = message["status"], True
+            elif exchange.method == "HEAD":
+                message = {**message, "body": b""}
+            with suppress(OSError):  # the client has disconnected
+                await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            self._note(scope, exchange)
+
+    def _note(self, scope: Scope, exchange: RequestLog) -> None:
+        seconds = time.monotonic() - exchange.begun
+        route = getattr(scope.get("route"), "path", None) or "other"
+        method = exchange.method if exchange.method in _METHODS else "other"
+        self._metrics.request(route, method, exchange.status, seconds)
+        line = {
+            "request_id": exchange.request_id,
+            "method": method,
+            "route": route,
+            "status": exchange.status,
+        }
+        line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
+        _log.info(json.dumps(line, ensure_ascii=True))
+        if self._spans:
+            facts = {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": exchange.status,
+            }
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
+            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
+
+
+def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
+    """Stage timings in seconds of each batch that answered the client; questions of a batch share
+    them.
+    """
+    done = (
+        work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled()
+    )
+    answers = [future.result() for future in done if future.exception() is None]
+    return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
+
+
+def _request_id(scope: Scope) -> str:
+    given = headers(scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
