@@ -5,9 +5,8 @@ when a part is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
-from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
@@ -32,13 +31,7 @@ if TYPE_CHECKING:
     from rag.parsing.load import FoundFile
     from rag.parsing.pool import Loader, Pool
     from rag.store.collection_folders import Collections
-    from rag.store.local.integrity import Finding
-    from rag.store.local.reindex import Rebuilt
-    from rag.store.local.snapshots import Snapshot
-    from rag.store.migrate import Moved
     from rag.store.postgres.store import PostgresStore
-    from rag.training.evaluate import Measured
-    from rag.training.form_classifier import Trained as TrainedForms
 
 
 def store(
@@ -57,12 +50,15 @@ def store(
     )
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
-    return _open(settings, expect, create)
+    return open_store(settings, expect, create)
 
 
-def _open(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
+def open_store(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
+    """Open the index that has the values of `expect`, such as its embedder, or create it with
+    them.
+    """
     if settings.store != "local":
-        return _postgres(settings, expect, create)
+        return postgres(settings, expect, create)
     from rag.store.local.store import LocalStore
 
     return LocalStore(settings.index, expect, create)
@@ -85,62 +81,6 @@ def in_collection(settings: Settings) -> Settings:
         return settings
     with closing(collections(settings)) as found:
         return found.inside(found.named(settings.collection), settings)
-
-
-def snapshot(settings: Settings, target: Path) -> Snapshot:
-    from rag.store.local import snapshots
-
-    _only_local(settings, "rag snapshot", "use the database's tool: pg_dump")
-    return snapshots.take(settings.index, target)
-
-
-def restore(settings: Settings, source: Path, replace: bool, only_check: bool = False) -> Snapshot:
-    """Replace the index with a snapshot and update its search indexes."""
-    from rag.store.local import snapshots
-
-    if only_check:
-        return snapshots.check(source)
-    _only_local(
-        settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…"
-    )
-    restored = snapshots.restore(settings.index, source, replace, wait=5)
-    store(settings, any_embedder=True).close()
-    return restored
-
-
-def examine(settings: Settings) -> list[Finding]:
-    """Check the index. A database is checked by its server; only its copies are named."""
-    from rag.store.local.integrity import Finding
-    from rag.store.local.integrity import examine as look
-
-    if settings.store == "local":
-        return look(settings.index)
-    from rag.store.duplicates import described
-
-    with closing(_postgres(settings, {}, create=False)) as opened:
-        return [Finding("copies", True, described(opened.duplicates()))]
-
-
-def rebuild(
-    settings: Settings, begun: Callable[[int, int], object], seen: Callable[[int], object]
-) -> Rebuilt:
-    """Rebuild the index with the current settings, including its search indexes."""
-    from rag.store.local.reindex import Rebuild
-
-    _only_local(settings, "rag rebuild", "create a new index in another database")
-    store(settings, any_embedder=True).close()  # report errors of the index before a model loads
-    made = Rebuild(
-        settings.index, embedder(settings), settings.embedder, settings.passage_tokens
-    ).run(begun, seen)
-    store(settings).close()
-    return made
-
-
-def abandon_rebuild(settings: Settings) -> bool:
-    from rag.store.local.reindex import abandon
-
-    _only_local(settings, "rag rebuild", "create a new index in another database")
-    return abandon(settings.index)
 
 
 def pool(settings: Settings) -> Pool:
@@ -308,65 +248,6 @@ def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> En
     return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
 
 
-def trainer(
-    settings: Settings,
-) -> Callable[[Path, Path | None, Path, str | None, Path | None], Mapping[str, Measured]]:
-    """Returns a function of (data, corpus, out, init, recipe file) that fine-tunes a reader on a
-    user's data, writes it to `out`, and returns its scores before and after.
-    """
-    _prepare(settings)
-    from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
-    from rag.training.train_reader import fine_tune, train
-
-    def run(
-        data: Path, corpus: Path | None, out: Path, init: str | None, recipe_file: Path | None
-    ) -> Mapping[str, Measured]:
-        given = {"init": init} if init else {}
-        if data.is_dir():
-            train(load_recipe(SetsRecipe, recipe_file).model_copy(update=given), data, out)
-            return {}
-        own = load_recipe(OwnRecipe, recipe_file).model_copy(update=given)
-        before, after = fine_tune(
-            own, data, corpus, out, lambda name: reader(replace(settings, reader=name))
-        )
-        return {"before": before, "after": after} if before else {"after": after}
-
-    return run
-
-
-def embedder_trainer(settings: Settings) -> Callable[[Path, Path, str | None, Path | None], None]:
-    """Returns a function of (folder of sets, out, init, recipe file) that writes an embedder to
-    `out`.
-    """
-    _prepare(settings)
-    from rag.training.recipe import EmbedderRecipe, load_recipe
-    from rag.training.train_embedder import tune
-
-    def run(data: Path, out: Path, init: str | None, recipe_file: Path | None) -> None:
-        tune(
-            load_recipe(EmbedderRecipe, recipe_file).model_copy(
-                update={"init": init} if init else {}
-            ),
-            data,
-            out,
-        )
-
-    return run
-
-
-def form_trainer(settings: Settings) -> Callable[[Path, Path | None, Path], TrainedForms]:
-    """Returns a function of (labelled questions, folder of public sets, out) that writes a form
-    classifier to the file `out` and returns its accuracy.
-    """
-    from rag.training.form_classifier import public, read_labelled, train
-
-    def run(data: Path, sets: Path | None, out: Path) -> TrainedForms:
-        labelled = read_labelled(data) + (public(sets) if sets else [])
-        return train(labelled, embedder(settings), out)
-
-    return run
-
-
 def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
     from rag.retrieval import HybridRetriever
 
@@ -377,6 +258,11 @@ def _speller(store: Store, embedder: Embedder) -> Speller:
     from rag.store.spelling import WordSpeller
 
     return WordSpeller(store, embedder.count_tokens)
+
+
+def prepare_to_train(settings: Settings) -> None:
+    """Set up the libraries for code that loads models by itself."""
+    _prepare(settings)
 
 
 def _prepare(settings: Settings) -> None:
@@ -398,7 +284,7 @@ def _arithmetic(settings: Settings) -> Arithmetic:
     return arithmetic(settings.device, settings.precision)
 
 
-def _postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
+def postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
     with _extra("postgres", "a PostgreSQL store"):
         from rag.store.postgres.store import PostgresStore
     return PostgresStore(settings.store, expect, create)
@@ -415,37 +301,6 @@ def _extra(name: str, what: str) -> Iterator[None]:
         ) from error
 
 
-def migration(
-    source: str, target: str, collection: str = DEFAULT_COLLECTION
-) -> tuple[int, Callable[[Callable[[], object]], Moved]]:
-    """Returns the number of documents and a function that copies them from the index `source` to
-    the index `target`; each is a folder or a PostgreSQL address.
-
-    Of a `collection`, from that of the one to that of the other, which is created if it is absent.
-    """
-    from rag.store.migrate import migrate
-
-    old = _open(in_collection(_settings_at(source, collection)), {}, create=False)
-    stats = old.stats()
-    expect = {
-        "embedder": stats.embedder,
-        "dim": str(stats.dim),
-        "passage_tokens": str(stats.passage_tokens),
-    }
-    into = _settings_at(target, collection)
-    if collection != DEFAULT_COLLECTION:
-        with closing(collections(into)) as there:
-            if there.get(collection) is None:
-                there.create(collection)
-    new = _open(in_collection(into), expect, create=True)
-    return stats.documents, lambda seen: migrate(old, new, seen)
-
-
-def _settings_at(place: str, collection: str) -> Settings:
-    given = {"store": place} if place.startswith(SCHEMES) else {"index": Path(place)}
-    return Settings.load(**given, collection=collection)
-
-
 def queue(settings: Settings) -> Queue:
     """Upload queue of the index. Raises InputError for a local index."""
     if settings.store == "local":
@@ -457,11 +312,3 @@ def queue(settings: Settings) -> Queue:
     with _extra("postgres", "a queue"):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)
-
-
-def _only_local(settings: Settings, command: str, instead: str) -> None:
-    """Raise InputError if the index is in a database, which has its own tools."""
-    if settings.store != "local":
-        raise InputError(
-            f"{command} works with local indexes only, not with {settings.place}", instead
-        )

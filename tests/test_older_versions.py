@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
+from rag.cli.cmd_snapshots import restore
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.parsing.pool import one_by_one
@@ -98,7 +99,7 @@ def test_a_snapshot_is_restored_and_answers(tmp_path: Path) -> None:
         gzip.decompress((MADE / "notes.snapshot.gz").read_bytes())
     )
     settings = Settings.load(index=tmp_path / "restored")
-    build.restore(settings, tmp_path / "notes.snapshot", False, False)
+    restore(settings, tmp_path / "notes.snapshot", replace=False)
     check(settings, tmp_path)
 
 

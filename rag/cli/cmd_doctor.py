@@ -121,19 +121,30 @@ def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
 
 def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
     try:
-        before = build.examine(settings)
+        before = examine(settings)
         if any(finding.derived and not finding.ok for finding in before):
             build.store(settings, any_embedder=True).close()
         documents = sorted({document_id for finding in before for document_id in finding.documents})
         if repair and documents:
             _repair(settings, documents)
-        after = before if all(finding.ok for finding in before) else build.examine(settings)
+        after = before if all(finding.ok for finding in before) else examine(settings)
     except AbsentError:  # reported by the check "index opens"
         return []
     except RagError as error:
         return [DoctorCheck("index", False, error.message, error.hint)]
     was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
     return [_check(finding, was_wrong.get(finding.name, "")) for finding in after]
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check the index. A database is checked by its server; only its copies are named."""
+    from rag.store.duplicates import described
+    from rag.store.local import integrity
+
+    if settings.store == "local":
+        return integrity.examine(settings.index)
+    with closing(build.postgres(settings, {}, create=False)) as opened:
+        return [integrity.Finding("copies", True, described(opened.duplicates()))]
 
 
 def _repair(settings: Settings, ids: Sequence[str]) -> None:

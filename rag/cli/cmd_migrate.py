@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from rag import build
+from rag.protocols import Store
 from rag.render.json import print_json
-from rag.settings import DEFAULT_COLLECTION, shown
+from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
 
 
 @click.command("migrate")
@@ -33,9 +36,12 @@ def migrate_command(source: str, target: str, collection: str, as_json: bool) ->
       rag migrate index postgresql://user@db.example/rag
       rag migrate postgresql://user@db.example/rag copy-of-index
     """
-    count, run = build.migration(source, target, collection)
+    from rag.store.migrate import migrate
+
+    old, new = open_both(source, target, collection)
+    count = old.stats().documents
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as progress:
-        moved = run(progress.update)
+        moved = migrate(old, new, progress.update)
     if as_json:
         print_json(moved)
         return
@@ -45,3 +51,29 @@ def migrate_command(source: str, target: str, collection: str, as_json: bool) ->
         f"{moved.copied:,} copied{here}"
     )
     click.echo(f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}")
+
+
+def open_both(
+    source: str, target: str, collection: str = DEFAULT_COLLECTION
+) -> tuple[Store, Store]:
+    """The indexes `source` and `target`, each a folder or a PostgreSQL address, or the collection
+    of this name in each. The target is created with the source's embedder if it is absent.
+    """
+    old = build.open_store(build.in_collection(_settings_at(source, collection)), {}, create=False)
+    stats = old.stats()
+    expect = {
+        "embedder": stats.embedder,
+        "dim": str(stats.dim),
+        "passage_tokens": str(stats.passage_tokens),
+    }
+    into = _settings_at(target, collection)
+    if collection != DEFAULT_COLLECTION:
+        with closing(build.collections(into)) as there:
+            if there.get(collection) is None:
+                there.create(collection)
+    return old, build.open_store(build.in_collection(into), expect, create=True)
+
+
+def _settings_at(place: str, collection: str) -> Settings:
+    given = {"store": place} if place.startswith(SCHEMES) else {"index": Path(place)}
+    return Settings.load(**given, collection=collection)

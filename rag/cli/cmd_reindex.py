@@ -8,7 +8,7 @@ import click
 from tqdm import tqdm
 
 from rag import build
-from rag.cli.options import shared
+from rag.cli.options import only_local, shared
 from rag.render.json import print_json
 from rag.settings import Settings
 
@@ -28,19 +28,27 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
       RAG_EMBEDDER=BAAI/bge-small-en-v1.5 rag rebuild
       rag rebuild --abandon
     """
+    from rag.store.local import reindex
+
+    only_local(settings, "rag rebuild", "create a new index in another database")
     if abandon:
-        dropped = build.abandon_rebuild(settings)
+        dropped = reindex.abandon(settings.index)
         print_json({"abandoned": dropped}) if as_json else click.echo(
             "discarded" if dropped else "no interrupted rebuild"
         )
         return
+    # reports errors of the index before a model loads
+    build.store(settings, any_embedder=True).close()
     with tqdm(unit="document", disable=None, file=sys.stderr) as progress:
 
         def begun(total: int, done: int) -> None:
             progress.total = total
             progress.update(done)
 
-        made = build.rebuild(settings, begun, progress.update)
+        embedder, tokens = build.embedder(settings), settings.passage_tokens
+        rebuild = reindex.Rebuild(settings.index, embedder, settings.embedder, tokens)
+        made = rebuild.run(begun, progress.update)
+        build.store(settings).close()  # updates the search indexes
     if as_json:
         print_json(made)
         return

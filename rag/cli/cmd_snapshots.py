@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.cli.options import shared
+from rag.cli.options import only_local, shared
 from rag.errors import InputError
 from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.store.local.snapshots import Snapshot
 
 _PATH = click.Path(path_type=Path)
 
@@ -37,7 +41,10 @@ def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
       rag snapshot notes.ragsnap
       rag snapshot /mnt/backups/
     """
-    made = build.snapshot(settings, target)
+    from rag.store.local import snapshots
+
+    only_local(settings, "rag snapshot", "use the database's tool: pg_dump")
+    made = snapshots.take(settings.index, target)
     if as_json:
         print_json(made)
         return
@@ -69,7 +76,9 @@ def restore_command(
       rag restore /mnt/backups/ --index restored
       rag restore notes.ragsnap --replace
     """
-    found = build.restore(settings, source, replace, only_check)
+    from rag.store.local import snapshots
+
+    found = snapshots.check(source) if only_check else restore(settings, source, replace)
     if as_json:
         print_json(found)
         return
@@ -78,3 +87,15 @@ def restore_command(
         f"{clean(found.path)}: {what}: {found.documents:,} documents, {found.passages:,} "
         f"passages, taken {found.taken}"
     )
+
+
+def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
+    """Replace the index with a snapshot and update its search indexes."""
+    from rag.store.local import snapshots
+
+    only_local(
+        settings, "rag restore", "restore into a folder, then: rag migrate FOLDER postgresql://…"
+    )
+    restored = snapshots.restore(settings.index, source, replace, wait=5)
+    build.store(settings, any_embedder=True).close()
+    return restored

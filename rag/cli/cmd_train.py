@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
 from rag.errors import InputError
+from rag.protocols import Reader
 from rag.render.json import print_json
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.training.evaluate import Measured
 
 _DATA = click.Path(exists=True, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -79,7 +85,7 @@ def train_command(
     if forms:
         _forms(data, corpus, out, as_json)
         return
-    measured = build.trainer(Settings.load())(data, corpus, out, init, recipe)
+    measured = _train(Settings.load(), data, corpus, out, init, recipe)
     if as_json:
         print_json(
             {
@@ -97,6 +103,33 @@ def train_command(
     click.echo(f"{out}: use it with RAG_READER={out}")
 
 
+def _train(
+    settings: Settings,
+    data: Path,
+    corpus: Path | None,
+    out: Path,
+    init: str | None,
+    recipe: Path | None,
+) -> Mapping[str, Measured]:
+    """Train a reader on a folder of question sets, or fine-tune one on the user's own data. Returns
+    the scores of the latter, before, if it is not new, and after.
+    """
+    build.prepare_to_train(settings)
+    from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
+    from rag.training.train_reader import fine_tune, train
+
+    if data.is_dir():
+        train(load_recipe(SetsRecipe, recipe).model_copy(update=_given(init)), data, out)
+        return {}
+    own = load_recipe(OwnRecipe, recipe).model_copy(update=_given(init))
+
+    def reader(name: str) -> Reader:
+        return build.reader(dataclasses.replace(settings, reader=name))
+
+    before, after = fine_tune(own, data, corpus, out, reader)
+    return {"before": before, "after": after} if before else {"after": after}
+
+
 def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
     """Train the form classifier. `corpus` is a folder of public question sets to learn from in
     addition to the labelled questions.
@@ -106,7 +139,10 @@ def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
             f"--forms learns from a file of labelled questions; {data} is a folder",
             "give the file with --data",
         )
-    done = build.form_trainer(Settings.load())(data, corpus, out)
+    from rag.training.form_classifier import public, read_labelled, train
+
+    labelled = read_labelled(data) + (public(corpus) if corpus else [])
+    done = train(labelled, build.embedder(Settings.load()), out)
     if as_json:
         print_json({"forms": str(out), **dataclasses.asdict(done)})
         return
@@ -124,4 +160,12 @@ def _tune(
             f"--embedder learns from a folder of question sets only, not from {corpus or data}",
             "give the folder with --data",
         )
-    build.embedder_trainer(Settings.load())(data, out, init, recipe)
+    build.prepare_to_train(Settings.load())
+    from rag.training.recipe import EmbedderRecipe, load_recipe
+    from rag.training.train_embedder import tune
+
+    tune(load_recipe(EmbedderRecipe, recipe).model_copy(update=_given(init)), data, out)
+
+
+def _given(init: str | None) -> dict[str, str]:
+    return {"init": init} if init else {}

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rag.errors import InputError
 from rag.filters import parse
 from rag.settings import DEFAULT_COLLECTION, Settings
 
@@ -51,6 +52,14 @@ def shared_by_all(command: Command) -> Command:
         return command(settings=Settings.load(index=index), as_json=as_json, **values)
 
     return wrapped
+
+
+def only_local(settings: Settings, command: str, instead: str) -> None:
+    """Raise InputError if the index is in a database, which has its own tools."""
+    if settings.store != "local":
+        raise InputError(
+            f"{command} works with local indexes only, not with {settings.place}", instead
+        )
 
 
 filter_option = click.option(

@@ -105,6 +105,7 @@ def test_the_queue_s_database_may_fail_for_a_while(
             "ALTER TABLE files RENAME TO gone",
             "ALTER TABLE gone RENAME TO files",
         ):
+            assert isinstance(made.jobs, LocalUploadQueue)
             made.jobs.wake()
             time.sleep(0.3)
         assert caplog.text.count("uploads wait") == 1

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from rag import build
 from rag.build import in_collection
+from rag.cli.cmd_migrate import open_both
 from rag.errors import (
     AbsentError,
     BusyError,
@@ -33,6 +34,7 @@ from rag.settings import Settings
 from rag.store.collection_folders import Collections
 from rag.store.local import collections as module
 from rag.store.local.collections import LocalCollections
+from rag.store.migrate import migrate
 from rag.store.postgres.connection_pool import schema_of
 from tests.postgres import Cluster
 from tests.store.helpers import EMBEDDER, EXPECT, put, schema_dsn
@@ -226,9 +228,8 @@ def test_a_collection_moves_between_stores(
         filled(first, there, "contracts", "The safe is in Lisbon.").close()
     digests = set()
     for source, target in ((str(first.index), database), (database, str(second.index))):
-        count, run = build.migration(source, target, "contracts")
-        moved = run(lambda: None)
-        assert (count, moved.copied) == (1, 1)
+        moved = migrate(*open_both(source, target, "contracts"))
+        assert (moved.documents, moved.copied) == (1, 1)
         digests.add(moved.digest)
     assert len(digests) == 1
     with closing(open_at(second)) as there:
@@ -238,7 +239,7 @@ def test_a_collection_moves_between_stores(
         with pytest.raises(AbsentError):
             build.store(default)
     with pytest.raises(NotFoundError):
-        build.migration(database, str(tmp_path / "three"), "nowhere")
+        open_both(database, str(tmp_path / "three"), "nowhere")
 
 
 def test_uploads_to_a_collection_are_its_own_workers_work(cluster: Cluster, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rag import build
+from rag.cli.cmd_doctor import examine
 from rag.errors import AbsentError, InputError, StoreError
 from rag.filters import parse
 from rag.settings import Settings
@@ -217,7 +217,7 @@ def test_copies_are_named(dsn: str, store: PostgresStore) -> None:
     text = "\n\n".join(f"Paragraph {n} speaks of the coast and of sardine {n}." for n in range(6))
     for name, said in (("a", text), ("b", text), ("c", f"{text}\n\nNew."), ("d", "Herring.")):
         put(store, name, said)
-    (finding,) = build.examine(Settings.load(store=dsn))
+    (finding,) = examine(Settings.load(store=dsn))
     assert finding.name == "copies"
     assert "equal documents: a = b" in finding.detail
     assert "a ~ c" in finding.detail
