@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +16,15 @@ from rag.cli.progress import progress
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
+from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import IngestReport
 from rag.parsing.load import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.protocols import Store
 from rag.render.json import print_json
 from rag.render.sanitize import flat
 from rag.render.terminal import clean
 from rag.settings import Settings
-from rag.types import INSIDE, Document
+from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.ingestion.ingest import Ingest
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Number of skipped files that the report lists."""
-_NEAR = 3
-"""Number of document ids that a "did you mean" suggests."""
 
 
 @click.command("ingest")
@@ -196,7 +193,7 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
       rag show notes/lease.md --json
     """
     store = build.store(settings, any_embedder=True)
-    found = store.document(_find(store, document))
+    found = store.document(find_document(store.documents(), document).id)
     if raw and found:
         found = _raw(settings, found)
     if as_json:
@@ -245,11 +242,9 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
       rag delete ~/notes/old.pdf ~/notes/draft.docx --json
     """
     store = build.store(settings, any_embedder=True)
-    ids = list(dict.fromkeys(_find(store, document) for document in documents))
-    receipts = delete(store, ids)
-    stamps = build.stamps(settings)
-    stamps.forget([receipt.source for receipt in receipts])
-    stamps.save()
+    there = store.documents()
+    ids = list(dict.fromkeys(find_document(there, name).id for name in documents))
+    receipts = delete(store, ids, build.stamps(settings))
     if as_json:
         print_json([_with_verdict(receipt) for receipt in receipts])
     for receipt in receipts if not as_json else []:
@@ -288,33 +283,6 @@ def _proof(receipt: DeletionReceipt) -> list[str]:
             f"the next merges"
         )
     return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
-
-
-def _find(store: Store, name: str) -> str:
-    """Id of the document with this id or path. Raises NotFoundError, with suggestions."""
-    source = name if INSIDE in name else str(Path(name).resolve())
-    documents = store.documents()
-    for document in documents:
-        if document.id == name or document.source == source:
-            return document.id
-    near = nearest(name, [document.id for document in documents])
-    hint = f"did you mean {' or '.join(near)}?" if near else "list the documents with: rag list"
-    raise NotFoundError(f"no document {name} in the index", hint)
-
-
-def nearest(name: str, ids: Sequence[str]) -> list[str]:
-    """Up to three ids that `name` may mean: those that end with it, contain it, or are spelled
-    almost like it, in this order of preference.
-    """
-    wanted = name.casefold()
-    ends = [
-        i
-        for i in ids
-        if i.casefold().endswith(f"/{wanted}")
-        or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")
-    ]
-    holds = [i for i in ids if wanted in i.casefold()]
-    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]
 
 
 def _without_text(document: Document) -> dict[str, object]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rag.ingestion.file_cache import Stamps
 from rag.protocols import Footprint, Store, Vectors
 from rag.types import Passage
 
@@ -48,8 +49,10 @@ class DeletionReceipt:
         return not (held or self.found)
 
 
-def delete(store: Store, ids: Sequence[str]) -> list[DeletionReceipt]:
-    """Delete the documents that exist, erase their remains, and search for them."""
+def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:
+    """Delete the documents that exist, erase their remains, also from `stamps`, the cache beside
+    the index, and search for them.
+    """
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
         gone = [one for one in before if store.delete(one.document)]
@@ -57,6 +60,9 @@ def delete(store: Store, ids: Sequence[str]) -> list[DeletionReceipt]:
             left = [document.id for document in store.documents() if document.file in archives]
             store.restamp(dict.fromkeys(left, _READ_AGAIN))
     store.purge()
+    if stamps:
+        stamps.forget([one.source for one in gone])
+        stamps.save()
     return [_receipt(store, one) for one in gone]
 
 

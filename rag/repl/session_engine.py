@@ -5,14 +5,13 @@ Heavy libraries are imported on use, so that the prompt appears at once.
 
 from __future__ import annotations
 
-import difflib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rag.errors import NotFoundError, RagError, StoreError
+from rag.errors import RagError, StoreError
 from rag.settings import Settings
 from rag.types import Document
 
@@ -156,10 +155,7 @@ class SessionEngine:
         from rag import build
         from rag.ingestion.deletion import delete
 
-        receipts = delete(self.store(), [document_id])
-        stamps = build.stamps(self.settings)
-        stamps.forget([receipt.source for receipt in receipts])
-        stamps.save()
+        receipts = delete(self.store(), [document_id], build.stamps(self.settings))
         return receipts[0] if receipts else None
 
     def documents(self) -> list[Document]:
@@ -175,19 +171,6 @@ class SessionEngine:
 
     def find(self, name: str) -> Document:
         """The document, without its text, with this id, path or title. Raises NotFoundError."""
-        documents = self.documents()
-        source = str(Path(name).expanduser().resolve())
-        keys: Sequence[tuple[Callable[[Document], str], str]] = [
-            (lambda d: d.id, name),
-            (lambda d: d.source, source),
-            (lambda d: d.title.casefold(), name.casefold()),
-        ]
-        for key, wanted in keys:
-            found = [document for document in documents if key(document) == wanted]
-            if len(found) == 1:
-                return found[0]
-        near = difflib.get_close_matches(name, [document.id for document in documents], 1)
-        raise NotFoundError(
-            f"no document {name} in the index",
-            f"did you mean {near[0]}?" if near else "list the documents with: /docs",
-        )
+        from rag.ingestion.find_document import find_document
+
+        return find_document(self.documents(), name, "/docs", titles=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag import build
 from rag.ingestion import deletion
 from rag.ingestion.deletion import DeletionReceipt
 from rag.server.feedback import forget
@@ -13,7 +14,7 @@ def delete_document(service: Service, document_id: str) -> tuple[DeletionReceipt
     """Receipts of the index and of the queue of uploads; None if there is no such document. Raises
     StoreError, BusyError.
     """
-    receipts = deletion.delete(service.engine.store, [document_id])
+    receipts = deletion.delete(service.engine.store, [document_id], build.stamps(service.settings))
     if not receipts:
         return None
     uploads = service.jobs.scrub(document_id)

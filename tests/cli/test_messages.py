@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rag.cli.cmd_documents import nearest
 from rag.cli.main import cli
 from rag.errors import NotFoundError, StoreError
+from rag.ingestion.find_document import nearest
 from tests.store.helpers import local, put
 
 IDS = ["docs/2024/lease.pdf", "docs/boiler/manual.pdf", "docs/notes.txt"]

@@ -1,0 +1,46 @@
+"""Finds a document by what a person calls it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from rag.errors import NotFoundError
+from rag.types import INSIDE, Document
+
+_NEAR = 3
+"""Number of document ids that a "did you mean" suggests."""
+
+
+def find_document(
+    documents: Sequence[Document], name: str, listing: str = "rag list", titles: bool = False
+) -> Document:
+    """The document with this id or path, or with `titles` the only one with this title.
+
+    Raises NotFoundError, which suggests ids, or the command `listing`.
+    """
+    source = name if INSIDE in name else str(Path(name).expanduser().resolve())
+    found = [d for d in documents if d.id == name] or [d for d in documents if d.source == source]
+    if titles and not found:
+        found = [d for d in documents if d.title.casefold() == name.casefold()]
+    if len(found) == 1:
+        return found[0]
+    near = nearest(name, [document.id for document in documents])
+    hint = f"did you mean {' or '.join(near)}?" if near else f"list the documents with: {listing}"
+    raise NotFoundError(f"no document {name} in the index", hint)
+
+
+def nearest(name: str, ids: Sequence[str]) -> list[str]:
+    """Up to three ids that `name` may mean: those that end with it, contain it, or are spelled
+    almost like it, in this order of preference.
+    """
+    wanted = name.casefold()
+    ends = [
+        i
+        for i in ids
+        if i.casefold().endswith(f"/{wanted}")
+        or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")
+    ]
+    holds = [i for i in ids if wanted in i.casefold()]
+    return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]
