@@ -66,7 +66,12 @@ HOMES = {
         f"server/routes/{name}.py"
         for name in ("check", "collections", "dify", "ratings", "openai", "workplace")
     },
-    "mcp": {"server/mcp/server.py", "server/mcp/tools.py", "server/routes/mcp.py"},
+    "mcp": {
+        "server/mcp/document_tools.py",
+        "server/mcp/server.py",
+        "server/mcp/tools.py",
+        "server/routes/mcp.py",
+    },
     "uvicorn": {"server/serve.py", "server/connections.py"},
     "prometheus_client": {"server/prometheus.py"},
     "ir_measures": {"evaluation/ranking.py"},

@@ -8,23 +8,25 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
+from rag.server.document_schemas import (
+    Deleted,
+    Job,
+    WireDocumentDetail,
+    WireDocuments,
+)
 from rag.server.schemas import (
     Claim,
-    Deleted,
     Highlight,
-    Job,
     WireAnswer,
     WireAnswers,
     WireCitation,
-    WireDocumentDetail,
-    WireDocuments,
     WireHit,
     WireHits,
     WireVerdict,
 )
 
 try:
-    import httpx
+    import httpx as httpx  # for the other modules, so that the hint stands once
 except ModuleNotFoundError as error:
     raise InputError(
         "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"

@@ -12,108 +12,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
-from rag.errors import InputError, install_line
-from rag.server.schemas import (
+import rag.client.calls as calls
+from rag.client.calls import Event, httpx
+from rag.client.transport import PAUSE, EventLines, Transport, problem_of
+from rag.server.document_schemas import (
     Deleted,
     Job,
-    WireAnswer,
-    WireCitation,
     WireDocument,
     WireDocumentDetail,
+)
+from rag.server.schemas import (
+    WireAnswer,
+    WireCitation,
     WireHit,
     WireVerdict,
 )
 
-try:
-    import httpx
-except ModuleNotFoundError as error:
-    raise InputError(
-        "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
-    ) from error
-
-import rag.client.calls as calls
-from rag.client.calls import Event, ServiceProblem, Unreachable
-
 T = TypeVar("T")
-_AGAIN = (429, 503)
-"""Statuses of requests that were not processed, so that they can safely be sent again."""
-_LONGEST_WAIT = 30.0
-_PAUSE = 0.5
 
 
-class _Shared:
-    """Shared by both clients: address, key and number of retries."""
-
-    def __init__(self, url: str, key: str | None, retries: int) -> None:
-        self._url = url.rstrip("/")
-        self._retries = retries
-        given = os.environ.get("RAG_KEY", "") if key is None else key
-        self._headers = {"Authorization": f"Bearer {given}"} if given else {}
-
-    def _pause(self, tried: int, got: httpx.Response | httpx.ConnectError) -> float:
-        """Seconds to wait before a retry. Raises what `got` says if there is no retry."""
-        response = got if isinstance(got, httpx.Response) else None
-        after = response.headers.get("Retry-After", "") if response is not None else ""
-        wanted = float(after) if after.isdecimal() else _PAUSE * 2**tried
-        again = response is None or response.status_code in _AGAIN
-        if tried < self._retries and again and wanted <= _LONGEST_WAIT:
-            return wanted
-        if isinstance(got, httpx.Response):
-            raise _problem(got)
-        raise self._unreachable(got) from got
-
-    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
-        return Unreachable(
-            f"no service answers at {self._url}: {error or type(error).__name__}",
-            "start one: rag serve",
-        )
-
-
-def _problem(response: httpx.Response) -> ServiceProblem:
-    """The service's problem document, or the plain response of a proxy in front of it."""
-    try:
-        problem = response.json()
-        detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        problem, detail, hint = {}, f"HTTP {response.status_code}: {response.text[:200]}", ""
-    request_id = response.headers.get("X-Request-ID", "")
-    return ServiceProblem(
-        response.status_code, str(problem.get("type", "")), detail, hint, request_id
-    )
-
-
-class _Events:
-    """Assembles events from the lines of a stream. Raises ServiceProblem for an `error` event."""
-
-    def __init__(self) -> None:
-        self._name = ""
-
-    def take(self, line: str) -> Event | None:
-        if line.startswith("event: "):
-            self._name = line.removeprefix("event: ")
-            return None
-        if not line.startswith("data: "):
-            return None
-        data = json.loads(line.removeprefix("data: "))
-        if self._name == "error":
-            raise ServiceProblem(
-                data["status"],
-                data["type"],
-                data["detail"],
-                data.get("hint", ""),
-                data.get("request_id", ""),
-            )
-        return Event(self._name, data)
-
-
-class Client(_Shared):
+class Client(Transport):
     """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
     Unreachable, which are RagErrors.
 
@@ -163,14 +86,14 @@ class Client(_Shared):
         answer.
         """
         body = {"question": question, "stream": True, **calls.options(filters, k)}
-        events = _Events()
+        events = EventLines()
         try:
             with self._http.stream(
                 "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
             ) as response:
                 if not response.is_success:
                     response.read()
-                    raise _problem(response)
+                    raise problem_of(response)
                 for line in response.iter_lines():
                     if event := events.take(line):
                         yield event
@@ -202,7 +125,7 @@ class Client(_Shared):
         """
         job = self._send(calls.put(name, content))
         while wait and job.state != "done":
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
             job = self._send(calls.job(job.id))
         return job
 
@@ -234,7 +157,7 @@ class Client(_Shared):
             tried += 1
 
 
-class AsyncClient(_Shared):
+class AsyncClient(Transport):
     """`Client` with coroutines."""
 
     def __init__(
@@ -280,14 +203,14 @@ class AsyncClient(_Shared):
         answer.
         """
         body = {"question": question, "stream": True, **calls.options(filters, k)}
-        events = _Events()
+        events = EventLines()
         try:
             async with self._http.stream(
                 "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
             ) as response:
                 if not response.is_success:
                     await response.aread()
-                    raise _problem(response)
+                    raise problem_of(response)
                 async for line in response.aiter_lines():
                     if event := events.take(line):
                         yield event
@@ -322,7 +245,7 @@ class AsyncClient(_Shared):
         """
         job = await self._send(calls.put(name, content))
         while wait and job.state != "done":
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(PAUSE)
             job = await self._send(calls.job(job.id))
         return job
 

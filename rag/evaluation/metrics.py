@@ -7,88 +7,18 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation import ranking
+from rag.evaluation.columns import Table, mean
+from rag.evaluation.confidence_metrics import aurc, calibration_error, confidence_auroc, coverage_at
 from rag.evaluation.gold import FORMS
-from rag.evaluation.records import Row
-from rag.evaluation.scores import auroc, ece
 
-Column = NDArray[np.float64]
-Table = Mapping[str, Column]
 CUTS = tuple(range(1, ranking.DEPTH + 1))
-BINS = 10
-
-
-def table(rows: Sequence[Row]) -> dict[str, Column]:
-    """Columns that the metrics use, each of shape (n,); NaN where a column does not apply to a
-    row.
-    """
-    asked = np.array([row.kind != "retrieval" for row in rows], dtype=bool)
-    answerable = np.array([row.kind == "answerable" for row in rows], dtype=bool)
-    known = np.array([row.evidence > 0 for row in rows], dtype=bool)
-    plain = {
-        "em": [row.em for row in rows],
-        "f1": [row.f1 for row in rows],
-        "right": [row.right for row in rows],
-        "refused": [row.text is None for row in rows],
-        "confidence": [row.confidence for row in rows],
-        "answerable": answerable,
-    }
-    asked_of = {name: np.array([row.form == name for row in rows], dtype=bool) for name in FORMS}
-    judged = asked & np.array([bool(row.judgement) for row in rows], dtype=bool)
-    useful = np.array([row.judgement == "useful" for row in rows], dtype=float)
-    cited = {
-        "cited_document": [row.cited_document for row in rows],
-        "cited_precision": [row.cited_right / max(row.citations, 1) for row in rows],
-        "cited_recall": [row.cited_evidence / max(row.evidence, 1) for row in rows],
-    }
-    columns = {
-        name: np.where(asked, np.array(values, dtype=float), np.nan)
-        for name, values in plain.items()
-    }
-    columns |= {
-        name: np.where(answerable & known, np.array(values, dtype=float), np.nan)
-        for name, values in cited.items()
-    }
-    columns["useful"] = np.where(judged & answerable, useful, np.nan)
-    columns["wrong"] = np.where(
-        judged, np.array([row.judgement == "wrong" for row in rows], dtype=float), np.nan
-    )
-    columns["form_right"] = np.where(
-        judged & answerable, np.array([_fits(row) for row in rows], dtype=float), np.nan
-    )
-    columns |= {
-        f"useful_{name}": np.where(judged & answerable & of, useful, np.nan)
-        for name, of in asked_of.items()
-    }
-    rank = np.array([row.rank or np.inf for row in rows], dtype=float)
-    columns["rank"] = np.where(answerable, rank, np.nan)
-    columns["sound"] = np.array([row.sound for row in rows], dtype=float)
-    columns["checked"] = np.array([row.checked for row in rows], dtype=float)
-    return columns | {
-        name: np.array(values, dtype=float) for name, values in ranking.measure(rows).items()
-    }
-
-
-def _fits(row: Row) -> bool:
-    """Whether the answer has the expected form (steps and lists count as one); a refusal has
-    none.
-    """
-    same = {"steps": "list"}
-    return row.judgement != "refused" and same.get(row.given, row.given) == same.get(
-        row.form, row.form
-    )
-
-
-def mean(values: Column) -> float:
-    """Mean of the values that apply; NaN if none does."""
-    said = values[~np.isnan(values)]
-    return float(said.mean()) if len(said) else float("nan")
 
 
 def em(table: Table) -> float:
@@ -210,86 +140,6 @@ def abstention_f1(table: Table) -> float:
 
 def _share(holds: NDArray[np.bool_], empty: float = float("nan")) -> float:
     return float(holds.mean()) if len(holds) else empty
-
-
-def confidence_auroc(table: Table) -> float:
-    """Probability that a question with a right best candidate has a higher confidence than one with
-    a wrong one, ties counting half (Mann-Whitney; Hendrycks & Gimpel 2017). Right means a token F1
-    of .5 with an accepted answer.
-    """
-    right, sure = _guesses(table)
-    found = auroc(sure[right], sure[~right])
-    return float("nan") if found is None else found
-
-
-def aurc(table: Table) -> float:
-    """Area under the risk-coverage curve: the mean, over all coverages 1/n … n/n, of the share of
-    wrong best candidates among the most confident (Geifman & El-Yaniv 2017). Lower is better; equal
-    confidences count as drawn at random.
-    """
-    risk = risk_coverage(table)[1]
-    return float(risk.mean()) if len(risk) else float("nan")
-
-
-def risk_coverage(table: Table) -> tuple[Column, Column]:
-    """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
-    confident best candidates.
-    """
-    right, sure = _guesses(table)
-    order = np.argsort(-sure, kind="stable")
-    values, place, count = np.unique(-sure[order], return_inverse=True, return_counts=True)
-    wrong = np.bincount(place, ~right[order], len(values)) / count
-    taken = np.arange(1, len(sure) + 1)
-    return taken / max(len(sure), 1), np.cumsum(wrong[place]) / taken
-
-
-def coverage_at(precision: float) -> Callable[[Table], float]:
-    """Metric: share of questions that can be answered at this precision."""
-
-    def coverage(table: Table) -> float:
-        right, sure = _guesses(table)
-        values, place, count = np.unique(-sure, return_inverse=True, return_counts=True)
-        taken = np.cumsum(count)
-        hits = np.cumsum(np.bincount(place, right, len(values)))
-        return (
-            float(max(taken[hits >= precision * taken - 1e-12], default=0) / len(sure))
-            if len(sure)
-            else float("nan")
-        )
-
-    coverage.__doc__ = f"""The largest share of questions that some threshold answers with at least {precision:.0%} of the answers
-    right (coverage at a risk; Geifman & El-Yaniv 2017)."""  # noqa: E501
-    return coverage
-
-
-def calibration_error(table: Table) -> float:
-    """Expected calibration error: the difference between mean confidence and accuracy in ten bins
-    of equal width, weighted by their questions (Naeini et al. 2015; Guo et al. 2017). Lower is
-    better.
-    """
-    return ece(reliability(table))
-
-
-def reliability(table: Table) -> list[tuple[float, float, int]]:
-    """Mean confidence, accuracy and number of the best candidates in each non-empty bin (0, .1], …
-    (.9, 1].
-    """
-    right, sure = _guesses(table)
-    place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
-    found = [(place == bin) for bin in range(BINS)]
-    return [
-        (float(sure[here].mean()), float(right[here].mean()), int(here.sum()))
-        for here in found
-        if here.any()
-    ]
-
-
-def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
-    """For every question asked for an answer, whether the best candidate is right, and its
-    confidence.
-    """
-    asked = ~np.isnan(table["confidence"])
-    return table["right"][asked] == 1, table["confidence"][asked]
 
 
 def evidence_at(k: int) -> Callable[[Table], float]:

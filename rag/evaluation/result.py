@@ -12,9 +12,11 @@ from typing import Any, Self
 import numpy as np
 
 from rag.errors import InputError
-from rag.evaluation import metrics
 from rag.evaluation.bootstrap import Interval, intervals
+from rag.evaluation.columns import Table, table
+from rag.evaluation.confidence_metrics import reliability, risk_coverage
 from rag.evaluation.error_analysis import STAGES
+from rag.evaluation.metrics import CUTS, evidence_at, measure
 from rag.evaluation.records import Row, pack, unpack
 
 FORMAT = 1
@@ -99,7 +101,7 @@ def rounded(value: Any) -> Any:
 
 def summarise(rows: Sequence[Row]) -> Summary:
     """Every figure, of the rows alone."""
-    columns = metrics.table(rows)
+    columns = table(rows)
     total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
     stages = dict.fromkeys(name for row in rows for name in row.ms)
     times = {
@@ -108,16 +110,16 @@ def summarise(rows: Sequence[Row]) -> Summary:
     lost = Counter(row.stage for row in rows if row.stage)
     return Summary(
         counts=_counts(rows),
-        metrics=metrics.measure(columns),
+        metrics=measure(columns),
         intervals=intervals(columns, [row.group for row in rows]),
         latency={name: _percentiles(values) for name, values in times.items()},
         per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
         recall=_recall(columns),
         risk=_thinned(
-            list(zip(*(values.tolist() for values in metrics.risk_coverage(columns)), strict=True))
+            list(zip(*(values.tolist() for values in risk_coverage(columns)), strict=True))
         ),
-        reliability=metrics.reliability(columns),
+        reliability=reliability(columns),
         waiting=_thinned(
             [(float(ms), (place + 1) / len(rows)) for place, ms in enumerate(np.sort(total))]
         ),
@@ -139,8 +141,8 @@ def _percentiles(values: Any) -> dict[str, float]:
     return {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
 
 
-def _recall(columns: metrics.Table) -> list[tuple[float, float]]:
-    points = [(float(k), metrics.evidence_at(k)(columns)) for k in metrics.CUTS]
+def _recall(columns: Table) -> list[tuple[float, float]]:
+    points = [(float(k), evidence_at(k)(columns)) for k in CUTS]
     return [point for point in points if not np.isnan(point[1])]
 
 

@@ -21,9 +21,9 @@ from rag.ingestion.pipeline import check_free
 from rag.ingestion.uploads import prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
+from rag.server.document_schemas import WireFile
 from rag.server.model_worker import ModelThread
 from rag.server.prometheus import Metrics
-from rag.server.schemas import WireFile
 from rag.server.upload_queue import Upload, WorkQueue, file_of
 
 _log = logging.getLogger(__name__)

@@ -12,20 +12,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from rag.engine import Engine, Query, RetrievalResult
+from rag.engine import Engine, Query
 from rag.errors import InputError, RagError
 from rag.server import problems
 from rag.server.fair_queue import FairQueue
+from rag.server.pending_question import PendingQuestion, QueueLimits
 from rag.server.prometheus import Metrics
-from rag.types import Answer
 
 _log = logging.getLogger(__name__)
-_QUESTION_TOKENS = 32
 _SEARCHES = 4
 """Most searches at a time: who searches next waits for so many."""
 _BATCH_SECONDS = 1.0
@@ -33,61 +31,6 @@ _BATCH_SECONDS = 1.0
 longer.
 """
 T = TypeVar("T")
-
-
-@dataclass(slots=True, eq=False)
-class PendingQuestion:
-    """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
-
-    `deadline` is a `time.monotonic` time; `hasty` means that the client chose it. `cost` is the
-    number of tokens to read. `begun` is set after the first passage was read. Items of one `caller`
-    take turns with those of others.
-    """
-
-    asked: Query
-    deadline: float
-    cost: int
-    search: bool = False
-    hasty: bool = False
-    caller: str = ""
-    engine: Engine | None = None
-    """Engine of its collection; None for the default one."""
-    begun: threading.Event = field(default_factory=threading.Event)
-    found: Future[RetrievalResult] = field(default_factory=Future)
-    answer: Future[Answer] = field(default_factory=Future)
-
-    @property
-    def key(self) -> tuple[int, Query]:
-        return id(self.engine), self.asked
-
-    @property
-    def wanted(self) -> bool:
-        return not self.answer.cancelled()
-
-    def cancel(self) -> None:
-        """The client has disconnected or stopped waiting."""
-        self.answer.cancel()
-        self.found.cancel()
-
-    def fail(self, error: BaseException) -> None:
-        for future in (self.found, self.answer):
-            with suppress(InvalidStateError):  # already set, or no longer wanted
-                future.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """`queue` is the maximum number of waiting questions, `tokens` the approximate batch size,
-    `window` the seconds that the first question of a batch waits for more.
-    """
-
-    queue: int
-    tokens: int
-    window: float
-    passage_tokens: int
-
-    def cost(self, passages: int) -> int:
-        return passages * (self.passage_tokens + _QUESTION_TOKENS)
 
 
 class ModelThread:

@@ -91,7 +91,7 @@ def _response(description: str) -> dict[str, Any]:
 
 def schema(app: FastAPI) -> dict[str, Any]:
     """FastAPI's schema, with problem details as errors, and the API key."""
-    from rag.server.schemas import TextDocument
+    from rag.server.document_schemas import TextDocument
 
     made = get_openapi(
         title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS

@@ -11,8 +11,8 @@ from rag.errors import InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
+from rag.server.document_schemas import PutDocument
 from rag.server.ingest_worker import ModelThreadEmbedder
-from rag.server.schemas import PutDocument
 from rag.server.state import Service
 from rag.types import Document
 

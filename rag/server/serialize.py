@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rag.answering.explain import explain
 from rag.answering.verification import Verdict
 from rag.engine import RetrievalResult
-from rag.server import schemas
+from rag.server import document_schemas, schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 
 
@@ -128,8 +128,8 @@ def hit(found: Hit) -> schemas.WireHit:
     )
 
 
-def document(found: Document) -> schemas.WireDocument:
-    return schemas.WireDocument(
+def document(found: Document) -> document_schemas.WireDocument:
+    return document_schemas.WireDocument(
         id=found.id,
         title=found.title,
         uri=found.source,
@@ -138,12 +138,12 @@ def document(found: Document) -> schemas.WireDocument:
     )
 
 
-def document_detail(found: Document) -> schemas.WireDocumentDetail:
+def document_detail(found: Document) -> document_schemas.WireDocumentDetail:
     sections = [
-        schemas.WireSection(start=section.start, headings=headings(section.heading))
+        document_schemas.WireSection(start=section.start, headings=headings(section.heading))
         for section in found.sections
     ]
-    return schemas.WireDocumentDetail(
+    return document_schemas.WireDocumentDetail(
         **document(found).model_dump(), characters=len(found.text), sections=sections
     )
 

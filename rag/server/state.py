@@ -25,7 +25,8 @@ from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
 from rag.server.disconnect import ClientDisconnect
 from rag.server.ingest_worker import IngestThread
-from rag.server.model_worker import ModelThread, PendingQuestion, QueueLimits
+from rag.server.model_worker import ModelThread
+from rag.server.pending_question import PendingQuestion, QueueLimits
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
 from rag.server.upload_queue import UploadQueue, WorkQueue

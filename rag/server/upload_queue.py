@@ -13,7 +13,7 @@ from typing import Protocol
 
 from rag.ingestion import uploads
 from rag.ingestion.pipeline import UPLOADED
-from rag.server.schemas import Job, WireFile
+from rag.server.document_schemas import Job, WireFile
 
 FOLDER = "uploads"
 """Prefix of the ids of uploaded documents."""

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from ir_measures import RR, R, nDCG
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
-from rag.evaluation import metrics
-from rag.evaluation.metrics import METRICS, measure, table
+from rag.evaluation import confidence_metrics, metrics
+from rag.evaluation.columns import table
+from rag.evaluation.metrics import METRICS, measure
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.ranking import measure as rank
 from rag.evaluation.records import Row
@@ -61,7 +62,7 @@ def rows_of(guesses: Sequence[tuple[bool, float]]) -> list[Row]:
 @given(GUESSES)
 def test_auroc_against_scikit_learn(guesses: list[tuple[bool, float]]) -> None:
     right, sure = zip(*guesses, strict=True)
-    ours = metrics.confidence_auroc(table(rows_of(guesses)))
+    ours = confidence_metrics.confidence_auroc(table(rows_of(guesses)))
     if len(set(right)) < 2:
         assert math.isnan(ours)
     else:
@@ -78,7 +79,7 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
         risks.append(
             [sum(not right for right, _ in order[:k]) / k for k in range(1, len(order) + 1)]
         )
-    coverage, risk = metrics.risk_coverage(table(rows_of(guesses)))
+    coverage, risk = confidence_metrics.risk_coverage(table(rows_of(guesses)))
     assert coverage.tolist() == pytest.approx(
         [k / len(guesses) for k in range(1, len(guesses) + 1)]
     )
@@ -90,7 +91,7 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
 def test_aurc_of_distinct_confidences_against_the_definition(right: list[bool]) -> None:
     guesses = [(ok, 1 - place / 100) for place, ok in enumerate(right)]
     risks = [sum(not ok for ok in right[:k]) / k for k in range(1, len(right) + 1)]
-    assert metrics.aurc(table(rows_of(guesses))) == pytest.approx(
+    assert confidence_metrics.aurc(table(rows_of(guesses))) == pytest.approx(
         sum(risks) / len(risks), abs=EXACT
     )
 
@@ -105,7 +106,7 @@ def test_coverage_at_a_precision_against_every_threshold(
         given_ = [right for right, sure in guesses if sure >= threshold]
         if sum(given_) * 100 >= percent * len(given_):
             best = max(best, len(given_) / len(guesses))
-    assert metrics.coverage_at(percent / 100)(table(rows_of(guesses))) == pytest.approx(
+    assert confidence_metrics.coverage_at(percent / 100)(table(rows_of(guesses))) == pytest.approx(
         best, abs=EXACT
     )
 
@@ -121,7 +122,9 @@ def test_calibration_error_against_the_definition(guesses: list[tuple[bool, floa
         if inside:
             right, sure = (sum(column) / len(inside) for column in zip(*inside, strict=True))
             error += abs(right - sure) * len(inside) / len(guesses)
-    assert metrics.calibration_error(table(rows_of(guesses))) == pytest.approx(error, abs=1e-6)
+    assert confidence_metrics.calibration_error(table(rows_of(guesses))) == pytest.approx(
+        error, abs=1e-6
+    )
 
 
 @settings(deadline=None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.server.model_worker import QueueLimits
+from rag.server.pending_question import QueueLimits
 from rag.types import Hit, ReaderOutput
 from tests.server.fake_server import SlowReader, put_text, serving
 

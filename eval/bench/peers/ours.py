@@ -90,7 +90,8 @@ class Ours(System):
 
     def serve(self) -> None:
         """The model thread of the HTTP service, which batches questions of all connections."""
-        from rag.server.model_worker import ModelThread, QueueLimits
+        from rag.server.model_worker import ModelThread
+        from rag.server.pending_question import QueueLimits
         from rag.server.prometheus import Metrics
 
         engine, settings = self._engine, self._settings
@@ -109,7 +110,7 @@ class Ours(System):
 
     def _submit(self, question: str) -> Future[Answer]:
         from rag.engine import Query
-        from rag.server.model_worker import PendingQuestion
+        from rag.server.pending_question import PendingQuestion
 
         assert self._thread
         work = PendingQuestion(

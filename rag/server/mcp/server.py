@@ -20,7 +20,7 @@ from pydantic import Field
 
 from rag import __version__
 from rag.errors import RagError
-from rag.server.mcp import tool_schemas, tools
+from rag.server.mcp import document_tools, tool_schemas, tools
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.tools import DocumentId, Filters, Place, Question, Quote, ToolTurn
 from rag.server.problems import printable
@@ -162,7 +162,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         ],
     ) -> Annotated[CallToolResult, tool_schemas.Fetched]:
         """Fetch the text of a document; of a long one, the part around the passage from search."""
-        return tools.fetch(opened(context), id)
+        return document_tools.fetch(opened(context), id)
 
     @server.tool(annotations=_reads("Read a document"))
     def read_document(
@@ -181,7 +181,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         """Read a part of a document, with line numbers and offsets: lines, characters, or a
         section.
         """
-        return tools.read_document(
+        return document_tools.read_document(
             opened(context), document_id, start_line, lines, offset, length, section
         )
 
@@ -190,7 +190,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         context: Context[Any, Any], document_id: DocumentId
     ) -> Annotated[CallToolResult, tool_schemas.Outline]:
         """List the headings of a document, with their lines and offsets."""
-        return tools.outline(opened(context), document_id)
+        return document_tools.outline(opened(context), document_id)
 
     @server.tool(annotations=_reads("List the documents"))
     def list_documents(
@@ -205,7 +205,7 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         ] = "",
     ) -> Annotated[CallToolResult, tool_schemas.DocumentList]:
         """List the documents with their metadata in order of id, one page at a time."""
-        return tools.list_documents(opened(context), filters, name, limit, after)
+        return document_tools.list_documents(opened(context), filters, name, limit, after)
 
     @server.tool(annotations=_reads("Verify a citation"))
     def verify(

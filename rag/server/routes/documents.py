@@ -19,20 +19,20 @@ from rag.protocols import Store
 from rag.server import delete, serialize
 from rag.server.collection_paths import prefixed
 from rag.server.conditional import check_match, etag, not_modified
-from rag.server.ingest_worker import check_names, safe_folder, safe_name
-from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
-from rag.server.problems import ServiceError, media_type
-from rag.server.put import put_text
-from rag.server.schemas import (
+from rag.server.document_schemas import (
     Deleted,
     Job,
-    Line,
     PutDocument,
     TextDocument,
     WireDocumentDetail,
     WireDocuments,
     WireJobs,
 )
+from rag.server.ingest_worker import check_names, safe_folder, safe_name
+from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
+from rag.server.problems import ServiceError, media_type
+from rag.server.put import put_text
+from rag.server.schemas import Line
 from rag.server.state import Service, service_of
 from rag.server.upload_queue import Upload
 from rag.types import Document

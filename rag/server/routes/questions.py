@@ -17,8 +17,8 @@ from rag.english.followups import Rewrite
 from rag.errors import RagError
 from rag.server import problems, serialize
 from rag.server.conversation import Exchanged, in_context
-from rag.server.model_worker import PendingQuestion
 from rag.server.openapi import EVENTS, described
+from rag.server.pending_question import PendingQuestion
 from rag.server.schemas import (
     Ask,
     AskBatch,

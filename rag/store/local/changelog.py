@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from rag.store.local import database
+from rag.store.local import database, sqlite_file
 
 
 def changed(
@@ -66,5 +66,5 @@ def renewed(meta: Mapping[str, str]) -> str:
 
 
 def _reaches(connection: sqlite3.Connection, since: int) -> bool:
-    meta = database.read_meta(connection)
+    meta = sqlite_file.read_meta(connection)
     return int(meta.get("journal", since + 1)) <= since <= int(meta["generation"])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rag.store.duplicates import described, duplicates, named
-from rag.store.local import database, reindex, schema
+from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 
@@ -45,12 +45,12 @@ def examine(folder: Path) -> list[Finding]:
     database cannot be opened.
     """
     path = folder / "rag.sqlite"
-    with closing(database.connect(path)) as connection, database.translated(path):
+    with closing(sqlite_file.connect(path)) as connection, sqlite_file.translated(path):
         with database.snapshot(connection):
             sound = _database(connection, path)
             if not sound.ok:
                 return [sound]
-            meta = database.read_meta(connection)
+            meta = sqlite_file.read_meta(connection)
             truth = _truth(connection, int(meta["dim"]), folder)
         whole = all(finding.ok for finding in truth if finding.name == "vectors")
         derived = _derived(connection, folder, meta) if whole else []

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rag.ingestion.pipeline import batches
 from rag.protocols import Embedder, Vectors
-from rag.store.local import database, schema
+from rag.store.local import database, schema, sqlite_file
 from rag.store.local.lock import WriteLock
 from rag.types import Document, Passage
 
@@ -47,7 +47,7 @@ _PENDING = (
 
 def unfinished(connection: sqlite3.Connection) -> dict[str, str] | None:
     """Target of an unfinished rebuild; None if there is none."""
-    mark = database.read_meta(connection).get(_MARK)
+    mark = sqlite_file.read_meta(connection).get(_MARK)
     return dict(json.loads(mark)) if mark else None
 
 
@@ -172,7 +172,10 @@ class Rebuild:
         """Run the rebuild. `begun` receives (documents, already done), `seen` the number of further
         documents done. Raises StoreError, BusyError.
         """
-        with closing(database.connect(self._path)) as connection, database.translated(self._path):
+        with (
+            closing(sqlite_file.connect(self._path)) as connection,
+            sqlite_file.translated(self._path),
+        ):
             with self._lock.hold(self._wait):
                 resumed = begin(connection, self._target)
             begun(resumed + pending(connection), resumed)
@@ -197,8 +200,8 @@ def abandon(folder: Path, wait: float = 5.0) -> bool:
     """Discard an unfinished rebuild. Returns whether there was one."""
     path = folder / "rag.sqlite"
     with (
-        closing(database.connect(path)) as connection,
-        database.translated(path),
+        closing(sqlite_file.connect(path)) as connection,
+        sqlite_file.translated(path),
         WriteLock(folder).hold(wait),
     ):
         return discard(connection)

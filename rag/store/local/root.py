@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rag.settings import root_of
-from rag.store.local import database
+from rag.store.local import database, sqlite_file
 from rag.types import Document
 
 _KEY = "root"
@@ -25,7 +25,7 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
     The documents of one folder go together: they came along if one of their files is below the new
     root, or none is left below the old one.
     """
-    new, old = root_of(folder), database.read_meta(connection).get(_KEY)
+    new, old = root_of(folder), sqlite_file.read_meta(connection).get(_KEY)
     if new == old:
         return
     moved = [] if old is None else _moved(_by_folder(connection, old), old, new)

@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
-from rag.store.local import database, reindex, schema
+from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.lock import WriteLock
+from rag.store.local.partial_file import partial_file, remove_leftovers, sync_to_disk
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"
@@ -52,10 +53,10 @@ def take(folder: Path, target: Path) -> Snapshot:
     """
     path = _file_in(target) if target.is_dir() else target
     _check_target(folder, path)
-    _clean(path)
-    with closing(database.connect(folder / "rag.sqlite")) as live, _partial(path) as partial:
+    remove_leftovers(path, SUFFIX)
+    with closing(sqlite_file.connect(folder / "rag.sqlite")) as live, partial_file(path) as partial:
         with (
-            database.translated(folder / "rag.sqlite"),
+            sqlite_file.translated(folder / "rag.sqlite"),
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
             with _room(path):
@@ -65,9 +66,9 @@ def take(folder: Path, target: Path) -> Snapshot:
             copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
             _sign(copy)
             snapshot = _described(copy, path, partial.stat().st_size)
-        _sync(partial)
+        sync_to_disk(partial)
         partial.replace(path)
-        _sync(path.parent)
+        sync_to_disk(path.parent)
     _note(folder, snapshot)
     return snapshot
 
@@ -82,7 +83,7 @@ def check(path: Path) -> Snapshot:
             f"no such snapshot: {path}", "give a file written by rag snapshot, or its folder"
         )
     with _damage_named(path), closing(_read_only(path)) as connection:
-        database.check_end(connection, path)
+        sqlite_file.check_end(connection, path)
         return _checked(path, connection)
 
 
@@ -94,12 +95,12 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     is damaged.
     """
     snapshot = check(source)
-    database.make_folder(folder)
+    sqlite_file.make_folder(folder)
     path = folder / "rag.sqlite"
-    with WriteLock(folder).hold(wait), database.translated(path):
+    with WriteLock(folder).hold(wait), sqlite_file.translated(path):
         generation = _generation_of(path, folder, replace)
         with (
-            _partial(folder / "restore") as partial,
+            partial_file(folder / "restore") as partial,
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
             with closing(sqlite3.connect(snapshot.path, isolation_level=None)) as given:
@@ -160,7 +161,7 @@ def _is_snapshot(path: Path) -> bool:
         return False
     try:
         with closing(_read_only(path)) as connection:
-            return "snapshot_digest" in database.read_meta(connection)
+            return "snapshot_digest" in sqlite_file.read_meta(connection)
     except (sqlite3.DatabaseError, OSError, ValueError):
         return False
 
@@ -185,7 +186,7 @@ def _sign(copy: sqlite3.Connection) -> None:
 
 
 def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
-    meta, (documents, passages) = database.read_meta(copy), database.counts(copy)
+    meta, (documents, passages) = sqlite_file.read_meta(copy), database.counts(copy)
     generation = int(meta["generation"])
     name = str(path.resolve())
     return Snapshot(
@@ -199,7 +200,7 @@ def _digest(connection: sqlite3.Connection) -> str:
     """
     digest = hashlib.sha256()
     made = {
-        k: v for k, v in database.read_meta(connection).items() if not k.startswith("snapshot_")
+        k: v for k, v in sqlite_file.read_meta(connection).items() if not k.startswith("snapshot_")
     }
     digest.update(json.dumps(made, sort_keys=True).encode())
     for table, order in _TABLES.items():
@@ -234,47 +235,6 @@ def _room(path: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _partial(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, removed at the end. Disk errors become StoreErrors."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        partial.touch()
-        yield partial
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}",
-            "choose another place, or free some space",
-        ) from error
-    finally:
-        for name in (partial, partial.with_name(f"{partial.name}-journal")):
-            with suppress(OSError):
-                name.unlink(missing_ok=True)
-
-
-def _clean(path: Path) -> None:
-    """Remove temporary files of processes that were killed while taking this snapshot."""
-    for leftover in path.parent.glob(
-        f".{path.stem if path.suffix == SUFFIX else path.name}*.partial*"
-    ):
-        pid = leftover.name.split(".partial")[0].rsplit(".", 1)[-1]
-        with suppress(OSError):
-            if pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
-                leftover.unlink()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-# Restoring
-
-
 def _newest_in(folder: Path) -> Path:
     found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
     if not found:
@@ -294,7 +254,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
-    meta = database.read_meta(connection)
+    meta = sqlite_file.read_meta(connection)
     found = schema.found_format(connection)
     if found > schema.FORMAT:
         message = f"{path} has index format {found}, this version reads up to {schema.FORMAT}"
@@ -335,11 +295,11 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
 
 def _put_in_place(partial: Path, path: Path) -> None:
     """Replace the database file, if it is too broken to be written."""
-    _sync(partial)
+    sync_to_disk(partial)
     for name in ("rag.sqlite-wal", "rag.sqlite-shm"):
         path.with_name(name).unlink(missing_ok=True)
     partial.replace(path)
-    _sync(path.parent)
+    sync_to_disk(path.parent)
 
 
 def _renew(copy: sqlite3.Connection, generation: int) -> None:

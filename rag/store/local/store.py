@@ -14,7 +14,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
-from rag.store.local import database, root
+from rag.store.local import database, root, sqlite_file
 from rag.store.local import snapshots as copies
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
@@ -60,25 +60,25 @@ class LocalStore:
 
     def _connect(self, create: Mapping[str, str] | None) -> sqlite3.Connection:
         try:
-            return database.connect(self._path)
+            return sqlite_file.connect(self._path)
         except AbsentError:
             if create is None:
                 raise
-        database.make_folder(self.folder)
+        sqlite_file.make_folder(self.folder)
         with self._lock.hold(self._wait):
-            return database.connect(self._path, create)
+            return sqlite_file.connect(self._path, create)
 
     def _open(self) -> None:
-        with database.translated(self._path):
-            meta = database.read_meta(self._connection)
+        with sqlite_file.translated(self._path):
+            meta = sqlite_file.read_meta(self._connection)
             self._check(meta)
             self._dim = int(meta["dim"])
             self._store = meta["store"]
-            writable = database.writable(self._path)
+            writable = sqlite_file.writable(self._path)
             if writable:
                 root.follow(self._connection, self.folder)
-            self._stamp = None if writable else database.stamp(self._path)
-            self._inode = database.inode(self._path)
+            self._stamp = None if writable else sqlite_file.stamp(self._path)
+            self._inode = sqlite_file.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
             self._derived.catch_up(self._connection)
 
@@ -97,14 +97,14 @@ class LocalStore:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        with self._mutex, database.translated(self._path):
-            found = database.stamp(self._path) if self._stamp else None
-            if self._stamp != found or self._inode != database.inode(self._path):
+        with self._mutex, sqlite_file.translated(self._path):
+            found = sqlite_file.stamp(self._path) if self._stamp else None
+            if self._stamp != found or self._inode != sqlite_file.inode(self._path):
                 self._connection.close()
-                self._connection = database.connect(self._path)
-                self._stamp, self._inode = found, database.inode(self._path)
+                self._connection = sqlite_file.connect(self._path)
+                self._stamp, self._inode = found, sqlite_file.inode(self._path)
             if (
-                database.read_meta(self._connection).get("store") != self._store
+                sqlite_file.read_meta(self._connection).get("store") != self._store
             ):  # restored or rebuilt by another process
                 self._open()
             yield self._connection
@@ -196,7 +196,7 @@ class LocalStore:
 
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
-            meta = database.read_meta(connection)
+            meta = sqlite_file.read_meta(connection)
             state = meta["store"], meta["generation"]
             if self._counts[0] != state:  # counting a million rows takes 20 ms
                 self._counts = state, database.counts(connection)
@@ -226,7 +226,7 @@ class LocalStore:
         snapshots = tuple(
             str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
         )
-        log = database.log_bytes(self._path)
+        log = sqlite_file.log_bytes(self._path)
         return Footprint(
             documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked), originals
         )
@@ -234,7 +234,7 @@ class LocalStore:
     def purge(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:
             self._derived.purge(connection, _QUICK)
-            database.checkpoint(connection, self._path, _PATIENCE_MS)
+            sqlite_file.checkpoint(connection, self._path, _PATIENCE_MS)
 
     def close(self) -> None:
         with self._mutex:

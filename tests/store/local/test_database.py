@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rag.errors import AbsentError, BusyError, StoreError
-from rag.store.local import database, schema
+from rag.store.local import database, schema, sqlite_file
 from rag.types import Passage
 from tests.fakes import document
 from tests.store.helpers import ROOT, both, local, put, stored, unit
@@ -24,7 +24,7 @@ META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "rag.sqlite"
-    connection = database.connect(path, META)
+    connection = sqlite_file.connect(path, META)
     for n in range(40):
         text = f"Sardine number {n}. " * 20
         database.put(
@@ -43,7 +43,7 @@ def broken(path: Path) -> str:
     messages = []
     for create in (None, META):
         with pytest.raises(StoreError) as caught:
-            database.connect(path, create)
+            sqlite_file.connect(path, create)
         messages.append(caught.value.message)
     assert path.read_bytes() == before
     assert messages[0] == messages[1]
@@ -101,7 +101,7 @@ def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> 
 def test_an_absent_index_says_how_to_make_one(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(AbsentError, match="no index in") as caught:
-        database.connect(tmp_path / folder / "rag.sqlite")
+        sqlite_file.connect(tmp_path / folder / "rag.sqlite")
     assert "rag ingest" in caught.value.hint
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
@@ -123,17 +123,17 @@ def test_an_index_that_was_never_finished_is_absent(
 ) -> None:
     path = make(tmp_path)
     with pytest.raises(AbsentError):
-        database.connect(path)
-    connection = database.connect(path, META)
-    assert database.read_meta(connection)["dim"] == "64"
+        sqlite_file.connect(path)
+    connection = sqlite_file.connect(path, META)
+    assert sqlite_file.read_meta(connection)["dim"] == "64"
     connection.close()
 
 
 def test_a_copy_by_sqlites_own_tools_is_an_index(path: Path) -> None:
-    connection = database.connect(path)
+    connection = sqlite_file.connect(path)
     connection.execute(f"VACUUM INTO '{path}.copy'")
     connection.close()
-    copy = database.connect(Path(f"{path}.copy"))
+    copy = sqlite_file.connect(Path(f"{path}.copy"))
     assert copy.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert len(database.documents(copy)) == 40
     copy.close()
@@ -156,13 +156,13 @@ def test_many_processes_may_make_one_index(tmp_path: Path) -> None:
 def test_a_path_of_odd_characters_is_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "50% of #1? é 'q'"
     folder.mkdir()
-    database.connect(folder / "rag.sqlite", META).close()
+    sqlite_file.connect(folder / "rag.sqlite", META).close()
     assert (folder / "rag.sqlite").stat().st_size
     assert [p.name for p in tmp_path.iterdir()] == [folder.name]
 
 
 def test_many_ids_are_read_at_once(path: Path) -> None:
-    connection = database.connect(path)
+    connection = sqlite_file.connect(path)
     ids = list(range(-50_000, 50_000))
     present, rows = database.vectors(connection, ids, 64)
     assert sorted(present) == list(range(1, 41))
@@ -173,7 +173,7 @@ def test_many_ids_are_read_at_once(path: Path) -> None:
 
 
 def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
-    reader, writer = database.connect(path), database.connect(path)
+    reader, writer = sqlite_file.connect(path), sqlite_file.connect(path)
     with database.snapshot(reader) as generation:
         database.delete(writer, "d1")
         assert (generation, database.counts(reader)) == ("40", (40, 40))
@@ -183,10 +183,13 @@ def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
 
 
 def test_another_program_that_locks_the_file_is_no_damage(path: Path) -> None:
-    connection, other = database.connect(path), sqlite3.connect(path, isolation_level=None)
+    connection, other = sqlite_file.connect(path), sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     connection.execute("PRAGMA busy_timeout = 20")
-    with pytest.raises(BusyError, match="is locked by another program"), database.translated(path):
+    with (
+        pytest.raises(BusyError, match="is locked by another program"),
+        sqlite_file.translated(path),
+    ):
         database.delete(connection, "d1")
     other.execute("ROLLBACK")
     assert database.delete(connection, "d1")
@@ -195,7 +198,7 @@ def test_another_program_that_locks_the_file_is_no_damage(path: Path) -> None:
 
 
 def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
-    connection = database.connect(path)
+    connection = sqlite_file.connect(path)
     with pytest.raises(ValueError, match="zip"):
         database.put(connection, document("x", "d1"), [Passage("d1", 0, 1, "x", "A", "")], unit(2))
     assert not connection.in_transaction
@@ -207,13 +210,13 @@ def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
 
 def test_what_a_killed_writer_left_in_the_wal_is_read_back(path: Path, tmp_path: Path) -> None:
     """The files as they stand while a writer is at work are what a power cut would leave."""
-    connection = database.connect(path)
+    connection = sqlite_file.connect(path)
     database.put(connection, document("last", "last"), [], unit(0))
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     for file in tmp_path.glob("rag.sqlite*"):
         shutil.copy(file, crashed)
     connection.close()
-    found = database.connect(crashed / "rag.sqlite")
+    found = sqlite_file.connect(crashed / "rag.sqlite")
     assert database.document(found, "last")
     found.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import StoreError
-from rag.store.local import database, schema
+from rag.store.local import schema, sqlite_file
 from tests.small_index import in_threads
 from tests.store.helpers import EXPECT, Worker, both, local, put, stored, unit
 from tests.store.local.disks import read_only
@@ -95,7 +95,7 @@ def test_an_old_index_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
     local(first_version(tmp_path / "old")).close()
     local(tmp_path / "new").close()
     assert shape(tmp_path / "old" / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
-    connection = database.connect(tmp_path / "old" / "rag.sqlite")
+    connection = sqlite_file.connect(tmp_path / "old" / "rag.sqlite")
     assert connection.execute("SELECT digest FROM documents").fetchall() == [
         (schema.text_digest(TEXT),)
     ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rag.errors import StoreError
-from rag.store.local import database
+from rag.store.local import database, sqlite_file
 from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from tests.store.helpers import (
@@ -369,7 +369,7 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(
             with store.writing():
                 put(store, f"new{n}", "Sardines swim. " * 20)
                 store.delete(f"new{n - 1}")
-        with closing(database.connect(tmp_path / "rag.sqlite")) as connection:
+        with closing(sqlite_file.connect(tmp_path / "rag.sqlite")) as connection:
             removed = connection.execute("SELECT count(*) FROM removed").fetchone()[0]
         assert removed < 90  # 300 and more went
         for held in (store, local(tmp_path)):
