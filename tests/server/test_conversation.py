@@ -68,6 +68,25 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
     assert understood[3] == TURNS[3]
 
 
+def test_ask_takes_the_turns_before_and_says_how_it_understood(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "oman.txt", OMAN)
+        put_text(client, "lease.txt", LEASE)
+        before: list[dict[str, Any]] = []
+        first = client.post("/v1/ask", json={"question": TURNS[0]}).json()
+        cited = [citation["document_id"] for citation in first["citations"]]
+        before.append({"question": TURNS[0], "answer": first["answer"], "documents": cited})
+        asked = {"question": TURNS[1], "conversation": before}
+        second = client.post("/v1/ask", json=asked).json()
+        assert second["question"] == "Which city did William Burns visit?"
+        assert second["asked"] == TURNS[1]
+        assert second["passages_read"] > 0
+        new = client.post("/v1/ask", json=asked | {"question": TURNS[3]}).json()
+        assert (new["question"], new["asked"]) == (TURNS[3], TURNS[3])
+        alone = client.post("/v1/ask", json={"question": TURNS[1]}).json()
+        assert alone["question"] == TURNS[1]
+
+
 def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
     assert (
