@@ -1,0 +1,169 @@
+"""The model that a training run starts from: its weights, its heads, and what of it is frozen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from tokenizers import Tokenizer, pre_tokenizers
+from torch import Tensor
+from transformers import (
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    AutoConfig,
+    AutoModelForQuestionAnswering,
+    AutoTokenizer,
+)
+
+from rag.errors import InputError
+from rag.models.device import Arithmetic, native_bf16
+from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
+from rag.models.registry import FIRST_READER, first_reader, start_path
+from rag.models.storage import SCALE, load_weights
+from rag.training.recipe import Recipe, SetsRecipe
+from rag.training.trainer import WEIGHTS, not_its_start, not_loaded
+
+
+@dataclass(slots=True)
+class Run:
+    """The parts of a run."""
+
+    recipe: Recipe
+    start: str
+    """Folder or hub id of the initial model."""
+    other: str
+    """folder of the model to average with, if any"""
+    model: Any
+    tokenizer: Any
+    new_head: bool
+    """the initial model has no span head"""
+    teacher: Head | None = None
+
+
+def initial(recipe: Recipe, data: Path, out: Path) -> Run:
+    """The parts of a run. Raises InputError for a recipe that does not fit the model, ModelError
+    for a model that cannot be loaded.
+    """
+    torch.manual_seed(recipe.seed)
+    init, local = start_path(recipe.init, data)
+    other = start_path(recipe.average_with, data)[0] if recipe.average_with else init
+    not_its_start(out, init, other)
+    tokenizer, model, new_head = _loaded(recipe, init, local)
+    if recipe.average is not None:
+        _check_average(other, model)
+    _freeze(model.base_model, recipe)
+    if first := first_reader(recipe.init):
+        setattr(model.config, FIRST_READER, first)
+    return Run(recipe, init, other, model, tokenizer, new_head, _teacher(recipe.teacher, data))
+
+
+def _freeze(encoder: Any, recipe: Recipe) -> None:
+    for parameter in encoder.embeddings.parameters() if recipe.freeze_embeddings else ():
+        parameter.requires_grad = False
+    if not recipe.freeze_layers:
+        return
+    layers = getattr(getattr(encoder, "encoder", None), "layer", [])
+    if recipe.freeze_layers > len(layers):
+        raise InputError(
+            f"freeze_layers = {recipe.freeze_layers} is too many for {recipe.init}",
+            f"it has {len(layers)} to freeze",
+        )
+    for name, parameter in encoder.encoder.named_parameters():
+        # What is not in a layer, MPNet's relative positions, goes into the lowest: learning it
+        # would take a backward pass through all of them.
+        layer = int(name.split(".")[1]) if name.startswith("layer.") else 0
+        parameter.requires_grad = layer >= recipe.freeze_layers
+
+
+def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
+    """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
+    try:
+        config = AutoConfig.from_pretrained(path, local_files_only=local)
+        for name, value in config.to_dict().items():  # architectures use several names for it
+            if "dropout" in name and isinstance(value, float):
+                setattr(config, name, recipe.dropout)
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        if recipe.part_punctuation:
+            _part_punctuation(tokenizer.backend_tokenizer)
+        # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
+        # step, 2.07 s without it).
+        more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
+        stored = _stored(Path(path)) if local else {}
+        if stored:  # from_pretrained cannot open 8 bits
+            kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
+            model, report = kind.from_pretrained(None, config=config, state_dict=stored, **more)
+        else:
+            more |= {"local_files_only": local, "use_safetensors": True}
+            model, report = AutoModelForQuestionAnswering.from_pretrained(
+                path, config=config, **more
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise not_loaded(recipe.init, error) from error
+    _add_heads(model, stored, recipe)
+    return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
+
+
+def _stored(folder: Path) -> dict[str, Tensor]:
+    """Weights in a folder, converted from 8 bits; {} for a model in another format."""
+    return load_weights(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
+
+
+def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
+    """Add the heads that transformers does not know: those in `stored`, and those that the recipe
+    trains.
+    """
+    size = model.config.hidden_size
+    shapes = {SENTENCE: (size, 1), VERDICT_DENSE: (size, size), VERDICT: (size, 3)}
+    stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
+    trained = {SENTENCE} if recipe.sentences else set[str]()
+    if any(stage.verdicts for stage in stages):
+        trained |= {VERDICT_DENSE, VERDICT}
+    for name, (wide, narrow) in shapes.items():
+        if f"{name}.weight" not in stored and name not in trained:
+            continue
+        head = torch.nn.Linear(wide, narrow)
+        if f"{name}.weight" in stored:
+            head.load_state_dict(
+                {part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")}
+            )
+        setattr(model, name, head)
+
+
+def _part_punctuation(tokenizer: Tokenizer) -> None:
+    """After what it parts already, unless it parts punctuation too."""
+    if "Punctuation" not in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"]):
+        parts = [
+            part
+            for part in (tokenizer.pre_tokenizer, pre_tokenizers.Punctuation("isolated"))
+            if part
+        ]
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
+
+
+def _check_average(other: str, model: Any) -> None:
+    path = Path(other, WEIGHTS)
+    if not path.is_file():
+        raise InputError(
+            f"the recipe averages with {other}, which is no folder with {WEIGHTS}",
+            "download it, or drop average",
+        )
+    with safe_open(path, "pt") as file:
+        names = file.keys()
+    fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
+    if not fits:
+        raise InputError(
+            f"the recipe averages with {other}, which has other weights than a reader",
+            "drop average",
+        )
+
+
+def _teacher(setting: str | None, data: Path) -> Head | None:
+    return (
+        load_head(setting, *start_path(setting, data), Arithmetic("cpu", native_bf16()))
+        if setting
+        else None
+    )
