@@ -1,5 +1,5 @@
-"""From spans to an answer: what says the same is one answer with several citations; below the
-threshold nothing is said.
+"""Composes an answer from spans: equal answers become one with several citations. Below the
+threshold there is no answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Documents = Callable[[str], Document | None]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How sure an answer must be, and how many others are shown."""
+    """The confidence that an answer needs, and how many alternatives are shown."""
 
     confidence: Confidence
     threshold: float
@@ -53,8 +53,8 @@ def compose(
     rule: Rule,
     timings: Mapping[str, float],
 ) -> Answer:
-    """The best candidate if its confidence reaches the threshold; otherwise nothing, and why.
-    `document` finds one by id.
+    """The best candidate if its confidence reaches the threshold; otherwise no answer and the
+    reason. `document` finds a document by id.
     """
     asked = QuestionAnalysis.of(question)
     ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
@@ -87,7 +87,7 @@ def compose(
 
 
 def _typed(best: Mention, document: _Documents) -> Value | None:
-    """What the mention says as a value, relative dates by its document's day."""
+    """The mention as a typed value; its document's day resolves relative dates."""
     found = document(best.span.hit.passage.document_id)
     return value(best, document_date(found.metadata, found.text) if found else None)
 
@@ -97,8 +97,8 @@ def _alternative(citations: tuple[Citation, ...], sure: float) -> Alternative:
 
 
 def independent(citations: Sequence[Citation]) -> int:
-    """How many sources there are: a copy of a file, or another with the very same sentence, is not
-    a second one.
+    """Number of independent sources: copies of a file and documents with the same sentence count
+    once.
     """
     digests, sentences, count = set[str](), set[str](), 0
     for citation in citations:
@@ -110,8 +110,8 @@ def independent(citations: Sequence[Citation]) -> int:
 
 
 def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> tuple[Citation, ...]:
-    """One citation for each place, best first; a passage that its document no longer contains is
-    not cited.
+    """One citation per place, best first. Passages that their document no longer contains are not
+    cited.
     """
     made: dict[tuple[str, int], Citation] = {}
     for span in candidate.supporting:
@@ -123,7 +123,7 @@ def _cite(candidate: Candidate, document: Callable[[str], Document | None]) -> t
 
 
 def cite(span: Span, document: Document) -> Citation | None:
-    """Where the span stands in the document; None if the document has changed since it was read."""
+    """The span as a citation; None if the document changed after it was read."""
     passage = span.hit.passage
     inside = whole(passage.text, span.start, span.end)
     start, end = (passage.start + at for at in inside)
@@ -153,7 +153,7 @@ def cite(span: Span, document: Document) -> Citation | None:
 
 
 def unsure(guess: str, confidence: float, needed: float) -> str:
-    """Why the best guess is not given. One below LEAST_SHOWN is not worth reading."""
+    """Why the best guess is not given. Guesses below LEAST_SHOWN are not worth reading."""
     if confidence < LEAST_SHOWN:
         return "no passage answers it"
     shown = guess if len(guess) <= 80 else guess[:79] + "…"

@@ -1,4 +1,4 @@
-"""From what was read to an answer in the form that the question wants."""
+"""Composes the answer in the form that the question wants."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL_NEEDED = (
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A question, what was found and read for it, and the documents that this stands in, by id."""
+    """A question, its passages, the reader's output, and their documents by id."""
 
     question: str
     form: str
@@ -45,8 +45,9 @@ class Read:
 def answer(
     read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]
 ) -> Answer:
-    """The answer in the form that is wanted, or in the nearest one that what was read allows; or
-    why there is none."""
+    """The answer in the wanted form, or in the nearest one that the reader's output allows; or a
+    refusal with its reason.
+    """
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
     if read.form == NEEDS_ALL:
         return refused(spans, "span", ALL_NEEDED)
@@ -57,7 +58,7 @@ def answer(
 
 
 def _distinct(refused: Answer) -> tuple[Alternative, ...]:
-    """The candidates of a refusal, each with a sentence of its own: they are shown by it."""
+    """The candidates of a refusal, one per sentence, since they are shown by their sentence."""
     by_sentence: dict[str, Alternative] = {}
     for one in refused.alternatives:
         by_sentence.setdefault(normalize(one.citations[0].sentence), one)
@@ -67,7 +68,7 @@ def _distinct(refused: Answer) -> tuple[Alternative, ...]:
 def _in_form(
     read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
-    """None where only the span is left."""
+    """None if only a span is possible."""
     if read.form == "comparison" and len(read.sides) == 2:
         return _comparison(read, spans)
     if read.form == "yes_no" and read.output.verdicts:
@@ -78,7 +79,7 @@ def _in_form(
 def _quoted(
     read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
-    """Sentences, or the list around them."""
+    """Sentences, or the list that contains them."""
     found = _scored(read)
     if not found:
         found = _around_best(spans, read, spans.confidence)
@@ -102,7 +103,7 @@ def _quoted(
 
 
 def _scored(read: Read) -> list[Sentence]:
-    """The sentences that the reader scored, best first, without headings."""
+    """The sentences with a score, best first, without headings."""
     found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
     return said(ranked(found, read.hits), read.documents)
 
@@ -122,8 +123,9 @@ def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> 
 
 
 def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
-    """The items of the list that holds the best sentence, and of others whose sentences are nearly
-    as good, each once."""
+    """The items of the list that contains the best sentence, and of lists whose sentences score
+    nearly as well; each item once.
+    """
     seen: set[str] = set()
     pieces: list[Piece] = []
     for one in found[:MOST]:
@@ -159,8 +161,7 @@ def _yes_no(
 
 
 def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
-    """The best sentences of the verdict's passage, one or two: with what it is bound to, if that is
-    a sentence of its own."""
+    """The best sentence of the verdict's passage, and the next one if it states a condition."""
     passage = verdict.hit.passage
     found = [s for s in _scored(read) if s.hit.passage == passage]
     found = [s for s in found if _stands(s, read.documents)]
@@ -172,14 +173,14 @@ def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
 
 
 def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
-    """What surrounds the best span, given or not."""
+    """The sentences around the best span, whether or not the span is given."""
     best = spans.citations or (spans.alternatives[0].citations if spans.alternatives else ())
     found = around(best[0], read.hits, score) if best else []
     return [s for s in found if _stands(s, read.documents)]
 
 
 def _comparison(read: Read, spans: Answer) -> Answer | None:
-    """One piece for each side, from what speaks of it."""
+    """One piece for each side: the best sentence that mentions it."""
     found = _scored(read) or comparing.from_spans(read.output)
     sides = comparing.sides(found, read.sides, read.documents)
     if not any(sides):
@@ -207,7 +208,7 @@ def given(
     lead: str = "",
     more: int = 0,
 ) -> Answer:
-    """The pieces as an answer; `spans`, the answer as a span, has the rest."""
+    """An answer made of these pieces; everything else comes from `spans`, the answer as a span."""
     citations = tuple(piece.citation for piece in pieces)
     documents = len({citation.document_id for citation in citations})
     return replace(
@@ -232,7 +233,7 @@ def refused(
     confidence: float | None = None,
     nearest: Sequence[Piece] = (),
 ) -> Answer:
-    """No answer in this form; what came `nearest` is an alternative."""
+    """A refusal in this form; the `nearest` piece becomes its first alternative."""
     sure = spans.confidence if confidence is None else confidence
     near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
     best = (
@@ -256,7 +257,7 @@ def refused(
 
 
 def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
-    """An overview of a document, or what titles, metadata and counts say."""
+    """An overview of a document, or an answer from titles, metadata and counts."""
     made = given(spans, form, about.pieces, 1.0, more=about.more)
     if form == "overview":
         return made

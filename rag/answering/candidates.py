@@ -1,4 +1,4 @@
-"""Which spans say the same: one candidate with the support of all, and never two facts in one."""
+"""Groups spans with the same meaning into one candidate. Different facts are never grouped."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _Scored = tuple[float, Mention]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Mentions that say the same, the best wording first, and their joint score: the log of the sum
-    of their odds, one a passage.
+    """Mentions with the same meaning, the best wording first, and their joint score: the log of the
+    sum of their odds, counting each passage once.
     """
 
     mentions: tuple[Mention, ...]
@@ -38,8 +38,9 @@ class Candidate:
 
     @property
     def supporting(self) -> tuple[Span, ...]:
-        """The best wording, and the others where the reader finds an answer: the same words
-        elsewhere may say something else."""
+        """The best wording, and others with a positive score: the same words elsewhere may answer
+        another question.
+        """
         return self.spans[:1] + tuple(span for span in self.spans[1:] if span.score > 0)
 
     @property
@@ -48,10 +49,9 @@ class Candidate:
 
 
 def candidates(mentions: Sequence[Mention], score: Score) -> list[Candidate]:
-    """Mentions gathered by what they say, best first.
-
-    Equal meanings first; then each group, best first, joins the best candidate all of whose
-    meanings say the same as its own. A year does not bring two of its days together.
+    """Candidates, best first. Mentions with equal meanings are grouped first; then each group, best
+    first, joins the best candidate whose meanings all equal its own. Two days never join because a
+    year includes both.
     """
     groups: dict[tuple[object, ...], list[_Scored]] = {}
     for one in mentions:
@@ -80,7 +80,7 @@ def _joint(members: Sequence[_Scored]) -> float:
 
 
 def _candidate(groups: Sequence[list[_Scored]]) -> Candidate:
-    """The first group is the best wording and gives the candidate its words."""
+    """The first group has the best wording and gives the candidate its words."""
     first, *others = (sorted(group, key=lambda member: -member[0]) for group in groups)
     rest = sorted((one for group in others for one in group), key=lambda member: -member[0])
     kept: dict[tuple[str, int], Mention] = {}

@@ -1,5 +1,6 @@
-"""Questions about the documents themselves: which there are, how many, which mention something, who
-wrote one and when."""
+"""Answers questions about the documents themselves: which there are, how many, which mention
+something, who wrote one, and when.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +71,10 @@ class Library(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogued:
-    """`said` is what is known without quoting, a count or a value of metadata, or ""; `pieces` have
-    one a document that is named, its title as the label; `more` counts those that are not named."""
+    """`said` is an answer without a quote, a count or a metadata value, or "". `pieces` has one
+    piece per document, labelled with its title. `more` is the number of documents that are not
+    listed.
+    """
 
     said: str
     pieces: list[Piece] = field(default_factory=list)
@@ -81,8 +84,9 @@ class Catalogued:
 def catalogue(
     question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
 ) -> Catalogued | None:
-    """What titles, metadata and counts say; None if they do not, or if it is not certain what is
-    asked. `listed`: the documents that the filter leaves, without their text."""
+    """An answer from titles, metadata and counts; None if they have none or the question is
+    unclear. `listed` are the documents that pass the filter, without their text.
+    """
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
         if pattern.search(question):
             return _metadata(question, library, listed, hits, keys)
@@ -138,8 +142,8 @@ def _metadata(
 def _mentioning(
     what: str, count: bool, library: Library, listed: Sequence[Document]
 ) -> Catalogued | None:
-    """The documents that hold the words, the phrase first; each with its first sentence that
-    does.
+    """Documents that contain the words, those with the whole phrase first; each with its first such
+    sentence.
     """
     allowed = {document.id for document in listed}
     ids = [number for number, _ in library.lexical(what, _CANDIDATES)]
@@ -196,7 +200,7 @@ def _counted(number: int) -> str:
 
 
 def _first(document: Document) -> Piece:
-    """The first words of a document, its title if that is how it begins."""
+    """The first words of a document, which may be its title."""
     head = document.text[:1000]
     at = head.find(document.title) if document.title else -1
     if at >= 0:

@@ -1,4 +1,4 @@
-"""The two sides of a comparison: how a question names them, and which sentence speaks of each."""
+"""The two sides of a comparison: how a question names them, and which sentence is about each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END = r"(?=[?.!,]|$)"
 
 
 def _two(between: str) -> str:
-    """A pattern of two sides with words between them."""
+    """A pattern for two sides with words between them."""
     return rf"(?P<one>[^?,]+?) (?:{between}) (?P<other>[^?,]+?)"
 
 
@@ -40,7 +40,7 @@ _LEAST = 0.5
 
 
 def named(question: str) -> tuple[str, ...]:
-    """The two sides that a question compares; () where they cannot be told."""
+    """The two sides that a question compares; () if they are unclear."""
     for pattern in _PATTERNS:
         match = pattern.search(question.strip())
         if match:
@@ -59,7 +59,7 @@ def _bare(side: str) -> str:
 
 
 def asked_of(question: str, sides: Sequence[str]) -> list[str]:
-    """What to search for each side: the question without the other side's words."""
+    """A search query per side: the question without the other side's words."""
     made = []
     for number, side in enumerate(sides):
         rest = question.replace(sides[1 - number], " ")
@@ -75,8 +75,9 @@ def asked_of(question: str, sides: Sequence[str]) -> list[str]:
 def sides(
     found: Sequence[Sentence], names: Sequence[str], documents: Mapping[str, Document]
 ) -> tuple[Sentence | None, Sentence | None]:
-    """The best sentence on each side: one that holds more of the side's own words than of the
-    other's, itself or by its title and heading."""
+    """The best sentence for each side: one that contains more of this side's own words than of the
+    other's, counting its title and heading.
+    """
     first, second = (content_words(name) for name in names)
     own = first - second, second - first
     chosen: list[Sentence | None] = []
@@ -100,8 +101,9 @@ def _fit(
 
 
 def from_spans(output: ReaderOutput) -> list[Sentence]:
-    """The sentences of all spans, for readers that score no sentences; the best span's is as good
-    as sure."""
+    """The sentences around all spans, for readers without a sentence head. The best span's sentence
+    gets a score near 1.
+    """
     if not output.spans:
         return []
     top = output.spans[0].score

@@ -1,5 +1,5 @@
-"""How likely an answer is right: a logistic model over what the reader, retrieval and the other
-candidates say.
+"""The probability that an answer is right: a logistic model over features of the reader, retrieval
+and the other candidates.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Confidence:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """A fitted model. Raises ModelError if the file is not one."""
+        """Raises ModelError if the file cannot be read or has another format."""
         shipped = path.is_relative_to(SHIPPED)
         again = (
             f"{install_line()} --force-reinstall" if shipped else "fit it again: rag calibrate GOLD"
@@ -78,13 +78,13 @@ class Confidence:
         )
 
     def rank(self, asked: QuestionAnalysis, spans: Sequence[Span]) -> list[Candidate]:
-        """What the spans say, best first."""
+        """Candidates, best first."""
         return candidates([mention(asked, span) for span in spans], self._score)
 
     def _score(self, one: Mention) -> float:
         return one.span.score + self.retrieval * one.span.hit.score + self.type * one.typed
 
     def __call__(self, features: Mapping[str, float]) -> float:
-        """The probability, in (0, 1). Every weight needs its feature."""
+        """Probability, in (0, 1). Every weighted feature must be given."""
         total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))

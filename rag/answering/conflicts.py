@@ -38,8 +38,8 @@ _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 def conflicts(
     asked: QuestionAnalysis, ranked: Sequence[Candidate], confident: Confident, threshold: float
 ) -> list[tuple[Candidate, float]]:
-    """What contradicts the first candidate, with its confidence: only what would be given as the
-    answer if the first and what agrees with it were not there.
+    """Candidates that contradict the first one, with their confidence: only those that would be the
+    answer without the first and all that agrees with it.
     """
     best, *rest = ranked
     found = []
@@ -77,7 +77,7 @@ def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> 
 
 
 def _is_said_to_differ(first: Mention, second: Mention) -> bool:
-    """Whether both are in one passage, whose text says near them that accounts differ."""
+    """Whether both are in one passage that says nearby that accounts differ."""
     passage, start = first.span.hit.passage, min(first.span.start, second.span.start)
     if passage != second.span.hit.passage:
         return False
@@ -86,14 +86,15 @@ def _is_said_to_differ(first: Mention, second: Mention) -> bool:
 
 
 def _is_beside(first: Mention, second: Mention) -> bool:
-    """Whether one sentence holds both answers: then it says them of different things."""
+    """Whether one sentence contains both answers, which are then about different things."""
     pairs = ((first, second), (second, first))
     return any(f" {normalize(a.span.text)} " in f" {normalize(b.told)} " for a, b in pairs)
 
 
 def _is_of_other_years(asked: QuestionAnalysis, first: Mention, second: Mention) -> bool:
-    """Whether both sentences name years beside the answer, none of them in both and none of them
-    asked for."""
+    """Whether both sentences name years besides the answer, without a year in common or one that
+    the question names.
+    """
     if first.meaning.date:
         return False
     years, others = (frozenset(_YEAR.findall(one.told)) for one in (first, second))

@@ -1,7 +1,6 @@
-"""Whether two answers say the same, contradict each other, or neither.
-
-The same is said only where it is sure: an answer that gathers different facts is worse than two
-answers. A date includes a more precise one, a quantity is converted, words must be equal.
+"""Whether two answers mean the same, contradict each other, or neither. Answers are called equal
+only if that is certain: merging two facts is worse than showing two answers. A date includes a more
+precise one, quantities are converted, words must be equal.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Relation(enum.Enum):
 
 
 def relation(one: Meaning, other: Meaning) -> Relation:
-    """How two answers to the same question relate."""
+    """The relation between two answers to the same question."""
     if one.negated != other.negated:
         return Relation.CONTRARY if one.key == other.key else Relation.UNRELATED
     if one.anchor and other.anchor and one.anchor != other.anchor:
@@ -43,7 +42,7 @@ def relation(one: Meaning, other: Meaning) -> Relation:
 
 
 def say_the_same(one: Meaning, other: Meaning) -> bool:
-    """As `relation` says SAME."""
+    """Whether `relation` is SAME."""
     return relation(one, other) is Relation.SAME
 
 
@@ -74,8 +73,8 @@ def _quantities(first: Quantity, second: Quantity) -> Relation:
 
 
 def _range(found: Quantity, in_base: bool) -> tuple[float, float, str | None]:
-    """(lower end, upper end, unit), in the base unit of its dimension if the other has a unit to
-    compare with.
+    """(lower end, upper end, unit), in the base unit of its dimension if the other has a comparable
+    unit.
     """
     unit, kind = found.unit, found.kind
     low, named = base(found.number, unit, kind) if in_base else (found.number, unit)
@@ -84,14 +83,12 @@ def _range(found: Quantity, in_base: bool) -> tuple[float, float, str | None]:
 
 
 def _same_unit(one: str, other: str) -> bool:
-    """The same unit, or counted things of which one is more specific: "member", "permanent
-    member".
-    """
+    """Whether units are equal, or one is more specific: "member", "permanent member"."""
     return one == other or f" {one}".endswith(f" {other}") or f" {other}".endswith(f" {one}")
 
 
 def _near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
-    """Equal or, between converted units, within a hundredth."""
+    """Equal, or within 1 % if the units were converted."""
     if math.isclose(one, other, rel_tol=1e-12):
         return True
     if first.kind not in ("quantity", "duration") or first.unit == second.unit:
@@ -103,7 +100,7 @@ def _near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
 
 
 def _bounded(first: Quantity, low: float, second: Quantity, low_other: float) -> bool:
-    """Whether "more than 100" and "150" may both hold."""
+    """Whether values such as "more than 100" and "150" can both hold."""
     above = {"more than", "at least"}
     below = {"less than", "at most"}
     return any(

@@ -1,6 +1,4 @@
-"""Why this answer, or none: what was found, how it was ranked, who agrees, and how sure it is, in
-plain words.
-"""
+"""Explains an answer or a refusal in plain words: passages, ranking, agreement and confidence."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ _FORMS = {
 
 
 def explain(answer: Answer) -> list[str]:
-    """Lines of plain words, the most telling first."""
+    """Lines in plain words, the most important first."""
     return [
         line for part in (_outcome, _evidence, _agreement, _typed, _search) for line in part(answer)
     ]
@@ -39,13 +37,13 @@ def _outcome(answer: Answer) -> Iterator[str]:
 
 
 def _short(text: str) -> str:
-    """One line of it."""
+    """The value on one line."""
     line = " ".join(text.split())
     return line if len(line) <= 120 else line[:119] + "…"
 
 
 def _made_of(answer: Answer) -> str:
-    """How many pieces there are, and from how many documents."""
+    """The number of pieces and of their documents."""
     count = len(answer.pieces)
     if not count:
         return "nothing reached the confidence required for this form"
@@ -55,7 +53,7 @@ def _made_of(answer: Answer) -> str:
 
 
 def _threshold(answer: Answer) -> float | None:
-    """The threshold that applied, if the receipt says it."""
+    """The threshold in the receipt, if it has one."""
     own = answer.receipt is not None and answer.form == "span"
     given = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt and own else -1.0
     return given if given >= 0 else None
@@ -129,7 +127,7 @@ def _typed(answer: Answer) -> Iterator[str]:
 
 
 def in_words(value: Value) -> str:
-    """A value as a person reads it: "date 2015-07-14", "quantity about 11 metric_ton"."""
+    """A value for people: "date 2015-07-14", "quantity about 11 metric_ton"."""
     if value.yes is not None:
         return f'{"yes" if value.yes else "no"}, as "{value.text}" says'
     if value.iso and value.number is None:

@@ -1,7 +1,7 @@
-"""What the confidence model sees of a candidate among the others, to say how likely it is right.
+"""Features of a candidate for the confidence model.
 
-Every feature speaks for an answer, the more the higher it is, so that a fit may hold its weights to
-be at least 0.
+Every feature speaks for an answer, the more the higher it is, so that a fit may keep all weights at
+0 or above.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _lexical(hit: Hit, others: Sequence[Candidate]) -> float:
 
 
 def _margin(candidate: Candidate, others: Sequence[Candidate]) -> float:
-    """`others` are the best first."""
+    """`others` are sorted best first."""
     apart = (Relation.CONTRARY, Relation.UNRELATED)
     rivals = (
         other.score

@@ -1,4 +1,4 @@
-"""Which form of answer a question wants: learned, from its embedding and the words that ask."""
+"""Classifies the form of answer that a question wants, by its embedding and words."""
 
 from __future__ import annotations
 
@@ -50,16 +50,18 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The form of an answer, and how likely each class is, by name; () where a person named the
-    form."""
+    """The form of an answer and the probability of each class by name; {} if a person chose the
+    form.
+    """
 
     form: str
     likely: Mapping[str, float]
 
 
 def cues(question: str) -> NDArray[np.float32]:
-    """Which of the words that ask are in a question, (2 * len(_CUES),): anywhere, and among its
-    first three words."""
+    """Question words in a question, shape (2 * len(_CUES),): anywhere, and among its first three
+    words.
+    """
     words = _WORD.findall(question.lower().replace("\u2019", "'"))
     found = np.zeros(2 * len(_CUES), dtype=np.float32)
     for number, word in enumerate(words):
@@ -71,8 +73,9 @@ def cues(question: str) -> NDArray[np.float32]:
 
 
 def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the classifier sees of each question, (n, dim + 2 * len(_CUES)); `vectors` are the
-    embeddings, (n, dim)."""
+    """The classifier's input for each question, shape (n, dim + 2 * len(_CUES)); `vectors` are the
+    embeddings, shape (n, dim).
+    """
     return np.hstack(
         [
             vectors * np.sqrt(vectors.shape[1]) / 8,
@@ -82,12 +85,12 @@ def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np
 
 
 class FormClassifier:
-    """A logistic regression over all classes."""
+    """Logistic regression over all classes."""
 
     def __init__(
         self, weights: NDArray[np.float32], bias: NDArray[np.float32], embedder: Embeds
     ) -> None:
-        """`weights`: (classes, dim + 2 * cues); `bias`: (classes,)."""
+        """`weights`, shape (classes, dim + 2 * cues); `bias`, shape (classes,)."""
         self._weights = weights
         self._bias = bias
         self._embedder = embedder

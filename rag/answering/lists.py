@@ -1,5 +1,6 @@
-"""Lists and steps as a document has them: the whole list around a place, item by item, with its own
-numbering."""
+"""Lists and steps as in the document: the whole list around a place, item by item, with its own
+numbering.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +35,9 @@ class _Line:
 
 
 def list_at(text: str, start: int, end: int) -> list[Offsets]:
-    """The items, each with its marker and with what belongs to it, of the list in which
-    `text[start:end]` stands, or that a sentence there introduces with a colon; [] if there is no
-    list of two items or more.
-
-    An item that holds the place as a part of a list inside it is the item of the inner list.
+    """The items of the list that contains `text[start:end]`, or that a sentence there introduces
+    with a colon, each with its marker and everything below it; [] for fewer than two items. If the
+    place is in an inner list, its items are the result.
     """
     lines = list(_lines(text, max(0, start - _WINDOW), min(len(text), end + _WINDOW)))
     at = next((n for n, line in enumerate(lines) if start <= line.end), None)
@@ -73,8 +72,7 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
 
 
 def _item_of(lines: Sequence[_Line], at: int) -> int | None:
-    """The line that begins the item to which the line `at` belongs: itself, or one above that it
-    goes on from."""
+    """The line that begins the item of the line `at`: itself or one above."""
     here = lines[at]
     if here.kind == "item":
         return at
@@ -126,8 +124,7 @@ def _is_beside(lines: Sequence[_Line], number: int, home: int) -> bool:
 
 
 def _ends(lines: Sequence[_Line], number: int, home: int) -> bool:
-    """Whether a line is outside of the list: text that goes on with no item, or an item further
-    out."""
+    """Whether a line ends the list: other text, or an item of an outer list."""
     line = lines[number]
     if line.kind == "blank":
         return False

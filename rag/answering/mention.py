@@ -1,4 +1,4 @@
-"""What a span says, parsed once: ranking, grouping, conflicts, values and confidence read it."""
+"""A span and its meaning, parsed once for ranking, grouping, values and confidence."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ _SYMBOLED = re.compile(r"(?<=[A-Za-z])(?:\+\+|#)")
 
 @dataclass(frozen=True, slots=True)
 class QuestionAnalysis:
-    """A question: its content words, its names and numbers, and whether it asks for an amount or a
-    date."""
+    """A question's content words, its names and numbers, and whether it asks for an amount or a
+    date.
+    """
 
     text: str
     words: frozenset[str]
@@ -67,8 +68,8 @@ class QuestionAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What words say. `key` is the normalised text, `negated` whether the clause denies it,
-    `anchor` the document that a relative date such as "on Tuesday" belongs to.
+    """The meaning of words. `key` is the normalised text, `negated` whether the clause denies it,
+    `anchor` the document that a relative date such as "on Tuesday" refers to.
     """
 
     text: str
@@ -80,17 +81,16 @@ class Meaning:
 
     @property
     def said(self) -> tuple[object, ...]:
-        """What two wordings have in common if they say the same."""
+        """A key that two equal wordings share."""
         return self.key, self.negated, self.date, self.quantity, self.anchor
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A span, its meaning, its `sentence` in the passage, and how much of the question stands near
-    it.
+    """A span, its meaning, its `sentence` in the passage, and how much of the question is near it.
 
     `coverage` is the share of the question's words in its sentence and context, `names` that of the
-    names and numbers; `fresh` the share of the span's own words that the question does not hold.
+    names and numbers, `fresh` the share of the span's own words that are not in the question.
     """
 
     span: Span
@@ -144,13 +144,13 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
 
 
 def _key(text: str) -> str:
-    """Normalised, with "U.S." as "US", "a.m." as "am", and "C++" apart from "C"."""
+    """Normalised text, with "U.S." as "US", "a.m." as "am", and "C++" distinct from "C"."""
     text = _INITIALS.sub(lambda match: re.sub(r"[.\s]", "", match[0]), text)
     return normalize(_SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text))
 
 
 def _bounded_date(text: str, before: str) -> Dated | None:
-    """The date, with a word right before it that bounds it: "before 2015"."""
+    """The date with a bounding word right before it: "before 2015"."""
     date, bound = only_date(text), _DATE_BOUND.search(before)
     if date is None or bound is None:
         return date
@@ -158,7 +158,7 @@ def _bounded_date(text: str, before: str) -> Dated | None:
 
 
 def _amount(text: str, before: str, after: str) -> Quantity | None:
-    """The quantity, with a sign of money or a bound that stands right before it."""
+    """The quantity with a currency sign or a bound right before it."""
     sign = _MONEY_SIGN.search(before)
     found = quantity(f"{sign[0].strip()}{text}" if sign else text, after)
     if found is None or found.bound:

@@ -1,4 +1,4 @@
-"""What a document is about: its headings, and of each section the most central sentence."""
+"""Overview of a document: its headings, and the most central sentence of each section."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import PurePath
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rag.answering.pieces import quoted
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
+from rag.protocols import Embedder, Vectors
 from rag.types import Document, Hit, Passage, Piece
 
 MOST_SECTIONS = 10
@@ -30,26 +29,11 @@ _ABOUT_ANY = frozenset(
     "summa overv main point topic gist outli docum file page about descr expla paper repor cover".split()  # noqa: E501
 )
 
-Vectors = NDArray[np.float32]
-
-
-class Library(Protocol):
-    """The part of a store that this needs."""
-
-    def documents(self, after: str = "", most: int | None = None) -> list[Document]: ...
-
-    def document(self, document_id: str) -> Document | None: ...
-
-    def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]: ...
-
-
-class Embeds(Protocol):
-    def embed_passages(self, texts: Sequence[str]) -> Vectors: ...
-
 
 def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
-    """The id of the document that a question is about: the one it names by title or file name, or
-    else the one from which most of the nearest passages are; None if there is neither."""
+    """The id of the document that a question is about: the one that it names by title or file name,
+    or else the one with most of the nearest passages; None if there is neither.
+    """
     asked = content_words(question) - _ABOUT_ANY
     lowered = question.lower()
     named = {d.id: _named(d, asked, lowered) for d in listed}
@@ -66,7 +50,7 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
 
 
 def _named(document: Document, asked: frozenset[str], question: str) -> float:
-    """How fully a question names a document, from 0; a file name that stands in it counts most."""
+    """How fully a question names a document, from 0; its file name counts most."""
     path = PurePath(document.id)
     if path.name.lower() in question or (
         len(path.stem) > 3 and re.search(rf"\b{re.escape(path.stem.lower())}\b", question)
@@ -91,10 +75,11 @@ def _majority(hits: Sequence[Hit]) -> str | None:
 
 
 def overview(
-    document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embeds
+    document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embedder
 ) -> list[Piece]:
-    """A heading, where there is one, and a sentence for each section, in the document's order.
-    `vectors`: (n, dim), of the `passages`."""
+    """A heading, if there is one, and a sentence for each section, in document order. `vectors`,
+    shape (n, dim), belong to the `passages`.
+    """
     if not passages:
         return []
     middle = vectors.mean(axis=0)
@@ -121,8 +106,9 @@ def overview(
 
 
 def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, list[int]]]:
-    """(heading, its passages' numbers) by section: as deep as at most `MOST_SECTIONS` allow;
-    without headings, equal parts."""
+    """(heading, indices of its passages) by section, as deep as `MOST_SECTIONS` allows; equal parts
+    if there are no headings.
+    """
     paths = [_path(passage) for passage in passages]
     deepest = max(map(len, paths))
     for depth in range(deepest, 0, -1):
@@ -154,13 +140,13 @@ def _path(passage: Passage) -> tuple[str, ...]:
 def _central(
     passages: Sequence[Passage], vectors: Vectors, rows: Sequence[int], middle: Vectors
 ) -> Passage:
-    """The passage of a section that is nearest to the section's and the document's mean."""
+    """The passage nearest to the mean of its section and of the document."""
     mean = vectors[list(rows)].mean(axis=0) + 0.5 * middle
     return passages[max(rows, key=lambda row: float(vectors[row] @ mean))]
 
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
-    """Sentences that can stand alone: of some length, no questions, no headings."""
+    """Sentences that can be understood alone: long enough, no questions, no headings."""
     places = [
         (passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)
     ]
@@ -174,7 +160,7 @@ def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
 
 
 def _heading(document: Document, heading: str, before: Sequence[Piece]) -> list[Piece]:
-    """The heading's own words where they stand in the text."""
+    """Offsets of the heading in the text."""
     if not heading or any(piece.heading and piece.text == heading for piece in before):
         return []
     for section in document.sections:

@@ -1,4 +1,4 @@
-"""Quotes of documents as pieces of an answer, and the text that they make."""
+"""Quotes of documents as pieces of an answer, and the answer's text made of them."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
 
 
 def heading_at(document: Document, offset: int) -> str:
-    """The path of headings over a place, "" where there is none."""
+    """The path of headings above an offset, or ""."""
     place = bisect_right([section.start for section in document.sections], offset)
     return document.sections[place - 1].heading if place else ""
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
-    """The text of an answer: its pieces, after `lead`, "Yes." or "No.", where the form has one."""
+    """The text of an answer: its pieces after `lead`, which is "Yes.", "No." or ""."""
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         said = "\n".join(piece.text for piece in pieces)
     else:
@@ -65,8 +65,9 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
 
 
 def whole(text: str, start: int, end: int) -> Offsets:
-    """`text[start:end]` made longer where it cuts an address, a bracket, or a number from its unit;
-    inside its sentence."""
+    """`text[start:end]`, extended within its sentence if it cuts an address, a bracket, or a number
+    from its unit.
+    """
     first, last = enclosing_sentence(text, start, end)
     for token in _TOKEN.finditer(text, first, last):
         if token.start() < end and start < token.end():
@@ -81,7 +82,7 @@ def whole(text: str, start: int, end: int) -> Offsets:
 
 
 def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
-    """With the other half of a bracket that only one half of stands in it."""
+    """Extended to both brackets of a pair if only one is inside."""
     for opening, closing in _BRACKETS.items():
         inside = text[start:end]
         depth = inside.count(opening) - inside.count(closing)

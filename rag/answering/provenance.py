@@ -1,4 +1,4 @@
-"""What an answer was made from, and whether it comes out the same again."""
+"""The receipt of an answer, and its replay."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def receipt(
     form: str = "",
     preferred: Sequence[str] = (),
 ) -> Receipt:
-    """The receipt of an answer. `documents`: those that were read; `calibration`: the digest of the
-    confidence model.
+    """The receipt of an answer. `documents` are those that were read; `calibration` is the digest
+    of the confidence model.
     """
     return Receipt(
         question=question,
@@ -56,17 +56,15 @@ def receipt(
 
 
 def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
-    """The digest of the answer and the places it cites; confidence and timings are left
-    out.
-    """
+    """Digest of the answer and its places, without confidence and timings."""
     places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
     return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()
 
 
 @functools.lru_cache(16)
 def model_digest(setting: str) -> str:
-    """The sha256 of a model's weights: the shipped ones' that were checked at load, a folder's own;
-    of a hub model, its name.
+    """The sha256 of a model's weights: for shipped models the one checked at load, for a folder its
+    own, for a hub model that of its name.
     """
     if setting == "minilm":
         return MINILM_SHA256
@@ -89,9 +87,7 @@ def model_digest(setting: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Whether the answer came out the same, the answer of now, and what is not as it was, in
-    words.
-    """
+    """Whether the answer was the same, the new answer, and what differs, in words."""
 
     same: bool
     answer: Answer
@@ -99,7 +95,7 @@ class Replay:
 
 
 def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
-    """Asks the receipt's question again, as it was asked then; `ask` is `Engine.ask`."""
+    """Asks the receipt's question again with the same options; `ask` is `Engine.ask`."""
     answer = ask(
         old.question, old.read, parse(old.filter) or None, form=old.form, preferred=old.preferred
     )
@@ -132,9 +128,7 @@ def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
 
 
 def load(found: Any) -> Receipt:
-    """A receipt from JSON: its own, or an answer's that holds one. Raises InputError for anything
-    else.
-    """
+    """A receipt from JSON, or from an answer that has one. Raises InputError otherwise."""
     if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
         found = found["receipt"]
     try:

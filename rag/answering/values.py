@@ -1,6 +1,4 @@
-"""What an answer says as a date, number, duration, sum of money or percentage: beside its words,
-never instead.
-"""
+"""An answer as a date, number, duration, sum of money or percentage, shown beside its words."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ _MOST_BESIDE = 6
 
 
 def value(said: Mention, day: dt.date | None = None) -> Value | None:
-    """The typed answer; None if the words are of no type. `day` is that of the document, if it is
-    known.
-    """
+    """The typed value; None if the words have no type. `day` is the document's date, if known."""
     text = said.span.text
     after = said.told[said.span.end - said.sentence[0] :]
     if _ANCHORED.search(f"{text} {after[:12]}"):

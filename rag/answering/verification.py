@@ -1,6 +1,4 @@
-"""Whether a citation still stands: in the document as it is now, elsewhere in it, changed, or
-nowhere.
-"""
+"""Checks whether a citation still holds: its quote is where it was, moved, changed or gone."""
 
 from __future__ import annotations
 
@@ -41,13 +39,13 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a citation.
+class CitationCheck:
+    """Result of checking a citation.
 
-    `status`: "ok" (the quote stands where it stood), "moved" (it stands at `[start, end)` now),
-    "changed" (the document is there but no longer says so; `now` is what came of the sentence, if
-    that can be told), "missing" (the document is gone). `edited`: the document's bytes are no
-    longer those that were cited. `detail` says it in words.
+    `status`: "ok" (the quote is in its place), "moved" (it is at `[start, end)` now), "changed"
+    (the document no longer contains it; `now` is the most similar sentence, if there is one),
+    "missing" (the document is gone). `edited`: the document has another digest than cited.
+    `detail` explains the status.
     """
 
     status: str
@@ -60,12 +58,14 @@ class Verdict:
     now: str | None = None
 
 
-def verify(store: Documents, citation: Citation | Cited) -> Verdict:
-    """The verdict on a citation, against the index as it is."""
+def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
+    """Check a citation against the current index."""
     document = store.document(citation.document_id)
     if document is None:
         detail = f"{citation.document_id} is no longer in the index"
-        return Verdict("missing", citation.document_id, citation.quote, None, None, True, detail)
+        return CitationCheck(
+            "missing", citation.document_id, citation.quote, None, None, True, detail
+        )
     edited = bool(citation.sha256) and citation.sha256 != document.sha256
     if (
         citation.quote
@@ -81,19 +81,21 @@ def verify(store: Documents, citation: Citation | Cited) -> Verdict:
     detail = (
         "the document no longer says so" if edited else "the document never said so at this place"
     )
-    return Verdict("changed", citation.document_id, citation.quote, None, None, edited, detail, now)
+    return CitationCheck(
+        "changed", citation.document_id, citation.quote, None, None, edited, detail, now
+    )
 
 
 def _verdict(
     status: str, citation: Citation | Cited, start: int, edited: bool, detail: str
-) -> Verdict:
+) -> CitationCheck:
     end = start + len(citation.quote)
-    return Verdict(status, citation.document_id, citation.quote, start, end, edited, detail)
+    return CitationCheck(status, citation.document_id, citation.quote, start, end, edited, detail)
 
 
 def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
-    """Whether the sentence around the quote is the one that was cited, if that is known: "2015"
-    alone proves little.
+    """Whether the sentence around the quote is the cited one, if that is known: "2015" alone proves
+    little.
     """
     inside = citation.sentence.find(citation.quote)
     if not citation.sentence or inside < 0:
@@ -118,8 +120,9 @@ def _of_whole_words(text: str, start: int, part: str) -> bool:
 
 
 def _stands(text: str, start: int, sentence: str) -> bool:
-    """Whether the sentence stands there, and is no part of a longer one: "Rent: 1200" does not
-    stand in "Rent: 12000". A very long one may have been cut where its passage ended."""
+    """Whether the sentence is there and not part of a longer one: "Rent: 12000" does not contain
+    "Rent: 1200". Very long ones may be cut where their passage ended.
+    """
     if start < 0 or not text.startswith(sentence, start):
         return False
     begin, end = max(0, start - _AROUND), start + len(sentence)
@@ -128,8 +131,8 @@ def _stands(text: str, start: int, sentence: str) -> bool:
 
 
 def _found(text: str, citation: Citation | Cited) -> int | None:
-    """Where the quote stands now: in its sentence, the nearest to the old place; without one, only
-    if the quote is long.
+    """The place of the quote now: within its sentence, nearest to the old place; without a
+    sentence, only if the quote is long.
     """
     if citation.sentence and citation.quote in citation.sentence:
         at = [
@@ -153,7 +156,7 @@ def _places(text: str, part: str) -> list[int]:
 
 
 def _became(text: str, citation: Citation | Cited) -> str | None:
-    """The sentence near the old place that is most like the cited one."""
+    """The sentence near the old place that is most similar to the cited one."""
     begin = max(0, citation.start - _WIDTH)
     around = text[begin : citation.end + _WIDTH]
     sentences = [around[start:end] for start, end in split_sentences(around)]
@@ -163,10 +166,8 @@ def _became(text: str, citation: Citation | Cited) -> str | None:
 
 
 def citations(found: Any) -> list[Cited]:
-    """The citations of an answer's JSON, of a list of citations, or of one, as `rag ask --json` or
-    the HTTP service gives them.
-
-    Raises InputError for anything else.
+    """Citations from JSON: an answer's, a list, or one, as `rag ask --json` or the HTTP service
+    returns them. Raises InputError for anything else.
     """
     if isinstance(found, Mapping) and "citations" in found:
         found = found["citations"]
@@ -175,7 +176,7 @@ def citations(found: Any) -> list[Cited]:
 
 
 def _from_wire(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A citation of the HTTP service under the names of `rag ask --json`."""
+    """A citation of the HTTP service with the names of `rag ask --json`."""
     marked = found["highlight"]
     named = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
     others = {

@@ -11,7 +11,7 @@ import click
 
 from rag import build
 from rag.answering import provenance
-from rag.answering.verification import Verdict, citations, verify
+from rag.answering.verification import CitationCheck, citations, verify
 from rag.cli.options import shared
 from rag.errors import InputError
 from rag.render import terminal
@@ -49,7 +49,7 @@ def verify_command(settings: Settings, as_json: bool, file: str) -> None:
     sys.exit(0 if all(verdict.status in ("ok", "moved") for verdict in verdicts) else 1)
 
 
-def _print_verdicts(verdicts: list[Verdict]) -> None:
+def _print_verdicts(verdicts: list[CitationCheck]) -> None:
     for verdict in verdicts:
         quote = verdict.quote if len(verdict.quote) <= 60 else verdict.quote[:59] + "…"
         click.echo(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from rag.answering.explain import explain
-from rag.answering.verification import Verdict
+from rag.answering.verification import CitationCheck
 from rag.engine import RetrievalResult
 from rag.server import document_schemas, schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
@@ -148,7 +148,7 @@ def document_detail(found: Document) -> document_schemas.WireDocumentDetail:
     )
 
 
-def verdict(found: Verdict) -> schemas.WireVerdict:
+def verdict(found: CitationCheck) -> schemas.WireVerdict:
     return schemas.WireVerdict(
         status=found.status,
         document_id=found.document_id,
