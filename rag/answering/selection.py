@@ -1,4 +1,4 @@
-"""Which sentences of the passages belong to an answer."""
+"""Selects the sentences of an answer."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ _UNDERLINE = re.compile(r"([-=~*_])\1{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a document, `document.text[start:end]`, the best hit that holds it, and its
-    score, in [0, 1]."""
+    """A sentence of a document, `document.text[start:end]`, the best hit that contains it, and its
+    score, in [0, 1].
+    """
 
     document_id: str
     start: int
@@ -45,7 +46,7 @@ class Sentence:
 
 
 def sentences_of(output: ReaderOutput) -> list[Sentence]:
-    """Every sentence that was scored, once, best first: passages overlap."""
+    """Every sentence with a score, once, best first; passages overlap."""
     found: dict[tuple[str, int], Sentence] = {}
     for one in output.sentences:
         passage = one.hit.passage
@@ -63,8 +64,9 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
 
 
 def said(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
-    """Without headings, rules and other lines that say nothing by themselves; the sentence that
-    follows such a line is as good as the line was."""
+    """Without headings, rules and other lines that say nothing alone. The sentence after such a
+    line gets the line's score if that is higher.
+    """
     inherited: dict[tuple[str, int], float] = {}
     by_place = sorted(found, key=lambda s: (s.document_id, s.start))
     kept: list[Sentence] = []
@@ -88,7 +90,8 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     if not re.search(r"\w", text):
         return True
     heading = heading_at(document, one.start).split(" > ")[-1]
-    if " ".join(text.split()) in (heading, document.title):
+    words = " ".join(text.split())
+    if words == document.title or words in heading or _is_question(document.text, one):
         return True
     if _is_short_line(document.text, one.start, one.end):
         return True
@@ -98,15 +101,21 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     return bool(_RULED.match(document.text, one.end))
 
 
+def _is_question(text: str, one: Sentence) -> bool:
+    """Whether its paragraph ends with a question mark, as a question in a FAQ does."""
+    end = text.find("\n\n", one.end)
+    return text[one.end - 1 : end if end >= 0 else None].rstrip().endswith("?")
+
+
 def _is_short_line(text: str, start: int, end: int) -> bool:
-    """Whether a few words without a stop are a line of their own, and neither an item nor a row."""
+    """Whether a few words without a stop are a line of their own, neither an item nor a row."""
     alone = text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
     words = text[start:end]
     return alone and end - start <= _SHORT_LINE and not _SAYS.search(words)
 
 
 def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
-    """With scores that weigh how far their passage is behind the best one in retrieval."""
+    """With scores lowered by how far their passage is behind the best one in retrieval."""
     best = max((hit.score for hit in hits), default=0.0)
     odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
     pairs = zip(found, odds, strict=True)
@@ -119,8 +128,9 @@ def logit(probability: float) -> float:
 
 
 def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:
-    """The sentence of a citation and the one after it in its passage, for readers that score no
-    sentences; `score` is the first one's, the second has half of it."""
+    """The sentence of a citation and the next one in its passage, for readers without a sentence
+    head; `score` is the first one's, the second has half of it.
+    """
     name, start, end = citation.document_id, citation.start, citation.end
     holding = (
         hit
@@ -139,8 +149,9 @@ def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Senten
 
 
 def chosen(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
-    """One to four sentences of the best one's document, in its order; a first one that points back
-    brings what it points to."""
+    """One to four sentences of the best one's document, in document order. A first sentence that
+    refers back brings the one before.
+    """
     if not found:
         return []
     best = found[0]
@@ -168,7 +179,7 @@ def _with_antecedent(taken: Sequence[Sentence], text: str) -> Iterator[Sentence]
 
 
 def _before(text: str, start: int) -> Offsets | None:
-    """The sentence right before a place in the same paragraph."""
+    """The sentence right before an offset in the same paragraph."""
     paragraph = text.rfind("\n\n", 0, start)
     begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _AROUND)
     places = split_sentences(text[begin:start])
@@ -176,5 +187,5 @@ def _before(text: str, start: int) -> Offsets | None:
 
 
 def is_next(text: str, end: int, start: int) -> bool:
-    """Whether nothing but space stands between two places."""
+    """Whether only space is between two places."""
     return not text[end:start].strip()
