@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rag.answering.confidence import Confidence
 from rag.engine import Engine, Searcher
 from rag.errors import AbsentError, InputError, OldError, install_line
-from rag.models.registry import HEADS, calibration_path, embedder_path, shipped_reader
+from rag.models.registry import CASCADE_READS, calibration_path, embedder_path, first_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
 from rag.settings import DEFAULT_COLLECTION, Settings
@@ -168,13 +168,14 @@ def embedder(settings: Settings) -> Embedder:
 
 def reader(settings: Settings) -> Reader:
     _prepare(settings)
+    from rag.models.cascade import Cascade
     from rag.models.reader import ExtractiveReader
-    from rag.models.two_readers import TwoReaders
 
     found = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
-    if found.has_heads or shipped_reader(settings.reader) is None:
+    first = first_reader(settings.reader)
+    if first is None:
         return found
-    return TwoReaders(found, ExtractiveReader(HEADS, arithmetic=_arithmetic(settings)))
+    return Cascade(ExtractiveReader(first, arithmetic=_arithmetic(settings)), found, CASCADE_READS)
 
 
 def engine(settings: Settings) -> Engine:

@@ -65,8 +65,8 @@ class Settings:
     sentence-transformers model.
     """
     reader: str = "accurate"
-    """A shipped reader ("accurate", 12 layers, or "fast", 6 layers), a folder, or the hub id of a
-    question-answering model.
+    """A shipped reader, a folder, or the hub id of a question-answering model. "accurate" reads the
+    passages that "fast" finds likeliest, "best" reads all of them, "fast" is a small model alone.
     """
     passage_tokens: int = 160
     """Maximum passage length in word-pieces; fixed when an index is created."""

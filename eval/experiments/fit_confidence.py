@@ -5,7 +5,8 @@ articles: those of squad-dev-36 that the reader's recipe holds out, and some of 
 finding hard. Questions on the held-out ones are asked as they are (SQuAD 2.0's unanswerable ones
 are near misses), and others with their own article filtered out of the corpus. The weight of
 retrieval and of the answer's type in ranking are those that put most right answers first, but for
-chance. The model is that of `rag.evaluation.calibration`. Its threshold: with RISK, the least
+chance. The model is that of `rag.evaluation.calibration`, fitted anew, or the one in use rescaled
+to the new reader's scores if that ranks better. Its threshold: with RISK, the least
 confidence above which no larger share of the answers is wrong; otherwise the one that refuses as
 many questions as have no answer, so that precision and recall of refusing are equal. By weight 28 %
 of the questions have no answer, and more of those are near misses, which people complain of, than
@@ -23,7 +24,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from rag.evaluation.calibration import (
     bought,
     fit,
     held_back,
+    rescale,
     risk_at_coverage,
     sure,
     table,
@@ -51,6 +53,7 @@ from rag.evaluation.scores import auroc
 from rag.evaluation.squad import is_right
 from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
+from rag.models.registry import calibration_path
 from rag.parsing.load import find
 from rag.protocols import Embedder, Reader
 from rag.render.json import plain
@@ -219,24 +222,36 @@ def measured(
     return bought(confidence, data, at) | told
 
 
-def fitted(data: Path, embedder: Embedder, reader: Reader, risk: float | None) -> dict[str, Any]:
-    """The content of the calibration file, its report included."""
-    examples = in_domain(data, embedder, reader, random.Random(0))
+def fitted(
+    examples: Sequence[Example],
+    unlike: Mapping[str, Sequence[Example]],
+    prior: Confidence,
+    risk: float | None,
+) -> dict[str, Any]:
+    """The content of the calibration file, its report included: the model fitted to the examples,
+    or `prior` rescaled to them if that ranks right answers better.
+    """
     base = ranking(examples)
     own = table(examples, base, SHARES)
-    model = fit(own, base)
-    confidence = held_back(own, None, int(own.groups.max()) + 1)
+    new, confidence = fit(own, base), held_back(own, None, int(own.groups.max()) + 1)
+    kept_rows = table(examples, prior, SHARES)
+    kept = rescale(kept_rows, prior)
+    tried = {
+        "fitted": _told(own, confidence),
+        "rescaled": _told(kept_rows, sure(kept, kept_rows.rows)),
+    }
+    model = new
+    if tried["rescaled"] > tried["fitted"]:
+        model, base, own, confidence = kept, prior, kept_rows, sure(kept, kept_rows.rows)
     at = threshold(confidence, own, risk)
     report: dict[str, Any] = {
         "rule": "refuses as many as have no answer"
         if risk is None
         else f"at most {risk:.0%} of the answers wrong",
+        "auroc of right": tried,
         "in domain, by article": measured(examples, own, confidence, at)
         | {"risk by coverage": risk_at_coverage(confidence, own)},
     }
-    unlike = {"seeds": seeds(embedder, reader)}
-    if (data / "covidqa.json.gz").exists():
-        unlike["covidqa"] = covid(data, embedder, reader, random.Random(0))
     for name, asked in unlike.items():
         other = table(asked, base)
         report[f"unlike the fit: {name}"] = measured(asked, other, sure(model, other.rows), at)
@@ -245,15 +260,25 @@ def fitted(data: Path, embedder: Embedder, reader: Reader, risk: float | None) -
         "bias": model.bias,
         "threshold": at,
         "retrieval": base.retrieval,
+        "type": base.type,
         "risk": report["in domain, by article"]["wrong, of answered"],
         "report": report,
     }
 
 
+def _told(data: CalibrationTable, confidence: Any) -> float:
+    return round(auroc(confidence[data.right], confidence[~data.right]) or 0.0, 4)
+
+
 def main(data: Path, out: Path, risk: float | None) -> None:
     settings = Settings.load()
-    made = fitted(data, build.embedder(settings), build.reader(settings), risk)
-    text = json.dumps(plain(made), indent=2) + "\n"
+    embedder, reader = build.embedder(settings), build.reader(settings)
+    examples = in_domain(data, embedder, reader, random.Random(0))
+    unlike = {"seeds": seeds(embedder, reader)}
+    if (data / "covidqa.json.gz").exists():
+        unlike["covidqa"] = covid(data, embedder, reader, random.Random(0))
+    prior = Confidence.load(calibration_path("default", settings.reader))
+    text = json.dumps(plain(fitted(examples, unlike, prior, risk)), indent=2) + "\n"
     out.write_text(text)
     print(text, end="")
 

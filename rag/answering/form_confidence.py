@@ -1,5 +1,6 @@
-"""How likely an answer in a form other than the span is right: a logistic model a form, over a few
-plain features."""
+"""The probability that an answer in a form other than the span is right: one logistic model per
+form over a few features.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ FEATURES = ("top", "total", "second", "span", "dense", "lexical", "coverage", "a
 
 @dataclass(frozen=True, slots=True)
 class FormConfidence:
-    """`weights` by feature, `bias`, the `threshold` below which nothing is said, and the `risk`
-    that was measured there."""
+    """`weights` by feature, `bias`, the `threshold` below which there is no answer, and the `risk`
+    measured at it.
+    """
 
     weights: Mapping[str, float]
     bias: float
@@ -28,34 +30,37 @@ class FormConfidence:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        """From JSON. Raises KeyError, TypeError or ValueError if it is of another shape."""
+        """From JSON. Raises KeyError, TypeError or ValueError for another format."""
         weights = {str(name): float(weight) for name, weight in found["weights"].items()}
         if unknown := sorted(set(weights) - set(FEATURES)):
             raise ValueError(f"unknown feature {unknown[0]}")
         return cls(weights, float(found["bias"]), float(found["threshold"]), found.get("risk"))
 
     def __call__(self, features: Mapping[str, float]) -> float:
-        """The probability, in (0, 1)."""
+        """Probability, in (0, 1)."""
         total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
 PLAIN = {
-    "sentences": FormConfidence({"top": 0.5, "span": 0.5}, 0.5, 0.38, 0.38),
-    "yes_no": FormConfidence({"top": 1.0, "span": 0.6}, 0.0, 0.8),
+    "sentences": FormConfidence({"top": 0.5, "span": 0.36}, 0.27, 0.45, 0.38),
+    "yes_no": FormConfidence({"top": 1.0, "span": 0.22}, -0.14, 0.7, 0.34),
 }
 """Used unless a calibration file has its own. eval/results/forms.md has the measurements: a model
-fitted on the gold questions ranks no better than these, and from .8 on a "Yes." or "No." was right.
+fitted on the gold questions ranks no better than these.
 """
 
 
 def of_sentences(
     question: str, found: Sequence[Sentence], span: float, hits: Sequence[Hit]
 ) -> dict[str, float]:
-    """Of the `found` sentences, best first. `top`: the log-odds of the first; `total`: the sum of
-    the four best scores; `second`: the second's; `span`: the log-odds of the best span's
-    confidence; `dense`, `lexical`: the passage's cosine, and its BM25 over the best one's;
-    `coverage`: the share of the question's words in the sentence and its context; `against`: 0."""
+    """Features of the sentences `found`, best first.
+
+    `top`: log-odds of the first; `total`: sum of the four best scores; `second`: the second score;
+    `span`: log-odds of the best span's confidence; `dense`, `lexical`: the passage's cosine, and
+    its BM25 score divided by the best one; `coverage`: share of the question's words in the
+    sentence and its context; `against`: 0.
+    """
     best = found[0]
     passage = best.hit.passage
     sentence = passage.text[max(0, best.start - passage.start) : best.end - passage.start]
@@ -73,9 +78,12 @@ def of_sentences(
 def of_verdict(
     question: str, verdict: Verdict, verdicts: Sequence[Verdict], span: float
 ) -> dict[str, float]:
-    """Of the surest verdict: `top`, the log-odds of what it says; `total` and `second`, the sum and
-    the next best of the same said by others; `against`: the best probability of the contrary,
-    negative; the rest as `of_sentences`."""
+    """Features of the most confident verdict.
+
+    `top`: its log-odds; `total`, `second`: sum and second of the probabilities that other verdicts
+    give the same answer; `against`: the negative of the best probability of the opposite answer;
+    the others as in `of_sentences`.
+    """
     says_yes = verdict.yes > verdict.no
     same = sorted((v.yes if says_yes else v.no for v in verdicts), reverse=True)
     passage = verdict.hit.passage

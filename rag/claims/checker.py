@@ -22,7 +22,7 @@ from rag.claims.weighing import Probabilities, Weighing
 from rag.engine import Engine, Query
 from rag.errors import InputError
 from rag.filters import Condition
-from rag.models.two_readers import TwoReaders
+from rag.models.cascade import Cascade
 from rag.protocols import Filter
 from rag.types import Document, Hit, ReaderOutput
 
@@ -50,9 +50,7 @@ class Checker:
 
     def __init__(self, engine: Engine, models: tuple[Weighing, Weighing] | None = None) -> None:
         self._engine = engine
-        self._reader = (
-            engine.reader.heads if isinstance(engine.reader, TwoReaders) else engine.reader
-        )
+        self._reader = engine.reader.reader if isinstance(engine.reader, Cascade) else engine.reader
         self._models = models or weighing.load()
 
     def check(

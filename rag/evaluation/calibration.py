@@ -104,6 +104,17 @@ def fit(
     return replace(base, weights=kept, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
 
 
+def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
+    """`prior` with its log-odds scaled and shifted to fit (Platt 1999), so that it ranks as before.
+    `data` comes from `table` with `prior`.
+    """
+    chance = np.clip(sure(prior, data.rows), 1e-9, 1 - 1e-9)
+    odds = np.log(chance / (1 - chance))[:, None]
+    (slope,), shift = _logistic(odds, data.right, data.weight, np.ones(1), 0.0)
+    weights = {name: round(float(slope * w), 4) for name, w in prior.weights.items()}
+    return replace(prior, weights=weights, bias=round(float(slope * prior.bias + shift), 4))
+
+
 def _logistic(
     rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float
 ) -> tuple[Rows, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -10,13 +11,17 @@ from rag.errors import ModelError, install_line
 from rag.parsing.version import sha256_file
 
 SHIPPED = Path(__file__).parent
-READERS = ("accurate", "fast")
-HEADS = "heads"
-"""The shipped reader that scores sentences and gives verdicts, used with another one that finds
-spans.
+READERS = ("accurate", "fast", "best")
+"""Settings of shipped readers. "accurate" and "best" are one model: "best" reads every passage,
+"accurate" only the likeliest, which "fast" chooses.
 """
+_FOLDERS = {"accurate": "accurate", "fast": "fast", "best": "accurate"}
+CASCADE_READS = 3
+"""Passages that a reader with a first reader reads."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
+FIRST_READER = "rag_first_reader"
+"""Key of a model's config.json."""
 _SET = "set {} to a folder, a hub id such as owner/name, or {}"
 _START = "start from a folder, a hub id such as owner/name, minilm, accurate, or fast"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -51,14 +56,28 @@ def reader_path(setting: str) -> tuple[str, bool]:
     """
     folder = shipped_reader(setting)
     if folder is None:
-        return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, or fast"))
+        return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, fast, or best"))
     verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
     return str(folder), True
 
 
 def shipped_reader(setting: str) -> Path | None:
-    """Folder of a shipped reader, "accurate" or "fast"; None for any other."""
-    return SHIPPED / setting if setting in (*READERS, HEADS) else None
+    """Folder of a shipped reader's weights; None for any other reader."""
+    return SHIPPED / _FOLDERS[setting] if setting in _FOLDERS else None
+
+
+def first_reader(setting: str) -> str | None:
+    """The reader that chooses passages for this one: "fast" for "accurate" and for a folder whose
+    config.json says so; None if it reads all of them.
+    """
+    if setting in READERS:
+        return "fast" if setting == "accurate" else None
+    try:
+        found = json.loads((Path(setting) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    named = found.get(FIRST_READER) if isinstance(found, dict) else None
+    return named if named in READERS else None
 
 
 def calibration_path(setting: str, reader: str) -> Path:

@@ -1,9 +1,7 @@
-"""Combines two readers: the first finds spans in every passage, the second reads only the most
-likely passages for sentences and verdicts.
+"""A small reader chooses passages, a large one reads them.
 
-The model for sentences and verdicts was trained on them after spans, and lost some accuracy on
-spans, so each does what it is best at. The second reads three of eight passages, which adds three
-eighths of the time.
+The time of a large model goes into passages that have nothing to say. A small one finds the likely
+ones in an eighth of that time (Matsubara et al. 2020 and others call it a cascade of rankers).
 """
 
 from __future__ import annotations
@@ -15,16 +13,15 @@ from rag.protocols import Reader
 from rag.types import Hit, ReaderOutput
 
 
-class TwoReaders:
-    """Spans by one reader; sentences and verdicts by another, which reads the best `most`
-    passages.
+class Cascade:
+    """`first` reads every passage, `reader` the `most` likeliest of them; what `reader` says is the
+    output.
     """
 
-    def __init__(self, spans: Reader, heads: Reader, most: int = 3) -> None:
-        self.name = spans.name
-        self.heads = heads
-        """the second reader, also used when only verdicts are needed"""
-        self._spans = spans
+    def __init__(self, first: Reader, reader: Reader, most: int) -> None:
+        self.name = reader.name
+        self.reader = reader
+        self._first = first
         self._most = most
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -33,16 +30,15 @@ class TwoReaders:
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
-        found = self._spans.read_many(asked)
-        pairs = zip(asked, found, strict=True)
-        best = [(question, self._best(hits, read)) for (question, hits), read in pairs]
-        heads = self.heads.read_many(best)
-        return [
-            ReaderOutput(spans.spans, more.sentences, more.verdicts)
-            for spans, more in zip(found, heads, strict=True)
+        many = [(question, hits) for question, hits in asked if len(hits) > self._most]
+        found = iter(self._first.read_many(many))
+        chosen = [
+            (question, self._chosen(hits, next(found)) if len(hits) > self._most else hits)
+            for question, hits in asked
         ]
+        return self.reader.read_many(chosen)
 
-    def _best(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
+    def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
         """The best by retrieval, the one with the best span, the second by retrieval, and so on; in
         retrieval's order.
         """

@@ -1,8 +1,12 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from rag import build
+from rag.models.cascade import Cascade
 from rag.models.reader import ExtractiveReader
-from rag.models.two_readers import TwoReaders
+from rag.models.registry import CASCADE_READS, FIRST_READER, first_reader
 from rag.settings import Settings
 from rag.types import Hit
 from tests import tiny
@@ -17,24 +21,23 @@ def hits(texts: list[str]) -> list[Hit]:
 
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExtractiveReader, ExtractiveReader]:
-    spans, heads = tmp_path_factory.mktemp("spans"), tmp_path_factory.mktemp("heads")
-    return ExtractiveReader(str(tiny.bert(spans))), ExtractiveReader(str(tiny.three_heads(heads)))
+    small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
+    return ExtractiveReader(str(tiny.bert(small))), ExtractiveReader(str(tiny.three_heads(large)))
 
 
-def test_each_reader_gives_what_it_is_for(
+def test_the_second_reader_reads_what_the_first_chose(
     readers: tuple[ExtractiveReader, ExtractiveReader],
 ) -> None:
-    spans, heads = readers
+    small, large = readers
     some = hits(TEXTS)
-    found = TwoReaders(spans, heads).read("when?", some)
-    alone = spans.read("when?", some)
-    assert found.spans == alone.spans
+    found = Cascade(small, large, 3).read("when?", some)
     read = [verdict.hit for verdict in found.verdicts]
     assert len(read) == 3
     assert some[0] in read
-    assert alone.spans[0].hit in read
+    assert small.read("when?", some).spans[0].hit in read
     assert read == sorted(read, key=lambda hit: -hit.score)
-    again = heads.read("when?", read)
+    again = large.read("when?", read)
+    assert [s.score for s in found.spans] == pytest.approx([s.score for s in again.spans], abs=1e-4)
     assert [s.score for s in found.sentences] == pytest.approx(
         [s.score for s in again.sentences], abs=1e-4
     )
@@ -43,13 +46,27 @@ def test_each_reader_gives_what_it_is_for(
     )
 
 
-def test_fewer_passages_than_the_second_reads_and_none(
+def test_few_passages_are_all_read_and_none_is_no_error(
     readers: tuple[ExtractiveReader, ExtractiveReader],
 ) -> None:
-    both = TwoReaders(*readers)
-    few, none = both.read_many([("when?", hits(TEXTS[:2])), ("when?", [])])
+    both = Cascade(*readers, 3)
+    asked = [("when?", hits(TEXTS[:2])), ("where?", hits(TEXTS)), ("when?", [])]
+    few, many, none = both.read_many(asked)
     assert [v.hit.passage.document_id for v in few.verdicts] == ["d0", "d1"]
+    assert len(many.verdicts) == 3
     assert (none.spans, none.sentences, none.verdicts) == ([], [], [])
+
+
+def test_a_folder_names_its_first_reader(tmp_path: Path) -> None:
+    assert first_reader("accurate") == "fast"
+    assert first_reader("best") is None
+    assert first_reader("fast") is None
+    folder = tiny.three_heads(tmp_path)
+    assert first_reader(str(folder)) is None
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {FIRST_READER: "fast"}))
+    assert first_reader(str(folder)) == "fast"
+    assert first_reader("some/model-on-a-hub") is None
 
 
 @pytest.mark.slow
@@ -68,3 +85,14 @@ def test_the_shipped_readers_know_what_a_text_says() -> None:
     assert same.yes > max(changed.yes, other.yes)
     assert changed.no > same.no
     assert len(reader.read(claims[0], [lease]).sentences) == 3
+
+
+@pytest.mark.slow
+def test_best_reads_all_passages_with_the_same_weights() -> None:
+    some = hits(TEXTS)
+    accurate, best = (build.reader(Settings(reader=name)) for name in ("accurate", "best"))
+    found = accurate.read("When was town 3 built?", some)
+    whole = best.read("When was town 3 built?", some)
+    assert len(found.verdicts) == CASCADE_READS
+    assert len(whole.verdicts) == len(some)
+    assert found.spans[0].text == whole.spans[0].text == "1300"
