@@ -260,7 +260,7 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=4, help="embed one passage of so many; ingest takes all"
     )
-    parser.add_argument("--readers", nargs="*", default=["accurate", "fast"])
+    parser.add_argument("--readers", nargs="*", default=["best", "fast"])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     made = measure(arguments)

@@ -30,14 +30,14 @@ from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader
 from rag.training.batches import token_counter
-from rag.training.data import question_set, read_squad
-from rag.training.datasets import split_articles
+from rag.training.data import question_set
+from rag.training.datasets import recipe_articles
 from rag.training.evaluate import measure
+from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Hit, Passage, ReaderOutput
 
 SEED = 20261125
 """The recipes' own, so that the same articles are held out."""
-_HELD_OUT = 6
 _BATCH = 16
 
 
@@ -64,7 +64,7 @@ def everything(reader: Reader, data: Path, most: int) -> dict[str, dict[str, flo
 
 
 def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    articles = split_articles(read_squad(data / "qa/squad-dev-36.json.gz"), _HELD_OUT, SEED)[1]
+    articles = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)[1]
     questions = question_set(articles, token_counter(_tokenizer(reader)))
     random.Random(SEED).shuffle(questions.questions)
     del questions.questions[most:]
@@ -101,8 +101,7 @@ def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
 
 
 def sentences(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    articles = read_squad(data / "qa/selqa.json.gz")
-    held_out = split_articles(articles, len(articles) // 5, SEED)[1]
+    held_out = recipe_articles(load_recipe(SetsRecipe), "selqa", data)[1]
     rows = [
         (qa["question"], paragraph["context"], [answer["text"] for answer in qa["answers"]])
         for article in held_out

@@ -1,7 +1,7 @@
 """Questions that were read once: reading takes seconds a question, composing milliseconds.
 
 python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [--minutes N]
-[SET...]
+[--reader NAME] [SET...]
 
 DIR gets, for each set, its index, the hits of each question and what the reader says of them, so
 that ablations and fits take seconds. SET is seeds, forms, technical or squad; FOLDER is the folder
@@ -31,6 +31,7 @@ from rag.engine import Engine, Query
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
+from rag.models.registry import first_reader
 from rag.parsing.load import find
 from rag.protocols import Embedder, Filter, Reader, Retriever, Vectors
 from rag.settings import Settings
@@ -161,8 +162,11 @@ def opened(
     data: Path | None = None,
     technical: Path | None = None,
     reader: str = "accurate",
+    through: Callable[[Reader], Reader] = lambda kept: kept,
 ) -> tuple[Engine, list[Question]]:
-    """An engine over the set's index, which is made if it is absent, and its questions."""
+    """An engine over the set's index, which is made if it is absent, and its questions. The engine
+    reads `through` what was kept of `reader`.
+    """
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
     embedder: Any = Remembering(build.embedder(settings))
@@ -170,8 +174,9 @@ def opened(
         _make(name, settings, embedder, data, technical)
         (folder / "made").touch()
     store = build.store(settings, embedder)
-    kept = KeptReads(lambda: _reader(reader), model_digest(reader), folder / "reads.jsonl")
-    engine = build.assemble(settings, store, embedder, kept)
+    digest = " ".join(model_digest(name) for name in (reader, first_reader(reader)) if name)
+    kept = KeptReads(lambda: _reader(reader), digest, folder / "reads.jsonl")
+    engine = build.assemble(settings, store, embedder, through(kept))
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
     gold = folder / "gold.jsonl" if name == "squad" else ROOT / f"eval/gold/{name}.jsonl"
     return engine, list(sample(read_jsonl(gold), SETS[name]))
@@ -229,9 +234,15 @@ def _document(article: Mapping[str, Any]) -> Document:
     return Document(f"squad/{title}", text, title.replace("_", " "), title, "")
 
 
-def done(name: str, cache: Path, questions: Sequence[Question]) -> list[Question]:
-    """The questions that were read so far."""
-    known = _File(cache / name / "done.jsonl").rows
+def _name(reader: str) -> str:
+    return Path(reader).name
+
+
+def done(
+    name: str, cache: Path, questions: Sequence[Question], reader: str = "accurate"
+) -> list[Question]:
+    """The questions that `reader` read so far."""
+    known = _File(cache / name / f"done-{_name(reader)}.jsonl").rows
     return [question for question in questions if question.id in known]
 
 
@@ -252,16 +263,22 @@ def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator
 @click.option("--data", type=click.Path(path_type=Path))
 @click.option("--technical", type=click.Path(path_type=Path))
 @click.option("--minutes", type=float, default=1e6)
+@click.option("--reader", default="accurate")
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(
-    cache: Path, data: Path | None, technical: Path | None, minutes: float, names: tuple[str, ...]
+    cache: Path,
+    data: Path | None,
+    technical: Path | None,
+    minutes: float,
+    reader: str,
+    names: tuple[str, ...],
 ) -> None:
     """Read the questions of the sets, in turn."""
     until = time.monotonic() + 60 * minutes
     live = []
     for name in names or tuple(SETS):
-        engine, questions = opened(name, cache, data, technical)
-        live.append(read(engine, _File(cache / name / "done.jsonl"), questions))
+        engine, questions = opened(name, cache, data, technical, reader)
+        live.append(read(engine, _File(cache / name / f"done-{_name(reader)}.jsonl"), questions))
     with tqdm(unit="question", disable=None) as progress:
         while live and time.monotonic() < until:
             live = [one for one in live if next(one, None)]

@@ -23,7 +23,7 @@ class Ours(System):
     def __init__(self, precision: str, threads: int) -> None:
         from rag.settings import Settings
 
-        self._settings = replace(Settings(), precision=precision, threads=threads)
+        self._settings = replace(Settings(), reader="fast", precision=precision, threads=threads)
         self._embedder: Embedder | None = None
         self._reader: Reader | None = None
         self._engine: Engine | None = None

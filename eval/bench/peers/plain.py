@@ -44,7 +44,7 @@ class Plain(System):
             embedder_path("minilm")[0], device="cpu", local_files_only=True
         )
         if reader:
-            path = reader_path("accurate")[0]
+            path = reader_path("fast")[0]
             self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(
                 path, local_files_only=True
             )

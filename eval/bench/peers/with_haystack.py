@@ -44,7 +44,7 @@ class Haystack(System):
             kwargs = {
                 "dtype": self._torch.float32
             }  # the weights' own type would be fp16, slow on this processor
-            self._reader = self._reader_class(model=reader_path("accurate")[0], model_kwargs=kwargs)
+            self._reader = self._reader_class(model=reader_path("fast")[0], model_kwargs=kwargs)
             self._reader.warm_up()
         else:
             self._embedder = self._embedders.SentenceTransformersDocumentEmbedder(

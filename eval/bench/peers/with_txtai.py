@@ -35,7 +35,7 @@ class Txtai(System):
             path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False
         )
         if reader:
-            path = reader_path("accurate")[0]
+            path = reader_path("fast")[0]
             self._questions = self._txtai.pipeline.Questions(
                 path, gpu=False, dtype=self._torch.float32
             )

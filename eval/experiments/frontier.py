@@ -1,0 +1,232 @@
+"""Readers on one frontier: how useful are their answers, and what does a question cost?
+
+python -m eval.experiments.frontier --cache DIR [--data DATA] [--technical FOLDER]
+    [--beside FOLDER] [--out eval/results/frontier.json]
+
+DIR keeps what the readers fast and best say of all passages (`eval.experiments.kept`): a reader
+that reads fewer passages says the same of them, so every point's answers come from these outputs.
+Times are measured: all points read the same questions in turns, in one process. FOLDER holds
+another reader, timed in the same run over all passages. Prints and writes JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import numpy as np
+
+from eval.experiments.kept import ROOT, SETS, opened
+from rag import build
+from rag.engine import Engine, Query
+from rag.evaluation.gold import Question
+from rag.evaluation.scores import auroc
+from rag.evaluation.squad import exact, f1
+from rag.evaluation.usefulness import judge, shown
+from rag.models.cascade import Cascade
+from rag.models.device import Arithmetic, arithmetic
+from rag.models.reader import ExtractiveReader
+from rag.protocols import Reader
+from rag.settings import Settings
+from rag.types import Answer, Hit, ReaderOutput
+
+RESULTS = ROOT / "eval/results"
+_TIMED = 24
+"""Questions that every point reads, once to warm up and once for the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A way to read: `reader` reads the best `passages`, or `most` of them that "fast" chose."""
+
+    name: str
+    reader: str
+    passages: int
+    most: int = 0
+
+
+POINTS = (
+    Point("fast, 8 passages", "fast", 8),
+    Point("fast, 4 passages", "fast", 4),
+    Point("1 of 8 passages", "best", 8, 1),
+    Point("2 of 8 passages", "best", 8, 2),
+    Point("accurate: 3 of 8 passages", "best", 8, 3),
+    Point("4 of 8 passages", "best", 8, 4),
+    Point("best, 4 passages", "best", 4),
+    Point("best, 6 passages", "best", 6),
+    Point("best, 8 passages", "best", 8),
+)
+
+
+class Known:
+    """Repeats, of the passages that it is given, what a reader said of all of them."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self._all: dict[str, Sequence[Hit]] = {}
+
+    def learn(self, question: str, hits: Sequence[Hit]) -> None:
+        """The passages that were read for a question."""
+        self._all[question] = hits
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        whole = self._reader.read(question, self._all[question])
+        places = {_place(hit) for hit in hits}
+        return ReaderOutput(
+            [one for one in whole.spans if _place(one.hit) in places],
+            [one for one in whole.sentences if _place(one.hit) in places],
+            [one for one in whole.verdicts if _place(one.hit) in places],
+        )
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self.read(question, hits) for question, hits in asked]
+
+
+def _place(hit: Hit) -> tuple[str, int]:
+    return hit.passage.document_id, hit.passage.start
+
+
+class Through:
+    """Reads as the `point` that is set, with `readers` by name."""
+
+    name = "through"
+
+    def __init__(self, readers: dict[str, Any]) -> None:
+        self.readers = readers
+        self.point = POINTS[0]
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        return self.read_many([(question, hits)])[0]
+
+    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        point = self.point
+        reader: Reader = self.readers[point.reader]
+        if point.most:
+            reader = Cascade(self.readers["fast"], reader, point.most)
+        return reader.read_many([(question, hits[: point.passages]) for question, hits in asked])
+
+
+def quality(name: str, places: dict[str, Any]) -> dict[str, Any]:
+    """Figures of every point on a set, by the point's name. `places`: arguments of `opened`."""
+    known: dict[str, Known] = {}
+
+    def keep(reader: Reader) -> Reader:
+        known[setting] = Known(reader)
+        return Through(known)
+
+    engines: dict[str, Engine] = {}
+    for setting in ("fast", "best"):
+        engines[setting], questions = opened(name, reader=setting, through=keep, **places)
+    questions = [question for question in questions if _is_in(name, question)]
+    found = {}
+    for point in POINTS:
+        engine = engines[point.reader]
+        cast(Through, engine.reader).point = point
+        answers = []
+        for question in questions:
+            (one,) = engine.find_many([Query(question.text)])
+            for reader in known.values():
+                reader.learn(one.question, one.hits)
+            answers += engine.answer_many([Query(question.text)], [one], {})
+        found[point.name] = figures(questions, answers)
+    return found
+
+
+def _is_in(name: str, question: Question) -> bool:
+    """Whether the set's index has the documents of the question: that of forms has office/ only."""
+    evidence = question.evidence if name == "forms" else ()
+    return all(one.document.startswith("office/") for one in evidence)
+
+
+def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[str, Any]:
+    """Counts, and in [0, 1] EM and F1 of the questions with short answers, and how well confidence
+    tells questions with an answer from those without.
+    """
+    rows = [(q, a, judge(q, shown(a))) for q, a in zip(questions, answers, strict=True)]
+    own = [row for row in rows if row[0].answers]
+    other = [row for row in rows if not row[0].answers]
+    facts = [(q, a) for q, a, _ in own if q.form in ("", "span")]
+    sure = [np.array([a.confidence for _, a, _ in part]) for part in (own, other)]
+    return {
+        "answerable": len(own),
+        "useful": sum(said == "useful" for _, _, said in own),
+        "wrong": sum(said == "wrong" for _, _, said in own),
+        "unanswerable": len(other),
+        "refused": sum(said == "refused" for _, _, said in other),
+        "em": _mean([exact(a.text, q.answers) for q, a in facts]),
+        "f1": _mean([f1(a.text, q.answers) for q, a in facts]),
+        "auroc of answerable": auroc(*sure) if other else None,
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(statistics.mean(values), 4) if values else 0.0
+
+
+def cost(places: dict[str, Any], beside: Path | None) -> dict[str, dict[str, float]]:
+    """Milliseconds (p50) and CPU seconds of reading a question, by the point's name; all points
+    read each question before the next one's turn.
+    """
+    engine, questions = opened("seeds", reader="fast", **places)
+    asked = [engine.find_many([Query(q.text)])[0] for q in questions[:_TIMED]]
+    points = Through({name: build.reader(Settings.load(reader=name)) for name in ("fast", "best")})
+    ways: dict[str, tuple[Reader, Point]] = {point.name: (points, point) for point in POINTS}
+    if beside:
+        ways["beside"] = (ExtractiveReader(str(beside), arithmetic=_arithmetic()), POINTS[0])
+    clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for turn in range(2):
+        for one in asked:
+            for name, (reader, point) in ways.items():
+                points.point = point
+                wall, cpu = time.perf_counter(), time.process_time()
+                reader.read(one.question, one.hits)
+                took = time.perf_counter() - wall, time.process_time() - cpu
+                if turn:
+                    clocks[name].append(took)
+    return {
+        name: {
+            "ms": round(1000 * statistics.median(wall for wall, _ in took), 1),
+            "cpu seconds": round(statistics.mean(cpu for _, cpu in took), 3),
+        }
+        for name, took in clocks.items()
+    }
+
+
+def _arithmetic() -> Arithmetic:
+    settings = Settings.load()
+    return arithmetic(settings.device, settings.precision)
+
+
+@click.command()
+@click.option("--cache", type=click.Path(path_type=Path), required=True)
+@click.option("--data", type=click.Path(path_type=Path))
+@click.option("--technical", type=click.Path(path_type=Path))
+@click.option("--beside", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "frontier.json")
+@click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
+def main(
+    cache: Path,
+    data: Path | None,
+    technical: Path | None,
+    beside: Path | None,
+    out: Path,
+    names: tuple[str, ...],
+) -> None:
+    """Measure the points on the sets."""
+    places = {"cache": cache, "data": data, "technical": technical}
+    found: dict[str, Any] = {"points": [asdict(point) for point in POINTS]}
+    found["sets"] = {name: quality(name, places) for name in names or tuple(SETS)}
+    found["cost"] = cost(places, beside)
+    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    click.echo(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
