@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from rag.cli.options import shared
+from rag.cli.options import collection_name, shared
 from rag.errors import InputError, install_line
+from rag.render.links import page_of
 from rag.settings import Settings
 
 
@@ -39,4 +40,4 @@ def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str
         raise InputError(
             "the package mcp is not installed", f"run: {install_line('mcp')}"
         ) from error
-    run(settings, allow_writes, page if not page or page.endswith("/") else f"{page}/")
+    run(settings, allow_writes, page and page_of(f"{page.rstrip('/')}/", collection_name()))

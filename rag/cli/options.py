@@ -14,6 +14,7 @@ from rag.filters import parse
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 Command = Callable[..., Any]
+_COLLECTION = "rag.collection"
 
 
 def shared(command: Command) -> Command:
@@ -29,6 +30,7 @@ def shared(command: Command) -> Command:
     @functools.wraps(command)
     def wrapped(settings: Settings, collection: str | None, **values: Any) -> Any:
         chosen = settings.with_values("the command line", {"collection": collection})
+        click.get_current_context().meta[_COLLECTION] = chosen.collection
         if chosen.collection != DEFAULT_COLLECTION:
             from rag.build import in_collection
 
@@ -36,6 +38,11 @@ def shared(command: Command) -> Command:
         return command(settings=chosen, **values)
 
     return shared_by_all(wrapped)
+
+
+def collection_name() -> str:
+    """The collection of the running command, which has `shared`."""
+    return str(click.get_current_context().meta[_COLLECTION])
 
 
 def shared_by_all(command: Command) -> Command:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote, urlencode
 
+from rag.settings import DEFAULT_COLLECTION
+
 SCHEME = "rag://document/"
 
 
-def page_link(base: str, document_id: str, start: int, end: int) -> str:
-    """URL on the service's page at `base`, which ends in "/". The part after # is not sent to the
-    server.
+def page_of(base: str, collection: str) -> str:
+    """URL of the page of the service at `base`, which ends in "/", for links into a collection. The
+    part after # is not sent to the server.
     """
+    named = "" if collection == DEFAULT_COLLECTION else f"collection={quote(collection, safe='')}&"
+    return f"{base}#{named}"
+
+
+def page_link(page: str, document_id: str, start: int, end: int) -> str:
+    """URL that opens a document at a place on a `page` of `page_of`."""
     place = urlencode({"document": document_id, "start": start, "end": end}, quote_via=quote)
-    return f"{base}#{place}"
+    return f"{page}{place}"
 
 
 def resource_link(document_id: str, start: int, end: int) -> str:

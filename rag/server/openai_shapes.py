@@ -23,14 +23,12 @@ USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and its context: `id` is the request's id, `base` the service's URL ending in
-    "/".
-    """
+    """An answer and its context: `id` is the request's id, `page` as in `page_link`."""
 
     id: str
     model: str
     created: int
-    base: str
+    page: str
     cited: CitedText
     question: str
     hits: Sequence[Hit] = ()
@@ -169,7 +167,7 @@ def _response(reply: Reply, status: str, metadata: dict[str, str] | None) -> Jso
 
 
 def _search_call(reply: Reply) -> Json:
-    results = [search_result(hit, reply.base) for hit in reply.hits]
+    results = [search_result(hit, reply.page) for hit in reply.hits]
     flat = [
         {
             **{key: one[key] for key in ("file_id", "filename", "score", "attributes")},
@@ -224,7 +222,7 @@ def _url_citation(mark: Mark, reply: Reply) -> Json:
     return {
         "start_index": mark.start,
         "end_index": mark.end,
-        "url": page_link(reply.base, citation.document_id, citation.start, citation.end),
+        "url": page_link(reply.page, citation.document_id, citation.start, citation.end),
         "title": where(citation),
     }
 
@@ -232,13 +230,13 @@ def _url_citation(mark: Mark, reply: Reply) -> Json:
 # Vector stores
 
 
-def search_result(hit: Hit, base: str, document: Document | None = None) -> Json:
+def search_result(hit: Hit, page: str, document: Document | None = None) -> Json:
     """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
     passage = hit.passage
     place: Json = {
         "start_char_index": passage.start,
         "end_char_index": passage.end,
-        "url": page_link(base, passage.document_id, passage.start, passage.end),
+        "url": page_link(page, passage.document_id, passage.start, passage.end),
         "title": passage.title,
         "heading": passage.heading,
     }

@@ -25,8 +25,8 @@ from rag.types import Document, Hit
 
 class LocalLibrary:
     """The index of this process. Models load in the background, and the first question waits for
-    them. Questions run one at a time, since threads must not share tokenizers. `page` is the
-    address of a `rag serve` for links, or "".
+    them. Questions run one at a time, since threads must not share tokenizers. `page` is as in
+    `page_link`, for links to the page of a `rag serve`, or "".
     """
 
     def __init__(self, settings: Settings, page: str = "") -> None:

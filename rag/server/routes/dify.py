@@ -15,7 +15,7 @@ from rag.server.answer_service import ServiceLibrary
 from rag.server.openai_input import options_of
 from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described
-from rag.server.routes.openai import of_collection
+from rag.server.routes.openai import of_collection, page_for
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Document, Hit
 
@@ -63,11 +63,11 @@ def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dic
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
     least = body.retrieval_setting.score_threshold or 0.0
-    base = str(request.base_url)
+    page = page_for(request, body.knowledge_id)
     with of_collection(body.knowledge_id, request, service) as asked:
         hits = ServiceLibrary(asked, hangup_of(request)).search(body.query, options)
         records = [
-            _record(hit, asked.document(hit.passage.document_id), base)
+            _record(hit, asked.document(hit.passage.document_id), page)
             for hit in hits
             if hit.score >= least
         ]
@@ -95,7 +95,7 @@ def _texts(condition: MetadataCondition) -> list[str]:
     return [f"{name}{op}{condition.value}"[:500] for name in names]
 
 
-def _record(hit: Hit, document: Document | None, base: str) -> dict[str, Any]:
+def _record(hit: Hit, document: Document | None, page: str) -> dict[str, Any]:
     passage = hit.passage
     known = dict(document.metadata) if document else {}
     metadata = {
@@ -104,7 +104,7 @@ def _record(hit: Hit, document: Document | None, base: str) -> dict[str, Any]:
         "heading": passage.heading,
         "start_char_index": passage.start,
         "end_char_index": passage.end,
-        "url": page_link(base, passage.document_id, passage.start, passage.end),
+        "url": page_link(page, passage.document_id, passage.start, passage.end),
     }
     return {
         "content": passage.text,

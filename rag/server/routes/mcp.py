@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.results import CheckReport
 from rag.errors import InputError, NotFoundError, install_line
-from rag.render.links import page_link
+from rag.render.links import page_link, page_of
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
 from rag.server.delete import delete_document
@@ -43,11 +43,11 @@ _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 
 @dataclass(frozen=True, slots=True)
 class ServedLibrary(ServiceLibrary):
-    """The service's index for one request; `base` is the address it came to, with "/" behind it.
-    What is changed is noted in `exchange`, for the audit log.
+    """The service's index for one request; `page` as in `page_link`. What is changed is noted in
+    `exchange`, for the audit log.
     """
 
-    base: str
+    page: str
     exchange: RequestLog
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
@@ -63,7 +63,7 @@ class ServedLibrary(ServiceLibrary):
         return self.service.engine.store.stats().documents
 
     def link(self, document_id: str, start: int, end: int) -> str:
-        return page_link(self.base, document_id, start, end)
+        return page_link(self.page, document_id, start, end)
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         taken = [(safe_name(name), text.encode())]
@@ -154,8 +154,8 @@ class McpEndpoint:
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
-        base = str(request.base_url)
-        return ServedLibrary(service_of(request), hangup_of(request), base, request.state.exchange)
+        page = page_of(str(request.base_url), request.state.collection)
+        return ServedLibrary(service_of(request), hangup_of(request), page, request.state.exchange)
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

@@ -18,6 +18,7 @@ from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
 from rag.render.cited import cited
+from rag.render.links import page_of
 from rag.server.answer_service import Answered, ServiceLibrary
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_input import (
@@ -97,7 +98,8 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
     """
     with of_collection(collection_of_model(body.model), request, service) as asked:
         answered = _answer(chat_question(body), request, asked, _options(body.rag))
-    reply = _reply(answered, body.model, request)
+    page = page_for(request, collection_of_model(body.model))
+    reply = _reply(answered, body.model, request, page)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return _stream(completion_stream(reply, usage))
@@ -121,7 +123,7 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
     collection = stores[0] if stores else collection_of_model(body.model)
     with of_collection(collection, request, service) as asked:
         answered = _answer(responses_question(body), request, asked, _options(body.rag, tool))
-    reply = _reply(answered, body.model, request)
+    reply = _reply(answered, body.model, request, page_for(request, collection))
     return (
         _stream(response_stream(reply, body.metadata))
         if body.stream
@@ -144,12 +146,12 @@ def _answer(
     return ServiceLibrary(service, hangup_of(request)).ask(asked.question, asked.turns, options)
 
 
-def _reply(answered: Answered, model: str, request: Request) -> Reply:
+def _reply(answered: Answered, model: str, request: Request, page: str) -> Reply:
     return Reply(
         request.state.request_id,
         model,
         int(time.time()),
-        str(request.base_url),
+        page,
         cited(answered.answer),
         answered.question,
         answered.answer.hits,
@@ -209,12 +211,12 @@ def search_vector_store(
         )
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    base = str(request.base_url)
+    page = page_for(request, vector_store)
     hangup_of(request).charge(len(queries) - 1)  # the request itself has cost one already
     with of_collection(vector_store, request, service) as asked:
         hits = _best(ServiceLibrary(asked, hangup_of(request)), queries, options)
         kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
-        data = [search_result(hit, base, asked.document(hit.passage.document_id)) for hit in kept]
+        data = [search_result(hit, page, asked.document(hit.passage.document_id)) for hit in kept]
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -284,6 +286,12 @@ def of_collection(collection: str, request: Request, service: Service) -> Iterat
             yield service
         else:
             yield entered(stack, request, collections_of(request), collection)
+
+
+def page_for(request: Request, collection: str) -> str:
+    """The page, for links into the collection, which is named as for `of_collection`."""
+    own = request.state.collection
+    return page_of(str(request.base_url), own if collection == DEFAULT else collection)
 
 
 def _names(request: Request) -> list[str]:

@@ -14,7 +14,7 @@ function say(words, { busy = false, heard = false } = {}) {
 const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...ticked()];
 
 function linkToQuestion(question, filters) {
-  const link = new URLSearchParams({ q: question });
+  const link = new URLSearchParams({ ...fromHere, q: question });
   filters.forEach(filter => link.append('f', filter));
   return `#${link}`;
 }
@@ -273,6 +273,7 @@ async function search(question) {
 // the browser: what follows # is sent nowhere.
 
 function follow() {
+  if (collectionAsked() !== collection) { location.reload(); return; }
   const link = new URLSearchParams(location.hash.slice(1));
   const question = link.get('q');
   const known = threads.find(one => one.id === history.state?.thread);

@@ -45,14 +45,28 @@ function headers(more = {}) {
   return key ? { ...more, Authorization: `Bearer ${key}` } : more;
 }
 
-// What is under /v1/ is there for each collection too; the tab keeps which one is asked.
-const collection = sessionStorage.getItem('collection') || '';
+// What is under /v1/ is there for each collection too; the tab keeps which one is asked. A link to a place or a question says which
+// one it is from, or nothing for the default one.
+function collectionAsked() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (link.has('document') || link.has('q')) keepCollection(link.get('collection'));
+  return sessionStorage.getItem('collection') || '';
+}
+
+function keepCollection(name) {
+  name ? sessionStorage.setItem('collection', name) : sessionStorage.removeItem('collection');
+}
+
+const collection = collectionAsked();
 const within = path => collection && !path.startsWith('/v1/collections') ? path.replace('/v1/', `/v1/collections/${encodeURIComponent(collection)}/`) : path;
 
 function useCollection(name) {
-  name ? sessionStorage.setItem('collection', name) : sessionStorage.removeItem('collection');
+  keepCollection(name);
   location.assign(location.pathname);
 }
+
+// The fields of a link that name the collection.
+const fromHere = collection ? { collection } : {};
 
 // A request; where a key is needed it is asked for, and the request made again.
 async function request(path, options = {}) {

@@ -47,7 +47,7 @@ const partsOf = cited => [...(cited.headings || []).filter(heading => !(cited.ti
 const placeOf = cited => [cited.title, ...partsOf(cited)].join(' › ');
 
 const linkToPlace = citation => {
-  const link = new URLSearchParams({ document: citation.document_id });
+  const link = new URLSearchParams({ ...fromHere, document: citation.document_id });
   const at = citation.highlight || citation;
   if (at.start_char_index !== undefined) { link.set('start', at.start_char_index); link.set('end', at.end_char_index); }
   return `${location.origin}${location.pathname}#${link}`;

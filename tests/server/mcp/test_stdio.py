@@ -7,14 +7,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from rag.store.local.store import LocalStore
-from tests.fakes import BagOfWordsEmbedder
+from rag import build
+from rag.settings import Settings
+from tests.small_index import new_store
 
 pytest.importorskip("mcp")
 from mcp import Client, StdioServerParameters
@@ -45,9 +47,7 @@ def talk(
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("stdio") / "index"
-    embedder = BagOfWordsEmbedder()
-    expect = {"embedder": embedder.name, "dim": str(embedder.dim), "passage_tokens": "160"}
-    LocalStore(made, expect, create=True).close()
+    new_store(made).close()
     return made
 
 
@@ -80,6 +80,23 @@ def test_an_agent_puts_in_asks_reads_and_deletes(index: Path, mode: str) -> None
         assert gone.structured_content["deleted"]
 
     talk(index, use, mode, "--allow-writes")
+
+
+def test_a_link_into_a_collection_names_it(index: Path) -> None:
+    with closing(build.collections(Settings(index=index))) as collections:
+        collections.create("contracts")
+    new_store(build.in_collection(Settings(index=index, collection="contracts")).index).close()
+
+    async def use(agent: Any) -> Any:
+        await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
+        return await agent.call_tool("search", {"query": "talks"})
+
+    page = ("--page", "http://127.0.0.1:8000")
+    found = talk(index, use, "auto", "--allow-writes", "--collection", "contracts", *page)
+    assert not found.is_error, found.content
+    (hit,) = found.structured_content["results"]
+    address = "http://127.0.0.1:8000/#collection=contracts&document=uploads%2Foman.txt&start=0"
+    assert hit["url"].startswith(address)
 
 
 async def _ok(asked: Awaitable[Any]) -> None:
