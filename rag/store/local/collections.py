@@ -95,9 +95,7 @@ class LocalCollections:
         )
         with self._changing():
             if (self._folder / name).exists():
-                raise ConflictError(
-                    f"there is already a collection {name} already", "choose another name"
-                )
+                raise ConflictError(f"there is already a collection {name}", "choose another name")
             fresh = self._folder / f"{_NEW}{made.id}"
             fresh.mkdir()
             with open(fresh / _CARD, "w", encoding="utf-8") as file:
@@ -116,9 +114,7 @@ class LocalCollections:
         with self._changing():
             found = self.named(name)
             if (self._folder / new).exists():
-                raise ConflictError(
-                    f"there is already a collection {new} already", "choose another name"
-                )
+                raise ConflictError(f"there is already a collection {new}", "choose another name")
             with self._nobody_writes(name):
                 self._move(self._folder / name, self._folder / new)
         return replace(found, name=new)
