@@ -1,7 +1,7 @@
 """Readers on one frontier: how useful are their answers, and what does a question cost?
 
 python -m eval.experiments.frontier --cache DIR [--data DATA] [--technical FOLDER]
-    [--beside FOLDER] [--out eval/results/frontier.json]
+    [--beside FOLDER] [--out eval/results/frontier.json] [--svg eval/results/frontier.svg]
 
 DIR keeps what the readers fast and best say of all passages (`eval.experiments.kept`): a reader
 that reads fewer passages says the same of them, so every point's answers come from these outputs.
@@ -62,6 +62,8 @@ POINTS = (
     Point("best, 6 passages", "best", 6),
     Point("best, 8 passages", "best", 8),
 )
+
+PROFILES = ("accurate: 3 of 8 passages", "fast, 8 passages", "best, 8 passages")
 
 
 class Known:
@@ -141,8 +143,10 @@ def quality(name: str, places: dict[str, Any]) -> dict[str, Any]:
 
 def _is_in(name: str, question: Question) -> bool:
     """Whether the set's index has the documents of the question: that of forms has office/ only."""
-    evidence = question.evidence if name == "forms" else ()
-    return all(one.document.startswith("office/") for one in evidence)
+    if name != "forms" or not question.answers:
+        return True
+    places = [one.document for one in question.evidence]
+    return bool(places) and all(place.startswith("office/") for place in places)
 
 
 def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[str, Any]:
@@ -204,12 +208,40 @@ def _arithmetic() -> Arithmetic:
     return arithmetic(settings.device, settings.precision)
 
 
+def plot(found: dict[str, Any], path: Path) -> None:
+    """An SVG file: useful answers on all sets against milliseconds (p50). Needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    asked = sum(next(iter(points.values()))["answerable"] for points in found["sets"].values())
+    for point in POINTS:
+        useful = sum(points[point.name]["useful"] for points in found["sets"].values())
+        place = found["cost"][point.name]["ms"], 100 * useful / asked
+        axes.scatter(*place, s=60, color="tab:red" if point.name in PROFILES else "tab:gray")
+        below: Any = {"xytext": (3, -7), "rotation": -30, "va": "top"}
+        above: Any = {"xytext": (3, 7), "rotation": 30, "va": "bottom"}
+        side = below if point.name.startswith("best") else above
+        axes.annotate(point.name, place, textcoords="offset points", fontsize=8, **side)
+    axes.set(
+        xlabel="milliseconds to read a question, p50 (less is better)",
+        ylabel=f"useful answers, % of {asked}",
+    )
+    axes.margins(0.2)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, bbox_inches="tight")
+    pyplot.close(figure)
+
+
 @click.command()
 @click.option("--cache", type=click.Path(path_type=Path), required=True)
 @click.option("--data", type=click.Path(path_type=Path))
 @click.option("--technical", type=click.Path(path_type=Path))
 @click.option("--beside", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "frontier.json")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw a plot; needs matplotlib.")
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(
     cache: Path,
@@ -217,6 +249,7 @@ def main(
     technical: Path | None,
     beside: Path | None,
     out: Path,
+    svg: Path | None,
     names: tuple[str, ...],
 ) -> None:
     """Measure the points on the sets."""
@@ -225,6 +258,8 @@ def main(
     found["sets"] = {name: quality(name, places) for name in names or tuple(SETS)}
     found["cost"] = cost(places, beside)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if svg:
+        plot(found, svg)
     click.echo(json.dumps(found, indent=1))
 
 
