@@ -144,15 +144,16 @@ def _outdone(best: Weighed, denies: Sequence[Weighed]) -> bool:
 def _shown(
     verdict: str, best: Weighed, supports: Sequence[Weighed], denies: Sequence[Weighed]
 ) -> list[tuple[Weighed, str]]:
-    """(observation, what it says) for the evidence to show, most probable first."""
-    shown = [
+    """(observation, what it says) for the evidence to show: first what agrees with the verdict,
+    then what does not; each most probable first."""
+    yes = [
         (one, "supports") for one in sorted(supports, key=lambda one: one.supported, reverse=True)
-    ] + [
+    ]
+    no = [
         (one, "contradicts")
         for one in sorted(denies, key=lambda one: one.contradicted, reverse=True)
     ]
-    if verdict == CONTRADICTED:
-        shown.reverse()
+    shown = no + yes if verdict == CONTRADICTED else yes + no
     return (shown or [(best, "near")])[:_SHOWN]
 
 

@@ -19,8 +19,9 @@ from rag.claims.results import (
     CheckReport,
 )
 from rag.claims.split import split_claims
+from rag.claims.weighing import Logistic, Weighing
 from rag.errors import InputError
-from tests.claims.parts import MODELS, engine
+from tests.claims.parts import MODELS, PLAIN, engine
 from tests.fakes import document
 
 
@@ -69,6 +70,21 @@ def test_a_contradiction_says_both_values(checker: Checker) -> None:
     found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
     assert found.reason == 'says "14 July 2018", deal.md says "14 July 2015"'
     assert found.evidence[0].says == "contradicts"
+
+
+def test_the_likeliest_of_two_contradictions_comes_first_and_gives_the_reason(
+    tmp_path: Path,
+) -> None:
+    texts = {
+        "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
+        "far.md": "On 3 March 2011 the JCPOA, some papers wrote, was signed in old Vienna.",
+    }
+    by_likeness = Weighing(PLAIN.supported, Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
+    checker = Checker(engine(tmp_path, texts), (by_likeness, by_likeness))
+    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    assert [one.says for one in found.evidence] == ["contradicts", "contradicts"]
+    assert found.evidence[0].probability > found.evidence[1].probability
+    assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
 
 
 def test_clauses_are_judged_apart(checker: Checker) -> None:
