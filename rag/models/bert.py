@@ -122,8 +122,8 @@ class Bert:
         """
         self.config = _json(folder / "config.json")
         self._tells_pairs = _tells_pairs(_json(folder / "tokenizer_config.json"))
-        self.tokenizer, found = _loaded(folder)
         self._kind = self.config["model_type"]
+        self.tokenizer, found = _loaded(folder, self._kind, arithmetic.dtype)
         prefix = f"{self._kind}."
         self.others = {
             name: value.float().to(arithmetic.device)
@@ -226,12 +226,18 @@ def filler(tokens: int) -> int:
     return -tokens % (64 if tokens > 64 else 16)
 
 
-def _loaded(folder: Path) -> tuple[Tokenizer, Weights]:
-    """Raises ValueError for a file with unexpected content."""
+def _loaded(folder: Path, kind: str, dtype: torch.dtype) -> tuple[Tokenizer, Weights]:
+    """`dtype` is that of the encoder; heads stay in fp32. Raises ValueError for a file with
+    unexpected content.
+    """
+    encoder = (kind, "embeddings", "encoder")
     try:
         tokenizer, weights = (
             Tokenizer.from_file(str(folder / "tokenizer.json")),
-            load_weights(folder / "model.safetensors"),
+            load_weights(
+                folder / "model.safetensors",
+                lambda name: dtype if name.split(".")[0] in encoder else torch.float32,
+            ),
         )
     except Exception as error:  # tokenizers raises nothing more specific
         raise ValueError(f"{folder}: {error}") from error

@@ -8,7 +8,7 @@ stay in half precision. The arithmetic stays floating: only storage is small.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -22,9 +22,11 @@ little.
 """
 
 
-def load_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file by name; 8-bit ones are converted to fp32, others are
-    unchanged.
+def load_weights(
+    path: Path, kinds: Callable[[str], torch.dtype] = lambda name: torch.float32
+) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file by name; 8-bit ones are converted one by one to the type that
+    `kinds` gives for the name, others are unchanged.
 
     Raises OSError, or safetensors' error for a broken file.
     """
@@ -32,7 +34,7 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     scales = {name: found.pop(name) for name in [n for n in found if n.endswith(SCALE)]}
     for name, scale in scales.items():
         matrix = name.removesuffix(SCALE)
-        found[matrix] = found[matrix].float() * scale.float()[:, None]
+        found[matrix] = (found[matrix].float() * scale.float()[:, None]).to(kinds(matrix))
     return found
 
 
