@@ -3,6 +3,7 @@ composition root.
 """
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -202,11 +203,41 @@ def test_the_prompt_is_there_before_anything_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+EXTRAS = (
+    "mcp openai langchain langchain_core llama_index opentelemetry.sdk opentelemetry.exporter "
+    "onnxruntime rapidocr psycopg psycopg_pool pgvector procrastinate docx pptx openpyxl httpx"
+).split()
+AT_THE_END = f"""
+import atexit, sys
+atexit.register(lambda: print(sorted({set(EXTRAS)!r} & set(sys.modules)), file=sys.stderr))
+"""
+SHIPPED = "from rag.cli.main import main\nmain()"
+FAKED = "from tests.repl.faked import fake\nfake()\n"
+
+
 def test_a_service_and_a_question_do_without_the_extras() -> None:
-    extras = {"mcp", "httpx", "openai", "langchain_core", "llama_index"}
-    code = (
-        f"import sys, rag.server.app, rag.cli.cmd_ask, rag.build\nprint(sorted({extras!r} & "
-        f"set(sys.modules)))"
-    )
+    code = f"{AT_THE_END}import rag.server.app, rag.cli.cmd_ask, rag.build"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("models", [FAKED, pytest.param("", marks=pytest.mark.slow)])
+def test_no_command_imports_an_extra_that_it_was_not_asked_for(tmp_path: Path, models: str) -> None:
+    (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
+    environment = {**os.environ, "RAG_INDEX": str(tmp_path / "index"), "RAG_THRESHOLD": "0"}
+    run = [sys.executable, "-c", AT_THE_END + models + SHIPPED]
+    for arguments in (["ask", "--help"], ["ingest", str(tmp_path / "oman.txt")], ["ask", "Who?"]):
+        done = subprocess.run(
+            [*run, *arguments], capture_output=True, text=True, env=environment, check=True
+        )
+        assert done.stderr.splitlines()[-1] == "[]"
+    environment["RAG_PORT"] = "0"
+    with subprocess.Popen(
+        [*run, "serve", "--no-key"], stderr=subprocess.PIPE, text=True, env=environment
+    ) as served:
+        assert served.stderr
+        lines = iter(served.stderr)
+        assert next(lines).startswith("rag: http://")
+        assert any("models are warm" in line for line in lines)
+        served.terminate()
+        assert list(lines)[-1].strip() == "[]"
