@@ -76,6 +76,7 @@ def test_the_tools_read_and_say_so(client: httpx.Client, mode: str) -> None:
     assert [tool.name for tool in tools] == READS
     for tool in tools:
         assert tool.description
+        assert "\n" not in tool.description
         assert tool.annotations.read_only_hint
         assert not tool.annotations.open_world_hint
         assert tool.output_schema
