@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,8 +53,13 @@ class ChatServer:
             last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1
             try:
                 status, content = self._post(data, deadline)
+            except TimeoutError as error:
+                raise WriterError(
+                    f"the writer at {self.address} gave no answer in time ({self.seconds:g} s)",
+                    "raise RAG_WRITER_SECONDS, or ask without --write",
+                ) from error
             except (OSError, http.client.HTTPException) as error:
-                if last or isinstance(error, TimeoutError):
+                if last:
                     raise self._failed(
                         f"cannot be reached: {error or type(error).__name__}"
                     ) from error
@@ -79,23 +85,19 @@ class ChatServer:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
             connection.request("POST", f"{parts.path.rstrip('/')}/chat/completions", data, headers)
-            response = connection.getresponse()
-            return response.status, self._body(connection, response, deadline)
+            sock = connection.sock  # None after getresponse if the server closes the connection
+            with connection.getresponse() as response:
+                return response.status, self._body(sock, response, deadline)
         finally:
             connection.close()
 
     def _body(
-        self,
-        connection: http.client.HTTPConnection,
-        response: http.client.HTTPResponse,
-        deadline: float,
+        self, sock: socket.socket, response: http.client.HTTPResponse, deadline: float
     ) -> bytes:
         """The whole body, however slowly it arrives, until the deadline."""
         content = b""
         while True:
-            left = _left(deadline)
-            if connection.sock:
-                connection.sock.settimeout(left)
+            sock.settimeout(_left(deadline))
             piece = response.read1(65_536)
             if not piece:
                 return content

@@ -208,10 +208,21 @@ def test_a_server_that_stalls_or_drips_is_given_up_in_time(drip: float) -> None:
     begun = time.monotonic()
     with (
         writing(lambda sentences, question: "ok" * 500, drip=drip) as served,
-        pytest.raises(WriterError, match="cannot be reached"),
+        pytest.raises(WriterError, match=r"gave no answer in time \(0\.5 s\)") as caught,
     ):
         ChatServer(served.address, seconds=0.5).complete(messages("Why?", ["One."]))
+    assert "RAG_WRITER_SECONDS" in caught.value.hint
     assert time.monotonic() - begun < 8
+
+
+def test_a_byte_does_not_start_the_time_limit_anew() -> None:
+    begun = time.monotonic()
+    with (
+        writing(lambda sentences, question: "ok", drip=1.9) as served,
+        pytest.raises(WriterError, match="in time"),
+    ):
+        ChatServer(served.address, seconds=2).complete(messages("Why?", ["One."]))
+    assert time.monotonic() - begun < 3.5
 
 
 def test_nobody_there_is_said() -> None:
