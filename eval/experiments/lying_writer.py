@@ -91,7 +91,7 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
         "caught": sum(map(sum, caught.values())),
         "caught by kind": {kind: f"{sum(found)} of {len(found)}" for kind, found in caught.items()},
         "quotations kept": sum(not _sentence(w, p.right).struck for p, w in rows),
-        "without a quote": sum(not _has_quote(one, engine) for one in shown),
+        "without a quote": sum(not has_quote(one, engine) for one in shown),
         "passed": [
             {"kind": p.kind, "written": p.wrong}
             for p, w in rows
@@ -105,7 +105,7 @@ def _sentence(written: Written, text: str) -> WrittenSentence:
     return next(one for one in written.sentences if one.text == text)
 
 
-def _has_quote(one: WrittenSentence, engine: Engine) -> bool:
+def has_quote(one: WrittenSentence, engine: Engine) -> bool:
     """Whether a sentence that is shown has evidence for it that is as it stands in a document."""
     for found in one.checked.evidence if one.checked else ():
         document = engine.store.document(found.citation.document_id)
