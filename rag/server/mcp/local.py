@@ -9,6 +9,7 @@ from rag import build
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.engine import check_question
+from rag.errors import AbsentError
 from rag.filters import parse
 from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
@@ -89,8 +90,13 @@ class LocalLibrary:
         upload = file_of((safe_name(name), text.encode()))
         with self._one, build.pool(self._settings) as pool:
             embedder = self._index.embedder
+            try:
+                store = self._index.store()
+            except AbsentError:  # nothing was ever put in
+                build.store(self._settings, embedder, create=True).close()
+                store = self._index.store()
             done = uploads.put_upload(
-                self._index.store(), embedder, self._settings.passage_tokens, upload, pool.load_data
+                store, embedder, self._settings.passage_tokens, upload, pool.load_data
             )
         return done.outcome, list(done.documents), done.detail
 

@@ -24,12 +24,14 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Mus
 
 
 @pytest.fixture
-def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalLibrary:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder())
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    settings = Settings(
-        index=tmp_path / "index", embedder=BagOfWordsEmbedder().name, threshold=0.15
-    )
+    return Settings(index=tmp_path / "index", embedder=BagOfWordsEmbedder().name, threshold=0.15)
+
+
+@pytest.fixture
+def library(settings: Settings) -> LocalLibrary:
     build.store(settings, BagOfWordsEmbedder(), create=True).close()
     return LocalLibrary(settings, "")
 
@@ -63,6 +65,19 @@ def test_an_agent_puts_in_asks_and_reads_without_a_port(library: LocalLibrary, m
         assert not checked.is_error
 
     talk(library, use, mode, writes=True)
+
+
+def test_the_first_document_makes_the_index(settings: Settings) -> None:
+    async def use(agent: Any) -> Any:
+        before = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        assert before.is_error
+        assert "no index" in before.content[0].text
+        put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
+        assert not put.is_error, put.content[0].text
+        found = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        assert found.structured_content["answer"] == "William Burns"
+
+    talk(LocalLibrary(settings, ""), use, MODES[0], writes=True)
 
 
 @pytest.mark.parametrize("mode", MODES)
