@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from rag.english.sentences import split_sentences
 from rag.errors import ModelError
 
 _MOST_BYTES = 1_000_000
@@ -113,10 +114,18 @@ class ChatServer:
             raise self._failed("answered something other than a chat completion") from error
         if not isinstance(text, str):
             raise self._failed("answered no text")
-        return text
+        return _without_the_last(text) if choice.get("finish_reason") == "length" else text
 
     def _failed(self, what: str) -> WriterError:
         return WriterError(f"the writer at {self.address} {what}", _HINT)
+
+
+def _without_the_last(text: str) -> str:
+    """Without the last of several sentences, which the server's token limit cut off: half of a
+    sentence may say something else than the whole.
+    """
+    start, _ = ([(0, 0), *split_sentences(text)])[-1]
+    return text[:start].rstrip() or text
 
 
 def _left(deadline: float) -> float:

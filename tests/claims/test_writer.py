@@ -3,6 +3,7 @@ documents."""
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -223,6 +224,26 @@ def test_a_byte_does_not_start_the_time_limit_anew() -> None:
     ):
         ChatServer(served.address, seconds=2).complete(messages("Why?", ["One."]))
     assert time.monotonic() - begun < 3.5
+
+
+@pytest.mark.parametrize(
+    ("finish", "text", "read"),
+    [
+        (
+            "length",
+            "It was signed in Vienna [1]. The talks moved to",
+            "It was signed in Vienna [1].",
+        ),
+        ("length", "It was signed in", "It was signed in"),
+        ("stop", "It was signed [1]. So it was", "It was signed [1]. So it was"),
+    ],
+)
+def test_a_sentence_that_the_token_limit_cut_off_is_left_out(
+    finish: str, text: str, read: str
+) -> None:
+    asked = [{"role": "user", "content": f"Question: {json.dumps(QUESTION)}"}]
+    with writing(lambda sentences, question: text, finish=finish) as served:
+        assert ChatServer(served.address).complete(asked) == read
 
 
 def test_nobody_there_is_said() -> None:

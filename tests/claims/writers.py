@@ -33,9 +33,11 @@ class Served:
 
 
 @contextmanager
-def writing(model: Model, statuses: tuple[int, ...] = (), drip: float = 0.0) -> Iterator[Served]:
+def writing(
+    model: Model, statuses: tuple[int, ...] = (), drip: float = 0.0, finish: str = "stop"
+) -> Iterator[Served]:
     """A server whose first answers have these `statuses`; with `drip`, seconds between the bytes
-    of a body."""
+    of a body. `finish` is the reason that it gives for an answer's end."""
     waiting = list(statuses)
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,6 +54,7 @@ def writing(model: Model, statuses: tuple[int, ...] = (), drip: float = 0.0) -> 
             question = json.loads(user.rsplit("Question: ", 1)[1])
             text = model(sentences, question)
             choice = {"index": 0, "message": {"role": "assistant", "content": text}}
+            choice["finish_reason"] = finish
             return json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
 
         def _send(self, status: int, content: bytes) -> None:
