@@ -315,6 +315,24 @@ def test_langchain_reads_both_apis(client: httpx.Client) -> None:
         assert len(text["annotations"]) == 2
 
 
+def test_llama_indexs_openai_like_model_reads_it_whole_and_streamed(client: httpx.Client) -> None:
+    llama_index = pytest.importorskip("llama_index.llms.openai_like")
+    from llama_index.core.llms import ChatMessage
+
+    asked = [ChatMessage(role="user", content="Who led the talks?")]
+    with httpx_free() as http:
+        model = llama_index.OpenAILike(
+            model="rag",
+            api_base=f"{client.base_url}/v1",
+            api_key="none",
+            is_chat_model=True,
+            http_client=http,
+        )
+        said = model.chat(asked).message.content
+        assert said.startswith("William Burns [1]\n\n[1] ")
+        assert "".join(part.delta or "" for part in model.stream_chat(asked)) == said
+
+
 def test_dify_gets_records(client: httpx.Client) -> None:
     asked = {
         "knowledge_id": "default",
