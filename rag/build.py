@@ -157,7 +157,7 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
 
 
 def embedder(settings: Settings) -> Embedder:
-    _prepare(settings)
+    prepare(settings)
     from rag.models.embedders import MeanEmbedder, SentenceTransformerEmbedder, is_mean
 
     path, local = embedder_path(settings.embedder)
@@ -167,7 +167,7 @@ def embedder(settings: Settings) -> Embedder:
 
 
 def reader(settings: Settings) -> Reader:
-    _prepare(settings)
+    prepare(settings)
     from rag.models.cascade import Cascade
     from rag.models.reader import ExtractiveReader
 
@@ -261,12 +261,7 @@ def _speller(store: Store, embedder: Embedder) -> Speller:
     return WordSpeller(store, embedder.count_tokens)
 
 
-def prepare_to_train(settings: Settings) -> None:
-    """Set up the libraries for code that loads models by itself."""
-    _prepare(settings)
-
-
-def _prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> None:
     """Set the thread count, once per process, and stop libraries from looking for updates on the
     hub.
     """

@@ -114,7 +114,7 @@ def _train(
     """Train a reader on a folder of question sets, or fine-tune one on the user's own data. Returns
     the scores of the latter, before, if it is not new, and after.
     """
-    build.prepare_to_train(settings)
+    build.prepare(settings)
     from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
     from rag.training.train_reader import fine_tune, train
 
@@ -160,7 +160,7 @@ def _tune(
             f"--embedder learns from a folder of question sets only, not from {corpus or data}",
             "give the folder with --data",
         )
-    build.prepare_to_train(Settings.load())
+    build.prepare(Settings.load())
     from rag.training.recipe import EmbedderRecipe, load_recipe
     from rag.training.train_embedder import tune
 
