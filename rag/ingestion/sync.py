@@ -44,7 +44,7 @@ class Changes:
     passages: int = 0
     dry_run: bool = False
     refused: str = ""
-    """Why a real run would change nothing unless it is told to delete many documents."""
+    """Why a real run would change nothing unless many deletions are allowed."""
 
     @property
     def any(self) -> bool:

@@ -1,7 +1,7 @@
 """A small reader chooses passages, a large one reads them.
 
-The time of a large model goes into passages that have nothing to say. A small one finds the likely
-ones in an eighth of that time (Matsubara et al. 2020 and others call it a cascade of rankers).
+A large model spends most of its time on passages without an answer. A small one finds the likely
+ones in a fifth of that time (Soldaini & Moschitti 2020, "The Cascade Transformer").
 """
 
 from __future__ import annotations

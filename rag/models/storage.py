@@ -2,7 +2,7 @@
 
 Each row of a matrix has a scale of its own (per-channel symmetric quantisation; Wu et al. 2020,
 "Integer quantization for deep learning inference", section 3.2.2). The file is safetensors: a
-matrix is int8 under its own name, its scales stand beside it under that name and `SCALE`; vectors
+matrix is int8 under its own name, its scales are stored under that name and `SCALE`; vectors
 stay in half precision. The arithmetic stays floating: only storage is small.
 """
 

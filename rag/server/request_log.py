@@ -28,7 +28,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 @dataclass(slots=True)
 class RequestLog:
-    """A request and what is said of it in the log. `path` is the whole one, with the collection.
+    """A request and its fields in the log. `path` is the full path, with the collection.
     `change`: what it changed, where its path does not say so.
     """
 
