@@ -1,10 +1,13 @@
 """Where the models compute."""
 
+from functools import partial
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import linear
 
 from rag.errors import InputError
 from rag.models.device import Arithmetic, arithmetic, best_device, native_bf16
@@ -23,6 +26,17 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
     assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16())
     assert arithmetic("cpu", "bf16").dtype is torch.bfloat16
     assert arithmetic("cpu", "fp32").dtype is torch.float32
+
+
+def test_auto_computes_in_bf16_only_where_it_is_faster() -> None:
+    """Over a whole layer's product, with a margin, as the machine may be shared."""
+    states, weights = torch.ones(2048, 768), torch.ones(3072, 768)
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        product = partial(linear, states.to(dtype), weights.to(dtype))
+        seconds[dtype] = min(timeit(product, number=1) for _ in range(5))
+    chosen = arithmetic("cpu", "auto").dtype
+    assert seconds[chosen] <= 1.3 * min(seconds.values())
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
