@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rag.answering import by_form, comparing
-from rag.answering.answer import Rule
+from rag.answering.answer import AbstentionPolicy
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
 from rag.answering.confidence import Confidence
@@ -322,7 +322,7 @@ class Engine(Searcher):
         states.
         """
         used = replace(self.settings, threshold=self.threshold)
-        rule = Rule(
+        rule = AbstentionPolicy(
             self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0
         )
         read = Read(

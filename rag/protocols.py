@@ -123,7 +123,7 @@ class Store(Protocol):
     def documents(self, after: str = "", most: int | None = None) -> list[Document]:
         """Documents in order of id, without their text: all, or up to `most` ids after `after`."""
 
-    def restamp(self, stamps: Mapping[str, str]) -> None:
+    def update_digests(self, stamps: Mapping[str, str]) -> None:
         """Set the container digests of documents, by id, after their archive or mailbox changed
         but they did not. Does not start a new generation.
         """
@@ -143,7 +143,7 @@ class Store(Protocol):
         as `numbers`.
         """
 
-    def purge(self) -> None:
+    def vacuum(self) -> None:
         """Erase deleted data from logs, free space and search index files, as far as that is
         quick.
         """

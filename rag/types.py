@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-INSIDE = "//"
+MEMBER_SEPARATOR = "//"
 """Separates a file's path from the name of a member; resolved paths contain no double slash."""
 
 
@@ -33,7 +33,7 @@ class Document:
     its content. `source` is the absolute path or URI. `sha256` is the hex digest of the loaded
     bytes. `pages` are the start offsets of pages, page n at index n - 1, or () without pages. If
     the document is a member of an archive or a mailbox, `source` is the file's path, INSIDE and the
-    member's name, and `stamp` is the digest of the whole file.
+    member's name, and `container_sha256` is the digest of the whole file.
     """
 
     id: str
@@ -44,18 +44,18 @@ class Document:
     metadata: Mapping[str, str] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
     pages: tuple[int, ...] = ()
-    stamp: str = ""
+    container_sha256: str = ""
 
     @property
     def file(self) -> str:
         """Absolute path or URI of the document's file, or of the archive that contains it."""
         begin = self.source.find("://") + 3 if "://" in self.source else 1
-        inside = self.source.find(INSIDE, begin) if self.stamp else -1
+        inside = self.source.find(MEMBER_SEPARATOR, begin) if self.container_sha256 else -1
         return self.source if inside < 0 else self.source[:inside]
 
     @property
     def file_sha256(self) -> str:
-        return self.stamp or self.sha256
+        return self.container_sha256 or self.sha256
 
     def page(self, offset: int) -> int | None:
         """Number of the page, from 1, with the character at `offset`; None without pages."""

@@ -155,12 +155,14 @@ def test_asking_opens_no_connection(index: Path) -> None:
 
 def test_no_socket_is_made_once_the_engine_stands(engine: Engine) -> None:
     made: list[str] = []
-    watching = True
+    with_all_candidates = True
     sys.addaudithook(
-        lambda event, _: made.append(event) if watching and event.startswith("socket.") else None
+        lambda event, _: (
+            made.append(event) if with_all_candidates and event.startswith("socket.") else None
+        )
     )
     assert engine.ask("When was the JCPOA signed?").text is not None
-    watching = False
+    with_all_candidates = False
     assert made == []
 
 

@@ -38,7 +38,7 @@ def test_types_are_frozen() -> None:
     ],
 )
 def test_the_file_that_holds_a_document(source: str, stamp: str, file: str) -> None:
-    document = Document("d", "x", "", source, "1" * 64, stamp=stamp)
+    document = Document("d", "x", "", source, "1" * 64, container_sha256=stamp)
     assert (document.file, document.file_sha256) == (file, stamp or "1" * 64)
 
 

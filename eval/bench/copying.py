@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from rag.parsing.base import ParseError
-from rag.parsing.formats import kind_of
+from rag.parsing.formats import format_of
 
 _LONG_WORD = re.compile(rb"[a-z]{7,}")
 _ONE_IN = 20
@@ -40,7 +40,7 @@ def copy_with_other_words(files: Sequence[Path], target: Path, until: int) -> No
 
 def _is_text(path: Path) -> bool:
     try:
-        return kind_of(path.name.removesuffix(".gz"), b"").role == "text"
+        return format_of(path.name.removesuffix(".gz"), b"").category == "text"
     except ParseError:
         return False
 

@@ -305,19 +305,21 @@ def _logistic(
 def _support_from(part: Sequence[Example], model: Weighing) -> float:
     """The best balanced accuracy over the sets, with at most 5 % of quotations and paraphrases
     struck."""
-    sure = np.array([_pooled(one, model) for one in part])
+    predict = np.array([_pooled(one, model) for one in part])
     right = np.array([one.supported for one in part])
     close = np.array([one.set in KEPT_TRUE for one in part])
     group = np.array([one.set if one.set not in MADE else "made" for one in part])
     grid = np.arange(0.2, 0.86, 0.01)
-    allowed = [at for at in grid if not close.any() or (sure[close] < at).mean() <= _STRUCK] or [
+    allowed = [at for at in grid if not close.any() or (predict[close] < at).mean() <= _STRUCK] or [
         grid[0]
     ]
 
     sets = sorted({name for name in set(group) if len(set(right[group == name])) == 2})
 
     def value(at: float) -> float:
-        return float(np.mean([_balanced(sure[group == g] >= at, right[group == g]) for g in sets]))
+        return float(
+            np.mean([_balanced(predict[group == g] >= at, right[group == g]) for g in sets])
+        )
 
     worth = {at: value(at) for at in allowed}
     near = [at for at in allowed if worth[at] >= max(worth.values()) - 0.015]
@@ -327,10 +329,10 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
 
 
 def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
-    sure = np.array([_contradicted(one, model) for one in part])
+    predict = np.array([_contradicted(one, model) for one in part])
     right = np.array([bool(one.contradicted) for one in part])
     return round(
-        float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(sure >= at, right))), 2
+        float(max(np.arange(0.4, 0.91, 0.01), key=lambda at: _balanced(predict >= at, right))), 2
     )
 
 

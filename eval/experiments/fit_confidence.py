@@ -42,9 +42,9 @@ from rag.evaluation.calibration import (
     bought,
     fit,
     held_back,
+    predict,
     rescale,
     risk_at_coverage,
-    sure,
     table,
     threshold,
 )
@@ -238,11 +238,11 @@ def fitted(
     kept = rescale(kept_rows, prior)
     tried = {
         "fitted": _told(own, confidence),
-        "rescaled": _told(kept_rows, sure(kept, kept_rows.rows)),
+        "rescaled": _told(kept_rows, predict(kept, kept_rows.rows)),
     }
     model = new
     if tried["rescaled"] > tried["fitted"]:
-        model, base, own, confidence = kept, prior, kept_rows, sure(kept, kept_rows.rows)
+        model, base, own, confidence = kept, prior, kept_rows, predict(kept, kept_rows.rows)
     at = threshold(confidence, own, risk)
     report: dict[str, Any] = {
         "rule": "refuses as many as have no answer"
@@ -254,7 +254,7 @@ def fitted(
     }
     for name, asked in unlike.items():
         other = table(asked, base)
-        report[f"unlike the fit: {name}"] = measured(asked, other, sure(model, other.rows), at)
+        report[f"unlike the fit: {name}"] = measured(asked, other, predict(model, other.rows), at)
     return {
         "weights": model.weights,
         "bias": model.bias,

@@ -107,7 +107,7 @@ def fit(data: CalibrationTable) -> FormConfidence:
     return FormConfidence(kept, round(float(bias - mean @ plain), 4), 0.5)
 
 
-def sure(model: FormConfidence, rows: Rows) -> Rows:
+def predict(model: FormConfidence, rows: Rows) -> Rows:
     return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
 
 
@@ -123,7 +123,7 @@ def held_back(data: CalibrationTable) -> Rows:
             data.weight[~out],
             data.groups[~out],
         )
-        found[out] = sure(fit(rest), data.rows[out])
+        found[out] = predict(fit(rest), data.rows[out])
     return found
 
 

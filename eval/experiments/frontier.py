@@ -157,7 +157,7 @@ def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[st
     own = [row for row in rows if row[0].answers]
     other = [row for row in rows if not row[0].answers]
     facts = [(q, a) for q, a, _ in own if q.form in ("", "span")]
-    sure = [np.array([a.confidence for _, a, _ in part]) for part in (own, other)]
+    predict = [np.array([a.confidence for _, a, _ in part]) for part in (own, other)]
     return {
         "answerable": len(own),
         "useful": sum(said == "useful" for _, _, said in own),
@@ -166,7 +166,7 @@ def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[st
         "refused": sum(said == "refused" for _, _, said in other),
         "em": _mean([exact(a.text, q.answers) for q, a in facts]),
         "f1": _mean([f1(a.text, q.answers) for q, a in facts]),
-        "auroc of answerable": auroc(*sure) if other else None,
+        "auroc of answerable": auroc(*predict) if other else None,
     }
 
 

@@ -33,7 +33,7 @@ _Documents = Callable[[str], Document | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AbstentionPolicy:
     """The confidence that an answer needs, and how many alternatives are shown."""
 
     confidence: Confidence
@@ -50,7 +50,7 @@ def compose(
     hits: Sequence[Hit],
     spans: Sequence[Span],
     document: _Documents,
-    rule: Rule,
+    rule: AbstentionPolicy,
     timings: Mapping[str, float],
 ) -> Answer:
     """The best candidate if its confidence reaches the threshold; otherwise no answer and the

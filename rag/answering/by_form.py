@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering import comparing, form_confidence
-from rag.answering.answer import Rule, compose, unsure
+from rag.answering.answer import AbstentionPolicy, compose, unsure
 from rag.answering.catalogue import Catalogued
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
@@ -43,7 +43,10 @@ class Read:
 
 
 def answer(
-    read: Read, rule: Rule, timings: Mapping[str, float], models: Mapping[str, FormConfidence]
+    read: Read,
+    rule: AbstentionPolicy,
+    timings: Mapping[str, float],
+    models: Mapping[str, FormConfidence],
 ) -> Answer:
     """The answer in the wanted form, or in the nearest one that the reader's output allows; or a
     refusal with its reason.
@@ -66,7 +69,7 @@ def _distinct(refused: Answer) -> tuple[Alternative, ...]:
 
 
 def _in_form(
-    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+    read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """None if only a span is possible."""
     if read.form == "comparison" and len(read.sides) == 2:
@@ -77,7 +80,7 @@ def _in_form(
 
 
 def _quoted(
-    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+    read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """Sentences, or the list that contains them."""
     found = _scored(read)
@@ -142,7 +145,7 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
 
 
 def _yes_no(
-    read: Read, spans: Answer, rule: Rule, models: Mapping[str, FormConfidence]
+    read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """The most confident verdict of any passage, with the sentence that supports it; None if the
     confidence is too low, so that only sentences are quoted.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.answering.equivalence import say_the_same
+from rag.answering.equivalence import equivalent
 from rag.answering.mention import Meaning, Mention
 from rag.types import Span
 
@@ -60,7 +60,7 @@ def candidates(mentions: Sequence[Mention], score: Score) -> list[Candidate]:
     for group in sorted(groups.values(), key=lambda group: -_joint(group)):
         said = group[0][1].meaning
         fitting = (
-            home for home in gathered if all(say_the_same(said, g[0][1].meaning) for g in home)
+            home for home in gathered if all(equivalent(said, g[0][1].meaning) for g in home)
         )
         if (home := next(fitting, None)) is not None:
             home.append(group)

@@ -54,13 +54,16 @@ def conflicts(
 
 
 def _is_behind(one: Candidate, candidate: Candidate, best: Candidate) -> bool:
-    apart = (Relation.CONTRARY, Relation.UNRELATED)
+    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
     return one.score < candidate.score and relation(one.meaning, best.meaning) in apart
 
 
 def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> bool:
     first, second = best.best, other.best
-    if relation(first.meaning, second.meaning) is not Relation.CONTRARY or second.span.score <= 0:
+    if (
+        relation(first.meaning, second.meaning) is not Relation.CONTRADICTS
+        or second.span.score <= 0
+    ):
         return False
     if first.meaning.key == second.meaning.key:  # one says it, the other denies it
         return True

@@ -20,7 +20,7 @@ class Relation(enum.Enum):
     """They say the same, perhaps one more precisely."""
     COMPATIBLE = "compatible"
     """One may hold beside the other."""
-    CONTRARY = "contrary"
+    CONTRADICTS = "contrary"
     """Both are answers of one kind, and only one can hold."""
     UNRELATED = "unrelated"
 
@@ -28,7 +28,7 @@ class Relation(enum.Enum):
 def relation(one: Meaning, other: Meaning) -> Relation:
     """The relation between two answers to the same question."""
     if one.negated != other.negated:
-        return Relation.CONTRARY if one.key == other.key else Relation.UNRELATED
+        return Relation.CONTRADICTS if one.key == other.key else Relation.UNRELATED
     if one.anchor and other.anchor and one.anchor != other.anchor:
         return Relation.COMPATIBLE
     if one.date and other.date:
@@ -41,7 +41,7 @@ def relation(one: Meaning, other: Meaning) -> Relation:
     return Relation.COMPATIBLE if compatible(one.key, other.key) else Relation.UNRELATED
 
 
-def say_the_same(one: Meaning, other: Meaning) -> bool:
+def equivalent(one: Meaning, other: Meaning) -> bool:
     """Whether `relation` is SAME."""
     return relation(one, other) is Relation.SAME
 
@@ -49,7 +49,7 @@ def say_the_same(one: Meaning, other: Meaning) -> bool:
 def _dates(one: Dated, other: Dated) -> Relation:
     if agree(one, other):
         return Relation.SAME
-    return Relation.CONTRARY if contrary(one, other) else Relation.COMPATIBLE
+    return Relation.CONTRADICTS if contrary(one, other) else Relation.COMPATIBLE
 
 
 def _quantities(first: Quantity, second: Quantity) -> Relation:
@@ -62,7 +62,7 @@ def _quantities(first: Quantity, second: Quantity) -> Relation:
     if not _near(low, low_other, first, second) or not _near(high, high_other, first, second):
         overlap = low <= high_other and low_other <= high
         may_both = overlap or _bounded(first, low, second, low_other)
-        return Relation.COMPATIBLE if may_both else Relation.CONTRARY
+        return Relation.COMPATIBLE if may_both else Relation.CONTRADICTS
     strict = {first.bound, second.bound} - {"", "about"}
     counted = first.kind == second.kind == "number"  # "19,000" and "19,000 centrifuges"
     bare = (unit is None) != (unit_other is None) and not counted

@@ -49,7 +49,7 @@ def _lexical(hit: Hit, others: Sequence[Candidate]) -> float:
 
 def _margin(candidate: Candidate, others: Sequence[Candidate]) -> float:
     """`others` are sorted best first."""
-    apart = (Relation.CONTRARY, Relation.UNRELATED)
+    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
     rivals = (
         other.score
         for other in others

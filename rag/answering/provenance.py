@@ -17,7 +17,14 @@ from rag.parsing.version import sha256_file
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
 
-_BEARING = ("first_stage_k", "alpha", "passage_tokens", "threshold", "early_exit", "spelling")
+_ANSWER_SETTINGS = (
+    "first_stage_k",
+    "alpha",
+    "passage_tokens",
+    "threshold",
+    "early_exit",
+    "spelling",
+)
 """Settings that bear on which answer is given; those that choose models stand as digests."""
 
 _SINCE = ("form", "preferred")
@@ -48,7 +55,7 @@ def receipt(
         embedder=model_digest(settings.embedder),
         reader=model_digest(settings.reader),
         calibration=calibration,
-        settings={name: str(getattr(settings, name)) for name in _BEARING},
+        settings={name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS},
         answer=answer_digest(answer.text, answer.citations),
         form=form,
         preferred=tuple(preferred),

@@ -19,7 +19,9 @@ DRAWS = 1000
 Interval = tuple[float, float]
 
 
-def draws(groups: Sequence[str], times: int | None = None, seed: int = 0) -> list[NDArray[np.intp]]:
+def bootstrap_samples(
+    groups: Sequence[str], times: int | None = None, seed: int = 0
+) -> list[NDArray[np.intp]]:
     """Row numbers of `times` samples (`DRAWS`): as many groups as there are, drawn with
     replacement, with all their rows.
     """
@@ -40,7 +42,7 @@ def intervals(
     """
     if len(set(groups)) < 2:
         return {}
-    return _spread([measure(_take(columns, rows)) for rows in draws(groups, times)])
+    return _spread([measure(_take(columns, rows)) for rows in bootstrap_samples(groups, times)])
 
 
 def paired(
@@ -51,7 +53,7 @@ def paired(
     if len(set(groups)) < 2:
         return {}
     changes = []
-    for rows in draws(groups, times):
+    for rows in bootstrap_samples(groups, times):
         old, new = measure(_take(before, rows)), measure(_take(after, rows))
         changes.append({name: new[name] - old[name] for name in old.keys() & new.keys()})
     return _spread(changes)

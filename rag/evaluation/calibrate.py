@@ -14,8 +14,8 @@ from rag.evaluation.calibration import (
     bought,
     fit,
     held_back,
+    predict,
     risk_at_coverage,
-    sure,
     table,
     threshold,
 )
@@ -62,7 +62,7 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
     at = threshold(confidence, data, risk)
     fitted = fit(data, model)
     before, after = (
-        bought(sure(model, data.rows), data, engine.threshold),
+        bought(predict(model, data.rows), data, engine.threshold),
         bought(confidence, data, at),
     )
     content = {

@@ -108,7 +108,7 @@ def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
     """`prior` with its log-odds scaled and shifted to fit (Platt 1999), so that it ranks as before.
     `data` comes from `table` with `prior`.
     """
-    chance = np.clip(sure(prior, data.rows), 1e-9, 1 - 1e-9)
+    chance = np.clip(predict(prior, data.rows), 1e-9, 1 - 1e-9)
     odds = np.log(chance / (1 - chance))[:, None]
     (slope,), shift = _logistic(odds, data.right, data.weight, np.ones(1), 0.0)
     weights = {name: round(float(slope * w), 4) for name, w in prior.weights.items()}
@@ -136,7 +136,7 @@ def _logistic(
     return now[:-1], float(now[-1])
 
 
-def sure(model: Confidence, rows: Rows) -> Rows:
+def predict(model: Confidence, rows: Rows) -> Rows:
     """The model's confidence for every row, (n,)."""
     return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
 
@@ -156,7 +156,7 @@ def held_back(
                 data.weight[~out],
                 data.groups[~out],
             )
-            found[out] = sure(fit(rest, prior, names), data.rows[out])
+            found[out] = predict(fit(rest, prior, names), data.rows[out])
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.evaluator import Evaluator, answers_in, watching
+from rag.evaluation.evaluator import Evaluator, answers_in, with_all_candidates
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
 from rag.settings import Settings
@@ -24,7 +24,7 @@ def why(engine: Engine, text: str, answers: Sequence[str], document: str | None 
     question = Question(
         "why", text, tuple(answers), _evidence(engine, answers, document), group="why"
     )
-    return Evaluator(watching(engine)).examine(question)
+    return Evaluator(with_all_candidates(engine)).examine(question)
 
 
 def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> tuple[Evidence, ...]:

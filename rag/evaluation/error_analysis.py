@@ -139,16 +139,16 @@ def best(
     return None
 
 
-def guess(answer: Answer) -> Alternative | None:
+def best_candidate(answer: Answer) -> Alternative | None:
     """The best candidate, given or not."""
     if answer.text is not None:
         return Alternative(answer.text, answer.confidence, answer.citations)
     return answer.alternatives[0] if answer.alternatives else None
 
 
-def blame(trace: Attempt) -> tuple[str, str]:
+def attribute_error(trace: Attempt) -> tuple[str, str]:
     """The stage that lost a missing or wrong answer, and an explanation."""
-    likeliest = guess(trace.answer)
+    likeliest = best_candidate(trace.answer)
     if likeliest and is_right(likeliest.text, trace.accepted):
         return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"
     if not trace.places:

@@ -11,7 +11,13 @@ from typing import Any
 
 from rag.engine import Engine, Searcher
 from rag.english.sentences import enclosing_sentence
-from rag.evaluation.error_analysis import Attempt, EvidenceSpan, best, blame, guess
+from rag.evaluation.error_analysis import (
+    Attempt,
+    EvidenceSpan,
+    attribute_error,
+    best,
+    best_candidate,
+)
 from rag.evaluation.gold import Question
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.records import Row
@@ -28,7 +34,7 @@ Does not change the best one.
 """
 
 
-def watching(engine: Engine) -> Engine:
+def with_all_candidates(engine: Engine) -> Engine:
     """The same engine with more candidates in its answers."""
     shown = copy.copy(engine)
     shown.settings = replace(
@@ -92,7 +98,7 @@ class Evaluator:
             answer,
             self._passages,
         )
-        stage, detail = blame(trace)
+        stage, detail = attribute_error(trace)
         document, sentence = _sought(question, places, top[2] if top else None)
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
@@ -173,7 +179,7 @@ def _stands(citation: Citation, text: str) -> bool:
 
 
 def _scored(question: Question, answer: Answer) -> dict[str, Any]:
-    likeliest = guess(answer)
+    likeliest = best_candidate(answer)
     said = likeliest.text if likeliest else None
     return {
         "text": answer.text,

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from rag.engine import Engine, Searcher, check_question
 from rag.errors import InputError
 from rag.evaluation import environment
-from rag.evaluation.evaluator import Evaluator, watching
+from rag.evaluation.evaluator import Evaluator, with_all_candidates
 from rag.evaluation.gold import Gold, Question, sample
 from rag.evaluation.records import Partial, Row
 from rag.evaluation.result import Result
@@ -38,7 +38,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(made))
     rows = ask(
         questions,
-        Evaluator(watching(searcher) if isinstance(searcher, Engine) else searcher),
+        Evaluator(with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher),
         partial,
     )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -58,8 +58,8 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
         gone = [one for one in before if store.delete(one.document)]
         if archives := {one.archive for one in gone} - {""}:
             left = [document.id for document in store.documents() if document.file in archives]
-            store.restamp(dict.fromkeys(left, _READ_AGAIN))
-    store.purge()
+            store.update_digests(dict.fromkeys(left, _READ_AGAIN))
+    store.vacuum()
     if stamps:
         stamps.forget([one.source for one in gone])
         stamps.save()
@@ -81,7 +81,7 @@ def _before(store: Store, document_id: str) -> _Before:
     passages, vectors = store.embedded(document_id)
     step = max(1, len(passages) // _SEARCHES)
     source = document.source if document else ""
-    archive = document.file if document and document.stamp else ""
+    archive = document.file if document and document.container_sha256 else ""
     return _Before(
         document_id, source, archive, store.trace(document_id), (passages[::step], vectors[::step])
     )

@@ -102,7 +102,7 @@ class Fetcher:
             if 400 <= status < 500:
                 raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
-                raise ParseError(f"cannot be fetched: the server answers {status}", passing=True)
+                raise ParseError(f"cannot be fetched: the server answers {status}", transient=True)
             found = {
                 name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
             }
@@ -137,7 +137,7 @@ class Fetcher:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ParseError(
-                f"cannot be fetched: {error or type(error).__name__}", passing=True
+                f"cannot be fetched: {error or type(error).__name__}", transient=True
             ) from error
 
     def _body(self, response: http.client.HTTPResponse, until: float) -> bytes:
@@ -150,7 +150,7 @@ class Fetcher:
                     f"is larger than {self._most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it"
                 )
             if time.monotonic() > until:
-                raise ParseError(f"takes more than {_SECONDS:.0f} s", passing=True)
+                raise ParseError(f"takes more than {_SECONDS:.0f} s", transient=True)
         return bytes(body)
 
     def _connect(self, url: str, until: float) -> http.client.HTTPConnection:

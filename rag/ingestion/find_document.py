@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import NotFoundError
-from rag.types import INSIDE, Document
+from rag.types import MEMBER_SEPARATOR, Document
 
 _NEAR = 3
 """Number of document ids that a "did you mean" suggests."""
@@ -20,7 +20,7 @@ def find_document(
 
     Raises NotFoundError, which suggests ids, or the command `listing`.
     """
-    source = name if INSIDE in name else str(Path(name).expanduser().resolve())
+    source = name if MEMBER_SEPARATOR in name else str(Path(name).expanduser().resolve())
     found = [d for d in documents if d.id == name] or [d for d in documents if d.source == source]
     if titles and not found:
         found = [d for d in documents if d.title.casefold() == name.casefold()]

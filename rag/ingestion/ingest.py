@@ -78,7 +78,7 @@ class Ingest:
         read.
         """
         with self._store.writing():  # reports another writer before anything is read
-            self._remember()
+            self._load_state()
         try:
             self._read(files, seen)
         finally:
@@ -99,9 +99,9 @@ class Ingest:
             for _ in found:
                 seen()
 
-    def _remember(self) -> None:
+    def _load_state(self) -> None:
         self._generation = self._store.stats().generation
-        documents = [_remembered(document) for document in self._store.documents()]
+        documents = [_state_of(document) for document in self._store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
         self._before = frozenset(self._by_id)
@@ -154,20 +154,20 @@ class Ingest:
         if isinstance(loaded, ParseError):
             skipped = [(str(found.path), str(loaded))]
             self.report.skipped += skipped
-            self._note(found.path, status, [] if loaded.passing else skipped)
+            self._note(found.path, status, [] if loaded.transient else skipped)
             return
-        self._keep([self._by_source[source] for source in loaded.same], loaded.sha256)
+        self._update_unchanged([self._by_source[source] for source in loaded.same], loaded.sha256)
         for document in loaded.documents:
             try:
                 document = self._named(document)
             except ParseError as error:
                 self.report.skipped.append((document.source, str(error)))
                 continue
-            self._by_source[document.source] = self._by_id[document.id] = _remembered(document)
+            self._by_source[document.source] = self._by_id[document.id] = _state_of(document)
             yield document
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
-        self._drop(
+        self._delete(
             found,
             {
                 *loaded.same,
@@ -183,15 +183,17 @@ class Ingest:
         if self._stamps:
             self._stamps.note(path, status, skipped)
 
-    def _keep(self, documents: Sequence[Document], digest: str) -> None:
+    def _update_unchanged(self, documents: Sequence[Document], digest: str) -> None:
         """Record unchanged members of a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
         if stamps := {
-            document.id: digest for document in documents if document.stamp not in ("", digest)
+            document.id: digest
+            for document in documents
+            if document.container_sha256 not in ("", digest)
         }:
-            patiently(lambda: self._store.restamp(stamps))
+            patiently(lambda: self._store.update_digests(stamps))
 
-    def _drop(self, found: FoundFile, held: Collection[str]) -> None:
+    def _delete(self, found: FoundFile, held: Collection[str]) -> None:
         for document in self._by_file.get(str(found.path), []):
             if document.source not in held and patiently(
                 functools.partial(self._store.delete, document.id)
@@ -266,6 +268,6 @@ def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> No
         stamps.note_link(path, found.path)
 
 
-def _remembered(document: Document) -> Document:
+def _state_of(document: Document) -> Document:
     """The document without its text, as needed until the end of a run over many files."""
     return replace(document, text="", metadata={}, sections=(), pages=())

@@ -15,7 +15,7 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, note_link
 from rag.ingestion.pipeline import patiently
 from rag.parsing.base import ParseError
-from rag.parsing.formats import kind_of
+from rag.parsing.formats import format_of
 from rag.parsing.load import FoundFile, is_in_index, load, no_file
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
@@ -358,7 +358,7 @@ def _refused(plan: _Plan, root: Path) -> str:
 def _unsupported(path: Path) -> str:
     try:
         if not os.path.isdir(path):  # a folder that cannot be opened
-            kind_of(path.name, b"")
+            format_of(path.name, b"")
     except ParseError as error:
         return str(error)
     return ""

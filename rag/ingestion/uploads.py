@@ -11,7 +11,7 @@ from rag.ingestion.pipeline import UPLOADED, Embedded, check_free, embed, put
 from rag.parsing.base import ParseError
 from rag.parsing.load import FoundFile, Loaded, load_data, load_some, read_bytes
 from rag.protocols import Embedder, Store
-from rag.types import INSIDE, Document
+from rag.types import MEMBER_SEPARATOR, Document
 
 Load = Callable[[str, bytes], Loaded]
 """`rag.parsing.load.load_data`, or a `Pool`'s version of it."""
@@ -160,7 +160,7 @@ def prepare(
         if not _is_same(d, known[d.id])
     ]
     skipped = [
-        (source.removeprefix(upload.name).removeprefix(INSIDE), reason)
+        (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
         for source, reason in loaded.skipped
     ]
     embedded = embed(embedder, changed)
@@ -175,11 +175,11 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         known = _checked(store, prepared.documents)
         new = put(store, prepared.changed).ids
         if stamps := {
-            d.id: d.stamp
+            d.id: d.container_sha256
             for d in prepared.documents
-            if d.id not in new and _stamp(known[d.id]) != d.stamp
+            if d.id not in new and _stamp(known[d.id]) != d.container_sha256
         }:
-            store.restamp(stamps)
+            store.update_digests(stamps)
         gone = [part for part in _gone(store, prepared) if store.delete(part)]
         if len(prepared.upload.data) <= keep_pdf:
             _keep_pdf(store, prepared)
@@ -220,7 +220,7 @@ def _gone(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
     held = {d.source for d in prepared.documents} | {
-        f"{upload.source}{INSIDE}{part}" for part, _ in prepared.skipped
+        f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped
     }
     return [d.id for d in _parts(store, upload) if d.source not in held]
 
@@ -232,7 +232,7 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
         yield whole
     after = prefix = f"{upload.name}/"
     while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
-        yield from (d for d in page if d.source.startswith(upload.source + INSIDE))
+        yield from (d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR))
         after = page[-1].id
 
 
@@ -245,7 +245,7 @@ def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
 
 
 def _stamp(document: Document | None) -> str:
-    return document.stamp if document else ""
+    return document.container_sha256 if document else ""
 
 
 def _is_same(document: Document, known: Document | None) -> bool:

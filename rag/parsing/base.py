@@ -12,12 +12,12 @@ from rag.types import Section
 class ParseError(Exception):
     """Why a file cannot be read; other files are still read.
 
-    `passing` means that a retry may succeed although the file is unchanged.
+    `transient` means that a retry may succeed although the file is unchanged.
     """
 
-    def __init__(self, reason: str, passing: bool = False) -> None:
+    def __init__(self, reason: str, transient: bool = False) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.transient = transient
 
 
 @dataclass(frozen=True, slots=True)

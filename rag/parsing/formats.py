@@ -60,12 +60,12 @@ SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Format:
     """A file format; the filter "type" compares `name`."""
 
     name: str
     module: str
-    role: str
+    category: str
 
     def load(self) -> Any:
         """Import the module. Raises ParseError if a library of an extra is missing."""
@@ -80,16 +80,16 @@ class Kind:
             ) from error
 
 
-def kind_of(name: str, content: bytes) -> Kind:
+def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
     Raises ParseError for unsupported formats."""
     suffix = _suffix(name)
     found = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         found = "rst"
-    for role, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
+    for category, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
         if found in table:
-            return Kind(found, table[found], role)
+            return Format(found, table[found], category)
     raise ParseError(f"unsupported format .{found}")
 
 

@@ -18,9 +18,9 @@ from rag.errors import InputError, NotFoundError, install_line
 from rag.parsing import metadata as dates
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
-from rag.parsing.formats import FURNISHED, Kind, kind_of
+from rag.parsing.formats import FURNISHED, Format, format_of
 from rag.settings import OWN_FILES, is_index
-from rag.types import INSIDE, Document
+from rag.types import MEMBER_SEPARATOR, Document
 
 MOST_BYTES = 100_000_000
 HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
@@ -190,12 +190,12 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     `most` bytes.
     """
     if os.path.isdir(path):
-        raise ParseError("is a folder that cannot be opened", passing=True)
+        raise ParseError("is a folder that cannot be opened", transient=True)
     if reason := no_file(path):
-        raise ParseError(reason, passing=True)
+        raise ParseError(reason, transient=True)
     if not _is_utf8(str(path)):
         raise ParseError("has a name that is not UTF-8; rename it")
-    kind_of(path.name, b"")  # do not open unsupported files
+    format_of(path.name, b"")  # do not open unsupported files
     try:
         with path.open("rb") as file:
             content = (
@@ -204,7 +204,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
                 else b" " * (most + 1)
             )
     except OSError as error:
-        raise ParseError(f"cannot be read: {error.strerror}", passing=True) from error
+        raise ParseError(f"cannot be read: {error.strerror}", transient=True) from error
     if len(content) > most:
         raise ParseError(f"is larger than {most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
     return content
@@ -245,7 +245,7 @@ class _Place:
     def inside(self, part: str, archive: str) -> _Place:
         return _Place(
             f"{self.id}/{part}",
-            f"{self.source}{INSIDE}{part}",
+            f"{self.source}{MEMBER_SEPARATOR}{part}",
             part,
             self.archive or archive,
             self.depth + 1,
@@ -269,26 +269,26 @@ class _LoadRun:
         if self._known.get(place.source) == digest:
             self.loaded.same.append(place.source)
             return
-        kind, name = kind_of(place.name, content), place.name
+        kind, name = format_of(place.name, content), place.name
         for _ in range(_DEEPEST):
             if kind.name != "gz":
                 break
             content, name = self._unpack(kind, content, name)
-            kind = kind_of(name, content)
-        if kind.role == "container":
+            kind = format_of(name, content)
+        if kind.category == "container":
             self._container(kind, place, content, digest)
         else:
             parsed = _parsed(kind, content, self._keep_furniture)
             self.loaded.documents.append(_document(kind, place, name, parsed, digest))
             self.loaded.left_out += parsed.left_out
 
-    def _unpack(self, kind: Kind, content: bytes, name: str) -> tuple[bytes, str]:
+    def _unpack(self, kind: Format, content: bytes, name: str) -> tuple[bytes, str]:
         with _translated(kind):
             inside: bytes = kind.load().unpack(content, self._left)
         self._left -= len(inside)
         return inside, name[:-3] if name.lower().endswith(".gz") else name
 
-    def _container(self, kind: Kind, place: _Place, content: bytes, digest: str) -> None:
+    def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
         before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
@@ -315,15 +315,15 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
 
 
-def _parsed(kind: Kind, content: bytes, keep_furniture: bool) -> Parsed:
+def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
     with _translated(kind):
         parse, options = kind.load().parse, [keep_furniture] if kind.module in FURNISHED else []
         decoded = decode_page if kind.module == "html" else decode
-        given = parse(content if kind.role == "binary" else decoded(content), *options)
+        given = parse(content if kind.category == "binary" else decoded(content), *options)
         return given if isinstance(given, Parsed) else Parsed(*given)
 
 
-def _document(kind: Kind, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
+def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
     text = _characters(parsed.text)
     if not text.strip():
         raise ParseError(
@@ -366,7 +366,7 @@ def _metadata(found: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _translated(kind: Kind) -> Iterator[None]:
+def _translated(kind: Format) -> Iterator[None]:
     """Turn any error of a parser into the reason why a file cannot be read, since parsers raise all
     kinds for broken files.
     """

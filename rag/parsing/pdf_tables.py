@@ -36,7 +36,7 @@ _UNCLEAR = "table whose columns are not clear"
 _MOST_BETWEEN = 3
 _MOST_CELLS = 60
 _MOST_HEADERS = 6
-_FARTHEST = 3.2
+_MAX_GAP = 3.2
 """Font heights between a table's rows, or between headers and the first row."""
 _PROSE = 14
 """A line of more words is prose, not a label."""
@@ -203,7 +203,7 @@ def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     if len(between) > _MOST_BETWEEN or any(_is_prose(row) for row in between):
         return False
     steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
-    return all(below.top - above.bottom < _FARTHEST * above.size for above, below in steps)
+    return all(below.top - above.bottom < _MAX_GAP * above.size for above, below in steps)
 
 
 def _is_prose(row: PdfRow) -> bool:
@@ -300,7 +300,7 @@ def _name(
     top = first
     for number in range(first - 1, max(least, first - _MOST_HEADERS) - 1, -1):
         row, below = rows[number], rows[number + 1]
-        if below.top - row.bottom > _FARTHEST * row.size or _is_prose(row):
+        if below.top - row.bottom > _MAX_GAP * row.size or _is_prose(row):
             break
         over = [
             cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
@@ -441,7 +441,7 @@ def caption(rows: Sequence[PdfRow], top: int, first: int) -> Iterator[str]:
         row, below = rows[number], rows[number + 1]
         text = " ".join(cell.text for cell in row.cells)
         if (
-            below.top - row.bottom > _FARTHEST * row.size
+            below.top - row.bottom > _MAX_GAP * row.size
             or len(text) > 120
             or _is_body(row)
             or text.endswith((".", ";", ","))

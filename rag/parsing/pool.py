@@ -175,7 +175,7 @@ class _Worker:
             line = cast(IO[bytes], self._process.stdout).readline()
         timer.cancel()
         if not line.endswith(b"\n"):
-            raise ParseError(self._cause_of_death(), passing=self._late)
+            raise ParseError(self._cause_of_death(), transient=self._late)
         answer = json.loads(line)
         if answer.pop("last"):
             self.kill()

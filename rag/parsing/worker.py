@@ -52,7 +52,7 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
             loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
         return asdict(loaded)
     except ParseError as error:
-        return {"unreadable": str(error), "passing": error.passing}
+        return {"unreadable": str(error), "transient": error.transient}
     except MemoryError:
         return {"unreadable": too_much_memory(memory), "last": True}
 
@@ -64,7 +64,7 @@ def too_much_memory(memory: int) -> str:
 def loaded_from(answer: dict[str, Any]) -> Loaded:
     """Result of `serve`. Raises ParseError if it reports an error."""
     if "unreadable" in answer:
-        raise ParseError(answer["unreadable"], answer.get("passing", False))
+        raise ParseError(answer["unreadable"], answer.get("transient", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
     documents = [_document(fields) for fields in answer["documents"]]
     return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Later(Generic[T]):
+class Background(Generic[T]):
     """A value computed by a daemon thread. `done` is called in that thread at the end, even after
     an error.
     """
@@ -71,7 +71,7 @@ class SessionEngine:
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._models = Later(self._load)
+        self._models = Background(self._load)
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, done: Callable[[], object] = lambda: None) -> None:

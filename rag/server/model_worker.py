@@ -113,7 +113,11 @@ class ModelThread:
         if not ahead and not self._running:
             return
         # a client with its own deadline accepts a partial answer
-        own = 0 if readings[0].hasty else sum({work.key: work.cost for work in readings}.values())
+        own = (
+            0
+            if readings[0].client_deadline
+            else sum({work.key: work.cost for work in readings}.values())
+        )
         late = (
             time.monotonic()
             + self._pace * (self._running + ahead + own)
@@ -187,14 +191,14 @@ class ModelThread:
             return self._queue.take_readings(tokens)
 
     def _time(self, batch: list[PendingQuestion], engine: Engine) -> None:
-        begun = time.monotonic()
-        batch = [work for work in batch if _in_time(work, begun)]
+        started = time.monotonic()
+        batch = [work for work in batch if _in_time(work, started)]
         if batch:
             self._running = tokens = sum({work.key: work.cost for work in batch}.values())
             self._answer_each(batch, engine)
             self._running = 0
             if tokens:
-                self._learn(tokens, time.monotonic() - begun)
+                self._learn(tokens, time.monotonic() - started)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Those of each collection from its own index; `engine`: that of the default one."""
@@ -232,10 +236,10 @@ class ModelThread:
 
 def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) -> None:
     """Read equal questions of several clients once, except those with their own deadline."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     asked = list(dict.fromkeys(work.asked for work in batch))
     found = dict(zip(asked, engine.find_many(asked), strict=True))
-    timings = {"retrieve": time.perf_counter() - begun}
+    timings = {"retrieve": time.perf_counter() - started}
     metrics.stages(timings)
     to_read: dict[tuple[Query, float | None], list[PendingQuestion]] = {}
     for work in batch:
@@ -243,7 +247,9 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
         if not work.search and (
             work.answer.running() or work.answer.set_running_or_notify_cancel()
         ):
-            to_read.setdefault((work.asked, work.deadline if work.hasty else None), []).append(work)
+            to_read.setdefault(
+                (work.asked, work.deadline if work.client_deadline else None), []
+            ).append(work)
     if to_read:
         groups = list(to_read.values())
         timely = [
@@ -251,12 +257,12 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
             for works in groups
         ]
 
-        def seen(row: int) -> None:
+        def on_progress(row: int) -> None:
             for work in groups[row]:
-                work.begun.set()
+                work.started.set()
 
         answers = engine.answer_many(
-            timely, [found[works[0].asked] for works in groups], timings, seen
+            timely, [found[works[0].asked] for works in groups], timings, on_progress
         )
         metrics.answers(answers)
         for works, answer in zip(groups, answers, strict=True):

@@ -101,9 +101,9 @@ def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Ite
 
 
 def _response_events(reply: Reply, metadata: dict[str, str] | None) -> Iterator[Json]:
-    begun = {**_response(reply, "in_progress", metadata), "output": []}
-    yield {"type": "response.created", "response": begun}
-    yield {"type": "response.in_progress", "response": begun}
+    started = {**_response(reply, "in_progress", metadata), "output": []}
+    yield {"type": "response.created", "response": started}
+    yield {"type": "response.in_progress", "response": started}
     searched, message = _search_call(reply), _message(reply)
     opened = {**searched, "status": "in_progress", "results": None}
     call = {"output_index": 0, "item_id": searched["id"]}

@@ -17,20 +17,20 @@ _QUESTION_TOKENS = 32
 class PendingQuestion:
     """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
 
-    `deadline` is a `time.monotonic` time; `hasty` means that the client chose it. `cost` is the
-    number of tokens to read. `begun` is set after the first passage was read. Items of one `caller`
-    take turns with those of others.
+    `deadline` is a `time.monotonic` time; `client_deadline` means that the client chose it. `cost`
+    is the number of tokens to read. `started` is set after the first passage was read. Items of one
+    `caller` take turns with those of others.
     """
 
     asked: Query
     deadline: float
     cost: int
     search: bool = False
-    hasty: bool = False
+    client_deadline: bool = False
     caller: str = ""
     engine: Engine | None = None
     """Engine of its collection; None for the default one."""
-    begun: threading.Event = field(default_factory=threading.Event)
+    started: threading.Event = field(default_factory=threading.Event)
     found: Future[RetrievalResult] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
 

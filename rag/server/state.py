@@ -215,10 +215,12 @@ class Service:
             Query(question, k, filter, None, form, options.as_typed, preferred)
             for question in checked
         ]
-        hasty = options.deadline_ms is not None
+        client_deadline = options.deadline_ms is not None
         hangup.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
         made = [
-            PendingQuestion(one, deadline, cost, search, hasty, hangup.caller, self.engine)
+            PendingQuestion(
+                one, deadline, cost, search, client_deadline, hangup.caller, self.engine
+            )
             for one in asked
         ]
         self.models.submit(made)
@@ -278,7 +280,7 @@ def wait(work: PendingQuestion, future: Future[T]) -> T:
         try:
             return future.result(max(0.0, work.deadline - time.monotonic()))
         except FutureTimeout:
-            return future.result(_GRACE if work.begun.is_set() else 0.0)
+            return future.result(_GRACE if work.started.is_set() else 0.0)
     except FutureTimeout:
         work.cancel()
         raise problems.late() from None
@@ -288,9 +290,9 @@ def wait(work: PendingQuestion, future: Future[T]) -> T:
 
 def warm(backend: Backend) -> None:
     """Run the models once, since the first run is slow."""
-    begun = time.monotonic()
+    started = time.monotonic()
     backend.embedder.embed_queries(["warm"])
-    _log.info("models are warm after %.1f s", time.monotonic() - begun)
+    _log.info("models are warm after %.1f s", time.monotonic() - started)
 
 
 def service_of(request: Request) -> Service:

@@ -72,13 +72,13 @@ class _OpenTelemetry:
         stages: Iterable[Mapping[str, float]],
     ) -> None:
         end = time.time_ns()
-        begun = end - int(seconds * 1e9)
+        started = end - int(seconds * 1e9)
         came_with = {
             name: headers[name] for name in ("traceparent", "tracestate") if name in headers
         }
         name = f"{facts.get('http.request.method', '')} {facts.get('http.route', '')}"
         span = self._tracer.start_span(
-            name, self._parent.extract(came_with), self._server, dict(facts), start_time=begun
+            name, self._parent.extract(came_with), self._server, dict(facts), start_time=started
         )
         below = self._below(span)
         for timings in stages:

@@ -16,23 +16,23 @@ SmallFloat.byte4ToInt).
 """
 
 
-def rounded(length: int) -> int:
+def quantised_length(length: int) -> int:
     """A passage's length in words after quantisation."""
     return _LENGTHS[bisect_right(_LENGTHS, length) - 1]
 
 
-def idf(passages: int, holders: int) -> float:
-    """Inverse document frequency of a word that occurs in `holders` of all passages. In float32,
+def idf(passages: int, doc_freq: int) -> float:
+    """Inverse document frequency of a word that occurs in `doc_freq` of all passages. In float32,
     which changes the fourth digit for very common words.
 
-    `holders` may exceed `passages` if it still counts deleted ones.
+    `doc_freq` may exceed `passages` if it still counts deleted ones.
     """
     return float(
-        np.log(np.float32(1) + np.float32((max(0, passages - holders) + 0.5) / (holders + 0.5)))
+        np.log(np.float32(1) + np.float32((max(0, passages - doc_freq) + 0.5) / (doc_freq + 0.5)))
     )
 
 
-def penalty(length: int, average: float) -> float:
+def length_norm(length: int, average: float) -> float:
     """Length normalisation: the term added to a word's frequency in the denominator, for a
     quantised `length`.
     """

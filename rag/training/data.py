@@ -138,13 +138,13 @@ def _group(
     own = holding or list(question.passages)
     chosen, answers = own[:2], question.answers if holding else ()
     draw = rng.random()
-    if draw < mix.swapped and answers and (asked := _swapped(question.text, names, rng)):
+    if draw < mix.entity_swap and answers and (asked := _swapped(question.text, names, rng)):
         return Group(asked, (), tuple(passages[i] for i in chosen))
-    if mix.swapped <= draw < mix.swapped + mix.shortened and answers:
+    if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
         answering = rng.random() < 0.5
         if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
             return Group(question.text, () if answering else answers, short)
-    leave_out = draw > 1 - mix.absent
+    leave_out = draw > 1 - mix.drop_gold
     if leave_out or rng.random() < mix.negatives:
         found = [
             i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages
@@ -154,7 +154,7 @@ def _group(
         ]
         if fitting and leave_out:
             chosen, answers = [], ()
-        chosen += rng.sample(fitting, min(mix.beside, len(fitting)))
+        chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
     return Group(question.text, answers, tuple(passages[i] for i in chosen))
 
 

@@ -15,7 +15,7 @@ from rag.models.windows import Encoded, Window, again, places
 Shares = NDArray[np.float32]
 
 
-def wanted(
+def teacher_targets(
     head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequence[int]
 ) -> tuple[Shares, Shares]:
     """The teacher's probability of each token to be an answer's first, and its last: two (n, t)

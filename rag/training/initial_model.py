@@ -50,7 +50,7 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     """
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
-    other = start_path(recipe.average_with, data)[0] if recipe.average_with else init
+    other = start_path(recipe.merge_with, data)[0] if recipe.merge_with else init
     not_its_start(out, init, other)
     tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
@@ -87,8 +87,8 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             if "dropout" in name and isinstance(value, float):
                 setattr(config, name, recipe.dropout)
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
-        if recipe.part_punctuation:
-            _part_punctuation(tokenizer.backend_tokenizer)
+        if recipe.split_punctuation:
+            _split_punctuation(tokenizer.backend_tokenizer)
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
         more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
@@ -133,7 +133,7 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
         setattr(model, name, head)
 
 
-def _part_punctuation(tokenizer: Tokenizer) -> None:
+def _split_punctuation(tokenizer: Tokenizer) -> None:
     """After what it parts already, unless it parts punctuation too."""
     if "Punctuation" not in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"]):
         parts = [

@@ -143,7 +143,7 @@ def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> 
     return torch.stack(losses).mean()
 
 
-def taught_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
+def distillation_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Tensor) -> Tensor:
     """Mean over groups of the cross-entropy to the teacher's probabilities `shares`, (n, t), of
     each token; the null has the rest to 1. Other arguments as in `group_loss`.
     """

@@ -31,20 +31,21 @@ class _Part(BaseModel):
 class Mix(_Part):
     """How a set is used: at most `cap` questions, and four shares of them.
 
-    `negatives`: with retrieved passages of other paragraphs in addition to their own. `absent`:
-    with them instead of their own. `swapped`: with a name or number of another question, so that
-    the passage no longer answers. `shortened`: with a sentence removed from their passage, half the
-    time the one that answers. `beside`: number of retrieved passages. `tokens`: maximum word-pieces
-    of a passage if it should be lower than the recipe's; 0 for the recipe's. `spans`: whether its
-    answers are spans; if they are whole sentences, only the sentence head learns from them.
+    `negatives`: with retrieved passages of other paragraphs in addition to their own. `drop_gold`:
+    with them instead of their own. `entity_swap`: with a name or number of another question, so
+    that the passage no longer answers. `sentence_drop`: with a sentence removed from their passage,
+    half the time the one that answers. `negatives_per_question`: number of retrieved passages.
+    `tokens`: maximum word-pieces of a passage if it should be lower than the recipe's; 0 for the
+    recipe's. `spans`: whether its answers are spans; if they are whole sentences, only the sentence
+    head learns from them.
     """
 
     cap: PositiveInt
     negatives: Share = 0.0
-    absent: Share = 0.0
-    swapped: Share = 0.0
-    shortened: Share = 0.0
-    beside: PositiveInt = 1
+    drop_gold: Share = 0.0
+    entity_swap: Share = 0.0
+    sentence_drop: Share = 0.0
+    negatives_per_question: PositiveInt = 1
     tokens: NonNegativeInt = 0
     spans: bool = True
 
@@ -101,17 +102,17 @@ class Recipe(_Part):
     """Number of the encoder's lowest layers that are not trained: 4 of 12 save a fifth of a
     step.
     """
-    part_punctuation: bool = False
+    split_punctuation: bool = False
     """Make its tokenizer split punctuation from words, if it does not, so that a span can end
     before a full stop.
     """
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
-    taught: Share = 0.0
+    distillation_weight: Share = 0.0
     """share of the loss that comes from the teacher"""
     average: Share | None = None
-    """Weight of the trained model in the average with the initial one, or with `average_with`."""
-    average_with: str | None = None
+    """Weight of the trained model in the average with the initial one, or with `merge_with`."""
+    merge_with: str | None = None
     """another reader of the same shape: a shipped one, or a folder"""
     sentences: NonNegativeFloat = 0.0
     """Weight of the sentence head's loss relative to the span head's; 0 for no such head."""
@@ -158,7 +159,7 @@ class EmbedderRecipe(_Stage):
     """per batch"""
     questions: PositiveInt
     """maximum number of questions per passage in a batch"""
-    visits: PositiveInt
+    max_epochs: PositiveInt
     """maximum number of uses of a passage per epoch"""
     negatives: NonNegativeInt
     """hard negatives per passage in a batch"""

@@ -231,7 +231,7 @@ def _units(
         for material in materials:
             units: list[Unit] = []
             for own, asked in material.asked.items():
-                drawn = rng.sample(asked, min(len(asked), recipe.visits * each))
+                drawn = rng.sample(asked, min(len(asked), recipe.max_epochs * each))
                 units += [(own, drawn[at : at + each]) for at in range(0, len(drawn), each)]
             rng.shuffle(units)
             batches += [

@@ -32,10 +32,10 @@ from rag.training.batches import (
 )
 from rag.training.data import question_set
 from rag.training.datasets import Set, recipe_articles, recipe_sets
-from rag.training.distillation import wanted
+from rag.training.distillation import teacher_targets
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
-from rag.training.loss import group_loss, sentence_loss, targets, taught_loss, verdict_loss
+from rag.training.loss import distillation_loss, group_loss, sentence_loss, targets, verdict_loss
 from rag.training.recipe import OwnRecipe, SetsRecipe, SetsStage
 from rag.training.trainer import (
     WEIGHTS,
@@ -212,10 +212,12 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: T
         ends, scored, wanted_last, group
     )
     if run.teacher is not None:
-        shares = wanted(run.teacher, encoded.rows(rows), windows, groups)
+        shares = teacher_targets(run.teacher, encoded.rows(rows), windows, groups)
         pairs = zip((starts, ends), shares, strict=True)
-        heard = [taught_loss(s, scored, torch.from_numpy(w), group) for s, w in pairs]
-        loss = (1 - run.recipe.taught) * loss + run.recipe.taught * sum(heard)
+        distillation = [distillation_loss(s, scored, torch.from_numpy(w), group) for s, w in pairs]
+        loss = (1 - run.recipe.distillation_weight) * loss + run.recipe.distillation_weight * sum(
+            distillation
+        )
     return loss
 
 

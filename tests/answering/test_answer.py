@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.answer import MAX_CITATIONS, Rule, cite, compose
+from rag.answering.answer import MAX_CITATIONS, AbstentionPolicy, cite, compose
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.confidence import Confidence
 from rag.answering.features import features
@@ -28,7 +28,7 @@ def answer(
 ) -> Answer:
     by_id = {found.id: found for found in documents}
     hits = [s.hit for s in spans]
-    return compose(question, hits, spans, by_id.get, Rule(SURE, threshold, 3), {})
+    return compose(question, hits, spans, by_id.get, AbstentionPolicy(SURE, threshold, 3), {})
 
 
 def gather(*spans: Span) -> list[Candidate]:

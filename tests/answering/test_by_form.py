@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rag.answering.answer import Rule
+from rag.answering.answer import AbstentionPolicy
 from rag.answering.by_form import ALL_NEEDED, Read, answer
 from rag.answering.confidence import Confidence
 from rag.answering.form_confidence import PLAIN
@@ -46,7 +46,7 @@ def read(
     made = Read(
         "Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides
     )
-    given = answer(made, Rule(SURE, 0.5, 3), {}, PLAIN)
+    given = answer(made, AbstentionPolicy(SURE, 0.5, 3), {}, PLAIN)
     for piece in given.pieces:
         assert found.text[piece.citation.start : piece.citation.end] == piece.text
         assert piece.citation in given.citations

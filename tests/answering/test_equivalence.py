@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from rag.answering.equivalence import Relation, relation
 from rag.answering.mention import Meaning, meaning
 
-SAME, COMPATIBLE, CONTRARY, UNRELATED = (
+SAME, COMPATIBLE, CONTRADICTS, UNRELATED = (
     Relation.SAME,
     Relation.COMPATIBLE,
-    Relation.CONTRARY,
+    Relation.CONTRADICTS,
     Relation.UNRELATED,
 )
 
@@ -25,27 +25,27 @@ def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
     [
         ("date", "2015", "14 July 2015", SAME),
         ("date", "14 July 2015", "July 14, 2015", SAME),
-        ("date", "14 July 2015", "18 October 2015", CONTRARY),
+        ("date", "14 July 2015", "18 October 2015", CONTRADICTS),
         ("date", "before 2015", "2015", COMPATIBLE),
         ("date", "1955", "October", COMPATIBLE),
         ("date", "11 October 1955", "October", SAME),
-        ("date", "11 October 1955", "September", CONTRARY),
+        ("date", "11 October 1955", "September", CONTRADICTS),
         ("number", "about 11 tonnes", "11,000 kilograms", SAME),
         ("number", "five", "5", SAME),
         ("number", "20 °C", "68 °F", SAME),
         ("number", "22 °C", "72 °F", SAME),
-        ("number", "20 °C", "72 °F", CONTRARY),
+        ("number", "20 °C", "72 °F", CONTRADICTS),
         ("number", "12 months", "1 year", SAME),
-        ("number", "12 days", "12 weeks", CONTRARY),
+        ("number", "12 days", "12 weeks", CONTRADICTS),
         ("number", "more than 11,000 kilograms", "11,000 kilograms", COMPATIBLE),
         ("number", "more than 100", "150", COMPATIBLE),
-        ("number", "less than 100", "150", CONTRARY),
+        ("number", "less than 100", "150", CONTRADICTS),
         ("number", "two to three months", "2 months", COMPATIBLE),
-        ("number", "20,000 centrifuges", "about 19,000 centrifuges", CONTRARY),
+        ("number", "20,000 centrifuges", "about 19,000 centrifuges", CONTRADICTS),
         ("number", "10", "10 percent", COMPATIBLE),
         ("number", "5 kilometres", "5 kilograms", UNRELATED),
-        ("number", "1.5", "15", CONTRARY),
-        ("money", "100 billion dollars", "$50 billion", CONTRARY),
+        ("number", "1.5", "15", CONTRADICTS),
+        ("money", "100 billion dollars", "$50 billion", CONTRADICTS),
         ("money", "100 dollars", "100 euros", UNRELATED),
         ("person", "Larijani", "Ali Larijani", COMPATIBLE),
         ("person", "Kerry", "Secretary of State John Kerry", COMPATIBLE),
@@ -64,9 +64,9 @@ def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
         ("place", "Paris and London", "Paris", COMPATIBLE),
         ("any", "Washington", "Washington Post", COMPATIBLE),
         ("any", "the limits expired", "missiles were ignored", UNRELATED),
-        ("money", "$5m", "$5", CONTRARY),
+        ("money", "$5m", "$5", CONTRADICTS),
         ("money", "$5m", "$5 million", SAME),
-        ("number", "two and a half", "2", CONTRARY),
+        ("number", "two and a half", "2", CONTRADICTS),
         ("number", "5", "5 km", COMPATIBLE),
         ("duration", "3", "3 years", COMPATIBLE),
         ("number", "11 metric tons", "11 tonnes", SAME),
@@ -98,7 +98,7 @@ def test_a_denied_answer_is_not_the_answer() -> None:
         read("2015", "date", "It was signed in "),
         read("2015", "date", "It was not signed in "),
     )
-    assert relation(said, denied) is CONTRARY
+    assert relation(said, denied) is CONTRADICTS
     assert relation(read("2015", "date", "It was not long, and they signed in "), said) is SAME
     assert relation(read("signed", "any"), read("not signed", "any")) is not SAME
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.answer import Rule, compose
+from rag.answering.answer import AbstentionPolicy, compose
 from rag.answering.confidence import Confidence
 from rag.ingestion.chunking import split
 from rag.parsing.load import find, read
@@ -17,7 +17,7 @@ from rag.types import Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder
 
 SEEDS = Path(__file__).parent.parent.parent / "seeds"
-SURE = Rule(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0), 0.5, 3)
+SURE = AbstentionPolicy(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0), 0.5, 3)
 Said = tuple[str, str, str]
 """Document, words of its sentence up to the answer, the answer."""
 

@@ -28,7 +28,7 @@ scale = 20.0
 max_passage_tokens = 64
 passages = 2
 questions = 1
-visits = 1
+max_epochs = 1
 negatives = 1
 average = 0.5
 [sets]

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag import build
 from rag.engine import Engine
-from rag.evaluation.evaluator import Evaluator, watching
+from rag.evaluation.evaluator import Evaluator, with_all_candidates
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
 from rag.ingestion.chunking import split
@@ -104,7 +104,7 @@ def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engi
 
 
 def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:
-    examiner = Evaluator(watching(asked))
+    examiner = Evaluator(with_all_candidates(asked))
     return [examiner.examine(question) for question in questions]
 
 

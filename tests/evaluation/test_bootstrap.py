@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.evaluation.bootstrap import draws, intervals, paired
+from rag.evaluation.bootstrap import bootstrap_samples, intervals, paired
 from rag.evaluation.columns import table
 from rag.evaluation.records import Row
 
@@ -27,7 +27,7 @@ def answered(number: int, right: bool, group: str) -> Row:
 
 def test_a_draw_is_of_groups_with_all_their_rows() -> None:
     groups = ["a", "b", "a", "c", "c", "c"]
-    for rows in draws(groups, 50):
+    for rows in bootstrap_samples(groups, 50):
         drawn = [groups[i] for i in rows]
         assert drawn.count("a") % 2 == 0
         assert drawn.count("c") % 3 == 0

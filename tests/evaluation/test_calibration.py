@@ -10,8 +10,8 @@ from rag.evaluation.calibration import (
     bought,
     fit,
     held_back,
+    predict,
     risk_at_coverage,
-    sure,
     threshold,
 )
 from rag.evaluation.scores import adaptive_ece, auroc, wilson
@@ -57,7 +57,7 @@ def test_confidence_held_back_is_calibrated_and_the_risk_is_kept() -> None:
     assert report["answered"] > 0.1
     fresh = made(4000, 3.0, 1)
     low, high = report["wrong, of answered, interval"]
-    again = bought(sure(fit(data), fresh.rows), fresh, at)["wrong, of answered"]
+    again = bought(predict(fit(data), fresh.rows), fresh, at)["wrong, of answered"]
     assert low - 0.03 < again < high + 0.03
 
 

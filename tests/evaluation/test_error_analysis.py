@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.evaluation.error_analysis import STAGES, Attempt, EvidenceSpan, blame
+from rag.evaluation.error_analysis import STAGES, Attempt, EvidenceSpan, attribute_error
 from rag.evaluation.records import Row
 from rag.protocols import Filter, Vectors
 from rag.store.local.store import LocalStore
@@ -201,7 +201,7 @@ def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
     trace = Attempt(
         ("text",), [EvidenceSpan("docs/2", 0, 4, "text")], hits, 2, answer, lambda _: passages
     )
-    found, detail = blame(trace)
+    found, detail = attribute_error(trace)
     assert found == stage
     assert "came 3." in detail
     assert "2 were read" in detail
@@ -213,7 +213,7 @@ def test_among_the_candidates_of_neither_leg(tmp_path: Path) -> None:
     trace = Attempt(
         ("text",), [EvidenceSpan("docs/0", 0, 4, "text")], [], 2, answer, lambda _: [passage]
     )
-    assert blame(trace) == ("legs", "neither retriever has it among its candidates")
+    assert attribute_error(trace) == ("legs", "neither retriever has it among its candidates")
 
 
 def test_every_stage_says_what_to_try() -> None:

@@ -75,7 +75,7 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
     """Equal confidences in each order that they could have: the mean risk."""
     risks = []
     for shuffled in itertools.permutations(guesses):
-        order = sorted(shuffled, key=lambda guess: -guess[1])
+        order = sorted(shuffled, key=lambda best_candidate: -best_candidate[1])
         risks.append(
             [sum(not right for right, _ in order[:k]) / k for k in range(1, len(order) + 1)]
         )

@@ -85,7 +85,7 @@ def test_several_go_together_and_the_absent_has_no_receipt(store: LocalStore) ->
 def test_a_large_full_text_is_left_to_its_merges(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.purge()  # which saves the full text
+    store.vacuum()  # which saves the full text
     monkeypatch.setattr("rag.store.local.store._QUICK", 1)
     (receipt,) = delete(store, ["a"])
     assert receipt.after.unmerged == receipt.before.passages

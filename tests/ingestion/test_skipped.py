@@ -124,7 +124,7 @@ def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
     class Disk(Reading):
         def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job in self._noted(jobs):
-                yield job, ParseError("cannot be read: Input/output error", passing=True)
+                yield job, ParseError("cannot be read: Input/output error", transient=True)
 
     disk = Disk()
     for _ in range(2):

@@ -18,7 +18,7 @@ class Put:
 
 
 @dataclass(frozen=True)
-class Rule:
+class AbstentionPolicy:
     """A line drawn from one place to another, in points from the lower left corner."""
 
     x: float
@@ -32,7 +32,9 @@ Bookmark = tuple[int, str, int]
 
 
 def pdf(
-    pages: Sequence[Sequence[Put | Rule]], outline: Sequence[Bookmark] = (), **information: str
+    pages: Sequence[Sequence[Put | AbstentionPolicy]],
+    outline: Sequence[Bookmark] = (),
+    **information: str,
 ) -> bytes:
     """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
     objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
@@ -63,8 +65,8 @@ def pdf(
     return _file(objects)
 
 
-def _drawn(put: Put | Rule) -> str:
-    if isinstance(put, Rule):
+def _drawn(put: Put | AbstentionPolicy) -> str:
+    if isinstance(put, AbstentionPolicy):
         return f"{put.x} {put.y} m {put.to_x} {put.to_y} l S"
     return (
         f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
@@ -73,19 +75,21 @@ def _drawn(put: Put | Rule) -> str:
 
 def ruled(
     edges: Sequence[float], heights: Sequence[float], rows: Sequence[Sequence[tuple[int, str]]]
-) -> list[Put | Rule]:
+) -> list[Put | AbstentionPolicy]:
     """A table with a line round each cell. `heights` are where rows begin and end, from the top;
     a cell is how many columns it fills, and its lines.
     """
-    drawn: list[Put | Rule] = [Rule(edges[0], y, edges[-1], y) for y in heights]
+    drawn: list[Put | AbstentionPolicy] = [
+        AbstentionPolicy(edges[0], y, edges[-1], y) for y in heights
+    ]
     for top, bottom, row in zip(heights[:-1], heights[1:], rows, strict=True):
         at = 0
         for columns, text in row:
-            drawn.append(Rule(edges[at], top, edges[at], bottom))
+            drawn.append(AbstentionPolicy(edges[at], top, edges[at], bottom))
             puts = column(text.split("\n") if text else [], edges[at] + 3, top - 9, 8)
             drawn += puts
             at += columns
-        drawn.append(Rule(edges[-1], top, edges[-1], bottom))
+        drawn.append(AbstentionPolicy(edges[-1], top, edges[-1], bottom))
     return drawn
 
 

@@ -26,7 +26,11 @@ def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
     content = gzip.compress(b"# Fish\n\n" + TEXT)
     (document,) = load_file(tmp_path / "fish.md.gz", content).documents
     assert (document.id, document.source) == ("fish.md.gz", str(tmp_path / "fish.md.gz"))
-    assert (document.title, document.metadata["type"], document.stamp) == ("Fish", "md", "")
+    assert (document.title, document.metadata["type"], document.container_sha256) == (
+        "Fish",
+        "md",
+        "",
+    )
     assert document.sha256 == hashlib.sha256(content).hexdigest()
     assert load(
         FoundFile(tmp_path / "fish.md.gz", "x"), {document.source: document.sha256}
@@ -62,7 +66,7 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
         f"{path}//b/b.md",
         f"{path}//inner.zip//deep/c.txt",
     ]
-    assert {d.stamp for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
+    assert {d.container_sha256 for d in loaded.documents} == {hashlib.sha256(content).hexdigest()}
     assert {d.file for d in loaded.documents} == {path}
     assert loaded.documents[0].sha256 == hashlib.sha256(TEXT).hexdigest()
     assert loaded.skipped == [(f"{path}//p.gif", "unsupported format .gif")]

@@ -23,12 +23,12 @@ from rag.store.local.lock import WriteLock
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("short_waits")
 TEXT = b"The cat is called Minka."
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.server.ingest_worker._PAUSE", 0.05)
 
 
@@ -175,13 +175,13 @@ def test_while_an_upload_is_embedded_others_write_and_take_a_name_first(tmp_path
         job = made.jobs.add([("a.txt", TEXT)])
         while embedder.texts < 2:
             time.sleep(0.01)
-        begun = time.monotonic()
+        started = time.monotonic()
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
         store.put(
             document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
         )
-        assert time.monotonic() - begun < 0.4
+        assert time.monotonic() - started < 0.4
         (file,) = done(made, job).files
         assert file.outcome == "rejected"
         assert "ingested from /uploads/a.txt" in file.detail

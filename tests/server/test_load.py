@@ -54,10 +54,10 @@ class HeldReader(NameReader):
     """Reads nothing before `go` is set."""
 
     def __init__(self) -> None:
-        self.begun, self.go = threading.Event(), threading.Event()
+        self.started, self.go = threading.Event(), threading.Event()
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        self.begun.set()
+        self.started.set()
         self.go.wait(25)
         return super().read_many(asked)
 
@@ -67,7 +67,7 @@ def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> No
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(10) as pool:
         put_text(client, "oman.txt", TEXT)
         asked = [pool.submit(ask, client, number) for number in range(10)]
-        assert reader.begun.wait(25)
+        assert reader.started.wait(25)
         assert client.post("/v1/search", json={"question": "Who led the talks?"}).status_code == 200
         assert not any(one.done() for one in asked)
         reader.go.set()

@@ -285,9 +285,9 @@ def test_at_the_deadline_the_answer_is_of_the_passages_read_so_far(tmp_path: Pat
                 f"oman{number}.txt",
                 f"The talks were led by William Burns in 20{number + 10}.",
             )
-        hasty = client.post("/v1/ask", json={**BURNS, "k": 8, "deadline_ms": 600})
-        assert hasty.status_code == 200
-        found = hasty.json()
+        client_deadline = client.post("/v1/ask", json={**BURNS, "k": 8, "deadline_ms": 600})
+        assert client_deadline.status_code == 200
+        found = client_deadline.json()
         assert found["answer"] == "William Burns"
         assert 1 <= found["passages_read"] < found["passages_found"] == len(found["nearest"]) == 8
         whole = client.post("/v1/ask", json={**BURNS, "k": 8}).json()

@@ -129,9 +129,9 @@ RATE = 1000
 
 def spent(client: httpx.Client, path: str, **body: Any) -> float:
     """Passages that a request costs, at most: those that came back meanwhile are counted."""
-    begun, before = time.monotonic(), left(post(client, "/search", question="Where?"))
+    started, before = time.monotonic(), left(post(client, "/search", question="Where?"))
     after = left(post(client, path, **body))
-    return before - after + (time.monotonic() - begun) * RATE / 60 + 1
+    return before - after + (time.monotonic() - started) * RATE / 60 + 1
 
 
 def left(response: httpx.Response) -> int:

@@ -197,7 +197,7 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
             lambda: store.document("home.txt"),
             lambda: store.delete("home.txt"),
             lambda: put(store, "c.txt", "text"),
-            store.purge,
+            store.vacuum,
             queue.state,
             lambda: queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")]),
             lambda: build.store(inside, EMBEDDER, create=True),

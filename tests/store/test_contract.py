@@ -351,14 +351,16 @@ def test_a_new_stamp_changes_nothing_else(store: Store) -> None:
     put(store, "a", "Sardines swim.")
     before, generation = store.document("a"), store.stats().generation
     assert before is not None
-    store.restamp({"a": "7:8", "none": "9"})
-    assert store.document("a") == replace(before, stamp="7:8")
-    assert store.documents()[0].stamp == "7:8"
+    store.update_digests({"a": "7:8", "none": "9"})
+    assert store.document("a") == replace(before, container_sha256="7:8")
+    assert store.documents()[0].container_sha256 == "7:8"
     assert store.stats().generation == generation
 
 
 def test_pages_are_kept(store: Store) -> None:
-    made = replace(document("Sardines.\n\nTuna.", "a", "a"), pages=(0, 0, 11), stamp="1:2")
+    made = replace(
+        document("Sardines.\n\nTuna.", "a", "a"), pages=(0, 0, 11), container_sha256="1:2"
+    )
     store.put(made, [Passage("a", 0, 16, made.text, "a", "")], unit(1))
     assert store.document("a") == made
     assert [made.page(at) for at in (0, 10, 11, 15)] == [2, 2, 3, 3]
@@ -503,8 +505,8 @@ class Changes(RuleBasedStateMachine):
         for passage in found.values():
             assert self.model[passage.document_id][passage.start : passage.end] == passage.text
         for word in range(1, self.words + 1):
-            holders = {id for id, text in self.model.items() if text.endswith(f" only{word}")}
-            assert set(by_lexical(self.store, f"only{word}")) == holders
+            doc_freq = {id for id, text in self.model.items() if text.endswith(f" only{word}")}
+            assert set(by_lexical(self.store, f"only{word}")) == doc_freq
 
     @invariant()
     def holds_the_model(self) -> None:
@@ -552,7 +554,7 @@ def test_a_trace_counts_what_each_part_holds_of_a_document(store: Store) -> None
     assert (trace.documents, trace.passages, trace.vectors, trace.words) == (1, 3, 3, 3)
     assert len(trace.numbers) == 3
     store.delete("a")
-    store.purge()
+    store.vacuum()
     after = store.trace("a", trace.numbers)
     assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
     assert after.numbers == trace.numbers
@@ -586,5 +588,5 @@ def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) 
     put(store, "a", "Sardines swim far.")
     assert store.original("a") is None
     store.delete("b")
-    store.purge()
+    store.vacuum()
     assert (store.original("b"), store.trace("b").originals) == (None, 0)

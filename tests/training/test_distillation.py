@@ -13,8 +13,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rag.models.qa_heads import Head, load_head
 from rag.models.windows import again, encode, places, windows
-from rag.training.distillation import wanted
-from rag.training.loss import group_loss, taught_loss
+from rag.training.distillation import teacher_targets
+from rag.training.loss import distillation_loss, group_loss
 from tests import tiny
 
 TEXT = "it was signed in july 2015, in vienna."
@@ -30,7 +30,7 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
     head = load_head("a teacher", str(tiny.bert(folder / "bert")), True)
     made = [windows(MINE, "when?", "a deal", text)[0] for text in (TEXT, "nothing here.", TEXT)]
     encoded = encode(MINE, made)
-    first, last = wanted(head, encoded, made, [0, 0, 1])
+    first, last = teacher_targets(head, encoded, made, [0, 0, 1])
     for side, shares in enumerate((first, last)):
         for rows in ([0, 1], [2]):
             scores = [
@@ -67,8 +67,8 @@ def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
     made = windows(words(), "when?", "b", text)
     encoded = encode(words(), made)
     own = [again(letters.tokenizer, window) for window in made]
-    fine = wanted(letters, encode(letters.tokenizer, own), own, [0] * len(made))
-    coarse = wanted(letters, encoded, made, [0] * len(made))
+    fine = teacher_targets(letters, encode(letters.tokenizer, own), own, [0] * len(made))
+    coarse = teacher_targets(letters, encoded, made, [0] * len(made))
     for given_shares, finest in zip(coarse, fine, strict=True):
         assert not given_shares[~encoded.scored].any()
         for at in np.flatnonzero(encoded.scored[0]):
@@ -92,8 +92,10 @@ def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
     ]
     encoded = encode(MINE, made)
     words = [match.span() for match in re.finditer(r"\S+", TEXT)]
-    shares = wanted(head, encoded, made, [0])
-    held = wanted(head, encode(AutoTokenizer.from_pretrained(folder / "spaced"), [own]), [own], [0])
+    shares = teacher_targets(head, encoded, made, [0])
+    held = teacher_targets(
+        head, encode(AutoTokenizer.from_pretrained(folder / "spaced"), [own]), [own], [0]
+    )
     for side, (given_shares, its_own) in enumerate(zip(shares, held, strict=True)):
         found = encoded.ends[0] if side else encoded.starts[0]
         at = {int(found[i]): given_shares[0, i] for i in np.flatnonzero(given_shares[0])}
@@ -108,7 +110,7 @@ def test_the_loss_is_the_cross_entropy_to_the_teacher_and_least_where_both_agree
     relative = torch.tensor([0.0, 1.5, 0.5, 1.0])
     own = relative.softmax(0)
     shares = torch.tensor([[0.0, own[1], own[2]], [0.0, own[3], 0.0]])
-    loss = taught_loss(scores, scored, shares, group)
+    loss = distillation_loss(scores, scored, shares, group)
     assert float(loss.detach()) == pytest.approx(float(-(own * own.log()).sum()), abs=1e-5)
     torch.autograd.backward(loss)
     assert scores.grad is not None
@@ -120,5 +122,5 @@ def test_a_teacher_that_is_sure_is_as_the_right_answer() -> None:
     scored = torch.tensor([[False, True, True], [False, True, False]])
     right = torch.tensor([[False, True, False], [False, False, False]])
     group = torch.tensor([0, 1])
-    sure = taught_loss(scores, scored, right.float(), group)
+    sure = distillation_loss(scores, scored, right.float(), group)
     assert float(sure) == pytest.approx(float(group_loss(scores, scored, right, group)), abs=1e-5)

@@ -41,7 +41,7 @@ RECIPE: dict[str, Any] = {
     "max_passage_tokens": 64,
     "passages": 4,
     "questions": 1,
-    "visits": 2,
+    "max_epochs": 2,
     "negatives": 1,
     "average": 1.0,
     "sets": {"towns": 100},

@@ -22,7 +22,7 @@ from rag.models.windows import encode, windows
 from rag.training import train_reader as training
 from rag.training.data import groups, question_set
 from rag.training.datasets import split_articles
-from rag.training.distillation import wanted
+from rag.training.distillation import teacher_targets
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
 from tests import small_index, tiny
@@ -73,13 +73,13 @@ RECIPE: dict[str, Any] = {
             "steps": 6,
             "from": 1e-3,
             "to": 1e-3,
-            "sets": {"towns": {"cap": 100, "negatives": 0.5, "swapped": 0.2}},
+            "sets": {"towns": {"cap": 100, "negatives": 0.5, "entity_swap": 0.2}},
         },
         {
             "steps": 4,
             "from": 1e-3,
             "to": 0.0,
-            "sets": {"towns": {"cap": 8, "absent": 0.2, "tokens": 32}},
+            "sets": {"towns": {"cap": 8, "drop_gold": 0.2, "tokens": 32}},
         },
     ],
 }
@@ -196,7 +196,7 @@ def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(
         data / "other" / WEIGHTS,
         {"format": "pt"},
     )
-    training.train(recipe(average=0.0, average_with=other), data, data / "out")
+    training.train(recipe(average=0.0, merge_with=other), data, data / "out")
     meant = as_stored(load_weights(data / (other or "start") / WEIGHTS), data)
     ended = load_weights(data / "out" / WEIGHTS)
     assert all(
@@ -228,18 +228,24 @@ def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
     assert not {a["title"] for a in kept} & {a["title"] for a in held_out}
 
 
-@pytest.mark.parametrize("beside", [1, 3])
-def test_negatives_hold_no_answer_and_absent_questions_are_null(beside: int) -> None:
+@pytest.mark.parametrize("negatives_per_question", [1, 3])
+def test_negatives_hold_no_answer_and_absent_questions_are_null(
+    negatives_per_question: int,
+) -> None:
     made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
-    for group in groups(made, Mix(cap=100, negatives=1.0, beside=beside), random.Random(1)):
+    for group in groups(
+        made,
+        Mix(cap=100, negatives=1.0, negatives_per_question=negatives_per_question),
+        random.Random(1),
+    ):
         own, *negatives = group.passages
-        assert len(set(negatives) - {own}) == beside
+        assert len(set(negatives) - {own}) == negatives_per_question
         assert all(answer in own.text for answer in group.answers)
         assert not any(
             answer in negative.text for answer in group.answers for negative in negatives
         )
-    absent = groups(made, Mix(cap=100, absent=1.0), random.Random(1))
-    assert all(group.answers == () and len(group.passages) == 1 for group in absent)
+    drop_gold = groups(made, Mix(cap=100, drop_gold=1.0), random.Random(1))
+    assert all(group.answers == () and len(group.passages) == 1 for group in drop_gold)
 
 
 def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
@@ -252,12 +258,12 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
         [{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}],
         BagOfWordsEmbedder().count_tokens,
     )
-    swapped = groups(made, Mix(cap=10, swapped=1.0), random.Random(1))
-    assert {g.question for g in swapped} == {
+    entity_swap = groups(made, Mix(cap=10, entity_swap=1.0), random.Random(1))
+    assert {g.question for g in entity_swap} == {
         "Who opened the bridge at Corto?",
         "Which bridge followed that at Dunve?",
     }
-    assert all(g.answers == () for g in swapped)
+    assert all(g.answers == () for g in entity_swap)
 
 
 def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_left() -> None:
@@ -269,7 +275,7 @@ def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_lef
     )
     seen = set()
     for seed in range(40):
-        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
+        (group,) = groups(made, Mix(cap=10, sentence_drop=1.0), random.Random(seed))
         (passage,) = group.passages
         seen.add((passage.text, bool(group.answers)))
     opened, arches, drew = sentences
@@ -290,7 +296,7 @@ def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> Non
         BagOfWordsEmbedder().count_tokens,
     )
     for seed in range(10):
-        (group,) = groups(made, Mix(cap=10, shortened=1.0), random.Random(seed))
+        (group,) = groups(made, Mix(cap=10, sentence_drop=1.0), random.Random(seed))
         assert ([p.text for p in group.passages], group.answers) == (
             [text],
             tuple(a["text"] for a in qas[0]["answers"]),
@@ -306,7 +312,11 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
         for name, weight in weights.items()
     }
     save_file(opinionated, data / "other" / WEIGHTS, {"format": "pt"})
-    changes: dict[str, Any] = {"taught": 1.0, "freeze_embeddings": False, "dropout": 0.0}
+    changes: dict[str, Any] = {
+        "distillation_weight": 1.0,
+        "freeze_embeddings": False,
+        "dropout": 0.0,
+    }
     changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
     training.train(recipe(teacher="other", **changes), data, data / "out")
     tokenizer = tiny.wordpiece_tokenizer()
@@ -318,7 +328,9 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
     )
     start, out, other = (
         np.stack(
-            wanted(load_head(name, str(data / name), True), encode(tokenizer, made), made, [0])
+            teacher_targets(
+                load_head(name, str(data / name), True), encode(tokenizer, made), made, [0]
+            )
         )
         for name in ("start", "out", "other")
     )
@@ -363,8 +375,8 @@ def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Pat
 @pytest.mark.slow
 def test_a_tokenizer_comes_to_part_punctuation_from_words(data: Path) -> None:
     tiny.spaced(data / "spaced")
-    training.train(recipe(init="spaced", part_punctuation=True), data, data / "out")
-    training.train(recipe(init="out", part_punctuation=True), data, data / "again")
+    training.train(recipe(init="spaced", split_punctuation=True), data, data / "out")
+    training.train(recipe(init="out", split_punctuation=True), data, data / "again")
     for name in ("out", "again"):
         made = Tokenizer.from_file(str(data / name / "tokenizer.json"))
         assert made.encode("in 2015.", add_special_tokens=False).offsets == [(0, 2), (2, 7), (7, 8)]
@@ -379,7 +391,7 @@ def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -
         training.train(recipe(), data, data / "start")
     shutil.copytree(data / "start", data / "other")
     with pytest.raises(InputError, match="averages with"):
-        training.train(recipe(average=0.5, average_with="other"), data, data / "other")
+        training.train(recipe(average=0.5, merge_with="other"), data, data / "other")
     with pytest.raises(OSError, match="file"):
         training.train(recipe(init="nowhere"), data, data / "file" / "out")
 

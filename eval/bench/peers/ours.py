@@ -121,9 +121,9 @@ class Ours(System):
 
 
 def _said(answer: Answer) -> Said:
-    from rag.evaluation.error_analysis import guess
+    from rag.evaluation.error_analysis import best_candidate
 
-    likeliest = guess(answer)
+    likeliest = best_candidate(answer)
     return Said(answer.text, likeliest.text if likeliest else None)
 
 

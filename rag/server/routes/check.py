@@ -108,12 +108,12 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     Values, names and negations are compared without a model; the rest is the reader's verdict. No
     text is generated.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     seconds = (body.deadline_ms or _QUESTIONS * service.settings.deadline_ms) / 1000
     sources = {one.index: one.document_id for one in body.sources}
     report = check_text(service, hangup_of(request), body.text, body.filters, sources, seconds)
     request.state.exchange.notes["sentences"] = len(report.sentences)
-    return _report(report, time.monotonic() - begun)
+    return _report(report, time.monotonic() - started)
 
 
 def check_text(

@@ -52,7 +52,7 @@ def put(
         values = (
             *names,
             json.dumps(document.pages),
-            document.stamp,
+            document.container_sha256,
             document.text,
             schema.text_digest(document.text),
         )
@@ -185,7 +185,7 @@ def vectors(
     return [i for i, _ in rows], np.frombuffer(joined, dtype=np.float32).reshape(len(rows), dim)
 
 
-def restamp(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
+def update_digests(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(
         "UPDATE documents SET stamp = ? WHERE id = ?", ((stamp, id) for id, stamp in stamps.items())
@@ -222,7 +222,7 @@ def _has_originals(connection: sqlite3.Connection) -> bool:
     return connection.execute(sql).fetchone() is not None
 
 
-def numbers(connection: sqlite3.Connection, document_id: str) -> list[int]:
+def document_passage_ids(connection: sqlite3.Connection, document_id: str) -> list[int]:
     """Ids of the document's passages."""
     sql = (
         "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ? "

@@ -23,13 +23,13 @@ its average length.
 """
 
 
-class Tail:
+class Delta:
     """Changes since `index` was saved. Must stay small, since it is scanned for each word of a
     question.
     """
 
     def __init__(self) -> None:
-        self.gone = set[int]()
+        self.deleted = set[int]()
         """passages that are in the index but were deleted"""
         self._passages: dict[int, Counter[str]] = {}
         self._holders: defaultdict[str, set[int]] = defaultdict(set)
@@ -42,7 +42,7 @@ class Tail:
     def ids(self) -> NDArray[np.int64]:
         return np.fromiter(self._passages, dtype=np.int64)
 
-    def holders(self, word: str) -> int:
+    def doc_freq(self, word: str) -> int:
         """Number of added passages that contain the word."""
         return len(self._holders.get(word, ()))
 
@@ -52,7 +52,7 @@ class Tail:
             if passage_id in self._passages:
                 self._drop(passage_id)
             else:
-                self.gone.add(passage_id)
+                self.deleted.add(passage_id)
         for passage_id, text in added:
             self._passages[passage_id] = words = Counter(analyze(text))
             self._words += words.total()
@@ -74,20 +74,20 @@ class Tail:
         passages, best first.
         """
         if not self._passages:
-            return index.search(text, k, allowed, self.gone)
+            return index.search(text, k, allowed, self.deleted)
         terms = list(dict.fromkeys(analyze(text)))
         passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
         total = passages + len(self)
-        holders = {term: index.holders(term) for term in terms}
+        doc_freq = {term: index.doc_freq(term) for term in terms}
         idf = {
             term: bm25.idf(total, count + len(self._holders.get(term, ())))
-            for term, count in holders.items()
+            for term, count in doc_freq.items()
         }
         weights = {
-            term: idf[term] / bm25.idf(passages, count) for term, count in holders.items() if count
+            term: idf[term] / bm25.idf(passages, count) for term, count in doc_freq.items() if count
         }
         mean = _mean(passages, average, len(self), self._words)
-        found = dict(index.search(text, k, allowed, self.gone, weights, mean))
+        found = dict(index.search(text, k, allowed, self.deleted, weights, mean))
         found |= self._scores(idf, mean, allowed)
         return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
@@ -97,18 +97,18 @@ class Tail:
         among = None if allowed is None else self._passages.keys() & set(allowed)
         scores = defaultdict[int, float](float)
         for word, weight in idf.items():
-            holders = self._holders.get(word, set())
-            for passage_id in holders if among is None else holders & among:
+            doc_freq = self._holders.get(word, set())
+            for passage_id in doc_freq if among is None else doc_freq & among:
                 words = self._passages[passage_id]
-                count, length = words[word], bm25.rounded(words.total())
+                count, length = words[word], bm25.quantised_length(words.total())
                 scores[passage_id] += (
-                    weight * (bm25.K1 + 1) * count / (count + bm25.penalty(length, average))
+                    weight * (bm25.K1 + 1) * count / (count + bm25.length_norm(length, average))
                 )
         return dict(scores)
 
 
-def _mean(passages: int, average: float, came: int, words: int) -> float:
+def _mean(passages: int, average: float, added: int, words: int) -> float:
     """Average length of all passages, or of the added ones if that of the others is unknown
     (0.0).
     """
-    return (average * passages + words) / (passages + came) if average else words / came
+    return (average * passages + words) / (passages + added) if average else words / added

@@ -29,7 +29,7 @@ from rag.errors import BusyError, StoreError
 from rag.parsing.version import sha256_file
 from rag.protocols import Vectors
 from rag.store.local import changelog, database, manifest, tantivy_index
-from rag.store.local.delta import Tail
+from rag.store.local.delta import Delta
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.lock import WriteLock
 from rag.store.local.manifest import LEXICAL, VECTORS, Manifest
@@ -54,12 +54,12 @@ Changed = tuple[list[int], list[int], int]
 
 
 class SearchIndexes:
-    """Both indexes as seen by this process. Call `catch_up` before each search."""
+    """Both indexes as seen by this process. Call `sync` before each search."""
 
     def __init__(
         self, folder: Path, meta: Mapping[str, str], lock: WriteLock, writable: bool, wait: float
     ) -> None:
-        """Load the indexes saved in `folder`, or start with empty ones. The first `catch_up` waits
+        """Load the indexes saved in `folder`, or start with empty ones. The first `sync` waits
         up to `wait` seconds to save new ones.
         """
         self._folder = folder
@@ -73,7 +73,7 @@ class SearchIndexes:
         self._lexical = LexicalIndex()
         self._dense_shows = self._lexical_shows = ""
         self._dense_last = self._lexical_last = 0
-        self._tail, self._tail_shows, self._tail_last = Tail(), "", 0
+        self._delta, self._tail_shows, self._tail_last = Delta(), "", 0
         self._wait = wait
         self._opening = True
         self.problem = self._load()
@@ -103,17 +103,17 @@ class SearchIndexes:
     def lexical(
         self, question: str, k: int, allowed: Sequence[int] | None
     ) -> list[tuple[int, float]]:
-        return self._tail.search(self._lexical, question, k, allowed)
+        return self._delta.search(self._lexical, question, k, allowed)
 
     def word_count(self, word: str) -> int:
         """Number of passages with this stem; deleted ones count until a merge."""
-        return self._lexical.holders(word) + self._tail.holders(word)
+        return self._lexical.doc_freq(word) + self._delta.doc_freq(word)
 
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
         """Number of these passages in the (dense, lexical) index, including those that searches
         leave out.
         """
-        words = self._lexical.count(ids) + int(np.isin(self._tail.ids(), ids).sum())
+        words = self._lexical.count(ids) + int(np.isin(self._delta.ids(), ids).sum())
         return int(np.isin(self._dense.ids(), ids).sum()), words
 
     def unmerged(self) -> int:
@@ -121,10 +121,10 @@ class SearchIndexes:
         return (
             0
             if self._lexical.in_memory
-            else tantivy_index.deleted(self._folder / LEXICAL) + len(self._tail.gone)
+            else tantivy_index.deleted(self._folder / LEXICAL) + len(self._delta.deleted)
         )
 
-    def purge(self, connection: sqlite3.Connection, most: int) -> None:
+    def vacuum(self, connection: sqlite3.Connection, most: int) -> None:
         """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
         most `most` passages.
         """
@@ -132,7 +132,7 @@ class SearchIndexes:
             return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
             if self.unmerged() > 0 and len(self._lexical) <= most:
-                self._start_over("", "0")
+                self._rebuild("", "0")
             self._write(connection, generation, all_of_it=True)
         self._prune(connection)
 
@@ -146,8 +146,10 @@ class SearchIndexes:
             ids = database.passage_ids(connection)
             surplus, missing = _difference(self._dense.ids(), ids)
             altered = self._altered(connection, np.intersect1d(self._dense.ids(), ids).tolist())
-            here = np.setdiff1d(self._lexical.ids(), np.fromiter(self._tail.gone, dtype=np.int64))
-            extra, absent = _difference(np.concatenate([here, self._tail.ids()]), ids)
+            here = np.setdiff1d(
+                self._lexical.ids(), np.fromiter(self._delta.deleted, dtype=np.int64)
+            )
+            extra, absent = _difference(np.concatenate([here, self._delta.ids()]), ids)
         return {
             "dense index": (len(surplus), len(missing), altered),
             "full text": (len(extra), len(absent), 0),
@@ -161,7 +163,7 @@ class SearchIndexes:
             count += self._dense.altered(present, rows)
         return count
 
-    def catch_up(self, connection: sqlite3.Connection) -> None:
+    def sync(self, connection: sqlite3.Connection) -> None:
         """Bring both indexes to the current generation, and save them if they are far behind and
         this process may write now.
         """
@@ -169,7 +171,7 @@ class SearchIndexes:
         if not self._dense_shows == self._tail_shows == generation and not (
             self._due(connection) and self._save(connection)
         ):
-            self._follow(connection)
+            self._refresh(connection)
         self._opening = self._broken = False
 
     def _due(self, connection: sqlite3.Connection) -> bool:
@@ -207,7 +209,7 @@ class SearchIndexes:
                 _first_line(error),
             )
             self._writable, self._lexical, self._lexical_shows = False, LexicalIndex(), ""
-            self._start_tail()
+            self._start_delta()
             return False
 
     def _prune(self, connection: sqlite3.Connection) -> None:
@@ -222,13 +224,13 @@ class SearchIndexes:
         self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
     ) -> None:
         if self._lexical.in_memory and (reason := self._load()):
-            self._start_over(reason, generation)
+            self._rebuild(reason, generation)
         try:
             self._lexical.refresh()
             self._trust(self._saved())
             changed = self._update_lexical(connection, generation)
         except ValueError as error:  # broken or deleted while it was open
-            self._start_over(_first_line(error), generation)
+            self._rebuild(_first_line(error), generation)
             changed = self._update_lexical(connection, generation)
         self._update_dense(connection, generation, reshape=True)
         saved = self._saved()
@@ -260,7 +262,7 @@ class SearchIndexes:
                 (saved.generation, saved.last) if signed else ("", 0)
             )
 
-    def _start_over(self, reason: str, generation: str) -> None:
+    def _rebuild(self, reason: str, generation: str) -> None:
         if reason == manifest.OLDER:
             _log.warning("search indexes in %s are rebuilt for this version of rag", self._folder)
         elif generation not in ("0", self._renewed):
@@ -271,11 +273,11 @@ class SearchIndexes:
         tantivy_index.make(self._folder / LEXICAL)
         self._lexical = LexicalIndex(self._folder / LEXICAL)
         self._lexical_shows, self._lexical_last = "", 0
-        self._start_tail()
+        self._start_delta()
 
     # Without the write lock
 
-    def _follow(self, connection: sqlite3.Connection) -> None:
+    def _refresh(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
             saved = self._saved()
             if (
@@ -294,7 +296,7 @@ class SearchIndexes:
             if self._lexical.in_memory:
                 self._update_lexical(connection, generation)
             else:
-                self._update_tail(connection, generation)
+                self._update_delta(connection, generation)
 
     def _far_behind(self, connection: sqlite3.Connection) -> bool:
         since = int(self._lexical_shows or 0)
@@ -307,25 +309,25 @@ class SearchIndexes:
         with suppress(OSError, ValueError):  # another process is rebuilding it
             self._lexical.refresh()
             self._lexical_shows, self._lexical_last = saved.generation, saved.last
-            self._start_tail()
+            self._start_delta()
 
-    def _update_tail(self, connection: sqlite3.Connection, generation: str) -> None:
+    def _update_delta(self, connection: sqlite3.Connection, generation: str) -> None:
         since, last = self._tail_shows, self._tail_last
         changed = changelog.changed(connection, int(since), last) if since else None
         if changed is None:
-            self._start_tail()
+            self._start_delta()
             changed = self._changed(
                 connection, self._lexical_shows, self._lexical_last, self._lexical
             )[:2]
         surplus, missing = changed
-        self._tail.update(surplus, ())
-        kept = missing[: max(0, _LONGEST - len(self._tail))]
-        self._tail.update((), _texts(connection, kept))
+        self._delta.update(surplus, ())
+        kept = missing[: max(0, _LONGEST - len(self._delta))]
+        self._delta.update((), _texts(connection, kept))
         self._tail_shows, self._tail_last = generation, max([self._tail_last, *kept[-1:]])
 
-    def _start_tail(self) -> None:
+    def _start_delta(self) -> None:
         """Start an empty delta."""
-        self._tail = Tail()
+        self._delta = Delta()
         self._tail_shows = self._lexical_shows
         self._tail_last = self._lexical_last
 
@@ -347,7 +349,7 @@ class SearchIndexes:
         self._dense, self._lexical = dense, words
         self._dense_shows, self._lexical_shows = saved.vectors, saved.generation
         self._dense_last, self._lexical_last = int(dense.ids().max(initial=0)), saved.last
-        self._start_tail()
+        self._start_delta()
         return ""
 
     def _changed(
@@ -400,7 +402,7 @@ class SearchIndexes:
         if surplus or missing:
             self._lexical.update(surplus, _texts(connection, missing))
         self._lexical_shows, self._lexical_last = generation, last
-        self._start_tail()
+        self._start_delta()
         return len(surplus) + len(missing)
 
 

@@ -185,7 +185,7 @@ def _derived(
         "search indexes' files", not saved, saved or "as they were written", fix, derived=True
     )
     before = None if saved else derived.compare(connection)
-    derived.catch_up(connection)
+    derived.sync(connection)
     compared = before or derived.compare(connection)
     for name, (surplus, missing, altered) in compared.items():
         ok = not (surplus or missing or altered)

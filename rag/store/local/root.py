@@ -42,7 +42,7 @@ def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tupl
     found: dict[str, list[tuple[int, str]]] = {}
     for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
         if source.startswith(f"{root}/"):
-            inside = Document("", "", "", source, "", stamp=stamp).file[len(root) :]
+            inside = Document("", "", "", source, "", container_sha256=stamp).file[len(root) :]
             name, _, rest = inside[1:].partition("/")
             found.setdefault(name if rest else "", []).append((row, inside))
     return found

@@ -80,7 +80,7 @@ class LocalStore:
             self._stamp = None if writable else sqlite_file.stamp(self._path)
             self._inode = sqlite_file.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
-            self._derived.catch_up(self._connection)
+            self._derived.sync(self._connection)
 
     def _check(self, meta: Mapping[str, str]) -> None:
         for name, value in self._expect.items():
@@ -141,7 +141,7 @@ class LocalStore:
     @contextmanager
     def _searching(self) -> Iterator[sqlite3.Connection]:
         with self._database() as connection:
-            self._derived.catch_up(connection)
+            self._derived.sync(connection)
             yield connection
 
     def dense(
@@ -182,9 +182,9 @@ class LocalStore:
         with self._database() as connection:
             return database.documents(connection, after, most)
 
-    def restamp(self, stamps: Mapping[str, str]) -> None:
+    def update_digests(self, stamps: Mapping[str, str]) -> None:
         with self._lock.hold(self._wait), self._database() as connection:
-            database.restamp(connection, stamps)
+            database.update_digests(connection, stamps)
 
     def keep_original(self, document_id: str, content: bytes) -> None:
         with self._lock.hold(self._wait), self._database() as connection:
@@ -216,7 +216,7 @@ class LocalStore:
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         with self._searching() as connection:
-            present = database.numbers(connection, document_id)
+            present = database.document_passage_ids(connection, document_id)
             asked = sorted({*present, *numbers})
             vectors, words = self._derived.count(asked)
             documents = int(database.document(connection, document_id) is not None)
@@ -231,9 +231,9 @@ class LocalStore:
             documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked), originals
         )
 
-    def purge(self) -> None:
+    def vacuum(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:
-            self._derived.purge(connection, _QUICK)
+            self._derived.vacuum(connection, _QUICK)
             sqlite_file.checkpoint(connection, self._path, _PATIENCE_MS)
 
     def close(self) -> None:

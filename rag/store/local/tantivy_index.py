@@ -137,7 +137,7 @@ class LexicalIndex:
                 break
         return self._collection or (len(self), 0.0)
 
-    def holders(self, word: str) -> int:
+    def doc_freq(self, word: str) -> int:
         """Number of passages that contain the word, including deleted ones."""
         return int(self._searcher.doc_freq("body", word))
 
@@ -252,7 +252,7 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
     if not explained["description"].startswith("Boost"):
         return sum(_rescored(part, average) for part in parts)
     count, length, was = (_said(explained, name) for name in ("freq, ", "dl, ", "avgdl, "))
-    before, now = (count + bm25.penalty(int(length), mean) for mean in (was, average))
+    before, now = (count + bm25.length_norm(int(length), mean) for mean in (was, average))
     return float(explained["value"]) * before / now
 
 

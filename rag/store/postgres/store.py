@@ -117,8 +117,8 @@ class PostgresStore:
     def delete(self, document_id: str) -> bool:
         return self._database.change(lambda connection: writes.delete(connection, document_id))
 
-    def restamp(self, stamps: Mapping[str, str]) -> None:
-        self._database.change(lambda connection: writes.restamp(connection, stamps))
+    def update_digests(self, stamps: Mapping[str, str]) -> None:
+        self._database.change(lambda connection: writes.update_digests(connection, stamps))
 
     def keep_original(self, document_id: str, content: bytes) -> None:
         self._database.change(
@@ -226,7 +226,7 @@ class PostgresStore:
             documents, passages, vectors, words, numbers=tuple(found or ()), originals=kept[0]
         )
 
-    def purge(self) -> None:
+    def vacuum(self) -> None:
         """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
         self._database.alone(_vacuum)
 
@@ -268,4 +268,4 @@ def _document(record: str, stamp: str, text: str) -> Document:
     fields = {name: value for name, value in json.loads(record).items() if name in known}
     fields["sections"] = tuple(Section(*section) for section in fields.get("sections", ()))
     fields["pages"] = tuple(fields.get("pages", ()))
-    return Document(**{**fields, "stamp": stamp, "text": text})
+    return Document(**{**fields, "container_sha256": stamp, "text": text})

@@ -55,7 +55,7 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
     return bool(rows)
 
 
-def restamp(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
+def update_digests(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
     """Within a transaction: set container digests of documents, by id."""
     connection.execute(
         "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
@@ -120,18 +120,18 @@ class _Change:
     passages: int = 0
     words: int = 0
     classes: int = 0
-    holders: Counter[str] = dataclasses.field(default_factory=Counter)
+    doc_freq: Counter[str] = dataclasses.field(default_factory=Counter)
     most: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Counts) -> _Change:
-        holders = Counter(word for found in counts for word in found)
+        doc_freq = Counter(word for found in counts for word in found)
         most: Counter[str] = Counter()
         for found in counts:
             most |= found  # the larger count of each
         lengths = [found.total() for found in counts]
         classes = 1 + max(map(length_class, lengths), default=-1)
-        return cls(1, len(counts), sum(lengths), classes, holders, most)
+        return cls(1, len(counts), sum(lengths), classes, doc_freq, most)
 
 
 def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
@@ -151,7 +151,7 @@ def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
         len(rows),
         len(lengths),
         sum(length for (length,) in lengths),
-        holders=Counter(dict(counted)),
+        doc_freq=Counter(dict(counted)),
     )
 
 
@@ -172,7 +172,7 @@ def _put_rows(
         *names,
         Jsonb(metadata),
         tags(metadata),
-        document.stamp,
+        document.container_sha256,
         len(passages),
         _record(document),
         document.text.encode(),
@@ -206,7 +206,9 @@ def _put_rows(
 def _record(document: Document) -> str:
     """The document without text and stamp, as JSON with escaped NULs."""
     names = [
-        field.name for field in dataclasses.fields(document) if field.name not in ("text", "stamp")
+        field.name
+        for field in dataclasses.fields(document)
+        if field.name not in ("text", "container_sha256")
     ]
     fields = {name: getattr(document, name) for name in names}
     fields["metadata"] = dict(document.metadata)
@@ -230,8 +232,8 @@ def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
             come.passages + gone.passages,
         ),
     )
-    changed = come.holders.copy()
-    changed.subtract(gone.holders)
+    changed = come.doc_freq.copy()
+    changed.subtract(gone.doc_freq)
     terms = sorted(changed)
     values = (terms, [changed[term] for term in terms], [come.most.get(term, 0) for term in terms])
     new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"

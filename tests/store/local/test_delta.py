@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.store import bm25
-from rag.store.local.delta import Tail
+from rag.store.local.delta import Delta
 from rag.store.local.tantivy_index import LexicalIndex, analyze
 
 WORDS = "herring mackerel sardine oyster the sea seas swims swim cod".split()
@@ -25,7 +25,7 @@ def index_of(texts: dict[int, str]) -> LexicalIndex:
 @given(TEXTS, TEXT)
 def test_alone_it_scores_as_tantivy_does(texts: list[str], question: str) -> None:
     passages = dict(enumerate(texts, 1))
-    tail = Tail()
+    tail = Delta()
     tail.update([], passages.items())
     found = tail.search(LexicalIndex(), question, 99)
     assert dict(found) == pytest.approx(dict(index_of(passages).search(question, 99)), rel=1e-4)
@@ -42,7 +42,7 @@ def test_with_an_index_it_scores_as_one_index_of_both(
     whole, index, tail = (
         index_of(texts),
         index_of({i: texts[i] for i in range(1, len(old) + 1)}),
-        Tail(),
+        Delta(),
     )
     tail.update([], [(i, texts[i]) for i in range(len(old) + 1, len(texts) + 1)])
     for allowed in (None, sorted(chosen)):
@@ -57,7 +57,7 @@ def test_with_an_index_it_scores_as_one_index_of_both(
 def test_what_is_gone_is_not_found(
     texts: list[str], changes: list[tuple[set[int], list[str]]]
 ) -> None:
-    index, tail, there = index_of(dict(enumerate(texts, 1))), Tail(), dict(enumerate(texts, 1))
+    index, tail, there = index_of(dict(enumerate(texts, 1))), Delta(), dict(enumerate(texts, 1))
     last = len(texts)
     for removed, added in changes:
         removed &= there.keys()
@@ -67,18 +67,18 @@ def test_what_is_gone_is_not_found(
         last += len(added)
         for word in WORDS:
             for k in (1, 99):
-                holders = {
+                doc_freq = {
                     i for i, text in there.items() if set(analyze(word)) & set(analyze(text))
                 }
                 found = {i for i, _ in tail.search(index, word, k)}
-                assert found <= holders
-                assert len(found) == min(k, len(holders))
+                assert found <= doc_freq
+                assert len(found) == min(k, len(doc_freq))
     assert {*tail.ids().tolist()} == {i for i in there if i > len(texts)}
     assert len(tail) == len(tail.ids())
 
 
 def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
-    assert [bm25.rounded(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
+    assert [bm25.quantised_length(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
         0,
         7,
         39,
@@ -92,7 +92,7 @@ def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
 
 
 def test_a_word_that_only_deleted_passages_had_scores_above_nothing() -> None:
-    index, tail = index_of({1: "herring", 2: "herring"}), Tail()
+    index, tail = index_of({1: "herring", 2: "herring"}), Delta()
     index.update([1, 2], [])
     tail.update([], [(3, "herring")])
     ((found, score),) = tail.search(index, "herring", 9)
