@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.errors import InputError, StoreError
 from rag.filters import parse
 from rag.ingestion.pipeline import index

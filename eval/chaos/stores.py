@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from rag import build
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.load import find
 from rag.protocols import Reader

@@ -28,7 +28,8 @@ from rag.answering import (
     forms,
     selection,
 )
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import is_good, judge, shown

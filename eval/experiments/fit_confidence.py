@@ -34,8 +34,8 @@ from tqdm import tqdm
 from rag import build
 from rag.answering.confidence import Confidence
 from rag.answering.mention import QuestionAnalysis
+from rag.answering.search import Query as Question
 from rag.engine import Engine
-from rag.engine import Query as Question
 from rag.evaluation.calibration import (
     CalibrationTable,
     Example,

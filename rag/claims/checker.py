@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from rag.answering.search import Query
 from rag.claims import sentence_verdict, weighing
 from rag.claims.aggregation import Observation, closest, judge
 from rag.claims.evidence import Stretch, named_document, stretches
@@ -19,7 +20,7 @@ from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.split import ClaimSentence, split_claims
 from rag.claims.value_check import ValueComparison
 from rag.claims.weighing import Probabilities, Weighing
-from rag.engine import Engine, Query
+from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
 from rag.models.cascade import Cascade

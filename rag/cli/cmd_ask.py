@@ -9,9 +9,9 @@ import click
 from rag import build
 from rag.answering.explain import explain
 from rag.answering.forms import FORMS
+from rag.answering.search import Query, check_question
 from rag.cli import written
 from rag.cli.options import filter_option, shared
-from rag.engine import Query, check_question
 from rag.filters import Filter, shown
 from rag.render import terminal
 from rag.render.json import plain, print_json

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibration import (
     CalibrationTable,

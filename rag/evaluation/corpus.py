@@ -14,7 +14,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from rag.engine import Engine, Searcher
+from rag.answering.search import Searcher
+from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest

@@ -12,7 +12,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from rag.engine import Engine, Searcher, check_question
+from rag.answering.search import Searcher, check_question
+from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation import environment
 from rag.evaluation.evaluator import Evaluator, with_all_candidates

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.server import problems
 from rag.server.fair_queue import FairQueue

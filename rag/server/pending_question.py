@@ -7,7 +7,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rag.engine import Engine, Query, RetrievalResult
+from rag.answering.search import Query, RetrievalResult
+from rag.engine import Engine
 from rag.types import Answer
 
 _QUESTION_TOKENS = 32

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from rag.answering.explain import explain
+from rag.answering.search import RetrievalResult
 from rag.answering.verification import CitationCheck
-from rag.engine import RetrievalResult
 from rag.server import document_schemas, schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 

@@ -15,7 +15,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from rag import build, filters
-from rag.engine import Engine, Query, check_question
+from rag.answering.search import Query, check_question
+from rag.engine import Engine
 from rag.errors import AbsentError, InputError, RagError
 from rag.parsing.pool import ParseLimits as FileLimits
 from rag.parsing.pool import Pool

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.engine import Engine, Query
+from rag.answering.search import Query
+from rag.engine import Engine
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.store.spelling import WordSpeller

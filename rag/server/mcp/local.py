@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
+from rag.answering.search import check_question
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
-from rag.engine import check_question
 from rag.errors import AbsentError
 from rag.filters import parse
 from rag.ingestion import uploads

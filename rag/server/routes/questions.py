@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from rag.answering.search import check_question
 from rag.answering.verification import Cited, verify
-from rag.engine import check_question
 from rag.english.followups import Rewrite
 from rag.errors import RagError
 from rag.server import problems, serialize

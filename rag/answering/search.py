@@ -1,0 +1,166 @@
+"""Retrieves passages for questions, each result from one generation of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answering.catalogue import Catalogued
+from rag.errors import EmptyError, InputError
+from rag.protocols import Filter, Retriever, Speller, Store
+from rag.settings import Settings
+from rag.types import Document, Hit
+
+TRIES = 20
+"""Attempts to retrieve from an unchanged index. Changes and retrievals each take milliseconds; if
+changes never pause, outdated passages are left out instead.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question with its options. `k` is the number of passages; None uses the setting.
+
+    `deadline` is a `time.monotonic` time after which no further passage is read. `form` is one of
+    `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
+    correction off.
+    """
+
+    question: str
+    k: int | None = None
+    filter: Filter | None = None
+    deadline: float | None = None
+    form: str = ""
+    as_typed: bool = False
+    preferred: tuple[str, ...] = ()
+    """Document ids that a follow-up prefers: those of the previous answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalResult:
+    """Retrieval result from one generation of the index: the best hits and their documents, by id.
+
+    `question` is the question after spelling correction. `form` is the form of the answer, `sides`
+    the two sides of a comparison. `about` holds the answer to a question about documents, which
+    needs no reader.
+    """
+
+    question: str
+    hits: list[Hit]
+    documents: Mapping[str, Document]
+    generation: int
+    form: str = "span"
+    sides: tuple[str, ...] = ()
+    about: Catalogued | None = None
+
+
+class Searcher:
+    """Retrieves passages."""
+
+    def __init__(
+        self, settings: Settings, store: Store, retriever: Retriever, speller: Speller | None = None
+    ) -> None:
+        """A `speller` corrects questions unless the settings or the question turn it off."""
+        self.settings = settings
+        self.store = store
+        self.retriever = retriever
+        self.speller = speller
+
+    def search(self, question: str, k: int = 10, filter: Filter | None = None) -> list[Hit]:
+        """The `k` best passages, best first.
+
+        Raises InputError for a question that is empty or too long, EmptyError if the index is
+        empty.
+        """
+        return self.find_many([Query(question, k, filter, form="span")])[0].hits
+
+    def find_many(self, asked: Sequence[Query]) -> list[RetrievalResult]:
+        """`search` for several questions, which are embedded together. Each result is from one
+        generation of the index, whatever is written meanwhile.
+        """
+        checked = [self._understood(one) for one in asked]
+        return self._find(checked) or [self._find_patiently(one) for one in checked]
+
+    def _understood(self, one: Query) -> Query:
+        """The question with its spelling corrected, at most once."""
+        question = check_question(one.question, self.settings.max_question)
+        if self.speller and self.settings.spelling and not one.as_typed:
+            question = self.speller.correct(question)
+        return replace(one, question=question, as_typed=True)
+
+    def _find_patiently(self, one: Query) -> RetrievalResult:
+        for _ in range(TRIES):
+            if found := self._find([one]):
+                return found[0]
+        return self._find([one], changing=True)[0]
+
+    def _find(self, asked: Sequence[Query], changing: bool = False) -> list[RetrievalResult]:
+        """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
+        returns the passages that are still valid instead.
+        """
+        before = self.store.stats()
+        if not before.passages:
+            raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
+        hits = self._retrieve(asked)
+        ids = {hit.passage.document_id for found in hits for hit in found}
+        documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
+        generation = self.store.stats().generation
+        changed = generation != before.generation
+        if changed and not changing:
+            return []
+        return [
+            RetrievalResult(
+                one.question, _standing(found, documents, changed), documents, generation
+            )
+            for one, found in zip(asked, hits, strict=True)
+        ]
+
+    def _retrieve(self, asked: Sequence[Query]) -> list[list[Hit]]:
+        """Retrieve questions with the same `k` and filter together."""
+        groups: dict[tuple[int, str], list[int]] = {}
+        for row, one in enumerate(asked):
+            groups.setdefault((one.k or self.settings.top_k, repr(one.filter)), []).append(row)
+        hits: dict[int, list[Hit]] = {}
+        for (k, _), rows in groups.items():
+            found = self.retriever.retrieve(
+                [asked[row].question for row in rows], k, asked[rows[0]].filter
+            )
+            hits |= zip(rows, found, strict=True)
+        return [hits[row] for row in range(len(asked))]
+
+
+def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
+    """Hits whose text still matches their document. If the index has changed, drop their copies,
+    which nobody has checked.
+    """
+    standing = [hit for hit in hits if _stands(hit, documents)]
+    return [replace(hit, copies=()) for hit in standing] if changed else standing
+
+
+def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
+    document = documents.get(hit.passage.document_id)
+    return (
+        document is not None
+        and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
+    )
+
+
+def check_question(question: str, most: int) -> str:
+    """The question without surrounding space. Raises InputError if it is empty, too long or not
+    valid text.
+    """
+    question = question.strip()
+    if not question:
+        raise InputError(
+            "the question is empty", 'for example: rag ask "When was the JCPOA signed?"'
+        )
+    if len(question) > most:
+        message = f"question too long: {len(question):,} characters, limit {most:,}"
+        raise InputError(message, "shorten it, or raise RAG_MAX_QUESTION")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "the question is not valid UTF-8", "check the terminal's encoding"
+        ) from error
+    return question
