@@ -1,0 +1,262 @@
+"""Plans how an index follows a folder: which files to read, which documents are renamed or gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rag.errors import InputError
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import note_link
+from rag.parsing.base import ParseError
+from rag.parsing.formats import format_of
+from rag.parsing.load import FoundFile, is_in_index, load, no_file
+from rag.protocols import Store
+from rag.types import Document
+
+_FEW = 5
+_SHARE = 0.25
+"""More deletions than the minimum, and than this share of the folder's documents, need
+confirmation.
+"""
+
+
+@dataclass(slots=True)
+class Plan:
+    to_read: list[FoundFile] = field(default_factory=list)
+    renamed: list[tuple[Document, Document]] = field(default_factory=list)
+    """Documents of missing files, and what they become; the text stays and is left out."""
+    gone: list[Document] = field(default_factory=list)
+    unchanged: list[Document] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Files that cannot be read, as far as that is known."""
+    under: int = 0
+    """Number of the folder's documents before."""
+    known: set[str] = field(default_factory=set)
+    """Ids of all documents before."""
+
+
+class Planner:
+    """Plans the sync of one folder, `root`, an absolute path."""
+
+    def __init__(self, store: Store, stamps: Stamps, root: Path) -> None:
+        self._store = store
+        self._stamps = stamps
+        self._root = root
+
+    def plan(self, files: Iterable[FoundFile]) -> Plan:
+        """What must change so that the index matches `files`. Raises InputError if the names of
+        all of them are taken by documents of other folders.
+        """
+        by_file: dict[str, list[Document]] = {}
+        for document in self._store.documents():
+            by_file.setdefault(document.file, []).append(document)
+        plan = Plan()
+        found = self._found(files, by_file, plan)
+        gone = {
+            file: here
+            for file, here in by_file.items()
+            if file not in found and self._has_left(file)
+        }
+        by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
+        for file, one in found.items():
+            self._assign(plan, one, by_file.get(file, []), gone, by_digest)
+        moved = self._moved(plan)
+        ours = [
+            file
+            for file in by_file
+            if self._is_ours(file) or any(is_under(file, old) for old in moved)
+        ]
+        plan.under = sum(len(by_file[file]) for file in ours)
+        plan.gone = [document for file in ours if file in gone for document in gone[file]]
+        plan.known = {document.id for here in by_file.values() for document in here}
+        self._check_names(plan, by_file)
+        return plan
+
+    def _found(
+        self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]], plan: Plan
+    ) -> dict[str, FoundFile]:
+        """The files by path, with links resolved; those that are no files are skipped."""
+        found: dict[str, FoundFile] = {}
+        for one in files:
+            if reason := no_file(one.path):
+                plan.skipped.append((str(one.path), reason))
+                continue
+            path = one.path.resolve()
+            found[str(path)] = FoundFile(path, one.document_id)
+            note_link(self._stamps, one, by_file.get(str(path), []))
+        return found
+
+    def _assign(
+        self,
+        plan: Plan,
+        one: FoundFile,
+        known: Sequence[Document],
+        gone: dict[str, list[Document]],
+        by_digest: dict[str, str],
+    ) -> None:
+        """Add a file to the plan. `known` are its documents; `gone` and `by_digest` are the missing
+        files, which it may have been before.
+        """
+        digest = self._stamps.digest(one.path) if known or by_digest else ""
+        if known and all(document.file_sha256 == digest for document in known):
+            plan.unchanged += known
+            plan.skipped += self._stamps.skipped(one.path)
+        elif not known and (renamed := self._taken_over(one, digest, gone, by_digest)):
+            plan.renamed += renamed
+        elif reason := _unsupported(one.path):
+            plan.skipped.append((str(one.path), reason))
+        elif skipped := self._stamps.skipped(one.path):
+            plan.skipped += skipped
+        else:
+            plan.to_read.append(one)
+
+    def _taken_over(
+        self,
+        one: FoundFile,
+        digest: str,
+        gone: dict[str, list[Document]],
+        by_digest: dict[str, str],
+    ) -> list[tuple[Document, Document]]:
+        """The documents of a missing file with this content, and what they become; [] for none."""
+        old = by_digest.get(digest)
+        if old is None or not self._may_take(old, gone, one):
+            return []
+        if renamed := self._renamed(gone[old], one):
+            del gone[old], by_digest[digest]
+        return renamed
+
+    def _moved(self, plan: Plan) -> list[Path]:
+        """Missing folders whose files have moved here under the same names."""
+        roots = (_folder_of(old) for old, new in plan.renamed if old.id == new.id)
+        return [root for root in dict.fromkeys(roots) if root and is_gone(str(root))]
+
+    def _check_names(self, plan: Plan, by_file: Mapping[str, Sequence[Document]]) -> None:
+        """Skip files whose ids belong to remaining documents. Raises InputError if that leaves
+        nothing.
+        """
+        going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.gone}
+        owners = {
+            document.id: document
+            for here in by_file.values()
+            for document in here
+            if document.id not in going
+        }
+        free, taken = list[FoundFile](), list[tuple[str, str]]()
+        for one in plan.to_read:
+            owner = owners.get(one.document_id)
+            if owner is None or owner.file == str(one.path) or self._is_moved(owner, one):
+                free.append(one)
+            else:
+                gone = ", which is gone" if is_gone(owner.file) else ""
+                reason = (
+                    f"its name {owner.id} is taken by {owner.source}{gone}; give the folder "
+                    f"another with --name"
+                )
+                taken.append((str(one.path), reason))
+        plan.to_read = free
+        plan.skipped += taken
+        if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
+            path, reason = taken[0]
+            raise InputError(
+                f"nothing in {self._root} can be ingested: {path}: {reason}",
+                f"rag sync {self._root} --name ANOTHER",
+            )
+
+    def _is_moved(self, owner: Document, one: FoundFile) -> bool:
+        return is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
+
+    def _may_take(self, file: str, gone: Mapping[str, Sequence[Document]], one: FoundFile) -> bool:
+        """Whether a file may take over from a missing one. The old one may be on an unmounted disk,
+        unless the file has the same name here.
+        """
+        named = all(f"{document.id}/".startswith(f"{one.document_id}/") for document in gone[file])
+        return self._is_ours(file) or named
+
+    def _is_ours(self, file: str) -> bool:
+        """Whether the file is in the folder, or was found through a link in it."""
+        return is_under(file, self._root) or is_under(self._stamps.link(file), self._root)
+
+    def _has_left(self, file: str) -> bool:
+        link = self._stamps.link(file)
+        unlinked = is_under(link, self._root) and (is_gone(link) or os.path.realpath(link) != file)
+        return unlinked or is_gone(file) or is_in_index(file, self._root)
+
+    def _renamed(
+        self, old: Sequence[Document], found: FoundFile
+    ) -> list[tuple[Document, Document]]:
+        """The documents of a missing file and what they become as those of `found`, which has its
+        content; [] if they would be read differently or their new ids are not free.
+        """
+        try:
+            loaded = {document.sha256: document for document in load(found).documents}
+        except ParseError:
+            return []
+        new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
+        if len({document.id for document in new}) != len(old) or not all(
+            self._same(a, b) for a, b in zip(old, new, strict=True)
+        ):
+            return []
+        return [(a, replace(b, text="", sections=())) for a, b in zip(old, new, strict=True)]
+
+    def _same(self, old: Document, new: Document) -> bool:
+        """Whether the documents are parsed as before and the new id is free."""
+        before, taken = (
+            self._store.document(old.id),
+            self._store.document(new.id) if new.id != old.id else None,
+        )
+        free = taken is None or is_gone(taken.file)
+        return (
+            free
+            and before is not None
+            and (before.text, before.sections) == (new.text, new.sections)
+        )
+
+
+def refused(plan: Plan, root: Path) -> str:
+    """Why so many deletions need confirmation; "" if they do not."""
+    gone = len(plan.gone)
+    if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
+        return (
+            f"{gone} of the {plan.under} documents of {root} have disappeared; nothing was changed"
+        )
+    return ""
+
+
+def _unsupported(path: Path) -> str:
+    try:
+        if not os.path.isdir(path):  # a folder that cannot be opened
+            format_of(path.name, b"")
+    except ParseError as error:
+        return str(error)
+    return ""
+
+
+def _folder_of(document: Document) -> Path | None:
+    """The folder with which a document was ingested; None for a member of a file, and for a file
+    whose name differs from its id.
+    """
+    inside = document.id.partition("/")[2]
+    file = document.source
+    return Path(file[: -len(inside) - 1]) if inside and file.endswith(f"/{inside}") else None
+
+
+def is_under(source: str, root: Path) -> bool:
+    return source == str(root) or source.startswith(f"{root}{os.sep}".replace("//", "/"))
+
+
+def is_gone(source: str) -> bool:
+    """Whether the system reports the path as missing; a file or folder without access is not
+    missing.
+    """
+    if not os.path.isabs(source):  # a URI
+        return False
+    try:
+        os.stat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
