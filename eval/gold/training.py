@@ -1,0 +1,149 @@
+"""Makes training sets of the questions in training.jsonl: on manuals, office files, encyclopaedias.
+
+    apt-get download $(python -m eval.gold.training --packages)
+    python -m eval.gold.training OUT DATA *.deb
+    rag train --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate --out FOLDER
+
+A row is a passage with its questions: form, words, and the place of the answer in the passage
+(offsets; none if the passage does not answer). The passages of manuals stay in their Debian
+packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts: a row names the
+file and the passage's SHA-256. Invented office texts are in the row. OUT gets links to DATA's sets,
+qa/own-spans.json.gz, qa/own-sentences.json.gz, and claims/yesno.jsonl.gz with the set "own" added;
+and held-out.json, the questions of one passage in eight, which nothing may learn from. Passages
+that this version of the parser splits otherwise are counted and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from rag.ingestion.chunking import TokenCounter, split
+from rag.models.registry import reader_path
+from rag.parsing.base import ParseError
+from rag.parsing.load import find, load
+from rag.training.batches import token_counter
+from rag.training.data import read_squad
+
+FILE = Path(__file__).with_name("training.jsonl")
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    return [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+
+
+def with_texts(found: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
+    """The rows whose passages are found, each with its `text`. `packages` holds a folder for each
+    unpacked package.
+    """
+    squad = {
+        article["title"]: article["paragraphs"]
+        for article in read_squad(data / "qa/squad-train-parts.json.gz")
+    }
+    count = token_counter(AutoTokenizer.from_pretrained(reader_path("accurate")[0]))
+    texts: dict[Path, dict[str, str]] = {}
+    for row in found:
+        if "text" in row:
+            yield row
+        elif "set" in row:
+            yield row | {"text": squad[row["article"]][row["paragraph"]]["context"]}
+        else:
+            file = packages / row["package"] / row["document"]
+            if file not in texts:
+                texts[file] = _passages(file, count)
+            if row["sha256"] in texts[file]:
+                yield row | {"text": texts[file][row["sha256"]]}
+
+
+def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
+    """The passages of a file by the beginning of their SHA-256; {} if it cannot be read."""
+    try:
+        documents = [document for found in find([file]) for document in load(found).documents]
+    except ParseError:
+        return {}
+    passages = [passage.text for document in documents for passage in split(document, count)]
+    return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}
+
+
+def write(found: Sequence[Row], data: Path, out: Path) -> None:
+    """The sets, beside links to those of `data`."""
+    for file in sorted(data.glob("*/*.gz")):
+        link = out / file.relative_to(data)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if file.name != "yesno.jsonl.gz" and not link.exists():
+            link.symlink_to(file.resolve())
+    learnt = [row for row in found if row["split"] == "train"]
+    _write_squad(learnt, ("span", "none"), out / "qa/own-spans.json.gz")
+    _write_squad(learnt, ("sentences", "list", "yes", "no"), out / "qa/own-sentences.json.gz")
+    with gzip.open(data / "claims/yesno.jsonl.gz", "rt", encoding="utf-8") as file:
+        others = file.read()
+    with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write(others)
+        file.writelines(json.dumps(row) + "\n" for row in _verdicts(learnt))
+    held_out = [row for row in found if row["split"] != "train"]
+    (out / "held-out.json").write_text(json.dumps(held_out), encoding="utf-8")
+
+
+def _write_squad(found: Sequence[Row], forms: Sequence[str], path: Path) -> None:
+    """Questions of these forms in SQuAD's format; a passage is an article."""
+    articles = [
+        {"title": row.get("context", ""), "paragraphs": [{"context": row["text"], "qas": qas}]}
+        for row in found
+        if (qas := [_squad(row["text"], *one) for one in row["questions"] if one[0] in forms])
+    ]
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        json.dump({"version": "2.0", "data": articles}, file)
+
+
+def _squad(text: str, form: str, question: str, start: int = 0, end: int = 0) -> Row:
+    answers = [{"text": text[start:end], "answer_start": start}] if end else []
+    return {"question": question, "answers": answers, "is_impossible": not answers}
+
+
+def _verdicts(found: Sequence[Row]) -> Iterator[Row]:
+    for row in found:
+        about = {"title": row.get("context", ""), "context": row["text"], "set": "own"}
+        for form, question, *_ in row["questions"]:
+            if form in ("yes", "no", "maybe"):
+                yield {"question": question, "label": form, **about}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
+    parser.add_argument("--packages", action="store_true", help="print the packages' names")
+    parser.add_argument("out", nargs="?", type=Path)
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("package", nargs="*", type=Path)
+    given = parser.parse_args()
+    wanted = rows()
+    if given.packages:
+        print(*sorted({row["package"] for row in wanted if "package" in row}))
+        return
+    if given.data is None:
+        parser.error("OUT and DATA are missing")
+    with tempfile.TemporaryDirectory() as folder:
+        for package in given.package:
+            there = Path(folder, package.name.split("_")[0])
+            subprocess.run(["dpkg-deb", "--extract", package, there], check=True)
+        found = list(with_texts(wanted, given.data, Path(folder)))
+    write(found, given.data, given.out)
+    counts: dict[str, int] = defaultdict(int)
+    for row in found:
+        counts[row["split"]] += len(row["questions"])
+    print(json.dumps({**counts, "passages left out": len(wanted) - len(found)}), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The questions that the reader learns from, and the sets made of them."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+from eval.gold.training import rows, with_texts, write
+
+FORMS = {"span", "sentences", "list", "yes", "no", "maybe", "none"}
+
+
+def test_every_question_has_a_form_and_a_place_exactly_if_it_is_answered() -> None:
+    for row in rows():
+        assert row["split"] in ("train", "held-out")
+        for form, question, *place in row["questions"]:
+            assert form in FORMS, question
+            assert bool(place) == (form not in ("maybe", "none")), question
+            assert not place or 0 <= place[0] < place[1], question
+
+
+def test_invented_texts_have_their_digest_and_hold_the_answers() -> None:
+    invented = [row for row in rows() if "text" in row]
+    assert len(invented) > 200
+    for row in invented:
+        assert hashlib.sha256(row["text"].encode()).hexdigest()[:16] == row["sha256"]
+        for _, _, *place in row["questions"]:
+            assert not place or place[1] <= len(row["text"])
+
+
+def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    (data / "qa").mkdir(parents=True)
+    (data / "claims").mkdir()
+    with gzip.open(data / "qa/squad-train-parts.json.gz", "wt") as file:
+        json.dump({"data": []}, file)
+    with gzip.open(data / "claims/yesno.jsonl.gz", "wt") as file:
+        file.write('{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n')
+    invented = [row for row in rows() if "text" in row][:40]
+    found = list(with_texts(invented, data, tmp_path))
+    write(found, data, out)
+    with gzip.open(out / "qa/own-spans.json.gz", "rt") as file:
+        articles = json.load(file)["data"]
+    for paragraph in (part for article in articles for part in article["paragraphs"]):
+        for qa in paragraph["qas"]:
+            for answer in qa["answers"]:
+                start = answer["answer_start"]
+                assert paragraph["context"][start:].startswith(answer["text"])
+    with gzip.open(out / "claims/yesno.jsonl.gz", "rt") as file:
+        sets = [json.loads(line)["set"] for line in file]
+    assert sets[0] == "boolq-train"
+    assert set(sets[1:]) == {"own"}
+    held_out = json.loads((out / "held-out.json").read_text())
+    assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
