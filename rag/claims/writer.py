@@ -1,8 +1,9 @@
 """Written answers: a language model receives numbered sentences of the documents, and each sentence
 that it writes is checked.
 
-A sentence is struck if it has no citation, an unknown citation, or a citation that does not support
-it. If no sentence is left, the extractive answer is shown.
+A sentence is struck if it has an unknown citation or one that does not support it. One without a
+citation is checked against the sentences nearest to it, and gets the mark of the first that
+supports it; if none does, it is struck. If no sentence is left, the extractive answer is shown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _SENTENCES = 12
 """Maximum number of sentences for the writer."""
 _SHORTEST = 4
 """Minimum number of words; shorter sentences are headings and fragments."""
+_NEAREST = 3
+"""Number of sentences that one without a citation is checked against."""
 _MOST = 4
 """Number of sentences requested; twice as many are accepted, the rest is ignored."""
 
@@ -108,13 +111,29 @@ class Writer:
         if one.skipped:
             return replace(written, struck="it states nothing that can be checked")
         if not one.cited:
-            return replace(written, struck="it cites nothing")
+            return self._without_citation(one, written, sources)
         if unknown:
             return replace(written, struck=f"it cites [{unknown[0]}], which it was not given")
-        hits = [sources[number].hit for number in one.cited]
-        parts = [self._checker.judge_against(part.text, hits) for part in one.parts]
-        worst = next((part for part in parts if part.verdict != SUPPORTED), parts[0])
+        worst = self._worst(one, [sources[number] for number in one.cited])
         return replace(written, struck=_why(worst), checked=worst)
+
+    def _without_citation(
+        self, one: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
+    ) -> WrittenSentence:
+        said = content_words(written.text)
+        near = sorted(sources.values(), key=lambda s: -len(said & content_words(s.text)))
+        for source in near[:_NEAREST]:
+            checked = self._worst(one, [source])
+            if checked.verdict == SUPPORTED:
+                text = f"{written.text.rstrip('.')} [{source.number}]."
+                return replace(written, text=text, cited=(source.number,), checked=checked)
+        return replace(written, struck="it cites nothing, and no sentence supports it")
+
+    def _worst(self, one: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
+        """The first part of a sentence that these do not support, else its first."""
+        hits = [source.hit for source in cited]
+        parts = [self._checker.judge_against(part.text, hits) for part in one.parts]
+        return next((part for part in parts if part.verdict != SUPPORTED), parts[0])
 
 
 def _why(part: CheckedPart) -> str:

@@ -65,13 +65,21 @@ def test_a_supported_sentence_is_shown_with_its_source(made: Engine) -> None:
     assert document.text[passage.start : passage.end] == source.text
 
 
+def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(made: Engine) -> None:
+    found = write(made, lambda *_: "The JCPOA was signed in Vienna on 14 July 2015.")
+    (sentence,) = found.sentences
+    (number,) = sentence.cited
+    assert found.text == f"The JCPOA was signed in Vienna on 14 July 2015 [{number}]."
+    assert "14 July 2015" in found.sources[number - 1].text
+
+
 @pytest.mark.parametrize(
     ("written", "why"),
     [
         ("The JCPOA was signed in Vienna on 14 July 2018 [{n}].", "14 July 2018"),
         ("The JCPOA was signed in Geneva on 14 July 2015 [{n}].", "Geneva"),
         ("The JCPOA was not signed in Vienna on 14 July 2015 [{n}].", "does not say so"),
-        ("The JCPOA was signed in Vienna on 14 July 2015.", "it cites nothing"),
+        ("The JCPOA was signed in Vienna on 14 July 2018.", "it cites nothing"),
         ("The JCPOA was signed in Vienna on 14 July 2015 [99].", "[99], which it was not given"),
         ("The JCPOA was signed in Vienna on 14 July 2015 [{other}].", "does not"),
         ("Bananas are the national fruit of Ecuador and Peru [{n}].", "does not"),
