@@ -1,8 +1,8 @@
-"""PDF, through pypdfium2 (PDFium): text with pages, columns in reading order, without running heads
-and broken words.
+"""PDF, through pypdfium2 (PDFium): text by page with columns in reading order, hyphenated words
+joined, and running heads removed.
 
-Headings are those of the file's outline, or else what stands in larger or bolder type than the most
-of the text.
+Headings come from the file's outline, or else from type that is larger or bolder than the body
+text.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from rag.parsing.pdf_rules import Rules
 from rag.parsing.pdf_tables import Columns
 
 _LOCK = threading.Lock()
-"""PDFium is not made for threads."""
+"""PDFium is not thread-safe."""
 _BOLD = 600
 _LONGEST_HEADING = 150
 _WIDE = 2.0
-"""A gap of so many font heights is one between columns or cells."""
+"""Minimum gap between columns or cells, in font heights."""
 _HYPHENS = "-\u2010"
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _NO_TITLE = re.compile(
@@ -50,30 +50,32 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _ENDS = ".!?:;"
 _MOST_SHAPES = 20_000
 _OCR_SCALE, _OCR_SIDE = 2.0, 2400
-"""Pixels a point at which a page is read as a picture, and the most of a side."""
+"""Resolution for OCR in pixels per point, and maximum length of a side in pixels."""
 _COMPANY = re.compile(
     r"(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
     r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
 )
 _COVER, _OFTEN = 3000, 3
-"""Characters in which a company is looked for, and how often its name stands in the text."""
+"""Number of leading characters to search for a company, and minimum number of its mentions."""
 _TIGHT, _SPACE = 0.05, 0.14
-"""The most between letters and the least between words, in font heights."""
+"""Maximum gap between letters and minimum gap between words, in font heights."""
 _TALL, _HIGHEST = 20.0, 2.0
-"""Points, and font heights, that a line of text is rarely as high as."""
+"""Character boxes above this height in points are checked, and lowered if above this many font
+sizes.
+"""
 _FIRST = 400
-"""Where the document's own title may begin."""
+"""Maximum offset of the document's title."""
 
 
 _Box = tuple[float, float, float, float]
-"""Left, top, right, bottom, from the page's left and top."""
+"""Left, top, right, bottom, measured from the page's top left corner."""
 
 
 def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
-    """Text, headings, metadata and pages, without running heads and contents unless
-    `keep_furniture`.
+    """Text, headings, metadata and pages; `keep_furniture` keeps running heads and tables of
+    contents.
 
-    Raises ParseError if it is encrypted or no PDF.
+    Raises ParseError if it is encrypted or not a PDF.
     """
     with _LOCK, closing(_open(content)) as document:
         metadata = _metadata(document)
@@ -88,7 +90,7 @@ def structured(
     titles: pdf_outline.Outline | None = None,
     keep_furniture: bool = False,
 ) -> Parsed:
-    """Lines on pages as a text with headings, and `titles`, those of the file's outline."""
+    """Assemble the lines of the pages into a text with headings; `titles` is the file's outline."""
     whole, named, left_out = pages, Named(), 0
     if not keep_furniture:
         pages, named, left_out = without_furniture(pages)
@@ -113,8 +115,8 @@ def structured(
 
 
 def _complete(metadata: dict[str, str], named: Named, pages: Sequence[Sequence[Block]]) -> None:
-    """Put into the title what the document is called elsewhere: identifiers in running heads, and,
-    where the title names a file rather than a text, a running head and the company.
+    """Add identifiers from running heads to the title. If the title looks like a file name, add a
+    running head and the company instead.
     """
     title, names = metadata.get("title", ""), list(named.identifiers)
     if title and not any(map(str.isspace, title)):
@@ -126,7 +128,7 @@ def _complete(metadata: dict[str, str], named: Named, pages: Sequence[Sequence[B
 
 
 def _company(pages: Sequence[Sequence[Block]]) -> str:
-    """The company that is named on the first page, and most often."""
+    """The company named on the first page that the document mentions most often."""
     first = "\n".join(block.text for block in chain.from_iterable(pages[:1]))[:_COVER]
     found = dict.fromkeys(match.group() for match in _COMPANY.finditer(first))
     text = "\n".join(block.text for block in chain.from_iterable(pages)).lower()
@@ -135,7 +137,7 @@ def _company(pages: Sequence[Sequence[Block]]) -> str:
 
 
 def _title(pages: Sequence[Sequence[Block]]) -> str:
-    """The first heading, by its type, if the document begins with it."""
+    """The first heading, if the document begins with it."""
     before = 0
     for block in chain.from_iterable(pages):
         if block.level or before >= _FIRST:
@@ -145,9 +147,7 @@ def _title(pages: Sequence[Sequence[Block]]) -> str:
 
 
 def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
-    """The paragraphs of each page; a table goes on at the top of the next page under the headers
-    that it has.
-    """
+    """The paragraphs of each page; a table that continues on the next page keeps its headers."""
     found: list[list[Paragraph]] = []
     columns: Columns | None = None
     for page in pages:
@@ -195,9 +195,7 @@ def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
 
 
 def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
-    """The lines of a page that stand as the most of its text does, in the order of the file; of a
-    page that is broken, none.
-    """
+    """The lines in the page's main writing direction, in file order; none if the page is broken."""
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
@@ -221,7 +219,9 @@ def _read(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
 
 
 def _seen(page: pypdfium2.PdfPage) -> PdfPage | None:
-    """What is read in a page that is a picture; None without one, and without the extra `ocr`."""
+    """Text recognised in a scanned page; None if the page has no image or the extra `ocr` is
+    missing.
+    """
     objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MOST_SHAPES))
     kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, at)) for at in objects}
     if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
@@ -237,7 +237,7 @@ def _seen(page: pypdfium2.PdfPage) -> PdfPage | None:
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
-    """The bounds of what is drawn on a page, and whether it is a box with an outline."""
+    """The bounds of each shape on a page, and whether it is an outlined box."""
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     for at in range(min(raw.FPDFPage_CountObjects(page.raw), _MOST_SHAPES)):
@@ -252,10 +252,9 @@ def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
 
 
 def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line]]:
-    """PDFium's lines, cut where a gap is too wide for a space, each with the quarter turns that it
-    is turned by.
+    """PDFium's lines, split at gaps too wide for a space, each with its rotation in quarter turns.
 
-    PDFium puts in the spaces and line ends that the file lacks.
+    PDFium adds the spaces and line ends that the file lacks.
     """
     box, run, page = raw.FS_RECTF(), _Run(text), text.raw
     for at in range(text.count_chars()):
@@ -278,8 +277,8 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: _Box) -> Iterator[tuple[int, Line
 
 
 def _lower(page: raw.FPDF_TEXTPAGE, at: int, box: raw.FS_RECTF) -> None:
-    """Make a character's box as high as its font, where that states a line several times as high,
-    as Cambria Math does.
+    """Limit a character's box to its font size; fonts such as Cambria Math state a line several
+    times as high.
     """
     matrix, x, y = raw.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
     raw.FPDFText_GetMatrix(page, at, matrix)
@@ -290,9 +289,7 @@ def _lower(page: raw.FPDF_TEXTPAGE, at: int, box: raw.FS_RECTF) -> None:
 
 
 def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
-    """Left, top, right, bottom as they are when the page is turned so that the text stands
-    upright.
-    """
+    """Left, top, right, bottom after turning the page so that the text is upright."""
     west, south, east, north = sheet
     if turn == 0:
         return box.left - west, north - box.top, box.right - west, north - box.bottom
@@ -304,7 +301,7 @@ def _upright(box: Any, sheet: _Box, turn: int) -> _Box:
 
 
 class _Run:
-    """A line as its characters come."""
+    """Collects the characters of a line."""
 
     def __init__(self, page: pypdfium2.PdfTextPage) -> None:
         self._page = page
@@ -313,15 +310,15 @@ class _Run:
         self._at: list[int] = []
         self._boxes: list[_Box] = []
         self._starts: list[int] = []
-        """Of words: the number of their first box."""
+        """index of each word's first box"""
         self._gap = 0.0
-        """Before the last character, if it is not the first of a word."""
+        """gap before the last character; at the start of a word, the height of its box"""
 
     def is_empty(self) -> bool:
         return not self._boxes
 
     def is_apart(self, box: _Box) -> bool:
-        """Whether a character there is on another line or beyond a gap."""
+        """Whether a character at `box` is on another line or beyond a wide gap."""
         if not self._boxes:
             return False
         first, last = self._boxes[0], self._boxes[-1]
@@ -342,8 +339,8 @@ class _Run:
         self._boxes.append(box)
 
     def _lacks_space(self, character: str, box: _Box) -> bool:
-        """Whether there is a gap before the character, as between words, but no space, in type
-        that is not spaced out.
+        """Whether a word gap without a space precedes the character; letter-spaced type has
+        none.
         """
         if not self._boxes or not (self.characters[-1].isalnum() and character.isalnum()):
             return False
@@ -367,8 +364,8 @@ class _Run:
         self.characters, self._at, self._boxes, self._starts = [], [], [], []
 
     def _words(self, text: str) -> Iterator[tuple[str, float, float]]:
-        """The words with their left and right, without leaders; none where the text has other
-        words.
+        """The words with their left and right edges, without leaders; none if the boxes do not
+        match the text.
         """
         words, ends = text.split(), [*self._starts[1:], len(self._boxes)]
         if len(words) == len(ends):
@@ -378,7 +375,7 @@ class _Run:
 
 
 def _is_bold(page: pypdfium2.PdfTextPage, at: int) -> bool:
-    """By the weight that the file states, or else by the font's name."""
+    """Whether the character is bold, by the font's weight or else its name."""
     if raw.FPDFText_GetFontWeight(page, at) >= _BOLD:
         return True
     name = ctypes.create_string_buffer(128)
@@ -387,8 +384,8 @@ def _is_bold(page: pypdfium2.PdfTextPage, at: int) -> bool:
 
 
 def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:
-    """Sizes of headings with their level, 1 for the largest; 0.0 stands for bold type of the size
-    of the text.
+    """Level by size of heading, 1 for the largest; key 0.0 is bold type of the body's size, key
+    -1.0 holds the body's size.
     """
     weights = Counter[float]()
     for page in pages:
@@ -441,8 +438,8 @@ def _joined(lines: Sequence[str], words: Counter[str]) -> str:
 
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
-    """Two lines as one; a word that was broken is whole again, unless it is one with a hyphen
-    elsewhere too.
+    """Join two lines. A word broken at a hyphen loses it, unless the text elsewhere spells it with
+    one.
     """
     if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
         return f"{text} {line}"
@@ -454,7 +451,7 @@ def _glued(text: str, line: str, words: Counter[str]) -> str:
 
 
 def _continued(first: str, second: str, words: Counter[str]) -> str | None:
-    """A paragraph that goes on in the next column or on the next page."""
+    """Join a paragraph with its continuation in the next column or page; None if it ends."""
     if "\n" in first or " | " in first + second or first[-1] in _ENDS or not second[0].islower():
         return None
     return _glued(first, second, words)

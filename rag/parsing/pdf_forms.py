@@ -1,4 +1,4 @@
-"""Forms on a page of a PDF: labels in bold type, each with what is filled in beside it."""
+"""Forms on a page of a PDF: bold labels, each with a value to its right."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import replace
 from rag.parsing.pdf_layout import Line
 
 _FEWEST = 3
-"""Labels below each other, with something filled in."""
+"""Minimum number of labels below each other that have values."""
 _MOST, _MOST_LINES = 300, 4000
-"""Labels and lines of a page that is a form."""
+"""Maximum number of labels and of lines on a page to search for forms."""
 _LABEL = re.compile(r"[^:]{1,60}:\Z")
 _FILLED = re.compile(r"[^:]{1,60}: \S")
 _SAME = 2.0
-"""Points between left edges that are the same."""
+"""Tolerance for equal left edges, in points."""
 _CLOSE = 0.5
-"""Font heights between the lines of a label, or of what is filled in."""
+"""Maximum distance between the lines of a value, in font heights."""
 _NEXT = 2.5
-"""Font heights from one label to the next."""
+"""Maximum distance from one label to the next, in font heights."""
 
 
 def with_forms(lines: Sequence[Line]) -> list[Line]:
-    """The lines with one for each row of a form: "Engines: 1 | Seats: 4". A label and what is
-    filled in may take several lines.
+    """The lines, with each row of a form as one: "Engines: 1 | Seats: 4". Labels and values may
+    take several lines.
     """
     if not _FEWEST <= sum(map(_is_label, lines)) <= _MOST or len(lines) > _MOST_LINES:
         return list(lines)
@@ -39,7 +39,7 @@ def with_forms(lines: Sequence[Line]) -> list[Line]:
 
 
 def _whole_labels(lines: Sequence[Line]) -> list[Line]:
-    """The lines, with a label that takes two of them as one."""
+    """The lines, with labels of two lines joined."""
     bold = [line for line in lines if line.bold]
     second = {
         id(first): line
@@ -68,7 +68,7 @@ def _is_label(line: Line) -> bool:
 
 
 def _entries(lines: Sequence[Line]) -> list[Line]:
-    """The labels of forms, and the lines that begin with one."""
+    """The labels of forms, and the lines that begin with a label."""
     labels = [line for line in lines if _is_label(line)]
     filled = [label for label in labels if _beside(label, lines)]
     known = [label for label in labels if sum(_is_above(label, one) for one in filled) >= _FEWEST]
@@ -93,14 +93,14 @@ def _on_one_row(one: Line, other: Line) -> bool:
 
 
 def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
-    """What is next to the right on the label's row, unless it is a label or a table."""
+    """The nearest line to the right on the label's row, unless it is a label or a table."""
     row = [line for line in lines if _on_one_row(label, line) and line.left > label.right]
     first = min(row, key=lambda line: line.left, default=None)
     return None if first is None or first.bold or first.grid else first
 
 
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
-    """The lines of what is filled in, but for what the entry itself holds. `lines` are sorted by
+    """The lines of the entry's value, except for the entry itself. `lines` are sorted by
     their top.
     """
     is_label = entry.text.endswith(":")
@@ -134,7 +134,7 @@ def _row(entries: Sequence[Line]) -> Line:
 
 
 def _joined(lines: Sequence[Line], between: str) -> Line:
-    """As one line of a form, on the row of the first."""
+    """Join the lines into one form line on the row of the first."""
     return replace(
         lines[0],
         text=between.join(line.text for line in lines),

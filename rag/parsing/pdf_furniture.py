@@ -1,6 +1,6 @@
-"""What of a PDF's pages is not its text: running heads and footers, and tables of contents.
+"""Removes running heads, footers and tables of contents from the pages of a PDF.
 
-A running head is what stands at the same place of a margin on several pages, but for its numbers.
+A running head is a line at the same place in the margin of several pages, except for its numbers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from rag.parsing.pdf_layout import Line
 from rag.parsing.pdf_rules import Rules
 
 _MARGIN = 0.14
-"""The share of a page's height in which running heads stand, at either end."""
+"""Height of the top and bottom margins, as a share of the page's height."""
 _SMALLEST = 0.0025
-"""The share of a page's height of type that can be read: 2 points."""
+"""Minimum height of legible type as a share of the page's height, about 2 points."""
 _NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
 _CONTENTS = re.compile(
@@ -26,9 +26,9 @@ _CONTENTS = re.compile(
 _LEADER = re.compile(r"\.{5,}|\u2026{2,}|(?: \.){4,}| \| ")
 _IDENTIFIER = re.compile(r"(?<![\w.-])(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z0-9][\w-]{4,29}(?![\w.-]*\w)")
 _FEWEST = 4
-"""Entries on a page of contents."""
+"""Minimum number of entries on a page of contents."""
 _WIDEST = 3
-"""Rows between two entries: an entry may take several."""
+"""Maximum number of rows per entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,23 @@ class PdfPage:
     lines: list[Line]
     height: float
     aside: list[Line] = field(default_factory=list)
-    """What is turned otherwise, such as a stamp in the margin."""
+    """lines in other directions, such as a stamp in the margin"""
     rules: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What running heads call the document."""
+    """Names of the document in its running heads."""
 
     identifiers: list[str] = field(default_factory=list)
-    """Such as the number of a file: what has letters and digits, at most two."""
+    """up to two words of letters and digits, such as a file number"""
     head: str = ""
-    """The words that a running head has on most pages."""
+    """words of a running head that are the same on most pages"""
 
 
 def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], Named, int]:
-    """The pages without running heads and contents; what running heads call the document; and how
-    many characters were left out.
+    """The pages without running heads and contents, the document's names in its running heads, and
+    the number of characters left out.
     """
     without_heads = _without_running_heads([_without_hidden(page) for page in pages])
     kept = _without_contents(without_heads)
@@ -63,7 +63,7 @@ def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], Named, i
 
 
 def _without_hidden(page: PdfPage) -> PdfPage:
-    """The page without what is too small to be read, such as the keys of an export."""
+    """The page without illegibly small text, such as the keys of an export."""
     seen = [line for line in page.lines if line.bottom - line.top > _SMALLEST * page.height]
     return replace(page, lines=seen)
 
@@ -89,8 +89,8 @@ def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Without what stands at one place of a margin on three pages or more, or at the very edge of
-    both pages of two.
+    """Remove lines at the same place of a margin on at least three pages, or of a two-page
+    document, at the edge of both pages.
     """
     places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
     if len(pages) == 2:
@@ -116,9 +116,7 @@ def _margins(page: PdfPage) -> Iterator[Line]:
 
 
 def _edges(page: PdfPage) -> Iterator[Line]:
-    """The lines of the margins that are level with the first or the last of the page, or in a
-    stretch of such lines.
-    """
+    """The margin lines within three font heights of the first or last line of the page."""
     top = min((line.top for line in page.lines), default=0.0)
     bottom = max((line.bottom for line in page.lines), default=0.0)
     for line in _margins(page):
@@ -136,8 +134,8 @@ def _place(line: Line) -> tuple[str, int]:
 
 
 def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Without tables of contents: rows that end in the number of a page, most of a page's, with
-    dots or under a heading.
+    """Remove tables of contents: many rows of a page that end in a page number, with leaders or
+    below a heading.
     """
     kept: list[PdfPage] = []
     goes_on = False
@@ -157,7 +155,7 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
                 and len(below) > 0.5 * (len(rows) - begin)
                 and _rises(rows, below, len(pages))
             )
-        if not is_list:  # but a page may begin with the rest of a list
+        if not is_list:  # a page may begin with the rest of a list
             rest = set(takewhile(set(dotted).__contains__, range(len(rows)))) if goes_on else set()
             kept.append(_without_rows(page, rows, rest))
             goes_on = False
@@ -177,7 +175,7 @@ def _without_rows(page: PdfPage, rows: Sequence[list[Line]], drop: Iterable[int]
 
 
 def _stretch(entries: Sequence[int]) -> set[int]:
-    """The rows of entries, and the few between two of them."""
+    """The rows of entries, and the few rows between them."""
     found = set(entries)
     for above, below in pairwise(entries):
         if below - above <= _WIDEST:
@@ -186,13 +184,13 @@ def _stretch(entries: Sequence[int]) -> set[int]:
 
 
 def _rises(rows: Sequence[list[Line]], entries: Sequence[int], pages: int) -> bool:
-    """Whether the pages that the entries name follow each other."""
+    """Whether the page numbers of the entries mostly increase."""
     named = [_page_of(rows[at], pages) or 0 for at in entries]
     return sum(below < above for above, below in pairwise(named)) <= len(named) // 8
 
 
 def _page_of(row: Sequence[Line], pages: int) -> int | None:
-    """The page that a row of words names at its end; 0 for a Roman number."""
+    """The page number at the end of a row with words; 0 for a Roman numeral, None without one."""
     entry = _ENTRY.fullmatch(_text(row))
     if not entry:
         return None
@@ -205,7 +203,7 @@ def _text(row: Sequence[Line]) -> str:
 
 
 def _rows(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines of one height, from the top; each row from the left."""
+    """Group the lines into rows from the top, each sorted from the left."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
         if rows and (line.top + line.bottom) / 2 <= rows[-1][0].bottom:

@@ -1,4 +1,4 @@
-"""Ruled tables of a PDF as rows that each name their columns, as tables of HTML are."""
+"""Ruled tables of a PDF as rows that name their columns, like tables of HTML."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}([./])\d{1,2}\1(?:\d\d){1,2}")
 def ruled_table(
     grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None = None
 ) -> Table | None:
-    """The lines of a ruled table; None where rules part only some of the rows of figures. `above`
-    are the rows of text over it, `before` the columns of the table of which it may be the rest.
+    """The lines of a ruled table; None if some rows of figures have no rules between them. `above`
+    are the rows of text above it, `before` the columns of the table that it may continue.
     """
     if any(_holds_rows(cell) for row in grid.rows for cell in row):
         return None
@@ -58,7 +58,7 @@ def _close(above: Sequence[PdfRow], grid: Grid) -> list[PdfRow]:
 
 
 def _holds_rows(cell: RuledCell) -> bool:
-    """Whether several figures stand below each other: rows that no rule parts."""
+    """Whether the cell contains several rows of figures without rules between them."""
     return len(cell.lines) > 1 and all(map(is_figure, cell.lines))
 
 
@@ -67,7 +67,7 @@ def _fills(row: Sequence[RuledCell], width: int) -> bool:
 
 
 def _headers(rows: Sequence[list[RuledCell]]) -> int:
-    """How many rows name the columns: those in bold type, or those above the first figures."""
+    """Number of header rows: those in bold, or those above the first figures."""
     if _has_labels(rows):
         return 0
     bold = sum(1 for _ in takewhile(_is_bold, rows))
@@ -78,7 +78,7 @@ def _headers(rows: Sequence[list[RuledCell]]) -> int:
 
 
 def _has_labels(rows: Sequence[list[RuledCell]]) -> bool:
-    """Whether it is a form: two columns, the first of labels in bold type."""
+    """Whether the table is a form: two columns, the first with bold labels."""
     pairs = [row for row in rows if len(row) == 2]
     labels = [row[0] for row in pairs if row[0].lines]
     return 2 < len(labels) == len(pairs) == len(rows) and all(cell.bold for cell in labels)
@@ -119,7 +119,7 @@ def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[s
 
 
 def _items(cell: RuledCell) -> list[str]:
-    """The items of a list in a cell, and what comes before them."""
+    """The items of a list in a cell, and the text before them."""
     items: list[list[str]] = []
     for line in cell.lines:
         if not items or BULLET.match(line):

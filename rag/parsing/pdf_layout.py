@@ -1,9 +1,8 @@
-"""Lines on a page in the order in which they are read, and the paragraphs, tables and headings that
-they form.
+"""Puts the lines of a page into reading order, and groups them into paragraphs and tables.
 
-Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a block is cut at a gutter that prose
-stands on both sides of, or
-else at its widest horizontal gap; what cannot be cut any more is read from the top.
+Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a block is cut at a gutter with prose
+on both sides, or else at its widest horizontal gap; blocks that cannot be cut are read from the
+top.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from rag.parsing.pdf_tables import Columns, PdfRow, row_of, tables
 
 _MOST_CUTS = 40
 _MOST_LINES = 4000
-"""A page of more is a drawing; it is read in the order of its file."""
+"""A page with more lines is a drawing and is read in file order."""
 _PAIR = re.compile(r": \| (?=[^|]*[^|:\s] *(?:\||\Z))")
-"""Between a label of a form and what is filled in: what follows is no label itself."""
+"""Separator between a form's label and its value, which is not a label itself."""
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run of text without a wide gap. In points from the page's left and top; `size` is the
-    font's height.
+    """A run of text without a wide gap. Coordinates are points from the page's top left corner;
+    `size` is the font's height.
     """
 
     left: float
@@ -40,30 +39,30 @@ class Line:
     size: float = 10.0
     bold: bool = False
     words: tuple[tuple[str, float, float], ...] = ()
-    """Each word with its left and right; () where they are not known."""
+    """each word with its left and right edges; () if unknown"""
     grid: Grid | None = None
-    """The ruled table whose place on the page this is."""
+    """the ruled table that this line stands for"""
     form: bool = False
-    """Whether this is a row of a form, with labels."""
+    """whether this is a row of a form, with labels"""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines that belong together; in a table each of `lines` is a row."""
+    """A paragraph, or a table with one line per row."""
 
     lines: tuple[str, ...]
     size: float
     bold: bool
     table: bool = False
     columns: Columns | None = None
-    """Of a table whose columns are told: each of its rows names them."""
+    """a table's columns, if they were recognised; each row names them"""
 
 
 Region = list[Line]
 
 
 def with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
-    """The lines with one in the place of each ruled table."""
+    """The lines, with one line in place of each ruled table."""
     if not rules.down or len(lines) > _MOST_LINES:
         return list(lines)
     words: list[Word] = [
@@ -109,8 +108,8 @@ def _cut(lines: Region, depth: int) -> list[Region]:
 
 
 def _gutter(lines: Region) -> float:
-    """Where a gap goes from top to bottom with prose on both sides; 0 for none. A table's columns
-    are no prose.
+    """The right edge of a vertical gap with prose on both sides; 0 if there is none. Columns of a
+    table are not prose.
     """
     least = 0.9 * median(line.size for line in lines)
     found = [
@@ -137,7 +136,7 @@ def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
 
 
 def _is_prose(side: Region, whole: Region) -> bool:
-    """Whether it is wide, has several rows, and its rows fill most of its width."""
+    """Whether the side is wide and has several rows that fill most of its width."""
     left, right = min(line.left for line in side), max(line.right for line in side)
     page = max(line.right for line in whole) - min(line.left for line in whole)
     rows = list(_rows(side))
@@ -146,7 +145,7 @@ def _is_prose(side: Region, whole: Region) -> bool:
 
 
 def _beside(left: Region, right: Region) -> bool:
-    """Whether they share most of the height of the lower of the two."""
+    """Whether they overlap in a good part of the height of the shorter one."""
     (top, bottom), (other_top, other_bottom) = _height(left), _height(right)
     return min(bottom, other_bottom) - max(top, other_top) > 0.4 * min(
         bottom - top, other_bottom - other_top
@@ -158,13 +157,13 @@ def _height(lines: Region) -> tuple[float, float]:
 
 
 def _widest_gap(lines: Region) -> float:
-    """The lower edge of the widest gap that no line crosses; 0 for none."""
+    """The lower edge of the widest horizontal gap; 0 if there is none."""
     gaps = list(_gaps([(line.top, line.bottom) for line in lines]))
     return max(gaps, key=lambda gap: gap[1] - gap[0])[1] if gaps else 0.0
 
 
 def _rows(lines: Region) -> Iterator[list[Line]]:
-    """Lines that stand beside each other, from the top; each from the left."""
+    """Rows of lines, from the top, each sorted from the left."""
     row: list[Line] = []
     for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
         if row and (line.top + line.bottom) / 2 > row[0].bottom:
@@ -178,8 +177,8 @@ def _rows(lines: Region) -> Iterator[list[Line]]:
 def paragraphs(
     region: Region, before: Columns | None = None, rules: Sequence[Extent] = ()
 ) -> Iterator[Paragraph]:
-    """The paragraphs of a column, and its tables. `before` are the columns of the last table above,
-    `rules` the horizontal ones of the page.
+    """The paragraphs and tables of a column. `before` are the columns of the last table above,
+    `rules` the page's horizontal rules.
     """
     rest = [line for line in region if not line.grid]
     for line in sorted((line for line in region if line.grid), key=lambda line: line.top):
@@ -216,7 +215,7 @@ def _cells(row: list[Line]) -> PdfRow:
 
 
 def _prose(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
-    """Paragraphs, and tables as rows with gaps."""
+    """Paragraphs, and tables recognised by gaps in their rows."""
     if not lines:
         return
     rows = [_merge(row) for row in lines]
@@ -247,7 +246,7 @@ def _is_row(line: Line) -> bool:
 
 
 def _begins(above: Line, here: Line, usual: float, left: float, right: float) -> bool:
-    """Whether a paragraph begins at the line `here`."""
+    """Whether a new paragraph begins at the line `here`."""
     size = max(above.size, here.size)
     if (
         here.top - above.bottom > max(usual, 0.0) + 0.35 * size

@@ -1,7 +1,7 @@
-"""A PDF's own outline (its bookmarks): which headings it has, on which page, how deep.
+"""Headings from a PDF's outline (its bookmarks), with page and level.
 
-Where there is one it is better than the look of the type: running heads, title pages and bold words
-are no headings.
+An outline is more reliable than the type, which makes headings of running heads, title pages and
+bold words.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _SMALL = 99
-"""Below every level: text."""
+"""Level of text, below every heading."""
 _ENOUGH = 0.6
-"""The share of an outline's titles that must stand on their pages."""
+"""Minimum share of the outline's titles to find on their pages."""
 Outline = list[dict[str, int]]
-"""For each page the titles that begin there, as `_key` writes them, with their level from 1."""
+"""For each page, the level, from 1, of each title on it, by the title's `_key`."""
 
 
 def read(document: Any) -> Outline:
-    """Of a `pypdfium2.PdfDocument`; bookmarks that lead nowhere are left out."""
+    """The outline of a `pypdfium2.PdfDocument`; bookmarks without a target are left out."""
     logging.getLogger("pypdfium2").setLevel(
         logging.ERROR
-    )  # it warns of each loop in a broken outline
+    )  # it warns about each loop in a broken outline
     outline: Outline = [{} for _ in range(len(document))]
     for bookmark in islice(document.get_toc(max_depth=_DEEPEST), _MOST):
         target = bookmark.get_dest()
@@ -45,8 +45,8 @@ def read(document: Any) -> Outline:
 
 
 def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block]] | None:
-    """The blocks with the outline's titles as the only headings; None where too few of these stand
-    on their pages.
+    """The blocks with only the outline's titles as headings; None if too few titles are on their
+    pages.
     """
     wanted = sum(map(len, outline))
     places = [_places(blocks, titles) for blocks, titles in zip(pages, outline, strict=True)]
@@ -59,8 +59,8 @@ def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block
 
 
 def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int]:
-    """Levels of headings by the number of their block: of those with the words of a title the one
-    in the largest type.
+    """Heading level by block index. If several blocks match a title, the one in the largest type is
+    its heading.
     """
     found: dict[str, int] = {}
     for number, block in enumerate(blocks):
@@ -73,8 +73,8 @@ def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int
 
 
 def _key(title: str) -> str:
-    """Letters and digits in lower case, without a number in front; a heading may have one that its
-    bookmark lacks.
+    """Letters and digits in lower case, without a leading number, which only the heading
+    may have.
     """
     title = " ".join(title[:300].split())
     return "".join(filter(str.isalnum, _NUMBER.sub("", title))).casefold() or title.casefold()

@@ -1,8 +1,6 @@
-"""The lines that are drawn on a page of a PDF, and the tables that they rule: cells, which may span
-rows and columns.
+"""Finds ruled tables from the lines drawn on a page of a PDF; cells may span rows and columns.
 
-Cells come from the rules that part them, not from where the text is: two cells are one where no
-rule is drawn between them.
+Rules separate cells, wherever the text is: places without a rule between them are one cell.
 """
 
 from __future__ import annotations
@@ -13,36 +11,38 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 _NEAR = 2.5
-"""Points between two rules that are one, or between the end of a rule and the rule that it meets.
+"""Maximum gap in points between pieces of one rule, or between a rule's end and the rule it
+meets.
 """
 _MOST = 1500
-"""Rules in one direction; a page with more is a drawing."""
+"""Maximum number of rules in one direction; a page with more is a drawing."""
 _MOST_CELLS = 4000
 _MOST_COLUMNS = 40
 _SHORTEST = 6.0
 _LONGEST_CELL = 1500
-"""Characters; a box with more frames a text."""
+"""Maximum number of characters; a box with more is a frame around text."""
 
 BULLET = re.compile(
     r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
 )
 
 Extent = tuple[float, float, float]
-"""Where a rule is in the other direction, and where it begins and ends."""
+"""A rule's position across its direction, its start and its end."""
 Word = tuple[str, float, float, float, float, bool]
-"""Its text, left, top, right, bottom, and whether it is bold."""
+"""Text, left, top, right, bottom, and whether it is bold."""
 
 
 @dataclass(slots=True)
 class Rules:
-    """In points from the page's left and top. `across` are horizontal, (y, left, right); `down`
-    vertical, (x, top, bottom)."""
+    """Rules in points from the page's top left corner. `across` are horizontal, (y, left, right);
+    `down` vertical, (x, top, bottom).
+    """
 
     across: list[Extent] = field(default_factory=list)
     down: list[Extent] = field(default_factory=list)
 
     def box(self, left: float, top: float, right: float, bottom: float, drawn: bool) -> None:
-        """Take in a shape by its bounds: a thin one is a rule, another has four if its outline is
+        """Add a shape by its bounds: a thin shape is a rule; any other adds four if its outline is
         `drawn`.
         """
         width, height = right - left, bottom - top
@@ -55,13 +55,13 @@ class Rules:
             self.down += [(left, top, bottom), (right, top, bottom)]
 
     def merged(self) -> Rules:
-        """Pieces that touch as one rule."""
+        """The rules, with touching pieces joined."""
         return Rules(_merged(self.across), _merged(self.down))
 
 
 @dataclass(slots=True)
 class RuledCell:
-    """What is in one cell, and the columns and rows that it fills."""
+    """The content of a cell, its place, and the number of rows and columns that it spans."""
 
     row: int
     column: int
@@ -77,8 +77,7 @@ class RuledCell:
 
 @dataclass(slots=True)
 class Grid:
-    """A ruled table: its place on the page, the edges of its columns, its cells from the top, each
-    row from the left."""
+    """A ruled table: its bounds, the edges of its columns, and its rows of cells."""
 
     left: float
     top: float
@@ -96,7 +95,7 @@ def joined(lines: Sequence[str]) -> str:
 
 
 def _merged(rules: Sequence[Extent]) -> list[Extent]:
-    """Rules on one line, piece by piece from the start, as one."""
+    """Join rules on one line whose pieces touch."""
     if len(rules) > _MOST:
         return []
     rows: list[list[Extent]] = []
@@ -120,7 +119,7 @@ def _merged(rules: Sequence[Extent]) -> list[Extent]:
 
 
 def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
-    """The ruled tables of a page, from the top; boxes round a text and drawings are none."""
+    """The ruled tables of a page, from the top, without drawings and boxes around text."""
     for across, down in _connected(rules):
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         may_be = 2 < len(xs) <= _MOST_COLUMNS and len(ys) > 2 and len(xs) * len(ys) <= _MOST_CELLS
@@ -129,7 +128,7 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
 
 
 def _connected(rules: Rules) -> Iterator[tuple[list[Extent], list[Extent]]]:
-    """Rules that meet each other, directly or through others."""
+    """Groups of rules that meet, directly or through other rules."""
     group = list(range(len(rules.across)))
 
     def root(number: int) -> int:
@@ -159,9 +158,7 @@ def _connected(rules: Rules) -> Iterator[tuple[list[Extent], list[Extent]]]:
 
 
 def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
-    """Where columns begin and end: at vertical rules, and where horizontal ones end if nothing
-    closes the table there.
-    """
+    """Edges of the columns: vertical rules, and the ends of horizontal rules on an open side."""
     found: list[float] = []
     for x in sorted(rule[0] for rule in down):
         if not found or x - found[-1] > 2 * _NEAR:
@@ -212,8 +209,8 @@ def _band(edges: Sequence[float], at: float) -> int:
 
 
 def _owners(xs: Sequence[float], ys: Sequence[float], rules: Rules) -> list[int] | None:
-    """For each place of the grid the first place of the cell that it belongs to; None if a cell is
-    no rectangle.
+    """For each place of the grid, the first place of its cell; None if a cell is not a
+    rectangle.
     """
     columns = len(xs) - 1
     owner = list(range(columns * (len(ys) - 1)))
@@ -260,7 +257,7 @@ def _text(line: Sequence[Word]) -> str:
 
 
 def _is_table(grid: Grid) -> bool:
-    """Whether most rows have several cells that hold something, and no cell a whole text."""
+    """Whether most rows have several non-empty cells, and no cell contains most of the text."""
     filled = [[cell for cell in row if cell.lines] for row in grid.rows]
     several = sum(len(row) > 1 for row in filled)
     cells = [cell for row in filled for cell in row]

@@ -1,10 +1,8 @@
-"""Tables of figures on a page, told by the alignment of their columns: rows that each name their
-columns.
+"""Recognises tables of figures by the alignment of their columns; each row names its columns.
 
-A row is "Net sales | Three Months Ended July 1, 2023: $81,797 | ...": its label, and each figure
-after the headers above it,
-stacked ones joined. A header that spans several columns goes to each. Where figures do not fall
-into columns, nothing is told.
+A row becomes "Net sales | Three Months Ended July 1, 2023: $81,797 | ...": its label, and each
+figure after the headers above it. Stacked headers are joined; a header that spans several columns
+applies to each. Figures that do not align in columns get no headers.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from statistics import median
 from rag.parsing.pdf_rules import Extent
 
 _GAP = 0.9
-"""A gap of so many font heights parts two cells of a table."""
+"""Minimum gap between two cells of a table, in font heights."""
 _FIGURE = re.compile(
     r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]"
     r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
@@ -37,9 +35,9 @@ _MOST_BETWEEN = 3
 _MOST_CELLS = 60
 _MOST_HEADERS = 6
 _MAX_GAP = 3.2
-"""Font heights between a table's rows, or between headers and the first row."""
+"""Maximum distance between rows, including header rows, in font heights."""
 _PROSE = 14
-"""A line of more words is prose, not a label."""
+"""A line with more words is prose, not a label."""
 
 
 @dataclass(slots=True)
@@ -55,9 +53,7 @@ class PdfCell:
 
 @dataclass(slots=True)
 class PdfRow:
-    """What is on one height of a page. `place` is its number among the rows of the column of
-    text.
-    """
+    """The cells at one height of a page. `place` is the row's index in the column of text."""
 
     cells: list[PdfCell]
     top: float
@@ -68,24 +64,22 @@ class PdfRow:
 
 @dataclass(slots=True)
 class Columns:
-    """Where the figures of a table are, and what each column is called."""
+    """The extents of a table's columns and their names."""
 
     spans: list[tuple[float, float]]
     names: list[str] = field(default_factory=list)
     caption: tuple[str, ...] = ()
-    """What the table is about, and its unit."""
+    """title and unit of the table"""
 
     def at(self, cell: PdfCell) -> int | None:
-        """The column that a cell is in."""
+        """Index of the column that contains the cell."""
         for number, (left, right) in enumerate(self.spans):
             if cell.left <= right and cell.right >= left:
                 return number
         return None
 
     def agree(self, other: Columns) -> bool:
-        """Whether the columns of a table are those of another, such as the one that it goes on
-        from.
-        """
+        """Whether both have the same columns, as a table and its continuation do."""
         if len(self.spans) != len(other.spans):
             return False
         return all(
@@ -95,7 +89,7 @@ class Columns:
 
 @dataclass(slots=True)
 class Table:
-    """Rows `[first, last)` of the column of text as lines."""
+    """A table in rows `[first, last)` of the column of text."""
 
     first: int
     last: int
@@ -106,7 +100,7 @@ class Table:
 def row_of(
     words: Sequence[tuple[str, float, float]], top: float, bottom: float, size: float
 ) -> PdfRow:
-    """Words of one height, from the left, as cells."""
+    """Group the words of a row, from the left, into cells."""
     cells: list[PdfCell] = []
     for text, left, right in words:
         if cells and left - cells[-1].right < _GAP * size:
@@ -119,7 +113,9 @@ def row_of(
 
 
 def _fused(cells: Sequence[PdfCell]) -> list[PdfCell]:
-    """A currency's sign with the figure after it, and a bracket or per cent with the one before."""
+    """Join currency signs to the next figure, and brackets and per cent signs to the
+    previous one.
+    """
     fused: list[PdfCell] = []
     for cell in cells:
         last = fused[-1] if fused else None
@@ -143,7 +139,9 @@ def _figures(row: PdfRow) -> list[PdfCell]:
 
 
 def _is_body(row: PdfRow) -> bool:
-    """Whether it holds figures that are values: after a label, or several, and not years alone."""
+    """Whether the row contains values: several figures, or one after a label, and not only
+    years.
+    """
     figures = _figures(row)
     if not figures or not 1 < len(row.cells) <= _MOST_CELLS:
         return False
@@ -157,7 +155,7 @@ def _is_body(row: PdfRow) -> bool:
 
 
 def _are_headers(years: Sequence[PdfCell], others: Sequence[PdfCell]) -> bool:
-    """Whether years name columns: without a label before them, or one year after the other."""
+    """Whether the row's years are column names: without a label before them, or consecutive."""
     if not others or others[0].left > years[0].left:
         return True
     numbers = [int(match.group()) for cell in years if (match := re.search(r"\d{4}", cell.text))]
@@ -167,10 +165,9 @@ def _are_headers(years: Sequence[PdfCell], others: Sequence[PdfCell]) -> bool:
 def tables(
     rows: Sequence[PdfRow], before: Columns | None = None, rules: Sequence[Extent] = ()
 ) -> Iterator[Table]:
-    """The tables among the rows of a column of text, from the top. `before` are the columns of the
-    last table of the page
-    before: a table without headers of its own at the top of this page goes on from it. `rules` are
-    drawn lines: a header goes to the columns above which its underline reaches.
+    """The tables in the rows of a column of text, from the top. `before` are the columns of the
+    previous page's last table, which a table without headers at the top continues. `rules` are
+    drawn lines: a header applies to the columns that its underline spans.
     """
     for number, row in enumerate(rows):
         row.place = number
@@ -183,7 +180,7 @@ def tables(
 
 
 def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
-    """Stretches of rows with figures, with the few labels between them."""
+    """Runs of rows with figures, including the few labels between them."""
     bodies = [number for number, row in enumerate(rows) if _is_body(row)]
     begin = last = -1
     count = 0
@@ -256,7 +253,7 @@ def _table(
 def _unclear(
     rows: Sequence[PdfRow], first: int, last: int, caption: tuple[str, ...]
 ) -> Table | None:
-    """A table whose columns cannot be told: as it is, and marked."""
+    """A table whose columns are unclear: its lines unchanged, and marked."""
     if sum(len(_figures(row)) > 1 for row in rows[first:last]) < 2:
         return None  # no table, perhaps
     columns = Columns([], caption=(*caption, _UNCLEAR))
@@ -268,12 +265,12 @@ def _plain(row: PdfRow) -> str:
 
 
 def _close(text: str) -> str:
-    """A currency's sign, and a bracket that closes, next to their figure."""
+    """Remove the space between a figure and its currency sign or closing bracket."""
     return re.sub(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])", "", text)
 
 
 def _spans(figures: Sequence[PdfCell]) -> list[tuple[float, float]]:
-    """Columns as the stretches that figures, one below the other, fill."""
+    """Extents of the columns that aligned figures occupy."""
     spans: list[tuple[float, float]] = []
     for cell in sorted(figures, key=lambda cell: cell.left):
         if spans and cell.left <= spans[-1][1]:
@@ -292,8 +289,8 @@ def _is_ambiguous(row: PdfRow, columns: Columns) -> bool:
 def _name(
     rows: Sequence[PdfRow], first: int, least: int, columns: Columns, rules: Sequence[Extent]
 ) -> int:
-    """Give the columns the headers above their first row. The number of the first row of
-    headers.
+    """Name the columns by the headers above their first row. Returns the index of the first header
+    row.
     """
     left = columns.spans[0][0]
     names: list[list[str]] = [[] for _ in columns.spans]
@@ -334,9 +331,7 @@ def _name(
 
 
 def _is_title(cell: PdfCell, columns: Columns, row: PdfRow, rules: Sequence[Extent]) -> bool:
-    """Whether a line by itself is a title over the whole table, labels too, and no header of its
-    figures.
-    """
+    """Whether a single cell is the title of the whole table, not a header of its figures."""
     far = cell.left < columns.spans[0][0] - 30 and len(columns.spans) > 1
     return far and not _underline(cell, row, [cell], rules)
 
@@ -344,7 +339,7 @@ def _is_title(cell: PdfCell, columns: Columns, row: PdfRow, rules: Sequence[Exte
 def _underline(
     cell: PdfCell, row: PdfRow, others: Sequence[PdfCell], rules: Sequence[Extent]
 ) -> tuple[float, float] | None:
-    """From where to where the rule under a header reaches; None where several stand on one."""
+    """Extent of the rule under a header; None without one, or if several headers share it."""
     under = [
         (left, right)
         for y, left, right in rules
@@ -362,8 +357,8 @@ def _underline(
 def _over(
     cells: Sequence[PdfCell], columns: Columns, reach: Sequence[tuple[float, float] | None]
 ) -> list[str]:
-    """For each column the header above it: that whose underline reaches there, or else the nearest,
-    where it is one for several; of as many as columns, each its own.
+    """The header of each column: one to one if there are as many, else the one whose underline
+    spans the column, or the nearest.
     """
     centers = [(left + right) / 2 for left, right in columns.spans]
     if len(cells) == len(centers):
@@ -435,7 +430,7 @@ def _place(cell: PdfCell, row: PdfRow, columns: Columns) -> int | None:
 
 
 def caption(rows: Sequence[PdfRow], top: int, first: int) -> Iterator[str]:
-    """The unit, and the short lines right above the headers."""
+    """The short lines directly above the headers, and the unit."""
     above: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
         row, below = rows[number], rows[number + 1]
