@@ -1,4 +1,4 @@
-"""Deletes documents and returns receipts: what each part of the index held of them before and
+"""Deletes documents and returns receipts, which count what each part of the index held before and
 after.
 """
 
@@ -23,8 +23,8 @@ a deleted file would be.
 
 @dataclass(frozen=True, slots=True)
 class DeletionReceipt:
-    """Proof that a document is gone. `searches` were made for its passages, by words and by vector;
-    `found` of them found it.
+    """Proof of deletion: `searches` for the document's passages were made, by words and by vector,
+    and `found` of them found it.
 
     `snapshots` are older files that still contain it: delete them, or keep them knowingly.
     `unmerged` passages have left words in full-text files until their next merges; no search

@@ -204,7 +204,7 @@ def host_of(url: str) -> str:
     """Host and port of a URL. Raises InputError if it is not a page's URL."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises ValueError for one that is no number
+        parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
         raise InputError(
             f"{url} is not a URL: {error}", "use one such as https://example.org/page.html"

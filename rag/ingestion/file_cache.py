@@ -1,10 +1,11 @@
-"""What each file's status was when its content was last hashed, so that an unchanged tree costs one
-stat a file; and of those that could not be read, why, so that they are not read again for the same
-answer; and by which link a file came that stands elsewhere, so that it goes with the link.
+"""Cache of file digests by status (size, times, inode), so that an unchanged folder costs one stat
+per file. It also records why a file could not be read, so that it is not read again, and the link
+through which a file outside the folder was found, so that removing the link removes the file's
+documents.
 
-Kept beside the index as `stamps.json`. It is a cache: without it every file is hashed again, and
-every bad one read. Times are only compared for equality, so that a clock that jumps cannot hide a
-change; and a file changed within two seconds of being hashed is hashed again, since a later change
+Stored next to the index as `stamps.json`; without it, every file is hashed and every unreadable one
+is read again. Times are only compared for equality, so that a clock change cannot hide a file's
+change. A file changed less than two seconds before hashing is hashed again, since a later change
 could leave the same times (git calls such an entry racy).
 """
 
@@ -43,7 +44,7 @@ class Stamps:
         self._known, self._bad, self._links = _load(kept)
         self._reader = reader
         self.furniture = _furniture(kept)
-        """By folder, the digests of what recurs on its pages."""
+        """digests of each folder's recurring blocks"""
         self._changed = False
 
     def digest(self, path: Path) -> str:
@@ -149,7 +150,7 @@ def status_of(path: Path) -> str:
 
 
 def _kept(path: Path, root: str) -> dict[str, Any]:
-    """What the file holds; of an index that was moved, under the paths where it is now."""
+    """The file's content; paths of a moved index are replaced by the current ones."""
     try:
         kept = json.loads(path.read_bytes())
         if kept["format"] != _FORMAT:
@@ -164,7 +165,7 @@ def _kept(path: Path, root: str) -> dict[str, Any]:
 
 
 def _moved(path: str, old: str, new: str) -> str:
-    """The path below the root `new`, if it is there and was below `old`."""
+    """The path moved from root `old` to root `new`, if it exists there; else unchanged."""
     there = new + path[len(old) :]
     return there if path.startswith(f"{old}/") and os.path.exists(there) else path
 

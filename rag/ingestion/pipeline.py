@@ -1,7 +1,7 @@
-"""The way of every document into the index: split it, embed its passages, store both.
+"""Splits, embeds and stores every document that enters the index.
 
 Documents are embedded in batches. The write lock is held only while a batch is stored, so that
-uploads and deletions can go on during a long run.
+uploads and deletions can continue during a long run.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def index(
 def batches(
     groups: Iterable[tuple[K, Iterable[Document]]], embedder: Embedder, passage_tokens: int
 ) -> Iterator[tuple[list[K], list[Embedded]]]:
-    """The keys of the groups and their documents, embedded, in batches of at least BATCH_PASSAGES
-    passages or of what came within a few seconds. A group is never divided.
+    """The groups' keys with their embedded documents, in batches of at least BATCH_PASSAGES
+    passages, or of those that arrived within a few seconds. A group is never divided.
     """
     keys, splits, begun = list[K](), list[Split](), time.monotonic()
     for key, documents in groups:

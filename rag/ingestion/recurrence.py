@@ -1,8 +1,7 @@
-"""What recurs at the top or the bottom of the HTML pages of a folder, such as a footer that no
-element marks, is furniture.
+"""Removes blocks that recur at the top or bottom of a folder's HTML pages, such as a footer without
+a semantic element.
 
-Only the edges of a page are looked at: a paragraph that recurs between others, as in letters made
-from a template, is text.
+A paragraph that recurs between others, as in letters made from a template, is kept.
 """
 
 from __future__ import annotations
@@ -19,24 +18,28 @@ from rag.parsing.pool import Result
 from rag.types import Document, Section
 
 _WINDOW = 60
-"""Pages of one folder that are compared with each other."""
+"""Maximum number of pages of a folder to compare with each other."""
 _FEWEST, _SHARE = 8, 0.4
-"""Pages, and the share of those compared, that have a block which is furniture."""
+"""Minimum number of pages, and minimum share of the compared pages, that contain a
+recurring block.
+"""
 _MOST_OF = 0.3
-"""Share of a page's characters; a page that would lose more is like the others throughout."""
+"""Maximum share of a page's characters to remove; a page that would lose more stays unchanged."""
 _LONGEST_LINE, _FEWEST_LETTERS = 100, 12
-"""Characters and letters of a line at the end of a page that is the same but for its numbers."""
+"""Maximum number of characters, and minimum number of letters, of a line that may recur with other
+numbers.
+"""
 _NUMBER = re.compile(r"\d+")
 _GAP = "\n\n"
 Known = dict[str, list[str]]
-"""For each folder the digests of its furniture, which is that of the folders in it too: a page that
-changes later is read alone, and a folder may hold few pages.
+"""Digests of each folder's recurring blocks. They also apply to pages in its subfolders, which may
+be few, and to pages that change later and are read alone.
 """
 
 
 def without_recurring(results: Iterable[Result], known: Known) -> Iterator[Result]:
-    """The results of a loader, the pages of each folder without what recurs on them. What is found
-    is added to `known`.
+    """The results of a loader without the recurring blocks of each folder's pages. Adds their
+    digests to `known`.
     """
     held: list[Result] = []
     for result in results:
@@ -82,15 +85,13 @@ def _digest(block: str) -> str:
 
 
 def _but_numbers(block: str) -> str:
-    """A line but for its numbers, such as when a page was changed; other blocks as they are."""
+    """A short line without its numbers, such as a date of change; other blocks unchanged."""
     is_line = len(block) <= _LONGEST_LINE and sum(map(str.isalpha, block)) >= _FEWEST_LETTERS
     return _NUMBER.sub("\0", block) if is_line else block
 
 
 def _without(document: Document, furniture: set[str]) -> Document:
-    """The document without blocks of furniture at its start and its end; sections stay with their
-    text.
-    """
+    """The document without recurring blocks at its start and end; sections move with their text."""
     blocks = document.text.split(_GAP)
     known = [_digest(block) in furniture for block in blocks]
     if all(known):
@@ -106,8 +107,8 @@ def _without(document: Document, furniture: set[str]) -> Document:
 
 
 def _moved(sections: Sequence[Section], begin: int, length: int) -> tuple[Section, ...]:
-    """The sections of a text from which `begin` characters before it were taken; of several that
-    open at one place now, the last.
+    """The sections after removing the first `begin` characters; if several now start at one offset,
+    the last one.
     """
     moved = {max(0, section.start - begin): section.heading for section in sections}
     return tuple(Section(start, heading) for start, heading in moved.items() if start < length)

@@ -198,8 +198,8 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
 
 
 def _keep_pdf(store: Store, prepared: Prepared) -> None:
-    """Keep the file if it is an uploaded PDF. It is written again only if it is not there, as after
-    a crash.
+    """Keep the file if it is an uploaded PDF. An unchanged file is written only if it is missing,
+    for example after a crash.
     """
     upload = prepared.upload
     of_type = {one.id: one.metadata.get("type") for one in prepared.documents}
