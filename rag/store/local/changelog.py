@@ -43,7 +43,7 @@ def changes(connection: sqlite3.Connection, since: int, last: int, most: int) ->
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:
-    """Forget the ids removed up to this generation. The changelog is complete from here on."""
+    """Forget the ids removed up to this generation. From then on, the changelog is complete."""
     if (
         connection.execute(
             "SELECT 1 FROM removed WHERE generation <= ? LIMIT 1", (until,)

@@ -1,8 +1,8 @@
-"""An index and its documents travel together: the root is the folder that contains the index, and
-sources below it follow when both are found elsewhere, moved or copied.
+"""Updates the sources of documents that were moved or copied together with the index. The root is
+the folder that contains the index.
 
-Sources are absolute paths, and the root is kept beside them; a move is noticed when the index is
-next opened by a process that may write.
+Sources are absolute paths. The root is stored with them, so that the next process that opens the
+index for writing detects a move.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _KEY = "root"
 
 
 def follow(connection: sqlite3.Connection, folder: Path) -> None:
-    """Record the root of the index; if it was another one, rename the sources that came along.
+    """Record the index's root; if it has changed, update the sources that moved with it.
 
-    The documents of one folder go together: they came along if one of their files is below the new
-    root, or none is left below the old one.
+    The documents of a folder move together: if one of their files is below the new root, or none is
+    left below the old one.
     """
     new, old = root_of(folder), sqlite_file.read_meta(connection).get(_KEY)
     if new == old:
@@ -36,7 +36,7 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:
-    """(row, file) of the documents below `root`, by the name of the folder in it; the file without
+    """(row, file) of the documents below `root` by top folder, with the file relative to
     the root.
     """
     found: dict[str, list[tuple[int, str]]] = {}
@@ -49,7 +49,7 @@ def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tupl
 
 
 def _moved(by_folder: Mapping[str, Sequence[tuple[int, str]]], old: str, new: str) -> list[int]:
-    """Rows of the documents that came along; [] if nothing is below the new root."""
+    """Rows of the documents that moved; [] if nothing is below the new root."""
     there = {name: _any(new, files) for name, files in by_folder.items()}
     if not any(there.values()):
         return []

@@ -1,4 +1,4 @@
-"""Opens the SQLite file of a local store, and says what is wrong with it."""
+"""Opens the SQLite file of a local store and reports its problems."""
 
 from __future__ import annotations
 

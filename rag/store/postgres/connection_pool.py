@@ -72,7 +72,7 @@ class Database:
         options = str(parts.get("options", "")).removesuffix(",public" if found else "")
         own = {"options": options} if found else {}
         self.own = conninfo.make_conninfo(self.primary, **own)
-        """As `primary`, and of a collection nothing but its own schema is seen."""
+        """like `primary`, with a collection's own schema alone in its search path"""
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, work: Work[T], changes: bool = True) -> T:

@@ -1,8 +1,7 @@
-"""The tables of an index in PostgreSQL, and the steps that bring those of an older version up to
-date.
+"""Tables of an index in PostgreSQL, and migrations from older versions.
 
 Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`,
-`metadata` and `tags` are for filters, which take one for U+FFFD. `record` is the whole document but
+`metadata` and `tags` are for filters, which take one for U+FFFD. `record` is the document without
 its text and stamp, as JSON. `rag_vectors` and `rag_words` are narrow tables of their own: searches
 read nothing else. Names are not qualified: the connection's search_path says where an index lives.
 """
@@ -89,7 +88,7 @@ CREATE TABLE IF NOT EXISTS rag_originals (
 STEPS = (_BASE, _WORDS)
 VERSION = len(STEPS)
 WORDS = "2"
-"""How words are counted: 1, a passage and its context; 2, also the file's name."""
+"""Version of word counting: 1 counts a passage and its context, 2 also the file's name."""
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900

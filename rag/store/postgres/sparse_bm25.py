@@ -1,10 +1,10 @@
 """BM25 as inner products of sparse vectors: exact, and what Tantivy computes.
 
-A passage is a vector with a 1 in the dimension of each pair (word, how often it occurs). The score
-of such a pair depends on the passage only through its length, and Tantivy rounds lengths down to a
-few classes (Lucene's one-byte norms), so a question is one vector for each class, with k1 = 1.2 and
-b = 0.75 and the statistics of the moment already in it. Nothing that is stored grows stale when the
-average length or a word's frequency changes.
+A passage is a vector with a 1 in the dimension of each pair (word, count). The score of such a pair
+depends on the passage only through its length, and Tantivy rounds lengths down to a few classes
+(Lucene's one-byte norms), so a question is one vector for each class, with k1 = 1.2 and b = 0.75
+and the statistics of the moment already in it. Nothing that is stored grows stale when the average
+length or a word's frequency changes.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class CorpusStatistics:
-    """Statistics that BM25 needs of all passages. `classes` is the number of length classes in
-    use.
-    """
+    """BM25's statistics over all passages. `classes` is the number of length classes in use."""
 
     passages: int
     words: int
