@@ -178,13 +178,13 @@ def _hostname(netloc: str) -> str:
 def changes(method: str, path: str) -> bool:
     """Whether the request changes documents or collections."""
     if method in ("GET", "HEAD") or (method, path) == ("POST", ASK_SEVERAL):
-        return False  # a collection may be called ask, too: what is sent there otherwise changes it
+        return False  # other methods change a collection that is called ask
     return path.startswith((*_WRITING, "/v1/collections"))
 
 
 def _in_none(method: str, path: str) -> bool:
-    """What a key of some collections may ask for beside them: which those are, who it is, several
-    of them at once, and what names a collection in its body or model, which its route checks.
+    """Whether a key restricted to some collections may use the path outside of them: to list them,
+    to identify itself, to ask several, or on routes that check the collection named in the body.
     """
     if method in ("GET", "HEAD"):
         return path in _ABOUT or path.startswith(_NAMED)

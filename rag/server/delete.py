@@ -1,4 +1,4 @@
-"""Taking a document out of a collection, with all that the service keeps of it."""
+"""Deletes a document and everything that the service stores about it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rag.server.upload_queue import Remains
 
 
 def delete_document(service: Service, document_id: str) -> tuple[DeletionReceipt, Remains] | None:
-    """Receipts of the index and of the queue of uploads; None if there is no such document. Raises
-    StoreError, BusyError.
+    """Receipts of the index and the upload queue; None for an unknown document. Raises StoreError,
+    BusyError.
     """
     receipts = deletion.delete(service.engine.store, [document_id], build.stamps(service.settings))
     if not receipts:
         return None
     uploads = service.jobs.scrub(document_id)
-    forget(service.settings.index, [document_id])  # what quotes it
+    forget(service.settings.index, [document_id])  # feedback that quotes it
     return receipts[0], uploads

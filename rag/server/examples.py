@@ -1,7 +1,7 @@
 """An example request and response of each operation, for /openapi.json and the page at /docs.
 
-They are what the service answered over two small documents. `tests/server/test_docs_page.py` holds
-them to the schema.
+They are responses of the service over two small documents. `tests/server/test_docs_page.py` checks
+them against the schema.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _FILE = Path(__file__).with_name("examples.json")
 
 @functools.cache
 def examples() -> dict[str, dict[str, Any]]:
-    """By operationId: "response", its "status", and "request" where the operation takes one."""
+    """By operationId: "response", its "status", and "request" if the operation has a body."""
     found: dict[str, dict[str, Any]] = json.loads(_FILE.read_text(encoding="utf-8"))
     return found
 
 
 def illustrate(operation: dict[str, Any]) -> None:
-    """Put the example of an operation into its description."""
+    """Add an operation's example to its description."""
     example = examples().get(operation["operationId"])
     if example is None:
         return

@@ -16,11 +16,11 @@ class Waiting(Protocol):
 
     @property
     def key(self) -> Hashable:
-        """Equal for equal questions, which cost as much as one in a batch."""
+        """Equal for equal questions, which are read once per batch."""
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody still waits for it."""
+        """Whether a client still waits for it."""
 
 
 W = TypeVar("W", bound=Waiting)
@@ -71,7 +71,7 @@ class FairQueue(Generic[W]):
         self._readings.clear()
 
     def prune(self) -> None:
-        """Drop items that nobody waits for any more."""
+        """Drop items without a waiting client."""
         for lane in (self._searches, self._readings):
             for caller, waiting in list(lane.items()):
                 lane[caller] = deque(work for work in waiting if work.wanted)

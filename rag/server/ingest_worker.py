@@ -199,8 +199,8 @@ def safe_name(name: str) -> str:
 
 
 def safe_folder(folder: str) -> str:
-    """A relative path that a client gave, with a slash at its end; "" for "". It becomes the first
-    part of documents' ids. Raises InputError.
+    """A client's relative path with a trailing slash, the prefix of document ids; "" for "". Raises
+    InputError.
     """
     if not folder:
         return ""

@@ -1,4 +1,6 @@
-"""What the ASGI middlewares share. They pass facts about a request on in the state of its scope."""
+"""Base class and helpers of the ASGI middlewares, which store facts about a request in its scope's
+state.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HttpLayer(ABC):
-    """Middleware of HTTP requests; other scopes pass."""
+    """Middleware for HTTP requests; other scopes pass unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -25,12 +27,12 @@ class HttpLayer(ABC):
 
 
 def headers(scope: Scope) -> dict[str, str]:
-    """Headers by lower-case name; the last of repeated ones."""
+    """Headers by lower-case name; of repeated headers, the last."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def add_headers(message: Message, more: Mapping[str, str]) -> None:
-    """Add headers to the start of a response, except those that it has."""
+    """Add headers to the start of a response, except those already present."""
     own = [(bytes(name).lower(), value) for name, value in message.get("headers", [])]
     names = {name for name, _ in own}
     lower = [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]

@@ -1,5 +1,5 @@
-"""The model threads: questions from every connection meet here. One thread reads them in common
-batches, another answers searches, so that a search never waits for a reading.
+"""The model threads, shared by all connections. One thread reads questions in batches, another
+answers searches, so that a search never waits for a reading.
 
 Background work, the embedding of documents, gets a turn after each batch of readings.
 """
@@ -26,24 +26,24 @@ from rag.server.prometheus import Metrics
 
 _log = logging.getLogger(__name__)
 _SEARCHES = 4
-"""Most searches at a time: who searches next waits for so many."""
+"""Maximum number of searches per batch, for which the next search waits."""
 _BATCH_SECONDS = 1.0
-"""About as long reads a batch: another caller's question waits no longer, unless one question takes
+"""Target duration of a batch, for which another caller's question waits. A single question may take
 longer.
 """
 T = TypeVar("T")
 
 
 class ModelThread:
-    """Takes questions from a bounded queue, a batch at a time. The embedder must be safe to share
-    between threads; the reader runs in one.
+    """Answers questions from a bounded queue in batches. The embedder must be thread-safe; the
+    reader runs in one thread.
     """
 
     def __init__(
         self, open_engine: Callable[[], Engine], limits: QueueLimits, metrics: Metrics
     ) -> None:
-        """`open_engine` is called in the thread that reads, so that the service answers /health
-        while models load.
+        """`open_engine` is called in the reading thread, so that the service answers /health while
+        models load.
         """
         self._open = open_engine
         self.limits = limits
@@ -170,19 +170,21 @@ class ModelThread:
             self._calls.clear()
 
     def _wait(self) -> bool:
-        """Until there is something to read or to call; False if there will not be."""
+        """Wait for a reading or a call. Returns False when the service closes."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue.has_readings or self._calls or self._closing)
             return self._queue.has_readings or not self._closing
 
     def _take_searches(self) -> list[PendingQuestion]:
-        """Waits for some; none when the service closes."""
+        """Wait for searches. Returns [] when the service closes."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue.has_searches or self._closing)
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[PendingQuestion]:
-        """The readings of a batch, which is so small that who comes now need not wait long."""
+        """Wait for the readings of a batch, small enough that the next caller does not wait
+        long.
+        """
         until = time.monotonic() + self.limits.window
         tokens = self._batch_tokens
         with self._changed:
@@ -202,7 +204,9 @@ class ModelThread:
                 self._learn(tokens, time.monotonic() - started)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
-        """Those of each collection from its own index; `engine`: that of the default one."""
+        """Answer the questions of each collection from its own index; `engine` is the default
+        one's.
+        """
         now = time.monotonic()
         batch = [work for work in batch if _in_time(work, now)]
         if batch:
@@ -272,7 +276,7 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
 
 
 def _give(future: Future[T], value: T) -> None:
-    """Set the result unless it is set already or nobody waits."""
+    """Set the result unless it is already set or cancelled."""
     if not future.done() and future.set_running_or_notify_cancel():
         future.set_result(value)
 

@@ -96,14 +96,13 @@ def answer_in(text: str) -> str | None:
 
 
 def documents_in(text: str) -> tuple[str, ...]:
-    """The ids of the documents that an answer's list of quotes names, as `source_line` writes
-    it."""
+    """Document ids in an answer's list of quotes, as written by `source_line`."""
     found = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
     return tuple(dict.fromkeys(found))[:_MOST_DOCUMENTS]
 
 
 def _in_brackets(place: str) -> str:
-    """What the last pair of brackets holds; all of it if it does not end in one."""
+    """Content of the brackets at the end; the whole text if it does not end with brackets."""
     at, depth = len(place), 0
     for at in range(len(place) - 1, -1, -1):
         depth += {")": 1, "(": -1}.get(place[at], 0)

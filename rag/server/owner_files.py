@@ -36,7 +36,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write all of it or nothing. Raises OSError."""
+    """Replace the file atomically. Raises OSError."""
     partial = path.with_suffix(".partial")
     number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(number, "w", encoding="utf-8") as file:

@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 corner.
 """
 _CONTEXT = 400
-"""Characters of the text on each side of the words that are compared."""
+"""Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
 _MEMORY = 2 << 30
 
@@ -38,9 +38,8 @@ def picture(pdf: bytes, page: int, width: int) -> bytes:
 
 
 def boxes(pdf: bytes, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
-    """Where the words are on the page, one box a line; () where the page does not have them. Of
-    several places that have them, the one with the most of the text `before` and `after` them.
-    Raises InputError.
+    """Boxes of the words on the page, one per line; () if they are not on it. Of several matches,
+    returns the one whose context agrees most with `before` and `after`. Raises InputError.
     """
     given = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
     return [tuple(box) for box in json.loads(_run(f"{given}\n".encode() + pdf, str(page)))]
@@ -98,8 +97,8 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iterator[Box]:
-    """The document's text differs from the page's in spaces, line ends, hyphens and ligatures:
-    letters and digits alone are compared.
+    """Boxes of the words. Only letters and digits are compared, since the document's text differs
+    from the page's in spaces, line ends, hyphens and ligatures.
     """
     wanted = _letters(words)
     with closing(page.get_textpage()) as text:
@@ -121,7 +120,7 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
 
 
 def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterator[Box]:
-    """The lines of a scanned page that hold the words; none without the extra `ocr`."""
+    """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
     try:
         from rag.parsing import ocr
     except ModuleNotFoundError:
@@ -140,7 +139,7 @@ def _letters(text: str) -> str:
 
 
 def _best_place(on_page: str, wanted: str, before: str, after: str) -> int:
-    """Where `wanted` begins, with the most of the context beside it; -1 if it is not there."""
+    """Offset of the occurrence of `wanted` with the most matching context; -1 if there is none."""
     best, most = -1, -1
     at = on_page.find(wanted) if wanted else -1
     while at >= 0:
@@ -153,13 +152,13 @@ def _best_place(on_page: str, wanted: str, before: str, after: str) -> int:
 
 
 def _shared(one: str, other: str) -> int:
-    """How many characters two texts have in common from their beginning."""
+    """Length of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _as_shares(page: Any, box: Box) -> Box:
-    """A box in PDF points (left, bottom, right, top) as shares of the page as it is drawn: turned
-    clockwise by its rotation.
+    """Convert a box in PDF points (left, bottom, right, top) to fractions of the page as drawn,
+    after its clockwise rotation.
     """
     left, bottom, right, top = page.get_bbox()
     x = sorted((side - left) / (right - left) for side in (box[0], box[2]))

@@ -1,4 +1,4 @@
-"""Texts that clients add under an id of their own: parsed, embedded and committed before the
+"""Texts that clients add under their own ids: parsed, embedded and committed before the
 response.
 """
 

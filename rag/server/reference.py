@@ -1,5 +1,6 @@
-"""The page at `/docs`: /openapi.json as a person reads it. It is one document without scripts, so
-it needs no network and nothing in it can run."""
+"""The page at `/docs`: /openapi.json for people. It is one document without scripts or network
+requests.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +88,7 @@ def _operation(method: str, path: str, one: Json, schema: Json) -> str:
 
 
 def _curl(method: str, path: str, one: Json) -> str:
-    """A line for a terminal that makes the example's request."""
+    """A curl command for the example's request."""
     command = "curl" if method == "get" else f"curl -X {method.upper()}"
     example = _json_of(one.get("requestBody", {})).get("example")
     if example is None:
@@ -131,7 +132,7 @@ def _answers(one: Json, schema: Json) -> Iterator[str]:
 
 
 def _fields(title: str, of: Json, schema: Json) -> str:
-    """The fields of an object, those of the objects in it left to the example."""
+    """The fields of an object; the example shows those of nested objects."""
     name = of.get("$ref", "").rsplit("/", 1)[-1]
     known = schema["components"]["schemas"].get(name, of)
     needed = known.get("required", [])
@@ -168,7 +169,7 @@ def _table(title: str, rows: list[tuple[str, str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text with what stands in backticks as code."""
+    """HTML of a text, with words in backticks as code."""
     parts = escape(text, quote=False).split("`")
     return "".join(
         f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)

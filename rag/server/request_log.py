@@ -1,4 +1,4 @@
-"""The record of each request: one log line, metrics and a trace."""
+"""Records each request: one log line, metrics and a trace."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 @dataclass(slots=True)
 class RequestLog:
-    """A request and its fields in the log. `path` is the full path, with the collection.
-    `change`: what it changed, where its path does not say so.
+    """A request and its fields in the log. `path` is the full path, with the collection. `change`
+    names what it changed if the path does not.
     """
 
     method: str

@@ -44,8 +44,8 @@ T = TypeVar("T")
 
 
 def _upload_queue(settings: Settings) -> tuple[UploadQueue, list[WorkQueue]]:
-    """The upload queue, and what this process has to ingest from it: nothing from a database, whose
-    queue `rag worker` processes.
+    """The upload queue, and the queue for this process to ingest from; [] for a database, whose
+    uploads `rag worker` ingests.
     """
     if settings.store != "local":
         return SharedUploadQueue(build.queue(settings), _MOST_UPLOADS), []

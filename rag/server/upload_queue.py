@@ -42,7 +42,7 @@ def file_of(upload: Upload) -> uploads.Upload:
 
 
 class UploadQueue(Protocol):
-    """Where the endpoints put uploads and see what became of them. Thread-safe."""
+    """Queue of uploads, as seen by the endpoints. Thread-safe."""
 
     def add(self, uploads: Sequence[Upload]) -> str:
         """Store a new job durably and return its id. Raises ServiceError if too much is waiting."""
@@ -63,9 +63,7 @@ class UploadQueue(Protocol):
         """
 
     def scrub(self, document_id: str) -> Remains:
-        """Drop what the queue need not keep of a deleted document, and report what it still
-        holds.
-        """
+        """Free what the queue no longer needs of a deleted document, and report the rest."""
 
     @property
     def waiting(self) -> int:
@@ -75,7 +73,7 @@ class UploadQueue(Protocol):
 
 
 class WorkQueue(Protocol):
-    """Where the ingest thread of a service finds its work. Thread-safe."""
+    """Queue of uploads, as seen by the service's ingest thread. Thread-safe."""
 
     def next(self) -> tuple[str, int, Upload] | None:
         """(job, number, file) of the oldest unprocessed file."""

@@ -17,7 +17,7 @@ from rag.types import Document
 
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
 _AROUND = 8000
-"""Characters around a place that fetch returns of a document too long to return whole."""
+"""Number of characters around a place that fetch returns from a long document."""
 _WHOLE = 60_000
 _MOST_SECTIONS = 400
 

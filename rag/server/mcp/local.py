@@ -92,7 +92,7 @@ class LocalLibrary:
             embedder = self._index.embedder
             try:
                 store = self._index.store()
-            except AbsentError:  # nothing was ever put in
+            except AbsentError:  # nothing has been ingested yet
                 build.store(self._settings, embedder, create=True).close()
                 store = self._index.store()
             done = uploads.put_upload(

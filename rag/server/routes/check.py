@@ -24,7 +24,7 @@ Shared = Annotated[Service, Depends(service_of)]
 _QUESTIONS = 10
 """Time limit of a check, as a multiple of a question's."""
 _COST, _SENTENCE = 4, 100
-"""Passages that are read for a sentence, and characters of one, for the rate."""
+"""Passages read per sentence, and characters per sentence, as assumed for the rate limit."""
 
 
 class CheckSource(Strict):

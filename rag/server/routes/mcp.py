@@ -43,8 +43,8 @@ _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 
 @dataclass(frozen=True, slots=True)
 class ServedLibrary(ServiceLibrary):
-    """The service's index for one request; `page` as in `page_link`. What is changed is noted in
-    `exchange`, for the audit log.
+    """The service's index for one request; `page` as in `page_link`. Changes are noted in
+    `exchange` for the audit log.
     """
 
     page: str

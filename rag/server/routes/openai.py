@@ -277,19 +277,19 @@ def _base64(vector: Any) -> str:
 
 @contextmanager
 def of_collection(collection: str, request: Request, service: Service) -> Iterator[Service]:
-    """The service of the collection that is named; `default` is the one of the request's own path.
+    """The service of the named collection; `default` is the collection of the request's path.
     Raises as `entered`.
     """
     own = request.state.collection
     with ExitStack() as stack:
-        if own != DEFAULT and collection in (DEFAULT, own):  # the path's was checked before
+        if own != DEFAULT and collection in (DEFAULT, own):  # its access is already checked
             yield service
         else:
             yield entered(stack, request, collections_of(request), collection)
 
 
 def page_for(request: Request, collection: str) -> str:
-    """The page, for links into the collection, which is named as for `of_collection`."""
+    """The page for links into the collection, named as for `of_collection`."""
     own = request.state.collection
     return page_of(str(request.base_url), own if collection == DEFAULT else collection)
 

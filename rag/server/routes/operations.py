@@ -1,4 +1,4 @@
-"""The page, the API's reference, and what operators ask: `/health`, `/ready`, `/metrics`."""
+"""The page, the API's reference, and operators' endpoints: `/health`, `/ready`, `/metrics`."""
 
 from __future__ import annotations
 

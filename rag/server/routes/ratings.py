@@ -17,7 +17,9 @@ from rag.server.state import Service, hangup_of, service_of
 router = APIRouter(prefix="/v1", tags=["operations"])
 Shared = Annotated[Service, Depends(service_of)]
 _COST = 100
-"""Characters that cost as much as a passage: what one key says must not fill the file for all."""
+"""Number of characters that cost as much as a passage, so that one key cannot fill the
+shared file.
+"""
 Text = Annotated[str, Field(max_length=10_000)]
 
 
