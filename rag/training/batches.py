@@ -109,7 +109,7 @@ def _verdict_item(one: Statement, tokenizer: Any) -> VerdictItem:
 
 
 def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[VerdictItem]]:
-    """In ascending order of length."""
+    """Batches within the token budget; `items` are in ascending order of length."""
     batch = list[VerdictItem]()
     for item in items:
         if batch and (len(batch) + 1) * item.window.tokens > batch_tokens:

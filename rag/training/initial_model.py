@@ -1,4 +1,4 @@
-"""The model that a training run starts from: its weights, its heads, and what of it is frozen."""
+"""The initial model of a training run: its weights, heads and frozen layers."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
             f"it has {len(layers)} to freeze",
         )
     for name, parameter in encoder.encoder.named_parameters():
-        # What is not in a layer, MPNet's relative positions, goes into the lowest: learning it
-        # would take a backward pass through all of them.
+        # Parameters outside the layers (MPNet's relative positions) count as the lowest layer:
+        # training them would take a backward pass through all layers.
         layer = int(name.split(".")[1]) if name.startswith("layer.") else 0
         parameter.requires_grad = layer >= recipe.freeze_layers
 
@@ -134,7 +134,7 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
 
 
 def _split_punctuation(tokenizer: Tokenizer) -> None:
-    """After what it parts already, unless it parts punctuation too."""
+    """Split punctuation after the tokenizer's own splits, unless it already does."""
     if "Punctuation" not in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"]):
         parts = [
             part

@@ -1,4 +1,4 @@
-"""The reader's objectives, one a head.
+"""The reader's objectives, one per head.
 
 Spans of competing passages and "no answer" share one normalisation.
 

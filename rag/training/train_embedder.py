@@ -56,8 +56,8 @@ Embed = Callable[[Sequence[str], bool], Vectors]
 
 @dataclass(frozen=True, slots=True)
 class AnchorQuestion:
-    """A question, its answers, the passages of its paragraph, and others that retrieval takes for
-    them: indices into a set's.
+    """A question, its answers, the passages of its paragraph, and hard negatives from retrieval;
+    passages are indices into the set's.
     """
 
     text: str
@@ -68,7 +68,9 @@ class AnchorQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """A set's passages as embedded, and its questions by the passage that answers them."""
+    """A set's passages in the form that is embedded, and its questions by the passage that answers
+    them.
+    """
 
     texts: list[str]
     asked: dict[int, list[AnchorQuestion]]
@@ -185,7 +187,7 @@ def _material(
 
 
 def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
-    """What the hybrid ranks first for each question, best first."""
+    """The passages that hybrid retrieval ranks first for each question, best first."""
     index = LexicalIndex()
     index.update([], enumerate(texts))
     vectors, depth = embed(texts, False), min(_DEPTH, len(texts))
@@ -209,7 +211,7 @@ def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
 def _plan(
     recipe: EmbedderRecipe, materials: Sequence[Material], begun: int
 ) -> Iterator[tuple[float, Batch]]:
-    """(learning rate, batch) of every step from the one numbered `begun` on."""
+    """(learning rate, batch) of every step, starting at step `begun`."""
     rng = random.Random(recipe.seed)
     units = _units(recipe, materials, rng)
     for at in range(recipe.steps):
@@ -222,8 +224,8 @@ def _plan(
 def _units(
     recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random
 ) -> Iterator[tuple[list[str], list[Unit]]]:
-    """Passages and their questions, a batch's from one set, pass after pass. Raises InputError if
-    there are too few.
+    """Endless batches of passages with their questions, each batch from one set. Raises InputError
+    if there are too few.
     """
     size, each = recipe.passages, recipe.questions
     while True:

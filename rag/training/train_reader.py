@@ -155,7 +155,7 @@ def average(other: str, out: Path, share: float) -> None:
 
 
 def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
-    """(learning rate, batch) of every step from the one numbered `begun` on."""
+    """(learning rate, batch) of every step, starting at step `begun`."""
     recipe, first = run.recipe, 0
     count = token_counter(run.tokenizer)
     for number, stage in enumerate(stages):
@@ -194,7 +194,7 @@ def _loss(run: Run, batch: Batch) -> Tensor:
 
 
 def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: Tensor) -> Tensor:
-    """Of the groups whose answers are spans."""
+    """Loss of the groups whose answers are spans."""
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())

@@ -1,6 +1,4 @@
-"""The steps of a training run and their checkpoint: a run that was killed goes on with the same
-result.
-"""
+"""The steps of a training run and their checkpoint. A killed run resumes with the same result."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ B = TypeVar("B")
 
 
 class Steps:
-    """A model, its optimizer, and how many steps they have taken."""
+    """A model, its optimizer, and the number of steps taken."""
 
     def __init__(
         self,
@@ -33,12 +31,12 @@ class Steps:
         mark: str,
         rates: Mapping[str, float] | None = None,
     ) -> None:
-        """Goes on from `checkpoint` if it is there. `mark`: a digest of what decides how a run goes
-        on.
+        """Resumes from `checkpoint` if it exists. `mark` is a digest of everything that determines
+        the run.
 
-        `rates`: of modules that learn at another rate, as a multiple of the run's, by their names.
+        `rates` are multiples of the learning rate for some modules, by name.
 
-        Raises InputError for a checkpoint of another mark.
+        Raises InputError for a checkpoint with another mark.
         """
         self._model = model.train()
         groups = _parameter_groups(model, rates or {})
@@ -51,7 +49,7 @@ class Steps:
     def take(
         self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]
     ) -> None:
-        """A step for each (learning rate, batch) of `plan`; `total` with those taken before."""
+        """Take a step for each (learning rate, batch) of `plan`; `total` includes earlier steps."""
         average = 0.0
         with tqdm(total=total, initial=self.taken, unit="step", mininterval=5) as progress:
             for rate, batch in plan:
@@ -95,7 +93,7 @@ class Steps:
 
 
 def _parameter_groups(model: Any, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The trained parameters, apart by the multiple of the learning rate that they learn at."""
+    """The trained parameters, grouped by their multiple of the learning rate."""
     groups: dict[float, list[Tensor]] = {1.0: []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -104,14 +102,15 @@ def _parameter_groups(model: Any, rates: Mapping[str, float]) -> list[dict[str, 
 
 
 def checkpoint_of(out: Path) -> Path:
-    """Beside the folder that a run's result goes to."""
+    """Path of the checkpoint, next to the result's folder."""
     return out.with_name(out.name + ".checkpoint.pt")
 
 
 def ready(out: Path) -> Path:
-    """The folder, whole path and all, so that no setting of a shipped model is meant by its name.
-    Raises now what the end would: InputError for a file, OSError for a folder that cannot be made
-    or written."""
+    """Create the folder and return its absolute path, which cannot be mistaken for a shipped
+    model's name. Fails before training: InputError for a file, OSError for a folder that cannot be
+    created or written.
+    """
     out = out.resolve()
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file", "name a folder")
@@ -123,7 +122,7 @@ def ready(out: Path) -> Path:
 
 
 def not_its_start(out: Path, *paths: str) -> None:
-    """Raises InputError where `out` is one of the folders that the run begins with."""
+    """Raises InputError if `out` is one of the folders that the run reads."""
     if out in {Path(path).resolve() for path in paths}:
         what = "starts from or averages with"
         raise InputError(
@@ -132,16 +131,17 @@ def not_its_start(out: Path, *paths: str) -> None:
 
 
 def not_loaded(init: str, error: Exception) -> ModelError:
-    """What to say where the model that a run begins with cannot be loaded."""
+    """The error for an initial model that cannot be loaded."""
     return ModelError(
         f"{init} cannot be loaded: {str(error).splitlines()[0]}", "start from another with --init"
     )
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """fp16 weights between two, with `share`, in [0, 1], of the latter: better than either where
-    both are good (Wortsman et al. 2022, "Model soups"). What only the latter has, a head say, stays
-    as it is."""
+    """Weighted average in fp16, with `share` in [0, 1] of `after`; better than either if both are
+    good (Wortsman et al. 2022, "Model soups"). Weights that only `after` has, such as a head's,
+    stay unchanged.
+    """
     shared = after.keys() & before.keys()
     means = {
         name: (1 - share) * before[name].float() + share * after[name].float() for name in shared
@@ -155,7 +155,7 @@ def write_weights(weights: dict[str, Tensor], out: Path) -> None:
 
 
 def write_digest(out: Path) -> None:
-    """What is checked at load."""
+    """Write the digest that is checked at load."""
     (out / "model.sha256").write_text(
         hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n"
     )

@@ -1,5 +1,5 @@
-"""A user's own questions, SQuAD or gold JSON lines, as a set to learn from. What cannot be used is
-said in the log.
+"""Training set from a user's own questions, as SQuAD or gold JSON Lines. Unusable questions are
+logged.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _log = logging.getLogger(__name__)
 
 
 def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRecipe) -> Set:
-    """SQuAD (.json, .json.gz), or gold JSON lines with the documents they are about.
+    """The set of a SQuAD file (.json, .json.gz), or of gold JSON Lines with the documents in
+    `corpus`.
 
-    A share of the articles, `hold_out`, is held out; at least one, and at least one is not. Raises
+    The share `hold_out` of the articles is held out: at least one article, and not all. Raises
     InputError if the questions are about fewer than two.
     """
     if path.suffix == ".jsonl":
@@ -54,12 +55,12 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
 
 
 def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
-    """A document is an article, each of its passages a paragraph with the questions that belong to
-    it.
+    """Each document as an article, with its passages as paragraphs and the questions that belong to
+    them.
 
-    A question belongs where its evidence stands, once in each document; without evidence, where an
-    answer stands among the most of its words. One without an answer belongs to the passage, of the
-    document it is near to if that is known, with the most of its words. Raises InputError.
+    A question belongs to the passage with its evidence, once per document; without evidence, to the
+    passage with an answer that shares most of its words. An unanswerable question belongs to the
+    passage that shares most of its words, in its `near` document if given. Raises InputError.
     """
     shelf = _Shelf.of(_documents(corpus), count, tokens)
     questions = read_jsonl(gold)
@@ -79,7 +80,7 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
 
 @dataclass(frozen=True, slots=True)
 class _Shelf:
-    """By document: its passages, and the article that they become."""
+    """Passages and article of each document, by id."""
 
     passages: dict[str, list[Passage]]
     articles: dict[str, Article]
@@ -103,7 +104,7 @@ def _documents(corpus: Path) -> Iterator[Document]:
 
 
 def _put(question: Question, shelf: _Shelf) -> bool:
-    """Whether it found a place, or several."""
+    """Add the question to its passages. Returns whether there are any."""
     named = dict.fromkeys([e.document for e in question.evidence] or [question.group])
     places = [
         place
@@ -147,7 +148,9 @@ def _in_document(
 
 
 def _anywhere(question: Question, shelf: _Shelf) -> Iterator[tuple[str, int]]:
-    """The one passage of all that may answer and holds the most of the question's words."""
+    """The passage that shares most of the question's words, of those with an answer if it has
+    answers.
+    """
     places = [
         (name, number)
         for name, passages in shelf.passages.items()
@@ -164,9 +167,7 @@ def _anywhere(question: Question, shelf: _Shelf) -> Iterator[tuple[str, int]]:
 
 
 def _answers(question: Question, passage: Passage) -> bool:
-    """Whether an answer stands there as whole words, letter for letter: as training looks
-    for it.
-    """
+    """Whether the passage contains an answer verbatim and as whole words, as training requires."""
     return any(
         a in passage.text and any(answers_in("", passage.text, [a])) for a in question.answers
     )

@@ -1,9 +1,8 @@
-"""Questions of yes or no, and claims, each beside a text: what the verdict head learns from.
+"""Training data of the verdict head: yes/no questions and claims, each with a text.
 
-One head for both, as they are one task: does this text say so? The sets are JSON lines: `question`
-and `context` with a `label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted,
-not_enough or not_supported, which is either of the last two. `set` names the part of the file that
-a row belongs to.
+Both are one task: does the text say so? The sets are JSON Lines: `question` and `context` with a
+`label` of yes, no or maybe; or `claim` and `evidence` with supported, refuted, not_enough or
+not_supported (refuted or not_enough). `set` names the part of the file.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from rag.training.recipe import Verdicts
 
 _FILES = ("yesno.jsonl.gz", "support.jsonl.gz")
 _HELD_OUT = 5
-"""One in so many claims is held out, whatever the recipe."""
+"""One in this many claims is held out from every recipe."""
 _NEAREST = 12
 _SENTENCE = range(30, 220)
-"""Characters of a sentence that makes a claim."""
+"""Length in characters of a sentence to use as a claim."""
 _MAX_PARAGRAPH = 700
 _PARAGRAPHS = 6
-"""At most, of an article."""
+"""Maximum number of paragraphs per article."""
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w,])")
 
 
 class Label(IntEnum):
-    """What a text says; the first three are the head's outputs, in their order."""
+    """The text's verdict; the first three are the head's outputs, in order."""
 
     YES = 0
     NO = 1
@@ -60,7 +59,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A question or claim, a text with its title, and what the text says to it."""
+    """A question or claim, a text with its title, and the text's verdict."""
 
     text: str
     title: str
@@ -76,10 +75,10 @@ def is_held_out(claim: str) -> bool:
 def statements(
     mix: Verdicts, data: Path, articles: Sequence[Article], rng: random.Random
 ) -> list[Statement]:
-    """The examples of a stage: rows of the sets, rows beside another row's text, sentences of
+    """The examples of a stage: rows of the sets, rows with another row's text, and sentences of
     `articles` as claims.
 
-    Raises InputError for a set that the files in `data` do not hold.
+    Raises InputError for a set that is missing in `data`.
     """
     rows = _rows(mix.sets, data, rng)
     found = [_statement(row, rng) for row in rows] + _elsewhere(rows, mix.elsewhere, rng)
@@ -120,8 +119,8 @@ def _statement(row: Mapping[str, Any], rng: random.Random) -> Statement:
 
 
 def _text(row: Mapping[str, Any], rng: random.Random) -> str:
-    """A claim as it is; a question, which the sets have in small letters, mostly as people write
-    it.
+    """The claim; or the question, mostly with the capital and question mark that the sets leave
+    out.
     """
     if "claim" in row:
         return str(row["claim"])
@@ -132,8 +131,8 @@ def _text(row: Mapping[str, Any], rng: random.Random) -> str:
 
 
 def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random) -> list[Statement]:
-    """A share of the rows beside the text of another row that shares many words: it does not
-    say.
+    """A share of the rows, each with another row's text that shares many words but does not decide
+    it.
     """
     texts = [row.get("evidence") or row["context"] for row in rows]
     index = LexicalIndex()
@@ -152,13 +151,15 @@ def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random)
 
 
 def _apart(row: Mapping[str, Any], other: Mapping[str, Any], text: str, others: str) -> bool:
-    """Whether two rows are about different texts, as far as titles and beginnings show."""
+    """Whether two rows have different texts, judged by titles and beginnings."""
     titled = row.get("title") is not None and row.get("title") == other.get("title")
     return text[:25] != others[:25] and not titled
 
 
 def _figures(articles: Sequence[Article], most: int, rng: random.Random) -> list[Statement]:
-    """Sentences as claims beside their own paragraph: as they are, or with a digit changed."""
+    """Sentences as claims about their own paragraph, unchanged or with a digit changed; some about
+    another paragraph.
+    """
     found: list[Statement] = []
     for article in rng.sample(list(articles), len(articles)):
         texts = [p["context"] for p in article["paragraphs"] if len(p["context"]) < _MAX_PARAGRAPH]
@@ -188,7 +189,7 @@ def _claims_of(text: str, others: Sequence[str], rng: random.Random) -> list[Sta
 
 
 def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
-    """(the sentence with one digit of one number changed, that number as it reads now)."""
+    """(the sentence with one digit of one number changed, the changed number)."""
     match = rng.choice(list(_NUMBER.finditer(sentence)))
     figure = list(match.group())
     at = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
