@@ -1,5 +1,4 @@
-"""How good an index answers, and why it missed: gold questions in, scores, intervals and a report
-out.
+"""Scores an index on gold questions, with intervals, a report, and the reason for each miss.
 
 gold -> examine (through the engine, a row a question) -> metrics and intervals of the rows ->
 report, gates, comparison

@@ -1,8 +1,8 @@
-"""How far a figure could be chance: the bootstrap over documents (Efron 1979; by cluster, Davison &
-Hinkley 1997, ch. 3.8).
+"""Confidence intervals by bootstrap over documents (Efron 1979; by cluster, Davison & Hinkley 1997,
+ch. 3.8).
 
-Questions about one document succeed and fail together, so documents are drawn anew, each with all
-its questions; drawing questions would call the same figures surer than they are.
+Questions about one document tend to succeed or fail together, so documents are resampled with all
+their questions; resampling questions would make the intervals too narrow.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Interval = tuple[float, float]
 def bootstrap_samples(
     groups: Sequence[str], times: int | None = None, seed: int = 0
 ) -> list[NDArray[np.intp]]:
-    """Row numbers of `times` samples (`DRAWS`): as many groups as there are, drawn with
-    replacement, with all their rows.
+    """Row indices of `times` samples (`DRAWS`): all groups, resampled with replacement, with all
+    their rows.
     """
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
@@ -37,9 +37,7 @@ def bootstrap_samples(
 def intervals(
     columns: Table, groups: Sequence[str], times: int | None = None
 ) -> dict[str, Interval]:
-    """The 95 % percentile interval of every metric. None of the metrics if there is only one
-    group.
-    """
+    """The 95 % percentile interval of every metric; {} if there is only one group."""
     if len(set(groups)) < 2:
         return {}
     return _spread([measure(_take(columns, rows)) for rows in bootstrap_samples(groups, times)])
@@ -48,8 +46,9 @@ def intervals(
 def paired(
     before: Table, after: Table, groups: Sequence[str], times: int | None = None
 ) -> dict[str, Interval]:
-    """The 95 % interval of every metric's change between two runs of the same questions, row by row
-    (paired: both see the same sample)."""
+    """The 95 % interval of every metric's change between two runs of the same questions (paired:
+    both use the same samples).
+    """
     if len(set(groups)) < 2:
         return {}
     changes = []

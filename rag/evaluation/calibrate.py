@@ -1,4 +1,4 @@
-"""Calibration on a user's own questions, through the user's own engine."""
+"""Calibrates the confidence of an engine on a user's own questions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rag.evaluation.gold import Question
 from rag.filters import Condition, Filter
 
 LEAST = 20
-"""Fewer questions than this say nothing about a risk."""
+"""Minimum number of questions to estimate a risk."""
 FOLDS = 5
 _BATCH = 16
 _FEW_ABSENT = 0.2
@@ -32,19 +32,19 @@ _FEW_ABSENT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """The file's content, and what it bought in words."""
+    """The calibration file's content, and the improvement in words."""
 
     fitted: dict[str, Any]
     says: tuple[str, ...]
 
 
 def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = None) -> Calibrated:
-    """Fits on the gold questions, near the calibration in use; what it bought is measured on
-    questions left out of the fit.
+    """Fit the confidence on the gold questions, starting from the current calibration; the
+    improvement is measured on questions left out of the fit.
 
-    Where fewer than a fifth of the questions have no answer, those whose documents are known are
-    asked with them left out of the corpus too. Raises InputError if there are too few questions, or
-    none that is answered rightly.
+    If less than a fifth of the questions are unanswerable, some are asked a second time without
+    their documents. Raises InputError for too few questions, or if all or none of the best
+    candidates are right.
     """
     if len(gold) < LEAST:
         raise InputError(

@@ -1,9 +1,8 @@
-"""Calibrate confidence and threshold on questions whose answers are known.
+"""Calibrates confidence and threshold on questions with known answers.
 
-Every question is asked through the engine. A logistic regression learns from the features of the
-best candidate whether it is right; its weights are at least 0, as every feature speaks for an
-answer, and are drawn towards those of the model in use, so that few questions change little. What
-it is worth is measured on questions that it was not fitted on: by folds, whole groups apart.
+A logistic regression predicts from its features whether the best candidate is right. Its weights
+are at least 0, since every feature is evidence for an answer, and regularised towards the current
+model, so that few questions change little. It is evaluated by cross-validation over whole groups.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from rag.evaluation.squad import is_right
 from rag.types import Span
 
 _PULL = 10.0
-"""How many questions the model in use counts for."""
+"""Weight of the current model, in questions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question as it was read. `answers`: every accepted one, none if there is none; examples of
-    a `group` stay together.
+    """A question with the reader's spans. `answers` are all accepted ones, () if unanswerable;
+    folds keep a `group` together.
     """
 
     question: str
@@ -43,8 +42,9 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationTable:
-    """The best candidate of each example: its features (n, features), whether it is right, whether
-    there is an answer, its weight and group, (n,)."""
+    """The best candidate of each example: its features (n, features), and, (n,) each, whether it is
+    right, whether the question is answerable, its weight and its group.
+    """
 
     rows: Rows
     right: Mask
@@ -56,8 +56,8 @@ class CalibrationTable:
 def table(
     examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None
 ) -> CalibrationTable:
-    """`shares`: the part of all questions, by weight, that each kind of example makes; by default
-    as they come.
+    """The table of the examples. `shares` sets the share of the total weight for each kind of
+    example; by default all weights are equal.
     """
     rows, right = [], []
     for example in examples:
@@ -85,7 +85,7 @@ def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
 def fit(
     data: CalibrationTable, prior: Confidence | None = None, names: Sequence[str] = FEATURES
 ) -> Confidence:
-    """The model that fits best, near `prior`; its threshold is that of `prior`, or .5."""
+    """Fit a model, regularised towards `prior`; its threshold is that of `prior`, or .5."""
     columns = [FEATURES.index(name) for name in names]
     rows = data.rows[:, columns]
     scale = rows.std(axis=0) + 1e-6
@@ -105,7 +105,7 @@ def fit(
 
 
 def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
-    """`prior` with its log-odds scaled and shifted to fit (Platt 1999), so that it ranks as before.
+    """`prior` with its log-odds scaled and shifted to fit (Platt 1999), which keeps its ranking.
     `data` comes from `table` with `prior`.
     """
     chance = np.clip(predict(prior, data.rows), 1e-9, 1 - 1e-9)
@@ -118,8 +118,9 @@ def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
 def _logistic(
     rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float
 ) -> tuple[Rows, float]:
-    """Weights of at least 0, and bias: accelerated projected gradient (Beck & Teboulle 2009), on
-    the weighted log loss and the squared distance to `start`."""
+    """Weights of at least 0, and the bias, by accelerated projected gradient (Beck & Teboulle 2009)
+    on the weighted log loss and the squared distance to `start`.
+    """
     step = 1 / (0.25 * float((weight[:, None] * rows**2).sum() + weight.sum()) + _PULL)
     at = now = np.append(np.maximum(start, 0), bias)
     full = np.column_stack([rows, np.ones(len(rows))])
@@ -144,7 +145,7 @@ def predict(model: Confidence, rows: Rows) -> Rows:
 def held_back(
     data: CalibrationTable, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
 ) -> Rows:
-    """The confidence for every row by a model fitted without its group, (n,)."""
+    """The confidence for every row, (n,), by a model fitted without its group."""
     found = np.zeros(len(data.right))
     for fold in range(folds):
         out = data.groups % folds == fold
@@ -161,9 +162,10 @@ def held_back(
 
 
 def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> float:
-    """With a `risk`, the least confidence above which at most that share of the answers is wrong;
-    otherwise the one at which as many questions are refused as have no answer, where precision and
-    recall of refusing are equal."""
+    """With a `risk`, the lowest confidence above which at most that share of the answers is wrong.
+    Without one, the confidence at which as many questions are refused as are unanswerable, so that
+    precision and recall of refusals are equal.
+    """
     order = np.argsort(-confidence, kind="stable")
     weight = data.weight[order]
     if risk is None:
@@ -171,13 +173,13 @@ def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> f
         given = np.searchsorted(np.cumsum(weight), answerable + 1e-9, side="right")
         return _between(confidence[order], int(given))
     wrong = np.cumsum(weight * ~data.right[order]) / np.cumsum(weight)
-    apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold lies between equals
+    apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold separates equals
     within = np.flatnonzero((wrong <= risk) & apart)
     return _between(confidence[order], int(within[-1]) + 1 if len(within) else 0)
 
 
 def _between(ordered: Rows, given: int) -> float:
-    """A threshold that lets the first `given` through."""
+    """A threshold that accepts the first `given`."""
     if given == 0:
         return 1.0
     last = float(ordered[given - 1])
@@ -187,8 +189,8 @@ def _between(ordered: Rows, given: int) -> float:
 
 
 def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any]:
-    """What a threshold buys: shares by weight; the interval is Wilson's, at 95 %, for the share of
-    the answers that are wrong.
+    """The effect of a threshold, as shares by weight; the interval, Wilson's at 95 %, is for the
+    share of wrong answers.
     """
     given = confidence >= at
     wrong = _share(~data.right, given, data.weight)
@@ -210,7 +212,9 @@ def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any
 
 
 def risk_at_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, float]:
-    """The share of wrong answers when only the surest share of the questions is answered."""
+    """The share of wrong answers if only the most confident share of the questions is answered, by
+    that share.
+    """
     order = np.argsort(-confidence, kind="stable")
     covered = np.cumsum(data.weight[order]) / data.weight.sum()
     wrong = np.cumsum(data.weight[order] * ~data.right[order]) / np.cumsum(data.weight[order])

@@ -1,8 +1,8 @@
-"""Gold claims through a checker: how often its verdicts are right, and which kinds of error it lets
-pass.
+"""Scores a checker's verdicts on gold claims, overall and by kind of error.
 
-One JSON object a line: "claim", "verdict" (supported, contradicted, partly, not_in_documents),
-and perhaps "id", "kind" (what sort of claim it is) and "document" (where the evidence is).
+The file has one JSON object per line: "claim", "verdict" (supported, contradicted, partly,
+not_in_documents), and optionally "id", "kind" (type of claim) and "document" (id of the document
+with the evidence).
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _FIELDS = frozenset(("id", "claim", "verdict", "kind", "document"))
 
 @dataclass(frozen=True, slots=True)
 class GoldClaim:
-    """A claim with its right verdict; `document` is the id of the document that decides it, or
-    ""."""
+    """A claim with its correct verdict; `document` is the id of the document that decides it, or
+    "".
+    """
 
     id: str
     claim: str
@@ -36,8 +37,9 @@ class GoldClaim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """A gold claim and what the checker said; `found`: its evidence names the document that
-    decides."""
+    """A gold claim and the checker's verdict; `found` means that the evidence is from the gold
+    document.
+    """
 
     gold: GoldClaim
     verdict: str
@@ -48,13 +50,13 @@ class ClaimRow:
 
 @dataclass(frozen=True, slots=True)
 class ClaimsResult:
-    """Figures over all claims, and by kind. Shares are in [0, 1]."""
+    """Scores over all claims and by kind. Shares are in [0, 1]."""
 
     rows: tuple[ClaimRow, ...]
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Balanced accuracy is of supported against not; "right" is the very verdict."""
+        """Balanced accuracy separates supported from all others; "right" counts exact verdicts."""
         return {**_figures(self.rows), "confusion": self.confusion} | {
             "kinds": {
                 kind: _figures([r for r in self.rows if r.gold.kind == kind])
@@ -64,7 +66,7 @@ class ClaimsResult:
 
     @property
     def confusion(self) -> dict[str, dict[str, int]]:
-        """By right verdict, how often each verdict was given."""
+        """For each correct verdict, how often each verdict was given."""
         return {
             verdict: dict(Counter(row.verdict for row in self.rows if row.gold.verdict == verdict))
             for verdict in _VERDICTS
@@ -118,7 +120,7 @@ def run(
     checker: Checker,
     seen: Callable[[int], object] = lambda count: None,
 ) -> ClaimsResult:
-    """Each claim checked as a text of its own. `seen` is called with 1 for each."""
+    """Check each claim as a separate text. `seen` is called with 1 after each."""
     rows = []
     for gold in claims:
         report = checker.check(gold.claim)
@@ -154,7 +156,7 @@ def _share(said: Sequence[bool]) -> float | None:
 
 
 def text(result: ClaimsResult) -> str:
-    """The figures as lines: all, then by kind, then the claims that were judged wrongly."""
+    """The scores as text: all, by kind, then the misjudged claims."""
     summary = result.summary
     lines = [_line("all", summary)]
     lines += [_line(kind, figures) for kind, figures in summary["kinds"].items()]

@@ -1,4 +1,4 @@
-"""What metrics are computed from: a column of values for each fact about an answer."""
+"""Columns from which the metrics are computed, one for each fact about an answer."""
 
 from __future__ import annotations
 

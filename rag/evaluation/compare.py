@@ -1,4 +1,4 @@
-"""Two results of the same questions: what changed, how sure that is, and which questions
+"""Compares two results of the same questions: changes with intervals, and questions that
 flipped.
 """
 
@@ -18,8 +18,8 @@ from rag.evaluation.squad import is_right
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A metric before and after, and the 95 % interval of the difference; it is `sure` if that does
-    not hold 0.
+    """A metric before and after, and the 95 % interval of the difference; `sure` if that excludes
+    0.
     """
 
     before: float
@@ -33,9 +33,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of the `questions` that both asked; `alone` were asked by one only. `gained` and `lost`:
-    (before, after) of questions that became right or wrong: answered rightly, or refused where
-    there is no answer."""
+    """Comparison over the number of common `questions`; `alone` is the number in only one result.
+    `gained` and `lost` are (before, after) rows of questions that became right or wrong; refusing
+    an unanswerable question is right.
+    """
 
     questions: int
     alone: int
@@ -45,7 +46,7 @@ class Comparison:
 
 
 def compare(before: Result, after: Result) -> Comparison:
-    """Raises InputError if they have no question in common."""
+    """Compare two results. Raises InputError if they have no question in common."""
     old, new = ({(row.id, row.question): row for row in result.rows} for result in (before, after))
     pairs = [(row, new[key]) for key, row in old.items() if key in new]
     if not pairs:
@@ -69,8 +70,8 @@ def compare(before: Result, after: Result) -> Comparison:
 
 
 def served(row: Row) -> bool:
-    """Whether the question was answered rightly, or refused where there is no answer; of retrieval,
-    a relevant document first.
+    """Whether the answer is right, or an unanswerable question was refused; for retrieval, whether
+    a relevant document is first.
     """
     if row.kind == "retrieval":
         return any(rank == 1 for rank, _ in row.found)

@@ -1,4 +1,4 @@
-"""What is asked: an index that is there, one made of a folder, or one made of a gold set's own
+"""Opens the index to evaluate: an existing one, or one made from a folder or from a gold set's own
 documents.
 """
 
@@ -27,7 +27,7 @@ from rag.types import Document
 
 
 class Build(Protocol):
-    """What `rag.build` offers to open or make an index."""
+    """The part of `rag.build` that opens and creates indexes."""
 
     def embedder(self, settings: Settings) -> Embedder: ...
 
@@ -44,11 +44,11 @@ class Build(Protocol):
 def opened(
     build: Build, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None
 ) -> Iterator[Searcher]:
-    """An engine, or a searcher where only retrieval is asked.
+    """An engine, or a searcher for retrieval-only questions.
 
-    Over `corpus`, a folder or file, or over the gold set's documents: both in an index that is
-    thrown away, unless `index` says where to keep it. Over the index of the settings otherwise.
-    Raises InputError for a corpus beside a set's own.
+    It uses an index of `corpus` (a folder or file) or of the gold set's documents, which is
+    temporary unless `index` is given; without either, the index of the settings. Raises InputError
+    for a `corpus` in addition to the set's own documents.
     """
     if gold.documents and corpus:
         raise InputError(

@@ -1,4 +1,4 @@
-"""One question: where its right answer stands, how it ranked, and what lost it."""
+"""Diagnoses one question: where its correct answer is, how it ranked, and which stage lost it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rag.settings import Settings
 
 
 def why(engine: Engine, text: str, answers: Sequence[str], document: str | None = None) -> Row:
-    """What becomes of the question, `stage` None if it is answered rightly.
+    """The question's row; its `stage` is None if the answer is right.
 
-    The evidence is the sentences of `document` that hold an answer, or those of all documents.
-    Raises InputError for an empty answer, NotFoundError for a document that is not in the index.
+    Evidence are all sentences with an answer, of `document` if given. Raises InputError for an
+    empty answer, NotFoundError for an unknown document.
     """
     if not all(answer.strip() for answer in answers):
         raise InputError("the answer is empty", 'give the correct answer: --answer "14 July 2015"')
@@ -45,7 +45,7 @@ def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> t
 
 
 def text(row: Row, settings: Settings) -> str:
-    """For a terminal."""
+    """The row as text for a terminal."""
     said = (
         f'"{row.text}"'
         if row.text is not None

@@ -1,4 +1,6 @@
-"""What a result was made with: code, settings, index, models and questions, each by digest."""
+"""Records the environment of a result: code, settings, index, models and questions, with
+digests.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,12 @@ _SETTINGS = (
     "threshold",
     "calibration",
 )
-"""Those that bear on an answer."""
+"""Settings that affect answers."""
 
 
 def commit() -> str:
-    """The commit of the code that runs, with a "+" if it was changed since; its version if it is
-    installed without git.
+    """The commit of the running code, with a "+" if it was modified; the version if it is installed
+    without git.
     """
     if not (_PROJECT / ".git").exists():
         return __version__
@@ -61,12 +63,12 @@ def _git(*arguments: str) -> str:
 
 
 def of_questions(questions: Iterable[Question]) -> str:
-    """A digest of all that is asked and accepted."""
+    """Digest of the questions and accepted answers."""
     return _sha256(dataclasses.astuple(question) for question in questions)
 
 
 def of_searcher(searcher: Searcher) -> dict[str, Any]:
-    """Settings, index and models of what answers."""
+    """Settings, index and models of a searcher."""
     settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
     stats = searcher.store.stats()
     documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
@@ -89,7 +91,7 @@ def _models(settings: Settings) -> dict[str, str]:
 
 
 def _weights(path: Callable[[], tuple[str, bool]]) -> str:
-    """The digest of a local model's weights; "" of one that a hub holds."""
+    """Digest of a local model's weights; "" for a model from the hub."""
     try:
         folder, local = path()
     except RagError:

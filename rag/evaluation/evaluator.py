@@ -143,7 +143,7 @@ class Evaluator:
                 )
 
     def _standing(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
-        """All occurrences of an answer in the index."""
+        """The sentences of the index that contain an answer."""
         for listed in self._store.documents():
             document = self._store.document(listed.id)
             if document:

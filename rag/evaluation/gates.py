@@ -1,4 +1,4 @@
-"""Bounds that a result must keep, and a JUnit file that says which it did not."""
+"""Bounds on a result's metrics, and a JUnit report of them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`bound` in the unit that reports show: per cent, milliseconds, or questions per second.
-    `least`, or else at most.
+    """A bound in the unit of reports: per cent, milliseconds, or questions per second. `least`
+    means a minimum, otherwise a maximum.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """A gate and what was measured; None if the questions say nothing about it, which does not
+    """A gate and the measured value. None, if the metric does not apply to the questions, does not
     pass.
     """
 
@@ -52,7 +52,7 @@ class GateVerdict:
 
 
 def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
-    """Gates from texts such as f1=70 (at least) and p95_ms=500 (at most). Raises InputError."""
+    """Gates from minimums such as f1=70 and maximums such as p95_ms=500. Raises InputError."""
     return [_parse(text, True) for text in under] + [_parse(text, False) for text in over]
 
 
@@ -65,12 +65,12 @@ def _parse(text: str, least: bool) -> Gate:
     if least == (name in _LOWER):
         right = "over" if least else "under"
         raise InputError(
-            f"of {name} {'less' if least else 'more'} is better", f"give --fail-{right} {text}"
+            f"{'lower' if least else 'higher'} is better for {name}", f"give --fail-{right} {text}"
         )
     try:
         return Gate(name, float(bound), least)
     except ValueError:
-        wrong = f"{bound!r} is not a number" if equals else "there is no bound"
+        wrong = f"{bound!r} is not a number" if equals else "the bound is missing"
         raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
 
 
@@ -87,7 +87,7 @@ def _measured(name: str, summary: Summary) -> float | None:
 
 
 def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
-    """A test case a gate. Raises InputError if it cannot be written."""
+    """Write a JUnit file with one test case per gate. Raises InputError if it cannot be written."""
     name = f"rag eval {result.facts['name']}"
     short = sum(not verdict.passed for verdict in found)
     suite = ElementTree.Element(

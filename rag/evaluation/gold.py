@@ -1,13 +1,11 @@
-"""Gold questions: what is asked, what is accepted, and where it stands. One JSON object a line;
-eval/README.md shows how.
+"""Gold questions with accepted answers and evidence, one JSON object per line (see eval/README.md).
 
     {"id": "lease-1", "question": "When does the lease end?", "answers": ["31 May 2027", "May 2027"],
      "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}]}
 
-`question` is all that must be there. Without `answers`, `verdict`, `items` and `evidence` the
-documents do not answer it, and `near` may name the document that nearly does. `evidence` may be
-left out; then every place where an accepted answer occurs counts. Questions that want more than a
-few words name their `form`:
+Only `question` is required. A question without `answers`, `verdict`, `items` and `evidence` is
+unanswerable, and `near` may name the document that nearly answers it. Without `evidence`, every
+occurrence of an accepted answer counts. Questions that need more than a few words give a `form`:
 
     {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
     {"question": "How do I claim expenses?", "form": "steps", "items": [["receipts"], ["send the claim", "submit it"]]}
@@ -25,14 +23,12 @@ from rag.errors import InputError
 from rag.types import Document
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
-"""What a question can want; see "Answer forms" in eval/README.md."""
+"""Forms of answers; see "Answer forms" in eval/README.md."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence, word for word, of a document, by its id. `start` is its offset if it is known,
-    else -1.
-    """
+    """A verbatim sentence of the document with this id. `start` is its offset, or -1 if unknown."""
 
     document: str
     sentence: str
@@ -41,13 +37,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`answers` is empty if the documents do not answer; `relevant` has the grade of each document
-    that matters.
+    """A gold question. `answers` is empty if it is unanswerable; `relevant` maps relevant documents
+    to grades.
 
-    `group` names what varies together: intervals are of groups drawn anew, by default documents.
-    Questions whose row gives a verdict, items or evidence only have these in `answers` too, so that
-    every metric knows that they can be answered. `need` is how many of the items (or evidence
-    sentences, where there are no items) an answer must hold to be useful.
+    Intervals resample by `group`, by default the document. If the row gives only a verdict, items
+    or evidence, `answers` is made from these, so that every metric treats the question as
+    answerable. `need` is the number of items (or evidence sentences, if there are no items) in a
+    useful answer.
     """
 
     id: str
@@ -69,8 +65,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A set of questions. With `documents` it brings its own corpus; `retrieval_only`: it does not
-    say what the answers are.
+    """A set of questions. `documents` are its own corpus, if any; with `retrieval_only`, the
+    answers are unknown.
     """
 
     name: str
@@ -80,12 +76,12 @@ class Gold:
 
 
 def read_jsonl(path: Path) -> list[Question]:
-    """The questions of a file in our own shape. Raises InputError that names the line."""
+    """Read a JSON Lines file of questions. Raises InputError that names the line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"gold set {path} cannot be read: {error}", "give it as a UTF-8 text file"
+            f"gold set {path} cannot be read: {error}", "save it as UTF-8 text"
         ) from error
     questions: dict[str, Question] = {}
     for number, line in enumerate(lines, 1):
@@ -96,13 +92,14 @@ def read_jsonl(path: Path) -> list[Question]:
             questions[question.id] = question
     if not questions:
         raise InputError(
-            f"gold set {path} holds no question", "write one JSON object a line; see eval/README.md"
+            f"gold set {path} contains no questions",
+            "write one JSON object per line; see eval/README.md",
         )
     return list(questions.values())
 
 
 def _question(where: str, line: str, number: int) -> Question:
-    from rag.evaluation.gold_schema import problem  # with pydantic, which few commands need
+    from rag.evaluation.gold_schema import problem  # imports pydantic, which few commands need
 
     try:
         found = json.loads(line)
@@ -138,11 +135,11 @@ def _check(
     if found.get("unanswerable") and (
         wordings or evidence or "verdict" in found or found.get("items")
     ):
-        raise _wrong(where, "is unanswerable and has an answer; take one of them away")
+        raise _wrong(where, "is marked unanswerable but has an answer; remove one of them")
     if form == "span" and evidence and not wordings:
         raise _wrong(
             where,
-            "has evidence but no answers; give the accepted answers, or take the evidence away",
+            "has evidence but no answers; add the accepted answers, or remove the evidence",
         )
     if (
         form == "span"
@@ -150,15 +147,15 @@ def _check(
         and evidence
         and not any(a in e.sentence for a in wordings for e in evidence)
     ):
-        raise _wrong(where, "has no answer that stands word for word in a sentence of its evidence")
+        raise _wrong(where, "has no answer that occurs verbatim in its evidence")
     if form == "yes_no" and evidence and "verdict" not in found:
-        raise _wrong(where, 'has no verdict; say "yes" or "no"')
+        raise _wrong(where, 'has no verdict; give "yes" or "no"')
 
 
 def _accepted(
     evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
-    """What stands for the answers of a row that gives none."""
+    """Substitutes for the answers of a row without any."""
     sentences = [each.sentence for each in evidence]
     together = [" ".join(sentences)] if len(sentences) > 1 else []
     return (
@@ -170,13 +167,11 @@ def _accepted(
 
 
 def _wrong(where: str, what: str) -> InputError:
-    return InputError(f"{where}: {what}", "correct that line; the shape is in eval/README.md")
+    return InputError(f"{where}: {what}", "correct the line; eval/README.md has the format")
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:
-    """At most `limit` questions, drawn without regard to order but always the same, in their
-    order.
-    """
+    """At most `limit` questions: a fixed random sample, in the original order."""
     if limit is None or limit >= len(questions):
         return tuple(questions)
     import random

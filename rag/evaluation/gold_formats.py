@@ -1,5 +1,6 @@
-"""Gold sets of every kind: our own JSON lines, and public ones as they are distributed, SQuAD 1.1
-and 2.0 and BEIR folders, which bring their own documents."""
+"""Reads gold sets: JSON Lines, and the public formats SQuAD 1.1 and 2.0 and BEIR, which contain
+their own documents.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +19,14 @@ from rag.evaluation.set_files import MALFORMED, json_lines, open_text
 from rag.evaluation.squad import normalize
 from rag.types import Document
 
-_HINT = "give a set as it is distributed; the kinds are in eval/README.md"
+_HINT = "give an unmodified set; eval/README.md lists the formats"
 Qrels = dict[str, dict[str, int]]
 
 
 def load(path: Path) -> Gold:
-    """A gold set: a folder in BEIR's shape, SQuAD 1.1 or 2.0 (.json, .json.gz), or our own JSON
-    lines (.jsonl).
+    """Load a gold set: a BEIR folder, SQuAD 1.1 or 2.0 (.json, .json.gz), or JSON Lines (.jsonl).
 
-    Raises NotFoundError if it is not there, InputError if it is none of these or breaks the rules
-    of its kind.
+    Raises NotFoundError if it does not exist, InputError for another or an invalid format.
     """
     if not path.exists():
         raise NotFoundError(
@@ -40,16 +39,16 @@ def load(path: Path) -> Gold:
     if path.suffix == ".jsonl":
         return Gold(path.stem, tuple(read_jsonl(path)))
     raise InputError(
-        f"gold set {path} is of no known kind",
+        f"gold set {path} has an unknown format",
         "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder",
     )
 
 
 def squad(path: Path) -> Gold:
-    """Each context a document, titled by its article, its id the title and its place. An article's
-    questions vary together.
+    """SQuAD: each context becomes a document, titled like its article; its id is the title and its
+    number. The questions of an article form a group.
 
-    Raises InputError if it is not of this shape.
+    Raises InputError for another format.
     """
     documents: list[Document] = []
     questions: dict[str, Question] = {}
@@ -71,7 +70,7 @@ def squad(path: Path) -> Gold:
             f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT
         ) from error
     if not questions:
-        raise InputError(f"{path} holds no question", _HINT)
+        raise InputError(f"{path} contains no questions", _HINT)
     return Gold(path.name.split(".")[0], tuple(questions.values()), tuple(documents))
 
 
@@ -90,7 +89,7 @@ def _squad_question(qa: Mapping[str, Any], document: Document, title: str) -> Qu
 
 
 def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
-    """The sentence that holds the answer where it is said to stand, or where it first stands."""
+    """The sentence with the answer at the given offset, or else with its first occurrence."""
     text = str(answer["text"])
     start = int(answer.get("answer_start", -1))
     if document.text[max(start, 0) : max(start, 0) + len(text)] != text:
@@ -102,10 +101,10 @@ def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
 
 
 def beir(folder: Path) -> Gold:
-    """`corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or `qrels.tsv`), each also as .gz.
-    Retrieval only.
+    """BEIR, for retrieval only: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (or
+    `qrels.tsv`), each also as .gz.
 
-    Raises NotFoundError or InputError if one is absent or of another shape.
+    Raises NotFoundError for a missing file, InputError for another format.
     """
     try:
         rows = list(json_lines(_find(folder, "corpus.jsonl")))
@@ -128,7 +127,7 @@ def beir(folder: Path) -> Gold:
         if any(qrels.get(k, {}).values())
     ]
     if not questions:
-        raise InputError(f"{folder} holds no query with a relevant document", _HINT)
+        raise InputError(f"{folder} has no query with a relevant document", _HINT)
     return Gold(
         folder.resolve().name,
         tuple(questions),
@@ -138,7 +137,7 @@ def beir(folder: Path) -> Gold:
 
 
 def _qrels(path: Path) -> Qrels:
-    """Grades by query and document; what is judged irrelevant is left out."""
+    """Grades by query and document, without those judged irrelevant."""
     found: Qrels = {}
     with open_text(path) as file:
         for row in csv.DictReader(file, delimiter="\t"):

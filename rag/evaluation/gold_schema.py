@@ -1,4 +1,4 @@
-"""The shape of a gold question's line, as a pydantic model; `Row.model_json_schema()` is its JSON
+"""The format of a gold question, as a pydantic model; `QuestionRow.model_json_schema()` is its JSON
 Schema.
 """
 
@@ -19,7 +19,7 @@ class _Strict(BaseModel):
 
 class EvidenceRow(_Strict):
     document: Text = Field(description="its id, as `rag list` prints it")
-    sentence: Text = Field(description="word for word as `rag show DOCUMENT` prints it")
+    sentence: Text = Field(description="verbatim, as `rag show DOCUMENT` prints it")
 
 
 class QuestionRow(_Strict):
@@ -29,16 +29,14 @@ class QuestionRow(_Strict):
     evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
     form: Literal[
         "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
-    ] = Field("span", description="what the question wants")
-    kind: Text = Field("", description="how it is put (why, how_to, typo, ...), for break-downs")
-    verdict: Literal["yes", "no"] = Field(
-        "yes", description="the right answer to a yes/no question"
+    ] = Field("span", description="form of the answer")
+    kind: Text = Field(
+        "", description="type of the question (why, how_to, typo, ...), for breakdowns"
     )
-    items: list[list[Text]] = Field(
-        [], description="what a list must name: for each item its accepted wordings"
-    )
+    verdict: Literal["yes", "no"] = Field("yes", description="correct answer to a yes/no question")
+    items: list[list[Text]] = Field([], description="accepted wordings of each list item")
     need: int = Field(
-        0, description="how many items or evidence sentences make it useful; by default over half"
+        0, description="items or evidence sentences in a useful answer; by default over half"
     )
     document: Text = Field("", description="the document that the question is about")
     unanswerable: bool = False
@@ -46,13 +44,13 @@ class QuestionRow(_Strict):
         "not_said", description="why it cannot be answered"
     )
     near: Text | None = Field(
-        None, description="the document that an unanswerable question nearly fits"
+        None, description="the document that nearly answers an unanswerable question"
     )
-    group: Text = Field("", description="what varies together; by default its first document")
+    group: Text = Field("", description="group for resampling; by default its first document")
 
 
 def problem(value: Any) -> str | None:
-    """What is wrong first with one line's value; None if nothing is."""
+    """The first problem of a line's value; None if it is valid."""
     try:
         QuestionRow.model_validate(value)
     except ValidationError as error:
@@ -80,7 +78,9 @@ def _in_words(found: Any) -> str:
 
 
 def _name(place: Any) -> str:
-    """'form', item 2 of 'items', item 1 of item 2 of 'items', or it."""
+    """Name of a place for messages: 'form', item 2 of 'items', item 1 of item 2 of 'items', or
+    "it".
+    """
     if not place:
         return "it"
     *above, last = place

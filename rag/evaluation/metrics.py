@@ -1,8 +1,7 @@
-"""Every metric, a function of a table of columns, one value a question; its docstring is its
-definition and its source.
+"""All metrics, as functions of a table with one value per question and column. The docstring is the
+definition shown in reports.
 
-Each is a share in [0, 1] unless it says otherwise. NaN means that no question says anything about
-it.
+Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question.
 """
 
 from __future__ import annotations
@@ -148,8 +147,8 @@ def evidence_at(k: int) -> Callable[[Table], float]:
     def found(table: Table) -> float:
         return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
 
-    found.__doc__ = f"""The share of answerable questions of which one of the first {k} passages holds a whole evidence sentence
-    (success@{k}; the top-k accuracy of Karpukhin et al. 2020, by sentence in place of answer string)."""  # noqa: E501
+    found.__doc__ = f"""Share of answerable questions with a complete evidence sentence in one of the first {k} passages
+    (success@{k}; top-k accuracy of Karpukhin et al. 2020, by sentence instead of answer string)."""  # noqa: E501
     return found
 
 
@@ -177,7 +176,7 @@ class Metric:
 
 
 _RECALL = (
-    "The share of the relevant documents that are among the first {k}; a document ranks "
+    "Share of the relevant documents among the first {k}; a document ranks "
     "where its best passage does."
 )
 _ALL = [

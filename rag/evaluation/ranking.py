@@ -1,4 +1,4 @@
-"""Ranking measures of rows, by ir-measures: a document ranks where its best passage does."""
+"""Ranking measures of rows, by ir-measures. A document has the rank of its best passage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rag.evaluation.records import Row
 
 DEPTH = 20
-"""Places of the ranking that are kept."""
+"""Number of ranks to keep."""
 NAMES = {
     "recall@1": "R@1",
     "recall@5": "R@5",
@@ -17,17 +17,17 @@ NAMES = {
     "mrr@10": "RR@10",
     "ndcg@10": "nDCG@10",
 }
-"""Our name of each, and that of ir-measures."""
+"""Our names of the measures, and those of ir-measures."""
 
 
 def measure(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """Each measure of each row, in order; NaN where nothing is relevant. A row whose documents were
-    not found has 0.
+    """Each measure for each row, in order; NaN if no document is relevant, 0 if no relevant one was
+    found.
 
-    R: the share of the relevant documents among the first k. RR: one over the rank of the first
-    relevant document, 0 beyond k (Voorhees 1999). nDCG: the gains, each divided by log2(rank + 1),
-    over those of the best order (Järvelin & Kekäläinen 2002; linear gains, as trec_eval). Raises
-    InputError if ir-measures is not installed.
+    R is the share of the relevant documents among the first k. RR is one over the rank of the first
+    relevant document, 0 beyond k (Voorhees 1999). nDCG is the sum of the gains, each divided by
+    log2(rank + 1), over that of the best order (Järvelin & Kekäläinen 2002; linear gains, as in
+    trec_eval). Raises InputError if ir-measures is not installed.
     """
     ir_measures = _library()
     measures = {name: ir_measures.parse_measure(theirs) for name, theirs in NAMES.items()}
@@ -43,15 +43,13 @@ def measure(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 
 def _as_run(row: Row) -> tuple[dict[str, int], dict[str, float]]:
-    """The row's ranking with names made up: what counts is which ranks are relevant, and how
-    much.
-    """
+    """The row's ranking with invented names; only the grades at each rank matter."""
     grades = {f"rank {rank}": grade for rank, grade in row.found}
     grades |= {f"unfound {number}": grade for number, grade in enumerate(row.unfound)}
     return grades, {f"rank {rank}": float(-rank) for rank in range(1, DEPTH + 1)}
 
 
 def _library() -> Any:
-    import ir_measures  # late: it takes a while
+    import ir_measures  # slow to import
 
     return ir_measures

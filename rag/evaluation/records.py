@@ -1,4 +1,4 @@
-"""One row a question: all that is kept of it, and all that any number of a report is made of."""
+"""One row per question; all figures of a report are computed from the rows."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ Kind = Literal["answerable", "unanswerable", "retrieval"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one question.
+    """The outcome of one question.
 
-    `text` is the answer that was given, None if refused; `guess` the best candidate, given or not,
-    and `confidence` that of it, in [0, 1]. `em` and `f1` are of `text`, `right` of `guess`. `rank`
-    is the place, from 1, of the first passage that holds a whole evidence sentence, with
-    `dense_rank` and `lexical_rank` its places in the legs; None: not among the candidates. `found`
-    has (rank, grade) of each relevant document in the ranking of documents, `unfound` the grades of
-    the others. `citations` are those of the answer, `cited_right` those of them that stand in
-    evidence, `cited_evidence` the evidence sentences they stand in, of `evidence`;
-    `cited_document`: whether the first is of a relevant document. `sound` of `checked` citations,
-    alternatives' too, stand word for word where they say. `ms` are milliseconds by stage. `form` is
-    what the question wants and `asked_as` how it is put (why, how_to, …); `given` is the form of
-    the answer, and `judgement` what the answer is to a person: "useful", "partial", "wrong" or
-    "refused" (`rag.evaluation.usefulness`). `stage` is what lost it
-    (`rag.evaluation.error_analysis.STAGES`), None if nothing did; `document` and `sentence` what
-    was sought.
+    `text` is the answer, None if refused; `guess` is the best candidate, given or not, and
+    `confidence` its confidence in [0, 1]. `em` and `f1` score `text`, `right` scores `guess`.
+    `rank` is the rank, from 1, of the first passage with a complete evidence sentence, and
+    `dense_rank` and `lexical_rank` its ranks in each retriever; None if it is not among the
+    candidates. `found` has the (rank, grade) of each relevant document that was found, `unfound`
+    the grades of the others. `citations` counts the answer's citations, `cited_right` those in
+    evidence, `cited_evidence` the evidence sentences cited, of `evidence`; `cited_document` means
+    that the first is from a relevant document. `sound` of `checked` citations, including those of
+    alternatives, match the document at their offsets. `ms` holds milliseconds by stage. `form` is
+    the gold form and `asked_as` the type of the question (why, how_to, …); `given` is the answer's
+    form, and `judgement` is "useful", "partial", "wrong" or "refused"
+    (`rag.evaluation.usefulness`). `stage` lost the answer (`rag.evaluation.error_analysis.STAGES`),
+    None if none did; `document` and `sentence` are the evidence to find.
     """
 
     id: str
@@ -72,19 +71,17 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def pack(rows: Sequence[Row]) -> dict[str, Any]:
-    """As a table: names once, then values.."""
+    """Rows as a table: column names, then values."""
     return {"columns": list(COLUMNS), "rows": [list(asdict(row).values()) for row in rows]}
 
 
 def unpack(table: Mapping[str, Any]) -> list[Row]:
-    """Rows of a table. Raises InputError if it is not one; columns that are not known are passed
-    over.
-    """
+    """Rows of a table; unknown columns are ignored. Raises InputError if it is not a table."""
     try:
         return [_row(dict(zip(table["columns"], values, strict=True))) for values in table["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"the questions of the result cannot be read: {error}", "make it again: rag eval GOLD"
+            f"the questions of the result cannot be read: {error}", "create it again: rag eval GOLD"
         ) from error
 
 
@@ -97,8 +94,8 @@ def _row(values: Mapping[str, Any]) -> Row:
 
 
 class Partial:
-    """Rows of one run, known by `fingerprint`: of other code, questions, documents, settings or
-    models none is used.
+    """Rows of an unfinished run. Its `fingerprint` covers code, questions, documents, settings and
+    models; rows of other runs are not used.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -106,13 +103,11 @@ class Partial:
         self._first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
 
     def read(self) -> dict[str, Row]:
-        """The rows that an earlier run left, by question id. A last line that was cut off is passed
-        over.
-        """
+        """The rows of an interrupted run, by question id; a truncated last line is ignored."""
         try:
             first, *lines = self.path.read_text(encoding="utf-8").split(
                 "\n"
-            )  # an answer may hold other line ends
+            )  # answers may contain other line ends
             if json.loads(first) != self._first:
                 return {}
         except (OSError, ValueError):
@@ -126,8 +121,8 @@ class Partial:
 
     @contextmanager
     def writing(self, rows: Sequence[Row]) -> Iterator[Partial]:
-        """Begin the file with these rows; then `add` appends. Raises InputError if it cannot be
-        written.
+        """Start the file with these rows; the yielded function appends one. Raises InputError if it
+        cannot be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A result: facts, rows, and a summary that is computed of the rows alone. One JSON file."""
+"""A result: facts, rows, and a summary computed only from the rows. Stored as one JSON file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PERCENTILES = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All figures of a report. `latency` is milliseconds by stage, then percentile; `stages` how
-    many questions each lost.
+    """All figures of a report. `latency` is in milliseconds by stage, then percentile; `stages`
+    counts the questions that each stage lost.
 
     Curves are lists of points: `recall` (k, share of questions with evidence in the first k
     passages), `risk` (coverage, risk), `reliability` (mean confidence, share right, questions),
@@ -47,8 +47,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`facts`: name, commit, when, settings, index, models, machine. Everything else is of the
-    rows.
+    """`facts` holds name, commit, time, settings, index, models and machine; everything else is
+    computed from the rows.
     """
 
     facts: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Result:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The result in a file; its figures are computed again. Raises InputError if it is none."""
+        """Load a result and compute its figures again. Raises InputError for another file."""
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             facts, table = found["facts"], found["questions"]
@@ -79,7 +79,7 @@ class Result:
         return named | ({"questions": pack(self.rows)} if with_questions else {})
 
     def save(self, path: Path) -> None:
-        """One line a question, so that two results can be told apart by diff."""
+        """Save the result with one line per question, so that results can be compared with diff."""
         found = self.as_dict()
         rows = ",\n".join(
             json.dumps(row, ensure_ascii=False, separators=(",", ":"))
@@ -91,7 +91,7 @@ class Result:
 
 
 def rounded(value: Any) -> Any:
-    """Floats to six places, through lists and dicts."""
+    """Round floats to six places, also in lists and dicts."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
@@ -100,7 +100,7 @@ def rounded(value: Any) -> Any:
 
 
 def summarise(rows: Sequence[Row]) -> Summary:
-    """Every figure, of the rows alone."""
+    """Compute all figures from the rows."""
     columns = table(rows)
     total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
     stages = dict.fromkeys(name for row in rows for name in row.ms)
@@ -147,7 +147,7 @@ def _recall(columns: Table) -> list[tuple[float, float]]:
 
 
 def _thinned(points: list[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
-    """At most so many points of a curve, the first and the last among them."""
+    """Reduce a curve's points, keeping the first and the last."""
     if len(points) <= most:
         return points
     return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]

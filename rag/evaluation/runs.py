@@ -1,4 +1,4 @@
-"""A gold set through an engine, row by row, kept as it goes."""
+"""Asks an engine the questions of a gold set, and saves each row as it is made."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from rag.evaluation.result import Result
 
 
 def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> Result:
-    """Ask at most `limit` questions of the set. What an earlier run of the same left in `out` is
-    not asked again.
+    """Ask at most `limit` questions of the set. Resumes from the rows of an interrupted run in
+    `out`.
 
     Raises as `Engine.ask` does, and InputError if `out` cannot be written.
     """
@@ -58,7 +58,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
 
 
 def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
-    """A row a question, in their order."""
+    """One row per question, in order."""
     known = partial.read()
     rows = {question.id: known[question.id] for question in questions if question.id in known}
     with (
@@ -76,7 +76,7 @@ def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) ->
 
 
 def _check(questions: Sequence[Question], most: int) -> None:
-    """Before the first is asked, not after the last but one."""
+    """Report invalid questions before the first is asked."""
     for question in questions:
         try:
             check_question(question.text, most)

@@ -1,4 +1,4 @@
-"""Statistics of confidences and of shares, each defined once."""
+"""Statistics of confidences and shares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def auroc(high: Rows, low: Rows) -> float | None:
-    """The chance that one of `high` is above one of `low`, ties counting half (Mann & Whitney
+    """Probability that one of `high` is above one of `low`, ties counting half (Mann & Whitney
     1947); None if either is empty.
     """
     if not len(high) or not len(low):
@@ -24,7 +24,7 @@ def auroc(high: Rows, low: Rows) -> float | None:
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's interval at 95 % for a share of `count`."""
+    """Wilson's 95 % interval for a share of `count`."""
     if not count:
         return 0.0, 1.0
     z = 1.96
@@ -34,8 +34,8 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 def ece(bins: Sequence[tuple[float, float, int]]) -> float:
-    """Expected calibration error of bins of equal width, each (mean confidence, share right,
-    count), weighted by their counts (Naeini et al. 2015; Guo et al. 2017).
+    """Expected calibration error over bins of equal width, each (mean confidence, share right,
+    count), weighted by count (Naeini et al. 2015; Guo et al. 2017).
     """
     total = sum(count for _, _, count in bins)
     gaps = (abs(sure - right) * count for sure, right, count in bins)

@@ -19,7 +19,7 @@ MALFORMED = (
     AttributeError,
     RecursionError,
 )
-"""What reading a file that is cut off, or of another shape, may raise."""
+"""Errors raised when reading a truncated file or another format."""
 
 
 def open_text(path: Path) -> IO[str]:
@@ -29,6 +29,6 @@ def open_text(path: Path) -> IO[str]:
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of JSON lines. Raises what MALFORMED names."""
+    """The rows of a JSON Lines file. Raises the errors in MALFORMED."""
     with open_text(path) as file:
         yield from (json.loads(line) for line in file if line.strip())

@@ -1,9 +1,9 @@
-"""Exact match and token F1, as SQuAD's published evaluation script defines them.
+"""Exact match and token F1, as defined by SQuAD's evaluation script.
 
-Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text"; for questions
-without an answer Rajpurkar, Jia & Liang 2018, "Know What You Don't Know". Not
-`rag.english.text.normalize`: that one decides when the service takes two answers for the same, and
-may change; this one must stay what others report.
+Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text"; for
+unanswerable questions, Rajpurkar, Jia & Liang 2018, "Know What You Don't Know".
+`rag.english.text.normalize`, which decides when two answers are equal, may change; this one must
+stay comparable with published scores.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 RIGHT = 0.5
-"""An answer is taken for right from this token F1 on, if it names no other figures. What confidence
-is the probability of, and what a miss is the lack of."""
+"""Minimum token F1 of a right answer, which must not contain other figures. Confidence is the
+probability that an answer is right in this sense.
+"""
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -26,23 +27,21 @@ def normalize(text: str) -> str:
 
 
 def exact(given: str | None, accepted: Sequence[str]) -> float:
-    """1 if it is an accepted answer after normalisation, else 0. None, a refusal, is right where
-    nothing is accepted.
+    """1 for an accepted answer after normalisation, else 0. None, a refusal, is right for
+    unanswerable questions.
     """
     return max(float(normalize(given or "") == wanted) for wanted in _golds(accepted))
 
 
 def f1(given: str | None, accepted: Sequence[str]) -> float:
-    """Token F1, in [0, 1], with the nearest accepted answer. None, a refusal, is right where
-    nothing is accepted.
+    """Token F1, in [0, 1], with the closest accepted answer. None, a refusal, is right for
+    unanswerable questions.
     """
     return max(_f1(normalize(given or "").split(), wanted.split()) for wanted in _golds(accepted))
 
 
 def _golds(accepted: Sequence[str]) -> list[str]:
-    """Normalised; those of which nothing is left do not count, and if none is left the right answer
-    is none.
-    """
+    """The accepted answers, normalised, without empty ones; [""] if none is left."""
     return [normal for answer in accepted if (normal := normalize(answer))] or [""]
 
 
@@ -54,9 +53,10 @@ def _f1(given: list[str], wanted: list[str]) -> float:
 
 
 def is_right(given: str | None, accepted: Sequence[str]) -> bool:
-    """Whether the words given are an answer that is accepted, or overlap with one by half and name
-    no other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles". Nothing
-    is never right."""
+    """Whether the words overlap with an accepted answer by a token F1 of at least RIGHT and name no
+    other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles". An empty
+    answer is never right.
+    """
     words = normalize(given or "").split()
     return bool(words) and any(_is_right(words, normalize(answer).split()) for answer in accepted)
 

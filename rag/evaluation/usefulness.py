@@ -1,9 +1,9 @@
-"""Whether an answer, as a person is shown it, helps with the question that was asked.
+"""Judges whether an answer, as shown to users, is useful.
 
-Exact match asks whether three words are the right ones. People ask how, why, which and may I as
-well, and an answer to these is useful if it holds what they need, wherever its borders are: most of
-the sentences that answer, most of the items of a list, both sides of a comparison, the right yes or
-no. What is measured is the text on the screen, not an offset.
+Exact match suits questions for a few words. Other answers are useful if they contain what the
+question needs, wherever they begin and end: most of the sentences that answer, most items of a
+list, both sides of a comparison, the right yes or no. The text on the screen is judged, not its
+offsets.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rag.types import Answer
 Judgement = Literal["useful", "partial", "wrong", "refused"]
 
 HELD = 0.8
-"""A sentence is held by a piece that has at least this share of its words."""
+"""A piece contains a sentence if it has at least this share of its words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a person sees: `text`, the answer (None: refused); `quotes`, the passages of the
-    documents that are shown as part of it, a span's whole sentence among them; `verdict`, "yes" or
-    "no" if the answer says one of them."""
+    """The visible answer: `text`, None if refused; `quotes` from the documents shown with it,
+    including a span's sentence; `verdict`, "yes" or "no" if the answer gives one.
+    """
 
     text: str | None
     quotes: tuple[str, ...] = ()
@@ -35,13 +35,13 @@ class Shown:
 
     @property
     def whole(self) -> str:
-        """Everything that is read as the answer."""
+        """The text and quotes together."""
         return "\n".join((self.text or "", *self.quotes))
 
 
 def shown(answer: Answer) -> Shown:
-    """What a person sees of an answer, on every face: a span in its sentence, the pieces of all
-    other forms.
+    """The visible part of an answer in every interface: a span in its sentence, the pieces of other
+    forms.
     """
     if answer.text is None:
         return Shown(None)
@@ -55,9 +55,7 @@ def shown(answer: Answer) -> Shown:
 
 
 def judge(question: Question, shown: Shown) -> Judgement:
-    """How useful the answer is. For a question that the documents do not answer only "refused" is
-    right; all else is wrong.
-    """
+    """Judge the answer. For an unanswerable question, only "refused" is right."""
     if shown.text is None:
         return "refused"
     if not question.answers:
@@ -66,15 +64,13 @@ def judge(question: Question, shown: Shown) -> Judgement:
 
 
 def is_good(question: Question, judgement: Judgement) -> bool:
-    """Whether that was the best that could be done: a useful answer, or a refusal where the
-    documents do not answer.
-    """
+    """Whether the answer is useful, or an unanswerable question was refused."""
     return judgement == ("useful" if question.answers else "refused")
 
 
 def held(sentence: str, pieces: Iterable[str]) -> bool:
-    """Whether one piece has at least `HELD` of the words of the sentence, counted with
-    repetition.
+    """Whether one piece has at least the share `HELD` of the sentence's words, counting
+    repetitions.
     """
     wanted = Counter(normalize(sentence).split())
     return any(
@@ -84,8 +80,8 @@ def held(sentence: str, pieces: Iterable[str]) -> bool:
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
-    """Whether one of the wordings occurs in the text as whole words, case, punctuation and articles
-    apart.
+    """Whether one of the wordings occurs in the text as whole words, ignoring case, punctuation and
+    articles.
     """
     within = f" {normalize(text)} "
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
@@ -96,8 +92,8 @@ def _common(one: Counter[str], other: Counter[str]) -> int:
 
 
 def _span(question: Question, shown: Shown) -> Judgement:
-    """The words, in a sentence that answers if the row says which do; the right words from
-    elsewhere are "partial".
+    """Useful with the right words from an evidence sentence, if the row has evidence; right words
+    from elsewhere are "partial".
     """
     accepted = question.wordings or question.answers
     if not (is_right(shown.text, accepted) or names(shown.text or "", accepted)):
@@ -115,14 +111,14 @@ def _from_evidence(question: Question, shown: Shown) -> bool:
 
 
 def _yes_no(question: Question, shown: Shown) -> Judgement:
-    """The right verdict, said; the sentence that says it without the word is "partial"."""
+    """Useful with the right verdict; the evidence without a verdict is "partial"."""
     if shown.verdict is not None:
         return "useful" if shown.verdict == question.verdict else "wrong"
     return "partial" if _from_evidence(question, shown) else "wrong"
 
 
 def _sentences(question: Question, shown: Shown) -> Judgement:
-    """Enough of the sentences that answer, or one of the accepted wordings."""
+    """Useful with enough of the evidence sentences, or one of the accepted wordings."""
     pieces = (shown.whole, *shown.quotes)
     count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
     if names(shown.whole, question.wordings) or count >= max(1, question.need):
@@ -132,12 +128,12 @@ def _sentences(question: Question, shown: Shown) -> Judgement:
 
 
 def _touched(sentence: str, text: str) -> bool:
-    """Whether the text is a part of the sentence: true, though not enough."""
+    """Whether the text is a part of the sentence."""
     return names(sentence, [text])
 
 
 def _items(question: Question, shown: Shown) -> Judgement:
-    """Enough of the items, or one of the accepted wordings."""
+    """Useful with enough of the items, or one of the accepted wordings."""
     if not question.items:
         return _sentences(question, shown)
     count = sum(names(shown.whole, item) for item in question.items)

@@ -382,7 +382,7 @@ def test_calibrate_writes_a_file_and_says_what_it_bought(
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines[:5])))
     assert "5 gold questions are too few" in filled("calibrate", "gold.jsonl")[2]
     Path("gold.jsonl").write_text("")
-    assert "gold.jsonl holds no question" in filled("calibrate", "gold.jsonl")[2]
+    assert "gold.jsonl contains no questions" in filled("calibrate", "gold.jsonl")[2]
 
 
 def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:

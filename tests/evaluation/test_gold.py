@@ -64,14 +64,14 @@ def test_our_own_shape(tmp_path: Path) -> None:
         ),
         (
             {"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]},
-            "stands word for word",
+            "occurs verbatim",
         ),
         ({"question": "?", "form": "poem"}, "'form' is not one of span, yes_no"),
         ({"question": "?", "need": True}, "'need' is not of type integer"),
         ({"question": "?", "items": ["x"]}, "item 1 of 'items' is not of type array"),
         (
             {"question": "?", "unanswerable": True, "verdict": "yes"},
-            "is unanswerable and has an answer",
+            "is marked unanswerable but has an answer",
         ),
         ({"question": "?", "form": "yes_no", "evidence": GOOD["evidence"]}, "has no verdict"),
         (GOOD, "the id 'a' was used before"),
@@ -120,10 +120,10 @@ def test_what_is_nested_too_deeply_is_no_gold_set(tmp_path: Path, name: str) -> 
 def test_what_is_no_gold_set(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         load(tmp_path / "absent.jsonl")
-    with pytest.raises(InputError, match="holds no question"):
+    with pytest.raises(InputError, match="contains no questions"):
         load(write(tmp_path, ""))
     (tmp_path / "a.csv").write_text("question")
-    with pytest.raises(InputError, match="no known kind"):
+    with pytest.raises(InputError, match="unknown format"):
         load(tmp_path / "a.csv")
     (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\xfd")
     with pytest.raises(InputError, match="cannot be read"):

@@ -242,7 +242,7 @@ def test_a_figure_that_was_not_measured_keeps_no_bound(tmp_path: Path) -> None:
     ("under", "over", "said"),
     [
         (["f1_answerble=3"], [], "did you mean f1_answerable?"),
-        (["f1"], [], "there is no bound"),
+        (["f1"], [], "the bound is missing"),
         (["f1=much"], [], "'much' is not a number"),
         (["ece=3"], [], "--fail-over ece=3"),
         ([], ["f1=3"], "--fail-under f1=3"),
