@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rag.ingestion.uploads import Queue
     from rag.ingestion.web import WebIngest
     from rag.models.device import Arithmetic
-    from rag.parsing.load import FoundFile
+    from rag.parsing.files import FoundFile
     from rag.parsing.pool import Loader, Pool
     from rag.store.collection_folders import Collections
     from rag.store.postgres.store import PostgresStore
@@ -99,7 +99,7 @@ def pool(settings: Settings) -> Pool:
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[FoundFile]:
     """Files under the paths, without the index's own. Raises as `find` does."""
-    from rag.parsing.load import find
+    from rag.parsing.files import find
 
     kept_here = settings.store == "local" or (settings.index / "keys.json").exists()
     return list(find(list(paths), name, settings.index if kept_here else None))

@@ -17,7 +17,7 @@ import pytest
 from rag import build
 from rag.cli.cmd_snapshots import restore
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.parsing.pool import one_by_one
 from rag.settings import Settings
 from tests.postgres import Cluster

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from rag.parsing.load import find, read
+from rag.parsing.files import find
+from rag.parsing.load import read
 from rag.types import Document
 
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,8 @@ from rag import build
 from rag.english.sentences import split_sentences
 from rag.ingestion.chunking import split
 from rag.parsing.base import ParseError
-from rag.parsing.load import find, load
+from rag.parsing.files import find
+from rag.parsing.load import load
 from rag.protocols import Embedder, Vectors
 from rag.settings import Settings
 from rag.types import Document, Passage

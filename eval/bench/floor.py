@@ -35,7 +35,7 @@ from rag.models.device import Arithmetic, native_bf16
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import embedder_path, reader_path
 from rag.models.windows import windows_of
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Hit

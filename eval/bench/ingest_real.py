@@ -30,7 +30,7 @@ from eval.bench.memory import Memory, bars
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.models.threads import available_cores
-from rag.parsing.load import FoundFile, find
+from rag.parsing.files import FoundFile, find
 from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Vectors
 from rag.store.local.store import LocalStore

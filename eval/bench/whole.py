@@ -21,7 +21,8 @@ import click
 
 from rag.ingestion.chunking import split
 from rag.ingestion.recurrence import without_recurring
-from rag.parsing.load import FoundFile, Loaded, find
+from rag.parsing.files import FoundFile, find
+from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, one_by_one
 from rag.retrieval import same_text
 from rag.types import Document, Passage

@@ -33,7 +33,7 @@ from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Sync
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Vectors
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine

@@ -32,7 +32,7 @@ from rag.ingestion.chunking import split
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Sync
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.settings import Settings
 from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore

@@ -24,7 +24,7 @@ from rag import build
 from rag.answering.search import Query
 from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Reader
 from rag.settings import Settings
 from rag.store.migrate import migrate

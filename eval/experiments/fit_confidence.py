@@ -54,7 +54,7 @@ from rag.evaluation.squad import is_right
 from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
 from rag.models.registry import calibration_path
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Embedder, Reader
 from rag.render.json import plain
 from rag.settings import Settings

@@ -33,7 +33,7 @@ from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
 from rag.models.registry import first_reader
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Embedder, Filter, Reader, Retriever, Vectors
 from rag.settings import Settings
 from rag.training.datasets import recipe_articles

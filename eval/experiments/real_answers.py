@@ -23,7 +23,7 @@ from typing import Any
 from eval.experiments.office import make
 from rag import build
 from rag.evaluation.squad import is_right
-from rag.parsing.load import FoundFile
+from rag.parsing.files import FoundFile
 from rag.settings import Settings
 from rag.types import Answer, Citation
 

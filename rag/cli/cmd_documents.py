@@ -18,7 +18,7 @@ from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import IngestReport
-from rag.parsing.load import FoundFile
+from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.json import print_json
 from rag.render.sanitize import flat

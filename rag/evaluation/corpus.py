@@ -20,7 +20,7 @@ from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import index as index_documents
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Embedder, Store
 from rag.settings import Settings
 from rag.types import Document

@@ -13,8 +13,9 @@ from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
 from rag.ingestion.recurrence import without_recurring
 from rag.parsing.base import ParseError
+from rag.parsing.files import FoundFile, no_file
 from rag.parsing.formats import SUPPORTED
-from rag.parsing.load import FoundFile, Loaded, no_file
+from rag.parsing.load import Loaded
 from rag.parsing.pool import Loader, ParseTask, one_by_one
 from rag.parsing.version import sha256_file
 from rag.protocols import Embedder, Store

@@ -14,7 +14,7 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import patiently
 from rag.ingestion.sync_plan import Plan, Planner, is_gone, is_under, refused
-from rag.parsing.load import FoundFile
+from rag.parsing.files import FoundFile
 from rag.parsing.pool import Loader, one_by_one
 from rag.protocols import Embedder, Store
 from rag.types import Document

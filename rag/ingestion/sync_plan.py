@@ -11,8 +11,9 @@ from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import note_link
 from rag.parsing.base import ParseError
+from rag.parsing.files import FoundFile, is_in_index, no_file
 from rag.parsing.formats import format_of
-from rag.parsing.load import FoundFile, is_in_index, load, no_file
+from rag.parsing.load import load
 from rag.protocols import Store
 from rag.types import Document
 

@@ -9,7 +9,8 @@ from typing import Protocol
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import UPLOADED, Embedded, check_free, embed, put
 from rag.parsing.base import ParseError
-from rag.parsing.load import FoundFile, Loaded, load_data, load_some, read_bytes
+from rag.parsing.files import FoundFile, read_bytes
+from rag.parsing.load import Loaded, load_data, load_some
 from rag.protocols import Embedder, Store
 from rag.types import MEMBER_SEPARATOR, Document
 

@@ -1,11 +1,8 @@
-"""Loads documents from files: finds files, reads their bytes and calls the parser of their
-format.
-"""
+"""Loads documents from files, by the parser of their format."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,15 +11,14 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from rag.errors import InputError, NotFoundError, install_line
+from rag.errors import InputError, install_line
 from rag.parsing import metadata as dates
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
+from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import FURNISHED, Format, format_of
-from rag.settings import OWN_FILES, is_index
 from rag.types import MEMBER_SEPARATOR, Document
 
-MOST_BYTES = 100_000_000
 HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
 _MOST_CHARACTERS = 20_000_000
 """Maximum length of a text, about thirty thousand passages; longer ones should be several
@@ -34,14 +30,6 @@ _DEEPEST = 3
 """Maximum nesting of archives."""
 _LONGEST_VALUE = 1000
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file and its document's id: the folder's name, then the path within the folder."""
-
-    path: Path
-    document_id: str
 
 
 @dataclass(slots=True)
@@ -58,76 +46,6 @@ class Loaded:
     sha256: str = ""
     left_out: int = 0
     """Number of characters of boilerplate, such as navigation, left out of the documents."""
-
-
-def find(
-    paths: list[Path], name: str | None = None, index: Path | None = None
-) -> Iterator[FoundFile]:
-    """The files under `paths`, in order; `name` replaces the folder's name in ids.
-
-    Skips hidden files, the folder `index` and all other indexes, which contain copies of texts, and
-    API keys. Raises NotFoundError for a missing path, InputError for a path within an index.
-    """
-    own = os.path.realpath(index) if index else ""
-    for path in paths:
-        if not os.path.exists(
-            path
-        ):  # Path.exists raises for names that are too long and folders without access
-            raise NotFoundError(
-                f"no such file or folder: {path}",
-                "check the path; rag ingest takes files and folders",
-            )
-        _refuse_index(path, own)
-    for path in paths:
-        root = path.resolve()
-        if root.is_file():
-            yield FoundFile(root, _id(name or root.parent.name, root.name))
-        else:
-            yield from _walk(root, name or root.name, own)
-
-
-def _refuse_index(path: Path, own: str) -> None:
-    root = path.resolve()
-    hint = "give the folder of the documents, or keep the index elsewhere with --index"
-    if _is_index(root, own):
-        raise InputError(f"{path} is an index folder, not a folder of documents", hint)
-    if root.name in OWN_FILES and _is_index(root.parent, own):
-        raise InputError(f"{path} is a file of the index itself, not a document", hint)
-
-
-def _is_index(folder: str | Path, own: str) -> bool:
-    return str(folder) == own or is_index(folder)
-
-
-def is_in_index(path: str, root: Path) -> bool:
-    """Whether the path is in an index folder somewhere below `root`."""
-    above = Path(path).parents
-    return any(root in folder.parents and is_index(folder) for folder in above)
-
-
-def _id(folder: str, inside: str) -> str:
-    """Folder and path; bytes that are not UTF-8 are written as \\xe9."""
-    return os.fsencode(f"{folder}/{inside}" if folder else inside).decode(
-        "utf-8", "backslashreplace"
-    )
-
-
-def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
-    closed: list[OSError] = []
-    for folder, folders, names in os.walk(root, onerror=closed.append):
-        seen = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(folder, name)
-            yield FoundFile(
-                path, _id(folder_name, path.relative_to(root).as_posix())
-            )  # includes special files, which are reported
-    for path in (
-        Path(error.filename) for error in closed
-    ):  # found as well, so that it is reported instead of ignored
-        yield FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
 def load(
@@ -183,51 +101,6 @@ def read(found: FoundFile) -> Document:
     if len(loaded.documents) != 1 or loaded.skipped:
         raise ParseError("holds several documents")
     return loaded.documents[0]
-
-
-def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """Bytes of a file in a supported format. Raises ParseError for other formats and for more than
-    `most` bytes.
-    """
-    if os.path.isdir(path):
-        raise ParseError("is a folder that cannot be opened", transient=True)
-    if reason := no_file(path):
-        raise ParseError(reason, transient=True)
-    if not _is_utf8(str(path)):
-        raise ParseError("has a name that is not UTF-8; rename it")
-    format_of(path.name, b"")  # do not open unsupported files
-    try:
-        with path.open("rb") as file:
-            content = (
-                file.read(most + 1)
-                if os.fstat(file.fileno()).st_size <= most
-                else b" " * (most + 1)
-            )
-    except OSError as error:
-        raise ParseError(f"cannot be read: {error.strerror}", transient=True) from error
-    if len(content) > most:
-        raise ParseError(f"is larger than {most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
-    return content
-
-
-def no_file(path: Path) -> str:
-    """Why the path cannot be read although the folder lists it; "" for files and folders."""
-    if os.path.isfile(path) or os.path.isdir(path):
-        return ""
-    if os.path.exists(path):
-        return "is not a file but a device, a socket or a named pipe"
-    return (
-        f"is a link to {os.readlink(path)}, which does not exist"
-        if os.path.islink(path)
-        else "no longer exists"
-    )
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        return bool(name.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from rag.parsing.base import ParseError
-from rag.parsing.load import MOST_BYTES, FoundFile, Loaded, load
+from rag.parsing.files import MOST_BYTES, FoundFile
+from rag.parsing.load import Loaded, load
 from rag.parsing.worker import loaded_from, too_much_memory
 
 _AHEAD = 3

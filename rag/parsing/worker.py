@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from rag.parsing.base import ParseError
-from rag.parsing.load import FoundFile, Loaded, load, load_data
+from rag.parsing.files import FoundFile
+from rag.parsing.load import Loaded, load, load_data
 from rag.types import Document, Section
 
 _LARGE = 400_000

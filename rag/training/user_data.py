@@ -15,7 +15,8 @@ from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl
 from rag.ingestion.chunking import TokenCounter, split
 from rag.parsing.base import ParseError
-from rag.parsing.load import find, load
+from rag.parsing.files import find
+from rag.parsing.load import load
 from rag.training.data import Article, read_squad
 from rag.training.datasets import Set, split_articles
 from rag.training.recipe import OwnRecipe

@@ -12,7 +12,8 @@ import pytest
 from rag.answering.answer import AbstentionPolicy, compose
 from rag.answering.confidence import Confidence
 from rag.ingestion.chunking import split
-from rag.parsing.load import find, read
+from rag.parsing.files import find
+from rag.parsing.load import read
 from rag.types import Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder
 

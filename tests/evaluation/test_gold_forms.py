@@ -15,7 +15,8 @@ from eval.gold.technical import PAGES
 from rag.evaluation.gold import FORMS, Question
 from rag.evaluation.gold_formats import load
 from rag.evaluation.usefulness import names
-from rag.parsing.load import find, read
+from rag.parsing.files import find
+from rag.parsing.load import read
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office"]

@@ -17,7 +17,7 @@ from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import index
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.parsing.pool import ParseTask, Pool, Result, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
@@ -344,7 +344,7 @@ import json, sys
 from pathlib import Path
 import rag.ingestion.pipeline
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.parsing.pool import Pool
 from rag.ingestion.file_cache import Stamps
 from tests.fakes import BagOfWordsEmbedder

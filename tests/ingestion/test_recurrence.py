@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.ingestion.recurrence import Known, without_recurring
-from rag.parsing.load import FoundFile, Loaded
+from rag.parsing.files import FoundFile
+from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, Result
 from rag.types import Document, Section
 

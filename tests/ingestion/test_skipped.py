@@ -16,7 +16,7 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.base import ParseError
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.parsing.pool import ParseTask, Result, one_by_one
 from rag.parsing.version import identity
 from rag.store.local.store import LocalStore

@@ -12,7 +12,7 @@ import pytest
 from rag.errors import BusyError, InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Changes, Sync
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Vectors
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder

@@ -13,7 +13,7 @@ import pytest
 from rag.errors import ConflictError
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.uploads import Done, Upload, put_upload
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.protocols import Store
 from tests.parsing.archives import zipped
 from tests.store.helpers import EMBEDDER, EXPECT, Factory, local, postgres

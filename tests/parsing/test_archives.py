@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rag.errors import InputError
 from rag.parsing import archives
 from rag.parsing.base import ParseError
-from rag.parsing.load import FoundFile, Loaded, load, load_bytes
+from rag.parsing.files import FoundFile
+from rag.parsing.load import Loaded, load, load_bytes
 from tests.parsing.archives import zipped
 
 TEXT = b"Sardines swim near the coast."

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rag.errors import InputError, NotFoundError
 from rag.parsing.base import ParseError
 from rag.parsing.encoding import decode
-from rag.parsing.load import FoundFile, find, load, load_bytes, read
+from rag.parsing.files import FoundFile, find
+from rag.parsing.load import load, load_bytes, read
 
 PROSE = {
     "cp1252": "The résumé said “yes” – it cost 5 € at the café.",

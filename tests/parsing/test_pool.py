@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from rag.parsing.base import ParseError
-from rag.parsing.load import FoundFile, Loaded, load
+from rag.parsing.files import FoundFile
+from rag.parsing.load import Loaded, load
 from rag.parsing.pool import ParseLimits, ParseTask, Pool, one_by_one
 from rag.parsing.worker import loaded_from
 from tests.parsing.archives import zipped

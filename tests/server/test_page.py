@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.server.api_keys import keys_of
 from rag.server.static import PAGE, SCRIPTS
 from rag.settings import Settings

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.server.api_keys import keys_of
 from rag.server.schemas import Ask
 from rag.settings import Settings

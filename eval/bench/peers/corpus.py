@@ -8,7 +8,8 @@ from pathlib import Path
 from eval.bench.peers.system import Text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.ingestion.pipeline import Split
-from rag.parsing.load import Loaded, find
+from rag.parsing.files import find
+from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, one_by_one
 from rag.settings import Settings
 

@@ -13,7 +13,7 @@ import pytest
 from rag.errors import RagError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Sync
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.parsing.pool import ParseTask, one_by_one
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine

@@ -21,7 +21,7 @@ import json, sys
 from pathlib import Path
 from rag.errors import RagError
 from rag.ingestion.ingest import Ingest
-from rag.parsing.load import find
+from rag.parsing.files import find
 from rag.store.local.reindex import Rebuild
 from rag.ingestion.file_cache import Stamps
 from rag.store.local import snapshots as copies
