@@ -8,18 +8,16 @@ limits nesting to 2,048 elements: deeper pages are parsed again without grouping
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lxml import etree
 
 from rag.parsing import furniture
-from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block, Parsed, join
-from rag.parsing.furniture import BLOCKS, HEADINGS, REMARKS, UNSEEN, Weights, classes
-from rag.parsing.tables import MOST_SPANNED, Cell, Rows
+from rag.parsing.base import Block, Parsed, join
+from rag.parsing.furniture import BLOCKS, UNSEEN, Weights
+from rag.parsing.html_blocks import BlockBuilder
 
-_LISTS = ("ul", "ol", "menu")
 _METADATA = {
     "date": ("date", "dc.date", "article:published_time", "dcterms.created"),
     "author": ("author", "dc.creator", "article:author"),
@@ -41,7 +39,6 @@ _GROUPING = re.compile(
     r"|body|html|script|style|meta|pre|hr|textarea)\b)[a-zA-Z][^<>]*>",
     re.I,
 )
-_WHITE = re.compile(r"\s+")
 
 
 def parse(source: str, keep_furniture: bool = False) -> Parsed:
@@ -128,7 +125,7 @@ def _metadata(page: Any) -> dict[str, str]:
 
 def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
     """Blocks below `root`, without the elements that `drop` selects."""
-    builder = _Builder()
+    builder = BlockBuilder()
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         name = element.tag
@@ -154,193 +151,3 @@ def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
     builder.end_line()
     builder.end_lines()
     yield from builder.take()
-
-
-class _Builder:
-    """Builds blocks from opening and closing tags. A list or a table is one block, with a line per
-    item or row.
-    """
-
-    def __init__(self) -> None:
-        self.blocks: list[Block] = []
-        self.skipped: Any = None
-        """the element being skipped"""
-        self._lines: list[str] = []
-        self._cells: list[Cell] = []
-        """cells of the open row"""
-        self._rows = Rows()
-        self._inline: list[str] = []
-        self._numbers: list[int] = []
-        """next item number of each open list, negative for unnumbered ones"""
-        self._terms: list[str] = []
-        """current term of each open definition list, and caption of each figure"""
-        self._is_named = False
-        """the previous element was a term; a term directly after it is a synonym"""
-        self._in = ""
-        """the open naming element: "dt" or "caption" """
-        self._marker = ""
-        self._caption = ""
-        """caption of the open table"""
-        self._tables = 0
-        self._pre = 0
-        self._level = 0
-
-    def take(self) -> list[Block]:
-        blocks, self.blocks = self.blocks, []
-        return blocks
-
-    def text(self, text: str, parent: str) -> None:
-        if (
-            parent == "sup"
-            and text.strip()[:1].isdigit()
-            and self._inline
-            and self._inline[-1][-1:].isdigit()
-        ):
-            self._inline.append(
-                "^"
-            )  # "10^3", "£5^1": keep superscripts apart from the number before them
-        self._inline.append(text if self._pre else _WHITE.sub(" ", text))
-
-    def start(self, name: str, tag: Any) -> None:
-        if name == "br" or (self._pre and name in BLOCKS):
-            self._inline.append("\n")
-        elif name in BLOCKS:
-            self.end_line()
-            self._open(name, tag)
-        self._pre += name == "pre"
-
-    def end(self, name: str, tag: Any) -> None:
-        if name in BLOCKS and self._pre <= (name == "pre"):
-            self.end_line()
-            self._close(name, tag)
-        self._pre -= name == "pre" and self._pre > 0
-
-    def _open(self, name: str, tag: Any) -> None:
-        self._in = name if name in ("dt", "caption") else self._in
-        self._is_named = self._is_named and name != "dd"
-        if name in HEADINGS and not (
-            tag.getparent() is not None and classes(tag.getparent()) & REMARKS
-        ):
-            self._end_row()
-            self.end_lines()
-            self._level = HEADINGS[name]
-        elif name in _LISTS and not self._tables:
-            self._numbers.append(_first_number(tag) if name == "ol" else -1)
-        elif name == "li":
-            self._marker = self._next_marker()
-        elif _names_its_content(name, tag) and not self._tables:
-            self._terms.append("" if name == "dl" else _caption(tag))
-        elif name in ("table", "tr"):
-            self._end_row()
-            self._tables += name == "table"
-            if name == "table":
-                self._rows, self._caption = Rows(), ""
-        elif name in ("td", "th") and self._tables:
-            self._cells.append(Cell([], name == "th", _span(tag, "rowspan"), _span(tag, "colspan")))
-
-    def _close(self, name: str, tag: Any) -> None:
-        if name in HEADINGS:
-            self._level = 0
-        elif name in _LISTS and not self._tables:
-            self._numbers = self._numbers[:-1]
-        elif name == "li":
-            self._marker = ""
-        elif name in ("table", "tr", "caption"):
-            self._end_row()
-            self._tables -= name == "table" and self._tables > 0
-            self._rows = Rows() if name == "table" else self._rows
-        if not self._numbers and not self._tables:
-            self.end_lines()
-        if name == "table":
-            self._caption = ""
-        if _names_its_content(name, tag) and not self._tables:
-            self._terms = self._terms[:-1]
-        self._in = "" if name == self._in else self._in
-
-    def _next_marker(self) -> str:
-        if not self._numbers or self._numbers[-1] < 0:
-            return "- "
-        self._numbers[-1] += 1
-        return f"{self._numbers[-1] - 1}. "
-
-    def end_line(self) -> None:
-        """Turn the collected inline text into a paragraph, or a part of the open heading, cell or
-        list item.
-        """
-        text = "".join(self._inline)
-        self._inline = []
-        if not text.strip():
-            return
-        if not self._pre:
-            text = _squeeze(text)
-        if self._level:
-            self.blocks.append(Block(text, self._level))
-            self._level = 0  # the heading may never be closed
-        elif self._tables:
-            self._caption = text if self._in == "caption" else self._caption
-            if self._in == "caption" and not self._cells:
-                self._lines.append(" ".join(text.split()))
-                return
-            self._cells = self._cells or [Cell([])]
-            self._cells[-1].words.extend(text.split())
-        elif self._numbers:
-            indent = "  " * min(len(self._numbers) - 1, DEEPEST_INDENT)
-            self._lines.append(indent + (self._marker or "  ") + text.strip())
-            self._marker = ""
-        else:
-            if self._in == "dt" and self._terms:
-                self._terms[-1] = (
-                    f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
-                )
-                self._is_named = True
-            self._block(self._marker + text)
-            self._marker = ""
-
-    def _block(self, text: str) -> None:
-        names = [*self._terms[-MOST_NAMES:], self._caption]
-        self.blocks.append(Block(text, context=tuple(filter(None, names))))
-
-    def _end_row(self) -> None:
-        if any(cell.words for cell in self._cells):
-            self._lines.append(self._rows.line(self._cells))
-        self._cells = []
-
-    def end_lines(self) -> None:
-        self._end_row()
-        if self._lines:
-            self._block("\n".join(self._lines))
-        self._lines = []
-
-
-def _names_its_content(name: str, tag: Any) -> bool:
-    return name in ("dl", "figure") or (name == "div" and "literal-block-wrapper" in classes(tag))
-
-
-def _caption(tag: Any) -> str:
-    """Caption of a figure, or of a listing in Sphinx."""
-    found = (
-        e
-        for e in tag.iter("figcaption", "div")
-        if e.tag == "figcaption" or "code-block-caption" in classes(e)
-    )
-    caption = next(found, None)
-    if caption is None:
-        return ""
-    return "".join(text for text in islice(caption.itertext(), 50) if text not in ("¶", "\uf0c1"))
-
-
-def _first_number(tag: Any) -> int:
-    start = tag.get("start", "1")
-    return int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
-
-
-def _span(tag: Any, name: str) -> int:
-    """Number of rows or columns that a cell spans."""
-    given = tag.get(name, "1")
-    return min(MOST_SPANNED, int(given)) if re.fullmatch("[1-9][0-9]{0,5}", given) else 1
-
-
-def _squeeze(text: str) -> str:
-    """Collapse spaces; the remaining line breaks come from <br>."""
-    lines: Iterable[str] = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from rag.parsing.pdf_cells import Columns, PdfRow, row_of
 from rag.parsing.pdf_grids import ruled_table
 from rag.parsing.pdf_rules import BULLET, Extent, Grid, Rules, Word, grids
-from rag.parsing.pdf_tables import Columns, PdfRow, row_of, tables
+from rag.parsing.pdf_tables import tables
 
 _MOST_CUTS = 40
 _MOST_LINES = 4000
