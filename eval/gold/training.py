@@ -32,7 +32,8 @@ from transformers import AutoTokenizer
 from rag.ingestion.chunking import TokenCounter, split
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
-from rag.parsing.load import find, load
+from rag.parsing.files import find
+from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import read_squad
 
@@ -79,11 +80,11 @@ def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
 
 def write(found: Sequence[Row], data: Path, out: Path) -> None:
     """The sets, beside links to those of `data`."""
-    for file in sorted(data.glob("*/*.gz")):
-        link = out / file.relative_to(data)
+    for source in sorted(data.glob("*/*.gz")):
+        link = out / source.relative_to(data)
         link.parent.mkdir(parents=True, exist_ok=True)
-        if file.name != "yesno.jsonl.gz" and not link.exists():
-            link.symlink_to(file.resolve())
+        if source.name != "yesno.jsonl.gz" and not link.exists():
+            link.symlink_to(source.resolve())
     learnt = [row for row in found if row["split"] == "train"]
     _write_squad(learnt, ("span", "none"), out / "qa/own-spans.json.gz")
     _write_squad(learnt, ("sentences", "list", "yes", "no"), out / "qa/own-sentences.json.gz")
