@@ -17,7 +17,8 @@ from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.models.registry import CASCADE_READS, calibration_path, embedder_path, first_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier

@@ -32,7 +32,7 @@ import numpy as np
 
 from eval.bench.postgres import Source
 from eval.chaos.programs import Program, cpu_seconds, database_seconds, server
-from rag.settings import shown
+from rag.settings.addresses import shown
 
 GOLD = Path(__file__).parents[1] / "gold/seeds.jsonl"
 KINDS = {"search": "/v1/search", "ask": "/v1/ask"}

@@ -10,7 +10,8 @@ from rag import build
 from rag.cli.options import shared_by_all
 from rag.render.json import print_json
 from rag.server.audit import Audit
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
 

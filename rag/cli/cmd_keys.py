@@ -14,7 +14,8 @@ from rag.errors import InputError
 from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.server.audit import Audit
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from rag.server.api_keys import Key

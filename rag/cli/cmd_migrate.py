@@ -12,7 +12,9 @@ from tqdm import tqdm
 from rag import build
 from rag.protocols import Store
 from rag.render.json import print_json
-from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
+from rag.settings import Settings
+from rag.settings.addresses import SCHEMES, shown
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 
 @click.command("migrate")

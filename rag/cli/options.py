@@ -11,7 +11,8 @@ import click
 
 from rag.errors import InputError
 from rag.filters import parse
-from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 Command = Callable[..., Any]
 _COLLECTION = "rag.collection"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from rag.errors import StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
-from rag.settings import DEFAULT_COLLECTION
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 _WRITING = ("/v1/documents", "/v1/jobs")
 ASK_SEVERAL = "/v1/collections/ask"

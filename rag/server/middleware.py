@@ -25,7 +25,7 @@ from rag.server.cors import Cors, cors_headers
 from rag.server.disconnect import ClientDisconnect
 from rag.server.layer import HttpLayer, add_headers, headers
 from rag.server.request_log import RequestLog
-from rag.settings import DEFAULT_COLLECTION
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from rag.server.audit import Audit

@@ -1,0 +1,105 @@
+"""Converts and checks the values of settings."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rag.errors import InputError
+from rag.settings.addresses import SCHEMES, shown
+
+_RENAMED = {"read": "top_k", "enough": "early_exit", "candidates": "first_stage_k"}
+"""Setting names from before 0.1.0, and what replaced them."""
+_LIMITS: dict[str, tuple[float, float]] = {
+    "alpha": (0, 1),
+    "threshold": (-1, 1),
+    "early_exit": (0, 1),
+    "top_k": (1, 200),
+    "first_stage_k": (1, 10_000),
+    "passage_tokens": (16, 480),
+    "writer_seconds": (1, 600),
+    "alternatives": (0, 50),
+    "max_question": (1, 100_000),
+    "threads": (0, 1_024),
+    "workers": (0, 256),
+    "file_mb": (1, 10_000),
+    "file_seconds": (1, 86_400),
+    "file_memory_mb": (256, 1_000_000),
+    "keep_furniture": (0, 1),
+    "port": (0, 65_535),
+    "queue": (1, 10_000),
+    "batch_tokens": (256, 1_000_000),
+    "batch_ms": (0, 1_000),
+    "deadline_ms": (1, 600_000),
+    "max_upload_mb": (1, 1_024),
+    "keep_pdf_mb": (0, 512),
+    "rate": (0, 1_000_000),
+    "log_questions": (0, 1),
+    "spelling": (0, 1),
+    "request_passages": (1, 100_000),
+    "connections": (8, 100_000),
+    "header_seconds": (1, 600),
+    "address_connections": (1, 100_000),
+}
+"""Least and greatest value."""
+_CHOICES = {
+    "precision": ("auto", "fp32", "bf16"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "screen": ("auto", "full", "plain"),
+}
+
+
+def check(source: str, values: Mapping[str, Any]) -> None:
+    """Raises InputError for a value that is out of range."""
+    if values["store"] != "local" and not values["store"].startswith(SCHEMES):
+        message = (
+            f'store = {shown(values["store"])!r} in {source} is neither "local" nor a '
+            f"PostgreSQL address"
+        )
+        raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    if values["writer"] and not values["writer"].startswith(("http://", "https://")):
+        message = f"writer = {values['writer']!r} in {source} is not an http or https address"
+        raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
+    for name, choices in _CHOICES.items():
+        if values[name] not in choices:
+            known = f"{', '.join(choices[:-1])} or {choices[-1]}"
+            message = f"{name} = {values[name]!r} in {source} is not {known}"
+            raise InputError(message, f"set RAG_{name.upper()}=auto")
+    for name, (least, most) in _LIMITS.items():
+        if not least <= values[name] <= most:
+            message = f"{name} = {values[name]} in {source} is not between {least} and {most}"
+            raise InputError(message, f"choose a value from {least} to {most}")
+
+
+def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        message = f"the setting {name!r} in {source} is now called {new!r}"
+        raise InputError(message, f"use {new} instead; in the environment: RAG_{new.upper()}")
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
+        raise InputError(f"unknown setting {name!r} in {source}", hint)
+    kind = kinds[name]
+    wrong = InputError(
+        f"{name} = {value!r} in {source} is not a valid {kind.__name__}",
+        f"set {name} to a {kind.__name__}",
+    )
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (str, int, float, Path))
+        or (kind is int and isinstance(value, float))
+    ):
+        raise wrong  # int(8.7) would silently turn a TOML file's 8.7 into 8
+    if issubclass(kind, Path) and not str(value).strip():
+        raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
+    try:
+        made = kind(value)
+        return made.expanduser() if isinstance(made, Path) else made
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        RuntimeError,
+    ) as error:  # RuntimeError: ~user does not exist
+        raise wrong from error
