@@ -1,17 +1,17 @@
-"""Interfaces between the parts. `rag.build` chooses the implementations."""
+"""Interfaces between the parts, and what they return. `rag.build` chooses the implementations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.filters import Filter as Filter  # part of the seam
-from rag.types import Document, Hit, Passage, ReaderOutput
+from rag.types import Document, Hit, Passage, Span
 
 Vectors = NDArray[np.float32]
 
@@ -161,6 +161,50 @@ class Retriever(Protocol):
         self, questions: Sequence[str], k: int, filter: Filter | None = None
     ) -> list[list[Hit]]:
         """The `k` best hits for each question, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceScore:
+    """Probability that the sentence `hit.passage.text[start:end]` belongs to the answer.
+
+    `score` is in [0, 1] and comparable across passages.
+    """
+
+    hit: Hit
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One passage's verdict on a yes/no question, or on a claim in the question's place.
+
+    Three probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted, and
+    `unsaid` neither.
+    """
+
+    hit: Hit
+    yes: float
+    no: float
+    unsaid: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOutput:
+    """A reader's output for a question's passages.
+
+    `spans` are sorted by score, best first. `sentences` are sorted by passage, in the given order,
+    then by offset; there is one verdict per passage. Both are empty if the model lacks that head.
+    """
+
+    spans: list[Span]
+    sentences: list[SentenceScore] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 class Reader(Protocol):

@@ -138,50 +138,6 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class SentenceScore:
-    """Probability that the sentence `hit.passage.text[start:end]` belongs to the answer.
-
-    `score` is in [0, 1] and comparable across passages.
-    """
-
-    hit: Hit
-    start: int
-    end: int
-    score: float
-
-    @property
-    def text(self) -> str:
-        return self.hit.passage.text[self.start : self.end]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One passage's verdict on a yes/no question, or on a claim in the question's place.
-
-    Three probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted, and
-    `unsaid` neither.
-    """
-
-    hit: Hit
-    yes: float
-    no: float
-    unsaid: float
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderOutput:
-    """A reader's output for a question's passages.
-
-    `spans` are sorted by score, best first. `sentences` are sorted by passage, in the given order,
-    then by offset; there is one verdict per passage. Both are empty if the model lacks that head.
-    """
-
-    spans: list[Span]
-    sentences: list[SentenceScore] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class Citation:
     """The source of a quote: `document.text[start:end] == quote`, within the sentence
     `[sentence_start, sentence_end)`.

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rag.english.sentences import split_sentences
-from rag.protocols import Vectors
-from rag.types import Document, Hit, ReaderOutput, Span
+from rag.protocols import ReaderOutput, Vectors
+from rag.types import Document, Hit, Span
 
 _WORD = re.compile(r"\w+")
 _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")

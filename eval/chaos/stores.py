@@ -25,10 +25,10 @@ from rag.answering.search import Query
 from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
-from rag.protocols import Reader
+from rag.protocols import Reader, ReaderOutput
 from rag.settings import Settings
 from rag.store.migrate import migrate
-from rag.types import Answer, Hit, Passage, ReaderOutput, Span
+from rag.types import Answer, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = [

@@ -39,9 +39,9 @@ from rag.claims.weighing import (
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
-from rag.protocols import Embedder
+from rag.protocols import Embedder, ReaderOutput
 from rag.settings import Settings
-from rag.types import Document, Hit, Passage, ReaderOutput
+from rag.types import Document, Hit, Passage
 
 _BATCH = 16
 _STRUCK = 0.05

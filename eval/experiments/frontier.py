@@ -33,9 +33,9 @@ from rag.evaluation.usefulness import judge, shown
 from rag.models.cascade import Cascade
 from rag.models.device import Arithmetic, arithmetic
 from rag.models.reader import ExtractiveReader
-from rag.protocols import Reader
+from rag.protocols import Reader, ReaderOutput
 from rag.settings import Settings
-from rag.types import Answer, Hit, ReaderOutput
+from rag.types import Answer, Hit
 
 RESULTS = ROOT / "eval/results"
 _TIMED = 24

@@ -28,13 +28,13 @@ from typing import Any
 
 from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
-from rag.protocols import Reader
+from rag.protocols import Reader, ReaderOutput
 from rag.training.batches import token_counter
 from rag.training.data import question_set
 from rag.training.datasets import recipe_articles
 from rag.training.evaluate import measure
 from rag.training.recipe import SetsRecipe, load_recipe
-from rag.types import Hit, Passage, ReaderOutput
+from rag.types import Hit, Passage
 
 SEED = 20261125
 """The recipes' own, so that the same articles are held out."""

@@ -34,11 +34,20 @@ from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
 from rag.models.registry import first_reader
 from rag.parsing.files import find
-from rag.protocols import Embedder, Filter, Reader, Retriever, Vectors
+from rag.protocols import (
+    Embedder,
+    Filter,
+    Reader,
+    ReaderOutput,
+    Retriever,
+    SentenceScore,
+    Vectors,
+    Verdict,
+)
 from rag.settings import Settings
 from rag.training.datasets import recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
-from rag.types import Document, Hit, Passage, ReaderOutput, SentenceScore, Span, Verdict
+from rag.types import Document, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
 SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300}

@@ -14,7 +14,8 @@ from rag.answering.lists import MOST, list_at
 from rag.answering.pieces import joined, quoted
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
 from rag.english.text import normalize
-from rag.types import Alternative, Answer, Document, Hit, Piece, ReaderOutput, Value, Verdict
+from rag.protocols import ReaderOutput, Verdict
+from rag.types import Alternative, Answer, Document, Hit, Piece, Value
 
 _ANOTHER_LIST = 0.8
 """A second list is shown with the first where its sentence has so much of the first's score."""

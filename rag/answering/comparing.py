@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from rag.answering.selection import Sentence
 from rag.english.sentences import enclosing_sentence
 from rag.english.text import content_words, coverage
-from rag.types import Document, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Document
 
 _END = r"(?=[?.!,]|$)"
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 from rag.answering.selection import Sentence
 from rag.english.sentences import enclosing_sentence
 from rag.english.text import content_words, coverage
-from rag.types import Hit, Verdict
+from rag.protocols import Verdict
+from rag.types import Hit
 
 FEATURES = ("top", "total", "second", "span", "dense", "lexical", "coverage", "against")
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from rag.answering.pieces import heading_at
 from rag.english.sentences import Offsets, split_sentences
-from rag.types import Citation, Document, Hit, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Citation, Document, Hit
 
 MOST = 4
 """Sentences of one answer."""

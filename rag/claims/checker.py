@@ -24,8 +24,8 @@ from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
 from rag.models.cascade import Cascade
-from rag.protocols import Filter
-from rag.types import Document, Hit, ReaderOutput
+from rag.protocols import Filter, ReaderOutput
+from rag.types import Document, Hit
 
 _FOUND = 8
 """Passages that retrieval returns for a claim."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
-from rag.protocols import Reader
-from rag.types import Hit, ReaderOutput
+from rag.protocols import Reader, ReaderOutput
+from rag.types import Hit
 
 
 class Cascade:

@@ -13,7 +13,8 @@ from rag.models.registry import reader_path
 from rag.models.sentence_scores import sentence_scores, verdict
 from rag.models.spans import Scored, best_spans, distinct
 from rag.models.windows import Window, places, windows_of
-from rag.types import Hit, ReaderOutput, Span
+from rag.protocols import ReaderOutput
+from rag.types import Hit, Span
 
 _BATCH_TOKENS = 4096
 Place = tuple[int, int]

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rag.protocols import Reader
-from rag.types import Hit, ReaderOutput, SentenceScore, Span, Verdict
+from rag.protocols import Reader, ReaderOutput, SentenceScore, Verdict
+from rag.types import Hit, Span
 
 Enough = Callable[[str, Sequence[Span]], bool]
 """Decides from a question and its spans so far, best first, whether to stop."""

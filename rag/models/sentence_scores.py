@@ -9,7 +9,8 @@ import numpy as np
 from rag.english.sentences import split_sentences
 from rag.models.qa_heads import HeadOutput
 from rag.models.windows import Window, places
-from rag.types import Hit, SentenceScore, Verdict
+from rag.protocols import SentenceScore, Verdict
+from rag.types import Hit
 
 Read = tuple[Window, HeadOutput]
 """A window of a passage and the model's output for it."""

@@ -11,7 +11,8 @@ from rag.answering.form_confidence import PLAIN
 from rag.answering.forms import NEEDS_ALL
 from rag.english.sentences import split_sentences
 from rag.ingestion.chunking import split
-from rag.types import Answer, Document, Hit, ReaderOutput, SentenceScore, Span, Verdict
+from rag.protocols import ReaderOutput, SentenceScore, Verdict
+from rag.types import Answer, Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder, document
 
 SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)

@@ -11,9 +11,10 @@ from rag.claims.value_check import compare
 from rag.claims.weighing import Logistic, Weighing
 from rag.engine import Engine
 from rag.ingestion.chunking import split
+from rag.protocols import ReaderOutput, Verdict
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Hit, ReaderOutput, Verdict
+from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, document
 
 PLAIN = Weighing(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)

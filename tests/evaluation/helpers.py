@@ -13,10 +13,10 @@ from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.records import Row
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import embed, put
-from rag.protocols import Reader, Store
+from rag.protocols import Reader, ReaderOutput, Store
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Document, Hit, Passage, ReaderOutput, Span
+from rag.types import Document, Hit, Passage, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 
 FACTS = {

@@ -24,7 +24,8 @@ from rag.evaluation.report import write
 from rag.evaluation.result import Result, summarise
 from rag.evaluation.runs import run
 from rag.evaluation.squad import exact, f1
-from rag.types import Hit, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Hit
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, examine, store
 from tests.fakes import NameReader
 

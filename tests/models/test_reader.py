@@ -8,7 +8,8 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from rag.errors import ModelError
 from rag.models.device import Arithmetic
 from rag.models.reader import ExtractiveReader
-from rag.types import Hit, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Hit
 from tests import small_index, tiny
 
 TEXTS = [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import pytest
 
 from rag.models.reading_budget import BudgetedReader, ReadState
-from rag.types import Hit, ReaderOutput, Span
+from rag.protocols import ReaderOutput
+from rag.types import Hit, Span
 from tests import small_index
 from tests.fakes import NameReader
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from rag import build
 from rag.cli.main import main
-from rag.types import Hit, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, NameReader
 
 

@@ -21,13 +21,13 @@ from typing import IO, Any, cast
 import httpx
 
 from rag import build
-from rag.protocols import Store
+from rag.protocols import ReaderOutput, Store
 from rag.server import serve
 from rag.server.app import create_app
 from rag.server.state import Backend
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Hit, ReaderOutput
+from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, NameReader
 
 ROOT = Path(__file__).parents[2]

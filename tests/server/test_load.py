@@ -12,11 +12,12 @@ from statistics import median
 import httpx
 import pytest
 
+from rag.protocols import ReaderOutput
 from rag.server.api_keys import keys_of
 from rag.server.bodies import BytesInFlight
 from rag.server.problems import ServiceError
 from rag.settings import Settings
-from rag.types import Hit, ReaderOutput
+from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rag.protocols import ReaderOutput
 from rag.server.pending_question import QueueLimits
-from rag.types import Hit, ReaderOutput
+from rag.types import Hit
 from tests.server.fake_server import SlowReader, put_text, serving
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.types import Hit, ReaderOutput
+from rag.protocols import ReaderOutput
+from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
 
