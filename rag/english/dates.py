@@ -1,14 +1,11 @@
-"""Reads dates in words, with the precision of the words, through dateutil."""
+"""Reads dates in words, with the precision of the words."""
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
-
-from dateutil import parser
+from datetime import date
 
 _MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -40,7 +37,10 @@ _PATTERNS = [
     re.compile(rf"(?<![\d.,$€£-])\b{_YEAR}"),
     re.compile(rf"\b{_MONTH}(?=\W|$)"),
 ]
-_DOTTED = re.compile(r"\d\d?\.")
+_NUMBERS = {
+    name: number
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
 _QUALIFIERS = re.compile(
     r"\b(?:early|mid|middle|late|end|start|beginning"
     r"|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
@@ -90,9 +90,7 @@ def _dates(match: re.Match[str]) -> Iterator[Date]:
     if parts.get("decade"):
         yield Date(match.start(), match.end(), parts["decade"] + "X", "decade")
         return
-    iso = _iso(
-        match.group(), bool(parts.get("year")), bool(parts.get("month")), bool(parts.get("day"))
-    )
+    iso = _iso(parts.get("year"), parts.get("month"), parts.get("day"))
     if iso:
         precision = "day" if parts.get("day") else "month" if parts.get("month") else "year"
         yield Date(match.start(), match.end(), iso, precision)
@@ -105,31 +103,25 @@ def _years(match: re.Match[str]) -> Iterator[Date]:
     if last == first + 1 or (last > first and (match["joiner"] == "–" or match["upto"] > "12")):
         yield Date(match.start("from"), match.end("from"), str(first), "year")
         yield Date(match.start("upto"), match.end("upto"), str(last), "year")
-    elif match["joiner"] == "-" and (iso := _iso(match.group(), True, True, False)):
+    elif match["joiner"] == "-" and (iso := _iso(match["from"], match["upto"], None)):
         yield Date(match.start(), match.end(), iso, "month")
 
 
 def _days(match: re.Match[str]) -> Iterator[Date]:
     """Both days of "14-16 July 2015"."""
-    rest = f"{match['month']} {match['year'] or ''}"
-    first, last = (
-        _iso(f"{match[name]} {rest}", bool(match["year"]), True, True) for name in ("first", "day")
-    )
+    first, last = (_iso(match["year"], match["month"], match[name]) for name in ("first", "day"))
     if first and last and first < last:
         yield Date(match.start(), match.start("joiner"), first, "day")
     if last:
         yield Date(match.end("joiner"), match.end(), last, "day")
 
 
-@functools.lru_cache(4096)
-def _iso(text: str, year: bool, month: bool, day: bool) -> str | None:
+def _iso(year: str | None, month: str | None, day: str | None) -> str | None:
+    """The date with these parts, None if there is none; `month` is a name or a number."""
+    number = int(month) if month and month.isdigit() else _NUMBERS.get((month or "jan")[:3].lower())
     try:
-        found = parser.parse(
-            text.replace(" of ", " ").strip("."),
-            default=datetime(2000, 1, 1),
-            dayfirst=bool(_DOTTED.match(text)),
-        )
-    except (ValueError, OverflowError):
+        found = date(int(year or 2000), number or 0, int(day or 1))
+    except ValueError:
         return None
     parts = [
         f"{found.year:04}" if year else "-",

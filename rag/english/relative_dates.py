@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dateutil.relativedelta import relativedelta
-
 from rag.english.dates import dates, only_date
 from rag.english.number_words import digits
 
@@ -138,7 +136,7 @@ def _named(match: re.Match[str], day: dt.date, _: bool) -> _Found:
         "tomorrow": 1,
         "day after tomorrow": 2,
     }
-    return (day + relativedelta(days=days.get(match[1], 0))).isoformat(), "day"
+    return (day + dt.timedelta(days=days.get(match[1], 0))).isoformat(), "day"
 
 
 def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found | None:
@@ -147,13 +145,13 @@ def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found | None:
     if which == "next" and 7 - back <= 2:  # some mean the one after
         return None
     if which in ("next", "coming"):
-        return (day + relativedelta(days=7 - back)).isoformat(), "day"
+        return (day + dt.timedelta(days=7 - back)).isoformat(), "day"
     if which == "this":
-        return (day + relativedelta(days=-back % 7)).isoformat(), "day"
+        return (day + dt.timedelta(days=-back % 7)).isoformat(), "day"
     if which in ("last", "past"):
-        return (day - relativedelta(days=back or 7)).isoformat(), "day"
+        return (day - dt.timedelta(days=back or 7)).isoformat(), "day"
     move = -back if not ahead or back == 0 else 7 - back
-    return (day + relativedelta(days=move)).isoformat(), "day"
+    return (day + dt.timedelta(days=move)).isoformat(), "day"
 
 
 def _ago(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
@@ -166,11 +164,16 @@ def _neighbour(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
 
 
 def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
-    moved = day + relativedelta(**{f"{unit}s": count})  # type: ignore[arg-type]
+    if unit == "day":
+        return (day + dt.timedelta(days=count)).isoformat(), unit
     if unit == "week":
-        year, week, _ = moved.isocalendar()
-        return f"{year}-W{week:02}", "week"
-    return moved.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]], unit
+        year, week, _ = (day + dt.timedelta(weeks=count)).isocalendar()
+        return f"{year}-W{week:02}", unit
+    months = 12 * day.year + day.month - 1 + count * (12 if unit == "year" else 1)
+    year, month = divmod(months, 12)
+    if not dt.MINYEAR <= year <= dt.MAXYEAR:
+        return None
+    return (f"{year:04}", unit) if unit == "year" else (f"{year:04}-{month + 1:02}", unit)
 
 
 def _month(match: re.Match[str], day: dt.date, _: bool) -> _Found:
