@@ -8,7 +8,10 @@ Added ids are those above the last one seen.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rag.store.local import database, sqlite_file
 
@@ -26,6 +29,26 @@ def changed(
     )
     added = connection.execute("SELECT id FROM passages WHERE id > ? ORDER BY id", (last,))
     return [row[0] for row in removed], [row[0] for row in added]
+
+
+def outdated(
+    connection: sqlite3.Connection, since: str, last: int, ids: Callable[[], NDArray[np.int64]]
+) -> tuple[list[int], list[int], int]:
+    """(surplus ids, missing ids, highest id afterwards) of an index that holds `ids`, shows the
+    generation `since` and no id above `last`.
+    """
+    if since and (found := changed(connection, int(since), last)):
+        return *found, max([last, *found[1][-1:]])
+    wanted = database.passage_ids(connection)
+    return *difference(ids(), wanted), max(wanted, default=0)
+
+
+def difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(surplus, missing) ids of an index that contains `here` and should contain `wanted`."""
+    right = np.asarray(wanted, dtype=np.int64)
+    surplus: list[int] = np.setdiff1d(here, right).tolist()
+    missing: list[int] = np.setdiff1d(right, here).tolist()
+    return surplus, missing
 
 
 def changes(connection: sqlite3.Connection, since: int, last: int, most: int) -> int:

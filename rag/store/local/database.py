@@ -19,6 +19,7 @@ from rag.types import Document, Passage, Section
 
 _COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
 _INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_BATCH = 4096
 
 
 @contextmanager
@@ -183,6 +184,11 @@ def vectors(
     rows = connection.execute(sql, (json.dumps(list(ids)),)).fetchall()
     joined = b"".join(vector for _, vector in rows)
     return [i for i, _ in rows], np.frombuffer(joined, dtype=np.float32).reshape(len(rows), dim)
+
+
+def batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The ids in batches that fit in memory with their texts and vectors."""
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
 def update_digests(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:

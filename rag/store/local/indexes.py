@@ -17,40 +17,30 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rag.english.names import searched
 from rag.errors import BusyError, StoreError
 from rag.parsing.version import sha256_file
 from rag.protocols import Vectors
 from rag.store.local import changelog, database, manifest, tantivy_index
-from rag.store.local.delta import Delta
+from rag.store.local.dense_view import DenseView
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.lock import WriteLock
 from rag.store.local.manifest import LEXICAL, VECTORS, Manifest
 from rag.store.local.tantivy_index import LexicalIndex
+from rag.store.local.text_view import TextView
 
 _log = logging.getLogger(__name__)
-_BATCH = 4096
 _BEHIND = 500
 """Maximum number of changed passages before the full text is saved; a process that opens the index
 counts their words in 30 ms.
-"""
-_LONGEST = 4 * _BEHIND
-"""Maximum size of a delta. While another process adds more, new passages are found by their
-vectors, and by their words after it saves.
 """
 _ALWAYS = 5000
 """Number of vectors whose file is always up to date, since writing it takes 10 ms."""
 _SHARE = 20
 """Rewrite the vectors' file when one in so many passages has changed."""
-Changed = tuple[list[int], list[int], int]
-"""(surplus ids, missing ids, highest id afterwards)"""
 
 
 class SearchIndexes:
@@ -64,16 +54,12 @@ class SearchIndexes:
         """
         self._folder = folder
         self._store = meta["store"]
-        self._dim = int(meta["dim"])
         self._renewed = changelog.renewed(meta)
         """A generation at which there cannot be saved search indexes."""
         self._lock = lock
         self._writable = writable
-        self._dense = DenseIndex(self._dim)
-        self._lexical = LexicalIndex()
-        self._dense_shows = self._lexical_shows = ""
-        self._dense_last = self._lexical_last = 0
-        self._delta, self._tail_shows, self._tail_last = Delta(), "", 0
+        self._dense = DenseView(int(meta["dim"]))
+        self._text = TextView(folder)
         self._wait = wait
         self._opening = True
         self.problem = self._load()
@@ -83,46 +69,32 @@ class SearchIndexes:
     @property
     def kind(self) -> str:
         """Type of the dense index."""
-        return self._dense.kind
+        return self._dense.index.kind
 
     def dense(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
     ) -> list[tuple[int, float]]:
-        """The best passages by cosine. Candidates of a compressed index are scored with the
-        rows.
-        """
-        if self._dense.exact:
-            return self._dense.search(vector, k, allowed)
-        proposed = self._dense.search(vector, self._dense.depth(k), allowed)
-        ids, rows = database.vectors(
-            connection, [passage_id for passage_id, _ in proposed], self._dim
-        )
-        scores = (rows @ vector).tolist()
-        return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
+        """The best passages by cosine."""
+        return self._dense.search(connection, vector, k, allowed)
 
     def lexical(
         self, question: str, k: int, allowed: Sequence[int] | None
     ) -> list[tuple[int, float]]:
-        return self._delta.search(self._lexical, question, k, allowed)
+        return self._text.search(question, k, allowed)
 
     def word_count(self, word: str) -> int:
         """Number of passages with this stem; deleted ones count until a merge."""
-        return self._lexical.doc_freq(word) + self._delta.doc_freq(word)
+        return self._text.doc_freq(word)
 
     def count(self, ids: Sequence[int]) -> tuple[int, int]:
         """Number of these passages in the (dense, lexical) index, including those that searches
         leave out.
         """
-        words = self._lexical.count(ids) + int(np.isin(self._delta.ids(), ids).sum())
-        return int(np.isin(self._dense.ids(), ids).sum()), words
+        return self._dense.count(ids), self._text.count(ids)
 
     def unmerged(self) -> int:
         """Number of deleted passages whose words are still in files."""
-        return (
-            0
-            if self._lexical.in_memory
-            else tantivy_index.deleted(self._folder / LEXICAL) + len(self._delta.deleted)
-        )
+        return self._text.unmerged()
 
     def vacuum(self, connection: sqlite3.Connection, most: int) -> None:
         """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
@@ -131,7 +103,7 @@ class SearchIndexes:
         if not self._writable:
             return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
-            if self.unmerged() > 0 and len(self._lexical) <= most:
+            if self.unmerged() > 0 and len(self._text.index) <= most:
                 self._rebuild("", "0")
             self._write(connection, generation, all_of_it=True)
         self._prune(connection)
@@ -141,36 +113,23 @@ class SearchIndexes:
         would see them; {} if the indexes show another generation.
         """
         with database.snapshot(connection) as generation:
-            if not self._dense_shows == self._tail_shows == generation:
+            if not self._show(generation):
                 return {}
             ids = database.passage_ids(connection)
-            surplus, missing = _difference(self._dense.ids(), ids)
-            altered = self._altered(connection, np.intersect1d(self._dense.ids(), ids).tolist())
-            here = np.setdiff1d(
-                self._lexical.ids(), np.fromiter(self._delta.deleted, dtype=np.int64)
-            )
-            extra, absent = _difference(np.concatenate([here, self._delta.ids()]), ids)
-        return {
-            "dense index": (len(surplus), len(missing), altered),
-            "full text": (len(extra), len(absent), 0),
-        }
+            return {
+                "dense index": self._dense.compare(connection, ids),
+                "full text": self._text.compare(ids),
+            }
 
-    def _altered(self, connection: sqlite3.Connection, ids: Sequence[int]) -> int:
-        """Number of vectors that differ from the rows."""
-        count = 0
-        for start in range(0, len(ids), _BATCH):
-            present, rows = database.vectors(connection, ids[start : start + _BATCH], self._dim)
-            count += self._dense.altered(present, rows)
-        return count
+    def _show(self, generation: str) -> bool:
+        return self._dense.shows == self._text.delta_shows == generation
 
     def sync(self, connection: sqlite3.Connection) -> None:
         """Bring both indexes to the current generation, and save them if they are far behind and
         this process may write now.
         """
         generation = database.generation(connection)
-        if not self._dense_shows == self._tail_shows == generation and not (
-            self._due(connection) and self._save(connection)
-        ):
+        if not self._show(generation) and not (self._due(connection) and self._save(connection)):
             self._refresh(connection)
         self._opening = self._broken = False
 
@@ -208,8 +167,8 @@ class SearchIndexes:
                 self._folder,
                 _first_line(error),
             )
-            self._writable, self._lexical, self._lexical_shows = False, LexicalIndex(), ""
-            self._start_delta()
+            self._writable = False
+            self._text.replace(LexicalIndex())
             return False
 
     def _prune(self, connection: sqlite3.Connection) -> None:
@@ -223,42 +182,44 @@ class SearchIndexes:
     def _write(
         self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
     ) -> None:
-        if self._lexical.in_memory and (reason := self._load()):
+        if self._text.index.in_memory and (reason := self._load()):
             self._rebuild(reason, generation)
         try:
-            self._lexical.refresh()
+            self._text.index.refresh()
             self._trust(self._saved())
-            changed = self._update_lexical(connection, generation)
+            changed = self._text.update(connection, generation)
         except ValueError as error:  # broken or deleted while it was open
             self._rebuild(_first_line(error), generation)
-            changed = self._update_lexical(connection, generation)
-        self._update_dense(connection, generation, reshape=True)
+            changed = self._text.update(connection, generation)
+        self._dense.update(connection, generation, reshape=True)
         saved = self._saved()
         behind = saved.behind + changed
-        due = (
-            (all_of_it and behind > 0)
-            or saved.vectors == ""
-            or behind > max(_ALWAYS, len(self._dense)) // _SHARE
-        )
-        if (
-            due := due
-            or len(self._dense) <= _ALWAYS
-            or not (self._folder / VECTORS).exists()
-            or self._dense.new
-        ):
-            self._dense.save(self._folder / VECTORS)
+        due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
+        if due:
+            self._dense.index.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
-        made = Manifest(generation, self._lexical_last, *vectors, saved.files)
+        made = Manifest(generation, self._text.last, *vectors, saved.files)
         manifest.sign(self._folder, self._store, made, vectors_saved=due)
+
+    def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
+        """Whether to write the vectors' file, which lacks `behind` changed passages."""
+        size = len(self._dense.index)
+        return (
+            saved.vectors == ""
+            or behind > max(_ALWAYS, size) // _SHARE
+            or size <= _ALWAYS
+            or not (self._folder / VECTORS).exists()
+            or self._dense.index.new
+        )
 
     def _trust(self, saved: Manifest) -> None:
         """Another process may have saved the full text since, or may have been killed between
         saving and signing.
         """
         name = f"{LEXICAL}/meta.json"
-        if not self._lexical.in_memory:
+        if not self._text.index.in_memory:
             signed = saved and sha256_file(self._folder / name) == saved.files.get(name)
-            self._lexical_shows, self._lexical_last = (
+            self._text.shows, self._text.last = (
                 (saved.generation, saved.last) if signed else ("", 0)
             )
 
@@ -271,65 +232,29 @@ class SearchIndexes:
             missing_ok=True
         )  # first, so that no process trusts files that are being replaced
         tantivy_index.make(self._folder / LEXICAL)
-        self._lexical = LexicalIndex(self._folder / LEXICAL)
-        self._lexical_shows, self._lexical_last = "", 0
-        self._start_delta()
+        self._text.replace(LexicalIndex(self._folder / LEXICAL))
 
     # Without the write lock
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
             saved = self._saved()
-            if (
-                saved
-                and saved.generation != self._lexical_shows
-                and int(saved.generation) <= int(generation)
-            ):
+            is_new = saved and saved.generation != self._text.shows
+            if is_new and int(saved.generation) <= int(generation):
                 self._take_saved(saved)
-            if self._opening and not self._writable and self._far_behind(connection):
-                self._lexical, self._lexical_shows = (
-                    LexicalIndex(),
-                    "",
-                )  # there may be no other process to save one
-            if self._dense_shows != generation:
-                self._update_dense(connection, generation)
-            if self._lexical.in_memory:
-                self._update_lexical(connection, generation)
-            else:
-                self._update_delta(connection, generation)
-
-    def _far_behind(self, connection: sqlite3.Connection) -> bool:
-        since = int(self._lexical_shows or 0)
-        return changelog.changes(connection, since, self._lexical_last, _LONGEST + 1) > _LONGEST
+            if self._opening and not self._writable and self._text.is_far_behind(connection):
+                self._text.replace(LexicalIndex())  # there may be no other process to save one
+            if self._dense.shows != generation:
+                self._dense.update(connection, generation)
+            self._text.follow(connection, generation)
 
     def _take_saved(self, saved: Manifest) -> None:
-        if self._lexical.in_memory:
+        if self._text.index.in_memory:
             self._load()
             return
         with suppress(OSError, ValueError):  # another process is rebuilding it
-            self._lexical.refresh()
-            self._lexical_shows, self._lexical_last = saved.generation, saved.last
-            self._start_delta()
-
-    def _update_delta(self, connection: sqlite3.Connection, generation: str) -> None:
-        since, last = self._tail_shows, self._tail_last
-        changed = changelog.changed(connection, int(since), last) if since else None
-        if changed is None:
-            self._start_delta()
-            changed = self._changed(
-                connection, self._lexical_shows, self._lexical_last, self._lexical
-            )[:2]
-        surplus, missing = changed
-        self._delta.update(surplus, ())
-        kept = missing[: max(0, _LONGEST - len(self._delta))]
-        self._delta.update((), _texts(connection, kept))
-        self._tail_shows, self._tail_last = generation, max([self._tail_last, *kept[-1:]])
-
-    def _start_delta(self) -> None:
-        """Start an empty delta."""
-        self._delta = Delta()
-        self._tail_shows = self._lexical_shows
-        self._tail_last = self._lexical_last
+            self._text.index.refresh()
+            self._text.replace(self._text.index, saved.generation, saved.last)
 
     # Both cases
 
@@ -342,84 +267,13 @@ class SearchIndexes:
         try:
             if problem := saved.problem(self._folder):
                 return problem
-            dense = DenseIndex(self._dim, self._folder / VECTORS)
+            dense = DenseIndex(self._dense.dim, self._folder / VECTORS)
             words = LexicalIndex(self._folder / LEXICAL)
         except (OSError, ValueError) as error:
             return _first_line(error)
-        self._dense, self._lexical = dense, words
-        self._dense_shows, self._lexical_shows = saved.vectors, saved.generation
-        self._dense_last, self._lexical_last = int(dense.ids().max(initial=0)), saved.last
-        self._start_delta()
+        self._dense.replace(dense, saved.vectors)
+        self._text.replace(words, saved.generation, saved.last)
         return ""
-
-    def _changed(
-        self,
-        connection: sqlite3.Connection,
-        since: str,
-        last: int,
-        index: DenseIndex | LexicalIndex,
-    ) -> Changed:
-        """Ids to remove from and add to `index`, which shows generation `since` and no id above
-        `last`.
-        """
-        if since and (found := changelog.changed(connection, int(since), last)):
-            return *found, max([last, *found[1][-1:]])
-        ids = database.passage_ids(connection)
-        return *_difference(index.ids(), ids), max(ids, default=0)
-
-    def _update_dense(
-        self, connection: sqlite3.Connection, generation: str, reshape: bool = False
-    ) -> None:
-        """Update the dense index. `reshape` allows another type if its size calls for one."""
-        surplus, missing, last = self._changed(
-            connection, self._dense_shows, self._dense_last, self._dense
-        )
-        wanted = self._dense.wanted(len(self._dense) + len(missing) - len(surplus))
-        if reshape and wanted != self._dense.kind:
-            missing = database.passage_ids(connection)
-            sample = np.random.default_rng(0).permutation(missing)[: self._dense.sample(wanted)]
-            self._dense = DenseIndex.trained(
-                self._dim, wanted, database.vectors(connection, sample.tolist(), self._dim)[1]
-            )
-        else:
-            self._dense.remove(surplus)
-        for start in range(0, len(missing), _BATCH):
-            self._dense.add(
-                *database.vectors(connection, missing[start : start + _BATCH], self._dim)
-            )
-        self._dense_shows, self._dense_last = generation, last
-
-    def _update_lexical(self, connection: sqlite3.Connection, generation: str) -> int:
-        """Update the full text. Returns the number of changed passages."""
-        surplus, missing, last = self._changed(
-            connection, self._lexical_shows, self._lexical_last, self._lexical
-        )
-        if self._lexical.in_memory and missing and not len(self._lexical):
-            _log.warning(
-                "what is saved in %s is out of date or broken: this process has its own in memory",
-                self._folder,
-            )
-        if surplus or missing:
-            self._lexical.update(surplus, _texts(connection, missing))
-        self._lexical_shows, self._lexical_last = generation, last
-        self._start_delta()
-        return len(surplus) + len(missing)
-
-
-def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for start in range(0, len(ids), _BATCH):
-        for passage_id, passage in database.passages(
-            connection, ids[start : start + _BATCH]
-        ).items():
-            yield passage_id, searched(passage)
-
-
-def _difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(surplus, missing) ids of an index that contains `here` and should contain `wanted`."""
-    right = np.asarray(wanted, dtype=np.int64)
-    surplus: list[int] = np.setdiff1d(here, right).tolist()
-    missing: list[int] = np.setdiff1d(right, here).tolist()
-    return surplus, missing
 
 
 def _first_line(error: Exception) -> str:
