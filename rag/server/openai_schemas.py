@@ -43,7 +43,7 @@ class StreamOptions(Loose):
     include_usage: bool | None = False
 
 
-class Format(Loose):
+class ResponseFormat(Loose):
     type: str = Field(max_length=100)
 
 
@@ -53,14 +53,14 @@ class ChatRequest(Loose):
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: int | None = None
-    response_format: Format | None = None
+    response_format: ResponseFormat | None = None
     rag: RagOptions | None = Field(
         default=None, description="Filters and the number of passages; rag's own."
     )
 
 
 class TextFormat(Loose):
-    format: Format | None = None
+    format: ResponseFormat | None = None
 
 
 class FileSearch(Loose):
