@@ -2,14 +2,15 @@
 
 --check exits with status 1 if a bound is broken. A node is a node of Python's syntax tree: it
 measures a function independently of line breaks. Starlette's functions have 41 nodes at the median
-and 178 at the 90th percentile, click's 49 and 172. The bounds may only come down: to 55 and 190
-nodes, 7.5 nodes a line, files of 320 lines, and no name twice.
+and 178 at the 90th percentile, click's 49 and 172. The bounds may only come down: to 55 nodes at
+the median and 7.5 nodes a line.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,6 +23,7 @@ _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _PAIRS = frozenset(("__init__.py", "__main__.py"))
 _STORES = ("rag/store/local/", "rag/store/postgres/")
 _FORMATS = "rag/parsing/"
+_PRAGMA = re.compile(r"\s*# (?:noqa|type: ignore)\b.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,18 @@ def figures(root: Path = ROOT) -> list[Figure]:
     classes, names = _twice(trees), _same_name(package)
     return [
         Figure("entries at the top of rag/", len(top), 24),
-        Figure("nodes of the median function", sizes[len(sizes) // 2], 73),
-        Figure("nodes of a function, 90th percentile", sizes[len(sizes) * 9 // 10], 193),
-        Figure("nodes a line", round(nodes / sum(map(_code_lines, package.values())), 2), 8.05),
-        Figure("characters of the longest line", max(map(_widest, files.values()))),
+        Figure("nodes of the median function", sizes[len(sizes) // 2], 70),
+        Figure("nodes of a function, 90th percentile", sizes[len(sizes) * 9 // 10], 190),
+        Figure("nodes a line", round(nodes / sum(map(_code_lines, package.values())), 2), 8),
+        Figure("characters of the longest line", max(map(_widest, files.values())), 100),
         Figure(
             "lines of the longest file",
             max(lines.values()),
-            490,
+            320,
             tuple(f"{name} {lines[name]}" for name in long_files),
         ),
-        Figure("type names defined twice", len(classes), 3, classes),
-        Figure("file names that occur twice", len(names), 1, names),
+        Figure("type names defined twice", len(classes), 0, classes),
+        Figure("file names that occur twice", len(names), 0, names),
         Figure("lines in rag/", sum(lines.values())),
         Figure("lines in tests/", sum(text.count("\n") for text in tests.values())),
     ]
@@ -93,7 +95,8 @@ def _code_lines(text: str) -> int:
 
 
 def _widest(text: str) -> int:
-    return max((len(line) for line in text.splitlines() if "noqa: E501" not in line), default=0)
+    """As ruff counts: without a comment that a tool reads, which cannot be broken."""
+    return max((len(_PRAGMA.sub("", line)) for line in text.splitlines()), default=0)
 
 
 def _twice(trees: dict[str, ast.Module]) -> tuple[str, ...]:

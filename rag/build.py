@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering.confidence import Confidence
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.engine import Engine
 from rag.errors import AbsentError, InputError, OldError, install_line
 from rag.models.registry import CASCADE_READS, calibration_path, embedder_path, first_reader

@@ -18,7 +18,7 @@ from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
 from rag.answering.mention import QuestionAnalysis
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
-from rag.answering.search import TRIES, Query, RetrievalResult, Searcher
+from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown
 from rag.models.reading_budget import BudgetedReader, ReadState

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, StoreError
 from rag.filters import parse

@@ -66,7 +66,7 @@ HOMES = {
     }
     | {
         f"server/routes/{name}.py"
-        for name in ("check", "collections", "dify", "ratings", "openai", "workplace")
+        for name in ("check", "collection_routes", "dify", "ratings", "openai", "workplace")
     },
     "mcp": {
         "server/mcp/document_tools.py",

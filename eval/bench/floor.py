@@ -27,7 +27,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from rag import build
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.evaluation.corpus import opened
 from rag.evaluation.gold_formats import load
 from rag.ingestion.ingest import Ingest

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import build
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find

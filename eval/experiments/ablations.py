@@ -28,7 +28,7 @@ from rag.answering import (
     forms,
     selection,
 )
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import exact, f1, is_right

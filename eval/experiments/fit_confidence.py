@@ -34,7 +34,7 @@ from tqdm import tqdm
 from rag import build
 from rag.answering.confidence import Confidence
 from rag.answering.mention import QuestionAnalysis
-from rag.answering.search import Query as Question
+from rag.answering.searcher import Query as Question
 from rag.engine import Engine
 from rag.evaluation.calibration import (
     CalibrationTable,

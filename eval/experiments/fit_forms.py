@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering.form_confidence import FEATURES, FormConfidence
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.calibration import CalibrationTable, bought, risk_at_coverage, threshold
 from rag.evaluation.calibration import _logistic as logistic

@@ -24,7 +24,7 @@ import numpy as np
 
 from eval.experiments.kept import ROOT, SETS, opened
 from rag import build
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.scores import auroc

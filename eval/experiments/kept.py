@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from rag import build
 from rag.answering.provenance import model_digest
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample

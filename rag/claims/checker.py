@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.claims import sentence_verdict, weighing
 from rag.claims.aggregation import Observation, closest, judge
 from rag.claims.evidence import Stretch, named_document, stretches

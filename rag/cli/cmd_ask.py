@@ -9,7 +9,7 @@ import click
 from rag import build
 from rag.answering.explain import explain
 from rag.answering.forms import FORMS
-from rag.answering.search import Query, check_question
+from rag.answering.searcher import Query, check_question
 from rag.cli import written
 from rag.cli.options import filter_option, shared
 from rag.filters import Filter, shown

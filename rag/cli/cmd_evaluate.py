@@ -222,7 +222,7 @@ def why_command(
       rag why "Who signed it?" --answer "Ann Lee" --document notes/lease.md
     """
     from rag import build
-    from rag.answering.search import check_question
+    from rag.answering.searcher import check_question
     from rag.evaluation import diagnose
 
     asked = check_question(" ".join(question), settings.max_question)

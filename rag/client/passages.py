@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.filters import parse

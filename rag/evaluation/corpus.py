@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.gold import Gold

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.models.registry import calibration_path, embedder_path, reader_path

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.engine import Engine
 from rag.english.sentences import enclosing_sentence
 from rag.evaluation.error_analysis import (

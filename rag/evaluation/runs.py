@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from rag.answering.search import Searcher, check_question
+from rag.answering.searcher import Searcher, check_question
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation import environment

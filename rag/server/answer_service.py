@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answering.search import check_question
+from rag.answering.searcher import check_question
 from rag.server.conversation import Exchanged, in_context, preferred
 from rag.server.disconnect import ClientDisconnect
 from rag.server.schemas import Form, Options

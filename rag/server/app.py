@@ -32,6 +32,7 @@ from rag.server.middleware import (
 from rag.server.request_log import RequestLogging
 from rag.server.routes import (
     check,
+    collection_routes,
     dify,
     documents,
     mcp,
@@ -41,7 +42,6 @@ from rag.server.routes import (
     ratings,
     workplace,
 )
-from rag.server.routes import collections as collection_routes
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import Spans, spans_to
 from rag.settings import Settings

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.server import problems

@@ -7,7 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rag.answering.search import Query, RetrievalResult
+from rag.answering.searcher import Query, RetrievalResult
 from rag.engine import Engine
 from rag.types import Answer
 

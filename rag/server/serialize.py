@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from rag.answering.explain import explain
-from rag.answering.search import RetrievalResult
+from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.server import document_schemas, schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece

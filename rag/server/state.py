@@ -15,7 +15,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from rag import build, filters
-from rag.answering.search import Query, check_question
+from rag.answering.searcher import Query, check_question
 from rag.engine import Engine
 from rag.errors import AbsentError, InputError, RagError
 from rag.parsing.pool import ParseLimits as FileLimits

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.settings.addresses import shown
+from rag.settings.checks import check, convert
+from rag.settings.config_file import CONFIG_FILE, check_found, read_toml
 from rag.settings.index_folder import DEFAULT_COLLECTION
-from rag.settings.sources import CONFIG_FILE, check_found, read_toml
-from rag.settings.validation import check, convert
 
 
 @dataclass(frozen=True, slots=True)

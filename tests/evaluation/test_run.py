@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rag.answering.search import Searcher
+from rag.answering.searcher import Searcher
 from rag.errors import InputError
 from rag.evaluation import environment, gates
 from rag.evaluation.compare import compare

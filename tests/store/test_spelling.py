@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.answering.search import Query
+from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.store.local.store import LocalStore

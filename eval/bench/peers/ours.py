@@ -109,7 +109,7 @@ class Ours(System):
             self._thread.close()
 
     def _submit(self, question: str) -> Future[Answer]:
-        from rag.answering.search import Query
+        from rag.answering.searcher import Query
         from rag.server.pending_question import PendingQuestion
 
         assert self._thread

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.answering.search import check_question
+from rag.answering.searcher import check_question
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.errors import AbsentError

@@ -50,7 +50,7 @@ from rag.server.openai_shapes import (
 )
 from rag.server.openapi import described
 from rag.server.problems import ServiceError
-from rag.server.routes.collections import collections_of, entered, list_collections
+from rag.server.routes.collection_routes import collections_of, entered, list_collections
 from rag.server.schemas import Options
 from rag.server.state import Service, hangup_of, service_of
 from rag.types import Hit

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from rag.answering.search import check_question
+from rag.answering.searcher import check_question
 from rag.answering.verification import Cited, verify
 from rag.english.followups import Rewrite
 from rag.errors import RagError

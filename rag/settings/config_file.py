@@ -1,4 +1,4 @@
-"""Reads the settings file."""
+"""Reads the settings file, and refuses unsafe settings in one that was only found."""
 
 import logging
 import tomllib
