@@ -382,7 +382,7 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(
 def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.store.local.indexes._LONGEST", 3)
+    monkeypatch.setattr("rag.store.local.text_view._LONGEST", 3)
     store = local(tmp_path)
     with Worker(tmp_path) as other:
         other.ask("begin")
