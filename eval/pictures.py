@@ -58,8 +58,10 @@ _THEME = TerminalTheme(
 )
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; background: #121413; width: max-content; }}
-pre {{ margin: 0; padding: 22px 26px; font: 15px/1.42 "DejaVu Sans Mono", monospace; color: {foreground}; }}
-</style><pre>{code}</pre>"""  # noqa: E501
+pre {{
+  margin: 0; padding: 22px 26px; font: 15px/1.42 "DejaVu Sans Mono", monospace; color: {foreground};
+}}
+</style><pre>{code}</pre>"""
 
 
 def draw_page(browser: Browser, index: Path) -> bytes:

@@ -1,11 +1,11 @@
 """Filters: conditions on a document's fields and metadata.
 
-    type=pdf   author!=Ada   year>=2024   date<2024-06   source:reports/2024   document=seeds/jcpoa.md
+    type=pdf  author!=Ada  year>=2024  date<2024-06  source:reports/2024  document=seeds/jcpoa.md
 
 The keys "document" (the id), "title" and "source" are fields of a document. "page" (page=3,
 page>=2) selects the passages with text on such a page. All other keys are metadata. `matches`
 defines the meaning of a filter; stores translate it to SQL, and tests compare them with it.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
 Defaults, then `rag.toml` in the working folder (or the file named in `RAG_CONFIG`), then `RAG_*`
-variables, then options; later ones win. Unknown names are errors. In the file, write settings in lower case without `RAG_`: `top_k = 3`.
-A `rag.toml` that is only found in the working folder must not set models, stores, hosts or file
-paths; if you trust it, name it in `RAG_CONFIG`.
+variables, then options; later ones win. Unknown names are errors. In the file, write settings in
+lower case without `RAG_`: `top_k = 3`. A `rag.toml` that is only found in the working folder must
+not set models, stores, hosts or file paths; if you trust it, name it in `RAG_CONFIG`.
 
 | setting | default | |
 |---|---|---|
-"""  # noqa: E501
+"""
 
 
 def explained() -> dict[str, str]:

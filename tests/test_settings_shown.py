@@ -7,7 +7,9 @@ ADDRESSES = {
     "postgresql://u@h/d": "postgresql://u@h/d",
     "postgresql://u:secret@h:5/d": "postgresql://u:***@h:5/d",
     "postgresql://:secret@h/d": "postgresql://:***@h/d",
-    "postgresql://u:secret@a,b:5/d?target_session_attrs=any": "postgresql://u:***@a,b:5/d?target_session_attrs=any",
+    "postgresql://u:secret@a,b:5/d?target_session_attrs=any": (
+        "postgresql://u:***@a,b:5/d?target_session_attrs=any"
+    ),
     "postgresql://u:sec@ret/se?cr#et@h/d": "postgresql://u:***@h/d",  # malformed, and still hidden
     "postgresql://u:sec\nret@h/d": "postgresql://u:***@h/d",
     "postgresql://u@h/d?password=secret&x=1": "postgresql://u@h/d?password=***&x=1",

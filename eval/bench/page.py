@@ -46,12 +46,14 @@ _WATCH = """() => {
   window.shownAfter = null;
   let pressed = 0;
   const seen = () => {
-    if (window.shownAfter !== null || !document.querySelector('.while .card, .turn .answer')) return;
+    const shown = document.querySelector('.while .card, .turn .answer');
+    if (window.shownAfter !== null || !shown) return;
     window.shownAfter = performance.now() - pressed;
   };
   new MutationObserver(seen).observe(document.body, { childList: true, subtree: true });
-  addEventListener('keydown', event => { if (event.key === 'Enter') pressed = performance.now(); }, true);
-}"""  # noqa: E501
+  const press = event => { if (event.key === 'Enter') pressed = performance.now(); };
+  addEventListener('keydown', press, true);
+}"""
 
 
 @contextmanager

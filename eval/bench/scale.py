@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,11 @@ def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
 
 def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
-    items = [document(f"new/{n}", [f"{p.text} new{n}" for p in passages][:EACH], rows[:EACH]) for n, (_, passages, rows) in  # noqa: E501
-             zip(range(_CHANGES), made.documents(10**9, seed=9), strict=False)]  # fmt: skip
+    some = islice(made.documents(10**9, seed=9), _CHANGES)
+    items = [
+        document(f"new/{n}", [f"{p.text} new{n}" for p in passages[:EACH]], rows[:EACH])
+        for n, (_, passages, rows) in enumerate(some)
+    ]
 
     def shown(number: int) -> tuple[bool, bool]:
         one, _, rows = items[number]

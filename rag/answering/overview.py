@@ -26,7 +26,8 @@ it."""
 _SHORT, _LONG = 25, 400
 """Characters of a sentence that says something, and of one that is not too much."""
 _ABOUT_ANY = frozenset(
-    "summa overv main point topic gist outli docum file page about descr expla paper repor cover".split()  # noqa: E501
+    "summa overv main point topic gist outli docum file page about descr expla paper repor "
+    "cover".split()
 )
 
 

@@ -7,7 +7,8 @@ import re
 from rag.english.text import content_words
 
 DENIALS = frozenset(
-    "not never no nor neither without cannot nobody nothing denied denies refused failed lacks".split()  # noqa: E501
+    "not never no nor neither without cannot nobody nothing denied denies refused failed "
+    "lacks".split()
 )
 _LIMITS = re.compile(
     r"\b(?:limit|cap|ban|bar|forbid|forbade|prohibit|restrict|prevent|stop|refus|reject|exclud|"

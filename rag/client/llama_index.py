@@ -3,10 +3,11 @@
     from rag.client import Client
     from rag.client.llama_index import RagNodeRetriever, answer_tool
 
-    nodes = RagNodeRetriever(Client("http://127.0.0.1:8000"), k=8).retrieve("When was the JCPOA signed?")
+    retriever = RagNodeRetriever(Client("http://127.0.0.1:8000"), k=8)
+    nodes = retriever.retrieve("When was the JCPOA signed?")
 
 Needs llama-index-core, from the extra `llama-index`.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ _OWNER = re.compile(r"['\u2019]s$")
 _GROUPS = {"it": "thing", "its": "thing", "they": "people", "them": "people", "their": "people"}
 _OWNING = frozenset("its his hers their".split())
 _AFTER_OBJECT = PREPOSITIONS | frozenset("again first last and or now today".split())
-_TITLES = "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|envoy|Ayatollah|General|Chancellor|King|Queen|Professor"  # noqa: E501
+_TITLES = (
+    "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|envoy|Ayatollah|General|"
+    "Chancellor|King|Queen|Professor"
+)
 
 
 @dataclass(frozen=True, slots=True)

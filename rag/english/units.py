@@ -8,10 +8,10 @@ from rag.english.number_words import CODES
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
-    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "¥": "JPY", "yen": "JPY", "rial": "IRR",  # noqa: E501
-    "swiss franc": "CHF", "swedish krona": "SEK", "swedish kronor": "SEK", "norwegian krone": "NOK", ("norwegian "  # noqa: E501
-                                                                                                      "kroner"): "NOK",  # noqa: E501
-    "danish krone": "DKK", "danish kroner": "DKK", "canadian dollar": "CAD", "australian dollar": "AUD", "yuan": "CNY",  # noqa: E501
+    "£": "GBP", "pound sterling": "GBP", "british pound": "GBP", "¥": "JPY", "yen": "JPY",
+    "rial": "IRR", "swiss franc": "CHF", "swedish krona": "SEK", "swedish kronor": "SEK",
+    "norwegian krone": "NOK", "norwegian kroner": "NOK", "danish krone": "DKK",
+    "danish kroner": "DKK", "canadian dollar": "CAD", "australian dollar": "AUD", "yuan": "CNY",
     "rupee": "INR", "zloty": "PLN",
 }  # fmt: skip
 CURRENCIES |= {code.lower(): code for code in CODES}

@@ -58,8 +58,8 @@ def coverage_at(precision: float) -> Callable[[Table], float]:
             else float("nan")
         )
 
-    coverage.__doc__ = f"""Largest share of questions that some threshold answers with at least {precision:.0%} of the answers
-    right (coverage at a risk; Geifman & El-Yaniv 2017)."""  # noqa: E501
+    coverage.__doc__ = f"""Largest share of questions that some threshold answers with at least
+    {precision:.0%} of the answers right (coverage at a risk; Geifman & El-Yaniv 2017)."""
     return coverage
 
 

@@ -1,6 +1,7 @@
 """Gold questions with accepted answers and evidence, one JSON object per line (see eval/README.md).
 
-    {"id": "lease-1", "question": "When does the lease end?", "answers": ["31 May 2027", "May 2027"],
+    {"id": "lease-1", "question": "When does the lease end?",
+     "answers": ["31 May 2027", "May 2027"],
      "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}]}
 
 Only `question` is required. A question without `answers`, `verdict`, `items` and `evidence` is
@@ -8,8 +9,9 @@ unanswerable, and `near` may name the document that nearly answers it. Without `
 occurrence of an accepted answer counts. Questions that need more than a few words give a `form`:
 
     {"question": "May I keep a dog?", "form": "yes_no", "verdict": "yes", "evidence": [...]}
-    {"question": "How do I claim expenses?", "form": "steps", "items": [["receipts"], ["send the claim", "submit it"]]}
-"""  # noqa: E501
+    {"question": "How do I claim expenses?", "form": "steps",
+     "items": [["receipts"], ["send the claim", "submit it"]]}
+"""
 
 from __future__ import annotations
 

@@ -147,8 +147,9 @@ def evidence_at(k: int) -> Callable[[Table], float]:
     def found(table: Table) -> float:
         return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
 
-    found.__doc__ = f"""Share of answerable questions with a complete evidence sentence in one of the first {k} passages
-    (success@{k}; top-k accuracy of Karpukhin et al. 2020, by sentence instead of answer string)."""  # noqa: E501
+    found.__doc__ = f"""Share of answerable questions with a complete evidence sentence in one of
+    the first {k} passages (success@{k}; top-k accuracy of Karpukhin et al. 2020, by sentence
+    instead of answer string)."""
     return found
 
 

@@ -64,4 +64,5 @@ def _line(answer: Answer) -> str:
     if answer.text is None:
         return f"not found\t{answer.confidence:.2f}\t{flat(answer.abstention_reason or '')}"
     first = answer.citations[0]
-    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{flat(first.document_id)}:{first.start}-{first.end}"  # noqa: E501
+    source = f"{flat(first.document_id)}:{first.start}-{first.end}"
+    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{source}"

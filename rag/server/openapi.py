@@ -15,11 +15,12 @@ from rag.server.problems import MEDIA_TYPE, Problem
 
 _SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
 
-Offsets count Unicode code points of the document's text (`GET /v1/documents/{id}/text`), and every end is exclusive. A
-JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors are problem details (RFC 9457).
+Offsets count Unicode code points of the document's text (`GET /v1/documents/{id}/text`), and
+every end is exclusive. A JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors
+are problem details (RFC 9457).
 
-Without API keys, the service answers only this machine. With keys send `Authorization: Bearer KEY`; a read-only key may do
-everything but change documents."""  # noqa: E501
+Without API keys, the service answers only this machine. With keys send `Authorization: Bearer
+KEY`; a read-only key may do everything but change documents."""
 _EVERYWHERE = {
     400: "The request is not valid HTTP or JSON.",
     401: "No API key, or an invalid or revoked one.",

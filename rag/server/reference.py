@@ -162,7 +162,8 @@ def _table(title: str, rows: list[tuple[str, str, str]]) -> str:
     if not rows:
         return ""
     cells = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td><td>{_text(said)}</td></tr>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(kind)}</td>"
+        f"<td>{_text(said)}</td></tr>"
         for name, kind, said in rows
     )
     return f"<h3>{escape(title)}</h3><table>{cells}</table>"

@@ -17,7 +17,11 @@ from rag.server.document_schemas import Job, WireFile
 from rag.server.upload_queue import FOLDER, Remains, Upload
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, created TEXT NOT NULL, total INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    created TEXT NOT NULL,
+    total INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS files (
     job TEXT NOT NULL REFERENCES jobs (id),
     number INTEGER NOT NULL,
@@ -27,7 +31,7 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (job, number)
 );
 CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
-"""  # noqa: E501
+"""
 _INCREMENTAL = 2
 _PRAGMAS = f"""
 PRAGMA auto_vacuum = {_INCREMENTAL};

@@ -11,12 +11,14 @@ CONTAINER = (
     'media-type="x"/></rootfiles></container>'
 )
 PACKAGE = """<?xml version="1.0"?><package xmlns:dc="http://purl.org/dc/elements/1.1/"><metadata>
-<dc:title>The sea</dc:title><dc:creator>Ada</dc:creator><dc:creator>Bo</dc:creator><dc:language>en-GB</dc:language>
+<dc:title>The sea</dc:title><dc:creator>Ada</dc:creator><dc:creator>Bo</dc:creator>
+<dc:language>en-GB</dc:language>
 <dc:date>1912-03-05</dc:date></metadata><manifest>
 <item id="n" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>
 <item id="two" href="two.xhtml" media-type="application/xhtml+xml"/>
 <item id="one" href="text/one%201.xhtml" media-type="application/xhtml+xml"/>
-</manifest><spine><itemref idref="n"/><itemref idref="one"/><itemref idref="two"/></spine></package>"""  # noqa: E501
+</manifest>
+<spine><itemref idref="n"/><itemref idref="one"/><itemref idref="two"/></spine></package>"""
 FILES: dict[str, str | bytes] = {
     "mimetype": "application/epub+zip",
     "META-INF/container.xml": CONTAINER,

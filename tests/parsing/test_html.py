@@ -8,14 +8,15 @@ from rag.types import Section
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title> The  title </title>
-<META NAME="Date" CONTENT=" 2025-07-28 "><meta name="author" content="A. B"><meta name="keywords" content="">
+<META NAME="Date" CONTENT=" 2025-07-28 "><meta name="author" content="A. B">
+<meta name="keywords" content="">
 <meta name="viewport" content="width"><style>p { color: red }</style></head>
 <body><header><a href="/">Logo</a></header><nav><p>Home | Places</p></nav>
 <main><header><h1>Muscat &amp; Oman</h1></header>
 <p>It is <b>old</b>, and
 was burned.<script>var x = 1;</script><!-- hidden --></p>
 <aside>Also read</aside><form><input><button>Send</button></form>
-<h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""  # noqa: E501
+<h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
 
 
 def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
@@ -87,7 +88,10 @@ def test_raised_figures_stay_apart_and_what_is_struck_out_is_left_out() -> None:
 
 def test_a_row_is_read_by_its_headers() -> None:
     head = "<tr><th>Day<th colspan=2>Class and time</tr>"
-    rows = "<tr><td rowspan=2>Monday<td>Judo<td>19:00</tr><tr><td>Choir<td>20:00</tr><tr><td>Friday<td colspan=2>closed</tr>"  # noqa: E501
+    rows = (
+        "<tr><td rowspan=2>Monday<td>Judo<td>19:00</tr><tr><td>Choir<td>20:00</tr>"
+        "<tr><td>Friday<td colspan=2>closed</tr>"
+    )
     assert text(f"<table>{head}{rows}</table><table><tr><th>Born<td>1955</table>").split("\n") == [
         "Day | Class and time",
         "Day: Monday | Class and time: Judo | Class and time: 19:00",
@@ -160,7 +164,8 @@ def test_a_page() -> None:
         ("<div id='quickview'><h3>Topics</h3><p>a</p></div><p class='toplang'>en</p>b", "b"),
         ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
         (
-            "<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript><template>t</template><iframe>i</iframe>",
+            "<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript>"
+            "<template>t</template><iframe>i</iframe>",
             "a",
         ),
         ("a<![if !IE]>b<![endif]>", "ab"),
@@ -212,7 +217,8 @@ def test_lists(source: str, expected: str) -> None:
             "C\na | b\na: c | b: d",
         ),
         (
-            "<table><tr><td>a</td><td></td></tr><tr><td></td></tr><tr><td></td><td>b</td></tr></table>",
+            "<table><tr><td>a</td><td></td></tr><tr><td></td></tr>"
+            "<tr><td></td><td>b</td></tr></table>",
             "a | \n | b",
         ),
         (

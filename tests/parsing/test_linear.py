@@ -17,22 +17,31 @@ SIZE = 20_000
 """Bytes of the smaller of two sources; a quadratic parser takes seconds for the larger one."""
 CASES: dict[str, list[str]] = {
     "html": [
-        "<!--", "<a ", "<a href='", "<![CDATA[", "<?", "<!DOCTYPE ", "<", "&", "&#x", "</", "</p>", "<p>", "<div>",  # noqa: E501
-        "<span>x", "<b a=1><p>", "<a href=x>x<p>", "<ul><li>x", "<table><tr><td>x", "<table>x", "<dl><dt>x<dd>y",  # noqa: E501
-        "<dl><dd>", "<select><option>", "<script>", "<script><!--", "<title>", "<textarea>", "<form><h1>", "<pre>\n",  # noqa: E501
-        "<h1>x", "<nav>x", "<a href='#a'>x</a>", "<img src='data:,x' alt=", "<font><p></font>", "<sup>1</sup>1",  # noqa: E501
-        "<figure><figcaption>x", "<article>x", "<header>x</header>", "<td rowspan=99 colspan=99>x", " ", "\n", "<svg><",  # noqa: E501
+        "<!--", "<a ", "<a href='", "<![CDATA[", "<?", "<!DOCTYPE ", "<", "&", "&#x", "</", "</p>",
+        "<p>", "<div>", "<span>x", "<b a=1><p>", "<a href=x>x<p>", "<ul><li>x", "<table><tr><td>x",
+        "<table>x", "<dl><dt>x<dd>y", "<dl><dd>", "<select><option>", "<script>", "<script><!--",
+        "<title>", "<textarea>", "<form><h1>", "<pre>\n", "<h1>x", "<nav>x", "<a href='#a'>x</a>",
+        "<img src='data:,x' alt=", "<font><p></font>", "<sup>1</sup>1", "<figure><figcaption>x",
+        "<article>x", "<header>x</header>", "<td rowspan=99 colspan=99>x", " ", "\n", "<svg><",
     ],
     "md": [
-        "[", "![", "](", "*a ", "**a", "_a_", "`", "``` ", "> ", "- ", "  - a\n", "1. ", "# ", "|a", "|a|\n|-|\n", "<!--",  # noqa: E501
-        "<a ", "[a]: b\n", "[a][", "&a", "\\", "<http:", "~~a", "~~~\n", "---\n", "a\n=\n", "\t", "![a](b", "<div>\n",  # noqa: E501
+        "[", "![", "](", "*a ", "**a", "_a_", "`", "``` ", "> ", "- ", "  - a\n", "1. ", "# ", "|a",
+        "|a|\n|-|\n", "<!--", "<a ", "[a]: b\n", "[a][", "&a", "\\", "<http:", "~~a", "~~~\n",
+        "---\n", "a\n=\n", "\t", "![a](b", "<div>\n",
     ],
     "rst": [
-        ":a", ":a:", ":a:`b", "`a <", "``", "`a`_", "*a", "**a", "|a", ".. ", ".. |", ".. [", ".. a::\n", "::\n\n  a\n",  # noqa: E501
-        "===\n", "a\n=\n", "* - a\n", "+-+\n", "= =\n", "  ", "a ` <", ":a: b\n", "\\ ", "-a b\n", "a\n  b\n",  # noqa: E501
+        ":a", ":a:", ":a:`b", "`a <", "``", "`a`_", "*a", "**a", "|a", ".. ", ".. |", ".. [",
+        ".. a::\n", "::\n\n  a\n", "===\n", "a\n=\n", "* - a\n", "+-+\n", "= =\n", "  ", "a ` <",
+        ":a: b\n", "\\ ", "-a b\n", "a\n  b\n",
     ],
-    "txt": ["a\n", "\n", " ", "-", "=\n", "a\n==\n", "1.", "1. A\n\n", "A\n\n", "  -a\n", "> a\n", "x" * 119 + "\n", "a - b\n\n"],  # noqa: E501
-    "eml": ["Subject: a\n", "Subject: =?utf-8?q?a?= ", "a: b\n ", "To: <a@", "\n> a", "\n--\n", "a: (((", "\nOn a wrote:\n"],  # noqa: E501
+    "txt": [
+        "a\n", "\n", " ", "-", "=\n", "a\n==\n", "1.", "1. A\n\n", "A\n\n", "  -a\n", "> a\n",
+        "x" * 119 + "\n", "a - b\n\n",
+    ],
+    "eml": [
+        "Subject: a\n", "Subject: =?utf-8?q?a?= ", "a: b\n ", "To: <a@", "\n> a", "\n--\n",
+        "a: (((", "\nOn a wrote:\n",
+    ],
     "mbox": ["From a\n\n", "From a\nSubject: b\n\nc\n\n", ">From a\n"],
     "csv": ['"', 'a,"b', "a;b,c\t|", "a\n", ",", '""'],
     "json": ["[", '{"a":', '"\\', "1,", "[]", "{}\n"],

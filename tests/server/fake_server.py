@@ -1,7 +1,9 @@
 """The service on fakes: in a thread, for most tests, or in a process of its own that can be killed.
 
-python -m tests.server.fake_server [INDEX]      settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer
-"""  # noqa: E501
+python -m tests.server.fake_server [INDEX]
+
+Settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer.
+"""
 
 from __future__ import annotations
 

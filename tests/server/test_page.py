@@ -287,15 +287,45 @@ GAPPED = pieces("It fell.", "It broke.", gap=(False, True))
 @pytest.mark.parametrize(
     ("form", "answer", "made", "selector", "shown"),
     [
-        ("yes_no", "Yes. Dogs may come.", pieces("Dogs may come."), ".words, .piece", ["Yes.", "Dogs may come.1"]),  # noqa: E501
+        (
+            "yes_no",
+            "Yes. Dogs may come.",
+            pieces("Dogs may come."),
+            ".words, .piece",
+            ["Yes.", "Dogs may come.1"],
+        ),
         ("sentences", "It fell. It broke.", GAPPED, ".piece", ["It fell.1", "[…] It broke.2"]),
-        ("steps", "1. Open\n2. Close", pieces("1. Open", "2. Close"), ".steps li", ["1. Open1", "2. Close2"]),  # noqa: E501
+        (
+            "steps",
+            "1. Open\n2. Close",
+            pieces("1. Open", "2. Close"),
+            ".steps li",
+            ["1. Open1", "2. Close2"],
+        ),
         ("list", "- roof\n- lift", pieces("- roof", "- lift"), ".items li", ["roof1", "lift2"]),
-        ("comparison", "£5\n£6", pieces("£5", "£6", label=("Old", "New")), ".a-side h3", ["Old", "New"]),  # noqa: E501
-        ("overview", "Parts\nOne.", pieces("Parts", "One.", heading=(True, False)), ".piece.head", ["Parts1"]),  # noqa: E501
-        ("catalogue", "2 documents\nA\nB", pieces("A", "B", label=("A", "B")), ".small-words", ["2 documents"]),  # noqa: E501
+        (
+            "comparison",
+            "£5\n£6",
+            pieces("£5", "£6", label=("Old", "New")),
+            ".a-side h3",
+            ["Old", "New"],
+        ),
+        (
+            "overview",
+            "Parts\nOne.",
+            pieces("Parts", "One.", heading=(True, False)),
+            ".piece.head",
+            ["Parts1"],
+        ),
+        (
+            "catalogue",
+            "2 documents\nA\nB",
+            pieces("A", "B", label=("A", "B")),
+            ".small-words",
+            ["2 documents"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_form_has_its_shape(
     watched: Watched,
     form: str,

@@ -25,8 +25,10 @@ from rag.types import Document, Passage
 
 _MARK = "rebuild"
 _TABLES = f"""{schema.PASSAGES.format(passages="next_passages")}
-CREATE TABLE next_documents (document INTEGER PRIMARY KEY REFERENCES documents (row) ON DELETE CASCADE);
-"""  # noqa: E501
+CREATE TABLE next_documents (
+    document INTEGER PRIMARY KEY REFERENCES documents (row) ON DELETE CASCADE
+);
+"""
 _DROP = """
 DROP TABLE IF EXISTS next_passages;
 DROP TABLE IF EXISTS next_documents;

@@ -44,8 +44,8 @@ CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch 
 _KEPT = "1 day"
 """How long the outcome of a batch can be queried."""
 _FILES = """
-SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added FROM rag_uploads u
-LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""  # noqa: E501
+SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added
+FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
 _OPEN = {"todo": "waiting", "doing": "working"}
 _TRIES = 5
 """Maximum number of tries of a job that fails for a temporary reason; unreadable files are not

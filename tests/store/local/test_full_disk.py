@@ -73,9 +73,9 @@ left = sorted(path.name for path in disk.rglob("*.partial*"))
 second, end = attempt(), state()
 doctor = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
 checked = copies.check(disk / "copy.ragsnap").documents if do == "snapshot" else None
-print(json.dumps({"before": before, "first": first, "after": after, "left": left, "second": second, "end": end,
-                  "doctor": doctor, "checked": checked}))
-"""  # noqa: E501
+names = "before first after left second end doctor checked".split()
+print(json.dumps({name: globals()[name] for name in names}))
+"""
 OLD = {f"docs/{n}.txt": f"Herring number {n} swims in the cold sea. " * 60 for n in range(8)}
 NEW = {f"docs/{n}.txt": f"Herring number {n} sleeps in the warm bay. " * 600 for n in range(4, 40)}
 
