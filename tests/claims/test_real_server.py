@@ -1,5 +1,6 @@
-"""Written answers with a real language model behind a real server. RAG_TEST_WRITER names the model's
-folder; eval/experiments/small_writer.py makes one of a wheel."""
+"""Written answers with a real language model behind a real server. RAG_TEST_WRITER names the
+model's folder; eval/experiments/small_writer.py makes one of a wheel.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ def test_what_a_real_model_writes_is_shown_only_with_a_quote(
 ) -> None:
     answer = made.ask(question)
     assert answer.text is not None
-    writer = Writer(ChatServer(address, model=MODEL, tokens=120, seconds=300), Checker(made, MODELS))
+    writer = Writer(
+        ChatServer(address, model=MODEL, tokens=120, seconds=300), Checker(made, MODELS)
+    )
     written = writer.write(answer)
     assert written.sentences
     shown = [one for one in written.sentences if not one.struck]
