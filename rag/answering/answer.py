@@ -12,7 +12,7 @@ from rag.answering.confidence import Confidence
 from rag.answering.conflicts import conflicts
 from rag.answering.features import features
 from rag.answering.mention import Mention, QuestionAnalysis
-from rag.answering.pieces import whole
+from rag.answering.pieces import quoted, whole
 from rag.answering.values import value
 from rag.english.relative_dates import document_date
 from rag.english.sentences import enclosing_sentence
@@ -132,20 +132,10 @@ def cite(span: Span, document: Document) -> Citation | None:
     first, last = (
         passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
     )
-    return Citation(
-        document.id,
-        document.title,
-        passage.heading,
-        document.source,
-        document.sha256,
-        start,
-        end,
-        document.text[start:end],
-        first,
-        last,
-        document.text[first:last],
-        document.page(start),
-        tuple(
+    return replace(
+        quoted(document, start, end, (first, last)),
+        heading=passage.heading,
+        copies=tuple(
             Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
             for p in span.hit.copies
         ),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.pieces import quoted
 from rag.claims.figures import figures, matches
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
@@ -76,21 +77,7 @@ def cite(stretch: Stretch, document: Document) -> Citation:
     """The stretch's best sentence as a citation; `document` must contain the passage unchanged."""
     passage = stretch.hit.passage
     start, end = passage.start + stretch.best[0], passage.start + stretch.best[1]
-    quote = document.text[start:end]
-    return Citation(
-        document.id,
-        document.title,
-        passage.heading,
-        document.source,
-        document.sha256,
-        start,
-        end,
-        quote,
-        start,
-        end,
-        quote,
-        document.page(start),
-    )
+    return replace(quoted(document, start, end), heading=passage.heading)
 
 
 def named_document(reference: str, documents: Sequence[Document]) -> str | None:

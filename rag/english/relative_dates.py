@@ -15,7 +15,6 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _MONTHS = (
     "january february march april may june july august september october november december".split()
 )
-_UNITS = {"day": "day", "week": "week", "month": "month", "year": "year"}
 _AHEAD = re.compile(
     r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to "
     r")|expected|"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from rag.settings.index_folder import DEFAULT_COLLECTION
 
@@ -30,8 +30,3 @@ def resource_link(document_id: str, start: int, end: int) -> str:
 
 def resource(document_id: str) -> str:
     return f"{SCHEME}{quote(document_id, safe='')}"
-
-
-def document_of(uri: str) -> str:
-    """Document id of a resource URI."""
-    return unquote(uri.removeprefix(SCHEME).partition("#")[0])

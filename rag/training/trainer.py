@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -147,11 +146,6 @@ def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> d
         name: (1 - share) * before[name].float() + share * after[name].float() for name in shared
     }
     return {name: means.get(name, value).half() for name, value in after.items()}
-
-
-def write_weights(weights: dict[str, Tensor], out: Path) -> None:
-    save_file(weights, out / WEIGHTS, {"format": "pt"})
-    write_digest(out)
 
 
 def write_digest(out: Path) -> None:

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 
 from rag.render.cited import cited, where
-from rag.render.links import document_of, page_link, resource_link
+from rag.render.links import page_link, resource_link
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Piece
 
 TEXT = "Oman hosted talks.\n1. Turn it off.\n2. Wait.\nThe lease ends in May 2027."
@@ -91,7 +92,9 @@ def test_a_refusal_shows_what_came_nearest_and_no_mark() -> None:
 
 @pytest.mark.parametrize("document_id", ["a.md", "ein Ordner/ä#?&.md", "x//y"])
 def test_links_keep_any_id(document_id: str) -> None:
-    assert document_of(resource_link(document_id, 3, 5)) == document_id
+    link = resource_link(document_id, 3, 5)
+    assert unquote(link) == f"rag://document/{document_id}#char=3,5"
+    assert link.count("#") == 1
     assert "#" not in page_link("http://h/", document_id, 3, 5).partition("#")[2]
     assert where(Passage(document_id, 0, 0, "", document_id, "")) == document_id
 
