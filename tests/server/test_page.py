@@ -217,6 +217,47 @@ def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
         assert watched.noted == []
 
 
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_what_is_being_asked_says_so_and_can_be_stopped_in_view(
+    browser: Browser, tmp_path: Path, zoom: int
+) -> None:
+    with serving(tmp_path, SlowReader(2)) as client:
+        for number in range(4):
+            put_text(client, f"oman-{number}.txt", f"{OMAN}\n\nCopy {number}.")
+        watched = Watched(browser, client, zoom=zoom)
+        page = watched.page
+        page.goto("/")
+        ask(page, BURNS)
+        expect(page.locator(".turn .busy")).to_have_text("Reading 4 passages")
+        expect(page.locator(".turn .busy")).to_be_in_viewport()
+        expect(page.get_by_role("button", name="Delete the question")).to_have_count(0)
+        stop = page.get_by_role("button", name=f"Stop: {BURNS}")
+        expect(stop).to_be_in_viewport()
+        stop.click()
+        expect(page.locator(".turn")).to_contain_text("Stopped.")
+        expect(page.locator("#status")).to_have_class("status heard")
+        watched.context.close()
+        assert watched.noted == []
+
+
+def test_a_question_that_another_replaces_is_stopped(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(1)) as client:
+        put_text(client, "oman.txt", OMAN)
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto("/")
+        ask(page, BURNS)
+        expect(last(page).locator(".words")).to_contain_text("William Burns")
+        ask(page, "Who hosted them?")
+        expect(last(page).locator(".busy")).to_be_visible()
+        page.get_by_role("button", name=f"Ask again: {BURNS}").click()
+        expect(last(page)).to_contain_text("Stopped.")
+        expect(page.locator(".turn").first.locator(".words")).to_contain_text("William Burns")
+        expect(last(page)).to_contain_text("Stopped.")
+        watched.context.close()
+        assert watched.noted == []
+
+
 def test_a_phone_shows_panes_as_dialogs_that_back_closes(
     browser: Browser, client: httpx.Client
 ) -> None:

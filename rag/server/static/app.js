@@ -30,17 +30,26 @@ function stop() {
   return true;
 }
 
+// Leaves what is being asked for something else.
+function giveUp() {
+  if (!asking) return;
+  asking.turn.problem = 'Stopped';
+  asking.abort();
+  asking = null;
+  working(false);
+}
+
 // Asks, and fills the turn's place in the thread as passages and the answer come.
 async function ask(turn) {
-  asking?.abort();
-  const mine = asking = new AbortController();
+  giveUp();
+  const mine = asking = Object.assign(new AbortController(), { turn });
   const before = conversation(turn);
   document.body.classList.add('asked');
   document.title = `${turn.question} · rag`;
   Object.assign(turn, { answer: null, problem: '', hits: [], error: null });
   if (!thread.turns.includes(turn)) thread.turns.push(turn);
   showThread();
-  say('Searching', { busy: true });
+  say('Searching', { heard: true });
   working(true);
   const begun = performance.now();
   try {
@@ -53,7 +62,7 @@ async function ask(turn) {
     for await (const [name, data] of eventsOf(response)) {
       if (name === 'search_results') {
         turn.hits = data.hits;
-        say(`Reading ${count(data.hits.length, 'passage')}`, { busy: true });
+        say(doing(turn), { heard: true });
         redraw(turn);
       }
       if (name === 'error') throw new Problem(data);
@@ -67,18 +76,25 @@ async function ask(turn) {
     if (asking !== mine) return;
     turn.problem = error.name === 'AbortError' ? 'Stopped' : error.message;
     turn.error = error.name === 'AbortError' ? null : error;
-    say(turn.error ? '' : 'Stopped.');
+    say(turn.error ? '' : 'Stopped.', { heard: true });
     if (error.status === 409) {
       error.hint = me.may_write ? 'Add some: press Sources, at the top.' : 'This key may not add any.';
       countDocuments().catch(() => {});
     }
   }
   if (asking !== mine) return;
+  asking = null;
   working(false);
   turn.hits = [];
   keepTurn(turn);
   redraw(turn);
 }
+
+const doing = turn => turn.hits?.length ? `Reading ${count(turn.hits.length, 'passage')}` : 'Searching';
+
+// While a question is asked, its place says so and can stop it: the question box may be out of sight.
+const whileAsking = (turn, open) => [el('p', { class: 'status busy' }, doing(turn)), turn.hits?.length ? el('div', { class: 'while' }, el('h3', {}, 'Passages found'),
+  el('ol', { class: 'cards' }, turn.hits.slice(0, 4).map(hit => hitCard(hit, open, turn.question)))) : null];
 
 const read = ({ passages_read, passages_found }) =>
   passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage');
@@ -125,15 +141,16 @@ function correction(turn) {
 }
 
 function turnView(turn) {
+  const busy = asking?.turn === turn;
   const cited = turn.answer ? piecesOf(turn.answer).map(piece => piece.citation).filter(Boolean) : [];
   const open = (citation, from) => openCitation(citation, from, cited.includes(citation) ? cited : turn.answer ? turn.answer.citations : []);
   const inside = turn.answer ? [...renderAnswer(turn.answer, open), actionsOf(turn)]
     : turn.error ? [problemBox(turn.error, () => ask(turn))] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
-      : turn.hits?.length ? [el('div', { class: 'while' }, el('h3', {}, 'Passages found'), el('ol', { class: 'cards' }, turn.hits.slice(0, 4).map(hit => hitCard(hit, open, turn.question))))] : [];
-  const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' },
+      : busy ? whileAsking(turn, open) : [];
+  const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' }, busy ? button('Stop', stop, { class: 'danger small', 'aria-label': `Stop: ${turn.question}` }) : [
     button('Edit', () => edit(turn), { class: 'quiet small', 'aria-label': `Edit the question ${turn.question}` }),
     button('Ask again', () => ask(turn), { class: 'quiet small', 'aria-label': `Ask again: ${turn.question}` }),
-    button('Delete', () => removeTurn(turn), { class: 'quiet small', 'aria-label': `Delete the question ${turn.question}` })));
+    button('Delete', () => removeTurn(turn), { class: 'quiet small', 'aria-label': `Delete the question ${turn.question}` })]));
   const narrowed = turn.filters.length ? el('p', { class: 'soft small' }, `Only where ${turn.filters.join(', ')}`) : null;
   return el('article', { class: 'turn', 'data-turn': turn.id, 'aria-label': turn.question }, head, narrowed, inside);
 }
@@ -192,9 +209,7 @@ function threadHead() {
 
 // `how`: by which of history's functions the address is changed; '' where Back has done so.
 function leaveThread(how = 'pushState') {
-  asking?.abort();
-  asking = null;
-  working(false);
+  giveUp();
   newThread();
   if (how && (location.hash || history.state?.thread)) history[how](null, '', location.pathname);
   goHome();
@@ -235,9 +250,7 @@ function showRecent() {
 }
 
 function openThread(one) {
-  asking?.abort();
-  asking = null;
-  working(false);
+  giveUp();
   thread = one;
   mode = 'ask';
   goHome();
