@@ -258,6 +258,22 @@ def test_a_question_that_another_replaces_is_stopped(browser: Browser, tmp_path:
         assert watched.noted == []
 
 
+def test_the_menu_closes_at_escape_and_at_a_press_elsewhere(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    ask(page, BURNS)
+    expect(page.locator(".words")).to_contain_text("William Burns")
+    more, rename = page.get_by_text("More", exact=True), page.get_by_role("button", name="Rename")
+    more.click()
+    expect(rename).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(rename).to_be_hidden()
+    expect(more).to_be_focused()
+    more.click()
+    page.locator(".words").click()
+    expect(rename).to_be_hidden()
+
+
 def test_a_phone_shows_panes_as_dialogs_that_back_closes(
     browser: Browser, client: httpx.Client
 ) -> None:

@@ -201,7 +201,7 @@ function threadHead() {
   return el('div', { class: 'thread-head' }, name, el('span', { class: 'actions' },
     button('New thread', () => { leaveThread(); $('question').focus(); }, { class: 'quiet small' }),
     el('details', { class: 'menu' }, el('summary', { class: 'quiet small' }, 'More'), el('span', { class: 'menu-items' },
-      button('Rename', event => { event.currentTarget.closest('details').open = false; name.hidden = false; name.select(); }, { class: 'quiet small' }),
+      button('Rename', () => { name.hidden = false; name.select(); }, { class: 'quiet small' }),
       button('Save as Markdown', () => download('thread.md', threadMarkdown(thread)), { class: 'quiet small' }),
       button('Save as JSON', () => download('thread.json', JSON.stringify(thread, null, 2)), { class: 'quiet small' }),
       button('Delete thread', () => { deleteThread(thread.id); leaveThread('replaceState'); $('question').focus(); }, { class: 'danger small' })))));
@@ -324,8 +324,17 @@ function submit(event) {
 
 const typing = target => target instanceof HTMLElement && (target.matches('input, textarea, select') || target.closest('dialog'));
 
+// Escape closes the menu, and so does a press anywhere but on its name.
+function closeMenu(pressed) {
+  const menu = document.querySelector('.menu[open]');
+  if (!menu || menu.firstChild.contains(pressed)) return false;
+  if (menu.contains(document.activeElement)) menu.firstChild.focus();
+  menu.open = false;
+  return true;
+}
+
 function press(event) {
-  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && (stop() || closePane('side') || closePane('sources'))) { event.preventDefault(); return; }
+  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && (closeMenu() || stop() || closePane('side') || closePane('sources'))) { event.preventDefault(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const cardOf = number => $('thread').lastElementChild?.querySelector(`[data-citation="${number}"]`);
   const citation = !$('thread').hidden && /^[1-9]$/.test(event.key) ? cardOf(event.key) : null;
@@ -398,6 +407,7 @@ $('forget').addEventListener('click', () => {
 });
 addEventListener('hashchange', follow);
 addEventListener('keydown', press);
+addEventListener('click', event => closeMenu(event.target));
 watchDrops();
 $('question').focus({ preventScroll: true });
 const askingHint = $('asking-hint').textContent;
