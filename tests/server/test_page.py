@@ -274,6 +274,25 @@ def test_the_menu_closes_at_escape_and_at_a_press_elsewhere(watched: Watched) ->
     expect(rename).to_be_hidden()
 
 
+def test_many_failures_leave_the_documents_in_view_and_can_be_cleared(
+    watched: Watched, tmp_path: Path
+) -> None:
+    page = watched.page
+    broken = [tmp_path / f"broken-{number}.pdf" for number in range(6)]
+    for path in broken:
+        path.write_bytes(b"%PDF-1.4 nothing")
+    page.goto("/")
+    open_sources(page)
+    page.locator("#file").set_input_files(broken)
+    expect(page.locator(".upload")).to_have_count(7)
+    expect(page.get_by_text("6 files: 6 failed")).to_be_in_viewport()
+    expect(page.locator("[data-document]").first).to_be_in_viewport()
+    page.get_by_role("button", name="Clear the list of added files").click()
+    expect(page.locator(".upload")).to_have_count(0)
+    expect(page.locator("#choose-file")).to_be_focused()
+    watched.noted.clear()  # the service's 422 is noted as an error
+
+
 def test_a_phone_shows_panes_as_dialogs_that_back_closes(
     browser: Browser, client: httpx.Client
 ) -> None:

@@ -64,7 +64,7 @@ async function showSources(from) {
   const search = el('input', { type: 'search', placeholder: 'Find by name', 'aria-label': 'Find documents by name', on: { input: () => later(() => fill(list, found, search.value)) } });
   const narrowing = el('div', { class: 'ticks' });
   openPane('sources', 'Sources', from, head, el('div', { class: 'pane-body' }, me.may_write ? adding() : null,
-    el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box)), narrowing, search, found, list));
+    el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box), button('Clear', clearUploads, { class: 'quiet small clear', 'aria-label': 'Clear the list of added files' })), narrowing, search, found, list));
   $('show-sources').setAttribute('aria-expanded', 'true');
   heading.focus({ preventScroll: true });
   await fill(list, found, '');
@@ -153,7 +153,7 @@ function tallyOf(number) {
   const bar = el('progress', { max: String(number), value: '0', 'aria-label': `Adding ${number} files` });
   const words = el('span', {}, `Adding ${count(number, 'file')}`);
   const outcomes = {};
-  keepBox(el('div', { class: 'upload' }, words, bar));
+  keepBox(el('div', { class: 'upload whole' }, words, bar));
   return outcome => {
     outcomes[outcome] = (outcomes[outcome] || 0) + 1;
     bar.value += 1;
@@ -161,6 +161,12 @@ function tallyOf(number) {
     words.textContent = bar.value < number ? `Adding ${count(number, 'file')}: ${done}` : `${count(number, 'file')}: ${done}`;
     if (bar.value >= number) bar.remove();
   };
+}
+
+function clearUploads() {
+  const done = uploads.filter(one => !one.box.querySelector('progress'));
+  done.forEach(one => { one.box.remove(); uploads.splice(uploads.indexOf(one), 1); });
+  $('choose-file').focus();
 }
 
 function keepBox(box) {
