@@ -293,6 +293,36 @@ def test_many_failures_leave_the_documents_in_view_and_can_be_cleared(
     watched.noted.clear()  # the service's 422 is noted as an error
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "marked"),
+    [
+        ("When did they leave the deal?", "Leaving a deal by a deadline, leaders.", ["Leaving", "deal"]),  # noqa: E501
+        ("Who signed for the states?", "Signing by a State, statues.", ["Signing", "State"]),
+        ("Did they enrich uranium?", "Enrichment of uranium.", ["Enrichment", "uranium"]),
+    ],
+)  # fmt: skip
+def test_words_are_marked_in_their_forms_alone(
+    watched: Watched, question: str, text: str, marked: list[str]
+) -> None:
+    watched.page.goto("/")
+    found = watched.page.evaluate(
+        "([text, question]) => wordsMarked(text, question).filter(node => node.tagName)"
+        ".map(node => node.textContent)",
+        [text, question],
+    )
+    assert found == marked
+
+
+def test_a_value_is_shown_only_where_it_says_more_than_the_words(watched: Watched) -> None:
+    watched.page.goto("/")
+    shown = "([iso, words]) => typed({ kind: 'date', number: null, upper: null, yes: null, iso }, words)"  # noqa: E501
+    read = [
+        watched.page.evaluate(shown, [iso, words])
+        for iso, words in [("2015-07-14", "14 July 2015"), ("2015", "2015"), ("--09", "September")]
+    ]
+    assert read == ["date 2015-07-14", "", ""]
+
+
 def test_a_phone_shows_panes_as_dialogs_that_back_closes(
     browser: Browser, client: httpx.Client
 ) -> None:

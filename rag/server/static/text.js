@@ -32,13 +32,15 @@ function sentenceOf(citation) {
   return marked(text, text.slice(start, end).trim() === text.trim() ? [] : [[start, end, 'mark']]);  // all of it needs no mark
 }
 
-// A text with the words of a question marked, endings apart: "led" marks "led", "signing" marks "signed".
+// A text with the words of a question marked, endings apart: "signing" marks "signed", "enrich" marks "enrichment", but "deal" not "deadline".
 const SMALL = new Set('the and for are was were did does how what when who why which with from this that may can you your our its has have had not'.split(' '));
+const stemOf = word => word.toLowerCase().replace(/(?<=...)(?:ing|ed|es|s|e)$/u, '');
+const isForm = (word, stem) => stemOf(word) === stem || (stem.length > 4 && word.length <= stem.length + 4 && word.toLowerCase().startsWith(stem));
 function wordsMarked(text, question) {
-  const stems = [...new Set(question.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) || [])].filter(word => !SMALL.has(word)).map(word => word.slice(0, Math.max(3, word.length - 2)));
+  const stems = [...new Set(question.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) || [])].filter(word => !SMALL.has(word)).map(stemOf);
   const ranges = [];
   for (const match of text.matchAll(/[\p{L}\p{N}]+/gu)) {
-    if (stems.some(stem => match[0].toLowerCase().startsWith(stem))) ranges.push([match.index, match.index + match[0].length, 'mark', 'word']);
+    if (stems.some(stem => isForm(match[0], stem))) ranges.push([match.index, match.index + match[0].length, 'mark', 'word']);
   }
   return marked(text, ranges);
 }
@@ -51,11 +53,11 @@ const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number 
 // Why there is no answer, as a sentence.
 const reasonOf = ({ abstention_reason: why }) => why ? `${why[0].toUpperCase()}${why.slice(1)}.`.replace(/\.\.$/, '.') : '';
 
-// A value as it was read, where that says more than the words: "14 July 2015" is date 2015-07-14.
+// A value as it was read, where that says more than the words: "14 July 2015" is date 2015-07-14, but "September" only --09.
 function typed(value, words) {
   const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });
   const range = value.upper === null ? number : `${number} – ${value.upper.toLocaleString('en')}`;
   const said = value.yes !== null ? (value.yes ? 'yes' : 'no') : value.iso || `${value.bound} ${range} ${value.unit || ''}`.trim();
-  const adds = said && !words.includes(said) && !(number && words.includes(number));
+  const adds = said && !said.startsWith('--') && !words.includes(said) && !(number && words.includes(number));
   return adds ? `${value.kind} ${said}` : '';
 }
