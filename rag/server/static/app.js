@@ -78,7 +78,7 @@ async function ask(turn) {
     turn.error = error.name === 'AbortError' ? null : error;
     say(turn.error ? '' : 'Stopped.', { heard: true });
     if (error.status === 409) {
-      error.hint = me.may_write ? 'Add some: press Sources, at the top.' : 'This key may not add any.';
+      error.hint = me.may_write ? 'Add documents: press Sources, at the top.' : 'This key may not add any.';
       countDocuments().catch(() => {});
     }
   }
