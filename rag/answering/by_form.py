@@ -26,8 +26,8 @@ _COMPARED = 0.15
 _BOUND = 0.5
 """Least score of the sentence after the one that says yes or no, which may bind it."""
 ALL_NEEDED = (
-    "it takes all passages to answer this, a sum, a count or a comparison over "
-    "everything, and only the nearest are read"
+    "this needs all passages (a sum, a count or a comparison over everything), but "
+    "only the nearest are read"
 )
 
 

@@ -66,7 +66,7 @@ class Confidence:
         unknown = sorted(set(weights) - set(FEATURES))
         if unknown:
             raise ModelError(
-                f"confidence model {path} weighs what is not known here: {', '.join(unknown)}",
+                f"confidence model {path} has unknown features: {', '.join(unknown)}",
                 again,
             )
         return cls(

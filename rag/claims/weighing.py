@@ -117,6 +117,6 @@ def load(path: Path = SHIPPED) -> tuple[Weighing, Weighing]:
         return Weighing.of(found["read"]), Weighing.of(found["compared"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} does not hold weights for claims: {error}",
+            f"{path} contains no weights for claims: {error}",
             "make it: python -m eval.experiments.fit_claims",
         ) from error

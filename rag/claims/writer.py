@@ -95,7 +95,7 @@ class Writer:
             return replace(made, reason="the writer found no answer in the sentences")
         sentences = self._checked(text, sources)
         kept = " ".join(one.text for one in sentences if not one.struck)
-        reason = "" if kept else "nothing of what was written is supported by what it cites"
+        reason = "" if kept else "no written sentence is supported by its citations"
         return replace(made, text=kept or None, sentences=tuple(sentences), reason=reason)
 
     def _checked(self, text: str, sources: Sequence[WriterSource]) -> list[WrittenSentence]:
@@ -109,7 +109,7 @@ class Writer:
         written = WrittenSentence(" ".join(raw.split()), one.cited, "")
         unknown = [number for number in one.cited if number not in sources]
         if one.skipped:
-            return replace(written, struck="it states nothing that can be checked")
+            return replace(written, struck="it makes no claim that can be checked")
         if not one.cited:
             return self._without_citation(one, written, sources)
         if unknown:

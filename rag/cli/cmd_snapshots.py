@@ -57,7 +57,7 @@ def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
 
 @click.command("restore")
 @click.argument("source", type=_PATH)
-@click.option("--replace", is_flag=True, help="Overwrite an index that already holds documents.")
+@click.option("--replace", is_flag=True, help="Overwrite an index that already contains documents.")
 @click.option(
     "--check", "only_check", is_flag=True, help="Check the snapshot without restoring it."
 )

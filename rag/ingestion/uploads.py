@@ -239,7 +239,7 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
 
 def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
     said = [f"{part} {reason}" for part, reason in skipped] + [
-        f"{document_id} is taken out" for document_id in gone
+        f"{document_id} is removed" for document_id in gone
     ]
     more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
     return "; ".join(said[:_MOST_SAID] + more)

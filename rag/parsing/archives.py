@@ -47,7 +47,7 @@ def parts(content: bytes) -> Iterator[Member]:
         raise ParseError(f"is not a readable zip file: {error}") from error
     files = [info for info in archive.infolist() if not info.is_dir()]
     if len(files) > _MOST_PARTS:
-        raise ParseError(f"holds more than {_MOST_PARTS:,} files")
+        raise ParseError(f"contains more than {_MOST_PARTS:,} files")
     for info in files:
         name = "/".join(
             part

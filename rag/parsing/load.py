@@ -99,7 +99,7 @@ def read(found: FoundFile) -> Document:
     """The only document in a file. Raises ParseError as `load` does, and for several documents."""
     loaded = load(found)
     if len(loaded.documents) != 1 or loaded.skipped:
-        raise ParseError("holds several documents")
+        raise ParseError("contains several documents")
     return loaded.documents[0]
 
 
@@ -205,7 +205,7 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
             else "contains no text"
         )
     if len(text) > _MOST_CHARACTERS:
-        raise ParseError(f"holds more than {_MOST_CHARACTERS:,} characters; split it")
+        raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
     metadata = _metadata(parsed.metadata) | {"type": kind.name}
     title = metadata.pop("title", "") or Path(name).stem
     sections = tuple(

@@ -83,8 +83,7 @@ class ModelThread:
         """
         if len(works) > self.limits.queue:
             message = (
-                f"{len(works):,} questions at once are more than may wait, which are "
-                f"{self.limits.queue:,}"
+                f"{len(works):,} questions at once exceed the queue limit of {self.limits.queue:,}"
             )
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:

@@ -56,7 +56,7 @@ def chat_question(body: ChatRequest) -> OpenAIQuestion:
 
 def responses_question(body: ResponsesRequest) -> OpenAIQuestion:
     if body.previous_response_id or body.conversation:
-        message = "responses are not stored, so there is none to continue"
+        message = "responses are not stored and cannot be continued"
         raise InputError(message, "send the earlier turns as items of input")
     if body.background:
         raise InputError("background responses are not supported", "leave background out")
@@ -145,7 +145,7 @@ def _conditions(given: Any, depth: int) -> Iterable[str]:
         return [_condition(given.get("key"), _COMPARE[kind], given.get("value"))]
     shown = str(kind)[:40]
     raise InputError(
-        f"a filter of the type {shown!r} is not possible here",
+        f"a filter of the type {shown!r} is not supported",
         "use eq, ne, gt, gte, lt, lte, nin, joined by and",
     )
 
@@ -158,7 +158,7 @@ def _condition(key: Any, op: str, value: Any) -> str:
     ):
         raise InputError(
             "a filter needs a key, and a value that is a text or a number",
-            "as in type eq, key author",
+            "for example type eq, key author",
         )
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
 

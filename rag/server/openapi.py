@@ -135,8 +135,11 @@ def _reshape(responses: dict[str, Any], path: str) -> None:
 _TAGS = [
     {"name": "questions", "description": "Ask and search."},
     {"name": "documents", "description": "Add, read and delete documents."},
-    {"name": "collections", "description": "Indexes side by side; nothing is shared between them."},
-    {"name": "operations", "description": "For those who run the service."},
-    {"name": "openai", "description": "The documents behind OpenAI's API; errors in its shape."},
-    {"name": "integrations", "description": "What other applications ask by their own contracts."},
+    {"name": "collections", "description": "Separate indexes that share no data."},
+    {"name": "operations", "description": "Health, readiness and metrics."},
+    {
+        "name": "openai",
+        "description": "The documents through OpenAI's API, with errors in its format.",
+    },
+    {"name": "integrations", "description": "The APIs of other applications."},
 ]

@@ -29,7 +29,9 @@ class Problem(BaseModel):
     )
     title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
     status: int = Field(description="The HTTP status.", examples=[422])
-    detail: str = Field(description="What is wrong this time.", examples=["the question is empty"])
+    detail: str = Field(
+        description="The error in this request.", examples=["the question is empty"]
+    )
     hint: str = Field(default="", description="What to do next.")
     request_id: str = Field(
         default="", description="The request's id, as in the header X-Request-ID and in the log."
@@ -59,7 +61,7 @@ def late() -> ServiceError:
     return ServiceError(
         503,
         "deadline",
-        "there was no answer before the deadline",
+        "no answer before the deadline",
         "raise deadline_ms, or try again",
         1,
     )

@@ -34,9 +34,7 @@ class Metrics:
         self._answers = self._counter(
             "rag_answers", "Questions answered, and those where the service abstained.", "outcome"
         )
-        self._jobs = self._counter(
-            "rag_ingested_files", "Uploaded files by what became of them.", "outcome"
-        )
+        self._jobs = self._counter("rag_ingested_files", "Uploaded files by outcome.", "outcome")
 
     def _counter(self, name: str, help: str, *labels: str) -> Counter:
         return Counter(name, help, labels, registry=self._registry)
@@ -68,9 +66,7 @@ class Metrics:
 
     def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
         """Register gauges, computed on each scrape."""
-        Gauge("rag_queue_depth", "Questions that wait.", registry=self._registry).set_function(
-            depth
-        )
+        Gauge("rag_queue_depth", "Waiting questions.", registry=self._registry).set_function(depth)
         for name in ("documents", "passages", "generation"):
             gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)
             gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]

@@ -40,8 +40,8 @@ class Options(Strict):
         ge=1,
         le=600_000,
         description=(
-            "Milliseconds after which no more passages are read: the answer is of those "
-            "read so far; 503 if none was."
+            "Milliseconds after which no more passages are read; the answer uses those read "
+            "so far. 503 if none was."
         ),
     )
 
@@ -175,8 +175,8 @@ class WirePiece(BaseModel):
     )
     heading: bool = Field(description="Whether the piece is a heading.")
     label: str = Field(
-        description="What it is about: a side of a comparison, a section, a document's title; or "
-        "empty."
+        description="Its subject: a side of a comparison, a section, or a document's title; may "
+        "be empty."
     )
 
 
@@ -241,8 +241,8 @@ class WireAnswer(BaseModel):
     passages_found: int = Field(description="Number of retrieved passages.", examples=[8])
     passages_read: int = Field(
         description=(
-            "How many of them, the best, were read; fewer if the deadline came or "
-            "RAG_EARLY_EXIT was reached."
+            "Number of passages read, best first; fewer after a deadline or an early exit "
+            "(RAG_EARLY_EXIT)."
         ),
         examples=[8],
     )
@@ -286,7 +286,7 @@ class Claim(BaseModel):
         if not 0 <= span <= _MOST_BYTES_A_CHARACTER * characters:
             raise PydanticCustomError(
                 "span",
-                "its text has {characters} characters, and its offsets span {span}",
+                "its text has {characters} characters, but its offsets span {span}",
                 {"characters": characters, "span": span},
             )
         return value

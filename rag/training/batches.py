@@ -66,7 +66,7 @@ def examples(
     if not found:
         names = ", ".join(each.name for each in sets)
         raise InputError(
-            f"{names}: no question is left to learn from",
+            f"{names}: no questions are left for training",
             "hold out less (dev_articles), or give more questions",
         )
     rng.shuffle(found)

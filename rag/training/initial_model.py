@@ -148,7 +148,7 @@ def _check_average(other: str, model: Any) -> None:
     path = Path(other, WEIGHTS)
     if not path.is_file():
         raise InputError(
-            f"the recipe averages with {other}, which is no folder with {WEIGHTS}",
+            f"the recipe averages with {other}, which is not a folder with {WEIGHTS}",
             "download it, or drop average",
         )
     with safe_open(path, "pt") as file:
@@ -156,7 +156,7 @@ def _check_average(other: str, model: Any) -> None:
     fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
     if not fits:
         raise InputError(
-            f"the recipe averages with {other}, which has other weights than a reader",
+            f"the recipe averages with {other}, whose weights are not a reader's",
             "drop average",
         )
 

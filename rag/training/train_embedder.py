@@ -242,7 +242,7 @@ def _units(
             ]
         if not batches:
             raise InputError(
-                f"no set has {size} passages with questions, a batch's",
+                f"no set has the {size} passages with questions that a batch needs",
                 "set passages lower in the recipe",
             )
         rng.shuffle(batches)

@@ -83,8 +83,8 @@ class Steps:
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, weights_only=True)
         if state.get("mark") != self._mark:
-            what = f"{self._checkpoint} is of a run by another recipe or other data"
-            raise InputError(what, "remove it to begin anew, or name another --out")
+            what = f"{self._checkpoint} is from a run with another recipe or other data"
+            raise InputError(what, "remove it to start over, or choose another --out")
         self.taken = state["step"]
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -125,7 +125,7 @@ def not_its_start(out: Path, *paths: str) -> None:
     if out in {Path(path).resolve() for path in paths}:
         what = "starts from or averages with"
         raise InputError(
-            f"--out {out} is what the run {what}, and would be overwritten", "name another folder"
+            f"--out {out} is what the run {what}, and would be overwritten", "choose another folder"
         )
 
 

@@ -35,7 +35,7 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     if path.suffix == ".jsonl":
         if corpus is None:
             raise InputError(
-                f"{path} needs the documents its questions are about",
+                f"{path} needs the documents of its questions",
                 "name their folder: --corpus FOLDER",
             )
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
@@ -49,7 +49,8 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     if len(asked) < 2:
         counted = f"{path} asks about {len(asked)} documents" + (f" in {corpus}" if corpus else "")
         raise InputError(
-            f"{counted}; one is held out, so two are the least", "add questions about others"
+            f"{counted}; at least two are needed, since one is held out",
+            "add questions about other documents",
         )
     held_out = min(len(asked) - 1, max(1, round(len(asked) * recipe.hold_out)))
     return Set(path.stem, recipe.stage[0].own, *split_articles(asked, held_out, recipe.seed))
@@ -68,7 +69,7 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
     homeless = [question for question in questions if not _put(question, shelf)]
     if homeless:
         first = f"the first: {homeless[0].text!r}"
-        why = f"no document in {corpus} has the name, the sentence or the answer that they give"
+        why = f"no document in {corpus} has their name, sentence or answer"
         _log.warning(
             "%d of %d questions are left out, as %s; %s", len(homeless), len(questions), why, first
         )

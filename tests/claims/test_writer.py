@@ -1,5 +1,6 @@
-"""Written answers with a real server that behaves, invents, cites wrongly, stalls or obeys the
-documents."""
+"""Written answers from a real server that behaves, invents, cites wrongly, stalls, or obeys the
+documents.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 def answered(made: Engine, question: str = QUESTION) -> Answer:
-    """The extractive answer; given, however sure it is."""
+    """The extractive answer, given at any confidence."""
     found = made.ask(question)
     return found if found.text is not None else replace(found, text="something")
 
@@ -83,7 +84,7 @@ def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(made: E
         ("The JCPOA was signed in Vienna on 14 July 2015 [99].", "[99], which it was not given"),
         ("The JCPOA was signed in Vienna on 14 July 2015 [{other}].", "does not"),
         ("Bananas are the national fruit of Ecuador and Peru [{n}].", "does not"),
-        ("Sure, happy to help with that!", "states nothing"),
+        ("Sure, happy to help with that!", "makes no claim"),
     ],
 )
 def test_what_is_not_supported_by_what_it_cites_is_struck(
@@ -100,7 +101,7 @@ def test_what_is_not_supported_by_what_it_cites_is_struck(
     assert found.text is None
     (struck,) = found.struck
     assert why in struck.struck
-    assert found.reason == "nothing of what was written is supported by what it cites"
+    assert found.reason == "no written sentence is supported by its citations"
     assert found.answer.question == QUESTION
 
 

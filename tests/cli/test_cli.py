@@ -1,6 +1,4 @@
-"""Whole transcripts: a command in, its exact output and exit code out. The models are fakes, all
-else is real.
-"""
+"""Transcripts: commands with their exact output and exit code. Only the models are fakes."""
 
 from __future__ import annotations
 
@@ -264,7 +262,7 @@ def test_another_embedder_is_an_error_that_names_the_way_out(
     code, _, err = filled("ask", "When?")
     assert code == 3
     assert "made with embedder = bag-of-words, the settings say other" in err
-    assert "set RAG_EMBEDDER=bag-of-words, or make the index anew from its text: rag rebuild" in err
+    assert "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag rebuild" in err
     assert filled("list")[0] == 0
 
 
@@ -373,7 +371,7 @@ def test_calibrate_writes_a_file_and_says_what_it_bought(
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
     code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.1")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "24 questions, 12 of them without an answer"
+    assert out.splitlines()[0] == "24 questions, 12 of them unanswerable"
     assert "calibrated: answers " in out
     assert out.endswith("calibration.json: use it with RAG_CALIBRATION=calibration.json\n")
     monkeypatch.setenv("RAG_CALIBRATION", "calibration.json")

@@ -1,4 +1,4 @@
-"""`rag doctor` on an index that is damaged."""
+"""`rag doctor` on a damaged index."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_broken_search_indexes_are_mended(doctor: Run) -> None:
     code, out, _ = doctor("doctor")
     assert code == 0
     assert (
-        "mended search indexes' files: repaired; before: vectors.faiss is not as it was written\n"
-        in out
+        "mended search indexes' files: repaired; before: "
+        "vectors.faiss has changed since it was written\n" in out
     )
     assert "mended" not in doctor("doctor")[1]
 
@@ -49,7 +49,7 @@ def test_vectors_are_made_again_when_asked(doctor: Run) -> None:
     code, out, _ = doctor("doctor")
     assert code == 1
     assert (
-        "WRONG vectors: not those of 1 documents: docs/deal.md\n      make them again from the "
+        "WRONG vectors: wrong in 1 documents: docs/deal.md\n      rebuild them from the "
         "text: rag doctor --repair\n" in out
     )
     code, out, _ = doctor("doctor", "--repair")
@@ -62,5 +62,5 @@ def test_a_changed_text_is_named_and_not_mended(doctor: Run) -> None:
     change("UPDATE documents SET text = replace(text, '2018', '2019') WHERE id = 'docs/deal.md'")
     code, out, _ = doctor("doctor", "--repair")
     assert code == 1
-    assert "WRONG texts: not those of 1 documents: docs/deal.md\n" in out
+    assert "WRONG texts: wrong in 1 documents: docs/deal.md\n" in out
     assert f"rag ingest {Path('docs/deal.md').resolve()}\n" in out

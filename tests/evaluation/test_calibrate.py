@@ -60,7 +60,7 @@ def test_questions_are_asked_without_their_document_where_few_have_no_answer(
     engine: Engine,
 ) -> None:
     done = calibrate(engine, gold()[:20])
-    assert done.says[0] == "26 questions, 6 of them without an answer"
+    assert done.says[0] == "26 questions, 6 of them unanswerable"
 
 
 def test_too_few_questions_or_only_wrong_ones_are_said(engine: Engine) -> None:

@@ -1,5 +1,5 @@
-"""A name is one document's: an upload and a file never take each other's place, on either store,
-whoever comes second.
+"""Uploads and ingested files with one name never replace each other, in either order and on either
+store.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str)
     others = [NAME, "uploads/a.zip.txt"]
     assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
     assert put({"one.md": "One."}) == Done(
-        "updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is taken out"
+        "updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is removed"
     )
     assert [document.id for document in store.documents()] == sorted(
         ["uploads/a.zip/one.md", *others]

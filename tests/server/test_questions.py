@@ -188,7 +188,7 @@ def test_a_place_that_its_words_cannot_fill_is_refused(
     if start >= 0:
         assert (
             response.json()["detail"]
-            == f"highlight: its text has 4 characters, and its offsets span {end - start}"
+            == f"highlight: its text has 4 characters, but its offsets span {end - start}"
         )
 
 
@@ -271,7 +271,7 @@ def test_a_deadline_is_kept(tmp_path: Path) -> None:
 
 
 class PacedReader(NameReader):
-    """Takes a while for every passage."""
+    """Takes a fixed time per passage."""
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         time.sleep(0.15 * sum(len(hits) for _, hits in asked))
@@ -302,7 +302,7 @@ def test_a_client_that_hangs_up_is_not_read_for(tmp_path: Path) -> None:
         first = pool.submit(client.post, "/v1/ask", json=BURNS)
         while not reader.batches:
             time.sleep(0.01)
-        for _ in range(4):  # they wait behind the first, and lose patience
+        for _ in range(4):  # they wait behind the first one and give up
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/v1/ask", json=BURNS, timeout=0.05)
         assert first.result().status_code == 200

@@ -29,7 +29,7 @@ class WireCollection(BaseModel):
 
 class WireCollections(BaseModel):
     collections: list[WireCollection] = Field(
-        description="Those that the key may use, the default one first."
+        description="The collections that the key may use, the default one first."
     )
 
 
@@ -52,7 +52,7 @@ class CollectionAnswer(BaseModel):
 class CollectionAnswers(BaseModel):
     question: str
     answers: list[CollectionAnswer] = Field(
-        description="One of each collection: first those that have an answer, the surest first."
+        description="One per collection, answered ones first, by confidence."
     )
 
 

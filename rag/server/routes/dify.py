@@ -78,7 +78,7 @@ def _filters(given: MetadataConditions | None) -> list[str]:
     conditions = (given.conditions if given else None) or []
     if given and len(conditions) > 1 and given.logical_operator != "and":
         raise InputError(
-            f"{given.logical_operator!r} of conditions is not possible here", "join them by and"
+            f"{given.logical_operator!r} of conditions is not supported", "join them by and"
         )
     return [text for condition in conditions for text in _texts(condition)]
 
@@ -88,7 +88,7 @@ def _texts(condition: MetadataCondition) -> list[str]:
     if op is None or condition.value is None:
         known = ", ".join(_OPERATORS)
         raise InputError(
-            f"the operator {condition.comparison_operator!r} is not possible here",
+            f"the operator {condition.comparison_operator!r} is not supported",
             f"use one of {known}",
         )
     names = [condition.name] if isinstance(condition.name, str) else condition.name

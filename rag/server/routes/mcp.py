@@ -72,11 +72,11 @@ class ServedLibrary(ServiceLibrary):
         self.exchange.change = f"ingest {taken[0][0]}"
         job = self.service.jobs.wait(number, _WAIT)
         if job is None or job.state != "done":
-            return "waiting", [], "it is kept and will be put in"
+            return "waiting", [], "it is stored and will be ingested"
         (file,) = job.files
         if file.outcome == "rejected":
             raise InputError(
-                f"{file.name}: {file.detail}", "send text, with a name that says its kind: notes.md"
+                f"{file.name}: {file.detail}", "send text, with a suffix in the name: notes.md"
             )
         return file.outcome, file.document_ids, file.detail
 

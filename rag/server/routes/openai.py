@@ -207,7 +207,7 @@ def search_vector_store(
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(
-            f"{len(queries)} queries are not between 1 and 8", "send fewer in one request"
+            f"{len(queries)} queries given, 1 to 8 are allowed", "send fewer in one request"
         )
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
@@ -242,7 +242,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
         raise InputError(
-            f"{len(texts)} texts are not between 1 and {_MOST_TEXTS}", "send fewer in one request"
+            f"{len(texts)} texts given, 1 to {_MOST_TEXTS} are allowed", "send fewer in one request"
         )
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
@@ -253,7 +253,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
         )
     if body.dimensions not in (None, embedder.dim):
         raise InputError(
-            f"dimensions = {body.dimensions} is not possible", f"vectors here have {embedder.dim}"
+            f"dimensions = {body.dimensions} is not supported", f"vectors here have {embedder.dim}"
         )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     hangup_of(request).charge(len(texts) - 1)  # the request itself already costs one

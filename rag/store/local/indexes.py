@@ -163,7 +163,7 @@ class SearchIndexes:
             return False
         except (OSError, ValueError, StoreError) as error:
             _log.warning(
-                "search indexes in %s cannot be saved, they are kept in memory: %s",
+                "search indexes in %s cannot be saved and are kept in memory: %s",
                 self._folder,
                 _first_line(error),
             )
@@ -227,7 +227,7 @@ class SearchIndexes:
         if reason == manifest.OLDER:
             _log.warning("search indexes in %s are rebuilt for this version of rag", self._folder)
         elif generation not in ("0", self._renewed):
-            _log.warning("search indexes in %s are made again: %s", self._folder, reason)
+            _log.warning("search indexes in %s are rebuilt: %s", self._folder, reason)
         (self._folder / manifest.NAME).unlink(
             missing_ok=True
         )  # first, so that no process trusts files that are being replaced

@@ -108,7 +108,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
             "texts",
             not seen.altered,
             _said(sorted(altered), "each matches its digest"),
-            f"take them out and read them again: rag delete ID, rag ingest {sources}",
+            f"delete them and ingest them again: rag delete ID, rag ingest {sources}",
         ),
         _made(
             "passages",
@@ -116,7 +116,7 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
             altered,
             f"{seen.passages:,} match their documents",
         ),
-        _made("vectors", seen.wrong_vectors, altered, "each is complete and of length 1"),
+        _made("vectors", seen.wrong_vectors, altered, "complete and of length 1"),
     ]
 
 
@@ -160,16 +160,16 @@ def _made(name: str, documents: Sequence[str], altered: Collection[str], well: s
     would hide the damage.
     """
     again = tuple(document_id for document_id in documents if document_id not in altered)
-    fix = f"make them again from the text: {_REPAIR}" if again else "see texts"
+    fix = f"rebuild them from the text: {_REPAIR}" if again else "see texts"
     return Finding(name, not documents, _said(documents, well), fix, again)
 
 
 def _again(documents: Sequence[str], folder: Path) -> str:
-    return f"take them out and read them again: rag delete {named(documents)} --index {folder}"
+    return f"delete them and ingest them again: rag delete {named(documents)} --index {folder}"
 
 
 def _said(wrong: Sequence[str], well: str) -> str:
-    return f"not those of {len(wrong)} documents: {named(wrong)}" if wrong else well
+    return f"wrong in {len(wrong)} documents: {named(wrong)}" if wrong else well
 
 
 # Search indexes
@@ -180,9 +180,13 @@ def _derived(
 ) -> Iterator[Finding]:
     derived = SearchIndexes(folder, meta, WriteLock(folder), writable=False, wait=0)
     saved = derived.problem if meta["generation"] != "0" else ""
-    fix = f"rag doctor makes them again, where it may write: rag info --index {folder}"
+    fix = f"rag doctor rebuilds them if it may write: rag info --index {folder}"
     yield Finding(
-        "search indexes' files", not saved, saved or "as they were written", fix, derived=True
+        "search indexes' files",
+        not saved,
+        saved or "unchanged since they were written",
+        fix,
+        derived=True,
     )
     before = None if saved else derived.compare(connection)
     derived.sync(connection)
@@ -211,5 +215,5 @@ def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
     found = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
-        found.append("a rebuild (rag rebuild goes on, rag rebuild --abandon drops it)")
-    return Finding("leftovers", True, f"of interrupted runs: {named(found)}" if found else "none")
+        found.append("a rebuild (rag rebuild resumes it, rag rebuild --abandon discards it)")
+    return Finding("leftovers", True, f"from interrupted runs: {named(found)}" if found else "none")

@@ -15,7 +15,7 @@ from rag.parsing.version import sha256_file
 
 NAME, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
 _FORMAT = 4
-OLDER = "they are of an older version"
+OLDER = "they have an older format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Manifest:
         if self.older:
             return OLDER
         if not self:
-            return f"{NAME} is missing, broken or of another index"
+            return f"{NAME} is missing, broken or from another index"
         for name, known in self.files.items():
             if sha256_file(folder / name) != known:
-                return f"{name} is not as it was written"
+                return f"{name} has changed since it was written"
         return ""
 
 

@@ -287,7 +287,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
         documents, generation = 1, 0
     if documents and not replace:
         raise InputError(
-            f"index {folder} holds documents already",
+            f"index {folder} already contains documents",
             "overwrite them with --replace, or choose another with --index",
         )
     return generation

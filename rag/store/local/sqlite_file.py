@@ -43,7 +43,7 @@ def translated(path: Path) -> Iterator[None]:
             "ingest PATH"
         )
         raise StoreError(
-            f"{path} is not a readable database ({error}); it was left as it is", hint
+            f"{path} is not a readable database ({error}); it was left unchanged", hint
         ) from error
     except OSError as error:
         raise StoreError(
@@ -146,7 +146,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
         if path.with_name("derived.json").exists():
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
             raise StoreError(
-                f"{path} is empty, though its search indexes are there; it was left as it is", hint
+                f"{path} is empty, but its search indexes exist; it was left unchanged", hint
             )
         if create is None:
             raise _absent(path)
@@ -174,8 +174,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     if not writable(path):
         hint = f"open it once with write access: rag info --index {path.parent}"
         raise StoreError(
-            f"{path} has index format {found}, to be brought to {known}, and cannot be written",
-            hint,
+            f"{path} has the old index format {found}; upgrading it needs write access", hint
         )
     schema.migrate(connection)
 

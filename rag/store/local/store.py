@@ -87,8 +87,8 @@ class LocalStore:
             made = meta.get(name)
             if made != value:
                 hint = (
-                    f"set RAG_{name.upper()}={made}, or make the index anew from its text: rag "
-                    f"rebuild"
+                    f"set RAG_{name.upper()}={made}, or rebuild the index from its text: "
+                    f"rag rebuild"
                 )
                 raise StoreError(
                     f"index {self.folder} was made with {name} = {made}, the settings say {value}",

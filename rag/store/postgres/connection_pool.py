@@ -225,7 +225,8 @@ def translated(place: str) -> Iterator[None]:
         raise StoreError(f"{place} refuses: {_first_line(error)}", hint) from error
     except psycopg.errors.FeatureNotSupported as error:
         raise StoreError(
-            f"{place} lacks something: {_first_line(error)}", "install pgvector on the server"
+            f"{place} lacks an extension or table: {_first_line(error)}",
+            "install pgvector on the server",
         ) from error
     except psycopg.OperationalError as error:
         if is_gone(error):
@@ -236,7 +237,9 @@ def translated(place: str) -> Iterator[None]:
     except psycopg.errors.ReadOnlySqlTransaction as error:
         raise _Lost(_first_line(error)) from None
     except psycopg.errors.UndefinedTable as error:
-        raise AbsentError(f"no index in {place} any more", "make one: rag ingest PATH") from error
+        raise AbsentError(
+            f"no index in {place} any more", "create one with: rag ingest PATH"
+        ) from error
 
 
 def is_gone(error: psycopg.OperationalError) -> bool:
@@ -252,7 +255,7 @@ def _parts(dsn: str, place: str) -> dict[str, Any]:
             "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for "
             "special characters"
         )
-        raise InputError(f"{place} is no PostgreSQL address", hint) from None
+        raise InputError(f"{place} is not a PostgreSQL address", hint) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -159,7 +159,7 @@ class PostgresQueue:
         manager = app.job_manager
         await manager.prune_stalled_workers(self._pace.dead)
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.dead):
-            _log.warning("job %s is begun again: its worker is gone", job.id)
+            _log.warning("job %s is retried because its worker has died", job.id)
             await manager.retry_job(job)
 
     def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:

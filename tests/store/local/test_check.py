@@ -1,4 +1,4 @@
-"""What is wrong is found and named; what is well is not."""
+"""The checks report damage, and only damage."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_named(folder: Path, case: str) -> None:
     assert name in found
     assert found[name].fix
     if name in ("texts", "passages", "records", "vectors"):
-        assert found[name].detail.removeprefix("not those of 1 documents: ") in ("a", "b")
+        assert found[name].detail.removeprefix("wrong in 1 documents: ") in ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_leftovers_are_named(folder: Path) -> None:
     def by_name(name: str) -> Finding:
         return next(found for found in examine(folder) if found.name == name)
 
-    assert by_name("leftovers").detail == "of interrupted runs: .restore.123.partial"
+    assert by_name("leftovers").detail == "from interrupted runs: .restore.123.partial"

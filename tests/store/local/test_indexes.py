@@ -1,4 +1,4 @@
-"""Whatever happens to the files that are derived, the store opens and both legs search."""
+"""Whatever happens to the search indexes' files, the store opens and both retrievers work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def filled(folder: Path, ids: set[str]) -> Path:
     store = local(folder)
     for id in sorted(ids):
-        with store.writing():  # a segment each
+        with store.writing():  # one segment each
             put(store, id, f"Sardines swim near {id}.")
     store.close()
     return folder
@@ -51,7 +51,7 @@ def truncate(path: Path) -> None:
 
 
 def flip(path: Path, at: int | None = None) -> None:
-    """In place: a process that has the file mapped must not find it shorter for a moment."""
+    """Change bytes in place, so that a process that has mapped the file never sees it shortened."""
     content = path.read_bytes()
     place = len(content) // 2 if at is None else at
     with path.open("r+b") as file:
@@ -70,7 +70,7 @@ def write(name: str, content: bytes) -> Damage:
 def remove(path: Path) -> None:
     if not path.is_dir():
         path.unlink()
-    while path.exists():  # a thread of Tantivy may just have made a lock file there
+    while path.exists():  # a Tantivy thread may have just created a lock file
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -181,7 +181,7 @@ def test_reopening_without_changes_writes_nothing(
 def test_only_what_changed_is_indexed_again(folder: Path) -> None:
     kept = {path.name for path in segments(folder, "idx")}
     store = local(folder)
-    put(store, "d", "Sardines sleep.")  # and the process ends before it searches
+    put(store, "d", "Sardines sleep.")  # and the process ends before searching
     store.close()
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
     assert kept < {path.name for path in segments(folder, "idx")}
@@ -235,7 +235,7 @@ def test_damage_while_it_is_open_is_not_signed_as_good(
         put(store, "d", "Sardines sleep.")
     store.close()
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
-    assert "is not as it was written" in caplog.text
+    assert "has changed since it was written" in caplog.text
 
 
 def test_broken_files_beside_a_writer_are_replaced_in_memory(folder: Path) -> None:
@@ -267,8 +267,8 @@ def test_an_index_made_again_is_followed_by_those_who_have_it_open(folder: Path)
 
 
 def test_no_file_of_old_segments_stays(folder: Path) -> None:
-    """A Tantivy index that stays open does not know, and so never removes, what another process
-    wrote meanwhile.
+    """An open Tantivy index does not know, and so never removes, segments written by another
+    process.
     """
     store = local(folder)
     with Worker(folder) as other:

@@ -1,4 +1,4 @@
-"""An index of an older version is brought up to date, whole, and answers as before."""
+"""An index of an older version is upgraded completely and answers as before."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TEXT = "Sardines swim near the coast."
 
 
 def first_version(folder: Path) -> Path:
-    """What version 1 left, with a document of one passage."""
+    """An index of version 1, with one document of one passage."""
     folder.mkdir()
     connection = sqlite3.connect(folder / "rag.sqlite")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -66,7 +66,7 @@ def first_version(folder: Path) -> Path:
 
 
 def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every table with its columns, and what else the database is made of."""
+    """All tables with their columns, and the other objects of the database."""
     connection = sqlite3.connect(path)
     names = connection.execute(
         "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
@@ -113,10 +113,7 @@ def test_an_old_index_that_cannot_be_written_says_so_and_stays(tmp_path: Path) -
     before = (folder / "rag.sqlite").read_bytes()
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.opened[0] == "StoreError"
-        assert (
-            f"has index format 1, to be brought to {schema.FORMAT}, and cannot be written"
-            in reader.opened[1]
-        )
+        assert "has the old index format 1; upgrading it needs write access" in reader.opened[1]
     assert (folder / "rag.sqlite").read_bytes() == before
 
 

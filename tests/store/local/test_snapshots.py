@@ -1,4 +1,4 @@
-"""Snapshots: of one moment, whole, portable, and put back in one step."""
+"""Snapshots are consistent, complete, portable, and restored atomically."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def test_documents_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> 
     snapshots.take(folder, tmp_path / "a")
     store = local(folder)
     put(store, "d", "Sardines sleep.")
-    with pytest.raises(InputError, match="holds documents already") as caught:
+    with pytest.raises(InputError, match="already contains documents") as caught:
         snapshots.restore(folder, tmp_path / "a", replace=False, wait=0)
     assert "--replace" in caught.value.hint
     assert set(stored(store)) == ALL | {"d"}
     before = store.stats().generation
     snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
-    assert both(store, "sardines") == [ALL, ALL]  # it was open meanwhile
+    assert both(store, "sardines") == [ALL, ALL]  # it was open during the restore
     assert store.stats().generation > before
 
 
@@ -99,7 +99,7 @@ def test_who_has_the_index_open_goes_on_with_what_was_restored(
         other.ask("delete", "a")
         snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
         assert other.ask("both", "sardines") == [sorted(ALL)] * 2
-        other.ask("put", "d", "Trees grow.")  # takes a number that another passage had before
+        other.ask("put", "d", "Trees grow.")  # reuses a former passage's id
         assert other.ask("both", "sardines") == [["a", "b", "c", "d"], sorted(ALL)]
     assert both(local(folder), "trees")[1] == {"d"}
 
@@ -167,9 +167,7 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
     store = local(folder)
     before, found = stored(store), 0
     for seed in range(25):
-        (tmp_path / "a").unlink(
-            missing_ok=True
-        )  # what is damaged may not say any more that it is a snapshot
+        (tmp_path / "a").unlink(missing_ok=True)  # the mark of a snapshot may itself be damaged
         path = Path(snapshots.take(folder, tmp_path / "a").path)
         flip(path, seed)
         try:
@@ -177,7 +175,7 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
         except StoreError:
             found += 1
         else:
-            assert stored(local(tmp_path / "other")) == before  # it was in space that nothing uses
+            assert stored(local(tmp_path / "other")) == before  # it was in unused space
     assert found
 
 
