@@ -1,4 +1,4 @@
-"""Services that tests share."""
+"""Fixtures that tests share."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A running PostgreSQL with pgvector; skips where there is none."""
+    """A running PostgreSQL with pgvector; skips the test without one."""
     with running(debian()) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def newer_cluster() -> Iterator[Cluster]:
-    """As `cluster`, of a newer PostgreSQL with a newer pgvector."""
+    """Like `cluster`, with a newer PostgreSQL and pgvector."""
     with running(wheel()) as made:
         yield made
 

@@ -1,6 +1,4 @@
-"""Small real parts that need no model, so that a test can say which passage must win and which
-words must be the answer.
-"""
+"""Small real parts without models, for tests that determine the winning passage and the answer."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
 
 
 class BagOfWordsEmbedder:
-    """Each word counts in one of `dim` places, chosen by its checksum: texts with the same words
-    have the same vector.
-    """
+    """Counts words in `dim` buckets by checksum: texts with the same words have the same vector."""
 
     def __init__(self, name: str = "bag-of-words", dim: int = 64) -> None:
         self.name = name
@@ -44,8 +40,8 @@ class BagOfWordsEmbedder:
 
 
 class NameReader:
-    """Answers with the names and numbers that the question does not hold, from the sentences that
-    share most of its words.
+    """Answers with names and numbers that are not in the question, from the sentences that share
+    most of its words.
     """
 
     name = "names"

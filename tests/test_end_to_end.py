@@ -1,4 +1,4 @@
-"""The service as a new user meets it: the shipped models, the shipped corpus, real processes."""
+"""The service as a new user sees it: shipped models, shipped corpus, real processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a process of its own, from the project's folder."""
+    """Runs the command line in its own process, in the project's folder."""
     return subprocess.run(
         [sys.executable, "-m", "rag", *arguments],
         capture_output=True,
@@ -37,7 +37,7 @@ def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of seeds/, made from the command line."""
+    """An index of seeds/, made on the command line."""
     folder = tmp_path_factory.mktemp("seeds") / "index"
     done = rag("ingest", "seeds", "--index", str(folder))
     assert done.returncode == 0, done.stderr
@@ -87,7 +87,7 @@ def test_ingesting_again_changes_nothing(index: Path) -> None:
 
 
 def test_every_citation_stands(engine: Engine) -> None:
-    """One gold question in eight; `make gate` holds the citations of 250."""
+    """One gold question in eight; `make gate` checks the citations of 250."""
     answered = {True: 0, False: 0}
     asked = {True: 0, False: 0}
     for question in itertools.islice(gold(), 0, None, 8):

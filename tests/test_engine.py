@@ -136,8 +136,8 @@ def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empt
 
 
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:
-    """A writer counts up in both documents, one after the other: in no generation are they more
-    than one apart.
+    """A writer counts up in two documents in turn, so their numbers never differ by more
+    than one.
     """
     embedder = BagOfWordsEmbedder()
     stop = threading.Event()

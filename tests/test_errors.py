@@ -1,4 +1,4 @@
-"""What an error tells a person to type can be typed."""
+"""The commands in error hints are valid."""
 
 import shlex
 import tomllib

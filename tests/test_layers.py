@@ -1,4 +1,4 @@
-"""Which module may import what: heavy libraries only where they run, concrete classes only in the
+"""Import rules: heavy libraries only where they run, concrete classes only in the
 composition root.
 """
 

@@ -1,8 +1,8 @@
-"""What commit 33deea8 made opens, and answers, without a step by hand.
+"""Indexes, snapshots and databases made by commit 33deea8 open and answer without manual steps.
 
-`fixtures/33deea8` holds an index, a snapshot and a dump of a database, each with the two documents
-of NOTES. That commit's own `rag ingest`, `rag delete` (of a third document), `rag snapshot` and
-pg_dump made them.
+`fixtures/33deea8` contains an index, a snapshot and a database dump, each with the two documents of
+NOTES, made with that commit's `rag ingest`, `rag delete` (of a third document) and `rag snapshot`,
+and pg_dump.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def check(settings: Settings, folder: Path) -> None:
-    """It holds the documents as they were, answers from them, and takes changes."""
+    """The index has the original documents, answers from them, and accepts changes."""
     engine = build.engine(settings)
     store = engine.store
     assert {
@@ -69,7 +69,7 @@ def test_an_index_opens_and_answers(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 def test_an_index_follows_its_folder_after_a_sync(tmp_path: Path) -> None:
-    """The next sync finds the documents by their content; from then on they travel together."""
+    """The next sync finds the documents by content; from then on they move with the index."""
     home = tmp_path / "home"
     (home / "notes").mkdir(parents=True)
     for name, text in NOTES.items():
@@ -112,7 +112,7 @@ def test_a_database_opens_and_answers(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def check_words(settings: Settings) -> None:
-    """Words of files' names count once it has been opened to write; that is done only once."""
+    """The first opening for writing counts the words of file names; later ones do not."""
     as_made = build.store(settings)
     ((_, before),) = as_made.lexical("oman", 5)
     as_made.close()

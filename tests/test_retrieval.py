@@ -114,7 +114,7 @@ def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
 
 def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: Path) -> None:
     class Backwards(BagOfWordsEmbedder):
-        """Finds for a question what has none of its words."""
+        """Embeds a question like texts without any of its words."""
 
         def embed_queries(self, texts: Sequence[str]) -> Vectors:
             return self.embed_passages(["sardine"] * len(texts))

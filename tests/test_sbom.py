@@ -1,4 +1,4 @@
-"""The list of what an installation is made of."""
+"""The software bill of materials."""
 
 from __future__ import annotations
 

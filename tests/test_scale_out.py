@@ -1,4 +1,4 @@
-"""What docs/scale-out.md and the files beside it say exists."""
+"""Everything named in docs/scale-out.md and its files exists."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_runs_in_the_cluster_may_do_nothing_that_it_need_not() -> None:
         assert "@sha256:" in container["image"]
         assert set(container["resources"]["limits"]) == {"cpu", "memory"}
         assert tuple(found["spec"]["template"]["metadata"]["labels"].items()) in policies
-        # what is mounted by subPath is never updated: a revoked key would hold until a restart
+        # a subPath mount is never updated, so a revoked key would work until a restart
         assert not any("subPath" in mount for mount in container["volumeMounts"])
 
 
@@ -138,7 +138,7 @@ def test_nginx_serves_it_with_tls_as_the_documentation_says(tmp_path: Path) -> N
         with proxy(command, f"https://127.0.0.1:{port}", tmp_path) as through:
             stands_behind(through, tmp_path / "index")
             large = through.post("/v1/documents", content=b"x" * (33 << 20))
-            assert large.status_code == 413  # by nginx, which does not take it in
+            assert large.status_code == 413  # by nginx, without buffering it
 
 
 def test_caddy_serves_it_as_the_documentation_says(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def make_certificate(folder: Path) -> None:
 
 @contextmanager
 def proxy(command: list[str], address: str, folder: Path) -> Iterator[httpx.Client]:
-    """A client of the proxy, when it answers."""
+    """A client of the proxy, once it answers."""
     home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with open(folder / "proxy.log", "wb") as log:
         started = subprocess.Popen(command, cwd=folder, env=home, stdout=log, stderr=log)
@@ -192,7 +192,7 @@ def proxy(command: list[str], address: str, folder: Path) -> Iterator[httpx.Clie
 
 
 def stands_behind(through: httpx.Client, index: Path) -> None:
-    """The service behind a proxy asks for a key, answers with one, and streams."""
+    """Behind a proxy, the service requires a key, answers with one, and streams."""
     assert through.get("/v1/documents").status_code == 421
     _, key = keys_of(Settings(index=index)).add("a", "write")
     assert through.get("/v1/documents").status_code == 401

@@ -1,5 +1,5 @@
-"""The corpus that ships and its gold questions: every answer stands in its evidence, every sentence
-in its document.
+"""The shipped corpus and gold questions: answers occur in their evidence, and evidence in its
+document.
 """
 
 from __future__ import annotations

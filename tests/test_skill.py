@@ -1,4 +1,4 @@
-"""The skill's folder is what agents' programs can load, and names only tools that there are."""
+"""Agents can load the skill's folder, and it names only existing tools."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What others may have put there: files of the working folder, weights of others."""
+"""Untrusted files: settings in the working folder, and weights."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_file_that_lies_in_the_folder_is_said_to_be_used(
 
 
 def without_safetensors(folder: Path) -> None:
-    """Weights as a pickle alone."""
+    """Weights only as a pickle."""
     from safetensors.torch import load_file
 
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
@@ -62,7 +62,7 @@ def without_safetensors(folder: Path) -> None:
 def test_a_reader_s_pickle_is_not_loaded(tmp_path: Path) -> None:
     folder = tiny.distilbert(tmp_path)
     without_safetensors(folder)
-    DistilBertForQuestionAnswering.from_pretrained(folder)  # transformers would
+    DistilBertForQuestionAnswering.from_pretrained(folder)  # transformers would load it
     with pytest.raises(ModelError, match="safetensors"):
         load_head(str(folder), str(folder), True)
 

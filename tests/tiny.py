@@ -1,5 +1,5 @@
-"""Tiny models with a span head, made on the spot: untrained, so their answers are arbitrary but
-theirs alone.
+"""Tiny untrained models with a span head, made on the fly; their answers are arbitrary but
+deterministic.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
 
 
 def bert(folder: Path, head: bool = True) -> Path:
-    """BERT's shape: WordPiece of single letters, token types. Without `head` there is no
-    span head.
-    """
+    """A BERT: WordPiece of single letters, token types. `head` adds a span head."""
     torch.manual_seed(7)
     config = BertConfig(
         vocab_size=96,
@@ -45,7 +43,7 @@ def bert(folder: Path, head: bool = True) -> Path:
 
 
 def embedder(folder: Path) -> Path:
-    """BERT in sentence-transformers' layout of old."""
+    """A BERT in sentence-transformers' old layout."""
     bert(folder, head=False)
     parts = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")]
     modules = [
@@ -66,9 +64,7 @@ def embedder(folder: Path) -> Path:
 
 
 def distilbert(folder: Path) -> Path:
-    """DistilBERT's shape: no token types, and its own names for what others call hidden_size or
-    hidden_dropout_prob.
-    """
+    """A DistilBERT: no token types, and other names for hidden_size and hidden_dropout_prob."""
     torch.manual_seed(7)
     config = DistilBertConfig(
         vocab_size=96, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=512
@@ -81,7 +77,7 @@ def distilbert(folder: Path) -> Path:
 
 
 def spaced(folder: Path) -> Path:
-    """BERT's shape with tokens that hold the space before their word, as SentencePiece's do."""
+    """A BERT whose tokens include the space before their word, as with SentencePiece."""
     bert(folder)
     tokenizer = Tokenizer(
         models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]")
@@ -116,7 +112,7 @@ def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def roberta(folder: Path) -> Path:
-    """RoBERTa's shape: byte-level pieces, no token types."""
+    """A RoBERTa: byte-level pieces, no token types."""
     torch.manual_seed(11)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: i for i, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
@@ -150,8 +146,8 @@ def roberta(folder: Path) -> Path:
 
 
 def mpnet(folder: Path) -> Path:
-    """MPNet's shape: biases for distances, positions that begin behind the padding's; a span
-    head.
+    """An MPNet with a span head: relative position biases, positions that start after the
+    padding's.
     """
     torch.manual_seed(7)
     config = MPNetConfig(
@@ -168,7 +164,7 @@ def mpnet(folder: Path) -> Path:
 
 
 def three_heads(folder: Path) -> Path:
-    """`bert` with a head for sentences and one for verdicts."""
+    """`bert` with a sentence head and a verdict head."""
     bert(folder)
     path = folder / "model.safetensors"
     weights = load_file(path)

@@ -1,4 +1,4 @@
-"""Answers in every form, from what a reader with all heads says."""
+"""Answers in every form, from the output of a reader with all heads."""
 
 from collections.abc import Sequence
 

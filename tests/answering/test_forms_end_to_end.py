@@ -1,4 +1,4 @@
-"""Forms that need more than passages, asked on office files with the shipped models."""
+"""Forms that need more than passages, on office files with the shipped models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rag.Index]:
 
 
 def held(index: rag.Index, answer: Answer) -> bool:
-    """Whether every piece is in its document, word for word."""
+    """Whether every piece occurs verbatim in its document."""
     texts = {p.citation.document_id: index.document(p.citation.document_id) for p in answer.pieces}
     return all(
         found is not None and found.text[p.citation.start : p.citation.end] == p.text

@@ -1,6 +1,4 @@
-"""The deliberate disagreements of seeds/: read from their own sentences, they are reported with the
-right sides and counts.
-"""
+"""The deliberate conflicts in seeds/ are reported with the right sides and counts."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from tests.fakes import BagOfWordsEmbedder
 SEEDS = Path(__file__).parent.parent.parent / "seeds"
 SURE = AbstentionPolicy(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0), 0.5, 3)
 Said = tuple[str, str, str]
-"""Document, words of its sentence up to the answer, the answer."""
+"""Document, the words of its sentence before the answer, the answer."""
 
 
 @functools.cache

@@ -1,5 +1,4 @@
-"""A reader with a verdict head that needs no model, and an index of a few documents to check
-against."""
+"""A reader with a verdict head but without a model, and an index of a few documents."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from tests.fakes import BagOfWordsEmbedder, document
 
 PLAIN = Weighing(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
 MODELS = (PLAIN, PLAIN)
-"""What the reader says, as it says it."""
+"""Models that return the reader's verdict unchanged."""
 DEAL = (
     "The JCPOA was signed in Vienna on 14 July 2015. Federica Mogherini announced the agreement "
     "with the foreign minister of Iran."
@@ -36,8 +35,9 @@ TEXTS = {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}
 
 
 class WordReader:
-    """Says yes where a passage has nearly all words, values and names of the claim, no where one
-    of them is another."""
+    """Says yes if a passage has nearly all words, values and names of the claim, no if one of them
+    differs.
+    """
 
     name = "words"
 

@@ -1,4 +1,6 @@
-"""Texts against a real index, with a reader of words: verdicts, evidence, citations."""
+"""Checks of texts against a real index, with a word-matching reader: verdicts, evidence,
+citations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A claim beside evidence without a model: values by meaning, names, negations."""
+"""Compares claims with evidence without a model: values by meaning, names, negations."""
 
 from __future__ import annotations
 

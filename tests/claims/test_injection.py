@@ -1,5 +1,6 @@
-"""Fifty orders in documents: what reaches a writer, and what comes out when it obeys all of
-them."""
+"""Fifty instructions hidden in documents: which reach a writer, and what is shown if it obeys them
+all.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ ATTACKS = [
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """Every document carries a third of the orders between its own sentences."""
+    """An index in which each document contains a third of the instructions between its own
+    sentences.
+    """
     texts = {}
     for number, (name, text) in enumerate(
         {"deal.md": DEAL, "limits.md": LIMITS, "exit.md": EXIT}.items()

@@ -1,4 +1,4 @@
-"""What a document says word for word is supported without a model, and nothing else is."""
+"""Verbatim quotations are supported without a model, and nothing else is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     [
         (SAID, True),
         ("China, Iran, and Russia do not recognise snapback.", True),
-        ("They hold that it is void.", False),  # what stands around it denies something
+        ("They hold that it is void.", False),  # its context is a denial
         ("China, Iran and Russia recognise the snapback.", False),
         ("Iran and China do not recognise the snapback.", False),
         ("It is void.", False),

@@ -1,4 +1,4 @@
-"""Sentences of a text under check: offsets, marks, what is skipped, clauses and pronouns."""
+"""Splitting a text into claims: offsets, citation marks, skipped parts, clauses and pronouns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real HTTP server in OpenAI's shape whose model behaves as a test says: well, or badly."""
+"""A real HTTP server with OpenAI's API whose answers a test determines."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Model = Callable[[list[str], str], str]
-"""(the numbered sentences, the question): what it writes."""
+"""Writes an answer from the numbered sentences and the question."""
 _NUMBERED = re.compile(r'^\[\d+\] (".*")$', re.MULTILINE)
 
 
 @dataclass
 class Served:
-    """A running server. `requests` are the bodies that it got, `keys` their Authorization
-    headers."""
+    """A running server. `requests` are the received bodies, `keys` their Authorization headers."""
 
     address: str
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -36,8 +35,9 @@ class Served:
 def writing(
     model: Model, statuses: tuple[int, ...] = (), drip: float = 0.0, finish: str = "stop"
 ) -> Iterator[Served]:
-    """A server whose first answers have these `statuses`; with `drip`, seconds between the bytes
-    of a body. `finish` is the reason that it gives for an answer's end."""
+    """A server whose first answers have these `statuses`. `drip` is the number of seconds between
+    bytes of a body, `finish` the finish reason of an answer.
+    """
     waiting = list(statuses)
 
     class Handler(BaseHTTPRequestHandler):

@@ -25,7 +25,7 @@ Is it over?
 
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a text; `rag check` reads with a reader of words instead of the shipped one."""
+    """A folder with a text; `rag check` uses a word-matching reader instead of the shipped one."""
     made = Checker(engine(tmp_path / "index"), MODELS)
 
     def checker(settings: Settings) -> Checker:

@@ -1,4 +1,4 @@
-"""`rag eval` and `rag why` as they are typed."""
+"""`rag eval` and `rag why` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the output goes: a pipe that closes, a full disk, an encoding without the characters."""
+"""Output to a closed pipe, a full disk, and an encoding without some characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TITLE = "The deal — 5 € für “all” 👍"
 def shell(
     index: Path, script: str, given: str = "", **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """A script in which `rag` is the command, with fakes for the models."""
+    """A script that defines the command `rag` with fake models."""
     script = f'rag() {{ "{sys.executable}" -m tests.repl.faked "$@"; }}; {script}'
     known = {"RAG_INDEX": str(index), "RAG_EMBEDDER": "bag-of-words", "RAG_THRESHOLD": "0"}
     environment = {**os.environ, **known, **environment}

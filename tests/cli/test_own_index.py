@@ -1,4 +1,4 @@
-"""The index in the folder that it is made of, as by default: it does not read itself."""
+"""An index inside the folder of its documents, as by default, does not ingest itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_another_index_is_left_out_too(run: Run, command: str) -> None:
     Path("docs/copy/deal.md").write_text(DEAL)
     shutil.copy(
         "docs/old/rag.sqlite", "docs/copy"
-    )  # a copy of the database makes no index of a folder
+    )  # a folder with a copy of the database is not an index
     run(command, ".", "--name", "here")
     assert listed(run) == ["docs/copy/deal.md", *DOCUMENTS]
 
@@ -68,7 +68,7 @@ def test_a_file_of_the_index_is_no_document(run: Run) -> None:
 
 def test_what_an_index_holds_of_itself_goes_with_the_next_sync(run: Run) -> None:
     run("ingest", "docs", "--index", "docs/old")
-    Path("docs/old/rag.sqlite").rename("docs/old/away")  # no index to look at
+    Path("docs/old/rag.sqlite").rename("docs/old/away")  # no index yet
     assert run("ingest", "docs")[0] == 0
     Path("docs/old/away").rename("docs/old/rag.sqlite")
     before = listed(run)
@@ -87,7 +87,7 @@ def test_watch_does_not_follow_its_own_index(tmp_path: Path) -> None:
         try:
             assert process.stdout
             assert process.stdout.readline().endswith("1 added\n")
-            time.sleep(1)  # what the first sync wrote has been heard of
+            time.sleep(1)  # events of the first sync's writes have arrived
             before = (tmp_path / "index" / "writer").stat().st_mtime_ns
             time.sleep(2)
             assert (tmp_path / "index" / "writer").stat().st_mtime_ns == before

@@ -1,4 +1,4 @@
-"""The same commands over an index in PostgreSQL."""
+"""The commands on an index in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["run"]
 
 @pytest.fixture
 def shared(run: Run, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run` with RAG_STORE, as the user of a password."""
+    """`run` with RAG_STORE, whose user has a password."""
     address = schema_dsn(cluster, tmp_path).replace("rag@", "rag:s3cret@")
     monkeypatch.setenv("RAG_STORE", address)
     return run

@@ -1,4 +1,4 @@
-"""`rag snapshot` and `rag restore` as a person types them."""
+"""`rag snapshot` and `rag restore` on the command line."""
 
 from __future__ import annotations
 

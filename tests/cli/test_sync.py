@@ -1,4 +1,4 @@
-"""`rag sync` as a person types it."""
+"""`rag sync` on the command line."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
     hears = partial(
         signal.signal, signal.SIGINT, signal.SIG_DFL
-    )  # what a shell's background job starts would not hear it
+    )  # processes of a shell's background job ignore SIGINT
     with subprocess.Popen(
         command,
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`rag train` as a person types it, on tiny models and sets."""
+"""`rag train` on the command line, with tiny models and sets."""
 
 from __future__ import annotations
 

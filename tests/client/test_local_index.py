@@ -1,4 +1,4 @@
-"""What the package offers to programs, with small models in the places of the real ones."""
+"""The package's public API, with small models instead of the real ones."""
 
 import subprocess
 import sys

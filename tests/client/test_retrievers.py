@@ -1,4 +1,4 @@
-"""Retrievers and tools of other frameworks against a real service, and in this process."""
+"""Retrievers and tools for other frameworks, against a real service and in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against a real service; and against what only a proxy or a dead address answers."""
+"""The client against a real service, a proxy's errors, and a dead address."""
 
 from __future__ import annotations
 

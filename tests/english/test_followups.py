@@ -1,4 +1,4 @@
-"""Follow-ups that have one reading are resolved, all others are left as they were typed."""
+"""Follow-ups with one possible meaning are resolved; all others stay as typed."""
 
 import pytest
 

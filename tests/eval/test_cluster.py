@@ -1,4 +1,4 @@
-"""The short form of `python -m eval.chaos.cluster`: servers and workers as processes, killed at
+"""A short run of `python -m eval.chaos.cluster`: server and worker processes are killed while they
 work.
 """
 

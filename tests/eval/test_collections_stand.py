@@ -1,4 +1,4 @@
-"""The short forms of the scripts about collections; the long ones' results are in eval/results/."""
+"""Short runs of the scripts about collections; results of long runs are in eval/results/."""
 
 from __future__ import annotations
 

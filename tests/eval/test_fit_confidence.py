@@ -1,5 +1,5 @@
-"""The fit of the shipped calibration runs with any reader and ends in a file that loads; its
-figures are measured elsewhere.
+"""The script that fits the shipped calibration runs with any reader and writes a file that
+loads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ PLACES = "Vienna Geneva Muscat Lausanne Rome Oslo".split()
 
 
 def article(number: int) -> dict[str, Any]:
-    """Rounds of talks, each of a year and place, and a question on each that it does not answer."""
+    """An article on rounds of talks, each with a year and a place, and an unanswerable question on
+    each.
+    """
     paragraphs = []
     for n, place in enumerate(PLACES):
         year = str(1900 + 10 * number + n)

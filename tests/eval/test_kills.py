@@ -1,4 +1,4 @@
-"""The short forms of `python -m eval.chaos.kills` and `python -m eval.chaos.shared`."""
+"""Short runs of `python -m eval.chaos.kills` and `python -m eval.chaos.shared`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The short form of `eval.experiments.lying_writer`, with the shipped models."""
+"""A short run of `eval.experiments.lying_writer`, with the shipped models."""
 
 from __future__ import annotations
 

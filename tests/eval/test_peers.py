@@ -1,5 +1,5 @@
-"""The arithmetic of eval.bench.peers, and what it says where a peer is not installed. The peers
-themselves are not needed.
+"""The arithmetic of eval.bench.peers, and its errors for peers that are not installed. No peer is
+needed.
 """
 
 from __future__ import annotations

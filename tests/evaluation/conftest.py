@@ -7,6 +7,6 @@ from rag.evaluation import bootstrap
 
 @pytest.fixture(autouse=True)
 def _few_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough for a test that is not about intervals."""
+    """Fewer bootstrap samples, for tests that are not about intervals."""
     if request.module.__name__ != "tests.evaluation.test_bootstrap":
         monkeypatch.setattr(bootstrap, "DRAWS", 100)

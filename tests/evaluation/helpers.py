@@ -1,4 +1,4 @@
-"""A small corpus with its questions, and engines over it, whole or broken in one place."""
+"""A small corpus with questions, and engines over it, intact or broken in one place."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Ro
 
 
 class Spans:
-    """A reader that gives what `choose` picks of a hit: (start, end, score)."""
+    """A reader that returns the (start, end, score) that `choose` picks from a hit."""
 
     name = "spans"
 

@@ -35,9 +35,7 @@ def test_a_draw_is_of_groups_with_all_their_rows() -> None:
 
 
 def test_questions_of_one_document_count_as_one() -> None:
-    """The same answers are less sure where they come of few documents than where each has
-    its own.
-    """
+    """Intervals are wider if the same answers come from few documents."""
     right = [number % 10 < 6 for number in range(100)]
     together = [
         answered(n, ok, str(n // 10 % 2 if n % 10 < 6 else 2 + n // 10 % 2))

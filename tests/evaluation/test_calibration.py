@@ -18,8 +18,8 @@ from rag.evaluation.scores import adaptive_ece, auroc, wilson
 
 
 def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> CalibrationTable:
-    """Questions whose odds of being right are exp(slope * gap - 1); all other features say
-    nothing.
+    """Questions whose odds of being right are exp(slope * gap - 1); all other features are
+    uninformative.
     """
     random = np.random.default_rng(seed)
     rows = random.normal(size=(count, len(FEATURES)))

@@ -1,4 +1,4 @@
-"""Gold claims: reading the file, and what is counted."""
+"""Gold claims: parsing and counting."""
 
 from __future__ import annotations
 

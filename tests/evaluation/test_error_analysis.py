@@ -1,6 +1,4 @@
-"""Pipelines broken on purpose: the misses are blamed on the part that was broken, and on no
-other.
-"""
+"""In pipelines broken on purpose, misses are attributed to the broken part only."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ def test_a_whole_pipeline_loses_nothing(tmp_path: Path) -> None:
 
 
 class Shuffled(LocalStore):
-    """FAISS answers with the ids of other rows, as after a deletion that renumbered them."""
+    """FAISS returns the ids of other rows, as if a deletion had renumbered them."""
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
@@ -124,7 +122,7 @@ def test_a_reader_of_first_words_is_the_readers_fault(tmp_path: Path) -> None:
     )
     lost = [
         row for row in rows if row.question != "Who was elected mayor of the town?"
-    ]  # "Maria" is half of the answer
+    ]  # "Maria" is only half of the answer
     assert stages(lost) == {"reader": len(FACTS) - 1}
     assert all(row.sentence and row.document == row.group for row in lost)
 
@@ -138,7 +136,7 @@ def test_a_reader_that_prefers_the_wrong_passage_is_told_apart(tmp_path: Path) -
     answers = {f"docs/{name}": answer for name, (_, _, answer) in FACTS.items()}
 
     def choose(hit: Hit) -> list[tuple[int, int, float]]:
-        """The right words of every passage, those of the second best with more zeal."""
+        """Picks the right words in every passage, with the highest score in the second best."""
         start = hit.passage.text.index(answers[hit.passage.document_id])
         return [
             (

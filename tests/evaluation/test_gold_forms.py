@@ -1,6 +1,4 @@
-"""The gold questions of every form that ship: each sentence occurs in its document as the parsers
-read it.
-"""
+"""The shipped gold questions of every form: each sentence occurs in its parsed document."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Each figure against an independent one: scikit-learn, ir-measures on the whole ranking, or brute
-force.
+"""Metrics against independent implementations: scikit-learn, ir-measures on the whole ranking, or
+brute force.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_auroc_against_scikit_learn(guesses: list[tuple[bool, float]]) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.5, 0.9])), min_size=1, max_size=5))
 def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]) -> None:
-    """Equal confidences in each order that they could have: the mean risk."""
+    """With equal confidences, the mean risk over all their orders."""
     risks = []
     for shuffled in itertools.permutations(guesses):
         order = sorted(shuffled, key=lambda best_candidate: -best_candidate[1])
@@ -130,7 +130,7 @@ def test_calibration_error_against_the_definition(guesses: list[tuple[bool, floa
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_abstention_against_scikit_learn(cases: list[tuple[bool, bool]]) -> None:
-    """The class to find is "no answer"; what is found is "refused"."""
+    """The positive class is "no answer", the prediction "refused"."""
     rows = [
         row(n, True, 0.5, given=not refused, answerable=not nothing)
         for n, (nothing, refused) in enumerate(cases)

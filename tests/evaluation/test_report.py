@@ -1,4 +1,4 @@
-"""The report: whole, closed to the network, and deaf to what documents say in markup."""
+"""The report is complete, loads nothing, and escapes markup in documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VOID = {"meta", "input", "br"}
 
 
 class Reader(HTMLParser):
-    """Tags as they open and close; an error where they do not match."""
+    """Checks that tags are balanced."""
 
     def __init__(self) -> None:
         super().__init__()

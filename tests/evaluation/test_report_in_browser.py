@@ -1,6 +1,4 @@
-"""The report in a real browser: its table of misses sorts and filters, with the mouse and on a
-phone.
-"""
+"""The report in a real browser: sorting and filtering the misses, with the mouse and on a phone."""
 
 from __future__ import annotations
 
@@ -84,7 +82,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> It
 
 
 def shown(page: Page) -> list[str]:
-    """The ids of the rows that can be seen, in order."""
+    """The ids of the visible rows, in order."""
     return [
         row.locator("td").first.locator("small").inner_text()
         for row in page.locator("#misses tbody tr:visible").all()

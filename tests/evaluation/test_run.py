@@ -1,6 +1,4 @@
-"""A gold set through the engine: rows, figures, files; stopped and gone on with; compared and
-gated.
-"""
+"""Runs of a gold set: rows, figures, files, resuming, comparing and gating."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ GOLD = Gold("town", (*QUESTIONS, UNANSWERABLE))
 
 
 class Stopping(NameReader):
-    """Reads so many questions, then is interrupted."""
+    """Is interrupted after a number of questions."""
 
     def __init__(self, questions: int) -> None:
         self.left = questions
@@ -88,7 +86,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     first, *rows = partial.read_text().split("\n")
     text = "\n".join(
         [first, *(row.replace("?", "\u2028?", 1) for row in rows)]
-    )  # a line's end to some, but not to JSON
+    )  # a line end for splitlines, but not in JSON
     assert "\u2028" in text
     partial.write_text(text + '["cut off')
     resumed = Stopping(4)
@@ -122,7 +120,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
 
 def test_hits_of_the_answer_are_the_first_of_those_whose_ranks_are_told(tmp_path: Path) -> None:
-    """Ranks are searched for beside the answer; both must see the same retrieval."""
+    """Ranks come from a search separate from the answer; both must agree."""
     asked = engine(store(tmp_path))
     for question in QUESTIONS:
         assert (
@@ -171,7 +169,7 @@ def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_pa
     again = Result.load(json_file)
     assert again.rows == list(result.rows)
     assert again.as_dict() == result.as_dict()
-    assert json_file.read_text().count("\n[") == len(rows)  # a line a question
+    assert json_file.read_text().count("\n[") == len(rows)  # one line per question
     assert "| F1 |" in markdown.read_text()
     assert html.stat().st_size > 10_000
 

@@ -1,6 +1,4 @@
-"""Against values worked out by hand from the published definition, a second implementation, and
-torchmetrics' port.
-"""
+"""SQuAD scores against values computed by hand, a second implementation, and torchmetrics."""
 
 from __future__ import annotations
 
@@ -23,13 +21,13 @@ GOLD = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     [
         ("The JCPOA.", "jcpoa"),
         ("14 July, 2015", "14 july 2015"),
-        ("3.67%", "367"),  # punctuation goes without leaving a space
+        ("3.67%", "367"),  # punctuation is removed without leaving a space
         ("$1.7 billion", "17 billion"),
         ("U.S.", "us"),
         ("a  an\tthe", ""),
         ("theatre an answer", "theatre answer"),
-        ("a-the-b", "atheb"),  # punctuation goes before articles
-        ("\u201cquoted\u201d", "\u201cquoted\u201d"),  # only ASCII punctuation goes
+        ("a-the-b", "atheb"),  # punctuation is removed before articles
+        ("\u201cquoted\u201d", "\u201cquoted\u201d"),  # only ASCII punctuation is removed
         ("Caf\u00e9", "caf\u00e9"),
     ],
 )
@@ -51,8 +49,8 @@ def test_normalize(text: str, normal: str) -> None:
         (None, ["Oman"], 0, 0),
         (None, [], 1, 1),
         ("Oman", [], 0, 0),
-        ("The", ["a"], 1, 1),  # of neither is anything left
-        ("Oman", ["the", "Oman"], 1, 1),  # a gold answer of which nothing is left does not count
+        ("The", ["a"], 1, 1),  # both are empty after normalisation
+        ("Oman", ["the", "Oman"], 1, 1),  # an empty gold answer does not count
         (None, ["the", "Oman"], 0, 0),
     ],
 )
@@ -73,7 +71,7 @@ def test_what_is_right_overlaps_by_half() -> None:
 
 
 def oracle(said: str, wanted: str) -> tuple[float, float]:
-    """The definition again, by another way: tokens struck out one by one."""
+    """A second implementation, which strikes out tokens one by one."""
     one, other = (
         [w for w in _bare(text).split() if w not in ("a", "an", "the")] for text in (said, wanted)
     )

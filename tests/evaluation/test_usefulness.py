@@ -1,4 +1,4 @@
-"""What counts as a useful answer, by form."""
+"""Judgements of usefulness, by form."""
 
 from __future__ import annotations
 

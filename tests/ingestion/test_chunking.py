@@ -17,7 +17,9 @@ _PIECE = re.compile(r"\w{1,3}|[^\w\s]")
 
 
 def count_pieces(texts: Sequence[str]) -> list[int]:
-    """Word-pieces of three letters: a word that is cut in two is not the sum of its parts."""
+    """Counts pieces of three letters per word, so that the parts of a cut word may have more than
+    the word.
+    """
     return [len(_PIECE.findall(text)) for text in texts]
 
 

@@ -65,7 +65,7 @@ def test_a_snapshot_that_still_holds_it_is_named(store: LocalStore, tmp_path: Pa
 def test_what_is_left_where_a_search_still_finds_it_is_not_complete(
     store: LocalStore, tmp_path: Path
 ) -> None:
-    """A store that forgets to follow its own deletion, as others have done."""
+    """A store whose search ignores its own deletion."""
     local(tmp_path / "index").close()
 
     class Forgetful(LocalStore):
@@ -85,7 +85,7 @@ def test_several_go_together_and_the_absent_has_no_receipt(store: LocalStore) ->
 def test_a_large_full_text_is_left_to_its_merges(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.vacuum()  # which saves the full text
+    store.vacuum()  # saves the full text
     monkeypatch.setattr("rag.store.local.store._QUICK", 1)
     (receipt,) = delete(store, ["a"])
     assert receipt.after.unmerged == receipt.before.passages

@@ -272,7 +272,7 @@ def test_others_write_between_its_batches(
 
         def loader(jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job, loaded in one_by_one(jobs):
-                other.ask("begin")  # takes the lock, and would say so if that were not free
+                other.ask("begin")  # takes the lock, or raises BusyError
                 other.ask("end")
                 yield job, loaded
 
@@ -321,7 +321,7 @@ def test_what_was_stored_before_it_was_stopped_stays(
 
 
 class FullStore(LocalStore):
-    """Refuses the third document."""
+    """A store that rejects the third document."""
 
     def put(self, document: Document, *rest: object) -> None:
         if self.stats().documents == 2:
@@ -404,7 +404,7 @@ def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Pat
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
     delete(store, ["docs/all.zip/a.txt"])
     assert set(stored(store)) == {"docs/all.zip/c.txt"}
-    report = ingest(store, path)  # as a file that was deleted comes back
+    report = ingest(store, path)  # as if a deleted file came back
     assert (report.added, report.unchanged) == (["docs/all.zip/a.txt"], ["docs/all.zip/c.txt"])
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
 

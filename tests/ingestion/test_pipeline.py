@@ -25,7 +25,7 @@ def test_others_write_between_its_batches(tmp_path: Path, monkeypatch: pytest.Mo
 
         def documents() -> Iterator[Document]:
             for name in NAMES:
-                other.ask("begin")  # takes the lock, and would say so if that were not free
+                other.ask("begin")  # takes the lock, or raises BusyError
                 other.ask("end")
                 yield made(name)
 

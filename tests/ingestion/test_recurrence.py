@@ -1,4 +1,4 @@
-"""What recurs at the edges of the pages of a folder is left out; what recurs between is text."""
+"""Blocks that recur at the edges of a folder's pages are removed; others are kept."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What could not be read is remembered: not read again, and said again, until the file or what
-reads it is another.
+"""Unreadable files are remembered: reported again without being read, until the file or its parser
+changes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BINARY = "is binary, not text"
 
 
 class Reading:
-    """Reads one by one, and keeps what was read."""
+    """Reads files one by one and records them."""
 
     def __init__(self) -> None:
         self.read: list[str] = []
@@ -44,9 +44,7 @@ class Reading:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
-    monkeypatch.setattr(
-        "rag.ingestion.file_cache._RACY_NS", 0
-    )  # the files of a test are always young
+    monkeypatch.setattr("rag.ingestion.file_cache._RACY_NS", 0)  # files of a test are always recent
     return local(tmp_path / "index")
 
 

@@ -20,7 +20,7 @@ from tests.store.helpers import Worker, both, by_lexical, local, put, stored
 
 
 class CountingEmbedder(BagOfWordsEmbedder):
-    """Says how many texts it was given."""
+    """Counts the texts it embeds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def preview(store: LocalStore, docs: Path) -> Changes:
 
 
 def done(changes: Changes) -> dict[str, object]:
-    """What it says that it did."""
+    """The changes of a run, by kind."""
     names = ("added", "updated", "renamed", "removed")
     return {name: value for name in names if (value := getattr(changes, name))}
 
@@ -71,7 +71,7 @@ def state(store: LocalStore) -> dict[str, tuple[str, str, str]]:
 
 
 def fresh(docs: Path, tmp_path: Path) -> dict[str, tuple[str, str, str]]:
-    """What a new index of the folder holds."""
+    """The content of a new index of the folder."""
     store = local(tmp_path / "fresh")
     sync(store, docs)
     found = state(store)
@@ -225,7 +225,7 @@ def test_one_that_was_renamed_is_not_gone(store: LocalStore, tmp_path: Path) -> 
 
 @pytest.fixture
 def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
-    """A link to a file elsewhere, of the same name, in the folder and in the index."""
+    """A link in the folder to a file elsewhere with the same name, already in the index."""
     fill(tmp_path / "elsewhere", "real.txt")
     (docs / "real.txt").symlink_to(tmp_path / "elsewhere" / "real.txt")
     assert "docs/real.txt" in sync(store, docs).added
@@ -417,7 +417,7 @@ def test_the_parts_of_an_archive_come_and_go_and_move_with_it(
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with an index, `notes` and `work`, which are synced."""
+    """A folder with an index and the synced folders `notes` and `work`."""
     home = tmp_path / "home"
     store = local(home / "index")
     for name in ("notes", "work"):

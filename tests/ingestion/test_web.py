@@ -1,4 +1,4 @@
-"""Pages come from a real server on the loopback."""
+"""Web ingestion from a real server on loopback."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ PAGE = (
 
 
 class Site(ThreadingHTTPServer):
-    """Serves `pages`: path to (type, body, headers), or a number for a status; remembers what was
-    asked.
-    """
+    """Serves `pages`, (type, body, headers) or a status by path, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

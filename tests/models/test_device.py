@@ -29,7 +29,7 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
 
 
 def test_auto_computes_in_bf16_only_where_it_is_faster() -> None:
-    """Over a whole layer's product, with a margin, as the machine may be shared."""
+    """Times a whole layer's product, with a margin, since the machine may be shared."""
     states, weights = torch.ones(2048, 768), torch.ones(3072, 768)
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):

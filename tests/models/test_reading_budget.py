@@ -11,9 +11,7 @@ from tests.fakes import NameReader
 
 
 class PacedReader(NameReader):
-    """Takes its time for every passage, and notes how many passages of each question it was
-    given.
-    """
+    """Takes a fixed time per passage, and records the number of passages per call."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
@@ -26,7 +24,7 @@ class PacedReader(NameReader):
 
 
 def hits(count: int, said: int = 0) -> list[Hit]:
-    """`count` passages, of which number `said` has the most of the question's words."""
+    """`count` passages; the one at `said` shares most of the question's words."""
     texts = [
         f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "")
         for i in range(count)
@@ -74,7 +72,7 @@ def test_a_hasty_question_does_not_stop_another() -> None:
 
 @pytest.mark.parametrize(("said", "read"), [(0, 3), (2, 3), (5, 8)])
 def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
-    """The reader's fake gives 3 a shared word, less 6: five words shared are 9."""
+    """The fake reader's score is 3 per shared word, minus 6: 9 for five words."""
     one = ReadState(QUESTION, hits(8, said))
     BudgetedReader(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
     assert one.read == read

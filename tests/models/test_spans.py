@@ -10,7 +10,7 @@ LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)
 def reference(
     start: np.ndarray, end: np.ndarray, scored: np.ndarray, longest: int
 ) -> list[tuple[float, int, int]]:
-    """Every allowed span, the slow and obvious way."""
+    """All allowed spans, by brute force."""
     found = []
     for first in range(len(start)):
         for last in range(first, min(len(end), first + longest)):

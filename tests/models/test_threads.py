@@ -1,4 +1,4 @@
-"""Threads: how many the machine gives, and that they do not spin while they wait."""
+"""The number of threads, and that they do not spin while they wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 
 def v2(root: Path, group: str, **limits: str) -> Path:
-    """`limits`: of the mount ("top"), and of groups by name."""
+    """A cgroup v2 tree with `limits` of the mount ("top") and of groups, by name."""
     files = {
         f"sys/fs/cgroup/{name.replace('__', '/')}/cpu.max": text
         for name, text in limits.items()
@@ -41,7 +41,7 @@ def v2(root: Path, group: str, **limits: str) -> Path:
         ({"top": "max 100000"}, math.inf),
         ({"top": "150000 100000"}, 1.5),
         ({"a": "max 100000", "a__b": "50000 100000"}, 0.5),
-        ({"a": "100000 100000", "a__b": "400000 100000"}, 1),  # a limit of a group above holds too
+        ({"a": "100000 100000", "a__b": "400000 100000"}, 1),  # a parent group's limit applies, too
         ({"top": "nonsense"}, math.inf),
         ({"top": "100000 0"}, math.inf),
         ({}, math.inf),
@@ -102,7 +102,7 @@ def test_what_a_person_set_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["rag.cli.main", "rag.parsing.worker", "rag.build"])
 def test_threads_yield_from_the_first_import_on(module: str) -> None:
-    """Also in the processes that read files, and before torch, which reads the variables once."""
+    """This includes parser processes, and must happen before torch reads the variables."""
     code = (
         f"import json, os, sys, {module}\nprint(json.dumps([os.environ.get('OMP_WAIT_POLICY'), "
         f"'torch' in sys.modules]))"
@@ -116,9 +116,7 @@ def test_threads_yield_from_the_first_import_on(module: str) -> None:
 
 @pytest.mark.slow
 def test_openmp_does_as_it_is_told() -> None:
-    """GNU's OpenMP prints what it took from the variables when it is loaded: by torch, after
-    rag.
-    """
+    """GNU's OpenMP prints its settings when torch loads it, after rag."""
     code = "import rag, torch"
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environ = {**clean, "OMP_DISPLAY_ENV": "VERBOSE"}

@@ -1,4 +1,4 @@
-"""Archives to test with."""
+"""Archives for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 
 
 def zipped(files: dict[str, bytes | str]) -> bytes:
-    """A .zip of these files, packed."""
+    """A compressed .zip of these files."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

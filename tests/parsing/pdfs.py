@@ -1,4 +1,4 @@
-"""PDFs to test with, written by hand: text at places."""
+"""Minimal PDFs for tests, with text and lines at given places."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Put:
-    """`text` with its baseline's left end at (x, y) points from the lower left corner."""
+    """`text` whose baseline starts at (x, y) points from the lower left corner."""
 
     x: float
     y: float
@@ -19,7 +19,7 @@ class Put:
 
 @dataclass(frozen=True)
 class AbstentionPolicy:
-    """A line drawn from one place to another, in points from the lower left corner."""
+    """A drawn line, in points from the lower left corner."""
 
     x: float
     y: float
@@ -76,8 +76,8 @@ def _drawn(put: Put | AbstentionPolicy) -> str:
 def ruled(
     edges: Sequence[float], heights: Sequence[float], rows: Sequence[Sequence[tuple[int, str]]]
 ) -> list[Put | AbstentionPolicy]:
-    """A table with a line round each cell. `heights` are where rows begin and end, from the top;
-    a cell is how many columns it fills, and its lines.
+    """A table with a line around each cell. `heights` are the row borders from the top; a cell is
+    its number of columns and its lines.
     """
     drawn: list[Put | AbstentionPolicy] = [
         AbstentionPolicy(edges[0], y, edges[-1], y) for y in heights
@@ -117,7 +117,7 @@ def _children(parent: int, outline: Sequence[Bookmark], root: int) -> str:
 
 
 def _below(parent: int, outline: Sequence[Bookmark]) -> list[int]:
-    """The bookmarks directly below one; -1: those at the top."""
+    """The children of a bookmark; -1 for the top level."""
     depth = outline[parent][0] if parent >= 0 else -1
     end = next((n for n in range(parent + 1, len(outline)) if outline[n][0] <= depth), len(outline))
     return [n for n in range(parent + 1, end) if outline[n][0] == depth + 1]
@@ -141,5 +141,5 @@ def _file(objects: Sequence[str]) -> bytes:
 
 
 def column(lines: Sequence[str], x: float, y: float = 700, size: float = 10) -> list[Put]:
-    """Lines one below the other."""
+    """Lines below each other."""
     return [Put(x, y - number * 1.2 * size, line, size) for number, line in enumerate(lines)]

@@ -1,4 +1,4 @@
-"""What is left out of HTML pages, and what must stay."""
+"""Which parts of HTML pages are removed, and which are kept."""
 
 from __future__ import annotations
 

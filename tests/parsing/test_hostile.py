@@ -1,4 +1,4 @@
-"""Whatever a file of whatever kind holds: it is read or refused, and what is read can be cited."""
+"""Any file in any format is parsed or rejected, and what is parsed can be cited."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ WHOLE: dict[str, bytes] = {
 
 
 def read(name: str, content: bytes) -> list[Document]:
-    """The documents, each as the rest of the service relies on; none if it is refused, by
-    InputError alone.
+    """The file's documents, after checking their invariants; [] if it is rejected with an
+    InputError.
     """
     documents: list[Document] = []
     with contextlib.suppress(InputError):

@@ -29,7 +29,7 @@ def text(source: str) -> str:
 
 
 def test_a_heading_is_named_without_its_link_to_itself() -> None:
-    """As Sphinx, DocBook and Texinfo write them."""
+    """In the markup of Sphinx, DocBook and Texinfo."""
     found, sections, _ = parse(
         "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a "
         "href='#c'>#1</a>"

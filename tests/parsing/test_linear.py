@@ -1,4 +1,4 @@
-"""Hostile sources: no parser may take more than linear time, since one upload would hold up all
+"""No parser may take more than linear time on a malicious source, since one upload would delay all
 others.
 """
 
@@ -14,7 +14,9 @@ from rag.errors import InputError
 from rag.parsing.load import load_bytes
 
 SIZE = 20_000
-"""Bytes of the smaller of two sources; a quadratic parser takes seconds for the larger one."""
+"""Size of the smaller of two sources in bytes; a quadratic parser takes seconds for the
+larger one.
+"""
 CASES: dict[str, list[str]] = {
     "html": [
         "<!--", "<a ", "<a href='", "<![CDATA[", "<?", "<!DOCTYPE ", "<", "&", "&#x", "</", "</p>",
@@ -50,7 +52,7 @@ HEADS = {"eml": "Subject: a\n", "mbox": "From a Fri Feb 13\n", "rst": "", "html"
 
 
 def seconds(kind: str, source: str) -> float:
-    """Without the garbage collector, whose time grows with what other tests left behind."""
+    """Time to parse, without the garbage collector, whose time grows with other tests' objects."""
     gc.disable()
     try:
         begun = process_time()
@@ -69,7 +71,7 @@ def test_four_times_the_source_takes_about_four_times_the_time(kind: str, part: 
     count = SIZE // len(part)
     sources = [HEADS.get(kind, "") + part * times for times in (count, 4 * count)]
     once, four = (seconds(kind, source) for source in sources)
-    if four > max(1.0, 9 * once):  # a busy machine slows one of them; a quadratic parser: 16 times
+    if four > max(1.0, 9 * once):  # a busy machine may slow one; a quadratic parser: 16 times
         once, four = (
             min(at, seconds(kind, one)) for at, one in zip((once, four), sources, strict=True)
         )

@@ -12,7 +12,7 @@ def text(source: str) -> str:
 
 
 def headings(source: str) -> list[str]:
-    """Each section's path, having checked that its heading's line is where it says."""
+    """Each section's path, after checking that it starts at its heading."""
     found, sections, _ = parse(source)
     for section in sections:
         line = section.heading.split(" > ")[-1]

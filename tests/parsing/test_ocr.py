@@ -1,4 +1,4 @@
-"""Scans and images are read by the models in RapidOCR's wheel."""
+"""Scans and images, recognised by the models in RapidOCR's wheel."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() ->
 
 
 def wrap(element: Any, gallery: str) -> None:
-    """Put it into a content control where it stands."""
+    """Wrap the element in a content control."""
     control, properties, content = (
         OxmlElement(f"w:{name}") for name in ("sdt", "sdtPr", "sdtContent")
     )

@@ -65,7 +65,7 @@ def test_running_heads_and_page_numbers_are_left_out() -> None:
         "4",
     ]
     assert "Journal of Fish" not in parse(pdf(pages[:2])).text
-    assert "Journal of Fish" in parse(pdf(pages[:1])).text  # of one page nobody can tell
+    assert "Journal of Fish" in parse(pdf(pages[:1])).text  # one page is not enough to tell
 
 
 def test_broken_words_are_whole_again_and_hyphens_stay() -> None:
@@ -137,7 +137,7 @@ def test_larger_and_bolder_type_is_a_heading() -> None:
 
 
 def turned(content: bytes, turn: str) -> bytes:
-    """Its text drawn in another direction, each line beside the one before."""
+    """A page with rotated text; each line is drawn next to the previous one."""
     places = iter(range(100, 500, 14))
     return re.sub(rb"50 [0-9.]+ Td", lambda _: f"{turn} {next(places)} 400 Tm".encode(), content)
 
@@ -151,7 +151,7 @@ def test_a_page_that_is_turned_is_read_as_it_is_seen(turn: str) -> None:
     ]
     lines = (
         lines if turn == "0 1 -1 0" else lines[::-1]
-    )  # downwards, lines follow each other to the left
+    )  # reading downwards, lines proceed to the left
     assert parse(turned(pdf([column(lines, 50)]), turn)).text == (
         "Sardines swim near the coast of Oman in shoals and go on in the second line, and in the "
         "third. It ends."

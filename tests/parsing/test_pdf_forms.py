@@ -7,7 +7,7 @@ def line(left: float, top: float, text: str, bold: bool = False) -> Line:
 
 
 def form(*rows: tuple[float, str, str]) -> list[Line]:
-    """Labels at 50 points, what is filled in at 200; "" for nothing."""
+    """Labels at 50 points and values at 200 points; "" for none."""
     lines = []
     for top, label, value in rows:
         lines.append(line(50, top, label, bold=True))

@@ -1,4 +1,4 @@
-"""Tables of PDFs that lines are drawn for: cells by their rules, spanning and stacked headers."""
+"""Ruled tables in PDFs: cells by their rules, spanning and stacked headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headings of PDFs that have an outline."""
+"""Headings of PDFs with an outline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEXT = "The herring swims in the cold sea, and many a ship follows it from port 
 
 
 def page(*lines: Put, foot: str = "") -> list[Put]:
-    """`lines`, each with text of the usual size below it."""
+    """A page with `lines`, each followed by text of the usual size."""
     below = [Put(60, put.y - 20 - 12 * n, TEXT) for put in lines for n in range(3)]
     return [*lines, *below, *([Put(60, 40, foot, 10, bold=True)] if foot else [])]
 

@@ -1,4 +1,4 @@
-"""Tables of figures in PDFs: their rows with the headers of their columns; contents and running
+"""Tables of figures in PDFs, whose rows name their columns; tables of contents and running
 heads.
 """
 
@@ -16,13 +16,13 @@ from rag.parsing.pdf_tables import tables
 from tests.parsing.pdfs import Put, column, pdf
 
 EDGES = (340, 410, 480, 550)
-"""Where the figures of each column end."""
+"""Right edges of the columns."""
 
 
 def figures(
     y: float, label: str, values: Sequence[str], indent: int = 0, sign: str = ""
 ) -> list[Put]:
-    """A row: its label, and figures that end below each other."""
+    """A row of a label and right-aligned figures."""
     puts = [Put(40 + indent, y, label, 9)]
     for edge, value in zip(EDGES, values, strict=False):
         puts += [Put(edge - 45, y, sign, 9)] if sign else []

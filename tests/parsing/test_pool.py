@@ -86,7 +86,7 @@ def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
-    held = b"x" * 600_000_000  # as a service that has its models loaded
+    held = b"x" * 600_000_000  # like a service with loaded models
     with Pool(1, SMALL) as pool:
         list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
         assert pool._all[0]._process.poll() is None
@@ -96,7 +96,7 @@ def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
     with Pool(
         1, replace(SMALL, seconds=60)
-    ) as pool:  # however busy the machine is, it dies of nothing else
+    ) as pool:  # high enough that a busy machine does not stop it for another reason
         path = write(tmp_path / "a.txt", b"Sardines.")
         list(pool(jobs(path)))
         os.kill(pool._all[0]._process.pid, signal.SIGSEGV)

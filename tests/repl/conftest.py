@@ -11,7 +11,7 @@ from tests.repl.helpers import OWN_SETTINGS, write_documents
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """In a folder with docs/deal.md and docs/oman.txt, not yet in an index, and fakes for the
+    """Settings in a folder with docs/deal.md and docs/oman.txt, without an index, and with fake
     models.
     """
     write_documents(tmp_path)
@@ -26,6 +26,6 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
-    """The same with both in the index."""
+    """The same with both documents in the index."""
     cli.main(["ingest", "docs"], standalone_mode=False)
     return settings

@@ -1,6 +1,4 @@
-"""`python -m tests.repl.faked ARGUMENTS` is `rag ARGUMENTS` with fakes for the models, which take
-RAG's own time no more.
-"""
+"""`python -m tests.repl.faked ARGUMENTS` runs `rag ARGUMENTS` with fake models."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from tests.fakes import BagOfWordsEmbedder, NameReader
 
 
 class SlowReader(NameReader):
-    """Takes a minute for a question with the word "slowly"."""
+    """Takes a minute for questions with the word "slowly"."""
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         for _ in range(600 if any("slowly" in question.lower() for question, _ in asked) else 0):
@@ -25,7 +23,7 @@ class SlowReader(NameReader):
 
 
 def fake() -> None:
-    """Puts the fakes in the models' place."""
+    """Replace the models with fakes."""
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
     build.embedder = lambda settings: BagOfWordsEmbedder(settings.embedder)
     build.reader = lambda settings: SlowReader()

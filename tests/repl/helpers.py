@@ -1,4 +1,4 @@
-"""A conversation with fakes for the models, as it looks on a screen of a given width."""
+"""A session with fake models, as it looks on a screen of a given width."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in 
 
 
 CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
-"""Own, so that the shown confidences change only with the fake reader."""
+"""A separate calibration, so that the shown confidences change only with the fake reader."""
 OWN_SETTINGS = {"RAG_EMBEDDER": "bag-of-words", "RAG_HISTORY": "off"}
 
 
 def write_documents(folder: Path) -> None:
-    """What a session is about, and the settings' calibration."""
+    """Write the documents and the calibration of a session."""
     (folder / "calibration.json").write_text(json.dumps(CALIBRATION))
     (folder / "docs").mkdir()
     (folder / "docs" / "deal.md").write_text(DEAL)
@@ -39,7 +39,7 @@ def write_documents(folder: Path) -> None:
 
 
 class Talk:
-    """Says lines and gives back what the screen shows for them."""
+    """Types lines and returns what the screen shows."""
 
     def __init__(
         self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True

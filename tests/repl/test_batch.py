@@ -1,4 +1,4 @@
-"""In a pipe: a question a line in, an answer a line out, and an exit code."""
+"""In a pipe: one question per line in, one answer per line out, and an exit code."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def test_an_answer_a_line(
     capsys.readouterr()
     assert (
         run(monkeypatch, b"\xef\xbb\xbf" + QUESTIONS.encode()) == 0
-    )  # as some editors begin a file
+    )  # a byte order mark, written by some editors
     assert capsys.readouterr() == (
         "2015\t0.77\tdocs/deal.md:43-47\n2018\t0.65\tdocs/deal.md:84-88\n",
         "",

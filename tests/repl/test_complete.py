@@ -14,7 +14,7 @@ DOCUMENTS = [
 
 
 def after(line: str, documents: list[Document] = DOCUMENTS) -> list[str]:
-    """The line with each suggestion taken."""
+    """The line after accepting each suggestion."""
     return [line[: len(line) - s.back] + s.text for s in suggest(line, lambda: documents)]
 
 

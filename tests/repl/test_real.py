@@ -1,4 +1,4 @@
-"""With the real models, in a real terminal and in a pipe, on seeds/."""
+"""The prompt with the real models on seeds/, in a real terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def terminal(index: Path) -> Iterator[Terminal]:
 
 @pytest.fixture
 def say(terminal: Terminal) -> Callable[..., str]:
-    """Types a line and gives back what is shown for it once one of the words stands there and the
-    prompt is back.
+    """Type a line and return its output, once it contains one of the words and the prompt
+    is back.
     """
 
     def type_it(line: str, *words: str) -> str:
@@ -90,7 +90,7 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
     terminal.type("/stat")
     terminal.wait(
         "› /stat\n", "/stats  show the size of the index"
-    )  # completing takes a thread: a Tab during it is lost, an Enter overtakes it
+    )  # completion runs in a thread: a Tab during it is lost, an Enter overtakes it
     terminal.press("Tab")
     terminal.wait("› /stats\n")
     terminal.press("Enter")

@@ -1,4 +1,4 @@
-"""A session in a real terminal, with fakes for the models: keys in, the exact screen out."""
+"""Sessions in a real terminal with fake models: keys in, the exact screen out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WELCOME = "Ask a question. /help shows more, Ctrl-D quits."
 
 @pytest.fixture
 def opened(filled: Settings, tmp_path: Path) -> Open:
-    """Opens `rag repl` on docs/deal.md and docs/oman.txt."""
+    """`rag repl` on docs/deal.md and docs/oman.txt."""
 
     def start(*arguments: str, width: int = 60, height: int = 24, **environ: str) -> Terminal:
         own = {
@@ -40,8 +40,8 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
 
 
 def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
-    """One session for all of it, since each start costs a second."""
-    with opened() as terminal:  # `rag` alone
+    """One session for everything, since each start costs a second."""
+    with opened() as terminal:  # `rag` without a command
         terminal.wait("2 documents")
         terminal.type("When was the deal signed?")
         terminal.press("Enter")

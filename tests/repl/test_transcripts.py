@@ -1,6 +1,4 @@
-"""Whole sessions: what is typed in, the exact screen out. The models are fakes, all else is
-real.
-"""
+"""Transcripts of sessions: typed lines in, the exact screen out. Only the models are fakes."""
 
 import json
 from pathlib import Path
@@ -73,7 +71,7 @@ def test_not_found_says_why_and_what_came_nearest(
 
 def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings) -> None:
     talk = Talk(settings, width=90)
-    said = "".join(talk("When was the deal signed?").split())  # wrapped within the path
+    said = "".join(talk("When was the deal signed?").split())  # the path is wrapped
     assert f"noindexin{Path('index').absolute()}createonewith:/ingestPATH" in said
     assert talk("/ingest docs", "/docs") == (
         "> /ingest docs\n2 added\n> /docs\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "

@@ -1,4 +1,4 @@
-"""A real terminal: tmux, with a server of its own, whose screen is read as text."""
+"""A real terminal: tmux with its own server, whose screen is read as text."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Terminal:
         return done.stdout
 
     def screen(self, styled: bool = False, history: bool = False, unbroken: bool = False) -> str:
-        """What stands there, without empty lines at the end; `unbroken`: lines that the terminal
-        itself broke are whole.
+        """The screen's text without empty lines at the end; `unbroken` joins lines that the
+        terminal wrapped.
         """
         lines = self._tmux(
             "capture-pane",
@@ -72,7 +72,7 @@ class Terminal:
         )
 
     def press(self, *keys: str) -> None:
-        """Keys by tmux's names, as "Enter" and "C-c"; anything else is typed."""
+        """Press keys by tmux's names, such as "Enter" and "C-c"; anything else is typed."""
         self._tmux("send-keys", *keys)
 
     def type(self, text: str) -> None:
@@ -87,7 +87,7 @@ class Terminal:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
     def wait(self, *texts: str, seconds: float = 120) -> str:
-        """The screen once all the texts stand there; fails with it if they do not come."""
+        """The screen once it contains all the texts; fails with the screen if it does not."""
         until = time.monotonic() + seconds
         while True:
             shown = self.screen()
@@ -98,7 +98,7 @@ class Terminal:
             time.sleep(0.05)
 
     def wait_for(self, line: str, *words: str, seconds: float = 180) -> str:
-        """What stands below the line once one of the words is there, and the prompt again."""
+        """The text below the line, once it contains one of the words and the prompt is back."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             _, typed, shown = self.screen().rpartition(f"› {line}\n")
@@ -110,7 +110,7 @@ class Terminal:
         )
 
     def ended(self, seconds: float = 120) -> int:
-        """The exit code of the command, once it has one."""
+        """The exit code of the command when it has ended."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             dead, status = (

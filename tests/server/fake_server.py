@@ -1,4 +1,4 @@
-"""The service on fakes: in a thread, for most tests, or in a process of its own that can be killed.
+"""The service with fake models: in a thread, for most tests, or in a process that can be killed.
 
 python -m tests.server.fake_server [INDEX]
 
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class SlowReader(NameReader):
-    """Takes a while for each batch, however many questions are in it."""
+    """Takes a fixed time per batch, regardless of the number of questions."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -71,7 +71,7 @@ def local(settings: Settings, expect: dict[str, str]) -> Store:
 def serving(
     index: Path, reader: NameReader | None = None, key: str = "", token: str = "", **values: Any
 ) -> Iterator[httpx.Client]:
-    """A client of a service that runs in a thread, on a free port of this machine. `token`: as in
+    """A client of a service that runs in a thread, on a free port of this machine. `token` as in
     `create_app`.
     """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
@@ -98,9 +98,7 @@ def serving(
 def process(
     index: Path, fake: bool = True, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """The service in a process of its own, on fakes or as `rag serve` runs it, and a client
-    of it.
-    """
+    """The service in its own process, with fake models or as `rag serve`, and a client."""
     command = (
         ["tests.server.fake_server", str(index)]
         if fake
@@ -133,7 +131,7 @@ def process(
                 wait_until_ready(client)
                 yield started, client
             except BaseException:
-                started.kill()  # who reads its log would wait for it
+                started.kill()  # readers of its log would wait for it
                 raise
             if started.poll() is None:
                 started.terminate()

@@ -72,7 +72,7 @@ def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
             == 200
         )
         assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
-        keys.revoke("w")  # in a service that runs
+        keys.revoke("w")  # while the service runs
         assert status(client, READING[3], writes) == 401
     assert gone.revoked == ""
     stored = (tmp_path / "keys.json").read_text()

@@ -1,4 +1,4 @@
-"""Collections over HTTP: nothing of one is seen from another."""
+"""Collections over HTTP are isolated from each other."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_over_a_database_each_collection_is_a_schema(cluster: Cluster, tmp_path:
             assert ask(client, place, **bearer(token)).status_code == 403
         client.patch("/v1/collections/contracts", json={"name": "leases"}).raise_for_status()
         assert ask(client, "/collections/leases", **bearer(token)).json()["answer"] == "Lisbon"
-        assert there.delete("leases").name == "leases"  # as another process does
+        assert there.delete("leases").name == "leases"  # as another process would
         assert ask(client, "/collections/leases").status_code == 404
         client.post("/v1/collections", json={"name": "leases"}).raise_for_status()
         assert ask(client, "/collections/leases").status_code == 409  # empty
@@ -221,7 +221,7 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
         assert (
             ask(client, "/collections/contracts", **bearer(reads)).status_code == 403
-        )  # it is another one
+        )  # a new collection of the same name
 
 
 def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:

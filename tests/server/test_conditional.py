@@ -1,4 +1,4 @@
-"""Conditional requests, filters of the list, CORS, places and full disks."""
+"""Conditional requests, filters of the list, CORS, citation offsets and full disks."""
 
 from __future__ import annotations
 

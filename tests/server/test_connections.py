@@ -1,4 +1,4 @@
-"""Connections that send nothing, or too little, hold nobody up."""
+"""Connections that send nothing, or too little, do not delay others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_who_asks_at_once_is_answered_beside_a_flood_of_half_open_connections(
                 closed += 1
             except TimeoutError:
                 pass
-        assert closed >= 35  # the oldest, which made room
+        assert closed >= 35  # the oldest one, closed to make room
 
 
 def test_connections_of_one_address_are_limited_and_none_of_another_is_closed_for_them() -> None:
@@ -90,10 +90,10 @@ def test_connections_of_one_address_are_limited_and_none_of_another_is_closed_fo
     assert (first.dropped, second.dropped, other.dropped) == (True, False, False)
     busy = [arrive("192.0.2.2", False) for _ in range(3)]
     assert busy[:2] != [None, None]
-    assert busy[2] is None  # both of this address are being answered
+    assert busy[2] is None  # both connections of this address are active
     assert all(
         arrive("127.0.0.1", True) for _ in range(4)
-    )  # this machine's share an address: only the total holds
+    )  # this machine's processes share an address, so only the total applies
     assert other.dropped
 
 

@@ -1,4 +1,4 @@
-"""A conversation over HTTP is understood as at the prompt, turn for turn."""
+"""Follow-ups over HTTP are understood as at the prompt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TURNS = [
 
 
 class Opened:
-    """An engine that is there already, as a prompt's."""
+    """An engine that is already open, for the prompt's session."""
 
     loading = False
 
@@ -62,7 +62,7 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
             assert content == message["content"][0]["text"]
             assert content.startswith(answer.text or "Not found in the documents")
             cites = [citation.document_id for citation in answer.citations]
-            assert set(documents_in(content)) == set(cites)  # what the next turn prefers
+            assert set(documents_in(content)) == set(cites)  # preferred by the next turn
             said.append({"role": "assistant", "content": content})
     assert understood[1] == "Which city did William Burns visit?"
     assert understood[3] == TURNS[3]

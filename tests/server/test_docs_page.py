@@ -1,4 +1,4 @@
-"""The page at /docs: whole without a network, and its examples are what the schema says."""
+"""The page at /docs works without a network, and its examples match the schema."""
 
 from __future__ import annotations
 

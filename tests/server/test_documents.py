@@ -162,9 +162,7 @@ def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None
 
 
 def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
-    """At least a dozen answers, and more until they are of two generations, for a minute at
-    most.
-    """
+    """At least a dozen answers, until they are from two generations, for at most a minute."""
     seen: set[int] = set()
     until = time.monotonic() + 60
     for number in itertools.count():

@@ -1,4 +1,4 @@
-"""Who waits for whom."""
+"""The order in which questions are read."""
 
 from __future__ import annotations
 
@@ -97,5 +97,5 @@ def test_who_floods_is_refused_before_others_find_no_room() -> None:
     assert queue.make_room("loud", 7, 128) is None
     assert queue.make_room("quiet", 30, 128) == []
     alone = filled(One("", 10))
-    assert alone.make_room("", 127, 128) == []  # without keys there is nobody else
-    assert filled().make_room("loud", 128, 128) == []  # one request alone
+    assert alone.make_room("", 127, 128) == []  # without keys there is only one caller
+    assert filled().make_room("loud", 128, 128) == []  # a single request

@@ -1,4 +1,4 @@
-"""Feedback that becomes gold questions, the audit log, documents by one's own id, jobs."""
+"""Feedback and its gold questions, the audit log, documents under a client's id, jobs."""
 
 from __future__ import annotations
 

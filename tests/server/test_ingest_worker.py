@@ -1,4 +1,4 @@
-"""Uploads on their way into the index, and what may come between."""
+"""Ingestion of uploads, with interruptions and failures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(BagOfWordsEmbedder):
-    """Counts the passages that it embeds, and takes a while for them."""
+    """Counts the passages it embeds, slowly."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Counting(BagOfWordsEmbedder):
 def service(
     index: Path, embedder: BagOfWordsEmbedder | None = None, wait: float = 0.1
 ) -> Iterator[Service]:
-    """A service without its HTTP."""
+    """A service without HTTP."""
     used = embedder or BagOfWordsEmbedder()
 
     def opened(settings: Settings) -> Backend:
@@ -76,7 +76,7 @@ def service(
 
 @contextmanager
 def spoilt(path: Path, spoil: str, mend: str) -> Iterator[None]:
-    """A database as another program leaves it, until the end."""
+    """Replace the database with another program's until the end."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute(spoil)
         try:

@@ -1,4 +1,4 @@
-"""Nothing is lost in a collection when the service is killed."""
+"""A collection loses nothing when the service is killed."""
 
 from __future__ import annotations
 

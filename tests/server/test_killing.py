@@ -1,4 +1,4 @@
-"""The service in a process of its own, and what becomes of it when it is stopped or killed."""
+"""The service in its own process, when it is stopped or killed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.server.fake_server import ROOT, open_backend, process, put_text
 
 
 def story(number: int) -> str:
-    """The same number in every sentence, over several passages: a document that is half there, or
-    half old, would show.
+    """The same number in every sentence, over several passages, so that a partial or mixed document
+    is recognised.
     """
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
@@ -81,7 +81,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
 
 @pytest.mark.slow
 def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
-    """As a service leaves it that is killed between accepting and putting."""
+    """Simulates a service that was killed between accepting and ingesting."""
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
     job = jobs.add([("a.txt", b"The cat is called Minka."), ("b.exe", b"")])
     jobs.close()
@@ -121,7 +121,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals)
             time.sleep(0.02)
         server.send_signal(signal.SIGINT)
         time.sleep(0.3)
-        assert server.poll() is None  # what was asked is still being read
+        assert server.poll() is None  # the question is still being read
         server.send_signal(second)
         assert server.wait(5) == 128 + second
         with pytest.raises(httpx.TransportError):
@@ -138,7 +138,7 @@ def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
             0,
             128 + signal.SIGINT,
             -signal.SIGINT,
-        )  # the last: it was ending already
+        )  # the last one: it was already ending
 
 
 def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:

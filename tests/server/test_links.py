@@ -1,4 +1,4 @@
-"""Links into a collection open its document at the place, whichever door gave them."""
+"""Links into a collection open its document at the place, from every interface."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """The same name in two collections, of which only the named one holds the words."""
+    """A document name in two collections; only the named collection's has the words."""
     with serving(tmp_path_factory.mktemp("served")) as made:
         put_text(made, "contracts.txt", "The safe of the house is in Oslo, behind the oven.")
         fill(made, "contracts", TEXT)

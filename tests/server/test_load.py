@@ -1,4 +1,4 @@
-"""What one client asks for does not become another's wait, nor the service's memory."""
+"""One client's requests neither delay another's nor exhaust the service's memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_request_reads_so_many_passages_at_most(tmp_path: Path) -> None:
 
 
 class HeldReader(NameReader):
-    """Reads nothing before `go` is set."""
+    """Waits for `go` before reading."""
 
     def __init__(self) -> None:
         self.started, self.go = threading.Event(), threading.Event()
@@ -90,7 +90,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
         if response.status_code == 503 and response.json()["type"] == "urn:rag:overloaded"
     ]
     others = [response for response in responses if response not in at_once]
-    assert len(at_once) > len(others) > 0  # one by one they would take 20 s, eight deadlines
+    assert len(at_once) > len(others) > 0  # in turn they would take 20 s, eight deadlines
     assert all(int(response.headers["retry-after"]) >= 1 for response in at_once)
     assert median(one.elapsed.total_seconds() for one in at_once) < median(
         one.elapsed.total_seconds() for one in others
@@ -112,7 +112,7 @@ def test_bytes_in_flight_are_bounded_and_who_waits_gets_its_turn() -> None:
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(send() for _ in range(10)))
-        await in_flight.reserve(100).__aenter__()  # all came back, once
+        await in_flight.reserve(100).__aenter__()  # all were released exactly once
         return seen
 
     assert max(asyncio.run(run())) == 2

@@ -106,7 +106,7 @@ def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> 
                 number % 3
             ]
             connection.sendall(line + b"\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
-            if number < 3:  # without the body that it promises
+            if number < 3:  # without the announced body
                 assert connection.recv(12) == (b"HTTP/1.1 401" if number == 2 else b"HTTP/1.1 200")
         assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 409
         assert client.get("/v1/documents").status_code == 200

@@ -12,7 +12,7 @@ from tests.server.fake_server import SlowReader, put_text, serving
 
 
 class BreakingReader(SlowReader):
-    """Breaks on one question, as a model might on a tensor it cannot take."""
+    """Fails on one question, as a model might."""
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         if "poison" in question:

@@ -1,4 +1,4 @@
-"""The schema is a promise: a change to it is seen here, and accepted with ACCEPT_SCHEMA=1."""
+"""Detects changes of the API's schema; accept them with ACCEPT_SCHEMA=1."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(schema: dict[str, An
                 for status, answer in operation["responses"].items()
                 if int(status) >= 400
             }
-            other = error_model(path)  # OpenAI's clients and Dify's read errors of their own
+            other = error_model(path)  # OpenAI's and Dify's clients get errors in their own formats
             assert {"401", "400" if other else "422", "429", "503"} <= set(errors)
             for answer in errors.values():
                 assert answer["description"]

@@ -1,4 +1,4 @@
-"""The page in a real browser, on fakes, and once on the shipped models."""
+"""The page in a real browser, with fake models, and once with the shipped ones."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tests.server.fake_server import ROOT, SlowReader, open_backend, process, pu
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=30_000)  # for a busy machine
+expect.set_options(timeout=30_000)  # long, for busy machines
 BURNS = "Who led the talks?"
 
 
 class Watched:
-    """A page whose every error, dialog and request to another place is noted."""
+    """A page that records errors, dialogs, and requests to other hosts."""
 
     def __init__(
         self, browser: Browser, client: httpx.Client, width: int = 1280, zoom: int = 1
     ) -> None:
-        """`zoom` as by Ctrl +: the window stays, the page has fewer and larger pixels."""
+        """`zoom` is like Ctrl +: fewer and larger pixels in the same window."""
         self.context = browser.new_context(
             base_url=str(client.base_url),
             viewport={"width": width // zoom, "height": 800 // zoom},
@@ -78,7 +78,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def last(page: Page) -> Locator:
-    """The newest turn of the thread."""
+    """The latest turn of the thread."""
     return page.locator(".turn").last
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_read_can_be_tried_again(watched: Watched, tmp_pat
     page.get_by_role("button", name="Retry broken.pdf").click()
     expect(page.locator(".upload.failed")).to_have_count(1)
     expect(page.locator(".upload.failed")).to_contain_text("broken.pdf:")
-    watched.noted.clear()  # the service's 422 is noted as an error
+    watched.noted.clear()  # the service's 422 is recorded as an error
 
 
 def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
@@ -494,7 +494,7 @@ ARCHITECT = "Who was the architect of the pavilion?"
 
 @pytest.fixture(scope="module")
 def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of docs/plan.pdf, whose second page answers ARCHITECT."""
+    """An index of docs/plan.pdf, whose second page has the answer to ARCHITECT."""
     folder = tmp_path_factory.mktemp("pdf")
     (folder / "docs").mkdir()
     first = [
@@ -746,7 +746,7 @@ UNCOVERED = """one => {
 
 
 def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
-    """Goes there by the keyboard; fails if it cannot be reached."""
+    """Move to the element with the keyboard; fails if it cannot be reached."""
     expect(wanted).to_be_visible()
     for _ in range(100):
         if wanted.evaluate("one => one === document.activeElement"):
@@ -837,7 +837,7 @@ def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
 
 @contextmanager
 def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
-    """The page of a service that needs a key, and the key."""
+    """The page of a service that requires a key, and the key."""
     _, token = keys_of(Settings(index=folder)).add("a", "read")
     with serving(folder, key=token) as client:
         watched = Watched(browser, client)

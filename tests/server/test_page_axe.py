@@ -1,4 +1,4 @@
-"""axe-core in every state of the page; skipped where AXE_CORE does not name axe.min.js."""
+"""axe-core in every state of the page; skipped unless AXE_CORE names axe.min.js."""
 
 from __future__ import annotations
 

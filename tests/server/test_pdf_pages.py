@@ -1,4 +1,4 @@
-"""Boxes on pages of PDFs, held to PDFium's own search, rectangles and device coordinates."""
+"""Boxes on PDF pages, compared with PDFium's own search, rectangles and device coordinates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCALE = 1000
 
 
 def by_pdfium(file: Path, words: str, which: int = 0, page: int = 1) -> list[Box]:
-    """The rectangles of one place of the words, as shares of the page as it is drawn."""
+    """The rectangles of one occurrence of the words, as fractions of the drawn page."""
     with (
         closing(pypdfium2.PdfDocument(file)) as document,
         closing(document[page - 1]) as opened,
@@ -55,7 +55,7 @@ def _device(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
 
 
 def assert_lies_on(boxes: list[Box], rectangles: list[Box]) -> None:
-    """Each box holds PDFium's rectangle, and is at most a line's leading larger."""
+    """Each box contains PDFium's rectangle, and is at most a line's leading larger."""
     assert len(boxes) == len(rectangles)
     for box, rectangle in zip(boxes, rectangles, strict=True):
         for low in (0, 1):

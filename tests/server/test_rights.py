@@ -1,4 +1,4 @@
-"""What a second attack on collections, keys and the agents' routes found."""
+"""Regressions from a second security review of collections, keys and the agents' routes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _responses(client: httpx.Client, name: str) -> httpx.Response:
 
 
 def audited(folder: Path, many: int) -> list[dict[str, str]]:
-    """The lines of the audit log, when there are so many: each is written after the answer."""
+    """The lines of the audit log, once there are this many: each is written after the response."""
     until = time.monotonic() + 20
     while len(lines := (folder / "audit.jsonl").read_text().splitlines()) < many:
         assert time.monotonic() < until, lines
@@ -128,7 +128,7 @@ RATE = 1000
 
 
 def spent(client: httpx.Client, path: str, **body: Any) -> float:
-    """Passages that a request costs, at most: those that came back meanwhile are counted."""
+    """Maximum cost of a request in passages; includes those refilled meanwhile."""
     started, before = time.monotonic(), left(post(client, "/search", question="Where?"))
     after = left(post(client, path, **body))
     return before - after + (time.monotonic() - started) * RATE / 60 + 1

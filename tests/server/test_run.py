@@ -12,8 +12,8 @@ from rag.settings import Settings
 
 
 def test_answers_are_not_held_back() -> None:
-    """asyncio turns Nagle's delay off only for sockets that are made as TCP; with it every small
-    answer takes 40 ms more.
+    """asyncio disables Nagle's algorithm only for sockets created as TCP; with it, every small
+    response takes 40 ms longer.
     """
     with bound(Settings(port=0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP

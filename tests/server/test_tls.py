@@ -1,4 +1,4 @@
-"""HTTPS by the service itself."""
+"""HTTPS served by rag itself."""
 
 from __future__ import annotations
 

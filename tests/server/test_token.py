@@ -1,4 +1,4 @@
-"""Without keys: a token for the run, and no proxies."""
+"""Without keys, the service requires the run's token and rejects proxies."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def status(client: httpx.Client, asked: tuple[str, str, object], **headers: str)
 
 
 def test_what_a_silent_proxy_passes_on_is_not_let_in(tmp_path: Path) -> None:
-    """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and nothing that shows where a request
-    comes from.
-    """
+    """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and no forwarding headers."""
     with serving(tmp_path, token="of-this-run") as client:
         for asked in ASKED:
             assert (

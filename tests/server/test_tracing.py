@@ -1,5 +1,5 @@
-"""Spans: sent to the collector that a person named, below the client's own, without a word of the
-question.
+"""Spans go to the configured collector, below the client's own span, without the question's
+words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[bytes]]]:
-    """(address, what came in)."""
+    """(address, received spans)."""
     came: list[bytes] = []
 
     class Handler(BaseHTTPRequestHandler):

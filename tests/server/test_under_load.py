@@ -1,4 +1,4 @@
-"""The short form of the load and fuzz scripts; what the long ones found is in eval/results/."""
+"""Short runs of the load and fuzz scripts; results of long runs are in eval/results/."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_under_load_nothing_fails(tmp_path: Path) -> None:
-    """How much reading questions together gains is a figure of eval.chaos.load. A batch is as large
-    as the machine reads in a second, so nothing is gained on a busy one; that questions are read
-    together at all is asserted in test_questions.
+    """The gain from batches is measured by eval.chaos.load. A batch is as large as the machine
+    reads in a second, so a busy machine gains nothing; test_questions asserts that questions share
+    batches.
     """
     arguments = ["--fake", "--requests", "32", "--at-once", "8", "32", "--memory", "200"]
     found = load.measure(tmp_path, load.options(arguments))

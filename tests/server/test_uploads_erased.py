@@ -1,4 +1,4 @@
-"""What was uploaded and is deleted lies nowhere in the queue's files."""
+"""A deleted upload leaves no bytes in the queue's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several servers over one database: what one takes in is put in by a worker, and answered
+"""Several servers over one database: an upload to one is ingested by a worker and answered
 by all.
 """
 
@@ -27,7 +27,7 @@ def dsn(cluster: Cluster, tmp_path: Path) -> str:
 
 @pytest.fixture
 def clients(dsn: str, tmp_path: Path) -> Iterator[list[httpx.Client]]:
-    """Of two servers with a folder each and one database."""
+    """Clients of two servers with one database, each with its own folder."""
     values: dict[str, Any] = {"store": dsn, "embedder": "bag-of-words", "passage_tokens": 12}
     with ExitStack() as stack:
         yield [stack.enter_context(serving(tmp_path / name, **values)) for name in ("one", "two")]

@@ -1,4 +1,4 @@
-"""What the page asks beside questions."""
+"""The page's endpoints besides questions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_sources_are_counted_and_found_by_name(client: httpx.Client) -> None:
 
 @pytest.fixture(scope="module")
 def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with docs/plan.pdf and an index that holds it."""
+    """A folder with docs/plan.pdf and its index."""
     folder = tmp_path_factory.mktemp("pdf")
     (folder / "docs").mkdir()
     lines = [
@@ -82,7 +82,7 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert 72 / 595 < first[0] < first[2] < 0.5
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
-        assert first[0] > 130 / 595  # not where "The lease was" is
+        assert first[0] > 130 / 595  # not at "The lease was"
         assert (
             client.get(
                 "/v1/pages",

@@ -1,4 +1,6 @@
-"""Stores to test and the processes beside them. Light to import: every such process does."""
+"""Stores for tests, and other processes that use them. Light to import, since every such process
+imports it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 EMBEDDER = BagOfWordsEmbedder()
 EXPECT = {"embedder": EMBEDDER.name, "dim": str(EMBEDDER.dim), "passage_tokens": "12"}
 Factory = Callable[[Path], Store]
-"""Opens the store that belongs to a folder, or makes it."""
+"""Opens or creates the store for a folder."""
 
 
 def local(folder: Path, wait: float = 0.2, create: bool = True) -> LocalStore:
@@ -34,7 +36,7 @@ def local(folder: Path, wait: float = 0.2, create: bool = True) -> LocalStore:
 
 
 def postgres(cluster: Cluster, **options: Any) -> Factory:
-    """Each folder's store is a schema of its own in one database."""
+    """A store per folder: a schema in one database."""
 
     def make(folder: Path) -> Store:
         from rag.store.postgres.store import PostgresStore
@@ -51,7 +53,7 @@ def schema_dsn(cluster: Cluster, folder: Path) -> str:
 
 
 def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> list[Passage]:
-    """Split, embed and put, as ingest does with the file of this name below `root`."""
+    """Split, embed and store, like ingest of the file with this name below `root`."""
     made = replace(document(text, id, id, **metadata), source=f"{root}/{id}")
     passages = split(made, EMBEDDER.count_tokens, int(EXPECT["passage_tokens"]))
     store.put(made, passages, EMBEDDER.embed_passages([p.in_context for p in passages]))
@@ -61,7 +63,7 @@ def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> li
 def put_vectors(
     store: Store, id: str, texts: Sequence[str], vectors: Vectors, **metadata: str
 ) -> None:
-    """A document of a passage per vector."""
+    """A document with one passage per vector."""
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
     passages = [
         Passage(id, at, at + len(text), text, id, "")
@@ -76,7 +78,7 @@ def unit(count: int, seed: int = 0) -> Vectors:
 
 
 def by_dense(store: Store, question: str, k: int = 1000) -> list[str]:
-    """Ids of documents, one for each passage found, best first."""
+    """Document ids, one per passage found, best first."""
     return _documents(store, store.dense(EMBEDDER.embed_queries([question])[0], k))
 
 
@@ -92,7 +94,7 @@ def _documents(store: Store, found: list[tuple[int, float]]) -> list[str]:
 
 
 def both(store: Store, question: str) -> list[set[str]]:
-    """What each leg finds at any depth."""
+    """All results of each retriever."""
     return [set(by_dense(store, question)), set(by_lexical(store, question))]
 
 
@@ -102,7 +104,7 @@ def stored(store: Store) -> dict[str, Document]:
 
 
 class Worker:
-    """A store in another process: see worker.py."""
+    """A store in another process; see worker.py."""
 
     def __init__(self, folder: Path, *prefix: str) -> None:
         command = [*prefix, sys.executable, "-m", "tests.store.local.worker", str(folder)]
@@ -125,12 +127,12 @@ class Worker:
         return json.loads(cast(IO[str], self.process.stdout).readline())
 
     def rest(self) -> list[Any]:
-        """What it said before it was killed, but for a line that it did not finish."""
+        """Its output before it was killed, without an unfinished line."""
         lines = cast(IO[str], self.process.stdout).read().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def end(self) -> str:
-        """What it logged."""
+        """End the process. Returns its log."""
         return self.process.communicate()[1]
 
     def __enter__(self) -> Self:

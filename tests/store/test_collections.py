@@ -1,4 +1,4 @@
-"""Collections in folders and in PostgreSQL: whole or not there, whatever ends the process."""
+"""Collections in folders and in PostgreSQL are complete or absent, whatever ends the process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def expecting(settings: Settings) -> Settings:
-    """For the tests' embedder."""
+    """Expected metadata for the tests' embedder."""
     tokens = int(EXPECT["passage_tokens"])
     return replace(settings, embedder=EXPECT["embedder"], passage_tokens=tokens)
 
@@ -54,7 +54,7 @@ def open_at(place: Settings) -> Collections:
 
 @pytest.fixture(params=["local", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """The settings of a default index without collections."""
+    """Settings of a default index without collections."""
     if request.param == "local":
         return Settings(index=tmp_path)
     cluster: Cluster = request.getfixturevalue("cluster")
@@ -68,7 +68,7 @@ def there(place: Settings) -> Iterator[Collections]:
 
 
 def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
-    """The collection's index, with a document `a.txt`."""
+    """The collection's index with a document `a.txt`."""
     inside = there.inside(there.named(name), place)
     store = build.store(expecting(inside), EMBEDDER, create=True)
     put(store, "a.txt", text)
@@ -76,7 +76,7 @@ def filled(place: Settings, there: Collections, name: str, text: str) -> Store:
 
 
 def texts(store: Store) -> list[str]:
-    """All that a search finds."""
+    """The texts of all passages that a search finds."""
     found = store.dense(EMBEDDER.embed_queries(["safe"])[0], 100)
     return [passage.text for passage in store.passages([id for id, _ in found]).values()]
 
@@ -179,7 +179,7 @@ def test_changes_of_several_at_once_lose_nothing(place: Settings, there: Collect
 
 
 def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """Its tables are gone, and those of the default index have the same names."""
+    """Its tables no longer exist, and the default index's have the same names."""
     place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
     default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "home.txt", "The safe is in Oslo.")
@@ -308,7 +308,7 @@ def test_kills_leave_every_collection_whole_or_absent(tmp_path: Path) -> None:
         worker.wait()
         worker.stdout.close()
         there = LocalCollections(tmp_path)
-        found = there.all()  # raises for what is half there
+        found = there.all()  # raises for a partial collection
         assert kept in found
         assert len({one.id for one in found}) == len(found)
         listed = {name for name in os.listdir(tmp_path / "collections") if not name.startswith(".")}

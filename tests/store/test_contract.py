@@ -1,4 +1,4 @@
-"""What every store must do. A new one comes in by its line in STORES."""
+"""The contract of every store. Add new stores to STORES."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.store.helpers import (
 )
 
 STORES: dict[str, str | None] = {"local": None, "postgres": "cluster", "newer": "newer_cluster"}
-"""With the fixture of the server that each needs."""
+"""Each with the fixture of the server it needs."""
 
 
 @pytest.fixture(params=["local", "postgres", pytest.param("newer", marks=pytest.mark.slow)])
@@ -111,9 +111,7 @@ def test_each_leg_puts_the_passage_that_shares_the_words_first(store: Store) -> 
     }.items():
         put(store, id, text)
     assert by_dense(store, "sardines swim")[0] == "fish"
-    assert by_lexical(store, "who signed the deals?") == [
-        "deal"
-    ]  # stemmed, and nothing else matches
+    assert by_lexical(store, "who signed the deals?") == ["deal"]  # stemmed; nothing else matches
     assert by_lexical(store, "SÍGNED") == ["deal"]
     assert by_lexical(store, "the was of") == []
 
@@ -193,8 +191,8 @@ def test_k_bounds_what_is_found_and_may_be_more_than_there_is(store: Store) -> N
 
 @pytest.mark.parametrize("rare", [3, 15, 100, 280])
 def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> None:
-    """The filtered passages are the farthest and the worst matches, so that a search that filters
-    afterwards misses them.
+    """The matching passages are the farthest and worst, so that filtering after the search would
+    miss them.
     """
     question = unit(1, seed=3)[0]
     vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
@@ -326,9 +324,7 @@ def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[C
 def test_a_page_leaves_the_passages_with_text_on_it(
     store: Store, texts: list[str], found: dict[str, list[int]]
 ) -> None:
-    """Four passages of a: one on its first page, one on the second, one on the second and third,
-    one on the third.
-    """
+    """Four passages of `a`: on its first page, its second, its second and third, and its third."""
     parts = ["Herring one.", "Herring two.", "Herring three is long.", "Herring four."]
     starts = [sum(len(part) + 1 for part in parts[:n]) for n in range(5)]
     for id, pages in (("a", (0, starts[1], starts[2] + 8)), ("b", (0,)), ("c", ())):
@@ -459,9 +455,7 @@ def test_what_was_put_before_an_error_in_writing_stays(store: Store) -> None:
 
 
 class Changes(RuleBasedStateMachine):
-    """Random changes, against a dict from id to text. Each text ends with a word that no
-    other has.
-    """
+    """Random changes compared with a dict from id to text. Each text ends with a unique word."""
 
     def __init__(self) -> None:
         super().__init__()

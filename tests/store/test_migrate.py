@@ -1,4 +1,4 @@
-"""An index moves between stores and is the same there."""
+"""Migration copies an index exactly between stores."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_it_goes_on_where_it_was(stores: dict[str, Store]) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         migrate(stores["local"], stores["postgres"], stop)
-    put(stores["postgres"], "d1", "Half a document.")  # what is not as it should be is put right
+    put(stores["postgres"], "d1", "Half a document.")  # the difference is repaired
     moved = migrate(stores["local"], stores["postgres"])
     assert (moved.copied, moved.present) == (3, 3)
     assert stored(stores["postgres"]) == stored(stores["local"])

@@ -25,7 +25,7 @@ COMMON = {"tenant", "paid", "hire", "fire", "contracts", "when", "what", "does",
 
 
 class Pieces(BagOfWordsEmbedder):
-    """Its tokenizer has a few whole words; all others are two pieces."""
+    """Its tokenizer has a few whole words; all others have two pieces."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [1 if text in COMMON else 2 * len(text.split()) for text in texts]
@@ -46,8 +46,8 @@ def speller(store: LocalStore) -> WordSpeller:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("who pays the insurnce?", "who pays the insurance?"),  # too few
-        ("Insuurance of what?", "Insurance of what?"),  # too many
+        ("who pays the insurnce?", "who pays the insurance?"),  # a missing letter
+        ("Insuurance of what?", "Insurance of what?"),  # an extra letter
         ("what does retreival take", "what does retrieval take"),  # swapped
         ("who is the tenent?", "who is the tenant?"),  # another
         ("when was the contrct renewd?", "when was the contract renewed?"),
@@ -55,7 +55,7 @@ def speller(store: LocalStore) -> WordSpeller:
         (
             "the contrcts of 2018",
             "the contracts of 2018",
-        ),  # a form that the index has not, but the language
+        ),  # a form in the language, but not in the index
     ],
 )
 def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, meant: str) -> None:
@@ -65,9 +65,9 @@ def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, mea
 @pytest.mark.parametrize(
     "typed",
     [
-        "What does the hire cost?",  # a common word that the index has not
-        "who insures the tenants?",  # other forms of words that it has
-        "INSURNCE",  # an acronym, perhaps
+        "What does the hire cost?",  # a common word that is not in the index
+        "who insures the tenants?",  # other forms of the index's words
+        "INSURNCE",  # possibly an acronym
         "mail tenent@example.org, see tenent/lease.pdf or tenent_2018",
         "xqzzrt",
         "who is Webor?",  # a short name

@@ -1,4 +1,4 @@
-"""What runs of training are tested with."""
+"""Helpers for tests of training runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rag.training import trainer as steps
 
 
 def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
-    """As the set "towns" in a recipe's folder."""
+    """Write the set "towns" to a recipe's folder."""
     with gzip.open(folder / "towns.json.gz", "wt") as file:
         json.dump({"data": articles}, file)
 
 
 def write_statements(folder: Path) -> None:
-    """As the sets "boolq" and "fever" in a recipe's folder."""
+    """Write the sets "boolq" and "fever" to a recipe's folder."""
     questions = [
         {
             "set": "boolq",
@@ -49,9 +49,7 @@ def write_statements(folder: Path) -> None:
 
 
 def die_at(step: int, trainer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next run ends with KeyboardInterrupt at this step; checkpoints are made at every second
-    one.
-    """
+    """Interrupt the next run at this step; checkpoints are saved every two steps."""
     monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
     loss, seen = trainer._loss, []
 

@@ -1,4 +1,4 @@
-"""What is no SQuAD file is an error that names it, before anything is trained."""
+"""An error names a file that is not SQuAD before training starts."""
 
 from __future__ import annotations
 

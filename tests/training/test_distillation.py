@@ -1,4 +1,4 @@
-"""A teacher's word in another's tokens: against the loss by hand, and through another tokenizer."""
+"""A teacher's probabilities mapped to other tokens, compared with the loss computed by hand."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ def letters(folder: Path) -> Head:
 
 
 def words() -> PreTrainedTokenizerFast:
-    """A tokenizer whose tokens are words, punctuation with them."""
+    """A tokenizer whose tokens are words including punctuation."""
     tokenizer = Tokenizer(
         models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]")
     )

@@ -1,4 +1,4 @@
-"""The measure against scikit-learn and a count by hand."""
+"""Reader scores against scikit-learn and a manual count."""
 
 import numpy as np
 import pytest

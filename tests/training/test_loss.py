@@ -12,7 +12,7 @@ TOKENIZER = wordpiece_tokenizer()
 
 
 def marked(text: str, *answers: str) -> tuple[list[str], list[str]]:
-    """The letters where answers start and end."""
+    """The characters at which answers start and end."""
     encoded = encode(TOKENIZER, windows(TOKENIZER, "when?", "title 2015", text))
     first, last = targets(encoded, [text], [answers])
     starts = [text[encoded.starts[0, i] : encoded.ends[0, i]] for i in np.flatnonzero(first[0])]
@@ -40,7 +40,7 @@ def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
 
 
 def of_sentences(text: str, *answers: str, logit: float = 2.0) -> float:
-    """The loss where every token of the first sentence has this logit, and every other one 0."""
+    """The loss if every token of the first sentence has this logit, and all others 0."""
     encoded = encode(TOKENIZER, windows(TOKENIZER, "why?", "", text))
     first = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)
     return float(

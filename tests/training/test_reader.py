@@ -1,4 +1,4 @@
-"""A run on a tiny model and a tiny set: the same seed gives the same weights, killed or not."""
+"""Runs with a tiny model and set: a seed gives the same weights, even after a kill."""
 
 import hashlib
 import json
@@ -97,7 +97,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def fewer(data: Path, number: int) -> Path:
-    """The same folder with so many of the articles."""
+    """The folder with this many of the articles."""
     other = data / f"{number}"
     shutil.copytree(data / "start", other / "start")
     write_set(other, ARTICLES[:number])
@@ -105,7 +105,7 @@ def fewer(data: Path, number: int) -> Path:
 
 
 def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
-    """What is read of weights that were written."""
+    """Weights as read back after writing."""
     save_weights(weights, folder / "as-stored.safetensors")
     return load_weights(folder / "as-stored.safetensors")
 

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe is said before anything is loaded, in the recipe's own words."""
+"""Errors in a recipe are reported before anything is loaded, in the recipe's terms."""
 
 from pathlib import Path
 

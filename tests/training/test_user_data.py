@@ -1,4 +1,4 @@
-"""A user's questions find the passages they belong to, and what finds none is named."""
+"""A user's questions are assigned to passages, and those without one are reported."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def gold(tmp_path: Path, *lines: dict[str, Any]) -> Path:
 
 
 def placed(articles: list[dict[str, Any]]) -> dict[str, str]:
-    """The passage of each question."""
+    """Passage by question."""
     return {
         qa["question"]: p["context"]
         for article in articles

@@ -1,4 +1,4 @@
-"""The SDK's client over HTTP, in both eras of the protocol, against a real service."""
+"""The SDK's client over HTTP, with both protocol versions, against a real service."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str = "auto") -> Any:
-    """What `use` returns, of a client of the tools at this service."""
+    """The result of `use` with a client of the service's tools."""
 
     async def talking() -> Any:
         import httpx2
@@ -64,7 +64,7 @@ def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str =
 def call(
     client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any
 ) -> tuple[str, Any, bool]:
-    """(text, fields, whether it is an error) of a tool's answer."""
+    """(text, fields, whether it is an error) of a tool's result."""
     found = talk(client, lambda agent: agent.call_tool(tool, arguments), mode)
     (block,) = found.content
     return block.text, found.structured_content, bool(found.is_error)

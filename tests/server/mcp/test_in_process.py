@@ -1,4 +1,4 @@
-"""The SDK's client and the tools in one process, without a port, in both eras of the protocol."""
+"""The SDK's client and the tools in one process, without a port, with both protocol versions."""
 
 from __future__ import annotations
 

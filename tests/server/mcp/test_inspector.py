@@ -33,7 +33,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 def inspected(*arguments: str) -> Any:
-    """What the inspector prints, parsed."""
+    """The inspector's output, parsed."""
     done = subprocess.run(
         [INSPECTOR, "--cli", *arguments], capture_output=True, text=True, timeout=120, check=False
     )

@@ -1,6 +1,4 @@
-"""`rag mcp` in a process of its own, as an agent's program starts it, in both eras of the
-protocol.
-"""
+"""`rag mcp` in its own process, as started by an agent, with both protocol versions."""
 
 from __future__ import annotations
 

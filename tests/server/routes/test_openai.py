@@ -1,4 +1,4 @@
-"""OpenAI's own client against a real service, and what other clients read of the same bytes."""
+"""OpenAI's client against a real service, and other clients of the same endpoints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def api(client: httpx.Client) -> Iterator[Any]:
 
 
 def httpx_free() -> Any:
-    """No proxy of the environment stands between the client and this machine."""
+    """Unset proxies, which would come between the client and this machine."""
     return openai.DefaultHttpxClient(trust_env=False)
 
 
@@ -93,7 +93,7 @@ def test_the_turns_before_are_the_context(api: Any) -> None:
     turns += [{"role": "assistant", "content": said}]
     turns += [{"role": "user", "content": [{"type": "text", "text": "And where?"}]}]
     response = api.responses.create(model="rag", input=[{**turn} for turn in turns])
-    assert response.output[0].queries == ["And where?"]  # nothing to ask it of: asked as typed
+    assert response.output[0].queries == ["And where?"]  # nothing to refer to: asked as typed
     turns[-1]["content"] = "What did William Burns lead?"
     turns += [
         {"role": "assistant", "content": "The talks."},

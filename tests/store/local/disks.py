@@ -1,4 +1,4 @@
-"""Disks that refuse, made with mounts that only the command sees."""
+"""Failing disks, as mounts that only one command sees."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 
 def read_only(folder: Path) -> list[str]:
-    """The start of a command that sees `folder` mounted for reading only, as root too; skips where
-    that is not possible.
+    """Prefix of a command for which `folder` is read-only, even as root; skips the test if that is
+    impossible.
     """
     mount = f'mount --bind "{folder}" "{folder}" && mount -o remount,ro,bind "{folder}"'
     return _unshared(f'{mount} && exec "$@"')
@@ -28,8 +28,8 @@ def _unshared(script: str) -> list[str]:
 
 
 def small_disk(folder: Path, kilobytes: int) -> list[str]:
-    """The start of a command for which `folder` is a disk of that size; what stands in `folder` is
-    copied onto it.
+    """Prefix of a command for which `folder` is a disk of this size, with a copy of the folder's
+    content.
     """
     steps = [
         f'rm -rf "{folder}.copy" && cp -a "{folder}" "{folder}.copy"',

@@ -1,4 +1,4 @@
-"""What another user may not do is said, and nothing is lost."""
+"""Missing permissions are reported, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that others may enter, unlike those of pytest."""
+    """A folder that other users may enter, unlike pytest's."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     folder = Path(tempfile.mkdtemp(prefix="rag-access-"))
@@ -34,8 +34,8 @@ def place() -> Iterator[Path]:
 
 
 def as_nobody(do: Callable[[], object]) -> str:
-    """What `do` gives, or the error's class and message, in a process of a user who owns
-    nothing.
+    """The result of `do`, or the class and message of its error, in a process of the user
+    nobody.
     """
     read, write = os.pipe()
     if child := os.fork():
@@ -110,7 +110,7 @@ def test_documents_of_a_folder_that_is_closed_now_stay(place: Path) -> None:
     index.chmod(0o777)
     list(
         one_by_one(ParseTask(found) for found in find([docs]))
-    )  # what is imported late, that user may not be able to import
+    )  # that user may not be able to import it later
 
     def sync() -> object:
         changes = Sync(local(index), EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))

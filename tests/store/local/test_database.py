@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def broken(path: Path) -> str:
-    """The message, for reading and for making; after both the file is what it was."""
+    """The message for opening and for creating, neither of which changes the file."""
     before = path.read_bytes()
     messages = []
     for create in (None, META):
@@ -107,7 +107,7 @@ def test_an_absent_index_says_how_to_make_one(tmp_path: Path, folder: str) -> No
 
 
 def leftover(folder: Path) -> Path:
-    """What a process leaves that was killed as it made an index."""
+    """The remains of a process that was killed while it created an index."""
     connection = sqlite3.connect(folder / "rag.sqlite", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
@@ -209,7 +209,7 @@ def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_in_the_wal_is_read_back(path: Path, tmp_path: Path) -> None:
-    """The files as they stand while a writer is at work are what a power cut would leave."""
+    """The files of a working writer are what a power failure would leave."""
     connection = sqlite_file.connect(path)
     database.put(connection, document("last", "last"), [], unit(0))
     crashed = tmp_path / "crashed"

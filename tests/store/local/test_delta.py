@@ -1,4 +1,4 @@
-"""A tail and an index must find what one index of everything finds."""
+"""A delta and an index must find the same as one index of everything."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_alone_it_scores_as_tantivy_does(texts: list[str], question: str) -> Non
 def test_with_an_index_it_scores_as_one_index_of_both(
     old: list[str], new: list[str], question: str, k: int, chosen: set[int]
 ) -> None:
-    """However long the texts of the two parts are; one word is in all of them."""
+    """Texts of both parts have any length; one word is in all of them."""
     texts = {i: f"{text} whelk" for i, text in enumerate([*old, *new], 1)}
     whole, index, tail = (
         index_of(texts),

@@ -80,7 +80,7 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
     filled(200).save(path)
     opened = path.open("rb")
     filled(3).save(path)
-    assert len(opened.read()) > 200 * 64 * 4  # who has the old one open reads the old one
+    assert len(opened.read()) > 200 * 64 * 4  # an open snapshot stays readable
     opened.close()
     assert len(DenseIndex(64, path)) == 3
     assert os.listdir(tmp_path) == ["vectors.faiss"]

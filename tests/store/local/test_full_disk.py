@@ -1,5 +1,5 @@
-"""Whatever changes an index on a full disk ends with an error that says so, loses nothing, and goes
-on when there is room.
+"""Changes on a full disk fail with an error that says so, lose nothing, and succeed when there is
+space.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ NEW = {f"docs/{n}.txt": f"Herring number {n} sleeps in the warm bay. " * 600 for
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    """An index with OLD, and a file that takes up most of the rest."""
+    """A disk with an index of OLD and a file that fills most of the rest."""
     store = local(tmp_path / "disk" / "index")
     for id, text in OLD.items():
         put(store, id, text, str(tmp_path))
@@ -93,7 +93,7 @@ def disk(tmp_path: Path) -> Path:
 
 
 def run(do: str, disk: Path, room: int) -> dict[str, Any]:
-    """On a disk with `room` kilobytes left."""
+    """Run a command on a disk with `room` kilobytes left."""
     docs, snapshot = disk.parent / "docs", disk.parent / "new.ragsnap"
     taken = sum(-(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file())
     command = [
@@ -113,7 +113,7 @@ def run(do: str, disk: Path, room: int) -> dict[str, Any]:
 
 
 def whole(state: dict[str, Any]) -> bool:
-    """Each document is one that there was or will be, and both searches find all of them."""
+    """Each document is an old or a new version, and both searches find all of them."""
     ids = sorted(state["texts"])
     return state["found"] == [ids, ids] and all(
         text.strip() in (OLD.get(id, "").strip(), NEW.get(id, "").strip())

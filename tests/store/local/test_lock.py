@@ -50,7 +50,7 @@ def test_another_process_is_named_after_a_short_wait(tmp_path: Path) -> None:
         assert caught.value.message.startswith(f"index {tmp_path} is being written by")
         worker.process.kill()
         worker.process.wait()
-        with WriteLock(tmp_path).hold(0):  # it falls with its holder
+        with WriteLock(tmp_path).hold(0):  # it is released when its holder dies
             pass
 
 

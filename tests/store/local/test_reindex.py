@@ -1,4 +1,4 @@
-"""An index made anew from its own text, while it answers, and after kills."""
+"""Rebuilding an index from its own text while it answers, and after kills."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_what_it_makes_is_what_a_new_index_is(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_process_that_has_it_open_goes_on(folder: Path) -> None:
-    """With the same embedder; another one it cannot ask with, and says so."""
+    """With the same embedder. With another, it raises an error."""
     store = local(folder)
     with Worker(folder) as other:
         assert other.ask("both", "sardine")[1] == sorted(stored(store))
@@ -126,11 +126,11 @@ def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Interrupted(Exception):
-    """Stops a run in this process."""
+    """Stops a run."""
 
 
 class StoppingEmbedder(BagOfWordsEmbedder):
-    """Embeds a number of batches, and calls out before each."""
+    """Embeds a number of batches, with a callback before each."""
 
     def __init__(self, batches: int, between: object = None) -> None:
         super().__init__(dim=32)
@@ -183,7 +183,7 @@ def test_documents_may_come_change_and_go_meanwhile(folder: Path) -> None:
 
     def change() -> None:
         n = next(turn)
-        if n > 1:  # then it holds the lock
+        if n > 1:  # from then on it holds the lock
             return
         put(store, f"new-{n}", f"Herring {n}. " * 9)
         put(store, f"d{n:02}", f"Herring now {n}.")

@@ -1,4 +1,4 @@
-"""A local store shared by processes and by threads."""
+"""A local store shared by processes and threads."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_reader_sees_what_another_process_changes(tmp_path: Path) -> None:
         assert by_lexical(store, "sardines", k=1) in ([], ["c"])
         writer.ask("end")
         assert both(store, "sardines") == [{"b", "c"}, {"c"}]
-        writer.ask("delete", "b")  # outside of writing(), and the writer does not search
+        writer.ask("delete", "b")  # outside writing(), and the writer does not search
         writer.ask("put", "d", "Sardines.")
         assert both(store, "sardines") == [{"c", "d"}, {"c", "d"}]
 
@@ -95,7 +95,7 @@ def test_two_processes_that_write_in_turn_lose_nothing(tmp_path: Path) -> None:
             other.ask("begin")
             other.ask("put", f"other-{n}", "Sardines.")
             if n:
-                other.ask("delete", f"mine-{n - 1}")  # which the other has never searched
+                other.ask("delete", f"mine-{n - 1}")  # the other process has never searched it
             other.ask("end")
             if n:
                 store.delete(f"other-{n - 1}")
@@ -116,7 +116,7 @@ def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -
             for found in (store.dense(question, 99), store.lexical("herring", 99)):
                 passages = store.passages(
                     [id for id, _ in found]
-                ).values()  # some may be gone by now
+                ).values()  # some may be deleted by now
                 assert "stays" in {passage.document_id for passage in passages}
                 assert len(found) <= 5
             asked += 1
@@ -143,7 +143,7 @@ def text_of(version: int) -> str:
 
 
 def ask_often(store: LocalStore, size: int, stop: threading.Event, wrong: list[str]) -> None:
-    """Every document has `size` passages, so that a half document shows."""
+    """Every document has `size` passages, so that a partial document is recognised."""
     question = EMBEDDER.embed_queries(["herring"])[0]
     whole = {text_of(version) for version in range(10)}
     while not stop.is_set():
@@ -187,7 +187,7 @@ def test_threads_ask_while_one_writes(tmp_path: Path) -> None:
 
 
 def test_a_thread_that_asks_in_the_middle_of_writing_does_not_spoil_its_end(tmp_path: Path) -> None:
-    """It cannot save what it sees; the writing thread must."""
+    """Only the writing thread can save the search indexes."""
     store = local(tmp_path)
     with store.writing():
         put(store, "a", "Sardines.")

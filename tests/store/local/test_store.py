@@ -1,4 +1,4 @@
-"""What is the local store's own: opening, crashes, disks that refuse."""
+"""The local store alone: opening, crashes, failing disks."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str)
     ) as caught:
         LocalStore(tmp_path, EXPECT | {name: other})
     assert f"set RAG_{name.upper()}={EXPECT[name]}" in caught.value.hint
-    LocalStore(tmp_path, {}).close()  # whoever only lists and deletes need not know
+    LocalStore(tmp_path, {}).close()  # listing and deleting need no embedder
 
 
 def test_an_index_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -123,18 +123,18 @@ def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> Non
             writer.process.kill()
             said += writer.rest()
         kept |= {id for id in said if not id.startswith("-") and f"-{id}" not in said}
-        maybe = {id.strip("-") for id in said} - kept  # its deletion may have been done, or not
+        maybe = {id.strip("-") for id in said} - kept  # its deletion may or may not be done
         store = local(folder, create=False)
         ids = set(stored(store))
         assert kept <= ids
-        assert len(ids - kept - maybe) <= 1  # one was committed and had no time to say so
+        assert len(ids - kept - maybe) <= 1  # one was committed but not yet reported
         for found in both(store, "herring"):
             assert found == ids
         kept = ids
         store.close()
 
 
-# Disks that refuse
+# Failing disks
 
 
 def test_a_folder_that_is_read_only_answers_and_is_not_written(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_folder_that_is_read_only_answers_and_is_not_written(tmp_path: Path) -
             name, message = reader.ask(*command)
             assert name == "StoreError"
             assert f"index {folder} cannot be written" in message
-        assert reader.end() == ""  # what is saved was used
+        assert reader.end() == ""  # the saved indexes were used
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -163,7 +163,7 @@ def test_a_reader_that_may_not_write_follows_one_who_may(tmp_path: Path) -> None
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a"], ["a"]]
         for id in ("b", "c"):
-            store = local(folder)  # comes and goes, with its WAL
+            store = local(folder)  # opens and closes it, with its WAL
             with store.writing():
                 put(store, id, "Sardines sleep.")
                 assert reader.ask("both", "sardines")[0] == sorted({"a", "b", id})
@@ -179,7 +179,7 @@ def test_a_reader_that_may_not_write_follows_one_who_may(tmp_path: Path) -> None
 
 
 def crashed(folder: Path) -> Path:
-    """What a power cut leaves: a WAL with commits, derived files of before."""
+    """A state after a power failure: a WAL with commits, and older search indexes."""
     store = local(folder / "live")
     with store.writing():
         put(store, "a", "Sardines swim.")
@@ -232,7 +232,7 @@ def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
         assert f"index {tmp_path}/index cannot be written" in failed[1]
         assert (
             worker.ask("both", "herring") == [sorted(kept)] * 2
-        )  # the lexical index does not fit either
+        )  # the full text does not fit, either
         assert worker.ask("texts").keys() == set(kept)
 
 
@@ -240,7 +240,7 @@ def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
 
 
 def best(count: int, seed: int, k: int, gone: range = range(0)) -> list[str]:
-    """By comparing all: names of the passages that `many` puts."""
+    """The best passages of `many` by exhaustive comparison."""
     scores = unit(count) @ unit(1, seed)[0]
     scores[gone.start : gone.stop] = -2
     return [f"passage {i}" for i in np.argsort(-scores)[:k]]
@@ -277,7 +277,7 @@ def test_a_large_index_is_compressed_and_scores_by_the_rows(
             len({*found(held, seed, 10)} & {*best(600, seed, 10, range(50))})
             for seed in range(1, 21)
         ]
-        assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods; text has
+        assert sum(recalled) >= 0.75 * 10 * 20  # random vectors have no neighbourhoods, unlike text
         ((_, score),) = held.dense(unit(600)[77], 1)
         assert score == pytest.approx(1, abs=1e-6)
     with store.writing():
@@ -326,7 +326,7 @@ def test_a_change_compares_only_what_changed(
             assert both(store, "sardines")[1] == {f"n{n}", *(f"o{m}" for m in range(n + 1))}
 
 
-# Changes that are not saved
+# Unsaved changes
 
 
 def files(folder: Path) -> dict[Path, int]:

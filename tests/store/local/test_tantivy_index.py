@@ -42,7 +42,7 @@ def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = 
         ("the of and", []),
         ("", []),
         ("nothing like it", []),
-        ('talks AND (NOT "oman', [1, 2, 3]),  # no syntax in a question
+        ('talks AND (NOT "oman', [1, 2, 3]),  # a question has no syntax
         ("x" * 5000, []),
         ("talks " * 5000, [2, 1]),
     ],
@@ -55,7 +55,7 @@ def test_words_are_matched_by_their_stems(
 
 
 def test_the_score_is_bm25(index: LexicalIndex) -> None:
-    """k1 1.2, b 0.75; "the" and "in" are no words: lengths 3, 2, 3 and 3."""
+    """k1 = 1.2, b = 0.75; "the" and "in" are stop words, so the lengths are 3, 2, 3 and 3."""
     idf = math.log(1 + (4 - 2 + 0.5) / (2 + 0.5))
     norm = 1.2 * (1 - 0.75 + 0.75 * 3 / (11 / 4))
     assert dict(index.search("oman", 9))[3] == pytest.approx(idf * 2.2 / (1 + norm), rel=1e-4)
@@ -131,13 +131,13 @@ def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
 
 
 def test_no_thread_of_python_is_left(index: LexicalIndex) -> None:
-    before = threading.active_count()  # other tests' progress bars have a thread that stays
+    before = threading.active_count()  # other tests' progress bars leave a thread
     index.update([1], [])
     assert threading.active_count() == before
 
 
 def test_a_folder_that_goes_as_it_is_opened_is_not_half_seen(tmp_path: Path) -> None:
-    """Each file is missing in turn, as where another process makes the folder anew."""
+    """Each file is missing in turn, as if another process recreated the folder."""
     index = in_folder(tmp_path)
     index.update([], TEXTS.items())
     index.update([2], [])

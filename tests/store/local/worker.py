@@ -1,7 +1,7 @@
-"""A store in a process of its own: python -m tests.store.local.worker FOLDER
+"""A store in its own process: python -m tests.store.local.worker FOLDER
 
-Reads commands as JSON lists, one a line, and prints what came of each as JSON; an error as ["its
-class", "its message"].
+Reads commands as JSON lists, one per line, and prints their results as JSON; errors as ["class",
+"message"].
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Commands:
         return {id: document.text for id, document in stored(self.store).items()}
 
     def cycle(self, count: str) -> None:
-        """Documents that come, change and go; the last three stay."""
+        """Adds, changes and deletes documents; the last three stay."""
         for n in range(int(count)):
             with self.store.writing():
                 put(self.store, f"cycle-{n}", f"Herring number {n}.")
@@ -50,8 +50,8 @@ class Commands:
             self.store.delete(f"cycle-{n - 3}")
 
     def put_for_ever(self) -> None:
-        """Says each id once it is committed; every third document is deleted, and its id said with
-        a minus before that.
+        """Prints each id after its commit. Deletes every third document, after printing its id with
+        a minus.
         """
         for n in itertools.count(self.store.stats().generation):
             with self.store.writing():

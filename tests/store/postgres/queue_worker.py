@@ -1,7 +1,7 @@
-"""A worker on fakes, with short signs of life: python -m tests.store.postgres.queue_worker DSN
-SECONDS PASSAGE-TOKENS
+"""A worker with fake models and frequent heartbeats: python -m tests.store.postgres.queue_worker
+DSN SECONDS PASSAGE-TOKENS
 
-It takes SECONDS longer over each document.
+It takes SECONDS longer per document.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACE = Pace(heartbeat=0.3, dead=1.5, poll=0.3)
 
 
 class Slow(BagOfWordsEmbedder):
-    """Says when it begins a document, and takes so long over it."""
+    """Prints when it begins a document, and takes a fixed time for it."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""The same questions on the same corpus: an index in a folder and one in PostgreSQL answer alike
-(eval.chaos.stores in short).
+"""An index in a folder and one in PostgreSQL give the same answers (a short run of
+eval.chaos.stores).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
 EVERY = 40
-"""Each question is searched; one in so many is read as well: the same passages read the same."""
+"""All questions are searched, and one in this many is also read."""
 pytestmark = pytest.mark.slow
 
 

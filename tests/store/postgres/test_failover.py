@@ -1,5 +1,5 @@
-"""A primary is lost and its replica promoted: who has the store open goes on, and nothing that was
-acknowledged is lost.
+"""When a primary is lost and its replica promoted, open stores continue and no acknowledged change
+is lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Cluster, Cluster]]:
-    """A primary that commits only what its replica has too, and the replica."""
+    """A primary with synchronous replication, and its replica."""
     primary = Cluster(debian()).start()
     replica = Cluster(debian(), primary).start()
     primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
@@ -45,7 +45,7 @@ def address(pair: tuple[Cluster, Cluster], attributes: str) -> str:
 
 @dataclass
 class Traffic:
-    """A writer that notes what was acknowledged, and a reader that looks for what is not whole."""
+    """A writer that records acknowledged changes, and a reader that looks for partial documents."""
 
     store: PostgresStore
     acknowledged: list[str] = field(default_factory=list)
@@ -129,7 +129,7 @@ def test_a_server_starts_and_answers_without_a_primary(pair: tuple[Cluster, Clus
     dsn = address(pair, "any")
     store = PostgresStore(dsn, EXPECT, create=True, wait=1)
     put(store, "a", "Sardines swim.")
-    # A synchronous replica has written what was committed; it may not have applied it yet.
+    # A synchronous replica has written the commits, but may not have applied them yet.
     applied = "SELECT pg_last_wal_replay_lsn() = pg_last_wal_receive_lsn()"
     assert eventually(lambda: replica.execute(applied) == [(True,)])
     primary.kill()

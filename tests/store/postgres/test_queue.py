@@ -1,4 +1,4 @@
-"""The queue on its own, and with workers in processes that are killed."""
+"""The queue alone, and with worker processes that are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def queue(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresQueue]:
 
 
 class Noting:
-    """Notes what it is given."""
+    """Records its files."""
 
     def __init__(self) -> None:
         self.given: list[Upload] = []
@@ -121,7 +121,7 @@ def test_what_became_of_a_batch_can_be_asked(queue: PostgresQueue) -> None:
 
 
 def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
-    """A process that takes so long to embed a document."""
+    """A worker process that takes a given time per document."""
     command = [
         sys.executable,
         "-m",
@@ -170,5 +170,5 @@ def test_a_killed_workers_document_is_put_by_another(
         document.text == f"Sardines swim in sea {document.id[5]}. " * 9
         for document in stored(store).values()
     )
-    assert store.stats().generation == 6  # none was put twice
+    assert store.stats().generation == 6  # none was ingested twice
     store.close()

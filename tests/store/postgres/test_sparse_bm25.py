@@ -1,4 +1,4 @@
-"""BM25 in PostgreSQL is the local store's, score for score."""
+"""BM25 in PostgreSQL gives the same scores as the local store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VOCABULARY = [f"w{number}" for number in range(400)]
 
 
 def text(source: random.Random, most: int = 110) -> str:
-    """Words by a long-tailed law, between 1 and `most` of them."""
+    """1 to `most` words from a long-tailed distribution."""
     return " ".join(
         VOCABULARY[min(399, int(source.paretovariate(0.6)) - 1)]
         for _ in range(source.randint(1, most))
@@ -29,7 +29,7 @@ def text(source: random.Random, most: int = 110) -> str:
 
 @pytest.fixture(scope="module")
 def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
-    """A local and a PostgreSQL store with the same 600 passages of any length."""
+    """A local and a PostgreSQL store with the same 600 passages of various lengths."""
     folder = tmp_path_factory.mktemp("words")
     stores = [local(folder), postgres(cluster)(folder)]
     source = random.Random(1)
@@ -47,7 +47,7 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_lengths_are_rounded_as_tantivy_does() -> None:
-    """Classes are exact to 40, then 42, 44 ... in ever longer steps."""
+    """Classes are exact up to 40, then 42, 44 and so on in growing steps."""
     assert LENGTHS[:41].tolist() == list(range(41))
     assert LENGTHS[41:58].tolist() == [
         42,
@@ -93,9 +93,7 @@ def test_every_score_is_tantivys(both: list[Store]) -> None:
 
 
 def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list[Store]) -> None:
-    """40 passages: the index of words is asked for words that fewer passages hold, and passed over
-    for the others.
-    """
+    """40 passages: the word index is used for words in fewer passages, and skipped for others."""
     source = random.Random(5)
     filter = parse(["document=d40"])
     for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(20))]:
@@ -104,7 +102,7 @@ def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list
 
 
 def test_rankings_agree_to_the_last_place(both: list[Store]) -> None:
-    """Passages whose scores differ by less than float32 tells apart may change places."""
+    """Passages whose scores differ by less than float32's precision may change places."""
     source = random.Random(3)
     for _ in range(60):
         question = text(source, 8)
@@ -118,7 +116,9 @@ def test_rankings_agree_to_the_last_place(both: list[Store]) -> None:
 def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """More than 63 times: within 3 %, as said in rag/store/postgres/sparse_bm25.py."""
+    """Scores of words that occur more than 63 times are within 3 %; see
+    rag/store/postgres/sparse_bm25.py.
+    """
     stores = [local(tmp_path), postgres(cluster)(tmp_path)]
     for store in stores:
         put_vectors(store, "a", ["fish " * count for count in (1, 60, 64, 100, 200)], unit(5))
@@ -151,7 +151,7 @@ def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
 
 
 def test_deleting_brings_the_statistics_back(cluster: Cluster, tmp_path: Path) -> None:
-    """What was deleted or replaced counts in no score, as in an index that never held it."""
+    """Deleted and replaced passages count in no score, as in an index that never contained them."""
     made = postgres(cluster)
     changed, fresh = made(tmp_path / "changed"), made(tmp_path / "fresh")
     put_vectors(changed, "gone", ["fish and more fish", "trees"], unit(2))

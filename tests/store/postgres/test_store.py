@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: opening, errors, migrations, passwords, several at once."""
+"""The PostgreSQL store alone: opening, errors, migrations, passwords, concurrency."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_several_make_one_index(dsn: str) -> None:
 
 
 def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path: Path) -> None:
-    """Also of the same documents: the last one stands whole."""
+    """Including writes of the same documents: the last one is complete."""
     stores = [postgres(cluster)(tmp_path) for _ in range(3)]
 
     def write(number: int) -> None:
@@ -132,8 +132,8 @@ def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path:
 
 
 def _recount(dsn: str) -> tuple[int, int, int]:
-    """Documents, passages and changes as the rows say; checks every word's statistics
-    against them.
+    """Documents, passages and changes counted from the rows; checks every word's statistics against
+    them.
     """
     with psycopg.connect(dsn) as connection:
         wrong = connection.execute(
@@ -152,7 +152,7 @@ def _recount(dsn: str) -> tuple[int, int, int]:
 
 
 def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) -> None:
-    """While one document is replaced over and over, each look finds all of one version."""
+    """While a document is replaced again and again, each read finds all of one version."""
     writer, reader = postgres(cluster)(tmp_path), postgres(cluster)(tmp_path)
     whole = len(put(writer, "a", "version0 fish. " * 20))
     stop = threading.Event()
@@ -190,7 +190,7 @@ def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) ->
 
 
 def test_pages_of_many_passages_and_of_few_leave_the_same(store: PostgresStore, dsn: str) -> None:
-    """Few are named one by one, many by a condition."""
+    """Few pages are listed, many are given by a condition."""
     for n in range(6):
         text = "Herring. " * 8
         passages = [Passage(f"d{n}", at, at + 8, "Herring.", f"d{n}", "") for at in range(0, 72, 9)]

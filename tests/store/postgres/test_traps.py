@@ -1,4 +1,4 @@
-"""The known traps of vectors in PostgreSQL, each with the store walking past it."""
+"""Known pitfalls of vectors in PostgreSQL, which the store avoids."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ VECTORS = np.stack(sorted(unit(COUNT, seed=4), key=lambda row: -float(row @ QUES
 def filled(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PostgresStore, str]]:
-    """3000 passages in documents of 50, with an HNSW index; the farthest 300 have topic=far. And
-    its address.
+    """(store, address) with 3000 passages in documents of 50 and an HNSW index; the farthest 300
+    have topic=far.
     """
     folder = tmp_path_factory.mktemp("traps")
     store = postgres(cluster, exact=EXACT, size=1)(folder)
@@ -72,7 +72,7 @@ def test_the_index_is_built_when_the_bulk_is_loaded(filled: tuple[PostgresStore,
 def test_scores_from_the_index_are_those_of_whole_vectors(
     filled: tuple[PostgresStore, str],
 ) -> None:
-    """The index holds halves; what it finds is scored again."""
+    """The index has half precision; its candidates are scored again."""
     store, _ = filled
     found = store.dense(QUESTION, 20)
     np.testing.assert_allclose(
@@ -82,7 +82,7 @@ def test_scores_from_the_index_are_those_of_whole_vectors(
 
 
 def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str]) -> None:
-    """By default an index scan stops at ef_search rows, here all of them near, and the filter
+    """By default, an index scan stops at ef_search rows, which are all near here, and the filter
     leaves none.
     """
     store, dsn = filled
@@ -96,7 +96,7 @@ def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str])
             " ORDER BY embedding::halfvec(64) <#> %s::halfvec(64) LIMIT 50"
         )
         assert len(connection.execute(asked, (str(QUESTION.tolist()),)).fetchall()) < 50
-    # the table is small enough for the planner to sort it whole: leave it no choice but the index
+    # the table is small enough to sort, so force the planner to use the index
     forced = PostgresStore(
         f"{dsn}%20-cenable_seqscan%3Doff%20-cenable_sort%3Doff%20-cenable_bitmapscan%3Doff",
         {},
@@ -116,7 +116,7 @@ def test_a_narrow_filter_is_exact(filled: tuple[PostgresStore, str]) -> None:
 
 
 def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
-    """After five runs PostgreSQL would take a plan that fits no filter in particular."""
+    """After five runs, PostgreSQL would switch to a generic plan, which fits no filter."""
     store, _ = filled
     for number in range(12):
         store.dense(QUESTION, 5, parse([f"document=d{number * 50:04}"]))
@@ -129,9 +129,7 @@ def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
 
 
 def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> None:
-    """Without statistics PostgreSQL takes a search of milliseconds for a long one, and starts
-    processes for it.
-    """
+    """Without statistics, PostgreSQL expects a long search and starts parallel workers."""
     asked = "SHOW max_parallel_workers_per_gather"
     assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == (
         "0",
@@ -140,8 +138,8 @@ def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> Non
 
 @pytest.mark.slow
 def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """Nine tenths of an index are dead rows: a search still finds its k, and the end of the change
-    clears them away.
+    """With nine tenths dead rows, a search still finds its k, and the end of the change removes
+    them.
     """
     store = postgres(cluster, exact=EXACT)(tmp_path)
     assert isinstance(store, PostgresStore)
