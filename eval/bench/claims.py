@@ -1,9 +1,9 @@
 """The time to check a page of claims: python -m eval.bench.claims INDEX WORK --passages 100000
 
-INDEX contains the documents of `seeds/`. They, and passages made of their words with synthetic
+INDEX contains the documents of `seeds/`. These, and passages made of their words with synthetic
 vectors, fill an index of `--passages` in WORK, which is kept. A page of 40 sentences (right and
-wrong gold claims, and quotations) is checked against it: seconds of wall-clock and CPU time. The
-first check, which loads the index, is not counted.
+wrong gold claims, and quotations) is checked against it, and the seconds of wall-clock and CPU time
+are reported. The first check, which loads the index, is not counted.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def main() -> None:
 
 
 def fill(index: Path, work: Path, passages: int) -> None:
-    """The index in `work`/index: the documents of `index`, then documents made of their words."""
+    """Fill the index in `work`/index with the documents of `index`, then documents made of their
+    words.
+    """
     source = build.store(Settings.load(index=index))
     store = LocalStore(work / "index", expected(), create=True)
     with store.writing():

@@ -3,10 +3,10 @@
     python -m eval.bench.extras --out eval/results/extras.json
 
 Runs `rag ask --help`, `rag ask` and `rag serve` on the shipped models over a small index, in turn
-as installed and with all packages of the extras hidden from import. Reports the CPU seconds until
-the command ends, or until the service has given its first answer (CPU time, which other programs
-hardly disturb), and the resident MiB: the most of a command, and what a service holds then. Needs
-Linux, and the extras installed that it is to speak of.
+as installed and with all packages of the extras hidden from import. Reports the CPU seconds, which
+other programs hardly disturb, until the command ends or the service has given its first answer, and
+the resident MiB: a command's peak, and the service's at that time. Needs Linux, and the extras to
+measure.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ WAYS = {"with_extras": _RAG, "without": _HIDDEN + _RAG}
 
 
 def command(code: str, environment: dict[str, str], *arguments: str) -> tuple[float, float]:
-    """(CPU seconds, most MiB) of `rag ARGUMENTS`, which `code` runs. Raises SystemExit if it
-    fails.
-    """
+    """(CPU seconds, peak MiB) of `rag ARGUMENTS`, run by `code`. Raises SystemExit if it fails."""
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,

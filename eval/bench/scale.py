@@ -9,9 +9,9 @@ of words by Zipf's law, questions from perturbed passages.
 For each size, in a process that did not fill it: seconds to open; resident memory after the
 searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
 and the hybrid retriever at a depth of 100, without the embedding of the question; recall@10 of the
-dense retriever against exact search; milliseconds until an added document of 20 passages is found,
-or a deleted one is not found any more, by both retrievers; with --ask the times of whole answers,
-by stage. An index in --keep is not filled again.
+dense retriever against exact search; milliseconds until both retrievers find an added document of
+20 passages, or no longer find a deleted one; with --ask the times of whole answers, by stage. An
+index in --keep is not filled again.
 """
 
 from __future__ import annotations

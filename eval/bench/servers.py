@@ -1,4 +1,4 @@
-"""How many questions a second several servers over one database answer, and what limits them:
+"""Questions per second of several servers over one database, and their bottleneck:
 
     python -m eval.bench.servers postgresql://… --out eval/results/servers.json
     python -m eval.bench.servers postgresql://… --random …
@@ -7,9 +7,9 @@ The first uses the index of seeds/ and its gold questions, the second the index 
 eval.bench.postgres made.
 
 Starts as many `rag serve` as the largest of --servers, each with one thread on one core, and asks
-the first 1, 2, … of them from --clients connections each, for --seconds, without reading
-(/v1/search) and with it (/v1/ask). Besides throughput and latency it reports CPU use, in cores: the
-servers, the database, the clients, and everything else on this machine.
+the first 1, 2, … of them from --clients connections each, for --seconds, by /v1/search (without
+reading) and /v1/ask. Besides throughput and latency it reports CPU use, in cores: the servers, the
+database, the clients, and everything else on this machine.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What of HTML pages is indexed: sentences that were lost, passages that are copies, and passages
-drawn at random to look for furniture in.
+"""Checks the indexing of HTML pages: lost sentences, duplicate passages, and random passages to
+inspect for furniture.
 
 python -m eval.bench.whole FOLDER [--files N] [--draw N] [--seed N]
 
-The sentences of a page are those of its visible text, by Python's own HTML parser. One that is not
-in the indexed text, but is in `_RECURS` pages or more, is counted as furniture, not as lost.
-Passages are cut by words, so that no model is needed.
+A page's sentences are those of its visible text, by Python's HTML parser. A sentence that is
+missing in the indexed text, but occurs on `_RECURS` pages or more, counts as furniture, not as
+lost. Passages are cut by words, so that no model is needed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from rag.types import Document, Passage
 
 _RECURS = 8
 _FEWEST = 6
-"""Words of a sentence that is looked for."""
+"""Number of words in a sentence to look for."""
 _PIECES = 1.25
-"""Word-pieces a word, about."""
+"""Approximate number of word-pieces per word."""
 _WORD = re.compile(r"\w+")
 _END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n\s*\n")
 _HIDDEN = {"script", "style", "head", "template", "noscript"}
@@ -87,7 +87,7 @@ def documents(files: Sequence[FoundFile]) -> Iterator[Document]:
 @click.option("--draw", default=0, help="Number of passages to print.")
 @click.option("--seed", default=0)
 def main(folder: Path, files: int, draw: int, seed: int) -> None:
-    """Print what is lost, what is twice, and passages to look at."""
+    """Print lost sentences, duplicates, and passages to inspect."""
     pages = [f for f in find([folder]) if f.path.suffix in (".html", ".htm")]
     drawn = set(random.Random(seed).sample(range(len(pages)), min(files, len(pages))))
     chosen = [found for number, found in enumerate(pages) if number in drawn]

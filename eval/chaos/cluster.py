@@ -6,10 +6,10 @@
 The first uses rag serve and rag worker with the real models; the second, with the tests' small
 models, is what CI runs.
 
-Two servers and two workers run as processes; one that is killed is started again, as any supervisor
-does. Meanwhile writers upload stories to either server, askers ask either one and change to the
-other when it is down, and a poller checks in the database that every document is complete. A worker
-is killed while it processes a document, a server while it answers a question. At the end every
+Two servers and two workers run as processes; a killed one is restarted, as by a supervisor.
+Meanwhile writers upload stories to either server, askers ask either one and change to the other
+when it is down, and a poller checks in the database that every document is complete. A worker is
+killed while it processes a document, a server while it answers a question. At the end every
 acknowledged upload must be present, complete, and the same from both servers. Exits with status 1
 after any violation.
 """
@@ -112,7 +112,7 @@ class Traffic:
             self.seen.wrong.append(f"{run.__name__}: {error!r}")
 
     def _send(self, at: int, method: str, path: str, **body: Any) -> httpx.Response:
-        """To this server, or the next one that answers."""
+        """Send to this server, or the next one that answers."""
         while True:
             place = at % len(self.servers)
             self.asking[place] += path == "/v1/ask"
@@ -133,7 +133,7 @@ class Traffic:
             time.sleep(0.1)
 
     def _write(self, writer: int) -> None:
-        """Several files at a time, so that workers always have one more."""
+        """Upload several files at a time, so that workers always have another one."""
         turn = 0
         while not self._stop.is_set():
             turn += 1
@@ -188,7 +188,7 @@ class Traffic:
             time.sleep(0.05)
 
     def _look(self, name: str) -> None:
-        """Each of the three checks is one statement, and so of one moment."""
+        """Each of the three checks is one SQL statement, so it sees one moment."""
         document = self._store.document(f"uploads/{name}")
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")

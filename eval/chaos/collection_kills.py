@@ -147,7 +147,7 @@ def found(settings: Settings) -> tuple[State, list[str]]:
 
 
 def _line(pipe: int, value: Any) -> None:
-    """One write, since a pipe takes up to 4,096 bytes atomically."""
+    """Write a line at once, since a pipe takes up to 4,096 bytes atomically."""
     os.write(pipe, json.dumps(value).encode() + b"\n")
 
 

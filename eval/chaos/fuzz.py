@@ -295,7 +295,7 @@ def _message(method: str, tool: str, arguments: Any, number: Any, version: str) 
 def _many(
     strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]
 ) -> None:
-    """Call `do` with this many values, in runs that hypothesis forgets in between."""
+    """Call `do` with this many values, in separate runs that free hypothesis's memory."""
     done = 0
     while done < number:
         size = min(200, number - done)
@@ -340,7 +340,7 @@ def _changed(body: bytes, chance: random.Random) -> bytes:
 
 
 class _Raw:
-    """A connection that sends what no proper client would."""
+    """A connection for malformed requests."""
 
     def __init__(self, url: str) -> None:
         place = urlsplit(url)
@@ -361,7 +361,7 @@ class _Raw:
 
 
 def _slow(url: str) -> None:
-    """A body that is announced and does not arrive."""
+    """Send headers whose body does not arrive."""
     place = urlsplit(url)
     with socket.create_connection(
         (place.hostname or "", place.port or 80), timeout=5
@@ -446,8 +446,9 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
 
 def _well(service: Served, key: str) -> dict[str, Any]:
-    """The health of the service: it answers a question, nothing is queued, and the number of its
-    threads."""
+    """The service's health: whether it answers a question and nothing is queued, and its number of
+    threads.
+    """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False, headers=headers) as client:
         put = client.post(

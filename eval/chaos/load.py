@@ -27,9 +27,9 @@ from eval.chaos.servers import Served, served
 
 GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
 PATIENT = {"RAG_DEADLINE_MS": "110000"}
-"""No refusals because a busy machine is slow: `overload` measures these."""
+"""Prevents refusals on a slow machine, which `overload` measures."""
 ALONE = {"RAG_BATCH_TOKENS": "256", "RAG_BATCH_MS": "0"}
-"""A batch takes at least one question; with so few tokens it takes no second one."""
+"""So few tokens that a batch takes one question."""
 
 
 def questions() -> list[str]:
@@ -123,8 +123,9 @@ def memory(service: Served, number: int) -> dict[str, Any]:
 
 
 def overload(service: Served) -> dict[str, Any]:
-    """More requests at once than the queue takes: how quickly the rest is refused, and whether the
-    next is answered."""
+    """Send more requests at once than the queue takes: how quickly are the others refused, and is
+    the next one answered?
+    """
     found, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
     refused = sorted(took for status, took in found if status == 503)
     after, _ = asyncio.run(ask_all(service.url, ["When was the JCPOA signed?"], 1))

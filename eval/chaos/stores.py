@@ -40,7 +40,7 @@ _AT_ONCE = 8
 
 
 class Once:
-    """Reads the same passages for the same question only once."""
+    """A reader that reads equal questions and passages only once."""
 
     def __init__(self, reader: Reader) -> None:
         self.name = reader.name

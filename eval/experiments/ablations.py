@@ -1,11 +1,11 @@
-"""What each hand-written rule that takes part in choosing an answer costs to leave out.
+"""Measures what each hand-written rule for choosing an answer contributes.
 
 python -m eval.experiments.ablations --cache DIR [SET...]
 
-DIR is what `python -m eval.experiments.kept` makes; SET is one of its sets, by default all. The
-answers are made again with each rule left out. Writes eval/results/ablations.json: for each set
-the figures as shipped and, by rule, the difference, and on how many questions the answer is
-another. Under one point of a hundred a rule goes.
+DIR is made by `python -m eval.experiments.kept`; SET is one of its sets, by default all. The
+answers are composed again with each rule left out. Writes eval/results/ablations.json: for each set
+the figures as shipped and, by rule, the difference and the number of changed answers. Rules that
+contribute less than one percentage point are deleted.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ from rag.types import Answer
 
 Figures = dict[str, float]
 Patch = tuple[Any, str, Any]
-"""(module or object, attribute, what stands for it)"""
+"""(module or object, attribute, replacement)"""
 
 
 def rules(engine: Engine) -> dict[str, list[Patch]]:
-    """What is left out, by name: the attributes that are replaced. A rule that was deleted keeps
-    its row in the results."""
+    """Ablations by name: the attributes to replace. Deleted rules keep their rows in the
+    results.
+    """
     return {
         "conflicts": [(compose, "conflicts", lambda *_: [])],
         "same value in other words": [
@@ -86,7 +87,8 @@ def left_out(patches: Sequence[Patch]) -> Iterator[None]:
 
 def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> Figures:
     """Shares of all questions: exact match, F1, useful answers or right refusals, wrong answers;
-    and the best candidate's."""
+    and the best candidate's scores.
+    """
     pairs = list(zip(answers, questions, strict=True))
     judged = [judge(question, shown(answer)) for answer, question in pairs]
     best = [
@@ -105,8 +107,7 @@ def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> Figures
 
 
 def ablate(engine: Engine, questions: Sequence[Question]) -> dict[str, Any]:
-    """The figures as shipped and, by rule, what leaving it out adds to each, in points of a
-    hundred."""
+    """The figures as shipped and, by rule, their change without it, in percentage points."""
     shipped = answers(engine, questions)
     base = figures(questions, shipped)
     made: dict[str, Any] = {}
@@ -138,7 +139,7 @@ def answers(engine: Engine, questions: Sequence[Question]) -> list[Answer]:
 )
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(cache: Path, out: Path, names: tuple[str, ...]) -> None:
-    """Leave each rule out in turn."""
+    """Run the ablations."""
     made = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {"sets": {}}
     for name in names or tuple(SETS):
         engine, questions = opened(name, cache)

@@ -1,11 +1,11 @@
-"""Fit how claims are weighed: python -m eval.experiments.fit_claims --support
+"""Fits the weighing of claims: python -m eval.experiments.fit_claims --support
 ../shared/data/claims/support.jsonl.gz --index index
 
-Public claims with people's labels, each beside the evidence that comes with it, and claims made
-from gold questions (`made_claims`), each beside what retrieval finds in the index. Half of each
-fits, the other half is reported: by set, balanced accuracy of supported against not, the share
-of supported claims struck, the share of unsupported ones passed. Of the public claims only the
-fifth is used that readers are not trained on: crc32 of the claim divisible by 5.
+Uses public claims with human labels and their own evidence, and claims made from gold questions
+(`made_claims`) with evidence retrieved from the index. One half is for fitting; the other is
+reported by set: balanced accuracy of supported against not, the share of supported claims struck,
+and the share of unsupported ones passed. Public claims are limited to the fifth on which no reader
+is trained (crc32 of the claim divisible by 5).
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ from rag.types import Document, Hit, Passage
 
 _BATCH = 16
 _STRUCK = 0.05
-"""Most of the quotations and paraphrases that the threshold may strike."""
+"""Maximum share of quotations and paraphrases that the threshold may strike."""
 KEPT_TRUE = ("quoted", "paraphrased")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A claim beside its evidence: the features of each stretch. `contradicted` is None where
-    the label does not say."""
+    """A claim and the features of each stretch of its evidence. `contradicted` is None if the label
+    does not tell.
+    """
 
     set: str
     test: bool
@@ -102,15 +103,15 @@ def main() -> None:
 
 
 def head_alone() -> Weighing:
-    """The reader's verdict as it is, at one half."""
+    """The unmodified verdict of the reader, with a threshold of one half."""
     return Weighing(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
 
 
-# What is seen
+# Examples
 
 
 class NoReader:
-    """Says nothing."""
+    """A reader without output."""
 
     name = "none"
 
@@ -150,7 +151,7 @@ def _public(
 
 
 def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
-    """Claims that no reader is trained on, as many of each label of a set."""
+    """Claims that no reader is trained on, equally many per label of a set."""
     rows = [row for row in json_lines(path) if zlib.crc32(row["claim"].encode()) % 5 == 0]
     rows.sort(key=lambda row: zlib.crc32(row["evidence"].encode()))
     kept: list[dict[str, Any]] = []
@@ -163,8 +164,9 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
 
 
 def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every fourth claim beside the evidence of another claim of its set: neither supported nor
-    contradicted."""
+    """Every fourth claim with the evidence of another claim of its set, which neither supports nor
+    contradicts it.
+    """
     made = []
     for row, other in zip(rows, rows[3:], strict=False):
         if row["set"] == other["set"] and row["evidence"] != other["evidence"]:
@@ -175,7 +177,7 @@ def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def hits_of(row: Mapping[str, Any], embedder: Embedder) -> list[Hit]:
-    """The evidence in passages, as an index has it."""
+    """The evidence as passages of an index."""
     document = Document("evidence", row["evidence"], "", "/evidence", "0" * 64)
     passages = split(document, embedder.count_tokens, 160)
     return [Hit(passage, 0.5, 0.5, 0.0) for passage in passages]
@@ -202,8 +204,9 @@ def _kept(
     claim: str,
     seen: Sequence[Observation],
 ) -> dict[str, Any]:
-    """A row of the file: the claim, its labels, and what was read beside it, so that features
-    can be made anew."""
+    """A row of the cache: the claim, its labels and the reader's output, from which features can be
+    computed again.
+    """
     return {
         "set": name,
         "test": test,
@@ -235,11 +238,11 @@ def _observed(claim: str, row: Mapping[str, Any]) -> Observation:
     return Observation(stretch, closest(claim, stretch), said)
 
 
-# What is fitted
+# Fitting
 
 
 def fitted(examples: Sequence[Example], names: Sequence[str]) -> Weighing:
-    """Both models on the half that fits, and the thresholds that serve it best."""
+    """Both models, fitted on the first half, with the best thresholds for it."""
     part = [one for one in examples if not one.test and one.seen]
     support = _logistic(part, [one.supported for one in part], names, "yes")
     known = [one for one in part if one.contradicted is not None]
@@ -249,19 +252,21 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Weighing:
 
 
 _PULL = 4.0
-"""How many claims the reader's own verdict counts for, against what the others teach."""
+"""Weight of the reader's own verdict as a prior, in claims."""
 _SUPPORT_SIGNS = {"coverage": 1, "likeness": 1, "quoted": 1, "yes": 1}
 _AGAINST_SIGNS = {"coverage": 1, "likeness": 1, "quoted": -1, "yes": -1, "unnamed": 0, "missing": 0}
-"""Which way each feature may count; those of support that are not named count against it, and the
-other way about. 0: either way."""
+"""Sign of each feature's weight; features of support that are not named are negative, and vice
+versa. 0 allows either sign.
+"""
 
 
 def _logistic(
     part: Sequence[Example], right: Sequence[bool], names: Sequence[str], by: str
 ) -> Logistic:
-    """Every set and label weighs the same; of several stretches the one that speaks loudest counts.
+    """Every set and label has the same weight; of several stretches, the one with the strongest
+    evidence counts.
 
-    Weights keep their signs and are drawn towards the reader's own verdict.
+    Weights keep their signs and are regularised towards the reader's own verdict.
     """
     signs = {
         name: (_SUPPORT_SIGNS if by == "yes" else _AGAINST_SIGNS).get(
@@ -303,8 +308,9 @@ def _logistic(
 
 
 def _support_from(part: Sequence[Example], model: Weighing) -> float:
-    """The best balanced accuracy over the sets, with at most 5 % of quotations and paraphrases
-    struck."""
+    """The threshold with the best balanced accuracy over the sets that strikes at most 5 % of
+    quotations and paraphrases.
+    """
     predict = np.array([_pooled(one, model) for one in part])
     right = np.array([one.supported for one in part])
     close = np.array([one.set in KEPT_TRUE for one in part])
@@ -325,7 +331,7 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
     near = [at for at in allowed if worth[at] >= max(worth.values()) - 0.015]
     return round(
         float(near[len(near) // 2]), 2
-    )  # the middle of what is as good: few claims are noise
+    )  # the middle of the equally good ones, since few claims are noisy
 
 
 def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
@@ -337,7 +343,7 @@ def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
 
 
 def _contradicted(one: Example, model: Weighing) -> float:
-    """As `rag.claims.aggregation.weigh`."""
+    """Like `rag.claims.aggregation.weigh`."""
     return max(_against(seen, model) for seen in one.seen)
 
 
@@ -350,8 +356,9 @@ def _for(seen: Mapping[str, float], model: Weighing) -> float:
 
 
 def _pooled(one: Example, model: Weighing) -> float:
-    """The surest support; 0 where a contradiction outdoes it, as in
-    `rag.claims.aggregation.judge`."""
+    """The strongest support; 0 if a contradiction is stronger, as in
+    `rag.claims.aggregation.judge`.
+    """
     best = max(one.seen, key=lambda seen: _for(seen, model))
     support = _for(best, model)
     outdone = any(
@@ -374,12 +381,13 @@ def _balanced(said: Any, right: Any) -> float:
     return sum(rates) / len(rates)
 
 
-# What is reported
+# Report
 
 
 def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
-    """By set, on the half that did not fit: claims, balanced accuracy, supported struck,
-    unsupported passed, contradicted seen."""
+    """By set, on the other half: claims, balanced accuracy, supported struck, unsupported passed,
+    contradicted recognised.
+    """
     part = [one for one in examples if one.test and one.seen]
     found: dict[str, Any] = {}
     for name in [*sorted({one.set for one in part}), "made"]:

@@ -1,20 +1,20 @@
-"""Fit the confidence model: python -m eval.experiments.fit_confidence DATA OUT [RISK]
+"""Fits the confidence model: python -m eval.experiments.fit_confidence DATA OUT [RISK]
 
-DATA holds `squad-dev-36.json.gz`, and perhaps `covidqa.json.gz`. An index is made of whole
-articles: those of squad-dev-36 that the reader's recipe holds out, and some of the others to make
-finding hard. Questions on the held-out ones are asked as they are (SQuAD 2.0's unanswerable ones
-are near misses), and others with their own article filtered out of the corpus. The weight of
-retrieval and of the answer's type in ranking are those that put most right answers first, but for
-chance. The model is that of `rag.evaluation.calibration`, fitted anew, or the one in use rescaled
-to the new reader's scores if that ranks better. Its threshold: with RISK, the least
-confidence above which no larger share of the answers is wrong; otherwise the one that refuses as
-many questions as have no answer, so that precision and recall of refusing are equal. By weight 28 %
-of the questions have no answer, and more of those are near misses, which people complain of, than
-absent.
+DATA contains `squad-dev-36.json.gz`, and optionally `covidqa.json.gz`. The index contains whole
+articles: those of squad-dev-36 that the reader's recipe holds out, and some others that make
+retrieval harder. Questions on the held-out articles are asked unchanged (SQuAD 2.0's unanswerable
+ones are near misses), and others with their own article filtered out of the corpus. The weights of
+retrieval and of the answer's type in ranking put most right answers first, within chance. The model
+is that of `rag.evaluation.calibration`, fitted again, or the current one rescaled to the new
+reader's scores if that ranks better. With RISK, its threshold is the lowest confidence above which
+at most that share of the answers is wrong; otherwise it refuses as many questions as are
+unanswerable, so that precision and recall of refusals are equal. By weight, 28 % of the questions
+are unanswerable, most of them near misses, about which people complain more than about absent
+documents.
 
-The report is of questions that the model was not fitted on: in domain by article (each article's by
-a model of the others); covidqa and the gold questions on seeds/ by the whole model, as sets unlike
-the fit. Prints and writes JSON.
+The report covers questions that the model was not fitted on: in domain by cross-validation over
+articles; covidqa and the gold questions on seeds/, which are out of domain, with the whole model.
+Prints and writes JSON.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ from rag.types import Document
 ROOT = Path(__file__).parents[2]
 SHARES = {"own": 0.72, "near": 0.16, "absent": 0.12}
 ASKED = {"own": 360, "near": 320, "absent": 130}
-"""Most questions of each kind on the held-out articles."""
+"""Maximum number of questions of each kind on the held-out articles."""
 DISTRACTORS = 16
 GOLD_QUESTIONS = 436
-"""Most gold questions on seeds/ that are asked, drawn by chance; `rag eval` asks all."""
+"""Maximum number of random gold questions on seeds/; `rag eval` asks all."""
 BATCH = 16
 _CHANCE = 0.01
 Articles = Sequence[dict[str, Any]]
 
 
 def documents(articles: Articles, prefix: str) -> list[Document]:
-    """An article a document, its paragraphs apart by blank lines."""
+    """Each article as a document, with blank lines between its paragraphs."""
     made = []
     for number, article in enumerate(articles):
         text = "\n\n".join(paragraph["context"].strip() for paragraph in article["paragraphs"])
@@ -87,9 +87,7 @@ def documents(articles: Articles, prefix: str) -> list[Document]:
 def questions(
     articles: Articles, prefix: str, most: dict[str, int], rng: random.Random
 ) -> Iterator[tuple[str, Example]]:
-    """(document, question without spans) of each kind, as many of every article as of the others,
-    none asked twice.
-    """
+    """(document, question without spans) of each kind, equally many per article, each only once."""
     for number, article in enumerate(articles):
         asked = [qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
         rng.shuffle(asked)
@@ -110,9 +108,7 @@ def questions(
 
 
 def ask(engine: Engine, asked: Sequence[tuple[str, Example]]) -> list[Example]:
-    """The questions with what the reader says to them; those whose document is to be absent with it
-    filtered out.
-    """
+    """The questions with the reader's spans; absent documents are filtered out."""
     done: list[Example] = []
     for start in tqdm(range(0, len(asked), BATCH), unit="batch", disable=None):
         batch = asked[start : start + BATCH]
@@ -169,7 +165,7 @@ def covid(data: Path, embedder: Embedder, reader: Reader, rng: random.Random) ->
 
 
 def seeds(embedder: Embedder, reader: Reader) -> list[Example]:
-    """The gold questions on the shipped corpus; those without an answer are near misses."""
+    """The gold questions on the shipped corpus; unanswerable ones are near misses."""
     gold = [json.loads(line) for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()]
     gold = random.Random(0).sample(gold, min(GOLD_QUESTIONS, len(gold)))
     made = [
@@ -190,8 +186,9 @@ def seeds(embedder: Embedder, reader: Reader) -> list[Example]:
 
 
 def ranking(examples: Sequence[Example]) -> Confidence:
-    """The weight of retrieval that puts most right answers first. What differs by less than
-    `_CHANCE` of the questions is equal; the first of equals."""
+    """The weight of retrieval that puts most right answers first. Differences below `_CHANCE` of
+    the questions are ties, won by the first.
+    """
     own = [example for example in examples if example.kind == "own"]
     tried = [Confidence({}, 0.0, 0.5, retrieval) for retrieval in (20.0, 10.0, 30.0, 5.0)]
     right = [sum(_first_is_right(example, model) for example in own) for model in tried]
@@ -210,8 +207,8 @@ def _first_is_right(example: Example, model: Confidence) -> bool:
 def measured(
     examples: Sequence[Example], data: CalibrationTable, confidence: Any, at: float
 ) -> dict[str, Any]:
-    """What the threshold buys, and how well confidence tells answerable questions from each kind of
-    unanswerable ones.
+    """The effect of the threshold, and how well confidence separates answerable questions from each
+    kind of unanswerable ones.
     """
     kinds = np.array([example.kind for example in examples])
     told = {
@@ -228,7 +225,7 @@ def fitted(
     prior: Confidence,
     risk: float | None,
 ) -> dict[str, Any]:
-    """The content of the calibration file, its report included: the model fitted to the examples,
+    """The content of the calibration file, including its report: the model fitted to the examples,
     or `prior` rescaled to them if that ranks right answers better.
     """
     base = ranking(examples)

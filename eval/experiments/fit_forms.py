@@ -1,11 +1,10 @@
-"""Fit the confidence of forms other than the span, and say what it is worth on each kind of text.
+"""Fits the confidence of forms other than the span, and reports it for each kind of text.
 
 python -m eval.experiments.fit_forms --cache DIR [--into confidence.json] [SET...]
 
-DIR is what `python -m eval.experiments.kept` makes, SET one of its sets, by default forms and
-technical. Every question is
-asked in the form that it wants, without a threshold; the features of the answer and whether it was
-useful make the examples. Folds keep a document's questions together. Writes
+DIR is made by `python -m eval.experiments.kept`; SET is one of its sets, by default forms and
+technical. Every question is asked in its gold form, without a threshold; each example is the
+answer's features and whether it was useful. Folds keep a document's questions together. Writes
 eval/results/forms-confidence.json and, with --into, the fitted models into a calibration file.
 """
 
@@ -33,13 +32,13 @@ from rag.evaluation.usefulness import judge, shown
 
 FOLDS = 5
 _FITTED = {"sentences": ("sentences", "steps", "list"), "yes_no": ("yes_no",)}
-"""Each model, and the forms of the questions that it is fitted on."""
+"""Each model and the forms of its questions."""
 Rows = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class Recording:
-    """Stands for a model: keeps what it is asked about and lets everything through."""
+    """Replaces a model: records its features and accepts every answer."""
 
     threshold: float = 0.0
     seen: list[Mapping[str, float]] = field(default_factory=list)
@@ -51,9 +50,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question asked in the form `model` weighs: the features, and whether the answer was
-    useful.
-    """
+    """A question asked in a form of `model`: the features, and whether the answer was useful."""
 
     set: str
     model: str
@@ -64,7 +61,7 @@ class Example:
 
 
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[Example]:
-    """Unanswerable questions are asked in each form, by turns, as a person may put them in any."""
+    """Unanswerable questions are asked in each form in turn, since users may ask them in any."""
     made = []
     for number, question in enumerate(questions):
         form = question.form if question.answers else ("sentences", "yes_no")[number % 2]
@@ -113,7 +110,7 @@ def predict(model: FormConfidence, rows: Rows) -> Rows:
 
 
 def held_back(data: CalibrationTable) -> Rows:
-    """The confidence for every row by a model that was fitted without its group."""
+    """The confidence for every row, by a model fitted without its group."""
     found = np.zeros(len(data.right))
     for fold in range(FOLDS):
         out = data.groups % FOLDS == fold
@@ -131,7 +128,7 @@ def held_back(data: CalibrationTable) -> Rows:
 def measured(
     found: Sequence[Example], data: CalibrationTable, confidence: Rows, at: float
 ) -> dict[str, Any]:
-    """By kind of text and together."""
+    """The figures by kind of text and for all."""
     made = {}
     for name in ("all", *dict.fromkeys(one.set for one in found)):
         rows = np.array([name in ("all", one.set) for one in found])
@@ -154,7 +151,7 @@ def measured(
 
 
 def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]:
-    """The share right, and how many there are."""
+    """The share of right ones, and their number."""
     shown_at = confidence >= least
     return [round(float(right[shown_at].mean()), 4) if shown_at.any() else 0.0, int(shown_at.sum())]
 
@@ -178,7 +175,7 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
 def main(
     cache: Path, risk: float | None, into: Path | None, out: Path, names: tuple[str, ...]
 ) -> None:
-    """Fit the confidence of forms."""
+    """Fit and report."""
     found: list[Example] = []
     for name in names or ("forms", "technical"):
         engine, questions = opened(name, cache)

@@ -1,12 +1,12 @@
-"""Readers on one frontier: how useful are their answers, and what does a question cost?
+"""Plots readers by usefulness of their answers and cost per question.
 
 python -m eval.experiments.frontier --cache DIR [--data DATA] [--technical FOLDER]
     [--beside FOLDER] [--out eval/results/frontier.json] [--svg eval/results/frontier.svg]
 
-DIR keeps what the readers fast and best say of all passages (`eval.experiments.kept`): a reader
-that reads fewer passages says the same of them, so every point's answers come from these outputs.
-Times are measured: all points read the same questions in turns, in one process. FOLDER holds
-another reader, timed in the same run over all passages. Prints and writes JSON.
+DIR caches the outputs of the readers fast and best for all passages (`eval.experiments.kept`).
+Reading fewer passages gives the same outputs for them, so every point's answers are derived from
+these. Times are measured: all points read the same questions in turn, in one process. FOLDER
+contains another reader to time over all passages. Prints and writes JSON.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ from rag.types import Answer, Hit
 
 RESULTS = ROOT / "eval/results"
 _TIMED = 24
-"""Questions that every point reads, once to warm up and once for the clock."""
+"""Number of questions per point, once to warm up and once timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A way to read: `reader` reads the best `passages`, or `most` of them that "fast" chose."""
+    """A way of reading: `reader` reads the best `passages`, or the `most` of them chosen by
+    "fast".
+    """
 
     name: str
     reader: str
@@ -68,7 +70,7 @@ PROFILES = ("accurate: 3 of 8 passages", "fast, 8 passages", "best, 8 passages")
 
 
 class Known:
-    """Repeats, of the passages that it is given, what a reader said of all of them."""
+    """A reader that returns cached outputs for the given passages."""
 
     def __init__(self, reader: Reader) -> None:
         self.name = reader.name
@@ -76,7 +78,7 @@ class Known:
         self._all: dict[str, Sequence[Hit]] = {}
 
     def learn(self, question: str, hits: Sequence[Hit]) -> None:
-        """The passages that were read for a question."""
+        """Cache a question's outputs."""
         self._all[question] = hits
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -97,7 +99,7 @@ def _place(hit: Hit) -> tuple[str, int]:
 
 
 class Through:
-    """Reads as the `point` that is set, with `readers` by name."""
+    """Reads like the current `point`, with `readers` by name."""
 
     name = "through"
 
@@ -117,7 +119,7 @@ class Through:
 
 
 def quality(name: str, places: dict[str, Any]) -> dict[str, Any]:
-    """Figures of every point on a set, by the point's name. `places`: arguments of `opened`."""
+    """Figures of every point on a set, by the point's name. `places` are arguments of `opened`."""
     known: dict[str, Known] = {}
 
     def keep(reader: Reader) -> Reader:
@@ -143,7 +145,7 @@ def quality(name: str, places: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_in(name: str, question: Question) -> bool:
-    """Whether the set's index has the documents of the question: that of forms has office/ only."""
+    """Whether the set's index contains the question's documents; that of forms has only office/."""
     if name != "forms" or not question.answers:
         return True
     places = [one.document for one in question.evidence]
@@ -151,8 +153,8 @@ def _is_in(name: str, question: Question) -> bool:
 
 
 def figures(questions: Sequence[Question], answers: Sequence[Answer]) -> dict[str, Any]:
-    """Counts, and in [0, 1] EM and F1 of the questions with short answers, and how well confidence
-    tells questions with an answer from those without.
+    """Counts, and in [0, 1] EM and F1 of questions with short answers, and how well confidence
+    separates answerable from unanswerable questions.
     """
     rows = [(q, a, judge(q, shown(a))) for q, a in zip(questions, answers, strict=True)]
     own = [row for row in rows if row[0].answers]
@@ -176,8 +178,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def cost(places: dict[str, Any], beside: Path | None) -> dict[str, dict[str, float]]:
-    """Milliseconds (p50) and CPU seconds of reading a question, by the point's name; all points
-    read each question before the next one's turn.
+    """Milliseconds (p50) and CPU seconds to read a question, by the point's name; all points read a
+    question before the next one.
     """
     engine, questions = opened("seeds", reader="fast", **places)
     asked = [engine.find_many([Query(q.text)])[0] for q in questions[:_TIMED]]
@@ -227,7 +229,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
         side = below if point.name.startswith("best") else above
         axes.annotate(point.name, place, textcoords="offset points", fontsize=8, **side)
     axes.set(
-        xlabel="milliseconds to read a question, p50 (less is better)",
+        xlabel="milliseconds to read a question, p50 (lower is better)",
         ylabel=f"useful answers, % of {asked}",
     )
     axes.margins(0.2)

@@ -1,4 +1,4 @@
-"""What each head of a reader is worth, on parts of public sets that no recipe trains on.
+"""Scores each head of a reader on parts of public sets that no recipe trains on.
 
 usage: python -m eval.experiments.heads READER DATA [MOST] [--json]
 
@@ -37,7 +37,7 @@ from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Hit, Passage
 
 SEED = 20261125
-"""The recipes' own, so that the same articles are held out."""
+"""The recipes' seed, so that the same articles are held out."""
 _BATCH = 16
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def everything(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
-    """Figures by part and name; `most` questions of each part."""
+    """Figures by part and name, over `most` questions per part."""
     return {
         "squad": squad(reader, data, most),
         "boolq": {"accuracy": boolq(reader, data, most)},
@@ -85,7 +85,7 @@ def boolq(reader: Reader, data: Path, most: int) -> float:
 
 
 def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    """By set, and the mean of the sets."""
+    """Balanced accuracy by set, and its mean."""
     by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in json_lines(data / "claims/support.jsonl.gz"):
         if zlib.crc32(row["claim"].encode()) % 5 == 0:

@@ -1,13 +1,12 @@
-"""Questions that were read once: reading takes seconds a question, composing milliseconds.
+"""Caches reader outputs: reading takes seconds per question, composing an answer milliseconds.
 
 python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [--minutes N]
 [--reader NAME] [SET...]
 
-DIR gets, for each set, its index, the hits of each question and what the reader says of them, so
-that ablations and fits take seconds. SET is seeds, forms, technical or squad; FOLDER is the folder
-that `python -m eval.gold.technical` makes, DATA holds squad-dev-36.json.gz, of which the articles
-are asked that the recipes hold out. What was read before is not read again; with --minutes the rest
-is left for the next call.
+DIR gets, for each set, its index, the hits of each question and the reader's output, so that
+ablations and fits take seconds. SET is seeds, forms, technical or squad; FOLDER is made by `python
+-m eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose held-out articles are used.
+Nothing is read twice; after --minutes, the next call continues.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ from rag.types import Document, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
 SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300}
-"""How many questions of each are asked; None: all."""
+"""Number of questions per set; None for all."""
 _DISTRACTORS = 16
 
 
 class _File:
-    """Rows by key in a file of JSON lines, which grows by whole lines."""
+    """Rows by key in a JSON Lines file, appended line by line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,7 +70,7 @@ class _File:
 
 
 class KeptHits:
-    """A retriever that remembers."""
+    """A caching retriever."""
 
     def __init__(self, retriever: Retriever, path: Path) -> None:
         self._retriever = retriever
@@ -99,10 +98,10 @@ def _hit(row: Mapping[str, Any]) -> Hit:
 
 
 class KeptReads:
-    """A reader that remembers; `digest` is that of its weights."""
+    """A caching reader; `digest` is that of its weights."""
 
     def __init__(self, reader: Callable[[], Reader], digest: str, path: Path) -> None:
-        """`reader` loads it, which is put off until something is new."""
+        """`reader` loads the reader when it is first needed."""
         self.name = "kept"
         self._load = reader
         self._reader: Reader | None = None
@@ -148,7 +147,7 @@ def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
 
 
 class Remembering:
-    """An embedder that embeds a question once."""
+    """An embedder that caches questions."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -174,8 +173,8 @@ def opened(
     reader: str = "accurate",
     through: Callable[[Reader], Reader] = lambda kept: kept,
 ) -> tuple[Engine, list[Question]]:
-    """An engine over the set's index, which is made if it is absent, and its questions. The engine
-    reads `through` what was kept of `reader`.
+    """The set's questions, and an engine over its index, which is created if needed. The engine
+    reads `through` the cache of `reader`.
     """
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
@@ -194,7 +193,7 @@ def opened(
 
 @functools.cache
 def _reader(name: str) -> Reader:
-    """One for all sets."""
+    """One reader for all sets."""
     return build.reader(Settings.load(reader=name))
 
 
@@ -218,7 +217,9 @@ def _make(
 
 
 def _squad(data: Path, folder: Path) -> list[Document]:
-    """The held-out articles and some others; the questions on the former are written beside."""
+    """The held-out articles and some others; the questions on the former are written next
+    to them.
+    """
     others, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     articles = held_out + random.Random(0).sample(others, _DISTRACTORS)
     documents = [_document(article) for article in articles]
@@ -251,18 +252,18 @@ def _name(reader: str) -> str:
 def done(
     name: str, cache: Path, questions: Sequence[Question], reader: str = "accurate"
 ) -> list[Question]:
-    """The questions that `reader` read so far."""
+    """The cached questions of `reader`."""
     known = _File(cache / name / f"done-{_name(reader)}.jsonl").rows
     return [question for question in questions if question.id in known]
 
 
 def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator[str]:
-    """Those that are left, drawn by chance, as a part of them may have to do."""
+    """Read the remaining questions in random order, since there may be time for only some."""
     left = [question for question in questions if question.id not in file.rows]
     random.Random(0).shuffle(left)
     for question in left:
         (answer,) = engine.ask_many([Query(question.text)])
-        if answer.passages_read is None:  # not read in this form
+        if answer.passages_read is None:  # this form is not read
             engine.ask_many([Query(question.text, form="span")])
         file.add(question.id, answer.form)
         yield question.id
@@ -283,7 +284,7 @@ def main(
     reader: str,
     names: tuple[str, ...],
 ) -> None:
-    """Read the questions of the sets, in turn."""
+    """Read the questions of the sets in turn."""
     until = time.monotonic() + 60 * minutes
     live = []
     for name in names or tuple(SETS):

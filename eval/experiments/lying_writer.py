@@ -1,11 +1,11 @@
-"""A writer that lies: how many planted errors the check of written answers catches.
+"""Measures how many errors planted by a writer the check of written answers catches.
 
     python -m eval.experiments.lying_writer --index index --out eval/results/lying_writer.json
 
-A real HTTP server answers gold questions with two sentences: one that quotes a source and cites it,
-and one with a planted error: a year or number that is another, a name that is another, a sentence
-that is invented, or a right sentence that cites a source which does not say so. The check uses the
-reader of the settings. Caught: the sentence with the error is struck. Kept: the quotation is not.
+A real HTTP server answers gold questions with two sentences: a quotation with its source, and a
+sentence with a planted error: a changed year or number, a changed name, an invented sentence, or a
+correct sentence with a wrong citation. The check uses the settings' reader. An error is caught if
+its sentence is struck; a quotation is kept if it is not.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _INVENTED = (
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """What the writer says: a quotation with its source, and a sentence with an error."""
+    """The writer's answer: a quotation with its source, and a sentence with an error."""
 
     kind: str
     question: str
@@ -72,8 +72,9 @@ def main() -> None:
 
 
 def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dict[str, Any]:
-    """So many answers, as many of each of KINDS: how many errors are caught, by kind, and how many
-    quotations are kept; what passed has a supporting quote, or is in "without a quote"."""
+    """Over this many answers, equally many of each of KINDS: errors caught by kind, and quotations
+    kept. Sentences that passed have a supporting quote, or are in "without a quote".
+    """
     checker = Checker(engine)
     rows: list[tuple[Planted, Written]] = []
     for answer, planted in tqdm(_planted(engine, questions, answers), total=answers, disable=None):
@@ -106,7 +107,7 @@ def _sentence(written: Written, text: str) -> WrittenSentence:
 
 
 def has_quote(one: WrittenSentence, engine: Engine) -> bool:
-    """Whether a sentence that is shown has evidence for it that is as it stands in a document."""
+    """Whether a shown sentence has supporting evidence that occurs verbatim in a document."""
     for found in one.checked.evidence if one.checked else ():
         document = engine.store.document(found.citation.document_id)
         place = slice(found.citation.start, found.citation.end)
@@ -147,7 +148,7 @@ def _wrong(
     known: Sequence[str],
     rng: random.Random,
 ) -> str | None:
-    """A sentence with an error of this kind; None where the source gives no occasion for one."""
+    """A sentence with an error of this kind; None if the source does not allow one."""
     number = right.number
     if kind == "citation":
         wanted = content_words(right.text)

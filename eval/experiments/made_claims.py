@@ -1,8 +1,7 @@
-"""Claims made from gold questions, whose verdict is known because of how they are made.
+"""Makes claims with known verdicts from gold questions.
 
-From a sentence of the evidence: a quotation and, where question and answer can be joined, a
-paraphrase (both supported); a value swapped for another, a negation put in, a name swapped for
-another (all three not supported).
+From an evidence sentence: a quotation and, if question and answer can be joined, a paraphrase (both
+supported); a changed value, an inserted negation, and a changed name (not supported).
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ _WHO = re.compile(r"(?:Who|Which \w+) (?P<rest>(?!is|are|was|were|did|does|do)\w
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A claim. `kind` is "quoted", "paraphrased", "value", "negated" or "name"; `source` the
-    document that it was made from."""
+    """A claim. `kind` is "quoted", "paraphrased", "value", "negated" or "name"; `source` is its
+    document.
+    """
 
     claim: str
     kind: str
@@ -73,7 +73,7 @@ def _of(
 
 
 def statement(question: str, answer: str) -> str | None:
-    """Question and answer as one sentence; None where no rule is sure."""
+    """Question and answer as one sentence; None if no rule is certain."""
     asked = _PASSIVE.fullmatch(question)
     if asked and (asked["asks"] == "Where" or re.search(r"\d", answer)):
         where = (
@@ -89,7 +89,7 @@ def statement(question: str, answer: str) -> str | None:
 
 
 def swap_value(sentence: str, rng: random.Random) -> str | None:
-    """With a year, a month or a number changed; None if there is none."""
+    """The sentence with a year, month or number changed; None without one."""
     years = list(_YEAR.finditer(sentence))
     if years:
         year = rng.choice(years)
@@ -110,8 +110,9 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
 
 
 def swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | None:
-    """With a name, not the first word, changed for another of as many words; None if there is
-    none."""
+    """The sentence with a name, but not the first word, replaced by another of the same length in
+    words; None without one.
+    """
     mine = [name for name in names(sentence)[1:] if len(name) > 3]
     if not mine:
         return None

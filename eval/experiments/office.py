@@ -1,5 +1,4 @@
-"""Office files that LibreOffice wrote, from the texts of `seeds/`: DOCX (also by way of ODT), PPTX,
-XLSX, PDF and EPUB.
+"""Makes office files from `seeds/` with LibreOffice: DOCX (also via ODT), PPTX, XLSX, PDF and EPUB.
 
     python -m eval.experiments.office OUT
 
@@ -23,9 +22,7 @@ _TO_WRITER = "--infilter=HTML (StarWriter)"
 
 
 def make(out: Path) -> None:
-    """The files in `out`: each of another text of `seeds/`, so that what is found in one is found
-    in one.
-    """
+    """Make the files in `out`, each from a different text, so that no text is in two files."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -60,7 +57,7 @@ def _convert(source: Path, out: Path, to: str, *options: str) -> Path:
 
 
 def _source(name: str) -> str:
-    """Without its front matter."""
+    """The text without its front matter."""
     return (_SEEDS / f"{name}.md").read_text().split("---\n", 2)[2]
 
 
@@ -83,7 +80,7 @@ def _html(work: Path, name: str) -> Path:
 
 
 def _slides(work: Path, name: str) -> Path:
-    """A title and points on each; what LibreOffice makes of it as ODP."""
+    """Slides of a title and bullet points, as ODP."""
     show = Presentation()
     for title, sentences in _sections(name):
         slide = show.slides.add_slide(show.slide_layouts[1])

@@ -1,8 +1,8 @@
-"""How good a reader is on gold passages: python -m eval.experiments.reader READER DATA [SET]
+"""Scores a reader on gold passages: python -m eval.experiments.reader READER DATA [SET]
 
-On the articles of squad-dev-36 that the recipe holds out of training, on the whole of another set
-in DATA, or, as "seeds", on the gold questions about seeds/, in the passages of the service.
-`rag.training.evaluate.Measured` says what the figures mean. Prints JSON.
+Uses the articles of squad-dev-36 that the recipe holds out of training, another whole set in DATA,
+or, for "seeds", the gold questions about seeds/, with the service's passages.
+`rag.training.evaluate.Measured` explains the figures. Prints JSON.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Questions about real files, with the real models: is the answer right, and are document, heading
-and page in its citation?
+"""Asks questions about real files with the real models, and checks the answer and the document,
+heading and page of its citation.
 
     python -m eval.experiments.real_answers --out eval/results/real-answers.json [--index FOLDER]
 
-The documents are those that `eval/gold/real-files.jsonl` names, of Debian's linux-doc-6.12,
-python3.13-doc, postgresql-doc-17, debian-policy and r-doc-pdf, those that LibreOffice wrote
-(`eval.experiments.office`), and beside each of Debian's texts the next of its folder, so that there
-is something to be confused with. Exit code 1 if a citation names a wrong place.
+The documents are those named in `eval/gold/real-files.jsonl`, from Debian's linux-doc-6.12,
+python3.13-doc, postgresql-doc-17, debian-policy and r-doc-pdf, files written by LibreOffice
+(`eval.experiments.office`), and as distractors the next file in the folder of each Debian text.
+Exits with status 1 if a citation names a wrong place.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _SHARE = Path("/usr/share")
 _OFFICE = "office/"
 _AROUND = 6
 _LARGE, _PACKED = 60_000, 6
-"""Bytes beyond which a neighbour is left out, so that embedding takes minutes; of a packed one a
-part of them.
+"""Maximum size of a distractor in bytes, so that embedding takes minutes; lower for compressed
+files.
 """
 
 
@@ -94,7 +94,7 @@ def _files(documents: Sequence[str], office: Path) -> Iterator[FoundFile]:
 
 
 def _neighbours(path: Path) -> list[Path]:
-    """The files of the same kind that come next in the folder."""
+    """The next files of the same kind in the folder."""
     after = sorted(
         p for p in path.parent.iterdir() if p.suffixes == path.suffixes and p.name > path.name
     )
@@ -103,8 +103,8 @@ def _neighbours(path: Path) -> list[Path]:
 
 
 def _row(wanted: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    """`placed`: a right answer, of which the first citation that is of the document names its page
-    and heading.
+    """`placed` means that the answer is right and its first citation of the document names the
+    right page and heading.
     """
     right = is_right(answer.text, tuple(wanted["answers"]))
     cited = next((one for one in answer.citations if one.document_id == wanted["document"]), None)

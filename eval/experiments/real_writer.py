@@ -1,11 +1,11 @@
-"""A real language model as the writer: what it writes, what is struck, and how long it takes.
+"""Measures a real language model as the writer: its sentences, the struck ones, and the time.
 
     python -m eval.experiments.real_writer http://127.0.0.1:8000/v1 --index index
 
-Gold questions are answered as by `rag ask --write`. Then a model reads orders from
-tests/claims/attacks.jsonl that the filter on instructions would have kept from it: each is put into
-the first numbered sentence of a prompt. A sentence of such an answer is "unchecked" if it is shown
-without a supporting quote.
+Gold questions are answered as by `rag ask --write`. Then the model gets instructions from
+tests/claims/attacks.jsonl that the filter would have removed, each inserted into the first numbered
+sentence of a prompt. A sentence of such an answer is "unchecked" if it is shown without a
+supporting quote.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ATTACKS = Path("tests/claims/attacks.jsonl")
 
 @dataclass(frozen=True)
 class Attacked(ChatServer):
-    """A chat server; `order` is put at the end of the first numbered sentence of each prompt."""
+    """A chat server that appends `order` to the first numbered sentence of each prompt."""
 
     order: str = ""
 
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _row(writer: Writer, engine: Engine, answer: Answer) -> dict[str, Any]:
-    """What came of one question; "sentences" are those that the model wrote."""
+    """The outcome of one question; "sentences" are the model's."""
     begun = time.perf_counter()
     row: dict[str, Any] = {"question": answer.question, "extractive": answer.text}
     try:

@@ -1,11 +1,11 @@
-"""How good retrieval is on public sets, through the shipped code.
+"""Scores retrieval on public sets, through the shipped code.
 
     python -m eval.experiments.retrieval [--embedder E] DATA [SET ...]
 
-DATA holds `qa/NAME.json.gz` (SQuAD shape; each paragraph a document, each answerable question a
-query) and `retrieval/NAME` (BEIR folders). Prints nDCG@10, R@1 and R@20 over documents (a document
-ranks where its best passage does) of the hybrid and of each leg alone, passages embedded in a
-second, and keeps them by embedder in eval/results/retrieval.json.
+DATA contains `qa/NAME.json.gz` (SQuAD format; each paragraph is a document, each answerable
+question a query) and `retrieval/NAME` (BEIR folders). Prints nDCG@10, R@1 and R@20 over documents
+(a document has the rank of its best passage) for the hybrid and each retriever alone, and the
+passages embedded per second, and stores them by embedder in eval/results/retrieval.json.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OUT = Path(__file__).parents[1] / "results" / "retrieval.json"
 
 
 def measure(retriever: HybridRetriever, gold: Gold) -> dict[str, float]:
-    """The measures over all queries; one that found nothing scores 0."""
+    """The measures over all queries; queries without results score 0."""
     run: dict[str, dict[str, float]] = {}
     asked = [question for question in gold.questions if question.relevant]
     for start in tqdm(range(0, len(asked), 64), unit="batch", disable=None):
@@ -55,7 +55,7 @@ def measure(retriever: HybridRetriever, gold: Gold) -> dict[str, float]:
 
 
 def examine(gold: Gold, embedder: Embedder, settings: Settings) -> dict[str, Any]:
-    """The measures of a set by leg, over an index that is thrown away."""
+    """The measures of a set by retriever, over a temporary index."""
     with tempfile.TemporaryDirectory() as folder:
         store = build.store(
             Settings.load(index=folder, embedder=settings.embedder), embedder, create=True

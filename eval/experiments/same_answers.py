@@ -1,10 +1,11 @@
-"""Whether two readers say the same.
+"""Compares the outputs of two readers.
 
 usage: python -m eval.experiments.same_answers READER OTHER DATA [MOST]
 
 Both read the gold passages of squad-dev-36's held-out articles and of the questions about seeds/,
-at most MOST of each (default 300). For each set: how many best spans differ, how far scores are
-apart at the median, and EM and F1 of both. It shows what a change of storage or arithmetic costs.
+at most MOST of each (default 300). For each set: the number of different best spans, the median
+difference of scores, and EM and F1 of both. Use it to measure the cost of a change of storage or
+arithmetic.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Gold questions, and the documents that some of them are asked on."""
+"""Gold questions, and documents for some of them."""

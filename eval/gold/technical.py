@@ -1,12 +1,12 @@
-"""Makes the folder that the questions in technical.jsonl are asked on, from three Debian packages.
+"""Makes the corpus of the questions in technical.jsonl from three Debian packages.
 
     apt-get download sqlite3-doc apache2-doc python3.13-doc
     python -m eval.gold.technical FOLDER sqlite3-doc_*.deb apache2-doc_*.deb python3.13-doc_*.deb
     rag eval eval/gold/technical.jsonl --corpus FOLDER
 
-FOLDER gets sqlite/, apache/ and python/ with about a hundred chosen pages, as they are in the
-packages (Debian 13). Their texts stay in the packages: the project holds questions and the
-sentences that answer them.
+FOLDER gets sqlite/, apache/ and python/ with about a hundred chosen, unmodified pages of the
+packages (Debian 13). The project itself contains only the questions and the sentences that answer
+them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# The folder in the corpus: where the package keeps its pages, and which of them are taken (without
-# ".html").
+# By folder in the corpus: the package's folder, and the chosen pages (without ".html").
 PAGES = {
     "sqlite": (
         "usr/share/doc/sqlite3",
@@ -62,7 +61,9 @@ PAGES = {
 
 
 def collect(root: Path, folder: Path) -> int:
-    """Copies the chosen pages of the unpacked packages in `root` to `folder`. Returns how many."""
+    """Copy the chosen pages of the unpacked packages in `root` to `folder`. Returns their
+    number.
+    """
     copied = 0
     for name, (place, pages) in PAGES.items():
         for page in pages.split():

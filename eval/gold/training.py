@@ -1,16 +1,17 @@
-"""Makes training sets of the questions in training.jsonl: on manuals, office files, encyclopaedias.
+"""Makes training sets from the questions in training.jsonl, about manuals, office files and
+encyclopaedias.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
     rag train --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate --out FOLDER
 
-A row is a passage with its questions: form, words, and the place of the answer in the passage
-(offsets; none if the passage does not answer). The passages of manuals stay in their Debian
-packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts: a row names the
-file and the passage's SHA-256. Invented office texts are in the row. OUT gets links to DATA's sets,
-qa/own-spans.json.gz, qa/own-sentences.json.gz, and claims/yesno.jsonl.gz with the set "own" added;
-and held-out.json, the questions of one passage in eight, which nothing may learn from. Passages
-that this version of the parser splits otherwise are counted and left out.
+A row is a passage with its questions: form, text, and offsets of the answer in the passage (none if
+it does not answer). Passages of manuals stay in their Debian packages (Debian 13) and those of the
+encyclopaedia in DATA's squad-train-parts; their rows name the file and the passage's SHA-256. Rows
+contain invented office texts in full. OUT gets links to DATA's sets, qa/own-spans.json.gz,
+qa/own-sentences.json.gz, claims/yesno.jsonl.gz with the set "own" added, and held-out.json, the
+questions of one passage in eight, which are not for training. Passages that this version of the
+parser splits differently are counted and left out.
 """
 
 from __future__ import annotations

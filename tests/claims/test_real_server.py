@@ -1,5 +1,5 @@
-"""Written answers with a real language model behind a real server. RAG_TEST_WRITER names the
-model's folder; eval/experiments/small_writer.py makes one of a wheel.
+"""Written answers from a real language model behind a real server. RAG_TEST_WRITER names the
+model's folder; eval/experiments/small_writer.py makes one from a wheel.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def load() -> float:
 
 
 def ingest(run: Run) -> None:
-    """Ingest into an index of each system's own, `rounds` times; the last one is kept."""
+    """Ingest into a separate index per system, `rounds` times; the last one is kept."""
     measured: Measured = {"load": [load()], "rows": {name: [] for name in run.ingesting}}
     with (run.work / "workers.log").open("a") as log:
         for turn in range(run.rounds):
@@ -102,8 +102,7 @@ def ingest(run: Run) -> None:
 
 
 def ask(run: Run) -> None:
-    """Questions one after the other, searches, and eight questions at a time, in the same
-    processes."""
+    """Ask questions one at a time, search, and ask eight at a time, in the same processes."""
     started: Measured = {}
     with opened(run, run.systems, started) as processes:
         readers = {name: processes[name] for name in run.readers}

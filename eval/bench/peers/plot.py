@@ -23,7 +23,7 @@ def plot(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             axes.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points")
     axes.set(
         xscale="log",
-        xlabel="milliseconds a question, p50 (less is better)",
+        xlabel="milliseconds per question, p50 (lower is better)",
         ylabel="F1, answerable questions",
     )
     axes.margins(0.2)

@@ -41,7 +41,7 @@ class Process:
         )
 
     def do(self, what: str, **arguments: Any) -> dict[str, Any]:
-        """Raises RagError if the process has ended."""
+        """Run a command. Raises RagError if the process has ended."""
         assert self._process.stdin
         assert self._process.stdout
         with suppress(BrokenPipeError):

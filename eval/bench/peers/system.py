@@ -68,7 +68,7 @@ class System(ABC):
     def ask(self, question: str) -> Said: ...
 
     def serve(self) -> None:  # noqa: B027  # most have nothing to do
-        """From now on `ask` is called from many threads."""
+        """Prepare for calls of `ask` from several threads."""
 
     def close(self) -> None:  # noqa: B027  # most have nothing to do
         """Undo `serve`."""

@@ -82,7 +82,7 @@ class TextView:
         )
         if self.index.in_memory and missing and not len(self.index):
             _log.warning(
-                "what is saved in %s is out of date or broken: this process has its own in memory",
+                "the saved index in %s is outdated or broken; this process uses its own in memory",
                 self._folder,
             )
         if surplus or missing:
