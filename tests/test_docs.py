@@ -51,13 +51,13 @@ def page() -> str:
     return HEAD + "\n".join(rows).replace("``", "none") + "\n"
 
 
-def test_the_page_of_the_settings_is_what_the_settings_are() -> None:
+def test_the_settings_page_matches_the_settings() -> None:
     if os.environ.get("ACCEPT_DOCS"):
         PAGE.write_text(page(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_the_files_that_the_documentation_names_exist() -> None:
+def test_files_named_in_the_documentation_exist() -> None:
     for path in [*ROOT.glob("[RC]*.md"), *(ROOT / "docs").glob("*.md")]:
         text = path.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#:]+)\)", text):

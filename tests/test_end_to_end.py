@@ -68,7 +68,7 @@ def check_citations(engine: Engine, answer: Any) -> None:
         assert citation.sentence_start <= citation.start < citation.end <= citation.sentence_end
 
 
-def test_when_the_deal_was_signed(index: Path) -> None:
+def test_a_question_is_answered(index: Path) -> None:
     done = rag("ask", "When was the JCPOA signed?", "--index", str(index))
     assert done.returncode == 0
     assert "2015" in done.stdout.splitlines()[0]
@@ -86,7 +86,7 @@ def test_ingesting_again_changes_nothing(index: Path) -> None:
     )
 
 
-def test_every_citation_stands(engine: Engine) -> None:
+def test_every_citation_is_exact(engine: Engine) -> None:
     """One gold question in eight; `make gate` checks the citations of 250."""
     answered = {True: 0, False: 0}
     asked = {True: 0, False: 0}
@@ -99,7 +99,7 @@ def test_every_citation_stands(engine: Engine) -> None:
     assert answered[False] / asked[False] < 0.5
 
 
-def test_the_users_article_alone(tmp_path: Path) -> None:
+def test_a_users_own_article(tmp_path: Path) -> None:
     if not SEED_ARTICLE.exists():
         pytest.skip("the user's seed article is not here")
     assert rag("ingest", str(SEED_ARTICLE), "--index", str(tmp_path)).returncode == 0
@@ -155,7 +155,7 @@ def test_asking_opens_no_connection(index: Path) -> None:
     assert "NETWORK" not in done.stderr
 
 
-def test_no_socket_is_made_once_the_engine_stands(engine: Engine) -> None:
+def test_no_socket_is_created_after_startup(engine: Engine) -> None:
     made: list[str] = []
     with_all_candidates = True
     sys.addaudithook(
@@ -189,13 +189,13 @@ def test_it_runs_with_the_network_cut_off(index: Path) -> None:
     assert "2015" in done.stdout.splitlines()[0]
 
 
-def test_doctor_is_content(index: Path) -> None:
+def test_doctor_finds_nothing_wrong(index: Path) -> None:
     done = rag("doctor", "--index", str(index))
     assert done.returncode == 0, done.stdout
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())
 
 
-def test_two_ingests_at_once_leave_one_whole_index(tmp_path: Path) -> None:
+def test_concurrent_ingests_leave_a_consistent_index(tmp_path: Path) -> None:
     folder, seeds = str(tmp_path / "index"), tmp_path / "seeds"
     seeds.mkdir()
     for path in sorted((ROOT / "seeds").iterdir())[:12]:

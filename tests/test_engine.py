@@ -33,7 +33,7 @@ def engine(empty: Engine) -> Engine:
     return empty
 
 
-def test_the_answer_stands_in_the_document(engine: Engine) -> None:
+def test_the_answer_is_in_the_document(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?")
     assert answer.text == "2018"
     (citation,) = answer.citations
@@ -44,7 +44,7 @@ def test_the_answer_stands_in_the_document(engine: Engine) -> None:
     assert set(answer.timings) == {"retrieve", "read", "compose"}
 
 
-def test_what_is_below_the_threshold_is_not_said(empty: Engine) -> None:
+def test_answers_below_the_threshold_are_not_given(empty: Engine) -> None:
     strict = Settings(threshold=1.0)
     refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.confidence)
     add(empty.store, document(TEXTS["deal"]))
@@ -71,7 +71,7 @@ def test_space_around_the_question_does_not_matter(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "x" * 1001, "bad \ud800 surrogate"])
-def test_what_is_no_question_is_said(engine: Engine, question: str) -> None:
+def test_invalid_questions_are_errors(engine: Engine, question: str) -> None:
     with pytest.raises(InputError) as error:
         engine.ask(question)
     assert error.value.hint
@@ -82,7 +82,7 @@ def test_an_empty_index_says_what_to_run(empty: Engine) -> None:
         empty.ask("When?")
 
 
-def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
+def test_batches_equal_single_questions(engine: Engine) -> None:
     asked = [
         Query("When did the US leave the deal?"),
         Query("Who led the talks?", 1),
@@ -101,7 +101,7 @@ def test_many_questions_are_answered_as_each_alone(engine: Engine) -> None:
     assert engine.ask_many([]) == []
 
 
-def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None:
+def test_after_a_deadline_the_answer_uses_the_passages_read(engine: Engine) -> None:
     late = engine.ask("Who led the talks?", deadline=time.monotonic() - 1)
     assert (late.passages_read, len(late.hits), late.truncated) == (1, 2, True)
     assert late.hits_read[0].passage.document_id == "oman"
@@ -115,7 +115,7 @@ def test_after_a_deadline_the_answer_is_of_what_was_read(engine: Engine) -> None
     assert (whole.passages_read, whole.truncated) == (2, False)
 
 
-def test_passages_are_left_unread_only_where_that_is_wished_and_one_is_sure(empty: Engine) -> None:
+def test_early_exit_needs_the_setting_and_confidence(empty: Engine) -> None:
     embedder = BagOfWordsEmbedder()
     many = [
         document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}")
@@ -170,6 +170,6 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
     assert len(seen) >= 5
 
 
-def test_a_filter_that_no_document_meets_is_said(engine: Engine) -> None:
+def test_a_filter_without_matches_is_reported(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?", filter=parse(["colour=green"]))
     assert (answer.text, answer.abstention_reason) == (None, "no document matches colour=green")

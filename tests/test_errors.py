@@ -14,12 +14,12 @@ def test_the_distribution_has_one_name() -> None:
     assert PROJECT["name"] == DISTRIBUTION
 
 
-def test_the_line_that_installs_an_extra_names_where_this_package_is() -> None:
+def test_the_install_command_names_this_packages_source() -> None:
     assert shlex.split(install_line("office")) == ["pip", "install", "-e", f"{ROOT}[office]"]
     assert shlex.split(install_line()) == ["pip", "install", "-e", str(ROOT)]
 
 
-def test_no_message_names_the_package_index_s_rag() -> None:
+def test_no_message_names_the_package_indexs_rag() -> None:
     for path in [*(ROOT / "rag").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert "install 'rag" not in path.read_text(encoding="utf-8"), path
         assert "install rag" not in path.read_text(encoding="utf-8"), path

@@ -28,12 +28,12 @@ def test_conditions_as_people_write_them(text: str, condition: Condition) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "type", "=pdf", " =pdf", "year>=soon", "year<", "year>>2024"])
-def test_what_is_no_condition_is_said(text: str) -> None:
+def test_invalid_conditions_are_errors(text: str) -> None:
     with pytest.raises(InputError, match="year>=2024"):
         parse(["type=pdf", text])
 
 
-def test_an_operator_that_is_none_is_refused() -> None:
+def test_an_unknown_operator_is_refused() -> None:
     with pytest.raises(InputError, match="operator"):
         Condition("year", "~", "2024")
 
@@ -69,7 +69,7 @@ def test_an_operator_that_is_none_is_refused() -> None:
         ("title=A", True),
     ],
 )
-def test_what_conditions_mean(text: str, holds: bool) -> None:
+def test_the_meaning_of_conditions(text: str, holds: bool) -> None:
     known = document("Sardines.", year="2024", date="2024-03-15", author="Ada, Bo")
     assert matches(parse([text]), known) is holds
     assert matches(parse(["year=2024", text]), known) is holds
@@ -93,7 +93,7 @@ def test_pages_as_people_write_them(texts: list[str], span: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("text", ["page!=3", "page=iv", "page>=2.5", "page=", "page>-1"])
-def test_what_is_no_page_is_said(text: str) -> None:
+def test_invalid_pages_are_errors(text: str) -> None:
     with pytest.raises(InputError, match="page>=2"):
         parse([text])
 
@@ -110,10 +110,10 @@ def test_a_document_has_a_page_or_not() -> None:
     assert not matches(parse(["page=1"]), document("It has no pages."))
 
 
-def test_no_condition_holds_for_all() -> None:
+def test_no_condition_matches_everything() -> None:
     assert matches((), document("Sardines."))
 
 
-def test_bytes_that_are_no_text_are_no_filter() -> None:
+def test_invalid_utf8_is_not_a_filter() -> None:
     with pytest.raises(InputError, match="not valid UTF-8"):
         parse(["author=Caf\udce9"])

@@ -184,7 +184,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("command", sorted(_COMMANDS))
-def test_the_help_of_every_command_is_light_too(command: str) -> None:
+def test_the_help_of_every_command_is_light(command: str) -> None:
     code = (
         f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], "
         f"standalone_mode=False)\n"
@@ -194,7 +194,7 @@ def test_the_help_of_every_command_is_light_too(command: str) -> None:
     assert done.stdout.strip().endswith("[]")
 
 
-def test_the_prompt_is_there_before_anything_heavy() -> None:
+def test_the_prompt_appears_before_heavy_imports() -> None:
     code = (
         f"import sys, rag.cli.cmd_repl, rag.repl.run, rag.repl.full_terminal\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
@@ -222,7 +222,7 @@ def test_a_service_and_a_question_do_without_the_extras() -> None:
 
 
 @pytest.mark.parametrize("models", [FAKED, pytest.param("", marks=pytest.mark.slow)])
-def test_no_command_imports_an_extra_that_it_was_not_asked_for(tmp_path: Path, models: str) -> None:
+def test_no_command_imports_an_unneeded_extra(tmp_path: Path, models: str) -> None:
     (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
     environment = {**os.environ, "RAG_INDEX": str(tmp_path / "index"), "RAG_THRESHOLD": "0"}
     run = [sys.executable, "-c", AT_THE_END + models + SHIPPED]

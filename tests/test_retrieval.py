@@ -41,12 +41,12 @@ def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> Non
     assert found(store, "who hosted talks in Muscat")[0] == "oman"
 
 
-def test_questions_are_answered_in_their_order(store: LocalStore) -> None:
+def test_questions_are_answered_in_order(store: LocalStore) -> None:
     both = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(["sardines", "secret talks"], 1)
     assert [hits[0].passage.document_id for hits in both] == ["fish", "oman"]
 
 
-def test_scores_fall_and_lie_in_range(store: LocalStore) -> None:
+def test_scores_descend_and_are_in_range(store: LocalStore) -> None:
     (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(
         ["the deal of the United States"], 4
     )
@@ -57,7 +57,7 @@ def test_scores_fall_and_lie_in_range(store: LocalStore) -> None:
     )
 
 
-def test_a_hit_says_its_place_in_each_leg_before_fusion(store: LocalStore) -> None:
+def test_a_hit_has_its_rank_in_each_retriever(store: LocalStore) -> None:
     (hits,) = HybridRetriever(store, BagOfWordsEmbedder(), candidates=3).retrieve(
         ["sardines off the coast"], 3
     )
@@ -76,7 +76,7 @@ def test_a_hit_says_its_place_in_each_leg_before_fusion(store: LocalStore) -> No
     assert any(hit.lexical_rank is None for hit in hits)
 
 
-def test_a_filter_holds_in_both_legs(store: LocalStore) -> None:
+def test_a_filter_applies_to_both_retrievers(store: LocalStore) -> None:
     assert found(store, "the deal", topic="sea") == ["fish"]
     assert found(store, "the deal", document="left") == ["left"]
     assert found(store, "the deal", topic="none") == []
@@ -87,7 +87,7 @@ def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
     assert "deal" not in found(store, "where was the deal signed", 4)
 
 
-def test_a_text_that_stands_in_several_documents_is_one_hit_with_all_its_places(
+def test_a_text_in_several_documents_is_one_hit(
     store: LocalStore,
 ) -> None:
     embedder = BagOfWordsEmbedder()
@@ -112,7 +112,7 @@ def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
     assert len({hit.passage.text for hit in hits}) == 3
 
 
-def test_the_best_of_each_retriever_are_read_whatever_the_fusion_says(tmp_path: Path) -> None:
+def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
     class Backwards(BagOfWordsEmbedder):
         """Embeds a question like texts without any of its words."""
 
@@ -150,7 +150,7 @@ def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> No
         )
 
 
-def test_a_report_of_the_day_that_is_asked_for_comes_first(store: LocalStore) -> None:
+def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:
     text = (
         "Report for the quarter ended July 1, {}. In the quarter ended July 1, {} net sales of "
         "services were {} million."

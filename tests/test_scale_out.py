@@ -33,14 +33,14 @@ FILES = [
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_every_setting_and_command_that_is_named_is_there(path: Path) -> None:
+def test_every_named_setting_and_command_exists(path: Path) -> None:
     text = path.read_text()
     known = {field.name for field in dataclasses.fields(Settings)}
     assert {name.lower() for name in re.findall(r"\bRAG_([A-Z_]+)\b", text)} <= known
     assert set(re.findall(r"(?:^    |`)rag (\w+)", text, re.MULTILINE)) <= set(_COMMANDS)
 
 
-def test_what_runs_in_containers_are_commands() -> None:
+def test_containers_run_existing_commands() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
     run = [compose["services"][name]["command"][0] for name in ("server", "worker")]
     for found in kubernetes():
@@ -69,7 +69,7 @@ def kubernetes() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((DOCS / "scale-out/kubernetes.yaml").read_text()))
 
 
-def test_what_the_compose_file_names_is_in_it() -> None:
+def test_the_compose_file_is_consistent() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
     for service in compose["services"].values():
         assert set(service.get("depends_on", [])) <= set(compose["services"])
@@ -78,7 +78,7 @@ def test_what_the_compose_file_names_is_in_it() -> None:
         )
 
 
-def test_what_the_manifest_names_is_in_it() -> None:
+def test_the_manifest_is_consistent() -> None:
     resources = kubernetes()
     assert all(found["apiVersion"] and found["metadata"]["name"] for found in resources)
     labels = []
@@ -92,7 +92,7 @@ def test_what_the_manifest_names_is_in_it() -> None:
     assert service["spec"]["selector"] in labels
 
 
-def test_what_runs_in_the_cluster_may_do_nothing_that_it_need_not() -> None:
+def test_pods_have_least_privilege() -> None:
     resources = kubernetes()
     deployments = [found for found in resources if found["kind"] == "Deployment"]
     policies = {
@@ -205,7 +205,7 @@ def stands_behind(through: httpx.Client, index: Path) -> None:
     assert (events[0], events[-1]) == ("event: search_results", "event: done")
 
 
-def test_the_lock_names_all_that_the_image_needs_with_hashes() -> None:
+def test_the_lock_has_all_requirements_with_hashes() -> None:
     from eval.lock import wanted
     from eval.sbom import normalised
 

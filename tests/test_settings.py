@@ -6,7 +6,7 @@ from rag.errors import InputError
 from rag.settings import Settings
 
 
-def test_what_the_caller_gives_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+def test_arguments_override_the_environment_and_the_file(tmp_path: Path) -> None:
     file = tmp_path / "rag.toml"
     file.write_text('top_k = 3\nalpha = 0.5\nindex = "from-file"\n')
     environment = {"RAG_CONFIG": str(file), "RAG_TOP_K": "4", "RAG_ALPHA": "0.6"}
@@ -55,7 +55,7 @@ def test_the_index_is_named_without_a_password() -> None:
     assert "secret" not in str(error.value)
 
 
-def test_who_names_a_folder_means_the_folder() -> None:
+def test_an_explicit_folder_overrides_a_database() -> None:
     environment = {"RAG_STORE": "postgresql://h/d"}
     assert Settings.load(environment, index=Path("here")).place == "here"
     assert Settings.load(environment, index=None).place == "postgresql://h/d"
@@ -72,9 +72,7 @@ def test_who_names_a_folder_means_the_folder() -> None:
         (f"alpha = 1{'0' * 400}", "alpha = 1000"),
     ],
 )
-def test_a_value_that_is_no_such_thing_is_named_and_not_rounded(
-    tmp_path: Path, content: str, said: str
-) -> None:
+def test_invalid_values_are_named_and_not_rounded(tmp_path: Path, content: str, said: str) -> None:
     file = tmp_path / "rag.toml"
     file.write_text(content)
     with pytest.raises(InputError, match="is not a valid") as error:
@@ -100,7 +98,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: bytes) -> None:
         Settings.load({"RAG_CONFIG": str(file)})
 
 
-def test_a_folder_at_home_is_meant_by_its_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert Settings.load({"RAG_INDEX": "~/rag"}).index == Path("/home/ada/rag")
     with pytest.raises(InputError, match="index"):

@@ -10,7 +10,7 @@ import yaml
 SKILL = Path(__file__).parents[1] / "integrations" / "skill"
 
 
-def test_the_front_matter_and_the_manifests_are_whole() -> None:
+def test_the_front_matter_and_manifests_are_valid() -> None:
     _, front, body = (SKILL / "SKILL.md").read_text().split("---\n", 2)
     described = yaml.safe_load(front)
     assert re.fullmatch(r"[a-z0-9-]{1,64}", described["name"])
@@ -24,7 +24,7 @@ def test_the_front_matter_and_the_manifests_are_whole() -> None:
     assert (server["command"], server["args"]) == ("rag", ["mcp"])
 
 
-def test_it_names_tools_that_there_are() -> None:
+def test_it_names_existing_tools() -> None:
     pytest.importorskip("mcp")
     import anyio
 

@@ -37,7 +37,7 @@ def test_types_are_frozen() -> None:
         ("https://example.org/a.zip//c.txt", "0" * 64, "https://example.org/a.zip"),
     ],
 )
-def test_the_file_that_holds_a_document(source: str, stamp: str, file: str) -> None:
+def test_the_file_that_contains_a_document(source: str, stamp: str, file: str) -> None:
     document = Document("d", "x", "", source, "1" * 64, container_sha256=stamp)
     assert (document.file, document.file_sha256) == (file, stamp or "1" * 64)
 

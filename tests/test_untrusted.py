@@ -29,7 +29,7 @@ from tests import tiny
         'writer = "https://evil.example/v1"',
     ],
 )
-def test_a_file_that_lies_in_the_folder_does_not_say_where_things_are(
+def test_a_found_settings_file_cannot_set_locations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -40,7 +40,7 @@ def test_a_file_that_lies_in_the_folder_does_not_say_where_things_are(
     assert getattr(named, line.split()[0]) == line.split('"')[1]
 
 
-def test_a_file_that_lies_in_the_folder_is_said_to_be_used(
+def test_a_found_settings_file_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -65,7 +65,7 @@ def test_copies_and_equal_sentences_are_one_source() -> None:
     assert found.documents == 2
 
 
-def test_the_other_places_of_an_equal_passage_are_cited_with_it() -> None:
+def test_copies_are_cited_too() -> None:
     (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
     copy = replace(
         passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7
@@ -88,7 +88,7 @@ def test_one_passage_supports_an_answer_once() -> None:
     assert only.score == pytest.approx(2.0)
 
 
-def test_below_the_threshold_nothing_is_said_and_the_reason_names_what_came_nearest() -> None:
+def test_below_the_threshold_the_reason_names_the_best_guess() -> None:
     found = answer("when?", [A], [span(A, "2015", -2.0)])
     assert found.text is None
     assert found.citations == ()
@@ -103,14 +103,14 @@ def test_without_spans_there_is_a_reason_too() -> None:
     assert found.abstention_reason
 
 
-def test_a_document_that_is_gone_or_changed_is_not_cited() -> None:
+def test_deleted_and_changed_documents_are_not_cited() -> None:
     assert answer("when?", [], [span(A, "2015", 5.0)]).text is None
     assert cite(span(A, "2015", 1.0), document("Another text, 2015.", "a")) is None
     kept = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
     assert [c.document_id for c in kept.citations] == ["b"]
 
 
-def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few() -> None:
+def test_a_place_in_two_passages_is_cited_once_and_citations_are_few() -> None:
     one = span(A, "2015", 3.0)
     many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
     found = answer(
@@ -120,7 +120,7 @@ def test_the_same_place_seen_by_two_passages_is_cited_once_and_citations_are_few
     assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
 
 
-def test_margin_is_the_lead_over_what_says_something_else() -> None:
+def test_margin_is_the_lead_over_other_answers() -> None:
     full = document("On 14 July 2015 it was.", "f")
     ranked = gather(span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0))
     assert features(ranked[0], ranked)["margin"] == pytest.approx(
@@ -132,7 +132,7 @@ def test_margin_is_the_lead_over_what_says_something_else() -> None:
 D = document("The exit was in 2016.", "d")
 
 
-def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
+def test_conflicts_have_sides_and_counts() -> None:
     found = answer(
         "When was the exit?",
         [A, B, C, D],
@@ -152,7 +152,7 @@ def test_what_contradicts_is_shown_with_its_side_and_count() -> None:
     assert [(side.text, side.documents) for side in again.conflicts] == [("2016", 1)]
 
 
-def test_another_date_of_another_thing_is_no_conflict() -> None:
+def test_another_things_date_is_not_a_conflict() -> None:
     found = answer("When was the exit?", [A, C], [span(C, "2018", 3.0), span(A, "2015", 2.9)])
     assert (found.text, found.conflicts) == ("2018", ())
 
@@ -182,7 +182,7 @@ def test_another_date_of_another_thing_is_no_conflict() -> None:
         ),
     ],
 )
-def test_what_is_told_of_another_year_or_thing_is_no_conflict(
+def test_another_year_or_thing_is_not_a_conflict(
     question: str, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
     first, second = document("".join(one), "one"), document("".join(other), "other")
@@ -206,7 +206,7 @@ def test_a_denial_is_a_conflict() -> None:
     ) == (1, [("2018", "n")])
 
 
-def test_what_is_more_exact_or_of_another_kind_is_no_conflict() -> None:
+def test_more_exact_or_other_values_are_not_conflicts() -> None:
     full = document("On 14 July 2015 in Vienna.", "f")
     found = answer(
         "When was it?",
@@ -218,7 +218,7 @@ def test_what_is_more_exact_or_of_another_kind_is_no_conflict() -> None:
     assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")
 
 
-def test_a_relative_date_is_told_from_its_documents_day() -> None:
+def test_a_relative_date_counts_from_its_documents_day() -> None:
     dated = document("He arrived in Oman on Tuesday.", "n", date="2026-02-10")
     found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
     assert found.text == "on Tuesday"
@@ -235,7 +235,7 @@ def test_a_relative_date_is_told_from_its_documents_day() -> None:
 
 @settings(max_examples=120, deadline=None)
 @given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
-def test_every_citation_stands_in_its_document(text: str, at: int, length: int) -> None:
+def test_every_citation_is_in_its_document(text: str, at: int, length: int) -> None:
     found = document(text)
     for passage in split(found, BagOfWordsEmbedder().count_tokens, 16):
         start = min(at, len(passage.text) - 1)

@@ -60,14 +60,14 @@ def test_sentences_come_in_order_with_their_gaps_marked() -> None:
     assert (given.form, [piece.gap for piece in given.pieces]) == ("sentences", [False, True])
 
 
-def test_a_sentence_that_points_back_brings_the_one_before() -> None:
+def test_a_sentence_that_refers_back_includes_the_previous_one() -> None:
     assert (
         read("sentences", LEASE, [0.1, 0.9, 0.1, 0.1, 0.1]).text
         == "The lease ends in May. It can be renewed once."
     )
 
 
-def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
+def test_unsure_sentences_are_only_the_closest_candidates() -> None:
     given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2], span=-3.0)
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
@@ -75,7 +75,7 @@ def test_unsure_sentences_are_not_given_and_are_what_came_nearest() -> None:
 
 
 @pytest.mark.parametrize("form", ["sentences", "span"])
-def test_what_came_nearest_repeats_no_sentence(form: str) -> None:
+def test_the_closest_candidates_repeat_no_sentence(form: str) -> None:
     given = read(
         form, LEASE, [0.2, 0.1, 0.1, 0.1, 0.1], span=-3.0, words=[(4, 9), (18, 21), (26, 28)]
     )
@@ -95,19 +95,19 @@ def test_yes_and_no_come_with_the_sentence_that_says_so(
     assert given.value.yes is (said == "Yes.")
 
 
-def test_what_is_not_said_is_neither_yes_nor_no() -> None:
+def test_undecided_questions_get_neither_yes_nor_no() -> None:
     given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.2, 0.2, 0.6))
     assert (given.form, given.text) == ("sentences", "Dogs are allowed, unless they bark.")
     assert read("yes_no", LEASE, [0.1] * 5, (0.2, 0.2, 0.6), span=-3.0).text is None
 
 
-def test_steps_come_as_the_document_numbers_them() -> None:
+def test_steps_keep_the_documents_numbers() -> None:
     given = read("steps", STEPS, [0.1, 0.1, 0.9, 0.1, 0.1])
     assert given.text == "1. Hold the button.\n2. Wait.\n3. Let it go."
     assert (given.form, given.more) == ("steps", 0)
 
 
-def test_of_a_long_list_twenty_items_are_shown_and_the_others_counted() -> None:
+def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
     found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
     given = read("list", found, [0.9] + [0.1] * 25)
     assert (len(given.pieces), given.more) == (20, 5)
@@ -125,13 +125,13 @@ def test_a_comparison_has_a_piece_for_each_side() -> None:
     ]
 
 
-def test_a_comparison_with_something_unknown_says_what_is_missing() -> None:
+def test_a_comparison_names_the_missing_side() -> None:
     given = read("comparison", LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], sides=("the lease", "the garage"))
     assert given.text is None
     assert "the garage" in (given.abstention_reason or "")
 
 
-def test_what_needs_all_passages_is_refused_with_that_reason() -> None:
+def test_questions_that_need_all_passages_are_refused() -> None:
     assert read(NEEDS_ALL, LEASE, [0.9] * 5).abstention_reason == ALL_NEEDED
 
 
@@ -140,7 +140,7 @@ def test_a_span_is_the_one_piece_of_its_answer() -> None:
     assert [piece.text for piece in given.pieces] == [given.text]
 
 
-def test_a_heading_is_no_answer_but_what_follows_it_is() -> None:
+def test_a_heading_is_not_an_answer_but_its_text_is() -> None:
     found = document(
         "Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g"
     )

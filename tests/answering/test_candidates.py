@@ -34,7 +34,7 @@ def test_a_year_supports_one_of_its_days_and_does_not_bring_two_together() -> No
     ]
 
 
-def test_a_denied_date_has_no_part_in_what_it_denies() -> None:
+def test_a_denied_date_does_not_support_its_denial() -> None:
     found = gather(
         span("It was signed in 2015.", "2015", 4.0, "a"),
         span("It was not signed in 2015.", "2015", 3.0, "b"),
@@ -42,7 +42,7 @@ def test_a_denied_date_has_no_part_in_what_it_denies() -> None:
     assert [c.documents for c in found] == [1, 1]
 
 
-def test_the_best_wording_speaks_for_all() -> None:
+def test_the_best_wording_represents_its_group() -> None:
     found = gather(
         span("It took 12 days.", "12 days", 1.0, "a"),
         span("It took twelve days.", "twelve days", 3.0, "b"),
@@ -51,7 +51,7 @@ def test_the_best_wording_speaks_for_all() -> None:
     assert [(c.spans[0].text, c.documents) for c in found] == [("twelve days", 3)]
 
 
-def test_words_that_are_no_answer_where_they_stand_do_not_support_one() -> None:
+def test_words_that_do_not_answer_do_not_support() -> None:
     (found,) = gather(
         span("It was signed in 2015.", "2015", 3.0, "a"),
         span("They agreed in 2015.", "2015", 1.0, "b"),
@@ -102,7 +102,7 @@ WORDS = [
     ),
     st.sampled_from(["when?", "how many?"]),
 )
-def test_all_that_is_in_one_answer_says_the_same_and_nothing_is_lost(
+def test_groups_agree_and_nothing_is_lost(
     said: list[tuple[str, float, bool]], question: str
 ) -> None:
     spans = [

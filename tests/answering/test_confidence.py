@@ -10,7 +10,7 @@ from rag.models.registry import READERS, calibration_path
 from rag.types import Hit, Passage, Span
 
 
-def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
+def test_a_probability_that_grows_with_the_evidence() -> None:
     model = Confidence({"gap": 1.0, "margin": 0.5}, 0.0, 0.5, 0.0)
     low, high = model({"gap": -3.0, "margin": 0.0}), model({"gap": 3.0, "margin": 2.0})
     assert 0 < low < 0.5 < high < 1
@@ -18,7 +18,7 @@ def test_a_probability_that_grows_with_what_speaks_for_it() -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_the_shipped_model_of_a_reader_uses_the_features_there_are(reader: str) -> None:
+def test_the_shipped_model_uses_existing_features(reader: str) -> None:
     model = Confidence.load(calibration_path("default", reader))
     passage = Passage("d", 0, 10, "Vienna won", "t", "")
     asked = QuestionAnalysis.of("where?")
@@ -45,7 +45,7 @@ def test_a_broken_file_is_named(tmp_path: Path, content: str) -> None:
         Confidence.load(path)
 
 
-def test_when_is_answered_with_a_date_where_the_reader_cannot_tell() -> None:
+def test_when_prefers_dates() -> None:
     passage = Passage("d", 0, 39, "The JCPOA was signed in Vienna in 2015.", "t", "")
     spans = [Span(Hit(passage, 1, 1, 1), 24, 30, 2.0), Span(Hit(passage, 1, 1, 1), 34, 38, 1.0)]
     model = Confidence({}, 0.0, 0.5, 20.0, 2.0)

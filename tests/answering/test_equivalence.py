@@ -86,9 +86,7 @@ def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
         ("any", "model A-500", "model E-500", UNRELATED),
     ],
 )
-def test_how_two_answers_stand_to_each_other(
-    kind: str, one: str, other: str, how: Relation
-) -> None:
+def test_relations_of_two_answers(kind: str, one: str, other: str, how: Relation) -> None:
     assert relation(read(one, kind), read(other, kind)) is how
     assert relation(read(other, kind), read(one, kind)) is how
 
@@ -123,7 +121,7 @@ def test_a_denied_answer_is_not_the_answer() -> None:
         ),
     ],
 )
-def test_equal_words_that_say_different_things(
+def test_equal_words_with_different_meanings(
     kind: str, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
     first, second = (read(words, kind, before, after) for before, words, after in (one, other))
@@ -140,7 +138,7 @@ def test_equal_words_that_say_different_things(
         ("It was resolution No. ", "2231"),
     ],
 )
-def test_what_sounds_like_a_denial_is_none(before: str, words: str) -> None:
+def test_false_denials(before: str, words: str) -> None:
     assert not read(words, "any", before).negated
 
 
@@ -180,14 +178,14 @@ def test_the_relation_is_symmetric_and_an_answer_says_what_it_says(
 @pytest.mark.parametrize(
     "text", ["9" * 100_000, "1,000" * 20_000, "a, " * 30_000, "not " * 30_000, "2015 " * 20_000]
 )
-def test_endless_words_are_read_in_no_time(text: str) -> None:
+def test_endless_words_take_no_time(text: str) -> None:
     begun = time.process_time()
     found = read(text, "number", text, text)
     assert relation(found, found) is SAME
     assert time.process_time() - begun < 2
 
 
-def test_a_joint_answer_is_of_one_fact_pairwise() -> None:
+def test_answers_of_one_group_agree_pairwise() -> None:
     texts = ["2015", "14 July 2015", "18 October 2015", "2016"]
     same = {
         (a, b)

@@ -31,7 +31,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
         ("When was the gate built?", "span"),
     ],
 )
-def test_the_words_that_ask_say_which_form_is_wanted(
+def test_question_words_determine_the_form(
     classifier: FormClassifier, question: str, form: str
 ) -> None:
     (choice,) = classifier.classify([question])
@@ -64,7 +64,7 @@ def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
         read_labelled(path)
 
 
-def test_a_classifier_that_is_none_is_an_error_and_one_of_another_embedder_says_span(
+def test_an_invalid_classifier_is_an_error_and_another_embedders_gives_spans(
     tmp_path: Path,
 ) -> None:
     broken = tmp_path / "x.safetensors"

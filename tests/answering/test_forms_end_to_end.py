@@ -49,7 +49,7 @@ def test_a_catalogue_names_the_documents_that_mention_something(office: rag.Inde
     assert held(office, answer)
 
 
-def test_metadata_says_who_wrote_a_document(office: rag.Index) -> None:
+def test_metadata_names_the_author(office: rag.Index) -> None:
     answer = office.ask("Who wrote the leave policy?")
     assert (answer.form, answer.text) == ("catalogue", "Marta Quillfeather")
 

@@ -18,7 +18,7 @@ def items(text: str, quote: str) -> list[str]:
     return [text[a:b] for a, b in list_at(text, start, start + len(quote))]
 
 
-def test_a_list_comes_whole_with_its_numbers_and_what_belongs_to_each_item() -> None:
+def test_a_list_is_complete_with_numbers_and_continuations() -> None:
     wanted = [
         "1. Unpack the printer.",
         "2. Plug it in:\n   - first the cable,\n   - then the power.",
@@ -32,17 +32,17 @@ def test_a_sentence_that_ends_with_a_colon_introduces_its_list() -> None:
     assert len(items(STEPS, "Do this in order:")) == 3
 
 
-def test_a_place_in_an_inner_list_brings_the_inner_list() -> None:
+def test_a_place_in_an_inner_list_gives_the_inner_list() -> None:
     assert items(STEPS, "first the cable") == ["- first the cable,", "- then the power."]
 
 
-def test_text_around_a_list_is_no_list() -> None:
+def test_text_around_a_list_is_not_part_of_it() -> None:
     assert items(STEPS, "Then you are done.") == []
     assert items("- only one", "only") == []
     assert items("Plain text. More of it.", "More") == []
 
 
-def test_hard_wrapped_items_and_blank_lines_between_items_are_of_one_list() -> None:
+def test_wrapped_and_separated_items_are_one_list() -> None:
     text = (
         "You need\n\n* a passport that is\n  still valid,\n\n* two photos\nof the same "
         "size,\n\n* the form.\n\nBring all."

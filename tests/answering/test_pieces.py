@@ -38,7 +38,7 @@ def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
     assert heading_at(document("x"), 0) == ""
 
 
-def test_the_text_of_an_answer_is_made_of_its_pieces() -> None:
+def test_the_text_consists_of_the_pieces() -> None:
     found = document("A is. B is. C is.")
     one, two = (
         Piece(quoted(found, start, start + 5), gap) for start, gap in ((0, False), (12, True))

@@ -34,7 +34,7 @@ def ask(engine: Engine, **how: Any) -> Receipt:
     return receipt
 
 
-def test_a_receipt_names_what_the_answer_was_made_from_and_survives_json(engine: Engine) -> None:
+def test_a_receipt_names_its_inputs_and_survives_json(engine: Engine) -> None:
     made = ask(engine, read=3, filter=parse(["topic=deal"]))
     assert (made.read, made.filter, made.generation) == (
         3,
@@ -100,6 +100,6 @@ def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "found", [{}, [], "x", {"receipt": {}}, {"receipt": None, "question": "q"}]
 )
-def test_what_is_no_receipt_is_said(found: Any) -> None:
+def test_other_input_is_not_a_receipt(found: Any) -> None:
     with pytest.raises(InputError, match="not a receipt"):
         load(found)

@@ -155,7 +155,7 @@ def test_deliberate_disagreements(
         ),
     ],
 )
-def test_what_is_told_of_other_things_is_no_disagreement(question: str, said: list[Said]) -> None:
+def test_statements_about_other_things_are_not_conflicts(question: str, said: list[Said]) -> None:
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
     answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
     assert answer.text == said[0][2]

@@ -90,12 +90,12 @@ def test_words_without_a_value_have_none(question: str, words: str) -> None:
     assert typed(question, f"It was {words}.", words) is None
 
 
-def test_a_month_told_from_the_document_s_is_of_its_year() -> None:
+def test_a_relative_month_is_in_the_documents_year() -> None:
     found = typed("when?", "It was signed last May.", "last May", dt.date(2026, 2, 10))
     assert found is not None
     assert (found.iso, found.resolved) == ("2025-05", '"last May" in a document of 2026-02-10')
 
 
 @pytest.mark.parametrize("words", ["two weeks ago", "three days later", "2 weeks before the vote"])
-def test_a_time_told_from_another_is_no_length_of_time(words: str) -> None:
+def test_a_relative_time_is_not_a_duration(words: str) -> None:
     assert typed("when?", f"It was {words}.", words) is None

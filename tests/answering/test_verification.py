@@ -38,18 +38,18 @@ def cited(quote: str, text: str = TEXT) -> Citation:
     return citation
 
 
-def test_what_stands_where_it_stood_is_ok() -> None:
+def test_an_unmoved_quote_is_ok() -> None:
     verdict = verify(Shelf(document(TEXT)), cited("2018"))
     assert (verdict.status, verdict.edited, verdict.start) == ("ok", False, TEXT.index("2018"))
 
 
-def test_a_change_elsewhere_leaves_it_ok_and_is_said() -> None:
+def test_a_change_elsewhere_is_reported_as_ok() -> None:
     changed = Document("docs/a.txt", TEXT + " More.", "A", "", "1" * 64)
     verdict = verify(Shelf(changed), cited("2018"))
     assert (verdict.status, verdict.edited) == ("ok", True)
 
 
-def test_what_moved_is_found_by_its_sentence_and_not_by_a_bare_year() -> None:
+def test_a_moved_quote_is_found_by_its_sentence() -> None:
     before = "In 2018 it rained. " + TEXT
     verdict = verify(Shelf(document(before)), cited("2018"))
     assert verdict.status == "moved"
@@ -58,7 +58,7 @@ def test_what_moved_is_found_by_its_sentence_and_not_by_a_bare_year() -> None:
     assert before[: verdict.start].endswith("The US left the deal in ")
 
 
-def test_the_same_words_at_the_same_place_in_another_sentence_are_no_proof() -> None:
+def test_equal_words_in_another_sentence_are_not_proof() -> None:
     other = TEXT.replace("The US left the deal in 2018", "The EU kept the deal in 2018")
     verdict = verify(Shelf(document(other)), cited("2018"))
     assert verdict.status == "changed"
@@ -71,12 +71,12 @@ def test_a_changed_sentence_is_shown_as_it_is_now() -> None:
     assert verify(Shelf(document("Nothing of it.")), cited("2018")).now is None
 
 
-def test_a_document_that_is_gone_is_missing() -> None:
+def test_a_deleted_document_is_missing() -> None:
     verdict = verify(Shelf(), cited("2018"))
     assert (verdict.status, verdict.start) == ("missing", None)
 
 
-def test_without_a_sentence_only_a_long_quote_is_looked_for_elsewhere() -> None:
+def test_without_a_sentence_only_long_quotes_are_searched() -> None:
     shelf = Shelf(document("New. " + TEXT))
     start = TEXT.index("2018")
     assert verify(shelf, Cited("docs/a.txt", start, start + 4, "2018")).status == "changed"
@@ -91,7 +91,7 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
     assert citations({"citations": []}) == []
 
 
-def test_the_service_s_own_citations_are_known() -> None:
+def test_the_services_citations_are_accepted() -> None:
     marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
     one = {
         "document_id": "d",
@@ -117,7 +117,7 @@ def test_the_service_s_own_citations_are_known() -> None:
         {"document_id": 1, "start": 0, "end": 1, "quote": ""},
     ],
 )
-def test_what_is_no_citation_is_said(found: Any) -> None:
+def test_other_input_is_not_a_citation(found: Any) -> None:
     with pytest.raises(InputError, match="not a citation"):
         citations(found)
 
@@ -131,7 +131,7 @@ def test_what_is_no_citation_is_said(found: Any) -> None:
         ("Term: 5 years", "5 years", "Term: 5 years from renewal"),
     ],
 )
-def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str, now: str) -> None:
+def test_an_extended_line_is_no_longer_the_cited_one(before: str, quote: str, now: str) -> None:
     verdict = verify(Shelf(replace(document(now), sha256="1" * 64)), cited(quote, before))
     assert verdict.status == "changed"
     assert verdict.now is not None
@@ -139,7 +139,7 @@ def test_a_line_that_goes_on_is_no_longer_the_one_cited(before: str, quote: str,
     assert verify(Shelf(document(before)), cited(quote, before)).status == "ok"
 
 
-def test_half_of_a_long_sentence_stands_in_the_bytes_that_were_cited() -> None:
+def test_half_of_a_long_sentence_is_verified() -> None:
     whole = (
         "The tenant pays the rent on the first of each month, and the deposit of 900 euros "
         "when the keys are handed over."

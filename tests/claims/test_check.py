@@ -89,7 +89,7 @@ def test_the_likeliest_of_two_contradictions_comes_first_and_gives_the_reason(
     assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
 
 
-def test_clauses_are_judged_apart(checker: Checker) -> None:
+def test_clauses_are_judged_separately(checker: Checker) -> None:
     text = (
         "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
     )
@@ -102,7 +102,7 @@ def test_clauses_are_judged_apart(checker: Checker) -> None:
 
 
 @pytest.mark.parametrize(("number", "wrong"), [(1, False), (2, True)])
-def test_a_right_claim_with_a_wrong_citation_is_that(
+def test_a_right_claim_may_have_a_wrong_citation(
     checker: Checker, number: int, wrong: bool
 ) -> None:
     text = (
@@ -114,7 +114,7 @@ def test_a_right_claim_with_a_wrong_citation_is_that(
     assert found.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
 
 
-def test_sources_may_be_named_beside_the_text(checker: Checker) -> None:
+def test_sources_may_be_given_separately(checker: Checker) -> None:
     text = "The JCPOA was signed in Vienna on 14 July 2015. [7]"
     assert only(checker.check(text, sources={7: "limits.md"})).wrong_citation
     assert not only(checker.check(text, sources={7: "deal.md"})).wrong_citation
@@ -131,7 +131,7 @@ def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
     assert len(report.failures([CONTRADICTED, NOT_FOUND])) == 2
 
 
-def test_work_goes_through_run_batch_by_batch_and_progress_is_told(checker: Checker) -> None:
+def test_work_runs_in_batches_with_progress(checker: Checker) -> None:
     text = "The stockpile of uranium is capped at 300 kilograms. " * 9
     calls: list[int] = []
     seen: list[tuple[int, int]] = []
@@ -146,7 +146,7 @@ def test_work_goes_through_run_batch_by_batch_and_progress_is_told(checker: Chec
 
 
 @pytest.mark.parametrize("text", ["", "Is it?", "# Only a heading", "```\ncode\n```"])
-def test_a_text_that_claims_nothing_is_refused(checker: Checker, text: str) -> None:
+def test_a_text_without_claims_is_refused(checker: Checker, text: str) -> None:
     with pytest.raises(InputError, match="contains no claims"):
         checker.check(text)
 

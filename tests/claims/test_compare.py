@@ -59,7 +59,7 @@ def test_an_amount_is_the_same_in_other_words_and_units(claim: str) -> None:
         ("The JCPOA was signed in Geneva on 14 July 2015.", SIGNED, ("Geneva", "Vienna")),
     ],
 )
-def test_what_cannot_both_hold_is_named(claim: str, evidence: str, pair: tuple[str, str]) -> None:
+def test_contradicting_values_are_named(claim: str, evidence: str, pair: tuple[str, str]) -> None:
     assert pair in compare(claim, evidence).differs
 
 
@@ -72,11 +72,11 @@ def test_more_than_and_less_than_are_not_the_same() -> None:
     ("claim", "denied"),
     [("The JCPOA was never signed in Vienna.", True), ("The JCPOA was signed in Vienna.", False)],
 )
-def test_a_denial_on_one_side_is_seen(claim: str, denied: bool) -> None:
+def test_a_denial_on_one_side_is_recognised(claim: str, denied: bool) -> None:
     assert compare(claim, SIGNED).denied is denied
 
 
-def test_names_are_runs_of_capitals_and_may_be_spelt_out_in_the_evidence() -> None:
+def test_names_are_runs_of_capitals_or_spelled_out() -> None:
     assert names("In Vienna the European Union and Federica Mogherini announced it.") == [
         "Vienna",
         "European Union",
@@ -91,7 +91,7 @@ def test_a_name_in_the_heading_counts() -> None:
     assert compare("The JCPOA was signed.", "It was signed in 2015.", "The JCPOA").unnamed == ()
 
 
-def test_a_quotation_is_alike_in_every_word() -> None:
+def test_a_quotation_is_equal_in_every_word() -> None:
     assert compare(SIGNED, SIGNED).likeness == 1.0
     assert compare("Bananas are yellow.", SIGNED).likeness < 0.5
 

@@ -39,7 +39,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return engine(tmp_path_factory.mktemp("attacked"), texts)
 
 
-def test_orders_are_known_by_their_shape() -> None:
+def test_instructions_are_recognised_by_their_form() -> None:
     missed = [one["order"] for one in ATTACKS if not is_instruction(one["order"])]
     assert len(ATTACKS) == 50
     assert len(missed) <= 5, missed

@@ -38,7 +38,7 @@ def test_a_quotation_is_one_run_of_words(claim: str, quoted: bool) -> None:
     assert is_quoted(claim, SAID) is quoted
 
 
-def test_words_after_a_claim_of_others_are_no_quotation() -> None:
+def test_words_attributed_to_others_are_not_a_quotation() -> None:
     assert not is_quoted("The plant at Natanz was moved to Fordow by night.", TEXTS["rumour.md"])
 
 
@@ -51,7 +51,7 @@ def test_words_after_a_claim_of_others_are_no_quotation() -> None:
         ("China, Iran and Russia recognise the snapback, and they hold that it is void.", None),
     ],
 )
-def test_a_sentence_is_looked_up_whole_before_it_is_taken_apart(
+def test_a_sentence_is_looked_up_before_it_is_split(
     checker: Checker, text: str, verdict: str | None
 ) -> None:
     (found,) = checker.check(text).sentences
@@ -60,7 +60,7 @@ def test_a_sentence_is_looked_up_whole_before_it_is_taken_apart(
         assert found.evidence[0].citation.quote == text
 
 
-def test_a_quotation_about_another_person_is_checked_as_what_it_means(checker: Checker) -> None:
+def test_a_quotation_about_another_person_is_checked_by_meaning(checker: Checker) -> None:
     text = "Hans Blix led the agency. She announced the deal in Lausanne with the minister."
     assert checker.check(text).sentences[1].verdict != CONTRADICTED
     assert checker.check(text).sentences[1].confidence < QUOTED
@@ -77,9 +77,7 @@ def test_a_quotation_about_another_person_is_checked_as_what_it_means(checker: C
         ("Only Iraq had not hidden a plan.", "Only Iraq had hidden a plan.", True),
     ],
 )
-def test_a_denial_is_seen_in_the_clause_that_it_belongs_to(
-    claim: str, evidence: str, denied: bool
-) -> None:
+def test_a_denial_applies_to_its_own_clause(claim: str, evidence: str, denied: bool) -> None:
     assert compare(claim, evidence).denied is denied
 
 

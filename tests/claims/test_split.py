@@ -57,7 +57,7 @@ def test_a_claim_is_asked_without_markup_and_with_its_pronoun_resolved() -> None
     ]
 
 
-def test_what_claims_nothing_says_why() -> None:
+def test_non_claims_have_a_reason() -> None:
     found = {one.text[:12]: one.skipped for one in split_claims(ANSWER).sentences if one.skipped}
     assert found == {
         "# The deal": "heading",
@@ -105,7 +105,7 @@ def test_clauses_are_split_only_where_each_has_subject_and_verb(
     ("text", "pronoun"),
     [("He signed it in Vienna.", "He"), ("This was the first agreement of its kind.", "This")],
 )
-def test_a_pronoun_that_nothing_resolves_is_kept_and_named(text: str, pronoun: str) -> None:
+def test_an_unresolved_pronoun_is_kept_and_named(text: str, pronoun: str) -> None:
     ((part,),) = [one.parts for one in split_claims(text).sentences]
     assert (part.text, part.unresolved) == (text, pronoun)
 

@@ -47,7 +47,7 @@ def test_a_contradiction_is_shown_and_exits_with_1(checked: Path) -> None:
     assert "4 sentences: 1 supported, 1 contradicted, 2 not a claim" in done.output
 
 
-def test_fail_on_chooses_what_fails(checked: Path) -> None:
+def test_fail_on_selects_verdicts(checked: Path) -> None:
     assert run(str(checked / "notes.md"), "--fail-on", "not-in-documents").exit_code == 0
     assert run(str(checked / "notes.md"), "--fail-on", "none").exit_code == 0
     wrong = run(str(checked / "notes.md"), "--fail-on", "anything")
@@ -62,7 +62,7 @@ def test_stdin_and_json(checked: Path) -> None:
     assert found["sentences"][0]["evidence"][0]["citation"]["quote"].startswith("The JCPOA")
 
 
-def test_junit_has_a_test_a_claim_and_the_page_both_texts(checked: Path) -> None:
+def test_junit_has_one_test_per_claim_and_the_page_both_texts(checked: Path) -> None:
     run(
         str(checked / "notes.md"),
         "--junit",
@@ -87,7 +87,7 @@ def test_junit_has_a_test_a_claim_and_the_page_both_texts(checked: Path) -> None
         (("-", "--junit", "/nowhere/x.xml"), "/nowhere/x.xml cannot be written"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said(
+def test_unreadable_and_unwritable_files_are_reported(
     checked: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     done = run(*arguments, text=TEXT)
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_or_written_is_said(
     assert says in done.exception.message
 
 
-def test_a_page_escapes_what_a_text_says(checked: Path) -> None:
+def test_a_page_escapes_the_text(checked: Path) -> None:
     text = "The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
     run("-", "--html", str(checked / "x.html"), text=text)
     assert "<script>" not in (checked / "x.html").read_text(encoding="utf-8")

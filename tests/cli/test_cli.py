@@ -62,7 +62,7 @@ def filled(run: Run) -> Run:
     return run
 
 
-def test_ingest_says_what_it_did_and_does_nothing_twice(run: Run) -> None:
+def test_ingest_reports_and_skips_unchanged_files(run: Run) -> None:
     assert run("ingest", "docs") == (0, "index: 2 added\n", "")
     assert run("ingest", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
     assert run("ingest", "docs/deal.md", "./docs") == (
@@ -75,9 +75,7 @@ def test_ingest_says_what_it_did_and_does_nothing_twice(run: Run) -> None:
     assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
 
 
-def test_no_model_loads_where_nothing_has_changed(
-    filled: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def loads(settings: Settings) -> Embedder:
         raise ModelError("a model loads")
 
@@ -87,7 +85,7 @@ def test_no_model_loads_where_nothing_has_changed(
     assert filled("ingest", "docs") == (4, "", "rag: a model loads\n")
 
 
-def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:
+def test_ingest_reports_skipped_files(run: Run) -> None:
     Path("docs/photo.gif").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     Path("docs/broken.txt").write_bytes(b"abc\0def")
     code, out, _ = run("ingest", "docs")
@@ -97,7 +95,7 @@ def test_ingest_reports_what_it_skips_and_goes_on(run: Run) -> None:
     assert any("photo.gif: unsupported format .gif" in line for line in out.splitlines())
 
 
-def test_ask_prints_the_answer_and_where_it_stands(filled: Run) -> None:
+def test_ask_prints_the_answer_and_its_source(filled: Run) -> None:
     code, out, err = filled("ask", "When", "did the US leave the deal?")
     assert (code, err) == (0, "")
     head, _, rest = out.partition("\n\n")
@@ -227,7 +225,7 @@ def test_the_index_is_chosen_by_option_or_variable(
         (["nonsense"], 2, "Usage: "),
     ],
 )
-def test_what_a_person_gets_wrong_is_said_with_the_next_step(
+def test_user_errors_name_the_next_step(
     run: Run, arguments: list[str], code: int, said: str
 ) -> None:
     got, out, err = run(*arguments)
@@ -255,7 +253,7 @@ def test_an_emptied_index_says_what_to_run(filled: Run) -> None:
     )
 
 
-def test_another_embedder_is_an_error_that_names_the_way_out(
+def test_another_embedder_is_an_error_with_a_hint(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_EMBEDDER", "other")
@@ -297,7 +295,7 @@ def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
     assert "\x07" not in out
 
 
-def test_doctor_finds_what_is_wrong(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_damage(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_READER", "/no/such/reader")
     code, out, _ = filled("doctor")
     assert code == 1
@@ -305,7 +303,7 @@ def test_doctor_finds_what_is_wrong(filled: Run, monkeypatch: pytest.MonkeyPatch
     assert "ok    index opens: 2 documents" in out
 
 
-def test_why_says_how_the_answer_came_about(filled: Run) -> None:
+def test_why_explains_the_answer(filled: Run) -> None:
     code, out, _ = filled("ask", "--why", "When did the US leave the deal?")
     assert code == 0
     why = out.partition("\nWhy\n")[2].splitlines()
@@ -347,7 +345,7 @@ def test_a_receipt_is_replayed(filled: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["verify", "replay"])
-def test_what_is_no_answer_is_said(filled: Run, command: str) -> None:
+def test_other_input_is_not_an_answer(filled: Run, command: str) -> None:
     Path("bad.json").write_text("nonsense")
     code, out, err = filled(command, "bad.json")
     assert (code, out) == (2, "")
@@ -360,7 +358,7 @@ def test_what_is_no_answer_is_said(filled: Run, command: str) -> None:
     assert filled(command, "bad.json")[0] == 2
 
 
-def test_calibrate_writes_a_file_and_says_what_it_bought(
+def test_calibrate_writes_a_file_and_reports_its_effect(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [

@@ -28,7 +28,7 @@ ASKED = Server(url="http://127.0.0.1:8000/mcp", key_env="RAG_KEY")
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_an_entry_comes_and_goes_and_the_rest_stays(client: str, tmp_path: Path) -> None:
+def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
     change = connected(client, path, STARTED)
     assert (change.before, write(change)) == (None, None)
@@ -81,7 +81,7 @@ def test_a_toml_file_keeps_its_comments_and_its_other_tables(tmp_path: Path) -> 
         ("codex", 'mcp_servers = { rag = { command = "x" } }\n'),
     ],
 )
-def test_a_file_that_is_not_understood_stays_and_the_error_says_what_to_put_in(
+def test_an_invalid_file_is_kept_and_the_error_shows_the_entry(
     client: str, text: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_understood_stays_and_the_error_says_what_to_put_in(
     assert path.read_text() == text
 
 
-def test_keys_are_named_never_written() -> None:
+def test_keys_are_never_written() -> None:
     assert entry("codex", ASKED) == {"url": ASKED.url, "bearer_token_env_var": "RAG_KEY"}
     assert entry("claude", ASKED)["headers"] == {"Authorization": "Bearer ${RAG_KEY}"}
     assert entry("cursor", ASKED)["headers"] == {"Authorization": "Bearer ${env:RAG_KEY}"}
@@ -118,7 +118,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert found("cursor", tmp_path / "real.json")
 
 
-def test_where_the_files_are() -> None:
+def test_the_paths_of_the_files() -> None:
     environ = {"HOME": "/home/ada", "XDG_CONFIG_HOME": "/home/ada/.config"}
     assert config_path("claude", False, environ) == Path("/home/ada/.claude.json")
     assert config_path("codex", False, {**environ, "CODEX_HOME": "/c"}) == Path("/c/config.toml")

@@ -26,7 +26,7 @@ def change(sql: str) -> None:
         connection.commit()
 
 
-def test_a_sound_index_is_said_to_be(doctor: Run) -> None:
+def test_an_intact_index_passes(doctor: Run) -> None:
     code, out, err = doctor("doctor")
     assert (code, err) == (0, "")
     assert "ok    passages: 3 match their documents\n" in out
@@ -44,7 +44,7 @@ def test_broken_search_indexes_are_mended(doctor: Run) -> None:
     assert "mended" not in doctor("doctor")[1]
 
 
-def test_vectors_are_made_again_when_asked(doctor: Run) -> None:
+def test_vectors_are_rebuilt_on_request(doctor: Run) -> None:
     change("UPDATE passages SET vector = zeroblob(256) WHERE id = 1")
     code, out, _ = doctor("doctor")
     assert code == 1

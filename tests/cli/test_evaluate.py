@@ -37,7 +37,7 @@ def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_eval_says_how_good_the_index_is_and_writes_its_reports(filled: Run) -> None:
+def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
     code, out, err = filled("eval", "gold.jsonl", "--out", "out")
     assert (code, err) == (0, "")
     assert out.startswith("gold, commit ")
@@ -82,7 +82,7 @@ def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
     assert not Path("index").exists()
 
 
-def test_squad_brings_its_own_documents_and_can_keep_their_index(run: Run) -> None:
+def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
     answer = {"text": "1937", "answer_start": 25}
     qas = [{"id": "1", "question": "When was the bridge opened?", "answers": [answer]}]
     article = {
@@ -126,19 +126,19 @@ def test_two_results_are_compared(filled: Run) -> None:
         (["gold.jsonl", "--corpus", "absent"], "no such file or folder: absent"),
     ],
 )
-def test_what_cannot_be_done_is_said(filled: Run, arguments: list[str], said: str) -> None:
+def test_invalid_options_are_reported(filled: Run, arguments: list[str], said: str) -> None:
     code, out, err = filled("eval", *arguments)
     assert (code, out) == (2, "")
     assert said in err
 
 
-def test_without_an_index_it_says_what_to_run(run: Run) -> None:
+def test_a_missing_index_has_a_hint(run: Run) -> None:
     code, _, err = run("eval", "gold.jsonl")
     assert code == 3
     assert "rag ingest" in err
 
 
-def test_why_says_that_nothing_was_lost(filled: Run) -> None:
+def test_why_reports_that_nothing_was_lost(filled: Run) -> None:
     code, out, err = filled("why", "When did the US leave", "the deal?", "--answer", "2018")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "not lost: the answer is correct"
@@ -164,7 +164,7 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
 
 
-def test_why_of_what_stands_nowhere(filled: Run) -> None:
+def test_why_of_an_answer_that_occurs_nowhere(filled: Run) -> None:
     code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "1066")
     assert code == 1
     assert out.startswith("not ingested: ")

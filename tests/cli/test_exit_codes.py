@@ -17,7 +17,7 @@ TABLE = dict(
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
-def test_a_command_that_says_no_with_1_is_in_the_row_of_1(command: str) -> None:
+def test_commands_that_exit_with_1_are_listed(command: str) -> None:
     found = cli.get_command(click.Context(cli), command)
     assert found
     said = " ".join((found.help or "").split())

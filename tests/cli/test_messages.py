@@ -21,11 +21,11 @@ IDS = ["docs/2024/lease.pdf", "docs/boiler/manual.pdf", "docs/notes.txt"]
         ("xyz", []),
     ],
 )
-def test_ids_that_may_be_meant(name: str, meant: list[str]) -> None:
+def test_suggested_ids(name: str, meant: list[str]) -> None:
     assert nearest(name, IDS) == meant
 
 
-def test_a_document_that_there_is_not_is_named_with_those_that_may_be_meant(tmp_path: Path) -> None:
+def test_an_unknown_document_gets_suggestions(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "docs/2024/lease.pdf", "The lease.")
     store.close()
@@ -39,13 +39,13 @@ def test_a_document_that_there_is_not_is_named_with_those_that_may_be_meant(tmp_
     assert caught.value.hint == "did you mean docs/2024/lease.pdf?"
 
 
-def test_a_command_that_there_is_not_is_named_with_the_nearest() -> None:
+def test_an_unknown_command_gets_a_suggestion() -> None:
     found = CliRunner().invoke(cli, ["aks", "what?"])
     assert found.exit_code == 2
     assert "did you mean ask?" in found.output
 
 
-def test_the_folder_without_an_index_is_named_whole(
+def test_the_folder_without_an_index_is_named_with_its_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

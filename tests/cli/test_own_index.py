@@ -46,7 +46,7 @@ def test_another_index_is_left_out_too(run: Run, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["ingest", "sync"])
-def test_who_names_the_index_is_told(run: Run, command: str) -> None:
+def test_naming_the_index_is_an_error(run: Run, command: str) -> None:
     run("ingest", "docs")
     code, out, err = run(command, "index")
     assert (code, out) == (2, "")
@@ -58,7 +58,7 @@ def test_who_names_the_index_is_told(run: Run, command: str) -> None:
     assert run(command, "index", "--index", "other")[0] == 2
 
 
-def test_a_file_of_the_index_is_no_document(run: Run) -> None:
+def test_a_file_of_the_index_is_not_a_document(run: Run) -> None:
     run("keys", "add", "bob")
     code, _, err = run("ingest", "docs/deal.md", "index/keys.json")
     assert code == 2
@@ -66,7 +66,7 @@ def test_a_file_of_the_index_is_no_document(run: Run) -> None:
     assert run("ingest", "docs/deal.md", "--index", "docs")[1] == "docs: 1 added\n"
 
 
-def test_what_an_index_holds_of_itself_goes_with_the_next_sync(run: Run) -> None:
+def test_an_indexs_own_files_are_removed_by_the_next_sync(run: Run) -> None:
     run("ingest", "docs", "--index", "docs/old")
     Path("docs/old/rag.sqlite").rename("docs/old/away")  # no index yet
     assert run("ingest", "docs")[0] == 0

@@ -51,7 +51,7 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     assert not Path("index").exists()
 
 
-def test_what_is_enqueued_is_put_in_by_a_worker(shared: Run) -> None:
+def test_a_worker_ingests_the_queue(shared: Run) -> None:
     place = os.environ["RAG_STORE"].replace("s3cret", "***")
     Path("docs/picture.gif").write_bytes(b"\x89PNG")
     Path("docs/broken.pdf").write_bytes(b"%PDF-1.7 and no more")
@@ -105,7 +105,7 @@ def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> N
     assert shared("migrate", "nowhere", address)[0] == 3
 
 
-def test_what_is_for_folders_says_what_to_use_instead(shared: Run) -> None:
+def test_local_commands_name_the_alternative(shared: Run) -> None:
     code, _, err = shared("snapshot", "out.rag")
     assert code == 2
     assert "pg_dump" in err

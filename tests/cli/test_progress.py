@@ -6,7 +6,7 @@ import pytest
 from rag.cli import progress
 
 
-def test_without_a_terminal_a_line_comes_now_and_then(
+def test_without_a_terminal_lines_are_printed_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "EVERY", 0.05)
@@ -20,7 +20,7 @@ def test_without_a_terminal_a_line_comes_now_and_then(
     assert not sys.stderr.isatty()
 
 
-def test_a_short_run_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_short_run_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.progress(3) as seen:
         seen()
     assert capsys.readouterr() == ("", "")

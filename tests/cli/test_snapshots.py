@@ -10,7 +10,7 @@ from tests.cli.test_cli import Run, filled, run
 __all__ = ["filled", "run"]
 
 
-def test_a_snapshot_comes_back(filled: Run) -> None:
+def test_a_snapshot_is_restored(filled: Run) -> None:
     code, out, err = filled("snapshot", "a.ragsnap")
     assert (code, err) == (0, "")
     assert out.startswith(f"{Path('a.ragsnap').resolve()}: 2 documents, ")
@@ -39,7 +39,7 @@ def test_a_document_is_not_overwritten_by_a_snapshot(filled: Run) -> None:
     assert filled("snapshot", "index/rag.sqlite")[0] == 2
 
 
-def test_a_folder_that_is_not_there_is_no_file(filled: Run) -> None:
+def test_a_missing_folder_is_reported(filled: Run) -> None:
     code, _, err = filled("snapshot", "backups/")
     assert (code, Path("backups").exists()) == (2, False)
     assert "no such folder: backups/" in err
@@ -47,7 +47,7 @@ def test_a_folder_that_is_not_there_is_no_file(filled: Run) -> None:
     assert filled("snapshot", "backups/")[0] == 0
 
 
-def test_what_is_no_snapshot_is_named(filled: Run) -> None:
+def test_other_files_are_not_snapshots(filled: Run) -> None:
     assert filled("restore", "none")[0] == 2
     code, out, err = filled("restore", "docs/deal.md")
     assert (code, out) == (3, "")

@@ -16,7 +16,7 @@ from tests.store.helpers import ROOT
 __all__ = ["run"]
 
 
-def test_sync_says_what_it_did(run: Run) -> None:
+def test_sync_reports_its_changes(run: Run) -> None:
     assert run("sync", "docs") == (0, "index: 2 added\n", "")
     assert run("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
     Path("docs/oman.txt").rename("docs/muscat.txt")
@@ -31,7 +31,7 @@ def test_sync_says_what_it_did(run: Run) -> None:
     assert changes["unchanged"] == ["docs/deal.md", "docs/iran.txt", "docs/muscat.txt"]
 
 
-def test_a_folder_that_is_empty_now_is_not_believed(run: Run) -> None:
+def test_a_suddenly_empty_folder_needs_confirmation(run: Run) -> None:
     run("sync", "docs")
     for path in Path("docs").iterdir():
         path.unlink()
@@ -42,7 +42,7 @@ def test_a_folder_that_is_empty_now_is_not_believed(run: Run) -> None:
     assert run("sync", "docs", "--allow-mass-delete") == (0, "index: 2 removed\n", "")
 
 
-def test_what_cannot_be_done_is_said(run: Run) -> None:
+def test_invalid_options_are_reported(run: Run) -> None:
     assert run("sync", "none")[0] == 2
     assert "no such folder: none" in run("sync", "none")[2]
     assert "no such folder: docs/deal.md" in run("sync", "docs/deal.md")[2]

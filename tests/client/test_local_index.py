@@ -48,7 +48,7 @@ def test_the_example_of_the_documentation_runs(
     exec(text.partition("```python\n")[2].partition("```")[0], {})
 
 
-def test_an_index_that_is_not_there_is_an_error_of_the_package(folder: Path) -> None:
+def test_a_missing_index_is_an_error_of_the_package(folder: Path) -> None:
     with pytest.raises(rag.RagError, match="nothing"):
         rag.open(folder / "nothing").ask("Who?")
 

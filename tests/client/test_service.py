@@ -31,7 +31,7 @@ def client(url: str, **values: Any) -> Client:
     return Client(url, http=httpx.Client(trust_env=False, timeout=30), **values)
 
 
-def test_everything_there_is_to_do(url: str, tmp_path: Path) -> None:
+def test_all_methods(url: str, tmp_path: Path) -> None:
     with client(url) as rag:
         assert rag.put("oman.txt", OMAN).files[0].outcome == "added"
         (tmp_path / "lease.md").write_text("# Lease\n\nThe lease ends in May 2027.")
@@ -56,7 +56,7 @@ def test_everything_there_is_to_do(url: str, tmp_path: Path) -> None:
         assert rag.delete("uploads/lease.md").deleted
 
 
-def test_the_same_to_await(url: str) -> None:
+def test_all_methods_awaited(url: str) -> None:
     async def use() -> None:
         http = httpx.AsyncClient(trust_env=False, timeout=30)
         async with AsyncClient(url, http=http) as rag:
@@ -96,7 +96,7 @@ def test_a_key_is_sent(tmp_path: Path) -> None:
             assert list(rag.documents()) == []
 
 
-def test_nobody_there_is_an_error_that_says_so() -> None:
+def test_an_unreachable_service_is_an_error() -> None:
     with client("http://127.0.0.1:9", retries=0) as rag:
         with pytest.raises(Unreachable, match="rag serve"):
             rag.search("talks")
@@ -123,7 +123,7 @@ class _Busy(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_what_is_refused_for_the_moment_is_sent_again() -> None:
+def test_temporary_refusals_are_retried() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

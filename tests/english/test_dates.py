@@ -62,7 +62,7 @@ def test_a_date_has_the_precision_of_its_words(text: str, iso: str, precision: s
         "2015-14",
     ],
 )
-def test_what_is_no_date_or_more_than_one_is_not_taken_for_it(text: str) -> None:
+def test_texts_without_exactly_one_date_have_none(text: str) -> None:
     assert only_date(text) is None
 
 
@@ -100,7 +100,7 @@ def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
         ("1990s", "1994", True),
     ],
 )
-def test_words_that_bound_a_date_are_part_of_it(one: str, other: str, same: bool) -> None:
+def test_qualifiers_are_part_of_a_date(one: str, other: str, same: bool) -> None:
     first, second = only_date(one), only_date(other)
     assert first is not None
     assert second is not None

@@ -80,7 +80,7 @@ PRESIDENT = PreviousTurn("Who was president of Iran in 2015?", "Hassan Rouhani")
         (PreviousTurn("When did the US join?"), "And Iran?", "When did Iran join?"),
     ],
 )
-def test_what_has_one_reading_is_filled_in(last: PreviousTurn, typed: str, meant: str) -> None:
+def test_unambiguous_follow_ups_are_resolved(last: PreviousTurn, typed: str, meant: str) -> None:
     assert understand(typed, last) == Rewrite(meant)
 
 
@@ -113,7 +113,7 @@ def test_what_has_one_reading_is_filled_in(last: PreviousTurn, typed: str, meant
         (LEADER, "and when?", "can't apply that to the last question; sent unchanged"),
     ],
 )
-def test_what_has_several_readings_is_left_and_said_to_be(
+def test_ambiguous_follow_ups_are_left_and_reported(
     last: PreviousTurn, typed: str, could: str
 ) -> None:
     assert understand(typed, last) == Rewrite(typed, could)
@@ -132,12 +132,12 @@ def test_what_has_several_readings_is_left_and_said_to_be(
         "",
     ],
 )
-def test_what_stands_alone_is_left_alone(typed: str) -> None:
+def test_complete_questions_are_unchanged(typed: str) -> None:
     assert understand(typed, SIGNED) == Rewrite(typed)
     assert understand(typed, None) == Rewrite(typed)
 
 
-def test_without_a_turn_before_nothing_is_filled_in() -> None:
+def test_first_questions_are_unchanged() -> None:
     assert understand(" and when did it end? ", None) == Rewrite("and when did it end?")
 
 

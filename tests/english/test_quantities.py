@@ -92,7 +92,7 @@ def test_numbers_with_what_they_count(
         "the 747s",
     ],
 )
-def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
+def test_several_numbers_or_none_are_not_a_quantity(text: str) -> None:
     assert quantity(text) is None
 
 
@@ -120,7 +120,7 @@ def test_several_numbers_or_none_are_no_quantity(text: str) -> None:
         ("€1 284,50", ""),
     ],
 )
-def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:
+def test_ambiguous_numbers_are_not_read(text: str, after: str) -> None:
     assert quantity(text, after) is None
 
 
@@ -133,7 +133,7 @@ def test_what_is_not_surely_one_number_is_none(text: str, after: str) -> None:
         ("60", "", ""),
     ],
 )
-def test_a_rate_says_of_what(text: str, after: str, per: str) -> None:
+def test_a_rate_has_its_unit(text: str, after: str, per: str) -> None:
     found = quantity(text, after)
     assert found is not None
     assert found.per == per

@@ -55,7 +55,7 @@ def test_relative_dates_at_month_ends_and_leap_days(
         "9999 years ago",
     ],
 )
-def test_what_counts_from_another_event_is_not_resolved(words: str) -> None:
+def test_dates_relative_to_another_event_are_not_resolved(words: str) -> None:
     assert resolve(words, "", TUESDAY) is None
 
 
@@ -103,7 +103,7 @@ def test_a_bound_stays_with_its_day() -> None:
     ["yesterday", "tomorrow", "on Friday", "last Friday", "next Friday", "last year", "a year ago"],
 )
 @pytest.mark.parametrize("day", [dt.date(1, 1, 1), dt.date(9999, 12, 31)])
-def test_a_day_that_no_calendar_has_is_none(words: str, day: dt.date) -> None:
+def test_impossible_days_are_not_resolved(words: str, day: dt.date) -> None:
     found = resolve(words, "", day)
     assert found is None or "0001" <= found.iso[:4] <= "9999"
 

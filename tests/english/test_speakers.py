@@ -6,7 +6,7 @@ from rag.english.followups import PreviousTurn, understand
 @pytest.mark.parametrize(
     "asked", ["Can I cancel it?", "What happens if I forget it?", "How do you open it?"]
 )
-def test_who_asks_is_never_what_it_means(asked: str) -> None:
+def test_the_speaker_is_never_an_antecedent(asked: str) -> None:
     last = PreviousTurn("What must I do with the badge?", None, "")
     assert " I?" not in understand(asked, last).question.replace(asked, "")
     assert (

@@ -15,9 +15,7 @@ from tests.store.helpers import schema_dsn
 
 
 @pytest.mark.slow
-def test_killed_servers_and_workers_lose_nothing_and_leave_nothing_half(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def test_killed_servers_and_workers_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     assert (
         main(

@@ -10,7 +10,7 @@ from tests.postgres import Cluster
 pytestmark = pytest.mark.slow
 
 
-def test_kills_lose_nothing_and_leave_nothing_half_there() -> None:
+def test_kills_lose_nothing() -> None:
     found = collection_kills.main(["--kills", "20"])
     assert found["kills"] == 20
     assert found["changes_done"]
@@ -22,7 +22,7 @@ def test_kills_lose_nothing_in_a_database(cluster: Cluster) -> None:
     assert found["changes_done"]
 
 
-def test_whatever_three_keys_ask_they_see_nothing_of_each_other() -> None:
+def test_three_keys_see_nothing_of_each_other() -> None:
     found = three_keys.main(["--requests", "400"])
     assert found["broken"] == []
     assert {"200", "403", "404"} <= set(found["statuses"])

@@ -13,7 +13,7 @@ from eval.chaos.kills import main
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_killed_process_leaves_a_whole_index(seed: int, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_consistent_index(seed: int, tmp_path: Path) -> None:
     assert main(["--kills", "8", "--seed", str(seed), "--out", str(tmp_path / "out.json")]) == 0
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["kills"] == 8

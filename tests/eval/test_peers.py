@@ -29,7 +29,7 @@ SAID: list[dict[str, Any]] = [
 ]
 
 
-def test_quality_counts_refusals_where_they_are_right_and_where_they_are_not() -> None:
+def test_quality_counts_right_and_wrong_refusals() -> None:
     found = quality(ASKED, SAID)
     assert found == {
         "em": 50.0,
@@ -60,13 +60,13 @@ def test_percentiles_are_in_milliseconds() -> None:
     assert percentiles([0.1, 0.2, 0.3]) == {"p50": 200.0, "p95": 290.0}
 
 
-def test_a_ratio_pairs_blocks_so_that_what_hits_both_alike_does_not_show() -> None:
+def test_a_ratio_pairs_blocks_to_cancel_common_load() -> None:
     noise = [1.0, 5.0, 2.0, 9.0, 1.5]
     found = paired([0.25 * n for n in noise], noise)
     assert found == {"ratio": 0.25, "low": 0.25, "high": 0.25}
 
 
-def test_the_interval_holds_the_median_and_widens_with_the_blocks() -> None:
+def test_the_interval_contains_the_median_and_widens_with_the_blocks() -> None:
     found = paired([1, 2, 3, 4, 5], [4, 4, 4, 4, 4])
     assert found["low"] < found["ratio"] == 0.75 < found["high"]
 
@@ -84,7 +84,7 @@ def asked(seconds: float) -> list[dict[str, Any]]:
     return [row | {"seconds": seconds} for row in SAID]
 
 
-def test_the_table_says_what_was_measured() -> None:
+def test_the_table_shows_the_measurements() -> None:
     start = {"ready": 9.0, "imports": 4.0, "models": 3.0, "index": 0.1}
     memory = {"resident": 700.4, "anonymous": 500.0, "peak": 800.0}
     alone = {
@@ -141,7 +141,7 @@ def test_a_peer_that_is_not_installed_is_an_error_with_the_install_line(
         system.check(["ours", "plain"])
 
 
-def test_a_library_inside_a_package_that_is_not_there_is_missing_too(
+def test_a_submodule_of_a_missing_package_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(
@@ -151,7 +151,7 @@ def test_a_library_inside_a_package_that_is_not_there_is_missing_too(
         system.check(["llamaindex"])
 
 
-def test_an_unknown_system_is_named_with_those_that_there_are() -> None:
+def test_an_unknown_system_gets_the_list_of_systems() -> None:
     with pytest.raises(InputError, match=r"no system 'langchain'(.|\n)*llamaindex"):
         system.check(["langchain"])
 
@@ -160,7 +160,7 @@ def test_our_own_systems_need_no_peer() -> None:
     system.check(["ours", "ours-fp32", "plain"])
 
 
-def test_texts_survive_the_file_that_peers_read_them_from(tmp_path: Path) -> None:
+def test_texts_survive_their_file(tmp_path: Path) -> None:
     path = tmp_path / "texts.json"
     texts = [system.Text("x#0", "x", "Titel > Überschrift\nText")]
     system.write_texts(path, texts)

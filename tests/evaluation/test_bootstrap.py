@@ -25,7 +25,7 @@ def answered(number: int, right: bool, group: str) -> Row:
     )
 
 
-def test_a_draw_is_of_groups_with_all_their_rows() -> None:
+def test_samples_are_of_groups_with_all_their_rows() -> None:
     groups = ["a", "b", "a", "c", "c", "c"]
     for rows in bootstrap_samples(groups, 50):
         drawn = [groups[i] for i in rows]
@@ -48,7 +48,7 @@ def test_questions_of_one_document_count_as_one() -> None:
     assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
 
 
-def test_the_interval_of_a_mean_is_about_what_theory_says() -> None:
+def test_the_interval_of_a_mean_agrees_with_theory() -> None:
     rng = np.random.default_rng(1)
     rows = [answered(n, bool(ok), str(n)) for n, ok in enumerate(rng.random(400) < 0.7)]
     share = sum(row.f1 for row in rows) / 400
@@ -58,12 +58,12 @@ def test_the_interval_of_a_mean_is_about_what_theory_says() -> None:
     assert high == pytest.approx(share + half, abs=0.01)
 
 
-def test_one_group_says_nothing_of_chance() -> None:
+def test_one_group_has_no_interval() -> None:
     rows = [answered(n, True, "a") for n in range(3)]
     assert intervals(table(rows), ["a"] * 3) == {}
 
 
-def test_a_paired_difference_is_surer_than_two_intervals() -> None:
+def test_a_paired_difference_has_a_narrower_interval() -> None:
     before = [answered(n, n % 2 == 0, str(n)) for n in range(200)]
     after = [answered(n, n % 2 == 0 or n % 20 == 1, str(n)) for n in range(200)]
     groups = [row.group for row in before]
@@ -74,7 +74,7 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     assert paired(table(before), table(before), groups, 20)["f1"] == (0.0, 0.0)
 
 
-def test_the_same_twice() -> None:
+def test_it_is_deterministic() -> None:
     rows = [answered(n, n % 3 > 0, str(n % 7)) for n in range(50)]
     groups = [row.group for row in rows]
     assert intervals(table(rows), groups, 50) == intervals(table(rows), groups, 50)

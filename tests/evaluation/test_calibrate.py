@@ -44,7 +44,7 @@ def gold() -> list[Question]:
     return asked + [question(f"How long was the {city} round of rowing?") for city in CITIES[:8]]
 
 
-def test_a_calibration_says_what_it_bought_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
+def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
     done = calibrate(engine, gold(), 0.2)
     assert any(line.startswith("calibrated: answers ") for line in done.says)
     path = tmp_path / "mine.json"
@@ -56,14 +56,14 @@ def test_a_calibration_says_what_it_bought_and_can_be_used(engine: Engine, tmp_p
     assert model.risk == after["wrong, of answered"]
 
 
-def test_questions_are_asked_without_their_document_where_few_have_no_answer(
+def test_documents_are_left_out_if_few_questions_are_unanswerable(
     engine: Engine,
 ) -> None:
     done = calibrate(engine, gold()[:20])
     assert done.says[0] == "26 questions, 6 of them unanswerable"
 
 
-def test_too_few_questions_or_only_wrong_ones_are_said(engine: Engine) -> None:
+def test_too_few_or_only_wrong_answers_are_errors(engine: Engine) -> None:
     with pytest.raises(InputError, match="too few"):
         calibrate(engine, gold()[:5])
     with pytest.raises(InputError, match="every first candidate is wrong"):

@@ -29,18 +29,18 @@ def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> CalibrationTabl
     return CalibrationTable(rows, right, answerable, np.ones(count), np.arange(count) % 20)
 
 
-def test_the_fit_finds_what_tells_right_from_wrong() -> None:
+def test_the_fit_finds_the_informative_feature() -> None:
     model = fit(made(3000), names=("gap", "dense"))
     assert model.weights["gap"] == pytest.approx(2.0, abs=0.25)
     assert abs(model.weights.get("dense", 0.0)) < 0.15
     assert model.bias == pytest.approx(-1.0, abs=0.2)
 
 
-def test_no_weight_speaks_against_an_answer() -> None:
+def test_no_weight_is_negative() -> None:
     assert all(weight >= 0 for weight in fit(made(slope=-2.0)).weights.values())
 
 
-def test_few_questions_change_little_and_many_much() -> None:
+def test_few_questions_change_little_and_many_a_lot() -> None:
     prior = Confidence({"gap": 0.5}, -1.0, 0.5, 20.0)
     few, many = fit(made(10), prior), fit(made(3000), prior)
     assert abs(few.weights["gap"] - 0.5) < abs(many.weights["gap"] - 0.5)
@@ -61,7 +61,7 @@ def test_confidence_held_back_is_calibrated_and_the_risk_is_kept() -> None:
     assert low - 0.03 < again < high + 0.03
 
 
-def test_by_default_as_many_are_refused_as_have_no_answer() -> None:
+def test_by_default_refusals_equal_unanswerable_questions() -> None:
     data = made()
     confidence = held_back(data, None, 5)
     report = bought(confidence, data, threshold(confidence, data, None))
@@ -91,7 +91,7 @@ def test_by_default_no_more_are_refused(
     assert int((sure_of >= threshold(sure_of, data, None)).sum()) == given
 
 
-def test_a_risk_that_cannot_be_kept_answers_nothing() -> None:
+def test_an_impossible_risk_answers_nothing() -> None:
     data = made()
     wrong = CalibrationTable(
         data.rows, np.zeros_like(data.right), data.answerable, data.weight, data.groups
@@ -114,7 +114,7 @@ def test_known_values() -> None:
     st.lists(st.tuples(st.floats(0, 0.999), st.booleans()), min_size=2, max_size=60),
     st.floats(0.01, 0.99),
 )
-def test_a_threshold_keeps_its_risk_on_what_it_was_chosen_on(
+def test_a_threshold_keeps_its_risk_on_its_own_data(
     found: list[tuple[float, bool]], risk: float
 ) -> None:
     confidence, right = np.array([c for c, _ in found]), np.array([r for _, r in found])

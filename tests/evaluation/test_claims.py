@@ -42,7 +42,7 @@ def gold(tmp_path: Path) -> Path:
     return path
 
 
-def test_figures_are_of_supported_against_not_and_by_kind(gold: Path, tmp_path: Path) -> None:
+def test_figures_separate_supported_and_are_by_kind(gold: Path, tmp_path: Path) -> None:
     result = run(read_claims(gold), Checker(engine(tmp_path / "index"), MODELS))
     summary = result.summary
     assert summary["claims"] == 4
@@ -85,7 +85,7 @@ def test_the_command_keeps_bounds(
     assert isinstance(wrong.exception, InputError)
 
 
-def test_the_attack_set_reads() -> None:
+def test_the_attack_set_is_readable() -> None:
     claims = read_claims(Path(__file__).parents[2] / "eval" / "gold" / "claims.jsonl")
     assert len(claims) >= 100
     assert len({one.id for one in claims}) == len({one.claim for one in claims}) == len(claims)

@@ -132,7 +132,7 @@ def test_a_reader_that_says_nothing_is_the_readers_fault(tmp_path: Path) -> None
     assert stages(rows) == {"reader": len(FACTS)}
 
 
-def test_a_reader_that_prefers_the_wrong_passage_is_told_apart(tmp_path: Path) -> None:
+def test_a_reader_that_prefers_the_wrong_passage_has_its_own_stage(tmp_path: Path) -> None:
     answers = {f"docs/{name}": answer for name, (_, _, answer) in FACTS.items()}
 
     def choose(hit: Hit) -> list[tuple[int, int, float]]:
@@ -157,7 +157,7 @@ def test_a_threshold_of_one_is_the_thresholds_fault(tmp_path: Path) -> None:
     assert all(row.text is None and row.right and row.f1 == 0 for row in rows)
 
 
-def test_what_was_never_ingested_is_said(tmp_path: Path) -> None:
+def test_missing_documents_are_reported(tmp_path: Path) -> None:
     opened = store(tmp_path)
     opened.delete("docs/bridge")
     (row,) = examine(engine(opened), QUESTIONS[:1])
@@ -177,7 +177,7 @@ def test_without_evidence_every_place_of_the_answer_counts(tmp_path: Path) -> No
     assert stages(shuffled) == {"dense": len(FACTS)}
 
 
-def test_an_answer_to_what_has_none_is_no_good(tmp_path: Path) -> None:
+def test_answering_an_unanswerable_question_is_an_error(tmp_path: Path) -> None:
     opened = store(tmp_path)
     (given,) = examine(engine(opened), [UNANSWERABLE])
     assert (given.stage, given.f1, given.kind) == ("unsupported", 0, "unanswerable")
@@ -189,7 +189,7 @@ def test_an_answer_to_what_has_none_is_no_good(tmp_path: Path) -> None:
     ("dense", "lexical", "stage"),
     [(1, 1, "fusion"), (3, 1, "dense"), (1, 3, "lexical"), (1, None, "lexical"), (3, 3, "legs")],
 )
-def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
+def test_unread_evidence_is_the_low_ranking_retrievers_fault(
     dense: int, lexical: int | None, stage: str
 ) -> None:
     passages = [Passage(f"docs/{n}", 0, 4, "text", "", "") for n in range(3)]
@@ -205,7 +205,7 @@ def test_what_was_not_read_is_the_fault_of_the_leg_that_ranked_it_too_low(
     assert "2 were read" in detail
 
 
-def test_among_the_candidates_of_neither_leg(tmp_path: Path) -> None:
+def test_evidence_in_neither_retrievers_candidates(tmp_path: Path) -> None:
     passage = Passage("docs/0", 0, 4, "text", "", "")
     answer = Answer("why?", None, 0.0, (), (), (), "nothing", {})
     trace = Attempt(
@@ -214,5 +214,5 @@ def test_among_the_candidates_of_neither_leg(tmp_path: Path) -> None:
     assert attribute_error(trace) == ("legs", "neither retriever has it among its candidates")
 
 
-def test_every_stage_says_what_to_try() -> None:
+def test_every_stage_has_a_remedy() -> None:
     assert all(stage.title and stage.meaning and stage.remedy for stage in STAGES.values())

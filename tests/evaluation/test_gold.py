@@ -27,7 +27,7 @@ def write(folder: Path, *rows: object) -> Path:
     return path
 
 
-def test_our_own_shape(tmp_path: Path) -> None:
+def test_our_own_format(tmp_path: Path) -> None:
     gold = load(
         write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
     )
@@ -77,7 +77,7 @@ def test_our_own_shape(tmp_path: Path) -> None:
         (GOOD, "the id 'a' was used before"),
     ],
 )
-def test_the_line_that_is_wrong_is_named(tmp_path: Path, row: object, said: str) -> None:
+def test_invalid_lines_are_named(tmp_path: Path, row: object, said: str) -> None:
     path = write(tmp_path, GOOD, row)
     with pytest.raises(InputError) as error:
         load(path)
@@ -109,7 +109,7 @@ def test_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.json", "beir"])
-def test_what_is_nested_too_deeply_is_no_gold_set(tmp_path: Path, name: str) -> None:
+def test_deep_nesting_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "beir").mkdir()
     for path in (tmp_path / "a.json", tmp_path / "beir" / "corpus.jsonl"):
         path.write_text("[" * 100_000)
@@ -117,7 +117,7 @@ def test_what_is_nested_too_deeply_is_no_gold_set(tmp_path: Path, name: str) -> 
         load(tmp_path / name)
 
 
-def test_what_is_no_gold_set(tmp_path: Path) -> None:
+def test_other_files_are_not_gold_sets(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         load(tmp_path / "absent.jsonl")
     with pytest.raises(InputError, match="contains no questions"):
@@ -130,7 +130,7 @@ def test_what_is_no_gold_set(tmp_path: Path) -> None:
         load(tmp_path / "a.jsonl")
 
 
-def test_the_schema_and_what_ships_agree() -> None:
+def test_the_shipped_sets_match_the_schema() -> None:
     path = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     assert len(load(path).questions) == 436
     used = {key for line in path.read_text().splitlines() for key in json.loads(line)}
@@ -206,7 +206,7 @@ def test_squad(tmp_path: Path, ending: str) -> None:
     "content",
     ["[]", "{}", '{"data": [{}]}', '{"data": []}', "no", '{"data": [{"paragraphs": [3]}]}'],
 )
-def test_what_is_not_squad(tmp_path: Path, content: str) -> None:
+def test_invalid_squad(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InputError, match=r"a\.json"):
         load(tmp_path / "a.json")
@@ -242,7 +242,7 @@ def test_beir(tmp_path: Path) -> None:
     assert [(q.id, q.text, q.relevant) for q in gold.questions] == [("q1", "alpha?", {"d1": 2})]
 
 
-def test_what_a_beir_folder_lacks_is_named(tmp_path: Path) -> None:
+def test_missing_beir_files_are_named(tmp_path: Path) -> None:
     beir(tmp_path)
     (tmp_path / "queries.jsonl").unlink()
     with pytest.raises(NotFoundError, match=r"queries\.jsonl"):
@@ -252,7 +252,7 @@ def test_what_a_beir_folder_lacks_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_sample_is_always_the_same_and_in_order(tmp_path: Path) -> None:
+def test_a_sample_is_fixed_and_in_order(tmp_path: Path) -> None:
     gold: Gold = load(write(tmp_path, *({"question": f"{n}?"} for n in range(100))))
     some = sample(gold.questions, 10)
     assert some == sample(gold.questions, 10)

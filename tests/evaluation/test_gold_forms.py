@@ -43,7 +43,7 @@ def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
 
 
 @pytest.mark.parametrize("questions", [FORM_QUESTIONS, TECHNICAL], ids=["forms", "technical"])
-def test_every_form_and_enough_that_cannot_be_answered(questions: tuple[Question, ...]) -> None:
+def test_every_form_and_enough_unanswerable_questions(questions: tuple[Question, ...]) -> None:
     assert len(questions) >= 200
     assert set(Counter(question.form for question in questions)) == set(FORMS)
     assert sum(not question.answers for question in questions) >= 15

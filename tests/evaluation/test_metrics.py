@@ -185,7 +185,7 @@ def test_ndcg_by_hand() -> None:
     assert value == pytest.approx(gained / ideal, abs=1e-6)
 
 
-def test_what_found_nothing_scores_nothing_and_does_not_vanish() -> None:
+def test_queries_without_results_score_zero() -> None:
     found = Row("1", "?", "1", "retrieval", found=((1, 1),))
     lost = Row("2", "?", "2", "retrieval", unfound=(1,))
     assert measure(table([found, lost]))["recall@1"] == 0.5
@@ -193,7 +193,7 @@ def test_what_found_nothing_scores_nothing_and_does_not_vanish() -> None:
     assert measure(table([refused, row(2, True, 0.9)]))["f1"] == 0.5
 
 
-def test_the_answerable_and_the_others_apart() -> None:
+def test_answerable_and_unanswerable_are_separate() -> None:
     rows = [
         row(1, True, 0.9),
         row(2, False, 0.8),
@@ -236,7 +236,7 @@ def test_citations_and_evidence_by_hand() -> None:
     assert found["evidence@5"] == pytest.approx(2 / 3)
 
 
-def test_every_metric_says_what_it_is() -> None:
+def test_every_metric_has_a_definition() -> None:
     assert all(
         len(metric.definition) > 40 and metric.better in ("higher", "lower")
         for metric in METRICS.values()

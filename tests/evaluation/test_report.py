@@ -60,7 +60,7 @@ def result(tmp_path: Path) -> Result:
     return run(Gold("town", (*QUESTIONS, UNANSWERABLE)), asked, tmp_path)
 
 
-def test_a_whole_page_that_fetches_nothing(result: Result) -> None:
+def test_a_complete_page_that_fetches_nothing(result: Result) -> None:
     html = page(result, None, gates.verdicts(gates.parse(["f1=100"]), result.summary))
     reader = read(html)
     assert not re.search(r"https?://|//[a-z]|@import|url\(", html)
@@ -77,7 +77,7 @@ def test_a_whole_page_that_fetches_nothing(result: Result) -> None:
     assert "f1 ≥ 100" in "".join(reader.words)
 
 
-def test_every_figure_and_every_miss_is_there(result: Result) -> None:
+def test_every_figure_and_miss_is_shown(result: Result) -> None:
     reader = read(page(result, None, []))
     said = "".join(reader.words)
     assert all(f"{100 * value:.1f}" in said for value in result.summary.metrics.values())
@@ -93,7 +93,7 @@ def test_every_figure_and_every_miss_is_there(result: Result) -> None:
     )
 
 
-def test_what_a_document_says_is_text(result: Result) -> None:
+def test_document_text_is_escaped(result: Result) -> None:
     hostile = [
         replace(
             row,

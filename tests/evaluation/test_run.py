@@ -48,7 +48,7 @@ def result(tmp_path: Path) -> Result:
     return run(GOLD, engine(store(tmp_path / "index")), tmp_path / "out")
 
 
-def test_every_question_has_a_row_in_its_order(result: Result) -> None:
+def test_every_question_has_a_row_in_order(result: Result) -> None:
     assert [row.id for row in result.rows] == [question.id for question in GOLD.questions]
     assert result.summary.counts == {
         "questions": 9,
@@ -62,7 +62,7 @@ def test_every_question_has_a_row_in_its_order(result: Result) -> None:
     assert result.facts["settings"]["top_k"] == "2"
 
 
-def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None:
+def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
     found = environment.of_searcher(asked)
     assert "secret" not in json.dumps(found)
@@ -78,7 +78,7 @@ def test_facts_say_what_it_was_made_with_and_no_password(tmp_path: Path) -> None
     assert environment.commit()
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes(tmp_path: Path) -> None:
     opened = store(tmp_path / "index")
     with pytest.raises(KeyboardInterrupt):
         run(GOLD, engine(opened, Stopping(5)), tmp_path)
@@ -107,7 +107,7 @@ def test_rows_of_another_index_or_other_settings_are_not_used(tmp_path: Path) ->
         run(GOLD, engine(opened, Stopping(8), top_k=3), tmp_path)
 
 
-def test_a_question_too_long_is_named_before_the_first_is_asked(tmp_path: Path) -> None:
+def test_long_questions_are_reported_first(tmp_path: Path) -> None:
     questions = (*QUESTIONS, Question("long", "x" * 2000))
     with pytest.raises(InputError, match="gold question long"):
         run(Gold("town", questions), engine(store(tmp_path / "index"), Stopping(0)), tmp_path)
@@ -119,7 +119,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
         run(GOLD, engine(store(tmp_path / "index")), tmp_path / "out")
 
 
-def test_hits_of_the_answer_are_the_first_of_those_whose_ranks_are_told(tmp_path: Path) -> None:
+def test_the_answers_hits_are_the_first_ranked_ones(tmp_path: Path) -> None:
     """Ranks come from a search separate from the answer; both must agree."""
     asked = engine(store(tmp_path))
     for question in QUESTIONS:
@@ -175,7 +175,7 @@ def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_pa
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 9, "facts": {}, "questions": {}}'])
-def test_what_is_no_result_is_said(tmp_path: Path, content: str) -> None:
+def test_other_files_are_not_results(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InputError, match="not a result of rag eval"):
         Result.load(tmp_path / "a.json")
@@ -230,7 +230,7 @@ def test_bounds(result: Result, tmp_path: Path) -> None:
     ]
 
 
-def test_a_figure_that_was_not_measured_keeps_no_bound(tmp_path: Path) -> None:
+def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path)), [UNANSWERABLE])
     (verdict,) = gates.verdicts(gates.parse(["recall@10=1"]), summarise(rows))
     assert not verdict.passed
@@ -247,7 +247,7 @@ def test_a_figure_that_was_not_measured_keeps_no_bound(tmp_path: Path) -> None:
         ([], ["f1=3"], "--fail-under f1=3"),
     ],
 )
-def test_bounds_that_are_none(under: list[str], over: list[str], said: str) -> None:
+def test_invalid_bounds(under: list[str], over: list[str], said: str) -> None:
     with pytest.raises(InputError) as error:
         gates.parse(under, over)
     assert said in str(error.value)

@@ -59,7 +59,7 @@ def test_by_hand(said: str | None, accepted: list[str], em: float, overlap: floa
     assert f1(said, accepted) == pytest.approx(overlap, abs=1e-9)
 
 
-def test_what_is_right_overlaps_by_half() -> None:
+def test_right_answers_overlap_by_half() -> None:
     assert is_right("Sultan of Oman", ["Oman"])
     assert not is_right("the Sultan and all of Oman", ["Oman"])
     assert is_right("2015", ["14 July 2015", "July 14"])

@@ -52,14 +52,14 @@ def test_judgements(question: Question, shown: Shown, expected: str) -> None:
     assert judge(question, shown) == expected
 
 
-def test_a_refusal_is_good_only_where_nothing_answers() -> None:
+def test_a_refusal_is_good_only_if_unanswerable() -> None:
     assert is_good(NONE, "refused")
     assert not is_good(SPAN, "refused")
     assert is_good(SPAN, "useful")
     assert not is_good(SPAN, "partial")
 
 
-def test_a_sentence_is_held_by_most_of_its_words_in_one_piece() -> None:
+def test_a_sentence_is_held_if_one_piece_has_most_of_its_words() -> None:
     assert held(TERM, ["lease ends on 31 May 2027 without notice"])
     assert not held(TERM, ["The lease ends", "on 31 May 2027 without notice"])
 

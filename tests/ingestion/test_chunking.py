@@ -80,7 +80,7 @@ def documents(draw: st.DrawFn) -> Document:
 @example(document(""), 1)
 @example(document("!\n\n" * 500), 5)
 @example(document("a" + " " * 500 + "b. C"), 3)
-def test_passages_are_slices_in_order_that_hold_everything_and_fit(
+def test_passages_are_ordered_slices_that_cover_the_text_and_fit(
     found: Document, limit: int
 ) -> None:
     passages = split(found, count_pieces, limit)
@@ -174,7 +174,7 @@ def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
     assert [p.heading for p in split(found, count)] == ["B"]
 
 
-def test_a_section_of_one_sentence_is_not_taken_for_a_heading() -> None:
+def test_a_section_of_one_sentence_is_not_a_heading() -> None:
     found = sectioned(("A", "One sentence."), ("B", "B\n\nText."))
     assert [(p.heading, p.text) for p in split(found, count)] == [
         ("A", "One sentence."),
@@ -182,7 +182,7 @@ def test_a_section_of_one_sentence_is_not_taken_for_a_heading() -> None:
     ]
 
 
-def test_a_last_section_that_is_only_a_heading_stands() -> None:
+def test_a_last_section_with_only_a_heading_is_kept() -> None:
     assert [p.heading for p in split(sectioned(("A", "A\n\nText."), ("B", "B")), count)] == [
         "A",
         "B",

@@ -23,7 +23,7 @@ def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def test_a_receipt_counts_what_was_there_and_that_nothing_is_left(store: LocalStore) -> None:
+def test_a_receipt_counts_before_and_after(store: LocalStore) -> None:
     size = len(store.embedded("a")[0])
     assert size > 3
     (receipt,) = delete(store, ["a"])
@@ -42,7 +42,7 @@ def test_a_receipt_counts_what_was_there_and_that_nothing_is_left(store: LocalSt
     assert both(store, "sardines")[1] == {"b"}
 
 
-def test_no_word_of_a_deleted_document_stands_in_any_file(store: LocalStore) -> None:
+def test_no_word_of_a_deleted_document_is_in_any_file(store: LocalStore) -> None:
     assert b"Quetzalcoatlus" in everything(store.folder)
     segments = {path.name for path in (store.folder / "lexical").glob("*.term")}
     delete(store, ["a"])
@@ -51,7 +51,7 @@ def test_no_word_of_a_deleted_document_stands_in_any_file(store: LocalStore) -> 
     assert b"Sardines" in everything(store.folder)
 
 
-def test_a_snapshot_that_still_holds_it_is_named(store: LocalStore, tmp_path: Path) -> None:
+def test_a_snapshot_that_still_contains_it_is_named(store: LocalStore, tmp_path: Path) -> None:
     with_it = snapshots.take(store.folder, tmp_path / "with").path
     (first,) = delete(store, ["a"])
     assert first.snapshots == (with_it,)
@@ -62,7 +62,7 @@ def test_a_snapshot_that_still_holds_it_is_named(store: LocalStore, tmp_path: Pa
     assert second.snapshots == ()
 
 
-def test_what_is_left_where_a_search_still_finds_it_is_not_complete(
+def test_a_deletion_that_a_search_still_finds_is_incomplete(
     store: LocalStore, tmp_path: Path
 ) -> None:
     """A store whose search ignores its own deletion."""
@@ -77,7 +77,7 @@ def test_what_is_left_where_a_search_still_finds_it_is_not_complete(
     assert receipt.found == receipt.searches > 0
 
 
-def test_several_go_together_and_the_absent_has_no_receipt(store: LocalStore) -> None:
+def test_several_are_deleted_and_unknown_ones_have_no_receipt(store: LocalStore) -> None:
     assert [receipt.document for receipt in delete(store, ["a", "none", "b"])] == ["a", "b"]
     assert store.stats().documents == 0
 

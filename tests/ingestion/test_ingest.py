@@ -63,7 +63,7 @@ def test_files_become_documents(store: LocalStore, docs: Path) -> None:
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
 
-def test_what_has_not_changed_is_left_alone(store: LocalStore, docs: Path) -> None:
+def test_unchanged_files_are_skipped(store: LocalStore, docs: Path) -> None:
     ingest(store, docs)
     before = store.stats().generation
     os.utime(docs / "a.txt", (1, 1))
@@ -82,7 +82,7 @@ def test_a_changed_file_replaces_its_document(store: LocalStore, docs: Path) -> 
     assert len(stored(store)) == 3
 
 
-def test_another_way_to_the_same_files_is_the_same(
+def test_another_path_to_the_same_files_is_the_same(
     store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(store, docs)
@@ -165,7 +165,7 @@ def test_a_moved_folder_takes_over_its_documents(
     assert ingest(store, moved).unchanged == ALL
 
 
-def test_another_text_does_not_take_the_place_of_one_whose_disk_may_be_away(
+def test_another_text_does_not_replace_one_on_an_absent_disk(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     first, second = (
@@ -180,7 +180,7 @@ def test_another_text_does_not_take_the_place_of_one_whose_disk_may_be_away(
     assert sources(store)["notes/a.txt"] == f"{first}/a.txt"
 
 
-def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, docs: Path) -> None:
+def test_unreadable_files_are_skipped(store: LocalStore, docs: Path) -> None:
     (docs / "binary.txt").write_bytes(b"a\0b")
     (docs / "empty.md").write_text(" \n")
     (docs / "photo.jpg").write_bytes(b"\xff\xd8")
@@ -198,9 +198,7 @@ def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(store: LocalStore, 
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
 
-def test_a_document_stays_when_its_file_can_no_longer_be_read(
-    store: LocalStore, docs: Path
-) -> None:
+def test_a_document_stays_when_its_file_becomes_unreadable(store: LocalStore, docs: Path) -> None:
     ingest(store, docs)
     (docs / "a.txt").write_bytes(b"\0")
     assert [path for path, _ in ingest(store, docs).skipped] == [str(docs / "a.txt")]
@@ -218,7 +216,7 @@ def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -
     assert store.stats().generation == 0
 
 
-def test_every_file_is_counted_as_it_is_seen(store: LocalStore, docs: Path) -> None:
+def test_every_file_is_counted(store: LocalStore, docs: Path) -> None:
     seen: list[int] = []
     (docs / "photo.jpg").write_bytes(b"x")
     Ingest(store, BagOfWordsEmbedder(), 12).run(
@@ -227,7 +225,7 @@ def test_every_file_is_counted_as_it_is_seen(store: LocalStore, docs: Path) -> N
     assert len(seen) == 8
 
 
-def test_many_files_are_put_in_batches(store: LocalStore, tmp_path: Path) -> None:
+def test_many_files_are_stored_in_batches(store: LocalStore, tmp_path: Path) -> None:
     names = tuple(f"{n:03}.txt" for n in range(600))
     generations: list[int] = []
     run = Ingest(store, BagOfWordsEmbedder(), 12)
@@ -240,7 +238,7 @@ def test_many_files_are_put_in_batches(store: LocalStore, tmp_path: Path) -> Non
     assert store.stats().documents == store.stats().generation == 600
 
 
-def test_a_writer_elsewhere_stops_it_before_it_reads(
+def test_another_writer_stops_it_before_it_reads(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     with Worker(tmp_path / "index") as other:
@@ -251,7 +249,7 @@ def test_a_writer_elsewhere_stops_it_before_it_reads(
     assert ingest(store, docs).added == ALL
 
 
-def test_it_knows_what_was_put_since_it_was_made(
+def test_it_sees_documents_added_since_its_creation(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     late = Ingest(local(tmp_path / "index"), BagOfWordsEmbedder(), 12)
@@ -263,7 +261,7 @@ def in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
 
 
-def test_others_write_between_its_batches(
+def test_others_may_write_between_batches(
     store: LocalStore, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_small_batches(monkeypatch)
@@ -280,7 +278,7 @@ def test_others_write_between_its_batches(
     assert report.added == ALL
 
 
-def test_an_upload_that_comes_meanwhile_keeps_its_name(
+def test_a_concurrent_upload_keeps_its_name(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_small_batches(monkeypatch)
@@ -300,7 +298,7 @@ def test_an_upload_that_comes_meanwhile_keeps_its_name(
     assert sources(store)[ALL[1]] == f"upload:{ALL[1]}"
 
 
-def test_what_was_stored_before_it_was_stopped_stays(
+def test_documents_stored_before_a_stop_remain(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_small_batches(monkeypatch)
@@ -329,7 +327,7 @@ class FullStore(LocalStore):
         super().put(document, *rest)  # type: ignore[arg-type]
 
 
-def test_what_was_put_before_an_error_stays_and_is_searched(docs: Path, tmp_path: Path) -> None:
+def test_documents_stored_before_an_error_remain_and_are_found(docs: Path, tmp_path: Path) -> None:
     local(tmp_path / "index").close()
     store = FullStore(tmp_path / "index", {})
     with pytest.raises(StoreError, match="full"):
@@ -359,7 +357,7 @@ Ingest(store, BagOfWordsEmbedder(), 12).run(find([Path(sys.argv[2])]), said)
 """
 
 
-def test_a_killed_run_keeps_what_it_put_and_the_next_completes_it(tmp_path: Path) -> None:
+def test_a_killed_run_keeps_its_documents_and_is_completed(tmp_path: Path) -> None:
     many = folder(tmp_path / "many", tuple(f"{n:03}.txt" for n in range(300)))
     kept: set[str] = set()
     for seed in range(2):
@@ -384,7 +382,9 @@ def test_a_killed_run_keeps_what_it_put_and_the_next_completes_it(tmp_path: Path
     assert [len(found) for found in both(store, "sardines")] == [300, 300]
 
 
-def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Path) -> None:
+def test_members_of_an_archive_are_added_changed_and_removed(
+    store: LocalStore, tmp_path: Path
+) -> None:
     path = tmp_path / "docs" / "all.zip"
     path.parent.mkdir()
     path.write_bytes(zipped({"a.txt": "Sardines swim.", "b.txt": "Trees grow.", "c.gif": b"\0"}))
@@ -409,7 +409,7 @@ def test_parts_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Pat
     assert ingest(store, path).unchanged == ["docs/all.zip/a.txt", "docs/all.zip/c.txt"]
 
 
-def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path: Path) -> None:
+def test_a_member_does_not_replace_a_missing_file(store: LocalStore, tmp_path: Path) -> None:
     for folder_name in ("x", "y"):
         path = tmp_path / folder_name / "docs" / "all.zip"
         path.parent.mkdir(parents=True)
@@ -421,7 +421,7 @@ def test_a_part_is_not_taken_for_a_file_that_is_gone(store: LocalStore, tmp_path
     )
 
 
-def test_an_unchanged_tree_costs_a_stat_a_file(
+def test_an_unchanged_folder_costs_one_stat_per_file(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run() -> IngestReport:
@@ -437,7 +437,7 @@ def test_an_unchanged_tree_costs_a_stat_a_file(
     assert hashed == []
 
 
-def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_processes_read_the_same(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     (docs / "fish.pdf").write_bytes(
         pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)])
@@ -453,7 +453,7 @@ def test_processes_read_what_this_one_reads(store: LocalStore, docs: Path, tmp_p
     assert found.page(found.text.index("Tuna")) == 2
 
 
-def test_what_is_no_file_is_named(store: LocalStore, docs: Path) -> None:
+def test_missing_files_are_named(store: LocalStore, docs: Path) -> None:
     (docs / "dangling.txt").symlink_to(docs / "nowhere.txt")
     os.mkfifo(docs / "pipe.txt")
     report = ingest(store, docs)

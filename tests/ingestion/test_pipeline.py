@@ -18,7 +18,7 @@ def made(name: str) -> Document:
     return document(f"Sardines swim near {name}.", name, name)
 
 
-def test_others_write_between_its_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_may_write_between_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.ingestion.pipeline.BATCH_PASSAGES", 1)
     store = local(tmp_path)
     with Worker(tmp_path) as other:

@@ -37,14 +37,14 @@ def read(results: list[Result], known: Known) -> list[Document]:
     return [d for _, loaded in found if isinstance(loaded, Loaded) for d in loaded.documents]
 
 
-def test_heads_and_feet_go_and_a_clause_of_every_page_stays() -> None:
+def test_heads_and_feet_are_removed_but_recurring_clauses_kept() -> None:
     for number, document in enumerate(read(pages(12), {})):
         assert document.text.startswith(f"Chapter {number}\n\n{CLAUSE}")
         assert FOOT not in document.text
         assert [s for s in document.sections if s.heading] == [Section(0, f"Chapter {number}")]
 
 
-def test_a_foot_goes_that_differs_in_its_date_and_a_heading_stays() -> None:
+def test_a_foot_with_changing_dates_is_removed_and_headings_kept() -> None:
     dated = [
         page(
             n,
@@ -60,7 +60,7 @@ def test_a_foot_goes_that_differs_in_its_date_and_a_heading_stays() -> None:
         assert document.text.endswith(f"Step {n}.")
 
 
-def test_what_was_left_out_is_counted() -> None:
+def test_removed_text_is_counted() -> None:
     counts = [
         loaded.left_out
         for _, loaded in without_recurring(pages(9), {})
@@ -69,12 +69,12 @@ def test_what_was_left_out_is_counted() -> None:
     assert counts == [len(HEAD) + len(FOOT) + 4] * 9
 
 
-def test_few_pages_and_other_kinds_stay_as_they_are() -> None:
+def test_few_pages_and_other_formats_are_unchanged() -> None:
     assert all(FOOT in document.text for document in read(pages(5), {}))
     assert all(FOOT in document.text for document in read(pages(12, kind="md"), {}))
 
 
-def test_a_page_that_comes_later_alone_is_read_as_the_others() -> None:
+def test_a_later_single_page_is_cleaned_too() -> None:
     known: Known = {}
     read(pages(12), known)
     (document,) = read(pages(1), known)
@@ -83,7 +83,7 @@ def test_a_page_that_comes_later_alone_is_read_as_the_others() -> None:
     assert FOOT in other.text
 
 
-def test_what_recurs_in_a_folder_goes_from_the_folders_in_it() -> None:
+def test_a_folders_recurring_blocks_are_removed_in_its_subfolders() -> None:
     known: Known = {}
     read(pages(12), known)
     for document in read(pages(3, folder="docs/modules"), known):
@@ -91,6 +91,6 @@ def test_what_recurs_in_a_folder_goes_from_the_folders_in_it() -> None:
         assert not document.text.startswith(HEAD)
 
 
-def test_pages_that_are_alike_throughout_stay_whole() -> None:
+def test_pages_that_are_mostly_alike_stay_whole() -> None:
     same = [page(n, HEAD, CLAUSE, FOOT, "Signed") for n in range(12)]
     assert all(document.text.startswith(HEAD) for document in read(same, {}))

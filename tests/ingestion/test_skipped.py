@@ -77,7 +77,7 @@ def skipped(docs: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("run", [sync, ingest])
-def test_what_could_not_be_read_is_said_again_without_reading_it(
+def test_unreadable_files_are_reported_without_reading_again(
     store: LocalStore,
     docs: Path,
     run: Callable[[LocalStore, Path], tuple[Changes | IngestReport, list[str]]],
@@ -91,7 +91,7 @@ def test_what_could_not_be_read_is_said_again_without_reading_it(
     assert again.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
 
 
-def test_a_preview_says_it_too(store: LocalStore, docs: Path) -> None:
+def test_a_preview_reports_them_too(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(
         docs, find([docs])
@@ -99,7 +99,7 @@ def test_a_preview_says_it_too(store: LocalStore, docs: Path) -> None:
     assert (said.added, sorted(said.skipped)) == ([], skipped(docs))
 
 
-def test_a_file_that_was_mended_is_read(store: LocalStore, docs: Path) -> None:
+def test_a_repaired_file_is_read(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     (docs / "bad.txt").write_text("Cod swims.")
     changes, read = sync(store, docs)
@@ -111,14 +111,14 @@ def test_a_file_that_was_mended_is_read(store: LocalStore, docs: Path) -> None:
     assert sync(store, docs)[0].skipped == skipped(docs)[:1]
 
 
-def test_another_reader_reads_it_again(store: LocalStore, docs: Path) -> None:
+def test_another_parser_version_reads_it_again(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     assert sync(store, docs, "2")[1] == ["bad.txt"]
     assert sync(store, docs, "2")[1] == []
     assert identity(1, 2, 3) == identity(1, 2, 3) != identity(1, 2, 4)
 
 
-def test_what_may_pass_is_tried_again(store: LocalStore, docs: Path) -> None:
+def test_temporary_failures_are_retried(store: LocalStore, docs: Path) -> None:
     class Disk(Reading):
         def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for job in self._noted(jobs):
@@ -144,7 +144,7 @@ def test_a_file_that_changed_as_it_was_read_is_read_again(store: LocalStore, doc
     assert ingest(store, docs, "")[1] == ["bad.txt"]
 
 
-def test_what_is_gone_is_forgotten(store: LocalStore, docs: Path) -> None:
+def test_deleted_files_are_forgotten(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     assert "bad.txt" in (store.folder / "stamps.json").read_text()
     (docs / "bad.txt").unlink()
@@ -152,7 +152,9 @@ def test_what_is_gone_is_forgotten(store: LocalStore, docs: Path) -> None:
     assert "bad.txt" not in (store.folder / "stamps.json").read_text()
 
 
-def test_a_folder_with_bad_files_alone_may_not_be_mounted(store: LocalStore, docs: Path) -> None:
+def test_a_folder_with_only_unreadable_files_may_be_unmounted(
+    store: LocalStore, docs: Path
+) -> None:
     (docs / "b.txt").write_text("Cod swims.")
     sync(store, docs)
     for name in ("a.txt", "b.txt", "packed.zip"):

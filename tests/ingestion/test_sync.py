@@ -100,7 +100,7 @@ def test_the_index_becomes_equal_to_the_folder(
     assert "docs/a.txt" not in both(store, "sardines")[0]
 
 
-def test_a_preview_says_the_same_and_changes_nothing(store: LocalStore, docs: Path) -> None:
+def test_a_preview_reports_the_same_and_changes_nothing(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     before = (store.stats(), state(store))
     (docs / "a.txt").rename(docs / "z.txt")
@@ -159,9 +159,7 @@ def test_a_copy_is_another_document(store: LocalStore, docs: Path) -> None:
     assert done(sync(store, docs)) == {"removed": ["docs/a.txt", "docs/copy.txt"]}
 
 
-def test_what_came_from_elsewhere_is_left_alone(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_documents_from_elsewhere_are_kept(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     put(store, "http", "Sardines sleep.")
     sync(store, fill(tmp_path / "docs-2", "a.txt"))
     sync(store, docs)
@@ -170,7 +168,7 @@ def test_what_came_from_elsewhere_is_left_alone(
     assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
 
 
-def test_a_copy_of_what_is_gone_elsewhere_takes_nothing_from_there(
+def test_a_copy_of_a_missing_file_elsewhere_takes_nothing(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     sync(store, docs)
@@ -200,7 +198,7 @@ def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(
 
 @pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
 @pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.md", "sub/c.html"]])
-def test_all_gone_is_all_gone_however_few_and_whatever_else_is_there(
+def test_losing_all_documents_needs_confirmation(
     store: LocalStore, tmp_path: Path, names: list[str], stray: str
 ) -> None:
     docs = fill(tmp_path / "docs", *names)
@@ -216,7 +214,7 @@ def test_all_gone_is_all_gone_however_few_and_whatever_else_is_there(
     assert len(sync(store, docs, many=True).removed) == len(names)
 
 
-def test_one_that_was_renamed_is_not_gone(store: LocalStore, tmp_path: Path) -> None:
+def test_a_renamed_file_is_not_missing(store: LocalStore, tmp_path: Path) -> None:
     docs = fill(tmp_path / "docs", "a.txt")
     sync(store, docs)
     (docs / "a.txt").rename(docs / "z.txt")
@@ -232,9 +230,7 @@ def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
     return docs / "real.txt"
 
 
-def test_a_link_that_is_gone_takes_its_document_along(
-    store: LocalStore, docs: Path, linked: Path
-) -> None:
+def test_a_deleted_link_removes_its_document(store: LocalStore, docs: Path, linked: Path) -> None:
     assert not sync(store, docs).any
     linked.unlink()
     assert preview(store, docs).removed == ["docs/real.txt"]
@@ -242,14 +238,14 @@ def test_a_link_that_is_gone_takes_its_document_along(
     assert set(stored(store)) == set(ALL)
 
 
-def test_a_link_whose_file_is_gone_takes_its_document_along(
+def test_a_link_with_a_deleted_target_removes_its_document(
     store: LocalStore, docs: Path, linked: Path
 ) -> None:
     linked.resolve().unlink()
     assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
 
 
-def test_a_link_that_leads_elsewhere_now_is_followed(
+def test_a_retargeted_link_is_followed(
     store: LocalStore, docs: Path, linked: Path, tmp_path: Path
 ) -> None:
     linked.unlink()
@@ -259,7 +255,7 @@ def test_a_link_that_leads_elsewhere_now_is_followed(
     assert set(stored(store)) == {*ALL, "docs/real.txt"}
 
 
-def test_what_came_by_itself_stays_when_a_link_to_it_goes(
+def test_a_file_ingested_directly_survives_its_link(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     elsewhere = fill(tmp_path / "elsewhere", "real.txt")
@@ -271,7 +267,7 @@ def test_what_came_by_itself_stays_when_a_link_to_it_goes(
     assert "elsewhere/real.txt" in stored(store)
 
 
-def test_many_gone_at_once_need_a_word(store: LocalStore, docs: Path) -> None:
+def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> None:
     sync(store, fill(docs, *(f"{n:02}.txt" for n in range(17))))
     for n in range(5):
         (docs / f"{n:02}.txt").unlink()
@@ -285,7 +281,7 @@ def test_many_gone_at_once_need_a_word(store: LocalStore, docs: Path) -> None:
     assert len(sync(store, docs, many=True).removed) == 6
 
 
-def test_a_file_that_cannot_be_read_now_stays(store: LocalStore, docs: Path) -> None:
+def test_an_unreadable_file_keeps_its_document(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     (docs / "a.txt").write_bytes(b"\0")
     (docs / "photo.jpg").write_bytes(b"\xff\xd8")
@@ -311,7 +307,7 @@ def test_an_unchanged_file_is_not_opened(
 
 
 @pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])
-def test_a_clock_that_jumps_hides_no_change(
+def test_a_clock_change_hides_no_change(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int
 ) -> None:
     now = time.time_ns
@@ -325,14 +321,14 @@ def test_a_clock_that_jumps_hides_no_change(
     assert done(sync(store, docs)) == {"updated": ["docs/a.txt"]}
 
 
-def test_a_file_changed_within_the_clocks_grain_is_seen(store: LocalStore, docs: Path) -> None:
+def test_a_change_within_the_clocks_resolution_is_seen(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     for n in range(5):
         (docs / "a.txt").write_text(f"Sardines {n}\n")
         assert sync(store, docs).updated == ["docs/a.txt"]
 
 
-def test_a_writer_elsewhere_is_named(store: LocalStore, docs: Path, tmp_path: Path) -> None:
+def test_another_writer_is_named(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     with Worker(tmp_path / "index") as other:
         other.ask("begin")
         with pytest.raises(BusyError, match=str(other.process.pid)):
@@ -351,7 +347,7 @@ def test_a_moved_folder_takes_its_documents_along(
     assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
 
 
-def test_after_a_move_nothing_is_left_of_where_it_was(
+def test_after_a_move_nothing_of_the_old_place_remains(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
     sync(store, docs)
@@ -397,9 +393,7 @@ def pack(path: Path, **texts: str) -> None:
             archive.writestr(f"{name}.txt", text)
 
 
-def test_the_parts_of_an_archive_come_and_go_and_move_with_it(
-    store: LocalStore, docs: Path
-) -> None:
+def test_members_of_an_archive_move_with_it(store: LocalStore, docs: Path) -> None:
     pack(docs / "z.zip", one="Herring.", two="Mackerel.")
     assert sorted(sync(store, docs).added) == [*ALL, "docs/z.zip/one.txt", "docs/z.zip/two.txt"]
     EMBEDDER.embedded = 0
@@ -451,7 +445,7 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
     }
 
 
-def test_a_copy_of_index_and_folder_is_on_its_own(home: Path, tmp_path: Path) -> None:
+def test_a_copy_of_index_and_folder_is_independent(home: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(home, tmp_path / "copy"))
     (copy / "notes" / "a.txt").unlink()
     store, first = local(copy / "index"), local(home / "index")
@@ -467,7 +461,7 @@ def test_an_index_moved_alone_keeps_its_sources(home: Path, tmp_path: Path) -> N
     assert done(sync(store, home / "notes")) == {}
 
 
-def test_what_stays_behind_keeps_its_source(home: Path, tmp_path: Path) -> None:
+def test_files_left_behind_keep_their_source(home: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     for name in ("index", "notes"):
         (home / name).rename(tmp_path / "new" / name)
@@ -476,7 +470,7 @@ def test_what_stays_behind_keeps_its_source(home: Path, tmp_path: Path) -> None:
     assert sources(store)["work/a.txt"] == f"{home}/work/a.txt"
 
 
-def test_what_recurred_in_a_moved_folder_is_still_known(home: Path, tmp_path: Path) -> None:
+def test_recurring_blocks_of_a_moved_folder_are_remembered(home: Path, tmp_path: Path) -> None:
     stamps = Stamps(home / "index")
     stamps.furniture[str(home / "notes")] = ["digest"]
     stamps.note(home / "notes" / "a.txt", "", [])
@@ -486,9 +480,7 @@ def test_what_recurred_in_a_moved_folder_is_still_known(home: Path, tmp_path: Pa
     assert Stamps(moved / "index").furniture == {str(moved / "notes"): ["digest"]}
 
 
-def test_a_preview_names_what_cannot_be_read_and_what_would_be_refused(
-    store: LocalStore, docs: Path
-) -> None:
+def test_a_preview_names_unreadable_and_refused_files(store: LocalStore, docs: Path) -> None:
     fill(docs, "a.mov")
     planned, changes = preview(store, docs), sync(store, docs)
     assert planned.skipped == changes.skipped

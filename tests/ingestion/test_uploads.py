@@ -68,14 +68,14 @@ def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None
     assert text(store) == "Mine."
 
 
-def test_nor_does_a_file_that_comes_by_the_queue(store: Store) -> None:
+def test_a_queued_file_does_not_replace_an_upload(store: Store) -> None:
     upload(store, "Mine.")
     with pytest.raises(ConflictError, match=f"its name {NAME} belongs to an upload"):
         upload(store, "From a folder.", "/folder/a.txt")
     assert text(store) == "Mine."
 
 
-def test_each_replaces_its_own(store: Store) -> None:
+def test_each_replaces_its_own_kind(store: Store) -> None:
     assert [upload(store, said).outcome for said in ("One.", "One.", "Two.")] == [
         "added",
         "unchanged",
@@ -91,7 +91,7 @@ def test_each_replaces_its_own(store: Store) -> None:
 
 
 @pytest.mark.parametrize("source", ["upload:uploads/a.zip", "/folder/a.zip"])
-def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str) -> None:
+def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) -> None:
     def put(files: dict[str, bytes | str]) -> Done:
         return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", source, zipped(files)))
 
@@ -116,7 +116,7 @@ def test_what_is_no_longer_in_an_archive_is_taken_out(store: Store, source: str)
     )
 
 
-def test_a_part_that_cannot_be_read_is_named_and_stays_as_it_was(store: Store) -> None:
+def test_an_unreadable_member_is_named_and_kept(store: Store) -> None:
     def put(data: bytes) -> Done:
         return put_upload(
             store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data)

@@ -101,7 +101,7 @@ def test_a_page_becomes_a_document_whose_source_is_its_address(
     assert "Sardines swim near Muscat." in document.text
 
 
-def test_a_page_that_has_not_changed_is_left_alone(store: LocalStore, site: Site) -> None:
+def test_an_unchanged_page_is_skipped(store: LocalStore, site: Site) -> None:
     site.page("/a", PAGE.format("A"), ETag='"1"')
     site.page("/b", PAGE.format("B"))
     both = (f"{site.url}/a", f"{site.url}/b")
@@ -113,7 +113,7 @@ def test_a_page_that_has_not_changed_is_left_alone(store: LocalStore, site: Site
     assert len(take(store, *both).updated) == 1
 
 
-def test_the_pages_of_a_sitemap_are_read_those_of_its_host(store: LocalStore, site: Site) -> None:
+def test_a_sitemaps_pages_on_its_host_are_read(store: LocalStore, site: Site) -> None:
     places = [
         f"{site.url}/a",
         f"{site.url}/b?x=1&amp;y=2",
@@ -149,14 +149,14 @@ def test_robots_txt_is_respected(store: LocalStore, site: Site) -> None:
     assert "/private/a" not in site.asked
 
 
-def test_a_robots_txt_that_cannot_be_had_forbids(store: LocalStore, site: Site) -> None:
+def test_an_unreachable_robots_txt_forbids(store: LocalStore, site: Site) -> None:
     site.pages["/robots.txt"] = 503
     site.page("/b", PAGE.format("B"))
     with pytest.raises(InputError, match=r"robots\.txt"):
         take(store, f"{site.url}/b")
 
 
-def test_this_machine_is_not_read_unasked(store: LocalStore, site: Site) -> None:
+def test_this_machine_is_not_read_by_default(store: LocalStore, site: Site) -> None:
     site.page("/a", PAGE.format("A"))
     with pytest.raises(InputError):
         take(store, f"{site.url}/a", private=False)
@@ -166,7 +166,7 @@ def test_this_machine_is_not_read_unasked(store: LocalStore, site: Site) -> None
         fetcher.get("http://localhost:1/")
 
 
-def test_redirects_stay_on_the_host_and_are_few(store: LocalStore, site: Site) -> None:
+def test_redirects_are_limited_and_stay_on_the_host(store: LocalStore, site: Site) -> None:
     site.page("/old", "", Location="/new")
     site.page("/new", PAGE.format("New"))
     site.page("/away", "", Location="http://169.254.169.254/latest/meta-data")
@@ -187,6 +187,6 @@ def test_a_page_that_is_too_large_is_named(store: LocalStore, site: Site) -> Non
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/a", "https://", "https://user:secret@example.org/", "http://a:port/"]
 )
-def test_what_is_no_address_of_a_page(url: str) -> None:
+def test_invalid_addresses_are_errors(url: str) -> None:
     with pytest.raises(InputError):
         host_of(url)

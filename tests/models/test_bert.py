@@ -14,7 +14,7 @@ TYPES = [[0, 0, 1, 1], [0, 0, 0], [0] * 20 + [1] * 32]
 
 
 @pytest.mark.parametrize("pairs", [True, False])
-def test_states_are_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
+def test_states_equal_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
     model = AutoModel.from_pretrained(tiny.bert(tmp_path)).eval()
     if pairs:
         change(
@@ -29,7 +29,7 @@ def test_states_are_those_of_transformers(tmp_path: Path, pairs: bool) -> None:
         assert torch.allclose(states, want, atol=1e-5)
 
 
-def test_states_of_mpnet_are_those_of_transformers(tmp_path: Path) -> None:
+def test_mpnet_states_equal_those_of_transformers(tmp_path: Path) -> None:
     model = AutoModel.from_pretrained(tiny.mpnet(tmp_path)).eval()
     found = Bert(tmp_path).states([*IDS, list(range(4, 90)) * 5], [*TYPES, [0] * 430])
     for ids, states in zip([*IDS, list(range(4, 90)) * 5], found, strict=True):
@@ -42,7 +42,7 @@ def change(path: Path, name: str, value: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
 
 
-def test_bf16_is_near(tmp_path: Path) -> None:
+def test_bf16_is_close(tmp_path: Path) -> None:
     tiny.bert(tmp_path)
     for wide, narrow in zip(
         Bert(tmp_path).states(IDS, TYPES),
@@ -81,7 +81,9 @@ def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
         ("tokenizer_class", "AlbertTokenizer"),
     ],
 )
-def test_other_kinds_are_left_to_transformers(tmp_path: Path, name: str, value: str) -> None:
+def test_other_architectures_are_left_to_transformers(
+    tmp_path: Path, name: str, value: str
+) -> None:
     tiny.bert(tmp_path)
     assert is_bert(tmp_path)
     change(

@@ -46,7 +46,7 @@ def test_the_second_reader_reads_what_the_first_chose(
     )
 
 
-def test_few_passages_are_all_read_and_none_is_no_error(
+def test_few_passages_are_all_read_and_none_is_fine(
     readers: tuple[ExtractiveReader, ExtractiveReader],
 ) -> None:
     both = Cascade(*readers, 3)
@@ -70,7 +70,7 @@ def test_a_folder_names_its_first_reader(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_readers_know_what_a_text_says() -> None:
+def test_the_shipped_readers_give_right_verdicts() -> None:
     reader = build.reader(Settings(reader="accurate"))
     text = "The rent is 900 euros a month. It is due on the first. Dogs are allowed in all flats."
     lease = hit(text, title="Lease")

@@ -28,7 +28,7 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
     assert arithmetic("cpu", "fp32").dtype is torch.float32
 
 
-def test_auto_computes_in_bf16_only_where_it_is_faster() -> None:
+def test_auto_uses_bf16_only_if_it_is_faster() -> None:
     """Times a whole layer's product, with a margin, since the machine may be shared."""
     states, weights = torch.ones(2048, 768), torch.ones(3072, 768)
     seconds = {}
@@ -40,7 +40,7 @@ def test_auto_computes_in_bf16_only_where_it_is_faster() -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_device_that_is_not_there_is_named_with_the_way_out(device: str) -> None:
+def test_a_missing_device_is_an_error_with_a_hint(device: str) -> None:
     if device == ACCELERATOR:
         pytest.skip(f"{device} is here")
     with pytest.raises(InputError, match=f"finds no {device} device") as error:
@@ -55,7 +55,7 @@ def test_an_unknown_device_is_refused_before_anything_loads() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(ACCELERATOR == "cpu", reason="torch finds no accelerator")
-def test_an_accelerator_gives_what_the_processor_gives() -> None:
+def test_an_accelerator_equals_the_processor() -> None:
     there = Arithmetic(ACCELERATOR)
     folder = Path(embedder_path("minilm")[0])
     texts = ["The accord was signed in 2015.", "Dogs bark."]

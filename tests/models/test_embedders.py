@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tiny.embedder(tmp_path)
 
 
-def test_the_layout_that_sentence_transformers_writes_now_is_known_too(
+def test_the_current_layout_of_sentence_transformers_is_read(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     from sentence_transformers import SentenceTransformer
@@ -40,7 +40,7 @@ def test_the_layout_that_sentence_transformers_writes_now_is_known_too(
     assert np.allclose(before, after, atol=1e-6)
 
 
-def test_vectors_are_of_unit_length_whatever_stands_beside_them(folder: Path) -> None:
+def test_vectors_have_unit_length_in_any_batch(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     together = embedder.embed_passages(TEXTS)
     assert together.shape == (len(TEXTS), embedder.dim)
@@ -70,7 +70,7 @@ def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
         ("sentence_bert_config.json", {}),
     ],
 )
-def test_what_needs_more_is_left_to_sentence_transformers(
+def test_other_models_are_left_to_sentence_transformers(
     folder: Path, file: str, content: object
 ) -> None:
     assert is_mean(folder)
@@ -85,7 +85,7 @@ def test_a_broken_model_is_named(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_embedder_is_as_sentence_transformers_has_it(tmp_path: Path) -> None:
+def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> None:
     from rag.models.embedders import SentenceTransformerEmbedder
 
     shipped = Path(embedder_path("minilm")[0])
@@ -102,7 +102,7 @@ def test_the_shipped_embedder_is_as_sentence_transformers_has_it(tmp_path: Path)
     assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 
-def test_a_folder_that_is_copied_in_part_is_no_model_of_this_kind(
+def test_a_partial_copy_is_not_a_model(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("part")

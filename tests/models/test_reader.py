@@ -35,7 +35,7 @@ def reader(
     )
 
 
-def test_spans_stand_in_their_passages_best_first(reader: ExtractiveReader) -> None:
+def test_spans_are_in_their_passages_best_first(reader: ExtractiveReader) -> None:
     spans = reader.read("when was it signed?", hits(TEXTS)).spans
     assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
     assert {s.hit.passage.document_id for s in spans} == {f"d{i}" for i in range(len(TEXTS))}
@@ -60,7 +60,7 @@ def test_the_order_and_number_of_passages_change_no_score(reader: ExtractiveRead
     assert together == pytest.approx(alone, abs=1e-4)
 
 
-def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None:
+def test_batches_equal_single_questions(reader: ExtractiveReader) -> None:
     asked = [("when was it signed?", hits(TEXTS)), ("who?", []), ("where?", hits(TEXTS[:2]))]
     for (question, some), found in zip(asked, reader.read_many(asked), strict=True):
         spans = found.spans
@@ -74,7 +74,7 @@ def test_many_questions_are_read_as_each_alone(reader: ExtractiveReader) -> None
         assert [s.score for s in spans] == sorted((s.score for s in spans), reverse=True)
 
 
-def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> None:
+def test_the_best_span_equals_brute_force(tmp_path: Path) -> None:
     reader = ExtractiveReader(str(tiny.bert(tmp_path)))
     question, text = "where?", TEXTS[0]
     hit = small_index.hit(text)
@@ -95,7 +95,7 @@ def test_the_best_span_is_the_one_that_the_obvious_way_finds(tmp_path: Path) -> 
     assert best.score == pytest.approx(max(scores.values()), abs=1e-4)
 
 
-def test_nothing_to_read_is_no_span(reader: ExtractiveReader) -> None:
+def test_no_passages_no_spans(reader: ExtractiveReader) -> None:
     assert reader.read("who?", []) == ReaderOutput([])
 
 
@@ -105,7 +105,7 @@ def test_a_model_without_a_span_head_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["./missing", "/no/such/folder", "a b c"])
-def test_an_absent_model_is_named(setting: str) -> None:
+def test_a_missing_model_is_named(setting: str) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         ExtractiveReader(setting)
 

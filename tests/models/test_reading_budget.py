@@ -35,7 +35,7 @@ def hits(count: int, said: int = 0) -> list[Hit]:
 QUESTION = "The talks were led by whom?"
 
 
-def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
+def test_without_a_deadline_everything_is_read_at_once() -> None:
     reader, some = (
         PacedReader(),
         [ReadState(QUESTION, hits(8)), ReadState("who?", hits(3)), ReadState("where?", [])],
@@ -46,7 +46,7 @@ def test_without_haste_all_is_read_at_once_as_the_reader_reads_it() -> None:
     assert some[0].spans == NameReader().read(QUESTION, hits(8)).spans
 
 
-def test_the_best_is_read_when_time_is_up() -> None:
+def test_the_best_passage_is_read_after_the_deadline() -> None:
     one = ReadState(QUESTION, hits(8), time.monotonic() - 1)
     BudgetedReader(PacedReader()).run([one])
     assert one.read == 1
@@ -62,7 +62,7 @@ def test_reading_stops_near_the_deadline() -> None:
     )
 
 
-def test_a_hasty_question_does_not_stop_another() -> None:
+def test_a_deadline_does_not_stop_another_question() -> None:
     seen: list[int] = []
     some = [ReadState(QUESTION, hits(4), time.monotonic() - 1), ReadState(QUESTION, hits(4))]
     BudgetedReader(PacedReader()).run(some, seen.append)
@@ -71,7 +71,7 @@ def test_a_hasty_question_does_not_stop_another() -> None:
 
 
 @pytest.mark.parametrize(("said", "read"), [(0, 3), (2, 3), (5, 8)])
-def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
+def test_a_confident_answer_stops_the_reading(said: int, read: int) -> None:
     """The fake reader's score is 3 per shared word, minus 6: 9 for five words."""
     one = ReadState(QUESTION, hits(8, said))
     BudgetedReader(PacedReader(), lambda question, spans: spans[0].score > 8).run([one])
@@ -79,7 +79,7 @@ def test_a_good_answer_among_the_first_is_enough(said: int, read: int) -> None:
     assert one.spans[0].text == "Burns"
 
 
-def test_whether_it_is_enough_is_asked_once() -> None:
+def test_the_early_exit_is_checked_once() -> None:
     asked: list[str] = []
 
     def never(question: str, spans: Sequence[Span]) -> bool:

@@ -12,7 +12,7 @@ def test_the_default_embedder_is_the_official_file() -> None:
     verify(Path(path) / "model.safetensors", MINILM_SHA256)
 
 
-def test_the_shipped_reader_is_what_its_digest_says() -> None:
+def test_the_shipped_reader_matches_its_digest() -> None:
     path, local = reader_path("accurate")
     assert local
     assert Path(path).name == "accurate"
@@ -24,7 +24,7 @@ def test_folders_and_hub_ids_are_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["/no/such", "./x/y", "minilm2", "a/b/c"])
-def test_anything_else_is_named_with_what_is_possible(setting: str) -> None:
+def test_other_settings_are_errors_with_a_hint(setting: str) -> None:
     with pytest.raises(ModelError, match="RAG_EMBEDDER"):
         embedder_path(setting)
 

@@ -44,7 +44,7 @@ def test_a_verdict_for_every_passage(reader: ExtractiveReader) -> None:
     assert all(v.yes + v.no + v.unsaid == pytest.approx(1, abs=1e-5) for v in found)
 
 
-def test_the_heads_are_what_the_weights_say(folder: Path, reader: ExtractiveReader) -> None:
+def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -> None:
     bert, text = Bert(folder), TEXTS[0]
     bare = small_index.hit(text)
     read = reader.read("why?", [bare])
@@ -75,6 +75,6 @@ def test_a_reader_without_these_heads_gives_spans_alone(tmp_path: Path) -> None:
     assert (found.sentences, found.verdicts) == ([], [])
 
 
-def test_no_passage_gives_nothing(reader: ExtractiveReader) -> None:
+def test_no_passages_no_output(reader: ExtractiveReader) -> None:
     found = reader.read("why?", [])
     assert (found.spans, found.sentences, found.verdicts) == ([], [], [])

@@ -21,7 +21,7 @@ def reference(
 
 @settings(max_examples=200)
 @given(st.data())
-def test_equal_to_the_obvious_way(data: st.DataObject) -> None:
+def test_equal_to_brute_force(data: st.DataObject) -> None:
     start = np.array(data.draw(LOGITS), dtype=np.float32)
     size = len(start)
     end = np.array(
@@ -53,7 +53,7 @@ def test_distinct_spans_do_not_overlap_and_the_best_wins() -> None:
     assert [text[start:end] for _, start, end in found] == ["2015", "Vienna"]
 
 
-def test_a_span_stands_in_one_sentence() -> None:
+def test_a_span_is_in_one_sentence() -> None:
     text = "They met Khamenei. Gargash carried it."
     assert [text[a:b] for _, a, b in distinct(text, [(9.0, 9, 26), (5.0, 9, 17)], 3)] == [
         "Khamenei"

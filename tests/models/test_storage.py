@@ -27,7 +27,7 @@ def test_no_number_moves_by_more_than_half_a_step_of_its_row(
     assert ((found - matrix).abs() <= step * 0.5001).all()
 
 
-def test_a_matrix_takes_a_byte_a_number_and_vectors_stay_in_half_precision(tmp_path: Path) -> None:
+def test_a_matrix_takes_a_byte_per_number_and_vectors_two(tmp_path: Path) -> None:
     weights = {"m": torch.randn(100, 100), "head": torch.randn(3, 100), "bias": torch.randn(100)}
     save_weights(weights, tmp_path / "model.safetensors")
     stored = load_file(tmp_path / "model.safetensors")
@@ -47,7 +47,7 @@ def test_rows_of_zeros_stay_zero(tmp_path: Path) -> None:
     assert not load_weights(tmp_path / "m.safetensors")["m"].any()
 
 
-def test_a_file_in_full_precision_is_read_as_it_is(tmp_path: Path) -> None:
+def test_a_file_in_full_precision_is_read_unchanged(tmp_path: Path) -> None:
     weights = {"m": torch.randn(80, 80)}
     save_file(weights, tmp_path / "m.safetensors")
     assert torch.equal(load_weights(tmp_path / "m.safetensors")["m"], weights["m"])

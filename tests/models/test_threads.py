@@ -68,7 +68,7 @@ def test_no_quota_of_cgroup_v1_is_no_limit(tmp_path: Path) -> None:
     assert quota(tree(tmp_path, {"proc/self/cgroup": "1:cpu:/\n", **files})) == math.inf
 
 
-def test_a_group_of_another_name_space_leads_nowhere_else(tmp_path: Path) -> None:
+def test_a_group_of_another_namespace_is_ignored(tmp_path: Path) -> None:
     tree(tmp_path, {"cpu.max": "100000 100000"})
     assert quota(v2(tmp_path, "/../..", top="max 100000")) == math.inf
 
@@ -79,14 +79,14 @@ def test_cores_are_those_of_affinity_and_quota(tmp_path: Path) -> None:
     assert available_cores(v2(tmp_path, "/", top="max 100000")) == CORES
 
 
-def test_threads_are_those_asked_for_then_a_persons_then_the_cores(tmp_path: Path) -> None:
+def test_threads_come_from_the_setting_the_environment_or_the_cores(tmp_path: Path) -> None:
     assert model_threads(5, {"OMP_NUM_THREADS": "3"}) == 5
     assert model_threads(0, {"OMP_NUM_THREADS": "3"}) == 3
     assert model_threads(0, {"OMP_NUM_THREADS": "4,2"}, v2(tmp_path, "/", top="10000 100000")) == 1
     assert model_threads(0, {}, tmp_path / "nowhere") == CORES
 
 
-def test_what_a_person_set_is_left_alone(tmp_path: Path) -> None:
+def test_user_variables_are_unchanged(tmp_path: Path) -> None:
     limited = v2(tmp_path, "/", top="10000 100000")
     for given in ({"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "100"}):
         environ = {**given, "OMP_NUM_THREADS": "7"}
@@ -101,7 +101,7 @@ def test_what_a_person_set_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["rag.cli.main", "rag.parsing.worker", "rag.build"])
-def test_threads_yield_from_the_first_import_on(module: str) -> None:
+def test_threads_yield_from_the_first_import(module: str) -> None:
     """This includes parser processes, and must happen before torch reads the variables."""
     code = (
         f"import json, os, sys, {module}\nprint(json.dumps([os.environ.get('OMP_WAIT_POLICY'), "
@@ -115,7 +115,7 @@ def test_threads_yield_from_the_first_import_on(module: str) -> None:
 
 
 @pytest.mark.slow
-def test_openmp_does_as_it_is_told() -> None:
+def test_openmp_obeys_the_variables() -> None:
     """GNU's OpenMP prints its settings when torch loads it, after rag."""
     code = "import rag, torch"
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}

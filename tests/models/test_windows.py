@@ -44,7 +44,7 @@ def test_a_long_question_is_cut_to_its_beginning() -> None:
     assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
 
 
-def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
+def test_a_batch_equals_the_tokenizers() -> None:
     passages = [
         ("title", "iran and six others."),
         ("", "oman."),
@@ -60,7 +60,7 @@ def test_a_batch_is_what_the_tokenizer_makes_of_it() -> None:
     assert all((found[name] == wanted[name]).all() for name in found)
 
 
-def test_passages_together_are_as_each_alone() -> None:
+def test_passages_in_a_batch_equal_single_ones() -> None:
     passages = [("title", "iran."), ("", ""), ("other", " ".join(f"word{i}" for i in range(90)))]
     assert windows_of(TOKENIZER, "who?", passages) == [
         windows(TOKENIZER, "who?", *passage) for passage in passages
@@ -69,13 +69,13 @@ def test_passages_together_are_as_each_alone() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\n"])
-def test_nothing_to_read_scores_no_token(text: str) -> None:
+def test_no_passages_no_tokens(text: str) -> None:
     assert not encode(TOKENIZER, windows(TOKENIZER, "who?", "title", text)).scored.any()
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=40), st.integers(24, 64))
-def test_scored_tokens_lie_inside_the_passage_and_hold_its_words(
+def test_scored_tokens_lie_in_the_passage_and_cover_its_words(
     text: str, context: str, room: int
 ) -> None:
     made = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)

@@ -23,7 +23,7 @@ def load_file(path: Path, content: bytes, most: int = 1_000_000) -> Loaded:
     return load(FoundFile(path, path.name), most_bytes=most)
 
 
-def test_a_gz_is_the_document_that_it_holds(tmp_path: Path) -> None:
+def test_a_gz_is_one_document(tmp_path: Path) -> None:
     content = gzip.compress(b"# Fish\n\n" + TEXT)
     (document,) = load_file(tmp_path / "fish.md.gz", content).documents
     assert (document.id, document.source) == ("fish.md.gz", str(tmp_path / "fish.md.gz"))
@@ -73,7 +73,7 @@ def test_a_zip_holds_documents(tmp_path: Path) -> None:
     assert loaded.skipped == [(f"{path}//p.gif", "unsupported format .gif")]
 
 
-def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
+def test_known_members_are_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "all.zip"
     first = load_file(path, zipped({"a.txt": TEXT, "b.txt": "Old."}))
     path.write_bytes(zipped({"a.txt": TEXT, "b.txt": "New."}))
@@ -82,7 +82,7 @@ def test_parts_that_are_known_are_not_read_again(tmp_path: Path) -> None:
     assert [d.text for d in second.documents] == ["New."]
 
 
-def test_names_that_lead_elsewhere_stay_inside() -> None:
+def test_escaping_names_stay_inside() -> None:
     content = zipped(
         {"../../etc/x.txt": "One.", "/abs.txt": "Two.", "a\\b.txt": "Three.", "a//b.txt": "Four."}
     )
@@ -95,7 +95,7 @@ def test_names_that_lead_elsewhere_stay_inside() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a"])
-def test_a_zip_under_another_name_is_never_taken_for_text(name: str) -> None:
+def test_a_zip_under_another_name_is_never_read_as_text(name: str) -> None:
     with pytest.raises(InputError, match="unsupported"):
         load_bytes(name, zipped({"x.bin": b"\0" * 99}))
 
@@ -156,6 +156,6 @@ def test_a_broken_archive_is_read_or_refused(at: int, byte: int, name: str) -> N
         assert all(document.text for document in documents)
 
 
-def test_a_cut_gz_says_so() -> None:
+def test_a_truncated_gz_is_reported() -> None:
     with pytest.raises(InputError, match="truncated"):
         load_bytes("a.gz", gzip.compress(TEXT * 50)[:-20])

@@ -7,12 +7,12 @@ from rag.types import Section
 BLOCKS = st.lists(st.builds(Block, st.text(max_size=20), st.integers(0, 6)), max_size=12)
 
 
-def test_a_heading_that_holds_the_mark_of_the_path_is_one_heading() -> None:
+def test_a_heading_with_the_path_separator_is_one_heading() -> None:
     _, sections = join([Block("A > B", 1), Block("C", 2)])
     assert [section.heading.split(" > ") for section in sections] == [["A › B"], ["A › B", "C"]]
 
 
-def test_blocks_stand_apart_without_the_space_around_them() -> None:
+def test_blocks_are_separated_and_trimmed() -> None:
     assert join([Block(" a\n"), Block(" \n"), Block("b\nc")]) == ("a\n\nb\nc", ())
 
 
@@ -47,14 +47,14 @@ def test_levels_may_be_skipped() -> None:
     assert [section.heading for section in sections] == ["A", "B", "B > C", "B > D"]
 
 
-def test_a_heading_of_two_lines_is_one_in_the_path_and_itself_in_the_text() -> None:
+def test_a_two_line_heading_is_one_line_in_the_path() -> None:
     assert join([Block("A\n  b", 1)]) == ("A\n  b", (Section(0, "A b"),))
 
 
 @settings(max_examples=100, deadline=None)
 @given(BLOCKS)
 @example([Block("\x1c a", 1), Block("\u2028b", 1)])
-def test_sections_begin_where_their_headings_stand_and_no_text_is_lost(blocks: list[Block]) -> None:
+def test_sections_begin_at_their_headings_and_no_text_is_lost(blocks: list[Block]) -> None:
     text, sections = join(blocks)
     assert "".join(text.split()) == "".join("".join(block.text.split()) for block in blocks)
     headings = [block.text.strip() for block in blocks if block.level and block.text.strip()]

@@ -44,7 +44,7 @@ def test_without_headers_every_row_is_a_row() -> None:
     assert [s.heading for s in sections] == ["row 1", "row 2"]
 
 
-def test_a_title_stands_above_the_headers() -> None:
+def test_a_title_above_the_headers() -> None:
     text, sections, _ = parse("Stock of May,,\n,,\nItem,Shelf,Price\nGrinder,B4,79\n")
     assert text == "Stock of May\n\nItem: Grinder | Shelf: B4 | Price: 79"
     assert [s.heading for s in sections] == ["row 1", "row 4"]
@@ -135,7 +135,7 @@ def test_any_text_is_a_table_or_refused(source: str) -> None:
         ("a,b,c", "a | b | c"),
     ],
 )
-def test_marks_within_cells_part_nothing(source: str, text: str) -> None:
+def test_separators_within_cells_split_nothing(source: str, text: str) -> None:
     assert parse(source)[0] == text
 
 
@@ -147,5 +147,5 @@ def test_marks_within_cells_part_nothing(source: str, text: str) -> None:
         ("2019,2020\n1,2\n", "2019 | 2020\n\n1 | 2"),
     ],
 )
-def test_years_are_headers_over_what_is_no_year(source: str, text: str) -> None:
+def test_years_are_headers_above_other_values(source: str, text: str) -> None:
     assert parse(source)[0] == text

@@ -46,7 +46,7 @@ def test_a_book_is_read_in_the_order_of_its_spine() -> None:
 
 
 @pytest.mark.parametrize("without", ["META-INF/container.xml", "OPS/book.opf", "OPS/two.xhtml"])
-def test_a_part_that_is_missing_is_named(without: str) -> None:
+def test_a_missing_part_is_named(without: str) -> None:
     with pytest.raises(InputError, match=without):
         load_bytes(
             "sea.epub",
@@ -54,7 +54,7 @@ def test_a_part_that_is_missing_is_named(without: str) -> None:
         )
 
 
-def test_what_is_no_book_is_said() -> None:
+def test_other_files_are_not_books() -> None:
     with pytest.raises(InputError, match="no package"):
         load_bytes("sea.epub", zipped({"META-INF/container.xml": "<container/>"}))
     with pytest.raises(InputError, match="not a zip"):

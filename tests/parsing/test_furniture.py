@@ -32,7 +32,7 @@ LINKS = "<a href='/a'>Home</a> <a href='/b'>Products of ours</a> <a href='/c'>Wh
         "<aside>Also read: the lease.</aside>",
     ],
 )
-def test_furniture_goes_and_the_text_stays(furniture: str) -> None:
+def test_furniture_is_removed_and_text_kept(furniture: str) -> None:
     page = parse(f"<body>{furniture}{PROSE}")
     assert page.text == TEXT
     assert page.left_out > 0
@@ -47,7 +47,7 @@ def test_furniture_goes_and_the_text_stays(furniture: str) -> None:
         "<a href=/edit/1>Edit on GitHub</a>",
     ],
 )
-def test_steps_through_a_manual_go_wherever_they_are(steps: str) -> None:
+def test_navigation_steps_are_removed_everywhere(steps: str) -> None:
     assert parse(f"{PROSE}<div>{steps}</div>").text == TEXT.replace("\n\nThe", "\n\nThe")
 
 
@@ -72,17 +72,17 @@ def test_steps_through_a_manual_go_wherever_they_are(steps: str) -> None:
         ),
     ],
 )
-def test_text_that_looks_like_furniture_stays(kept: str, text: str) -> None:
+def test_text_that_looks_like_furniture_is_kept(kept: str, text: str) -> None:
     assert parse(PROSE + kept).text == f"{TEXT}\n\n{text}"
 
 
-def test_permalinks_of_headings_go() -> None:
+def test_permalinks_of_headings_are_removed() -> None:
     source = "<h1>A<a class='headerlink' href='#a'>\uf0c1</a></h1><p>x"
     source += "<h2>B <a href='#b'>\uf0c1</a></h2><p>It was paid."
     assert [section.heading for section in parse(source).sections] == ["A", "A > B"]
 
 
-def test_a_page_of_contents_keeps_its_headings_alone() -> None:
+def test_a_page_of_contents_keeps_only_its_headings() -> None:
     links = "".join(f"<li><a href='page{n}.html'>Chapter {n} of the book</a>" for n in range(60))
     page = parse(f"<h1>Index</h1><p>All chapters.</p><ul>{links}</ul>")
     assert page.text == "Index\n\nAll chapters."

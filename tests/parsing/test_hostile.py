@@ -90,7 +90,7 @@ def check(document: Document) -> None:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_every_kind_is_read_whole_cut_and_spoiled(kind: str) -> None:
+def test_every_format_whole_truncated_and_corrupted(kind: str) -> None:
     whole, name = WHOLE[kind], f"a.{kind}"
     assert read(name, whole)
     rng = random.Random(kind)
@@ -103,7 +103,7 @@ def test_every_kind_is_read_whole_cut_and_spoiled(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_under_every_other_name(kind: str) -> None:
+def test_every_format_under_every_other_name(kind: str) -> None:
     for content in WHOLE.values():
         read(f"a.{kind}" if kind else "a", content)
 
@@ -158,7 +158,7 @@ def test_ten_thousand_nested_elements(kind: str) -> None:
     read(f"a.{kind}", NESTED[kind]())
 
 
-def test_a_table_that_says_it_is_endless() -> None:
+def test_a_table_that_claims_to_be_endless() -> None:
     files = {"xl/worksheets/sheet1.xml": b"", **unpacked(book())}
     sheet = bytes(files["xl/worksheets/sheet1.xml"]).decode()
     files["xl/worksheets/sheet1.xml"] = sheet.replace(

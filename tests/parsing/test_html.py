@@ -53,7 +53,7 @@ def test_a_page_that_is_one_form_is_read() -> None:
     )
 
 
-def test_a_remark_in_a_box_ends_no_section() -> None:
+def test_a_boxed_remark_does_not_end_a_section() -> None:
     found, sections, _ = parse(
         "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>"
     )
@@ -78,7 +78,7 @@ def test_a_form_with_most_of_the_text_is_read() -> None:
     )
 
 
-def test_raised_figures_stay_apart_and_what_is_struck_out_is_left_out() -> None:
+def test_superscripts_are_separate_and_deleted_text_is_dropped() -> None:
     source = (
         "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>; <del>€10</del> "
         "<ins>€8</ins></p>"
@@ -259,7 +259,7 @@ def test_title(source: str, title: str | None) -> None:
     assert parse(source)[2].get("title") == title
 
 
-def test_a_fragment_keeps_all_that_is_seen() -> None:
+def test_a_fragment_keeps_all_visible_text() -> None:
     blocks = list(
         fragment("<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>")
     )
@@ -277,7 +277,7 @@ PARTS = st.sampled_from(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(PARTS, max_size=40))
 @example(["<pre>", "</pre>", "</pre>", "<pre>", "<pre>", "a", "</pre>", "b"])
-def test_text_is_neither_lost_nor_doubled_however_tags_nest(parts: list[str]) -> None:
+def test_nested_tags_neither_lose_nor_double_text(parts: list[str]) -> None:
     found = "".join(block.text for block in fragment("".join(parts)))
     assert [c for c in found if c.isalpha()] == [part for part in parts if part.isalpha()]
 
@@ -312,7 +312,7 @@ def test_any_source_is_read(source: str) -> None:
     ],
     ids=["div", "span", "p", "li", "td"],
 )
-def test_what_is_nested_thousands_deep_is_read(source: str, expected: str) -> None:
+def test_deep_nesting_is_read(source: str, expected: str) -> None:
     assert text(source) == expected
 
 

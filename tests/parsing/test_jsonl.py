@@ -46,7 +46,7 @@ def test_one_record_has_metadata() -> None:
     assert document.text.startswith(f"Fish\n\n{LONG.strip()}\n\nauthor: Ada")
 
 
-def test_nested_values_are_named_by_the_way_to_them() -> None:
+def test_nested_values_are_named_by_their_path() -> None:
     text, sections, _ = parse(
         json.dumps(
             {
@@ -76,7 +76,7 @@ def test_nested_values_are_named_by_the_way_to_them() -> None:
         ("a.json", '"\\u0000"', "no text"),
     ],
 )
-def test_what_is_none_has_a_reason(name: str, content: str, reason: str) -> None:
+def test_invalid_files_have_a_reason(name: str, content: str, reason: str) -> None:
     if reason == "no text":
         assert load_bytes(name, content.encode())[0].text == "\ufffd"
         return
@@ -94,7 +94,7 @@ def strings(value: object) -> list[str]:
 
 @settings(max_examples=40, deadline=None)
 @given(VALUES)
-def test_every_string_stands_in_the_text(value: object) -> None:
+def test_every_string_is_in_the_text(value: object) -> None:
     text, sections, _ = parse(json.dumps(value))
     assert all(found.strip() in text for found in strings(value))
     assert all(section.start <= len(text) for section in sections)

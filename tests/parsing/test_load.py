@@ -101,9 +101,7 @@ def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["absent", "a.md/b.md", "x" * 5_000, "nul\0"])
-def test_a_path_that_is_not_there_is_named_before_anything_is_found(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_missing_path_is_reported_first(tmp_path: Path, name: str) -> None:
     there = write(tmp_path / "a.md")
     found = find([there, tmp_path / name])
     with pytest.raises(NotFoundError) as error:
@@ -128,7 +126,7 @@ def test_links_to_files_are_followed_and_loops_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode elsewhere")
-def test_a_name_that_is_not_utf8_has_an_id_that_is_and_a_reason(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_has_a_valid_id_and_a_reason(tmp_path: Path) -> None:
     write(tmp_path / "docs" / "z.md")
     with open(os.path.join(os.fsencode(tmp_path), b"docs", b"caf\xe9.md"), "wb") as file:
         file.write(b"text")
@@ -140,7 +138,7 @@ def test_a_name_that_is_not_utf8_has_an_id_that_is_and_a_reason(tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
+def test_unreadable_folders_are_reported(tmp_path: Path) -> None:
     path, closed = write(tmp_path / "a.md"), write(tmp_path / "closed" / "b.md").parent
     path.chmod(0)
     closed.chmod(0)
@@ -181,7 +179,7 @@ def test_read(tmp_path: Path) -> None:
         ("a.html", "A city.", "A city.", "a"),
     ],
 )
-def test_each_kind_has_its_parser(
+def test_each_format_has_its_parser(
     tmp_path: Path, name: str, content: str, text: str, title: str
 ) -> None:
     document = read(FoundFile(write(tmp_path / name, content), name))
@@ -211,14 +209,14 @@ def test_each_kind_has_its_parser(
         ),
     ],
 )
-def test_what_is_no_document_has_a_reason(
+def test_unreadable_files_have_a_reason(
     tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
     with pytest.raises(ParseError, match=reason):
         read(FoundFile(write(tmp_path / name, content), name))
 
 
-def test_a_file_that_went_away_and_a_folder_have_a_reason(tmp_path: Path) -> None:
+def test_a_deleted_file_and_a_folder_have_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ParseError, match="no longer exists"):
         read(FoundFile(tmp_path / "gone.md", "gone.md"))
     (tmp_path / "folder.md").mkdir()
@@ -238,7 +236,7 @@ def test_a_name_without_a_suffix_is_text(tmp_path: Path, name: str) -> None:
     assert (document.text, document.title) == ("Sardines swim.", Path(name).stem)
 
 
-def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
+def test_a_known_file_is_not_read_again(tmp_path: Path) -> None:
     found = FoundFile(write(tmp_path / "a.txt"), "a.txt")
     digest = load(found).documents[0].sha256
     loaded = load(found, {str(found.path): digest})
@@ -259,7 +257,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         load(FoundFile(write(tmp_path / "more.txt", "x" * 11), "more.txt"), most_bytes=10)
 
 
-def test_what_comes_without_a_file() -> None:
+def test_bytes_without_a_file() -> None:
     (document,) = load_bytes("https://example.org/x/deal.md", b"# The deal\n\nSigned.")
     assert (document.id, document.source) == ("https://example.org/x/deal.md",) * 2
     assert (document.title, document.text, document.file) == (
@@ -320,7 +318,7 @@ def test_a_little_western_text(text: str) -> None:
         ("no-such-thing", "cp1252", "Das Gebäude wurde 1923 eröffnet."),
     ],
 )
-def test_a_page_is_in_the_encoding_it_names_unless_it_is_utf8(
+def test_a_page_has_its_declared_encoding_unless_it_is_utf8(
     named: str, codec: str, words: str
 ) -> None:
     page = f'<html><head><meta charset="{named}"></head><body><p>{words * 3}</p></body></html>'

@@ -41,7 +41,7 @@ def test_a_message() -> None:
     assert (document.metadata["date"], document.metadata["year"]) == ("2026-02-13", "2026")
 
 
-def test_a_message_that_is_attached_keeps_its_headers() -> None:
+def test_an_attached_message_keeps_its_headers() -> None:
     made, inner = message("Fwd"), message("The rent", "It rises to 900.\n")
     made.add_attachment(inner)
     (document,) = load_bytes("a.eml", made.as_bytes())
@@ -58,7 +58,7 @@ def test_html_and_other_encodings() -> None:
     assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("Caf\u00e9 one")
 
 
-def test_a_mailbox_holds_messages() -> None:
+def test_a_mailbox_contains_messages() -> None:
     box = b"".join(
         b"From ada Fri Feb 13\n" + message(f"No {n}", f">From here.\n{n}\n").as_bytes() + b"\n"
         for n in range(3)
@@ -69,7 +69,7 @@ def test_a_mailbox_holds_messages() -> None:
     assert documents[1].text.endswith("From here.\n1")
 
 
-def test_what_is_no_mail_is_said() -> None:
+def test_other_files_are_not_mail() -> None:
     with pytest.raises(InputError, match="no headers"):
         load_bytes("a.eml", b"just text")
     with pytest.raises(InputError, match="not a mailbox"):
@@ -90,13 +90,13 @@ def test_any_bytes_are_mail_or_refused(content: bytes, name: str) -> None:
         assert all(document.text for document in documents)
 
 
-def test_where_the_plain_alternative_is_blank_the_other_is_read() -> None:
+def test_a_blank_plain_alternative_is_skipped() -> None:
     made = message(body=" \n")
     made.add_alternative("<p>The lease ends on 31 May 2027.</p>", subtype="html")
     assert load_bytes("a.eml", made.as_bytes())[0].text.endswith("The lease ends on 31 May 2027.")
 
 
-def test_what_is_quoted_and_the_signature_are_sections_of_their_own() -> None:
+def test_quotes_and_signatures_are_separate_sections() -> None:
     body = """It rises to 900.
 
 On Fri, 13 Feb 2026, Bo <bo@example.org> wrote:

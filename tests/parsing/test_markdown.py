@@ -121,7 +121,7 @@ def test_metadata(source: str, metadata: dict[str, str]) -> None:
         "x: " + "[" * 5000,
     ],
 )
-def test_front_matter_that_is_no_mapping_is_text(block: str) -> None:
+def test_front_matter_that_is_not_a_mapping_is_text(block: str) -> None:
     found, _, metadata = parse(f"---\n{block}\n---\n\nThe body.")
     assert "The body." in found
     assert metadata.keys() <= {"title"}
@@ -170,12 +170,12 @@ def test_any_source_is_read(source: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [12, 25, 60])
-def test_what_is_nested_deep_is_not_dropped(depth: int) -> None:
+def test_deep_nesting_is_not_dropped(depth: int) -> None:
     assert text("> " * depth + "deep") == "deep"
     lines = text("\n".join("  " * level + f"- level{level}" for level in range(depth))).split("\n")
     assert [line.split() for line in lines] == [["-", f"level{level}"] for level in range(depth)]
 
 
 @pytest.mark.parametrize("source", ["[" * 5_000, "![" * 2_000, "*a **b " * 1_000, "<a " * 5_000])
-def test_marks_that_never_close_are_text(source: str) -> None:
+def test_unclosed_marks_are_text(source: str) -> None:
     assert text(source).replace(" ", "") == source.replace(" ", "")

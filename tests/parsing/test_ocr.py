@@ -45,7 +45,7 @@ def test_an_image_is_read(kind: str) -> None:
     assert document.page(document.text.index("boiler")) == 1
 
 
-def test_a_scan_is_read_page_by_page_and_shown_where_it_says_so() -> None:
+def test_a_scan_is_read_by_page_with_boxes() -> None:
     content = saved("pdf", LETTER, SECOND)
     (document,) = load_bytes("scan.pdf", content)
     assert document.page(document.text.index("Ada Brandt")) == 2

@@ -41,7 +41,7 @@ def letter(pages: bool = False) -> bytes:
     return kept.getvalue()
 
 
-def test_word() -> None:
+def test_docx() -> None:
     (document,) = load_bytes("treaty.docx", letter())
     blocks = [
         "The treaty of fish",
@@ -63,14 +63,14 @@ def test_word() -> None:
     assert document.pages == ()
 
 
-def test_pages_of_word_are_those_that_it_noted() -> None:
+def test_docx_pages_are_the_saved_breaks() -> None:
     (document,) = load_bytes("treaty.docx", letter(pages=True))
     assert document.text.endswith("The end stands on page two.")
     assert document.page(document.text.index("The end")) == 1
     assert document.page(document.text.index("two.")) == 2
 
 
-def test_deleted_text_of_word_is_left_out() -> None:
+def test_deleted_text_in_docx_is_left_out() -> None:
     made = docx.Document()
     paragraph = made.add_paragraph("It was signed")
     removed = OxmlElement("w:del")
@@ -126,7 +126,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
 
 
 @pytest.mark.parametrize("name", ["a.docx", "a.pptx", "a.xlsx"])
-def test_entities_do_not_grow(name: str) -> None:
+def test_entities_are_not_expanded(name: str) -> None:
     types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
     content = zipped(
         {"[Content_Types].xml": types, "_rels/.rels": f"<?xml version='1.0'?>{BOMB}]><x>&j;</x>"}
@@ -170,7 +170,7 @@ def prices(made: Any) -> Any:
     return table
 
 
-def test_a_row_of_word_that_is_repeated_on_each_page_names_the_columns() -> None:
+def test_a_repeated_docx_row_names_the_columns() -> None:
     made = docx.Document()
     table = prices(made)
     assert text_of(made) == "Item | Price\nGarage | 90"
@@ -178,7 +178,7 @@ def test_a_row_of_word_that_is_repeated_on_each_page_names_the_columns() -> None
     assert text_of(made) == "Item | Price\nItem: Garage | Price: 90"
 
 
-def test_content_controls_of_word_are_read_and_its_table_of_contents_is_not() -> None:
+def test_docx_content_controls_are_read_but_no_table_of_contents() -> None:
     made = docx.Document()
     made.add_paragraph("The lease")
     paragraph, contents = (

@@ -68,7 +68,7 @@ def test_running_heads_and_page_numbers_are_left_out() -> None:
     assert "Journal of Fish" in parse(pdf(pages[:1])).text  # one page is not enough to tell
 
 
-def test_broken_words_are_whole_again_and_hyphens_stay() -> None:
+def test_broken_words_are_joined_and_hyphens_kept() -> None:
     lines = [
         "The agree-",
         "ment of a well-known nego-",
@@ -83,7 +83,7 @@ def test_broken_words_are_whole_again_and_hyphens_stay() -> None:
     assert parse(pdf([column(lines, 50)])).text == wanted
 
 
-def test_a_sentence_goes_on_across_pages_and_the_page_starts_where_it_does() -> None:
+def test_a_sentence_continues_on_the_next_page() -> None:
     parsed = parse(
         pdf(
             [
@@ -102,7 +102,7 @@ def test_a_sentence_goes_on_across_pages_and_the_page_starts_where_it_does() -> 
     assert ends.pages == (0, 15, 15)
 
 
-def test_a_page_without_text_starts_where_the_next_one_with_text_does() -> None:
+def test_an_empty_page_starts_with_the_next_text() -> None:
     blocks = [[Block("It was signed on the")], [], [Block("first of May.")], [Block("The end.")]]
     found = of_pages(
         blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None
@@ -111,7 +111,7 @@ def test_a_page_without_text_starts_where_the_next_one_with_text_does() -> None:
     assert found.pages == (0, start, start, found.text.index("The end"))
 
 
-def test_larger_and_bolder_type_is_a_heading() -> None:
+def test_larger_or_bolder_type_is_a_heading() -> None:
     body = [f"Sardines swim near the coast of Oman in shoals number {n}." for n in range(6)]
     page = [
         Put(50, 780, "The sea", 22),
@@ -143,7 +143,7 @@ def turned(content: bytes, turn: str) -> bytes:
 
 
 @pytest.mark.parametrize("turn", ["0 1 -1 0", "0 -1 1 0"])
-def test_a_page_that_is_turned_is_read_as_it_is_seen(turn: str) -> None:
+def test_a_rotated_page_is_read_as_displayed(turn: str) -> None:
     lines = [
         "Sardines swim near the coast of Oman in shoals and",
         "go on in the second line, and in the",
@@ -158,7 +158,7 @@ def test_a_page_that_is_turned_is_read_as_it_is_seen(turn: str) -> None:
     )
 
 
-def test_a_stamp_in_the_margin_stands_at_the_end() -> None:
+def test_a_stamp_in_the_margin_comes_last() -> None:
     lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
     content = pdf([[Put(20, 400, "Stamped by the library"), *column(lines, 50)]])
     assert parse(content.replace(b"20 400 Td", b"0 1 -1 0 20 400 Tm")).text == (
@@ -202,12 +202,12 @@ def test_characters_of_every_kind() -> None:
 @pytest.mark.parametrize(
     "content", [b"%PDF-1.4 nothing", b"", b"%PDF-", pdf([[Put(0, 0, "x")]])[:200]]
 )
-def test_what_is_no_pdf_is_said(content: bytes) -> None:
+def test_other_files_are_not_pdfs(content: bytes) -> None:
     with pytest.raises(InputError, match="not a PDF"):
         load_bytes("a.pdf", content)
 
 
-def test_without_what_reads_scans_the_line_that_installs_it_is_named(
+def test_without_ocr_the_install_command_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("ocr", "image"):
@@ -233,7 +233,7 @@ def test_a_broken_pdf_is_read_or_refused(data: st.DataObject) -> None:
     assert list(document.pages) == sorted(document.pages)
 
 
-def test_type_that_cannot_be_read_is_left_out() -> None:
+def test_illegible_type_is_left_out() -> None:
     page = [*column(["Sardines swim here.", "They swim there."], 40), Put(300, 690, "KEY-1", 1)]
     parsed = parse(pdf([page]))
     assert "KEY-1" not in parsed.text
@@ -241,7 +241,7 @@ def test_type_that_cannot_be_read_is_left_out() -> None:
     assert "KEY-1" in parse(pdf([page]), keep_furniture=True).text
 
 
-def test_lines_of_a_font_that_calls_itself_tall_are_apart() -> None:
+def test_fonts_with_tall_boxes_do_not_merge_lines() -> None:
     lines = [
         "People with the illness have a loss of",
         "function below the level of it, and",
@@ -255,7 +255,7 @@ def test_lines_of_a_font_that_calls_itself_tall_are_apart() -> None:
     assert parse(plain.replace(font, font + tall)).text == " ".join(lines)
 
 
-def test_words_that_only_a_gap_parts_are_two() -> None:
+def test_words_separated_by_a_gap_are_two() -> None:
     plain = pdf([column(["harmful-legacy of the coast"], 40)])
     shown = plain.replace(b"(harmful-legacy of", b"[(harmful) -190 (legacy of").replace(
         b"coast) Tj", b"coast)] TJ"

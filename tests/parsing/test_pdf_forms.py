@@ -22,7 +22,7 @@ def texts(lines: list[Line]) -> list[str]:
     return [one.text for one in with_forms(lines)]
 
 
-def test_each_label_keeps_what_is_filled_in() -> None:
+def test_each_label_keeps_its_value() -> None:
     lines = form(*AIRPORT)
     lines += [line(320, 100, "Surface:", bold=True), line(450, 100, "Asphalt")]
     assert texts(lines) == ["Airport: Belen | Surface: Asphalt", "Elevation: 5194 ft", "Runway: 21"]
@@ -34,7 +34,7 @@ def test_each_label_keeps_what_is_filled_in() -> None:
     )
 
 
-def test_labels_and_values_of_several_lines_are_whole() -> None:
+def test_labels_and_values_may_have_several_lines() -> None:
     lines = form(*AIRPORT, (150, "Owner:", "ABQ New Mexico"), (176, "Certificates", ""))
     lines += [line(200, 160, "Tours"), line(50, 186, "Held:", bold=True), line(200, 176, "None")]
     assert texts(lines)[-2:] == ["Owner: ABQ New Mexico Tours", "Certificates Held: None"]
@@ -46,12 +46,12 @@ def test_a_label_without_a_value_takes_none() -> None:
     assert texts(lines)[-2:] == ["Seats: | Rated Power: 180 hp", "Engines: 1"]
 
 
-def test_a_label_that_is_on_one_line_with_its_value_is_one_of_the_form() -> None:
+def test_a_label_in_one_line_with_its_value_belongs_to_the_form() -> None:
     lines = [*form(*AIRPORT), line(50, 148, "Length: 6601 ft"), line(200, 158, "by 60 ft")]
     assert texts(lines)[-1] == "Length: 6601 ft by 60 ft"
 
 
-def test_prose_with_run_in_headings_is_no_form() -> None:
+def test_prose_with_run_in_headings_is_not_a_form() -> None:
     lines = [
         line(50, 100, "Aim:", bold=True),
         line(50, 116, "To see who comes."),

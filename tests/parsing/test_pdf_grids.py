@@ -19,7 +19,7 @@ SEGMENTS = ruled(
 TITLE = [Put(40, 712, "Results by segment", 9)]
 
 
-def test_a_spanning_header_goes_to_each_of_its_columns() -> None:
+def test_a_spanning_header_applies_to_each_of_its_columns() -> None:
     parsed = parse(pdf([[*TITLE, *SEGMENTS]]))
     assert (
         "Net sales | Three Months Ended July 1, 2023 Handsets: 30,102 | "
@@ -29,7 +29,7 @@ def test_a_spanning_header_goes_to_each_of_its_columns() -> None:
     assert parsed.sections[-1].heading.endswith("Results by segment > (In millions)")
 
 
-def test_a_ruled_table_goes_on_under_its_headers_on_the_next_page() -> None:
+def test_a_ruled_table_continues_on_the_next_page() -> None:
     rest = ruled(EDGES, (800, 786), [[(1, "Assets"), (1, "7,000"), (1, "800"), (1, "90")]])
     rest += ruled(EDGES, (786, 772), [[(1, "Debt"), (1, "60"), (1, "50"), (1, "40")]])
     parsed = parse(pdf([SEGMENTS, rest]))
@@ -37,7 +37,7 @@ def test_a_ruled_table_goes_on_under_its_headers_on_the_next_page() -> None:
     assert "(In millions)" in parsed.sections[-1].heading
 
 
-def test_the_words_of_a_cell_are_together_though_the_row_has_several_lines() -> None:
+def test_words_of_a_cell_stay_together() -> None:
     rows = [
         [(1, "Sponsor"), (3, "Elpin Society\n12 Mill Lane\nBath")],
         [(1, "Aims"), (3, "- To see the course of\nthe illness\n- To compare the two doses")],
@@ -47,7 +47,7 @@ def test_the_words_of_a_cell_are_together_though_the_row_has_several_lines() -> 
     assert "Aims | - To see the course of the illness\n- To compare the two doses" in text
 
 
-def test_the_labels_of_a_form_name_no_columns() -> None:
+def test_labels_of_a_form_are_not_column_names() -> None:
     edges, heights = (40, 200, 550), (700, 686, 672, 658)
     rows = [("Title", "A study"), ("Number", "3"), ("Duration", "18 months")]
     drawn = ruled(edges, heights, [[(1, ""), (1, "")] for _ in rows])
@@ -58,7 +58,7 @@ def test_the_labels_of_a_form_name_no_columns() -> None:
     assert text == "Title | A study\nNumber | 3\nDuration | 18 months"
 
 
-def test_a_row_of_dates_is_none_of_headers() -> None:
+def test_a_row_of_dates_is_not_headers() -> None:
     label = "By 2026 the rules for cars, trucks and power plants are promulgated"
     rows = [
         [(1, "Description"), (1, "Status"), (1, "Start"), (1, "End")],
@@ -82,7 +82,7 @@ def test_a_title_over_all_columns_names_the_rows_below_it() -> None:
     assert "Asia: Rent | 2023: 300" in text
 
 
-def test_rules_that_part_only_some_rows_leave_the_rows_whole() -> None:
+def test_partial_rules_leave_rows_whole() -> None:
     rows = [
         [(1, ""), (1, "2023"), (1, "2022"), (1, "2021")],
         [(1, "Rent\nHeating"), (1, "900\n120"), (1, "850\n95"), (1, "800\n90")],
@@ -93,7 +93,7 @@ def test_rules_that_part_only_some_rows_leave_the_rows_whole() -> None:
     assert "Heating | 2023: 120 | 2022: 95 | 2021: 90" in text
 
 
-def test_a_box_round_a_text_and_a_chart_are_no_tables() -> None:
+def test_boxes_around_text_and_charts_are_not_tables() -> None:
     words = ["The lease ends after two years.", "It may be renewed once.", "Rent is due monthly."]
     box = ruled((40, 60, 550), (720, 640, 620), [[(1, ""), (1, "\n".join(words))], [(2, "")]])
     assert " ".join(words) in " ".join(parse(pdf([box])).text.split())
@@ -102,7 +102,7 @@ def test_a_box_round_a_text_and_a_chart_are_no_tables() -> None:
     assert "Sales by year" in parse(pdf([[Put(200, 520, "Sales by year"), *chart]])).text
 
 
-def test_an_underline_says_how_far_a_header_reaches() -> None:
+def test_an_underline_gives_a_headers_extent() -> None:
     heads: list[Put | AbstentionPolicy] = [
         Put(330, 712, "Three Months Ended", 8),
         AbstentionPolicy(200, 708, 550, 708),
@@ -118,7 +118,7 @@ def test_an_underline_says_how_far_a_header_reaches() -> None:
     assert "Three Months Ended All: 506" in text
 
 
-def test_a_file_that_is_called_after_itself_is_called_after_its_company_too() -> None:
+def test_a_file_name_as_title_gets_the_company() -> None:
     cover = column(["Form 10-Q", "Elpin Devices Inc.", "Elpin Devices Inc. makes telephones."], 50)
     pages = [cover, column(["Elpin Devices Inc. sold more telephones than before."], 50)]
     assert parse(pdf(pages, Title="elpn-20230701")).metadata["title"] == (

@@ -29,7 +29,7 @@ def test_a_title_and_a_footnote_across_columns() -> None:
     assert names(lines) == " ".join("t" + "a" * 9 + "b" * 9 + "zz")
 
 
-def test_narrow_cells_are_no_columns() -> None:
+def test_narrow_cells_are_not_columns() -> None:
     lines = [*prose(50, 90, 0, 6, "a"), *prose(300, 340, 0, 6, "b")]
     (region,) = regions(lines)
     (table,) = paragraphs(region)

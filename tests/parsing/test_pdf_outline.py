@@ -35,7 +35,7 @@ def headings(source: bytes) -> list[tuple[int | None, str]]:
     ]
 
 
-def test_the_outline_says_what_is_a_heading() -> None:
+def test_the_outline_determines_headings() -> None:
     source = pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)])
     assert headings(source) == [
         (2, "THE SEA"),
@@ -45,7 +45,7 @@ def test_the_outline_says_what_is_a_heading() -> None:
     assert parse(source).metadata["title"] == "Release 4.7"
 
 
-def test_of_the_same_words_twice_the_larger_are_the_heading() -> None:
+def test_the_larger_of_two_equal_texts_is_the_heading() -> None:
     parsed = parse(pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)]))
     start = parsed.sections[-1].start
     assert parsed.text[start:].startswith("1.2 Warm water\n\n")
@@ -66,7 +66,7 @@ def test_a_table_keeps_its_caption_and_unit_under_a_heading_of_the_outline() -> 
     assert heading == "THE SEA > Results by segment > (In millions)"
 
 
-def test_an_outline_of_another_text_is_not_believed() -> None:
+def test_an_outline_of_another_text_is_ignored() -> None:
     source = pdf(PAGES, [(0, "Slide 1", 1), (0, "Slide 2", 2), (0, "The sea", 2)])
     assert headings(source) == headings(pdf(PAGES))
     assert len(headings(source)) > 3

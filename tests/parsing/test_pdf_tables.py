@@ -66,7 +66,7 @@ def test_each_figure_has_its_period_its_group_and_its_unit() -> None:
     assert "(In millions, except per-share amounts)" in heading
 
 
-def test_a_table_goes_on_under_its_headers_on_the_next_page() -> None:
+def test_a_table_continues_on_the_next_page() -> None:
     values = ["1,265", "1,010", "5,940", "9,700"]
     following = figures(780, "Net income", values) + figures(768, "Dividends", values[::-1])
     parsed = parse(pdf([STATEMENT, following]))
@@ -81,7 +81,7 @@ def test_years_are_headers() -> None:
     assert "Rent | 2023: 900 | 2022: 850\nHeating | 2023: 120 | 2022: 95" in text
 
 
-def test_a_table_whose_columns_cannot_be_told_is_marked_and_kept() -> None:
+def test_a_table_with_unclear_columns_is_marked_and_kept() -> None:
     rows = [*figures(700, "Rent", ["900", "850"]), *figures(688, "Heat", ["120", "95"])]
     rows += [
         Put(40, 676, "All", 9),
@@ -93,7 +93,7 @@ def test_a_table_whose_columns_cannot_be_told_is_marked_and_kept() -> None:
     assert parsed.sections[0].heading == "table whose columns are not clear"
 
 
-def test_contents_are_left_out_and_come_back_on_demand() -> None:
+def test_contents_are_left_out_unless_requested() -> None:
     entries = [f"Chapter {n} of the report ........................ {n * 3}" for n in range(1, 9)]
     pages = [
         [Put(50, 760, "Contents", 14), *column(entries, 50)],
@@ -115,7 +115,7 @@ def test_the_last_entries_of_contents_on_the_next_page_are_left_out() -> None:
     assert parse(pdf(pages)).text == "The rent is 900.\n\nNothing else."
 
 
-def test_a_list_that_ends_in_numbers_is_no_contents() -> None:
+def test_a_list_that_ends_in_numbers_is_not_contents() -> None:
     entries = [
         f"Port {name} with so many ships, {n}"
         for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
@@ -167,7 +167,7 @@ def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(rows: list[list[tuple[s
         assert not held - told
 
 
-def test_what_each_page_is_marked_with_is_in_the_title() -> None:
+def test_running_heads_are_in_the_title() -> None:
     pages = [
         [Put(50, 700, f"It landed on day {n}."), Put(450, 30, f"Page {n} of 3 DFW08CA051", 8)]
         for n in range(1, 4)

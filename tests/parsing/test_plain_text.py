@@ -27,7 +27,7 @@ LONG = (
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", " \n"])
-def test_paragraphs_of_one_line_are_parted(end: str) -> None:
+def test_paragraphs_of_one_line_are_separated(end: str) -> None:
     source = end.join(
         [
             "Secretary Visits Oman",
@@ -53,7 +53,7 @@ def test_paragraphs_of_one_line_are_parted(end: str) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 79, 100, 130, 200])
-def test_wrapped_prose_is_kept_as_it_is(width: int) -> None:
+def test_wrapped_prose_is_unchanged(width: int) -> None:
     source = (
         textwrap.fill(
             "the council met and then it wrote of what had been said by all who came " * 40, width
@@ -117,7 +117,7 @@ def test_headers_without_a_title() -> None:
 @pytest.mark.parametrize(
     "line", ["Date:", "Date: ", "Dates: 2025", "The Date: 2025", "a\nb\nc\nDate: 2025"]
 )
-def test_what_is_no_header(line: str) -> None:
+def test_lines_that_are_not_headers(line: str) -> None:
     assert parse(f"Muscat\n{line}\n\nText")[2].keys() <= {"title"}
 
 
@@ -188,5 +188,5 @@ def test_underlined_and_numbered_headings_and_terms() -> None:
         "-----\n\n-----\n",
     ],
 )
-def test_what_is_no_heading(source: str) -> None:
+def test_lines_that_are_not_headings(source: str) -> None:
     assert said(source) == []

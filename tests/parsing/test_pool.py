@@ -56,7 +56,7 @@ def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) ->
         assert str(ours) == str(theirs)
 
 
-def test_what_is_known_is_not_sent_again(pool: Pool, tmp_path: Path) -> None:
+def test_known_documents_are_not_sent_again(pool: Pool, tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", b"Sardines.")
     digest = load(FoundFile(path, "a")).documents[0].sha256
     ((_, result),) = pool([ParseTask(FoundFile(path, "a"), {str(path): digest})])
@@ -64,9 +64,7 @@ def test_what_is_known_is_not_sent_again(pool: Pool, tmp_path: Path) -> None:
     assert (result.documents, result.same) == ([], [str(path)])
 
 
-def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(
-    pool: Pool, tmp_path: Path
-) -> None:
+def test_a_slow_file_is_abandoned_and_the_rest_continue(pool: Pool, tmp_path: Path) -> None:
     slow = write(tmp_path / "slow.html", b"<p>x" * 1_200_000)
     fine = [write(tmp_path / f"{n}.txt", b"Sardines.") for n in range(6)]
     begun = time.monotonic()
@@ -76,7 +74,7 @@ def test_a_file_that_takes_too_long_is_given_up_and_the_rest_go_on(
     assert all(isinstance(result, Loaded) for result in results[:1] + results[2:])
 
 
-def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_takes_too_much_memory_is_abandoned(tmp_path: Path) -> None:
     with Pool(1, ParseLimits(most_bytes=90_000_000, seconds=60, memory=300)) as pool:
         assert "needs more than 300 MB" in reason(
             pool, write(tmp_path / "large.json", b"[" + b"[],[1]," * 4_000_000 + b"1]")
@@ -85,7 +83,7 @@ def test_a_file_that_takes_too_much_memory_is_given_up(tmp_path: Path) -> None:
         assert isinstance(result, Loaded)
 
 
-def test_a_large_program_keeps_its_readers(tmp_path: Path) -> None:
+def test_a_large_process_keeps_its_workers(tmp_path: Path) -> None:
     held = b"x" * 600_000_000  # like a service with loaded models
     with Pool(1, SMALL) as pool:
         list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
@@ -106,7 +104,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
         assert isinstance(result, Loaded)
 
 
-def test_bytes_are_read_in_a_process_too(pool: Pool) -> None:
+def test_bytes_are_parsed_in_a_process(pool: Pool) -> None:
     (document,) = pool.load_data("x/a.md", b"# Fish\n\nThey swim.").documents
     assert (document.id, document.title) == ("x/a.md", "Fish")
     with pytest.raises(ParseError, match="unsupported"):
@@ -136,7 +134,7 @@ def test_it_ends_with_its_processes(tmp_path: Path) -> None:
     assert all(process.poll() is not None for process in started)
 
 
-def test_a_worker_ends_when_nobody_asks_any_more() -> None:
+def test_a_worker_ends_with_its_requests() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "rag.parsing.worker", "300"],
         input=b"",
@@ -155,6 +153,6 @@ def test_a_worker_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_an_answer_that_says_why_is_an_error() -> None:
+def test_an_error_from_the_worker_is_raised() -> None:
     with pytest.raises(ParseError, match="binary"):
         loaded_from({"unreadable": "is binary"})

@@ -104,7 +104,7 @@ def test_a_source() -> None:
     assert metadata == {"author": "Ada Bell", "date": "5 March 2024", "title": "The sea"}
 
 
-def test_the_sources_that_sphinx_keeps_are_rst_too() -> None:
+def test_sphinx_sources_are_rst() -> None:
     assert (
         load_bytes("index.rst.txt", b"Fish\n====\n\nThey *swim*.")[0].text == "Fish\n\nThey swim."
     )
@@ -121,7 +121,7 @@ def test_the_sources_that_sphinx_keeps_are_rst_too() -> None:
         ("``one\nliteral`` and ``two``", "one\nliteral and two"),
     ],
 )
-def test_what_is_literal_is_as_it_stands(source: str, expected: str) -> None:
+def test_literals_are_unchanged(source: str, expected: str) -> None:
     assert parse(source)[0] == expected
 
 
@@ -153,7 +153,7 @@ def test_directives_nested_deep_are_read() -> None:
 @pytest.mark.parametrize(
     "part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"]
 )
-def test_marks_that_nothing_closes_take_no_longer(part: str) -> None:
+def test_unclosed_marks_take_linear_time(part: str) -> None:
     begun = time.process_time()
     parse(part * 30_000)
     assert time.process_time() - begun < 10
@@ -175,7 +175,7 @@ def test_every_word_of_prose_survives(words: list[str], between: str) -> None:
     assert parse(between.join(words))[0].replace("- ", "").split() == words
 
 
-def test_a_term_is_in_the_context_of_what_defines_it() -> None:
+def test_a_term_is_in_the_context_of_its_definition() -> None:
     source = "A\n===\n\nretries\n   How often.\n\n   The default is three.\n\n"
     source += ".. confval:: timeout\n\n   Seconds.\n\nAfter it all."
     text, sections, _ = parse(source)

@@ -43,7 +43,7 @@ def test_a_span_is_quoted_with_its_sentence() -> None:
     assert made.text[: made.body] == "May 2027 [1]"
 
 
-def test_each_piece_has_its_number_where_it_is() -> None:
+def test_each_piece_is_followed_by_its_number() -> None:
     pieces = [Piece(citation("1. Turn it off.")), Piece(citation("2. Wait."))]
     made = cited(answer("1. Turn it off.\n2. Wait.", pieces, "steps", more=3))
     assert made.text[: made.body] == "1. Turn it off. [1]\n2. Wait. [2]\n… and 3 more"
@@ -51,7 +51,7 @@ def test_each_piece_has_its_number_where_it_is() -> None:
         assert made.text[mark.start : mark.end] == mark.citation.quote
 
 
-def test_yes_and_the_sides_of_a_comparison_are_said() -> None:
+def test_verdicts_and_sides_are_shown() -> None:
     piece = Piece(citation("Oman hosted talks."))
     made = cited(answer("Yes. Oman hosted talks.", [piece], "yes_no"))
     assert made.text.startswith("Yes. Oman hosted talks. [1]\n\n[1] ")
@@ -60,7 +60,7 @@ def test_yes_and_the_sides_of_a_comparison_are_said() -> None:
     assert made.text[: made.body] == "Oman: Oman hosted talks. [1]\nWaiting: 2. Wait. [2]"
 
 
-def test_a_catalogue_cites_behind_its_titles() -> None:
+def test_a_catalogue_cites_after_its_titles() -> None:
     pieces = [
         Piece(citation("Oman hosted talks."), label="A"),
         Piece(citation("2. Wait.", "", "b.md"), label="B"),
@@ -69,7 +69,7 @@ def test_a_catalogue_cites_behind_its_titles() -> None:
     assert made.text[: made.body] == "A [1]\nB [2]"
 
 
-def test_what_contradicts_it_is_beside_it() -> None:
+def test_conflicts_are_shown() -> None:
     span = citation("May 2027", "The lease ends in May 2027.")
     other = Alternative("2. Wait.", 0.8, (citation("2. Wait.", "", "b.md"),))
     made = cited(
@@ -82,7 +82,7 @@ def test_what_contradicts_it_is_beside_it() -> None:
     assert "Another document disagrees: 2. Wait. [2]\n\n[1] " in made.text
 
 
-def test_a_refusal_shows_what_came_nearest_and_no_mark() -> None:
+def test_a_refusal_shows_the_closest_passages_without_marks() -> None:
     hit = Hit(Passage("a.md", 0, 18, "Oman hosted\ntalks.", "A", "A > B"), 0.5, 0.4, 1.0)
     made = cited(answer(None, [], abstention_reason="they do not say so", hits=(hit,) * 5))
     assert made.text.startswith("Not found in the documents: they do not say so.\n\n")

@@ -22,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch, given: bytes, *arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
-def test_an_answer_a_line(
+def test_one_answer_per_line(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
@@ -35,7 +35,7 @@ def test_an_answer_a_line(
     )
 
 
-def test_json_lines_show_the_question_as_it_was_understood(
+def test_json_lines_show_the_resolved_question(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
@@ -50,7 +50,7 @@ def test_json_lines_show_the_question_as_it_was_understood(
     )
 
 
-def test_the_exit_code_says_whether_all_were_answered(
+def test_the_exit_code_tells_whether_all_were_answered(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
@@ -61,7 +61,7 @@ def test_the_exit_code_says_whether_all_were_answered(
     assert refused == 'not found\t0.65\tbest guess "2018" (65%, needs 70%)'
 
 
-def test_a_line_that_cannot_be_asked_has_its_line_too(
+def test_an_invalid_line_gets_a_line_too(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
@@ -79,7 +79,7 @@ def test_a_line_that_cannot_be_asked_has_its_line_too(
     }
 
 
-def test_without_an_index_it_says_so_once(
+def test_a_missing_index_is_reported_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, QUESTIONS.encode()) == 3
@@ -98,7 +98,7 @@ def test_filter_and_read(
     assert hit["passage"]["document_id"] == "docs/deal.md"
 
 
-def test_each_answer_comes_before_the_next_question_is_asked(filled: Settings) -> None:
+def test_each_answer_precedes_the_next_question(filled: Settings) -> None:
     command = [
         sys.executable,
         "-m",

@@ -44,7 +44,7 @@ def test_suggestions(line: str, taken: list[str]) -> None:
     assert after(line) == taken
 
 
-def test_what_a_document_is_called_cannot_reach_the_terminal() -> None:
+def test_titles_cannot_control_the_terminal() -> None:
     (suggestion,) = suggest("/delete evil", lambda: DOCUMENTS)
     assert "\x1b" not in suggestion.text + suggestion.about
 
@@ -62,7 +62,7 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert after("/ingest nowhere/") == []
 
 
-def test_documents_are_asked_for_only_where_they_matter() -> None:
+def test_documents_are_listed_only_when_needed() -> None:
     def none() -> list[Document]:
         raise AssertionError
 

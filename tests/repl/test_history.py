@@ -4,7 +4,7 @@ from pathlib import Path
 from rag.repl.history import history, place
 
 
-def test_lines_are_there_the_next_time_whatever_is_in_them(tmp_path: Path) -> None:
+def test_any_line_is_restored(tmp_path: Path) -> None:
     file = tmp_path / "state" / "history"
     lines = ["When?", "two\nlines", "C:\\new\\\\n", "\u00fcber \u202e"]
     first = history(str(file))
@@ -15,7 +15,7 @@ def test_lines_are_there_the_next_time_whatever_is_in_them(tmp_path: Path) -> No
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_an_unwritable_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for setting in (str(tmp_path / "file" / "history"), str(tmp_path), "off"):
         kept = history(setting)
@@ -23,7 +23,7 @@ def test_a_file_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         assert kept.get_strings() == ["When?"]
 
 
-def test_where_it_is_kept(tmp_path: Path) -> None:
+def test_the_place_of_the_file(tmp_path: Path) -> None:
     assert place("off") is None
     assert place("auto", {"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "rag" / "history"
     assert place("auto", {}) == Path.home() / ".local/state/rag/history"

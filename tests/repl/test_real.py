@@ -64,7 +64,7 @@ def say(terminal: Terminal) -> Callable[..., str]:
     return type_it
 
 
-def test_typing_before_the_models_are_there_and_the_same_answers_as_in_the_pipe(
+def test_typing_while_models_load_and_the_same_answers_in_a_pipe(
     index: Path, say: Callable[..., str]
 ) -> None:
     done = rag("repl", index=index, given="".join(f"{line}\n" for line in ASKED))
@@ -97,7 +97,7 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
     terminal.wait_for("/stats", "documents   2")
 
 
-def test_ctrl_c_during_a_slow_question_keeps_the_session(
+def test_ctrl_c_stops_a_slow_question(
     terminal: Terminal, say: Callable[..., str], tmp_path: Path
 ) -> None:
     say("/k 200", "200 passages")
@@ -133,6 +133,6 @@ def test_the_window_is_resized_and_another_process_changes_the_index(
     assert "Harald" not in say("Who is the king of Norway?", "%", "Not found")
 
 
-def test_ctrl_d_leaves(terminal: Terminal) -> None:
+def test_ctrl_d_quits(terminal: Terminal) -> None:
     terminal.press("C-d")
     assert terminal.ended() == 0

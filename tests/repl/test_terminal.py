@@ -39,7 +39,7 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
     return start
 
 
-def test_a_session_as_it_is_typed(opened: Open, tmp_path: Path) -> None:
+def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
     """One session for everything, since each start costs a second."""
     with opened() as terminal:  # `rag` without a command
         terminal.wait("2 documents")
@@ -108,7 +108,7 @@ def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracke
         assert "asked       200, answered 200" in terminal.wait("asked  ")
 
 
-def test_ctrl_c_drops_what_else_was_pasted(opened: Open, tmp_path: Path) -> None:
+def test_ctrl_c_discards_the_rest_of_a_paste(opened: Open, tmp_path: Path) -> None:
     with opened("repl") as terminal:
         terminal.wait("2 documents")
         terminal.paste("Slowly, when?\nWhen was the deal signed?\nWhen?\n", tmp_path / "paste")
@@ -121,7 +121,7 @@ def test_ctrl_c_drops_what_else_was_pasted(opened: Open, tmp_path: Path) -> None
         assert terminal.ended() == 0
 
 
-def test_a_dumb_terminal_gets_words(opened: Open) -> None:
+def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
     with opened("repl", TERM="dumb") as terminal:
         terminal.wait(WELCOME, "\n>")
         terminal.type("When was the deal signed?")
@@ -153,7 +153,7 @@ def test_a_dumb_terminal_gets_words(opened: Open) -> None:
     )
 
 
-def test_without_colour_the_span_is_still_marked(opened: Open) -> None:
+def test_the_span_is_marked_without_colour(opened: Open) -> None:
     with opened("repl", NO_COLOR="1") as terminal:
         terminal.wait("2 documents")
         terminal.type("When was the deal signed?")
@@ -174,5 +174,5 @@ def test_without_colour_the_span_is_still_marked(opened: Open) -> None:
         (" \n", []),
     ],
 )
-def test_what_is_pasted_is_one_question_or_several(typed: str, asked: list[str]) -> None:
+def test_pasted_lines_are_one_question_or_several(typed: str, asked: list[str]) -> None:
     assert questions(typed) == asked

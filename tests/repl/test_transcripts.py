@@ -55,7 +55,7 @@ def test_questions_and_a_follow_up(filled: Settings, in_words: bool, screen: str
     assert Talk(filled, in_words=in_words)(*TYPED) == screen
 
 
-def test_not_found_says_why_and_what_came_nearest(
+def test_not_found_shows_the_reason_and_the_closest_passages(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "0.9")
@@ -69,7 +69,7 @@ def test_not_found_says_why_and_what_came_nearest(
     assert "  3  " in shown
 
 
-def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings) -> None:
+def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
     talk = Talk(settings, width=90)
     said = "".join(talk("When was the deal signed?").split())  # the path is wrapped
     assert f"noindexin{Path('index').absolute()}createonewith:/ingestPATH" in said
@@ -93,7 +93,7 @@ def test_an_index_is_begun_asked_and_emptied_without_leaving(settings: Settings)
     )
 
 
-def test_ingest_says_what_it_leaves_out(filled: Settings) -> None:
+def test_ingest_lists_skipped_files(filled: Settings) -> None:
     for number in range(7):
         Path(f"docs/{number}.txt").write_bytes(b"\0")
     lines = Talk(filled)("/ingest ./docs").splitlines()
@@ -102,7 +102,7 @@ def test_ingest_says_what_it_leaves_out(filled: Settings) -> None:
     assert lines[-1] == "and 2 more were skipped"
 
 
-def test_nothing_is_deleted_without_a_yes(filled: Settings) -> None:
+def test_deletion_needs_confirmation(filled: Settings) -> None:
     assert Talk(filled, agree=False)("/delete docs/oman.txt") == "> /delete docs/oman.txt\nkept\n"
     assert len(build.store(filled).documents()) == 2
 
@@ -116,7 +116,7 @@ def test_the_index_is_not_ingested(filled: Settings) -> None:
     assert "is an index folder" in talk("/ingest index")
 
 
-def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> None:
+def test_filters_and_numbers_persist(filled: Settings) -> None:
     talk = Talk(filled, width=90)
     assert talk("/filter type=txt", "/filter year>=2024") == (
         "> /filter type=txt\nonly documents that match type=txt; /filter off for all\n"
@@ -129,7 +129,7 @@ def test_filters_and_numbers_hold_until_they_are_changed(filled: Settings) -> No
     assert talk("/k") == "> /k\n1 passages are read for a question\n"
 
 
-def test_search_and_sources_show_where_things_stand(filled: Settings) -> None:
+def test_search_and_sources_show_places(filled: Settings) -> None:
     talk = Talk(filled)
     assert talk("/k 1", "/search secret talks").endswith(
         "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman "
@@ -143,7 +143,7 @@ def test_search_and_sources_show_where_things_stand(filled: Settings) -> None:
     )
 
 
-def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> None:
+def test_missing_and_changed_sources_are_reported(filled: Settings) -> None:
     talk = Talk(filled)
     talk("When did the US leave the deal?")
     Path("docs/deal.md").write_text("# The deal\n\nNothing more.\n")
@@ -155,7 +155,7 @@ def test_a_source_that_is_gone_or_changed_is_said_to_be(filled: Settings) -> Non
     )
 
 
-def test_why_explains_in_words_and_shows_ranks_and_scores(filled: Settings) -> None:
+def test_why_shows_an_explanation_ranks_and_scores(filled: Settings) -> None:
     shown = Talk(filled, width=80, in_words=False)(
         "When did the US leave the deal?", "/why"
     ).partition("/why\n")[2]
@@ -169,7 +169,7 @@ def test_why_explains_in_words_and_shows_ranks_and_scores(filled: Settings) -> N
     assert lines[4].startswith("  retrieve ")
 
 
-def test_json_is_what_the_command_line_prints(filled: Settings) -> None:
+def test_json_equals_that_of_the_command_line(filled: Settings) -> None:
     talk = Talk(filled)
     shown = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
     assert json.loads(shown)["text"] == "2018"
@@ -227,9 +227,7 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ("/help k", "/k [N]: set the number of passages to read per question\n"),
     ],
 )
-def test_what_a_person_gets_wrong_is_said_with_the_next_step(
-    filled: Settings, line: str, said: str
-) -> None:
+def test_user_errors_name_the_next_step(filled: Settings, line: str, said: str) -> None:
     assert Talk(filled)(line).startswith(f"> {line}\n{said}")
 
 
@@ -239,11 +237,11 @@ def test_help_and_stats(filled: Settings) -> None:
     assert "index: index\ndocuments: 2\npassages: 3\n" in talk("/stats")
 
 
-def test_quit_ends_it_there(filled: Settings) -> None:
+def test_quit_ends_the_session(filled: Settings) -> None:
     assert Talk(filled)("/quit", "/help") == "> /quit\n"
 
 
-def test_what_goes_wrong_with_one_question_does_not_end_the_session(
+def test_an_error_does_not_end_the_session(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
@@ -256,7 +254,7 @@ def test_what_goes_wrong_with_one_question_does_not_end_the_session(
     assert shown.endswith("> /k\n8 passages are read for a question\n")
 
 
-def test_ctrl_c_between_two_pasted_lines_drops_the_rest_and_keeps_the_session(
+def test_ctrl_c_between_pasted_lines_discards_the_rest(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talk, noted = Talk(filled), list[str]()
@@ -271,7 +269,7 @@ def test_ctrl_c_between_two_pasted_lines_drops_the_rest_and_keeps_the_session(
     assert noted[-3:] == ["> /k 4", "stopped", "3 passages are read for a question"]
 
 
-def test_an_index_that_another_process_changes_is_followed_at_the_next_question(
+def test_changes_by_another_process_are_seen_at_the_next_question(
     filled: Settings,
 ) -> None:
     talk = Talk(filled)

@@ -30,7 +30,7 @@ def status(client: httpx.Client, request: tuple[str, str, object], token: str = 
     return client.request(request[0], request[1], json=request[2], headers=headers).status_code
 
 
-def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
+def test_each_key_has_its_scope(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     (_, reads), (kept, writes), (gone, revoked) = (
         keys.add("r", "read"),
@@ -80,7 +80,7 @@ def test_each_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
     assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
 
 
-def test_keys_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
+def test_unreadable_keys_let_nobody_in(tmp_path: Path) -> None:
     keys = Keys(tmp_path / "keys.json")
     keys.add("a", "read")
     (tmp_path / "keys.json").write_text("{}")
@@ -90,7 +90,7 @@ def test_keys_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
         keys.check("rag_x_y")
 
 
-def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -> None:
+def test_deleted_keys_let_nobody_in(tmp_path: Path) -> None:
     _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
     with (
         serving(tmp_path, key=reads) as client,
@@ -106,19 +106,19 @@ def test_keys_that_are_gone_from_under_a_service_let_nobody_in(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
-def test_without_keys_a_proxy_may_not_ask_for_others(client: httpx.Client, header: str) -> None:
+def test_without_keys_proxies_are_refused(client: httpx.Client, header: str) -> None:
     response = client.get("/v1/documents", headers={header: "192.0.2.7"})
     assert response.status_code == 421
     assert "rag keys add" in response.json()["hint"]
 
 
-def test_a_key_that_is_not_there_cannot_be_revoked(tmp_path: Path) -> None:
+def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="rag keys list"):
         Keys(tmp_path / "keys.json").revoke("nobody")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
-def test_only_this_machine_is_served_without_keys(tmp_path: Path, host: str) -> None:
+def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> None:
     settings = Settings(index=tmp_path, host=host)
     with pytest.raises(InputError, match="rag keys add"):
         check_binding(settings)
@@ -140,14 +140,12 @@ def test_only_this_machine_is_served_without_keys(tmp_path: Path, host: str) -> 
         "localhost@evil.example",
     ],
 )
-def test_without_keys_another_name_that_leads_here_is_refused(
-    client: httpx.Client, host: str
-) -> None:
+def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: str) -> None:
     response = client.get("/v1/documents", headers={"Host": host})
     assert response.status_code in (400, 421)
 
 
-def test_without_keys_another_site_s_page_is_refused(client: httpx.Client) -> None:
+def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> None:
     own = str(client.base_url).rstrip("/")
     for headers in (
         {"Origin": "http://evil.example"},
@@ -162,7 +160,7 @@ def test_without_keys_another_site_s_page_is_refused(client: httpx.Client) -> No
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
-def test_a_key_may_ask_so_often(tmp_path: Path) -> None:
+def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
     _, other = keys_of(Settings(index=tmp_path)).add("b", "read")
     with serving(tmp_path, key=token, rate=5) as client:
@@ -180,7 +178,7 @@ def _take(rate: Rate, times: int) -> None:
         rate.take("a")
 
 
-def test_a_bucket_fills_again() -> None:
+def test_a_bucket_refills() -> None:
     rate = Rate(6000)
     _take(rate, 6000)
     with pytest.raises(ServiceError, match="6,000 passages"):

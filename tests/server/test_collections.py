@@ -43,7 +43,7 @@ def ask(client: httpx.Client, place: str, **headers: str) -> httpx.Response:
     return client.post(f"/v1{place}/ask", json={"question": "Where is the safe?"}, headers=headers)
 
 
-def test_each_collection_answers_from_its_own_documents_alone(tmp_path: Path) -> None:
+def test_each_collection_answers_only_from_its_documents(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "home.txt", "The safe of the house is in Oslo.")
         for name, text in SECRETS.items():
@@ -142,7 +142,7 @@ def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty
         assert client.post("/v1/collections", json={"name": "../x"}).status_code == 422
 
 
-def test_what_another_process_deletes_or_makes_anew_is_seen(tmp_path: Path) -> None:
+def test_changes_by_another_process_are_seen(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         fill(client, "contracts", SECRETS["contracts"])
         there = LocalCollections(tmp_path)
@@ -235,7 +235,7 @@ def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
     assert key.everywhere
 
 
-def test_keys_expire_and_are_changed_for_new_ones(tmp_path: Path) -> None:
+def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     made, token = keys.add("a", "write", ["x"], days=1)
     assert keys.check(token) == made
@@ -251,7 +251,7 @@ def test_keys_expire_and_are_changed_for_new_ones(tmp_path: Path) -> None:
     assert keys.check(later)
 
 
-def test_a_collection_is_closed_when_nobody_asks_it_and_opened_again(tmp_path: Path) -> None:
+def test_an_idle_collection_is_closed_and_reopened(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         fill(client, "contracts", SECRETS["contracts"])
         host = client.app_state.collections  # type: ignore[attr-defined]
@@ -261,7 +261,7 @@ def test_a_collection_is_closed_when_nobody_asks_it_and_opened_again(tmp_path: P
         assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
 
 
-def test_a_deletion_waits_for_who_is_being_answered(tmp_path: Path) -> None:
+def test_a_deletion_waits_for_requests(tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(0.5)) as client, ThreadPoolExecutor(4) as pool:
         fill(client, "contracts", SECRETS["contracts"])
         asked = [pool.submit(ask, client, "/collections/contracts") for _ in range(3)]
@@ -276,7 +276,7 @@ def test_a_deletion_waits_for_who_is_being_answered(tmp_path: Path) -> None:
     "path",
     ["/v1/collections/contracts/health", "/v1/collections/contracts/../x", "/v1/collections/"],
 )
-def test_only_what_is_below_v1_is_in_a_collection(tmp_path: Path, path: str) -> None:
+def test_only_paths_below_v1_are_in_collections(tmp_path: Path, path: str) -> None:
     with serving(tmp_path) as client:
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
         assert client.get(path).status_code in (404, 405)

@@ -31,7 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 @pytest.mark.parametrize(
     "path", ["/v1/documents/uploads/lease.md", "/v1/documents/uploads/lease.md/text"]
 )
-def test_who_has_a_document_is_not_sent_it_again(client: httpx.Client, path: str) -> None:
+def test_an_unchanged_document_is_not_sent_again(client: httpx.Client, path: str) -> None:
     tag = client.get(path).headers["etag"]
     for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
         response = client.get(path, headers={"If-None-Match": known})
@@ -39,7 +39,7 @@ def test_who_has_a_document_is_not_sent_it_again(client: httpx.Client, path: str
     assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_only_what_is_as_it_was_is_deleted(client: httpx.Client) -> None:
+def test_only_an_unchanged_document_is_deleted(client: httpx.Client) -> None:
     put_text(client, "gone.txt", "It is 1999.")
     path = "/v1/documents/uploads/gone.txt"
     old = client.get(path).headers["etag"]
@@ -92,7 +92,7 @@ def test_only_named_origins_may_ask_and_only_with_a_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "origin", ["*", "app.example.org", "https://app.example.org/", "ftp://x.org", "null"]
 )
-def test_what_is_no_origin_is_named(origin: str) -> None:
+def test_invalid_origins_are_named(origin: str) -> None:
     with pytest.raises(InputError, match="RAG_CORS_ORIGINS"):
         Cors(origin)
 
@@ -120,12 +120,12 @@ def test_what_is_no_origin_is_named(origin: str) -> None:
         ("it is 14/07 and/or later", "it is 14/07 and/or later"),
     ],
 )
-def test_who_asks_over_http_is_told_no_places(text: str, shown: str) -> None:
+def test_http_errors_contain_no_paths(text: str, shown: str) -> None:
     assert without_places(text) == shown
     assert problem_of(BusyError(text)).detail == shown
 
 
-def test_a_full_disk_is_said_to_be_full() -> None:
+def test_a_full_disk_is_reported() -> None:
     connection = sqlite3.connect(":memory:")
     connection.executescript("PRAGMA max_page_count = 2; CREATE TABLE t (x)")
     with pytest.raises(sqlite3.OperationalError) as full:
@@ -145,9 +145,7 @@ def test_a_full_disk_is_said_to_be_full() -> None:
         ("Ada and Bob", "Bob", "Bob"),
     ],
 )
-def test_a_citation_says_which_part_of_the_answer_it_proves(
-    answer: str, quote: str, part: str
-) -> None:
+def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: str) -> None:
     place = dict.fromkeys(("start", "end", "sentence_start", "sentence_end"), 0)
     names = ("document_id", "title", "source", "heading", "sentence", "sha256")
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
@@ -155,7 +153,7 @@ def test_a_citation_says_which_part_of_the_answer_it_proves(
     assert answer[shown.start : shown.end] == part
 
 
-def test_operations_have_names_that_a_generated_client_can_bear(client: httpx.Client) -> None:
+def test_operation_names_suit_generated_clients(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     names = [operation["operationId"] for path in paths.values() for operation in path.values()]
     assert len(set(names)) == len(names)

@@ -33,7 +33,7 @@ def connect(client: httpx.Client, stack: ExitStack, sent: bytes) -> socket.socke
 @pytest.mark.parametrize(
     "sent", [b"", HALF, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HALF]
 )
-def test_headers_that_do_not_come_end_the_connection(tmp_path: Path, sent: bytes) -> None:
+def test_missing_headers_end_the_connection(tmp_path: Path, sent: bytes) -> None:
     with serving(tmp_path, header_seconds=1) as client, ExitStack() as stack:
         connection = connect(client, stack, sent)
         begun = time.monotonic()
@@ -42,7 +42,7 @@ def test_headers_that_do_not_come_end_the_connection(tmp_path: Path, sent: bytes
         assert time.monotonic() - begun < 10
 
 
-def test_who_asks_at_once_is_answered_beside_a_flood_of_half_open_connections(
+def test_a_flood_of_half_open_connections_blocks_nobody(
     tmp_path: Path,
 ) -> None:
     with serving(tmp_path, connections=20) as client, ExitStack() as stack:
@@ -61,7 +61,7 @@ def test_who_asks_at_once_is_answered_beside_a_flood_of_half_open_connections(
         assert closed >= 35  # the oldest one, closed to make room
 
 
-def test_connections_of_one_address_are_limited_and_none_of_another_is_closed_for_them() -> None:
+def test_connections_are_limited_per_address() -> None:
     class Waiting:
         def __init__(self, address: str) -> None:
             self.address = address
@@ -98,7 +98,7 @@ def test_connections_of_one_address_are_limited_and_none_of_another_is_closed_fo
 
 
 @pytest.mark.parametrize("files", [64, 256, 1024, 65_536])
-def test_connections_and_those_accepted_at_once_fit_the_file_handles(files: int) -> None:
+def test_connections_and_backlog_fit_the_file_handles(files: int) -> None:
     connections, backlog = limits(files, 100_000, 100)
     assert connections.total + backlog <= max(files, 64)
     assert connections.total >= 8
@@ -149,7 +149,7 @@ def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Pa
     assert "Traceback" not in log.read_text()
 
 
-def test_what_the_system_refuses_is_said_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+def test_accept_errors_are_logged_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     loop = asyncio.new_event_loop()
     handler = AcceptErrors()
     caplog.set_level(logging.ERROR)

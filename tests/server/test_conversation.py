@@ -39,7 +39,7 @@ class Opened:
         return self._engine
 
 
-def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
+def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
         put_text(client, "lease.txt", LEASE)
@@ -68,7 +68,7 @@ def test_five_turns_are_answered_as_at_the_prompt(tmp_path: Path) -> None:
     assert understood[3] == TURNS[3]
 
 
-def test_ask_takes_the_turns_before_and_says_how_it_understood(tmp_path: Path) -> None:
+def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
         put_text(client, "lease.txt", LEASE)
@@ -87,7 +87,7 @@ def test_ask_takes_the_turns_before_and_says_how_it_understood(tmp_path: Path) -
         assert alone["question"] == TURNS[1]
 
 
-def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
+def test_empty_and_long_turns_are_skipped() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
     assert (
         in_context("When was she born?", turns, lambda _: "", 1000).question
@@ -96,7 +96,7 @@ def test_turns_that_are_empty_or_too_long_are_passed_over() -> None:
     assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"
 
 
-def test_a_follow_up_prefers_the_documents_of_the_answer_before() -> None:
+def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     answer = (
         "William Burns [1]\n\n[1] The talks > Muscat, page 2 (a (old).txt): “William Burns led.”\n"
         "[2] b.txt: “He did: (again).”"

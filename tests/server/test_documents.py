@@ -15,7 +15,7 @@ from tests.fakes import document
 from tests.server.fake_server import open_backend, put_text, serving
 
 
-def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
+def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
     files = [("file", ("a.txt", b"The cat is called Minka.")), ("file", ("b.exe", b"\0\1"))]
     response = client.post("/v1/documents", files=files)
     assert response.status_code == 201
@@ -38,7 +38,7 @@ def test_files_are_put_in_asked_and_taken_out(client: httpx.Client) -> None:
     assert client.delete("/v1/documents/uploads/a.txt").status_code == 404
 
 
-def test_documents_come_a_page_at_a_time(client: httpx.Client) -> None:
+def test_documents_are_paged(client: httpx.Client) -> None:
     first = client.get("/v1/documents", params={"limit": 1}).json()
     assert [one["id"] for one in first["documents"]] == ["uploads/lease.md"]
     second = client.get("/v1/documents", params={"limit": 1, "after": first["next"]}).json()
@@ -84,7 +84,7 @@ def test_files_of_a_folder_keep_their_place_in_it(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"]
 )
-def test_what_is_no_name_is_refused(client: httpx.Client, name: str) -> None:
+def test_invalid_names_are_refused(client: httpx.Client, name: str) -> None:
     content = json.dumps({"name": name, "text": "x"})
     response = client.post(
         "/v1/documents", content=content, headers={"Content-Type": "application/json"}
@@ -107,7 +107,7 @@ def test_a_document_may_be_called_text(client: httpx.Client) -> None:
     ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"],
 )
 @pytest.mark.parametrize("part", ["", "/text"])
-def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(
+def test_an_unknown_document_is_not_searched_elsewhere(
     client: httpx.Client, path: str, part: str
 ) -> None:
     response = client.get(f"/v1/documents/{path}{part}")
@@ -115,7 +115,7 @@ def test_a_document_that_is_not_there_is_not_looked_for_elsewhere(
     assert "root:" not in response.text
 
 
-def test_too_large_an_upload_is_refused(client: httpx.Client) -> None:
+def test_a_large_upload_is_refused(client: httpx.Client) -> None:
     response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
     assert response.status_code == 413
     assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
@@ -173,7 +173,7 @@ def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
             return
 
 
-def test_asking_goes_on_while_documents_come_and_go(client: httpx.Client) -> None:
+def test_asking_continues_while_documents_change(client: httpx.Client) -> None:
     stop = threading.Event()
 
     def change(number: int) -> list[int]:

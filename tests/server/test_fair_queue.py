@@ -27,7 +27,7 @@ def filled(*works: One) -> FairQueue[One]:
     return made
 
 
-def test_who_asks_much_is_read_no_sooner_than_who_asks_little() -> None:
+def test_heavy_callers_do_not_delay_light_ones() -> None:
     queue = filled(*(One("loud") for _ in range(50)))
     queue.take_readings(100)
     queue.add([One("quiet"), One("quiet")])
@@ -40,7 +40,7 @@ def test_a_large_question_counts_as_many_small_ones() -> None:
     assert Counter(taken) == {"large": 2, "small": 16}
 
 
-def test_who_was_away_has_saved_up_nothing() -> None:
+def test_returning_callers_have_no_credit() -> None:
     queue = filled(One("early"), *(One("other") for _ in range(100)))
     for _ in range(50):
         queue.take_readings(10)
@@ -63,7 +63,7 @@ def test_the_same_question_is_read_once() -> None:
     assert len(queue.take_readings(100)) == 5
 
 
-def test_room_is_made_by_who_takes_most() -> None:
+def test_the_heaviest_caller_makes_room() -> None:
     queue = filled(*(One("loud") for _ in range(9)), One("other"))
     dropped = queue.make_room("quiet", 3, 10)
     assert [work.caller for work in dropped or []] == ["loud"] * 3
@@ -72,7 +72,7 @@ def test_room_is_made_by_who_takes_most() -> None:
     assert len(queue) == 7
 
 
-def test_what_is_ahead_is_ones_own_and_as_much_of_others() -> None:
+def test_work_ahead_counts_own_items_and_as_much_of_others() -> None:
     queue = filled(*(One("loud") for _ in range(50)))
     assert queue.ahead("quiet") == 10
     assert queue.ahead("loud") == 500
@@ -81,7 +81,7 @@ def test_what_is_ahead_is_ones_own_and_as_much_of_others() -> None:
     assert queue.tokens() == 550
 
 
-def test_what_nobody_waits_for_is_dropped() -> None:
+def test_items_without_clients_are_dropped() -> None:
     queue = filled(
         One("a", wanted=False), One("a"), One("b", wanted=False), One("c", 0, True, wanted=False)
     )
@@ -91,7 +91,7 @@ def test_what_nobody_waits_for_is_dropped() -> None:
     assert len(queue) == 0
 
 
-def test_who_floods_is_refused_before_others_find_no_room() -> None:
+def test_floods_are_refused_before_the_queue_is_full() -> None:
     queue = filled(*(One("loud") for _ in range(90)))
     assert queue.make_room("loud", 6, 128) == []
     assert queue.make_room("loud", 7, 128) is None

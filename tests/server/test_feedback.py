@@ -66,7 +66,7 @@ def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> N
     assert "Safe?" not in client.get("/v1/feedback").text
 
 
-def test_what_others_asked_is_not_for_who_only_reads(tmp_path: Path) -> None:
+def test_feedback_is_hidden_from_read_only_keys(tmp_path: Path) -> None:
     _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
     with serving(tmp_path, key=reads) as client:
         assert (
@@ -76,7 +76,7 @@ def test_what_others_asked_is_not_for_who_only_reads(tmp_path: Path) -> None:
         assert client.get("/v1/feedback").status_code == 403
 
 
-def test_changes_are_in_the_audit_log_and_no_words_of_documents(tmp_path: Path) -> None:
+def test_the_audit_log_has_changes_without_texts(tmp_path: Path) -> None:
     key, writes = keys_of(Settings(index=tmp_path)).add("w", "write")
     with serving(tmp_path, key=writes) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
@@ -95,7 +95,7 @@ def test_changes_are_in_the_audit_log_and_no_words_of_documents(tmp_path: Path) 
     assert (tmp_path / "audit.jsonl").stat().st_mode & 0o077 == 0
 
 
-def test_a_cut_line_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_truncated_line_loses_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     file = JournalFile(path, 10_000)
     file.add({"a": 1})
@@ -107,7 +107,7 @@ def test_a_cut_line_costs_itself_alone(tmp_path: Path) -> None:
     assert sorted(line["a"] for line in file.lines()) == [1, 3, 4]
 
 
-def test_a_document_is_put_in_by_an_id_of_ones_own(client: httpx.Client) -> None:
+def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
     path = "/v1/documents/crm/tickets/42.md"
     given = {
         "text": "# Ticket\n\nThe lease was signed by Ada Lovelace.",
@@ -136,7 +136,7 @@ def test_a_document_is_put_in_by_an_id_of_ones_own(client: httpx.Client) -> None
 @pytest.mark.parametrize(
     "name", ["a.pdf", "a", "../a.md", "a//b.md", "a\u202eb.md", "%00.md", "x" * 501 + ".md"]
 )
-def test_what_cannot_be_an_id_is_refused(client: httpx.Client, name: str) -> None:
+def test_invalid_ids_are_refused(client: httpx.Client, name: str) -> None:
     assert client.put(f"/v1/documents/{name}", json={"text": "x"}).status_code in (404, 405, 422)
 
 

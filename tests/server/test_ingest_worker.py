@@ -113,7 +113,7 @@ def test_the_queue_s_database_may_fail_for_a_while(
         assert outcome(made) == "added"
 
 
-def test_what_cannot_be_noted_as_done_is_noted_later_and_embedded_once(tmp_path: Path) -> None:
+def test_an_unrecorded_outcome_is_retried_without_embedding(tmp_path: Path) -> None:
     embedder = Counting()
     trigger = (
         "CREATE TRIGGER full BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
@@ -139,7 +139,7 @@ def test_an_upload_waits_while_the_index_cannot_be_written(tmp_path: Path) -> No
         assert [file.outcome for file in done(made, job).files] == ["added", "rejected"]
 
 
-def test_a_service_that_stops_leaves_what_waits_on_disk(tmp_path: Path) -> None:
+def test_a_stopped_service_leaves_waiting_uploads_on_disk(tmp_path: Path) -> None:
     trigger = (
         "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk is "
         "full'); END"
@@ -167,7 +167,7 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
     assert embedder.texts == 1
 
 
-def test_while_an_upload_is_embedded_others_write_and_take_a_name_first(tmp_path: Path) -> None:
+def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> None:
     embedder = Counting(0.5)
     with service(tmp_path, embedder) as made:
         store = made.engine.store

@@ -14,7 +14,7 @@ NAMES = ("alpha", "beta", "gamma")
 
 
 @pytest.mark.slow
-def test_what_a_collection_has_accepted_is_there_after_a_kill(tmp_path: Path) -> None:
+def test_accepted_uploads_survive_a_kill(tmp_path: Path) -> None:
     accepted: list[tuple[str, str]] = []
     for round in range(int(os.environ.get("KILLS", "2"))):
         with process(tmp_path, TEST_SLOW="0.1") as (server, client):

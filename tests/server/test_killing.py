@@ -80,7 +80,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
 
 
 @pytest.mark.slow
-def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
+def test_accepted_uploads_are_resumed(tmp_path: Path) -> None:
     """Simulates a service that was killed between accepting and ingesting."""
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
     job = jobs.add([("a.txt", b"The cat is called Minka."), ("b.exe", b"")])
@@ -97,7 +97,7 @@ def test_what_was_accepted_is_taken_up_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stopped_it_answers_what_was_asked(tmp_path: Path) -> None:
+def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         asked = [
@@ -128,7 +128,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals)
             asked.result()
 
 
-def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
+def test_two_signals_while_closing_end_it(tmp_path: Path) -> None:
     with process(tmp_path) as (server, _):
         server.send_signal(signal.SIGINT)
         time.sleep(0.12)
@@ -141,7 +141,7 @@ def test_twice_told_while_it_closes_it_ends_too(tmp_path: Path) -> None:
         )  # the last one: it was already ending
 
 
-def test_a_service_that_never_started_can_be_closed_and_closed_again(tmp_path: Path) -> None:
+def test_an_unstarted_service_can_be_closed_twice(tmp_path: Path) -> None:
     service: Service = create_app(Settings(index=tmp_path), open_backend).state.service
     service.close()
     service.close()
@@ -167,7 +167,7 @@ def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_pat
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_named(client: httpx.Client, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(client: httpx.Client, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

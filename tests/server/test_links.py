@@ -80,7 +80,7 @@ def test_every_link_into_a_collection_names_it_and_the_place(client: httpx.Clien
             assert "Lisbon" in quoted
 
 
-def test_links_into_the_default_collection_name_none(client: httpx.Client) -> None:
+def test_links_into_the_default_collection_have_no_name(client: httpx.Client) -> None:
     for path, body in openai_bodies("rag").items():
         given = links(post(client, f"/v1/{path}", body))
         assert given

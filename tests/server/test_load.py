@@ -43,7 +43,7 @@ def test_a_batch_costs_as_much_as_its_questions(tmp_path: Path) -> None:
         assert client.post("/v1/search", json={"question": "Who led?", "k": 100}).status_code == 200
 
 
-def test_a_request_reads_so_many_passages_at_most(tmp_path: Path) -> None:
+def test_passages_per_request_are_limited(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", TEXT)
         refused = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 64, "k": 100})
@@ -63,7 +63,7 @@ class HeldReader(NameReader):
         return super().read_many(asked)
 
 
-def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> None:
+def test_a_search_does_not_wait_for_readings(tmp_path: Path) -> None:
     reader = HeldReader()
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(10) as pool:
         put_text(client, "oman.txt", TEXT)
@@ -75,7 +75,7 @@ def test_a_search_does_not_wait_for_all_that_is_to_be_read(tmp_path: Path) -> No
         assert {one.result().status_code for one in asked} == {200}
 
 
-def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
+def test_questions_that_would_be_late_are_refused_at_once(tmp_path: Path) -> None:
     with (
         serving(tmp_path, SlowReader(0.5), deadline_ms=2500) as client,
         ThreadPoolExecutor(40) as pool,
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
     )
 
 
-def test_bytes_in_flight_are_bounded_and_who_waits_gets_its_turn() -> None:
+def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
     async def run() -> list[int]:
         in_flight, under_way, seen = BytesInFlight(100, 5), 0, []
 
@@ -118,7 +118,7 @@ def test_bytes_in_flight_are_bounded_and_who_waits_gets_its_turn() -> None:
     assert max(asyncio.run(run())) == 2
 
 
-def test_who_waits_too_long_to_send_is_refused() -> None:
+def test_requests_that_wait_too_long_to_send_are_refused() -> None:
     async def run() -> None:
         in_flight = BytesInFlight(10, 0.05)
         async with in_flight.reserve(10):
@@ -128,7 +128,7 @@ def test_who_waits_too_long_to_send_is_refused() -> None:
         asyncio.run(run())
 
 
-def test_a_large_upload_comes_whole(tmp_path: Path) -> None:
+def test_a_large_upload_is_complete(tmp_path: Path) -> None:
     text = "The talks were led by William Burns in Muscat. " * 60_000
     with serving(tmp_path, max_upload_mb=4) as client:
         response = client.post(

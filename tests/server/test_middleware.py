@@ -13,7 +13,7 @@ from rag.settings import Settings
 from tests.server.fake_server import serving
 
 
-def test_every_answer_carries_the_headers_that_keep_a_browser_safe(client: httpx.Client) -> None:
+def test_every_response_has_security_headers(client: httpx.Client) -> None:
     for response in (
         client.get("/"),
         client.get("/health"),
@@ -39,7 +39,7 @@ def test_a_request_keeps_its_id(client: httpx.Client) -> None:
     )
 
 
-def test_the_log_holds_no_question_unless_asked_for(
+def test_the_log_has_no_questions_by_default(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "rag.requests")
@@ -60,7 +60,7 @@ def test_the_log_holds_no_question_unless_asked_for(
         assert ("secret" in caplog.text) == bool(asked_for)
 
 
-def test_the_log_names_the_key_of_a_request_that_was_refused(
+def test_the_log_names_the_key_of_a_refused_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "rag.requests")
@@ -81,7 +81,7 @@ def address(client: httpx.Client) -> tuple[str, int]:
     return client.base_url.host, client.base_url.port or 80
 
 
-def test_slow_and_broken_connections_hold_nothing_up(client: httpx.Client) -> None:
+def test_slow_and_broken_connections_block_nothing(client: httpx.Client) -> None:
     held = [socket.create_connection(address(client)) for _ in range(200)]
     for number, connection in enumerate(held):
         head = (
@@ -97,7 +97,7 @@ def test_slow_and_broken_connections_hold_nothing_up(client: httpx.Client) -> No
     assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 200
 
 
-def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> None:
+def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("a", "write")
     with serving(tmp_path, key=token, queue=1) as client, ExitStack() as stack:
         for number in range(120):
@@ -126,7 +126,7 @@ def test_who_has_no_key_takes_no_place_of_those_who_have_one(tmp_path: Path) -> 
         b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: \xff\xfe\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_refused_and_forgotten(client: httpx.Client, raw: bytes) -> None:
+def test_invalid_http_is_refused(client: httpx.Client, raw: bytes) -> None:
     with socket.create_connection(address(client), timeout=5) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
@@ -138,7 +138,7 @@ def test_what_is_not_http_is_refused_and_forgotten(client: httpx.Client, raw: by
 @pytest.mark.parametrize(
     "path", ["/", "/health", "/ready", "/v1/documents", "/v1/documents/nothing", "/openapi.json"]
 )
-def test_head_says_what_get_says_without_the_body(client: httpx.Client, path: str) -> None:
+def test_head_equals_get_without_the_body(client: httpx.Client, path: str) -> None:
     got, headed = client.get(path), client.head(path)
     assert (headed.status_code, headed.content) == (got.status_code, b"")
     own = {"x-request-id", "date"}
@@ -147,5 +147,5 @@ def test_head_says_what_get_says_without_the_body(client: httpx.Client, path: st
     }
 
 
-def test_head_is_not_for_what_is_posted(client: httpx.Client) -> None:
+def test_head_is_not_for_post_endpoints(client: httpx.Client) -> None:
     assert client.head("/v1/ask").status_code == 405

@@ -20,9 +20,7 @@ class BreakingReader(SlowReader):
         return super().read(question, hits)
 
 
-def test_a_question_that_breaks_its_batch_breaks_no_other(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failing_question_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     reader = BreakingReader(0.2)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(6) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
@@ -39,7 +37,7 @@ def test_a_question_that_breaks_its_batch_breaks_no_other(
     assert "a shape that no layer takes" in caplog.text
 
 
-def test_a_stream_that_breaks_ends_with_the_problem_that_a_plain_request_gets(
+def test_a_failing_stream_ends_with_the_same_problem(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(tmp_path, BreakingReader(0.0)) as client:
@@ -58,7 +56,7 @@ def test_a_stream_that_breaks_ends_with_the_problem_that_a_plain_request_gets(
     assert caplog.text.count("request r1 failed") == 2
 
 
-def test_a_question_costs_what_is_read_for_it() -> None:
+def test_a_question_costs_what_it_reads() -> None:
     limits = QueueLimits(queue=1, tokens=1000, window=0.0, passage_tokens=160)
     assert limits.cost(8) > 8 * 160
     assert limits.cost(16) == 2 * limits.cost(8)

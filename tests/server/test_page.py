@@ -178,7 +178,7 @@ def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
     expect(page.get_by_role("heading", name="Earlier threads")).to_be_hidden()
 
 
-def test_what_is_not_ticked_is_not_asked(watched: Watched) -> None:
+def test_only_ticked_sources_are_asked(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     open_sources(page)
@@ -432,7 +432,7 @@ GAPPED = pieces("It fell.", "It broke.", gap=(False, True))
         ),
     ],
 )
-def test_every_form_has_its_shape(
+def test_every_form_is_rendered(
     watched: Watched,
     form: str,
     answer: str,
@@ -475,7 +475,7 @@ What it costs.
 """
 
 
-def test_a_document_is_shown_as_it_was_meant(watched: Watched, client: httpx.Client) -> None:
+def test_a_document_is_shown_with_its_layout(watched: Watched, client: httpx.Client) -> None:
     put_text(client, "prices.md", DOCUMENT)
     try:
         page = watched.page
@@ -569,7 +569,7 @@ The villain is Mallory <b onmouseover=alert()>bold</b>.
 \u202eEvil \u2066override\u2069 javascript:alert(7)."""
 
 
-def test_a_hostile_document_is_text(watched: Watched, client: httpx.Client) -> None:
+def test_a_hostile_document_is_escaped(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
     name = "<img src=x onerror=alert(8)>.txt"
     put_text(client, name, HOSTILE)
@@ -615,7 +615,7 @@ The villain of {EVIL} is Mallory.
 """
 
 
-def test_hostile_words_are_text_in_every_place(
+def test_hostile_text_is_escaped_everywhere(
     watched: Watched, client: httpx.Client, tmp_path: Path
 ) -> None:
     page = watched.page
@@ -694,7 +694,7 @@ def test_a_link_reproduces_a_question_and_threads_are_kept(watched: Watched) -> 
     expect(page.get_by_role("heading", name="Earlier threads")).to_be_hidden()
 
 
-def test_a_comma_within_a_condition_does_not_part_it(watched: Watched) -> None:
+def test_a_comma_within_a_condition_does_not_split_it(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     page.locator("#filters").evaluate(
@@ -860,7 +860,7 @@ def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> N
         expect(page.locator("#key")).not_to_be_visible()
 
 
-def test_a_key_is_asked_for_and_a_problem_is_said(browser: Browser, tmp_path: Path) -> None:
+def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: Path) -> None:
     with locked(browser, tmp_path) as (watched, token):
         page = watched.page
         page.get_by_role("textbox", name="API key").fill("wrong")
@@ -910,7 +910,7 @@ def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
     watched.noted.clear()
 
 
-def test_the_page_is_whole_and_names_no_other_place() -> None:
+def test_the_page_is_complete_and_names_no_other_host() -> None:
     assert not re.search(r"(?:src|href)=\"(?!#|data:)", PAGE.html)
     assert "http://" not in PAGE.html.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in PAGE.html

@@ -17,7 +17,7 @@ from tests.server.fake_server import SlowReader, put_text, serving
 BURNS = {"question": "Who led the talks?", "k": 3}
 
 
-def test_an_answer_says_where_it_stands(client: httpx.Client) -> None:
+def test_an_answer_names_its_place(client: httpx.Client) -> None:
     answer = client.post("/v1/ask", json=BURNS).json()
     assert answer["answer"] == "William Burns"
     (citation,) = answer["citations"]
@@ -43,7 +43,7 @@ def test_an_answer_says_where_it_stands(client: httpx.Client) -> None:
     assert set(answer["timings_ms"]) == {"retrieve", "read", "compose"}
 
 
-def test_not_found_is_an_answer_with_a_reason_and_what_came_nearest(client: httpx.Client) -> None:
+def test_not_found_has_a_reason_and_the_closest_passages(client: httpx.Client) -> None:
     response = client.post("/v1/ask", json={"question": "zebra giraffe okapi"})
     assert response.status_code == 200
     answer = response.json()
@@ -83,7 +83,7 @@ def events(text: str) -> list[tuple[str, Any]]:
     ]
 
 
-def test_a_stream_brings_the_same_answer_in_events(client: httpx.Client) -> None:
+def test_a_stream_has_the_same_answer_in_events(client: httpx.Client) -> None:
     response = client.post("/v1/ask", json={**BURNS, "stream": True})
     assert response.headers["content-type"].startswith("text/event-stream")
     found = events(response.text)
@@ -112,9 +112,7 @@ def test_a_stream_brings_the_same_answer_in_events(client: httpx.Client) -> None
         (None, 422),
     ],
 )
-def test_what_is_not_a_question_is_a_problem_that_names_it(
-    client: httpx.Client, body: Any, status: int
-) -> None:
+def test_invalid_questions_are_problems(client: httpx.Client, body: Any, status: int) -> None:
     response = client.post(
         "/v1/ask", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
@@ -125,7 +123,7 @@ def test_what_is_not_a_question_is_a_problem_that_names_it(
     assert problem["request_id"] == response.headers["x-request-id"]
 
 
-def test_what_is_wrong_with_the_body_is_said_in_words(client: httpx.Client) -> None:
+def test_body_errors_are_explained(client: httpx.Client) -> None:
     for path in ("/v1/ask", "/v1/documents"):
         broken = client.post(
             path, content=b'{"question": "x"', headers={"Content-Type": "application/json"}
@@ -141,7 +139,7 @@ def test_what_is_wrong_with_the_body_is_said_in_words(client: httpx.Client) -> N
     "content",
     [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"],
 )
-def test_what_is_not_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
+def test_invalid_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
     response = client.post("/v1/ask", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code in (400, 422)
     assert response.headers["content-type"] == "application/problem+json"
@@ -176,7 +174,7 @@ def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), [(-6, -2), (-4, 0), (0, 10**9), (10**30, 10**31), (4, 0), (0, 17)]
 )
-def test_a_place_that_its_words_cannot_fill_is_refused(
+def test_offsets_that_do_not_fit_the_text_are_refused(
     client: httpx.Client, start: int, end: int
 ) -> None:
     place = {"text": "Oman", "start_char_index": start, "end_char_index": end}
@@ -193,7 +191,7 @@ def test_a_place_that_its_words_cannot_fill_is_refused(
 
 
 @pytest.mark.parametrize("end", [4, 3, 16])
-def test_a_place_that_is_miscounted_has_a_verdict(client: httpx.Client, end: int) -> None:
+def test_miscounted_offsets_get_a_verdict(client: httpx.Client, end: int) -> None:
     place = {"text": "Oman", "start_char_index": 0, "end_char_index": end}
     verdict = client.post(
         "/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}
@@ -201,21 +199,21 @@ def test_a_place_that_is_miscounted_has_a_verdict(client: httpx.Client, end: int
     assert verdict["status"] == ("ok" if end == 4 else "changed")
 
 
-def test_an_answer_says_why_and_from_what(client: httpx.Client) -> None:
+def test_an_answer_explains_itself(client: httpx.Client) -> None:
     answer = client.post("/v1/ask", json=BURNS).json()
     assert any("William Burns" in line for line in answer["explain"])
     assert answer["receipt"]["documents"]["uploads/oman.txt"]
     assert answer["receipt"]["generation"] == answer["generation"]
 
 
-def test_an_empty_index_says_what_to_do(tmp_path: Path) -> None:
+def test_an_empty_index_has_a_hint(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         response = client.post("/v1/ask", json={"question": "When?"})
         assert response.status_code == 409
         assert response.json()["type"] == "urn:rag:empty"
 
 
-def test_questions_that_come_together_are_read_together_and_too_many_are_refused(
+def test_concurrent_questions_share_batches_and_too_many_are_refused(
     tmp_path: Path,
 ) -> None:
     reader = SlowReader(0.4)
@@ -238,7 +236,7 @@ def test_questions_that_come_together_are_read_together_and_too_many_are_refused
         assert "rag_batch_questions_bucket" in client.get("/metrics").text
 
 
-def test_a_batch_that_never_fits_into_the_queue_is_refused_for_good(tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_queue_is_invalid(tmp_path: Path) -> None:
     with serving(tmp_path, queue=2) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         asked = [f"Who led talks number {number}?" for number in range(3)]
@@ -250,7 +248,7 @@ def test_a_batch_that_never_fits_into_the_queue_is_refused_for_good(tmp_path: Pa
         assert client.post("/v1/ask/batch", json={"questions": asked[:2]}).status_code == 200
 
 
-def test_what_many_ask_at_once_is_read_once(tmp_path: Path) -> None:
+def test_equal_questions_are_read_once(tmp_path: Path) -> None:
     reader = SlowReader(0.4)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(12) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
@@ -278,7 +276,7 @@ class PacedReader(NameReader):
         return super().read_many(asked)
 
 
-def test_at_the_deadline_the_answer_is_of_the_passages_read_so_far(tmp_path: Path) -> None:
+def test_a_late_answer_uses_the_passages_read_so_far(tmp_path: Path) -> None:
     with serving(tmp_path, PacedReader()) as client:
         for number in range(8):
             put_text(
@@ -295,7 +293,7 @@ def test_at_the_deadline_the_answer_is_of_the_passages_read_so_far(tmp_path: Pat
         assert whole["passages_read"] == whole["passages_found"] == 8
 
 
-def test_a_client_that_hangs_up_is_not_read_for(tmp_path: Path) -> None:
+def test_disconnected_clients_are_not_read_for(tmp_path: Path) -> None:
     reader = SlowReader(1.0)
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(8) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")

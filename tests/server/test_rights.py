@@ -41,7 +41,7 @@ def add_key(folder: Path, scope: str, *names: str) -> str:
     return keys.add(scope, scope, bound)[1]
 
 
-def test_a_collection_called_ask_is_changed_by_nobody_who_may_only_read(tmp_path: Path) -> None:
+def test_a_collection_called_ask_needs_write_keys_for_changes(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         for name in ("ask", "other"):
             post(client, "/collections", name=name).raise_for_status()
@@ -63,7 +63,7 @@ def test_a_collection_called_ask_is_changed_by_nobody_who_may_only_read(tmp_path
         ]
 
 
-def test_what_names_a_collection_asks_that_one_and_heeds_the_key(tmp_path: Path) -> None:
+def test_a_named_collection_is_asked_if_the_key_allows_it(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "home.txt", SAFE.format("Oslo"))
         for name, city in (("one", "Lisbon"), ("two", "Nairobi")):
@@ -139,7 +139,7 @@ def left(response: httpx.Response) -> int:
     return int(response.headers["x-ratelimit-remaining"])
 
 
-def test_what_reads_or_keeps_much_costs_much(tmp_path: Path) -> None:
+def test_large_requests_cost_more(tmp_path: Path) -> None:
     token = add_key(tmp_path, "write")
     with serving(tmp_path, key=token, rate=RATE) as client:
         put_text(client, "home.txt", SAFE.format("Oslo"))
@@ -149,7 +149,7 @@ def test_what_reads_or_keeps_much_costs_much(tmp_path: Path) -> None:
         assert spent(client, "/feedback", **said) >= 100
 
 
-def test_what_an_agent_deletes_leaves_no_trace_but_in_the_audit_log(tmp_path: Path) -> None:
+def test_an_agents_deletion_leaves_traces_only_in_the_audit_log(tmp_path: Path) -> None:
     pytest.importorskip("mcp")
     token = add_key(tmp_path, "write")
     with serving(tmp_path, key=token) as client:
@@ -193,5 +193,5 @@ def _tool(client: httpx.Client, tool: str, **arguments: str) -> None:
         "0.0.0.0",
     ],
 )
-def test_an_address_that_leads_inside_is_not_public(address: str) -> None:
+def test_embedded_private_addresses_are_not_public(address: str) -> None:
     assert not _is_public(address)

@@ -11,7 +11,7 @@ from rag.server.state import Backend, Service
 from rag.settings import Settings
 
 
-def test_answers_are_not_held_back() -> None:
+def test_answers_are_not_delayed() -> None:
     """asyncio disables Nagle's algorithm only for sockets created as TCP; with it, every small
     response takes 40 ms longer.
     """
@@ -20,7 +20,7 @@ def test_answers_are_not_held_back() -> None:
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 99])
-def test_an_address_that_is_not_this_machine_s_is_named(host: str) -> None:
+def test_an_address_of_another_machine_is_named(host: str) -> None:
     with pytest.raises(InputError, match="cannot serve at"):
         bound(Settings(host=host, port=0))
 
@@ -29,7 +29,7 @@ def failing(settings: Settings) -> Backend:
     raise RuntimeError("a wheel for another processor")
 
 
-def test_what_nobody_foresaw_while_opening_is_in_the_log_and_no_bad_input(
+def test_an_unexpected_opening_error_is_logged_and_not_bad_input(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures: list[BaseException] = []
@@ -45,6 +45,6 @@ def test_what_nobody_foresaw_while_opening_is_in_the_log_and_no_bad_input(
     assert "in failing" in caplog.text
 
 
-def test_what_is_foreseen_keeps_its_exit_code() -> None:
+def test_expected_errors_keep_their_exit_code() -> None:
     failure = ModelError("no model", "get one")
     assert foreseen(failure) is failure

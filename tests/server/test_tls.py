@@ -60,7 +60,7 @@ def test_it_is_served_with_the_certificate(tmp_path: Path, certificate: tuple[st
             thread.join()
 
 
-def test_a_certificate_that_cannot_be_used_is_named_before_anything_is_loaded(
+def test_an_invalid_certificate_is_reported_before_loading(
     tmp_path: Path, certificate: tuple[str, str]
 ) -> None:
     cert, key = certificate

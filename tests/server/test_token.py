@@ -32,7 +32,7 @@ def status(client: httpx.Client, asked: tuple[str, str, object], **headers: str)
     return client.request(asked[0], asked[1], json=asked[2], headers=headers).status_code
 
 
-def test_what_a_silent_proxy_passes_on_is_not_let_in(tmp_path: Path) -> None:
+def test_requests_through_a_silent_proxy_are_refused(tmp_path: Path) -> None:
     """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and no forwarding headers."""
     with serving(tmp_path, token="of-this-run") as client:
         for asked in ASKED:
@@ -50,7 +50,7 @@ def test_what_a_silent_proxy_passes_on_is_not_let_in(tmp_path: Path) -> None:
         assert "rag serve printed" in hint
 
 
-def test_once_there_is_a_key_the_token_is_worth_nothing(tmp_path: Path) -> None:
+def test_the_token_is_void_once_a_key_exists(tmp_path: Path) -> None:
     with serving(tmp_path, token="of-this-run") as client:
         _, key = keys_of(Settings(index=tmp_path)).add("a", "read")
         assert status(client, ASKED[0], Authorization="Bearer of-this-run") == 401
@@ -70,9 +70,7 @@ def test_once_there_is_a_key_the_token_is_worth_nothing(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("token", ["", "of-this-run"])
-def test_without_keys_what_a_proxy_says_of_itself_is_refused(
-    tmp_path: Path, header: str, token: str
-) -> None:
+def test_without_keys_proxy_headers_are_refused(tmp_path: Path, header: str, token: str) -> None:
     with serving(tmp_path, token=token) as client:
         assert (
             status(
@@ -82,7 +80,7 @@ def test_without_keys_what_a_proxy_says_of_itself_is_refused(
         )
 
 
-def test_a_run_asks_for_a_token_unless_there_are_keys_or_a_person_wants_none(
+def test_a_run_needs_a_token_without_keys(
     tmp_path: Path,
 ) -> None:
     settings = Settings(index=tmp_path)
@@ -95,7 +93,7 @@ def test_a_run_asks_for_a_token_unless_there_are_keys_or_a_person_wants_none(
     assert new_token(settings, no_key=False) == ""
 
 
-def test_wrong_keys_are_logged_with_where_they_came_from(
+def test_wrong_keys_are_logged_with_the_address(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "rag.requests")

@@ -43,7 +43,7 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
     server.server_close()
 
 
-def test_a_question_s_stages_are_below_the_client_s_span(
+def test_stages_are_children_of_the_clients_span(
     tmp_path: Path, collector: tuple[str, list[bytes]]
 ) -> None:
     address, came = collector

@@ -28,7 +28,7 @@ def test_under_load_nothing_fails(tmp_path: Path) -> None:
     assert found["memory"]["growth_after_first_tenth_mib"] < 60
 
 
-def test_fuzzed_it_stands(tmp_path: Path) -> None:
+def test_it_survives_fuzzing(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     fuzz.run(fuzz.options(["--requests", "400", "--out", str(out)]))
     found = json.loads(out.read_text())
@@ -38,7 +38,7 @@ def test_fuzzed_it_stands(tmp_path: Path) -> None:
     assert found["after"]["waiting"] == [0, 0]
 
 
-def test_fuzzed_without_a_key_nothing_is_entered(tmp_path: Path) -> None:
+def test_fuzzing_without_a_key_gets_nowhere(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     fuzz.run(fuzz.options(["--requests", "200", "--locked", "--out", str(out)]))
     found = json.loads(out.read_text())

@@ -26,7 +26,7 @@ def test_a_deleted_upload_is_in_no_file_of_the_queue(tmp_path: Path) -> None:
         assert not [name for name, content in files(tmp_path).items() if b"4711-sesame" in content]
 
 
-def test_what_is_done_leaves_no_bytes_and_the_file_shrinks(tmp_path: Path) -> None:
+def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) -> None:
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     empty = sum(map(len, files(tmp_path).values()))
     numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]

@@ -63,7 +63,7 @@ def test_an_upload_takes_no_ingested_document_s_place(
     store.close()
 
 
-def test_what_was_accepted_outlives_its_server(
+def test_accepted_uploads_outlive_their_server(
     dsn: str, clients: list[httpx.Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
@@ -91,7 +91,7 @@ def test_what_was_accepted_outlives_its_server(
     assert clients[0].get("/v1/jobs/none").status_code == 404
 
 
-def test_a_name_that_postgresql_cannot_be_asked_for_is_not_there(
+def test_an_id_with_nul_is_not_found(
     clients: list[httpx.Client],
 ) -> None:
     for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):

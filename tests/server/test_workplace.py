@@ -18,7 +18,7 @@ from tests.server.fake_server import open_backend, serving
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 
-def test_who_asks_and_what_they_may_do(client: httpx.Client, tmp_path: Path) -> None:
+def test_the_caller_and_their_rights(client: httpx.Client, tmp_path: Path) -> None:
     mine = client.get("/v1/me").json()
     assert mine["may_write"] is True
     assert {f"/v1/{name}" for name in ("check", "feedback") if name in mine["features"]} <= set(
@@ -117,7 +117,7 @@ def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path) -> None:
             assert client.get("/v1/pages/picture", params=UPLOADED).status_code == status
 
 
-def test_a_page_that_cannot_be_drawn_is_a_problem(with_pdf: Path) -> None:
+def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
     with serving(with_pdf / "index") as client:
         assert (
             client.get("/v1/pages", params={"document": "docs/none.pdf", "page": 1}).status_code

@@ -81,7 +81,7 @@ def texts(store: Store) -> list[str]:
     return [passage.text for passage in store.passages([id for id, _ in found]).values()]
 
 
-def test_a_collection_is_made_renamed_and_deleted(there: Collections, place: Settings) -> None:
+def test_a_collection_is_created_renamed_and_deleted(there: Collections, place: Settings) -> None:
     assert there.all() == []
     made = there.create("contracts")
     filled(place, there, "contracts", "mine").close()
@@ -101,13 +101,13 @@ def test_a_collection_is_made_renamed_and_deleted(there: Collections, place: Set
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", "a b", ".gone-1"]
 )
-def test_what_is_no_name_is_refused(there: Collections, name: str) -> None:
+def test_invalid_names_are_refused(there: Collections, name: str) -> None:
     with pytest.raises(InputError):
         there.create(name)
     assert there.get(name) is None
 
 
-def test_names_that_are_taken_or_not_there_are_said_to_be(there: Collections) -> None:
+def test_taken_and_unknown_names_are_errors(there: Collections) -> None:
     there.create("contracts")
     there.create("other")
     with pytest.raises(ConflictError, match="other"):
@@ -121,7 +121,7 @@ def test_names_that_are_taken_or_not_there_are_said_to_be(there: Collections) ->
     assert {one.name for one in there.all()} == {"contracts", "other"}
 
 
-def test_nothing_of_one_is_in_another(there: Collections, place: Settings) -> None:
+def test_collections_share_nothing(there: Collections, place: Settings) -> None:
     default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "a.txt", "The safe is in Oslo.")
     stores = {}
@@ -139,7 +139,7 @@ def test_nothing_of_one_is_in_another(there: Collections, place: Settings) -> No
         store.close()
 
 
-def test_settings_lead_to_the_collection_or_nowhere(there: Collections, place: Settings) -> None:
+def test_settings_lead_to_the_collection_or_raise(there: Collections, place: Settings) -> None:
     made = there.create("contracts")
     found = in_collection(replace(place, collection="contracts"))
     assert found == there.inside(made, place)
@@ -150,7 +150,7 @@ def test_settings_lead_to_the_collection_or_nowhere(there: Collections, place: S
             in_collection(replace(place, collection=name))
 
 
-def test_who_writes_in_a_collection_is_not_disturbed(
+def test_writers_in_a_collection_are_not_disturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
@@ -164,7 +164,7 @@ def test_who_writes_in_a_collection_is_not_disturbed(
     there.delete("contracts")
 
 
-def test_changes_of_several_at_once_lose_nothing(place: Settings, there: Collections) -> None:
+def test_concurrent_changes_lose_nothing(place: Settings, there: Collections) -> None:
     def change(what: str, *names: str) -> None:
         with closing(open_at(place)) as own:
             getattr(own, what)(*names)
@@ -242,7 +242,7 @@ def test_a_collection_moves_between_stores(
         open_both(database, str(tmp_path / "three"), "nowhere")
 
 
-def test_uploads_to_a_collection_are_its_own_workers_work(cluster: Cluster, tmp_path: Path) -> None:
+def test_uploads_are_ingested_by_the_collections_worker(cluster: Cluster, tmp_path: Path) -> None:
     place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
     with closing(open_at(place)) as there:
         for name in ("one", "two"):
@@ -291,7 +291,7 @@ while True:
 
 
 @pytest.mark.slow
-def test_kills_leave_every_collection_whole_or_absent(tmp_path: Path) -> None:
+def test_kills_leave_collections_complete_or_absent(tmp_path: Path) -> None:
     kept = LocalCollections(tmp_path).create("kept")
     chance = random.Random(7)
     for round in range(int(os.environ.get("KILLS", "40"))):

@@ -57,7 +57,7 @@ def store(factory: Factory, tmp_path: Path) -> Store:
     return factory(tmp_path / "index")
 
 
-def test_a_document_comes_back_as_it_was(store: Store) -> None:
+def test_a_document_is_returned_unchanged(store: Store) -> None:
     text = "Naïve 🐟 text,\r\nwith \x00 and a ﬁsh.\n"
     given = Document(
         "é/ü.md",
@@ -95,7 +95,7 @@ def test_an_empty_store_answers_with_nothing(store: Store) -> None:
     assert (store.stats().documents, store.stats().passages, store.stats().generation) == (0, 0, 0)
 
 
-def test_stats_say_what_is_there(store: Store) -> None:
+def test_stats_count_documents_and_passages(store: Store) -> None:
     passages = put(store, "a", "One fish. " * 20)
     put(store, "b", "Two fish.")
     stats = store.stats()
@@ -103,7 +103,7 @@ def test_stats_say_what_is_there(store: Store) -> None:
     assert (stats.embedder, stats.dim, stats.passage_tokens) == (EMBEDDER.name, EMBEDDER.dim, 12)
 
 
-def test_each_leg_puts_the_passage_that_shares_the_words_first(store: Store) -> None:
+def test_each_retriever_ranks_the_passage_with_the_words_first(store: Store) -> None:
     for id, text in {
         "oman": "Oman hosted secret talks.",
         "fish": "Sardines swim.",
@@ -183,7 +183,7 @@ def test_cosines_are_those_of_the_search(store: Store) -> None:
     assert store.cosines(question, []) == {}
 
 
-def test_k_bounds_what_is_found_and_may_be_more_than_there_is(store: Store) -> None:
+def test_k_is_a_maximum(store: Store) -> None:
     put_vectors(store, "a", [f"fish number {n}" for n in range(20)], unit(20))
     for k, count in ((0, 0), (1, 1), (7, 7), (10_000, 20)):
         assert len(store.dense(unit(1)[0], k)) == len(store.lexical("fish", k)) == count
@@ -297,7 +297,7 @@ VALUES += [
     )
 )
 @example(list(parse(["date>=2024-03", "source:docs/sub"])))
-def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[Condition]) -> None:
+def test_a_filter_agrees_with_the_reference(store: Store, conditions: list[Condition]) -> None:
     if not store.stats().documents:
         for id, metadata in KNOWN.items():
             put(store, id, "Sardines.", **metadata)
@@ -321,7 +321,7 @@ def test_a_filter_means_what_the_reference_says(store: Store, conditions: list[C
         (["page>3", "page<2"], {}),
     ],
 )
-def test_a_page_leaves_the_passages_with_text_on_it(
+def test_a_page_filter_selects_passages_with_text_on_it(
     store: Store, texts: list[str], found: dict[str, list[int]]
 ) -> None:
     """Four passages of `a`: on its first page, its second, its second and third, and its third."""
@@ -389,7 +389,7 @@ BAD: dict[str, tuple[Document, Passage]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_cited_is_rejected_and_changes_nothing(store: Store, case: str) -> None:
+def test_uncitable_passages_are_rejected_without_changes(store: Store, case: str) -> None:
     store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", "")], unit(1))
     made, passage = BAD[case]
     with pytest.raises(InputError):
@@ -399,7 +399,7 @@ def test_what_cannot_be_cited_is_rejected_and_changes_nothing(store: Store, case
     assert both(store, "sardines") == [{"a"}, {"a"}]
 
 
-def test_vectors_of_another_number_are_rejected(store: Store) -> None:
+def test_a_wrong_number_of_vectors_is_rejected(store: Store) -> None:
     with pytest.raises(ValueError, match="reshape"):
         store.put(WHOLE, [Passage("a", 0, 8, "Sardines", "a", "")], unit(2))
     assert store.documents() == []
@@ -441,7 +441,7 @@ def test_changes_inside_writing_are_searched_when_it_ends(store: Store) -> None:
     assert both(store, "sardines") == [{"b", "c"}, {"b", "c"}]
 
 
-def test_what_was_put_before_an_error_in_writing_stays(store: Store) -> None:
+def test_documents_stored_before_an_error_remain(store: Store) -> None:
     def fail() -> None:
         with store.writing():
             put(store, "a", "Sardines.")
@@ -517,7 +517,7 @@ def test_random_changes_agree_with_a_dict(factory: Factory) -> None:
     )
 
 
-def test_a_document_may_take_the_place_of_another(store: Store) -> None:
+def test_a_document_may_replace_another(store: Store) -> None:
     put(store, "old", "Sardines swim.")
     put(store, "other", "Trees grow.")
     passages, vectors = store.embedded("old")
@@ -528,7 +528,7 @@ def test_a_document_may_take_the_place_of_another(store: Store) -> None:
     assert store.stats().documents == 2
 
 
-def test_the_passages_of_a_document_come_back_in_order_with_their_vectors(store: Store) -> None:
+def test_passages_are_returned_in_order_with_vectors(store: Store) -> None:
     put_vectors(store, "other", ["x"], unit(1, seed=5))
     texts = ["one", "two", "three"]
     put_vectors(store, "a", texts, unit(3))
@@ -540,7 +540,7 @@ def test_the_passages_of_a_document_come_back_in_order_with_their_vectors(store:
     assert (passages, vectors.shape) == ([], (0, 64))
 
 
-def test_a_trace_counts_what_each_part_holds_of_a_document(store: Store) -> None:
+def test_a_trace_counts_a_document_in_each_part(store: Store) -> None:
     with store.writing():
         put_vectors(store, "a", ["one fish", "two fish", "red fish"], unit(3))
         put(store, "b", "Blue fish.")

@@ -46,9 +46,7 @@ def fill(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [("local", "postgres"), ("postgres", "local")])
-def test_everything_is_there_and_the_same(
-    stores: dict[str, Store], source: str, target: str
-) -> None:
+def test_everything_is_copied_unchanged(stores: dict[str, Store], source: str, target: str) -> None:
     fill(stores[source])
     stores[source].keep_original("d1", b"%PDF")
     moved = migrate(stores[source], stores[target])
@@ -63,7 +61,7 @@ def test_everything_is_there_and_the_same(
     assert migrate(stores[target], stores[source]).digest == moved.digest
 
 
-def test_it_goes_on_where_it_was(stores: dict[str, Store]) -> None:
+def test_an_interrupted_migration_resumes(stores: dict[str, Store]) -> None:
     fill(stores["local"])
     count = 0
 
@@ -81,7 +79,7 @@ def test_it_goes_on_where_it_was(stores: dict[str, Store]) -> None:
     assert stored(stores["postgres"]) == stored(stores["local"])
 
 
-def test_documents_of_others_are_not_taken_out(stores: dict[str, Store]) -> None:
+def test_other_documents_are_not_deleted(stores: dict[str, Store]) -> None:
     fill(stores["local"])
     put(stores["postgres"], "other", "Mine.")
     with pytest.raises(
@@ -91,14 +89,14 @@ def test_documents_of_others_are_not_taken_out(stores: dict[str, Store]) -> None
     assert set(stored(stores["postgres"])) == {"other"}
 
 
-def test_a_change_meanwhile_is_noticed(stores: dict[str, Store]) -> None:
+def test_a_concurrent_change_is_detected(stores: dict[str, Store]) -> None:
     fill(stores["local"])
     with pytest.raises(StoreError, match="changed during the migration"):
         migrate(stores["local"], stores["postgres"], lambda: put(stores["local"], "late", "Late."))
     assert migrate(stores["local"], stores["postgres"]).documents == 7
 
 
-def test_the_digest_is_of_every_part(stores: dict[str, Store]) -> None:
+def test_the_digest_covers_every_part(stores: dict[str, Store]) -> None:
     store = stores["local"]
     made = document("Sardines swim.", "a", "a", topic="fish")
     passage, other = Passage("a", 0, 8, "Sardines", "a", ""), Passage("a", 9, 14, "swim.", "a", "")

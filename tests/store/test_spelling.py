@@ -75,11 +75,11 @@ def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, mea
         "",
     ],
 )
-def test_what_is_known_or_no_word_is_left_alone(speller: WordSpeller, typed: str) -> None:
+def test_known_words_and_identifiers_are_unchanged(speller: WordSpeller, typed: str) -> None:
     assert speller.correct(typed) == typed
 
 
-def test_a_question_of_another_language_is_left_alone(speller: WordSpeller) -> None:
+def test_a_question_in_another_language_is_unchanged(speller: WordSpeller) -> None:
     typed = "insurnce tenent contrct renewd"
     assert speller.correct(typed) == typed
 
@@ -91,9 +91,7 @@ def test_the_words_of_a_deleted_document_are_not_suggested(
     assert speller.correct("who pays the insurnce?") == "who pays the insurnce?"
 
 
-def test_the_question_as_understood_is_answered_and_shown(
-    store: LocalStore, tmp_path: Path
-) -> None:
+def test_the_corrected_question_is_answered_and_shown(store: LocalStore, tmp_path: Path) -> None:
     engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
     answer = engine.ask("When was the contrct renewed?")
     assert (answer.question, answer.understood) == (

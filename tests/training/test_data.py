@@ -44,7 +44,7 @@ def test_articles_are_read(tmp_path: Path, qa: Any) -> None:
         "[" * 100_000,
     ],
 )
-def test_what_is_none_is_named(tmp_path: Path, content: str) -> None:
+def test_other_files_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(InputError, match=r"a\.json is not SQuAD JSON") as error:
         read_squad(tmp_path / "a.json")
@@ -56,7 +56,7 @@ def test_what_is_none_is_named(tmp_path: Path, content: str) -> None:
     [b"{}", gzip.compress(b"{}" * 999)[:-9], gzip.compress(b"{}")[:10] + b"\xff" * 20],
     ids=["plain", "truncated", "damaged"],
 )
-def test_what_is_no_gzip_is_named(tmp_path: Path, content: bytes) -> None:
+def test_invalid_gzip_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.json\.gz is not SQuAD JSON"):
         read_squad(tmp_path / "a.json.gz")

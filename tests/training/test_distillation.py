@@ -63,7 +63,7 @@ def words() -> PreTrainedTokenizerFast:
 
 @settings(deadline=None, max_examples=50)
 @given(text=st.text(st.sampled_from("ab 1.,é"), max_size=60))
-def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
+def test_a_word_gets_its_letters_probability(letters: Head, text: str) -> None:
     made = windows(words(), "when?", "b", text)
     encoded = encode(words(), made)
     own = [again(letters.tokenizer, window) for window in made]
@@ -80,7 +80,7 @@ def test_a_word_gets_what_its_letters_have(letters: Head, text: str) -> None:
             )
 
 
-def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
+def test_a_token_with_a_space_means_its_word(folder: Path) -> None:
     head = load_head("a teacher", str(tiny.spaced(folder / "spaced")), True)
     made = windows(MINE, "when?", "", TEXT)
     (own,) = (again(head.tokenizer, window) for window in made)
@@ -103,7 +103,7 @@ def test_a_token_that_holds_a_space_means_its_word(folder: Path) -> None:
         assert list(at.values()) == pytest.approx(its_own[0, : len(scored)][scored], rel=1e-4)
 
 
-def test_the_loss_is_the_cross_entropy_to_the_teacher_and_least_where_both_agree() -> None:
+def test_the_loss_is_the_cross_entropy_and_minimal_at_the_teacher() -> None:
     scores = torch.tensor([[0.5, 2.0, 1.0], [0.0, 1.0, 9.0]], requires_grad=True)
     scored = torch.tensor([[False, True, True], [False, True, False]])
     group = torch.tensor([0, 0])
@@ -117,7 +117,7 @@ def test_the_loss_is_the_cross_entropy_to_the_teacher_and_least_where_both_agree
     assert float(scores.grad.abs().max()) < 1e-6
 
 
-def test_a_teacher_that_is_sure_is_as_the_right_answer() -> None:
+def test_a_certain_teacher_equals_the_right_answer() -> None:
     scores = torch.tensor([[0.5, 2.0, 1.0], [0.0, 1.0, 9.0]])
     scored = torch.tensor([[False, True, True], [False, True, False]])
     right = torch.tensor([[False, True, False], [False, False, False]])

@@ -73,7 +73,7 @@ def own_first(folder: Path) -> float:
 
 
 @pytest.mark.slow
-def test_questions_come_nearer_to_their_passages(data: Path) -> None:
+def test_questions_move_closer_to_their_passages(data: Path) -> None:
     training.tune(recipe(steps=60), data, data / "tuned")
     assert is_mean(data / "tuned")
     assert own_first(data / "tuned") > 1.5 * own_first(data / "start")
@@ -105,7 +105,7 @@ def test_a_killed_run_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-def test_the_mean_lies_between_what_it_began_with_and_what_it_came_to(data: Path) -> None:
+def test_the_average_lies_between_initial_and_tuned_weights(data: Path) -> None:
     for name, share in (("none", 0.0), ("half", 0.5), ("all", 1.0)):
         training.tune(recipe(average=share), data, data / name)
     none, half, whole = (
@@ -120,7 +120,7 @@ def test_the_mean_lies_between_what_it_began_with_and_what_it_came_to(data: Path
     assert any(not torch.equal(none[name], whole[name]) for name in none)
 
 
-def test_a_passage_that_may_answer_is_not_told_apart_from_the_right_one() -> None:
+def test_passages_that_may_answer_are_not_negatives() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
     asked = training.AnchorQuestion("when?", ("1500",), (0, 3), (1, 4))
     made = training._batch(
@@ -142,13 +142,13 @@ def test_a_passage_that_may_answer_is_not_told_apart_from_the_right_one() -> Non
         ({"passages": 99}, InputError, "no set has 99 passages"),
     ],
 )
-def test_what_cannot_be_followed_is_named(
+def test_invalid_recipes_are_named(
     data: Path, changes: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         training.tune(recipe(**changes), data, data / "out")
 
 
-def test_its_start_is_not_overwritten(data: Path) -> None:
+def test_the_initial_model_is_not_overwritten(data: Path) -> None:
     with pytest.raises(InputError, match="would be overwritten"):
         training.tune(recipe(), data, data / "start")

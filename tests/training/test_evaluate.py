@@ -15,7 +15,7 @@ ROWS = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_si
 
 
 @given(ROWS)
-def test_auroc_is_what_scikit_learn_says(rows: list[tuple[int, bool]]) -> None:
+def test_auroc_equals_scikit_learns(rows: list[tuple[int, bool]]) -> None:
     score, positive = np.array([s for s, _ in rows], dtype=float), np.array([p for _, p in rows])
     if positive.all() or not positive.any():
         assert auroc(score[positive], score[~positive]) is None

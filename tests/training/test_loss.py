@@ -58,7 +58,7 @@ def test_a_sentence_is_right_where_an_answer_lies_in_it() -> None:
     )
 
 
-def test_of_several_places_the_likeliest_is_meant_and_the_others_count_for_nothing() -> None:
+def test_only_the_likeliest_of_several_places_counts() -> None:
     yes = math.log(1 + math.exp(-2))
     assert of_sentences("It was old. Is it old?", "old") == pytest.approx(yes / 2, abs=1e-5)
 

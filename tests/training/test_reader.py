@@ -111,7 +111,7 @@ def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch
 
 
 @pytest.mark.slow
-def test_frozen_layers_stay_as_they_are_and_the_others_learn(data: Path) -> None:
+def test_frozen_layers_stay_and_the_others_learn(data: Path) -> None:
     training.train(recipe(freeze_layers=1), data, data / "out")
     before, after = load_file(data / "start" / WEIGHTS), load_weights(data / "out" / WEIGHTS)
     name = "bert.encoder.layer.{}.output.dense.weight"
@@ -124,7 +124,7 @@ def test_frozen_layers_stay_as_they_are_and_the_others_learn(data: Path) -> None
 
 
 @pytest.mark.slow
-def test_three_heads_are_learnt_kept_and_gone_on_from(data: Path) -> None:
+def test_three_heads_are_trained_saved_and_resumed(data: Path) -> None:
     write_statements(data)
     stage = RECIPE["stage"][0] | {
         "verdicts": {"share": 0.5, "sets": {"boolq": 9, "fever": 9}, "elsewhere": 0.5}
@@ -172,7 +172,7 @@ def test_a_killed_run_ends_with_the_same_weights(
     assert ExtractiveReader(str(data / "whole")).read("when?", [small_index.hit(text)]).spans
 
 
-def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) -> None:
+def test_averaged_weights_are_written_with_their_digest(tmp_path: Path) -> None:
     for name, value in (("start", 1.0), ("out", 3.0)):
         (tmp_path / name).mkdir()
         save_file({"layer": torch.full((2, 2), value).half()}, tmp_path / name / WEIGHTS)
@@ -186,9 +186,7 @@ def test_weights_between_two_runs_are_written_with_their_digest(tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("other", [None, "other"])
-def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(
-    data: Path, other: str | None
-) -> None:
+def test_a_share_of_zero_gives_the_other_model(data: Path, other: str | None) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
     save_file(
@@ -205,7 +203,7 @@ def test_a_run_that_keeps_nothing_of_itself_is_what_it_is_averaged_with(
     assert not (data / "out.checkpoint.pt").exists()
 
 
-def test_a_set_that_is_not_there_is_named(data: Path) -> None:
+def test_a_missing_set_is_named(data: Path) -> None:
     stage = RECIPE["stage"][0] | {"sets": {"hamlets": {"cap": 1}}}
     with pytest.raises(InputError, match=r"hamlets\.json\.gz"):
         training.train(recipe(stage=[stage]), data, data / "out")
@@ -214,7 +212,7 @@ def test_a_set_that_is_not_there_is_named(data: Path) -> None:
 @pytest.mark.parametrize(
     ("init", "hint"), [("empty", "--init"), ("nowhere", "minilm, accurate, or fast")]
 )
-def test_what_training_cannot_start_from_is_named(data: Path, init: str, hint: str) -> None:
+def test_unsuitable_initial_models_are_named(data: Path, init: str, hint: str) -> None:
     (data / "empty").mkdir()
     with pytest.raises(ModelError, match=init) as error:
         training.train(recipe(init=init), data, data / "out")
@@ -229,7 +227,7 @@ def test_articles_are_split_the_same_way_for_the_same_seed() -> None:
 
 
 @pytest.mark.parametrize("negatives_per_question", [1, 3])
-def test_negatives_hold_no_answer_and_absent_questions_are_null(
+def test_negatives_have_no_answer_and_absent_questions_are_null(
     negatives_per_question: int,
 ) -> None:
     made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
@@ -266,7 +264,7 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
     assert all(g.answers == () for g in entity_swap)
 
 
-def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_left() -> None:
+def test_a_shortened_passage_answers_only_with_its_answering_sentence() -> None:
     sentences = "In 1912 the bridge was opened.", "It has three arches.", "Mary Holt drew it."
     qas = [{"question": "When was it opened?", "answers": [{"text": "1912"}, {"text": "In 1912"}]}]
     paragraph = {"context": " ".join(sentences), "qas": qas}
@@ -287,7 +285,7 @@ def test_a_shortened_passage_answers_only_where_the_sentence_that_answers_is_lef
 
 
 @pytest.mark.parametrize("text", ["In 1912.", "Both 1912 and 1912. Then 1912.", "From 19. 12 on."])
-def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> None:
+def test_a_passage_without_removable_sentences_is_kept(text: str) -> None:
     qas: list[dict[str, Any]] = [
         {"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}
     ]
@@ -304,7 +302,7 @@ def test_a_passage_is_kept_whole_where_nothing_can_be_left_out(text: str) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -> None:
+def test_a_student_approaches_its_teacher(data: Path) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
     opinionated = {
@@ -344,7 +342,7 @@ def test_a_run_with_a_teacher_comes_to_hold_what_the_teacher_holds(data: Path) -
 @pytest.mark.parametrize(
     "shape", [tiny.bert, tiny.distilbert, tiny.roberta], ids=["bert", "distilbert", "roberta"]
 )
-def test_own_questions_are_learnt_and_the_held_out_part_is_measured(
+def test_own_questions_are_trained_and_measured_on_the_held_out_part(
     tmp_path: Path, shape: Callable[[Path], Path]
 ) -> None:
     shape(tmp_path / "start")
@@ -361,7 +359,7 @@ def test_own_questions_are_learnt_and_the_held_out_part_is_measured(
 
 
 @pytest.mark.slow
-def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Path) -> None:
+def test_a_model_without_a_span_head_gets_one(tmp_path: Path) -> None:
     tiny.bert(tmp_path / "encoder", head=False)
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
     own = load_recipe(OwnRecipe).model_copy(update={"init": "encoder"})
@@ -373,7 +371,7 @@ def test_what_has_no_span_head_gets_one_and_is_not_measured_before(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_tokenizer_comes_to_part_punctuation_from_words(data: Path) -> None:
+def test_a_tokenizer_is_made_to_split_punctuation(data: Path) -> None:
     tiny.spaced(data / "spaced")
     training.train(recipe(init="spaced", split_punctuation=True), data, data / "out")
     training.train(recipe(init="out", split_punctuation=True), data, data / "again")
@@ -383,7 +381,7 @@ def test_a_tokenizer_comes_to_part_punctuation_from_words(data: Path) -> None:
         assert made.to_str().count("Punctuation") == 1
 
 
-def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -> None:
+def test_an_unusable_out_folder_is_reported_first(data: Path) -> None:
     (data / "file").write_text("mine")
     with pytest.raises(InputError, match="is a file"):
         training.train(recipe(init="nowhere"), data, data / "file")
@@ -396,12 +394,12 @@ def test_where_a_reader_cannot_be_put_is_said_before_anything_else(data: Path) -
         training.train(recipe(init="nowhere"), data, data / "file" / "out")
 
 
-def test_a_mean_with_what_is_no_reader_is_refused_at_the_start(data: Path) -> None:
+def test_averaging_with_another_model_is_refused_at_the_start(data: Path) -> None:
     tiny.bert(data / "encoder", head=False)
     with pytest.raises(InputError, match="other weights than a reader"):
         training.train(recipe(init="encoder", average=0.5), data, data / "out")
 
 
-def test_a_recipe_that_holds_out_everything_says_so(data: Path) -> None:
+def test_holding_out_everything_is_an_error(data: Path) -> None:
     with pytest.raises(InputError, match="towns: no question is left"):
         training.train(recipe(dev_articles=8), data, data / "out")

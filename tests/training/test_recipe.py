@@ -27,12 +27,12 @@ def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
     [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))],
     ids=lambda path: path.stem,
 )
-def test_every_shipped_recipe_can_be_followed(path: Path) -> None:
+def test_every_shipped_recipe_is_valid(path: Path) -> None:
     assert load(path.name, path).seed == 20261125
 
 
 @pytest.mark.parametrize("content", ["seed", "a = " + "[" * 9999])
-def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None:
+def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "my.toml").write_text(content)
     with pytest.raises(InputError, match=r"recipe .*my\.toml is not TOML") as error:
         load_recipe(SetsRecipe, tmp_path / "my.toml")
@@ -67,7 +67,7 @@ def test_a_recipe_that_is_no_toml_is_named(tmp_path: Path, content: str) -> None
         ("finetune.toml", "cap = 20000, ", "", r"stage 1\.own\.cap: Field required"),
     ],
 )
-def test_what_is_wrong_with_a_recipe_is_named(
+def test_errors_in_a_recipe_are_named(
     tmp_path: Path, name: str, before: str, after: str, fault: str
 ) -> None:
     shipped = (SHIPPED / name).read_text(encoding="utf-8")

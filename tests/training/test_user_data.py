@@ -63,7 +63,7 @@ def test_questions_belong_to_evidence_answer_or_most_of_their_words(
     assert "roof" in found["Who mended the roof?"]
 
 
-def test_what_finds_no_place_is_counted_and_named(
+def test_unplaced_questions_are_counted_and_named(
     tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere = [{"document": "notes/garden.md", "sentence": "The tree is 9 metres tall."}]
@@ -79,7 +79,7 @@ def test_what_finds_no_place_is_counted_and_named(
     assert "How tall is the tree?" in caplog.text
 
 
-def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(
+def test_unreadable_files_are_named_and_the_others_read(
     tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (corpus / "picture.png").write_bytes(b"\x89PNG\r\n")
@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_read(
 
 
 @pytest.mark.parametrize("hold_out", [0.0, 0.2, 1.0])
-def test_at_least_one_document_is_held_out_and_one_is_not(
+def test_at_least_one_document_is_held_out_but_not_all(
     tmp_path: Path, corpus: Path, hold_out: float
 ) -> None:
     recipe = load_recipe(OwnRecipe).model_copy(update={"hold_out": hold_out})
@@ -107,7 +107,7 @@ def test_at_least_one_document_is_held_out_and_one_is_not(
         own_set(path, None, count, recipe)
 
 
-def test_articles_without_a_question_or_a_text_do_not_count(tmp_path: Path) -> None:
+def test_articles_without_questions_or_text_do_not_count(tmp_path: Path) -> None:
     asked = {"question": "When?", "answers": [{"text": "2015"}]}
     articles = [
         {"title": f"T{n}", "paragraphs": [{"context": c, "qas": q}]}

@@ -24,7 +24,7 @@ def made(folder: Path, seed: int = 1, **mix: object) -> list[tuple[str, str, Lab
     return [(one.text, one.evidence, one.label) for one in found]
 
 
-def test_rows_are_read_with_their_labels_and_at_most_so_many(tmp_path: Path) -> None:
+def test_rows_are_read_with_labels_and_a_limit(tmp_path: Path) -> None:
     found = made(tmp_path, sets={"boolq": 5, "fever": 7})
     assert len(found) == 12
     for text, evidence, label in found:
@@ -37,7 +37,7 @@ def test_rows_are_read_with_their_labels_and_at_most_so_many(tmp_path: Path) -> 
         assert re.search(r"\d", text)
 
 
-def test_a_fifth_of_the_claims_is_never_seen(tmp_path: Path) -> None:
+def test_a_fifth_of_the_claims_is_held_out(tmp_path: Path) -> None:
     claims = {f"Town {n} is large." for n in range(8)}
     assert {text for text, _, _ in made(tmp_path, sets={"fever": 99})} == {
         c for c in claims if not is_held_out(c)
@@ -45,7 +45,7 @@ def test_a_fifth_of_the_claims_is_never_seen(tmp_path: Path) -> None:
     assert sum(is_held_out(f"claim {n}") for n in range(5000)) == pytest.approx(1000, abs=100)
 
 
-def test_beside_another_text_nothing_is_said(tmp_path: Path) -> None:
+def test_another_text_decides_nothing(tmp_path: Path) -> None:
     found = made(tmp_path, sets={"fever": 99}, elsewhere=1.0)
     own = {(text, evidence) for text, evidence, _ in made(tmp_path, sets={"fever": 99})}
     others = [

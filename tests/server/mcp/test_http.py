@@ -71,7 +71,7 @@ def call(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_tools_read_and_say_so(client: httpx.Client, mode: str) -> None:
+def test_the_tools_are_marked_as_read_only(client: httpx.Client, mode: str) -> None:
     tools = talk(client, lambda agent: agent.list_tools(), mode).tools
     assert [tool.name for tool in tools] == READS
     for tool in tools:
@@ -83,7 +83,7 @@ def test_the_tools_read_and_say_so(client: httpx.Client, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_answer_is_whole_in_its_text_and_in_its_fields(client: httpx.Client, mode: str) -> None:
+def test_an_answer_is_complete_in_text_and_fields(client: httpx.Client, mode: str) -> None:
     text, fields, failed = call(client, "ask", mode, question="Who led the talks?")
     assert (failed, fields["found"], fields["answer"]) == (False, True, "William Burns")
     (cited,) = fields["citations"]
@@ -124,7 +124,7 @@ def test_a_follow_up_is_understood(client: httpx.Client) -> None:
     assert fields["question"] == "Which city did William Burns visit?"
 
 
-def test_search_and_fetch_have_openais_form(client: httpx.Client) -> None:
+def test_search_and_fetch_have_openais_format(client: httpx.Client) -> None:
     text, fields, _ = call(client, "search", query="secret talks", limit=1)
     assert json.loads(text) == fields
     (hit,) = fields["results"]
@@ -281,7 +281,7 @@ def test_writing_needs_a_write_key(tmp_path: Path) -> None:
         assert client.post("/mcp", json={}).status_code == 401
 
 
-def test_what_is_no_message_is_refused(client: httpx.Client) -> None:
+def test_invalid_messages_are_refused(client: httpx.Client) -> None:
     assert client.get("/mcp").status_code == 405
     assert client.delete("/mcp").status_code == 405
     accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}

@@ -47,7 +47,7 @@ def talk(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_agent_puts_in_asks_and_reads_without_a_port(library: LocalLibrary, mode: str) -> None:
+def test_an_agent_ingests_asks_and_reads_without_a_port(library: LocalLibrary, mode: str) -> None:
     async def use(agent: Any) -> Any:
         name = f"oman-{mode}.txt"
         put = await agent.call_tool("ingest", {"name": name, "text": OMAN})
@@ -81,7 +81,7 @@ def test_the_first_document_makes_the_index(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_not_found_is_a_result_and_what_cannot_be_used_an_error(
+def test_not_found_is_a_result_and_invalid_arguments_are_errors(
     library: LocalLibrary, mode: str
 ) -> None:
     async def use(agent: Any) -> Any:

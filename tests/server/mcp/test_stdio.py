@@ -50,7 +50,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_an_agent_puts_in_asks_reads_and_deletes(index: Path, mode: str) -> None:
+def test_an_agent_ingests_asks_reads_and_deletes(index: Path, mode: str) -> None:
     async def use(agent: Any) -> None:
         names = [tool.name for tool in (await agent.list_tools()).tools]
         assert names[-2:] == ["ingest", "delete"]
@@ -101,7 +101,7 @@ async def _ok(asked: Awaitable[Any]) -> None:
     assert not (await asked).is_error
 
 
-def test_without_writes_and_without_an_index_the_tools_say_what_to_do(tmp_path: Path) -> None:
+def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> None:
     async def use(agent: Any) -> Any:
         names = [tool.name for tool in (await agent.list_tools()).tools]
         return names, await agent.call_tool("ask", {"question": "Who?"})

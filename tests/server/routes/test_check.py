@@ -43,7 +43,7 @@ def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Cli
     assert found["counts"]["contradicted"] == 1
 
 
-def test_sources_say_what_a_mark_cites(client: httpx.Client) -> None:
+def test_sources_resolve_marks(client: httpx.Client) -> None:
     text = "Oman hosted the secret talks in 2012. [3]"
     source = {"index": 3, "document_id": "uploads/oman.txt"}
     found = client.post("/v1/check", json={"text": text, "sources": [source]}).json()
@@ -55,7 +55,7 @@ def test_sources_say_what_a_mark_cites(client: httpx.Client) -> None:
     "body",
     [{}, {"text": ""}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}],
 )
-def test_what_cannot_be_checked_is_a_422_that_says_why(
+def test_uncheckable_texts_get_422_with_a_reason(
     client: httpx.Client, body: dict[str, object]
 ) -> None:
     found = client.post("/v1/check", json=body)

@@ -87,7 +87,7 @@ def test_not_found_is_a_message_without_annotations(api: Any) -> None:
     )
 
 
-def test_the_turns_before_are_the_context(api: Any) -> None:
+def test_earlier_turns_are_the_context(api: Any) -> None:
     turns: Any = [{"role": "system", "content": "Be brief."}, *ASKED]
     said = api.chat.completions.create(model="rag", messages=turns).choices[0].message.content
     turns += [{"role": "assistant", "content": said}]
@@ -237,7 +237,7 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
         ("/v1/models/gpt-9", None, 404, "gpt-9"),
     ],
 )
-def test_errors_have_openais_shape(
+def test_errors_have_openais_format(
     client: httpx.Client, path: str, body: Any, status: int, word: str
 ) -> None:
     answer = client.post(path, json=body) if body else client.get(path)
@@ -248,7 +248,7 @@ def test_errors_have_openais_shape(
     assert error["code"]
 
 
-def test_without_a_key_there_is_no_entry(tmp_path: Path) -> None:
+def test_a_key_is_required(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("reader", "read")
     with serving(tmp_path, key=token) as client:
         url = f"{client.base_url}/v1"
@@ -315,7 +315,7 @@ def test_langchain_reads_both_apis(client: httpx.Client) -> None:
         assert len(text["annotations"]) == 2
 
 
-def test_llama_indexs_openai_like_model_reads_it_whole_and_streamed(client: httpx.Client) -> None:
+def test_llama_indexs_openai_like_model_reads_answers_and_streams(client: httpx.Client) -> None:
     llama_index = pytest.importorskip("llama_index.llms.openai_like")
     from llama_index.core.llms import ChatMessage
 
@@ -368,7 +368,9 @@ def test_dify_gets_records(client: httpx.Client) -> None:
         ({"retrieval_setting": {"top_k": "many"}}, 422, "top_k"),
     ],
 )
-def test_errors_have_difys_shape(client: httpx.Client, change: Any, status: int, word: str) -> None:
+def test_errors_have_difys_format(
+    client: httpx.Client, change: Any, status: int, word: str
+) -> None:
     answer = client.post(
         "/v1/dify/retrieval", json={"knowledge_id": "default", "query": "x", **change}
     )

@@ -77,7 +77,7 @@ def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> No
     assert set(stored(local(index))) == {"a"}
 
 
-def test_a_closed_index_is_named(place: Path) -> None:
+def test_an_inaccessible_index_is_named(place: Path) -> None:
     index = filled(place / "index")
     index.chmod(0o700)
     for do in (
@@ -90,7 +90,7 @@ def test_a_closed_index_is_named(place: Path) -> None:
         assert str(index) in said
 
 
-def test_a_snapshot_where_one_may_not_write_is_named(place: Path) -> None:
+def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
     index = filled(place / "index")
     assert as_nobody(lambda: snapshots.take(index, place / "a")).startswith(
         f"StoreError: {place}/a cannot be written: Permission"
@@ -101,7 +101,7 @@ def test_a_snapshot_where_one_may_not_write_is_named(place: Path) -> None:
     assert said.startswith(f"StoreError: {place}/b ")
 
 
-def test_documents_of_a_folder_that_is_closed_now_stay(place: Path) -> None:
+def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
     docs, index = place / "docs", place / "index"
     (docs / "sub").mkdir(parents=True)
     for name in ("a.txt", "sub/b.txt", "sub/c.txt"):

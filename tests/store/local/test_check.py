@@ -42,7 +42,7 @@ def change(folder: Path, sql: str, *values: object) -> None:
         connection.commit()
 
 
-def test_nothing_is_found_where_nothing_is_wrong(folder: Path) -> None:
+def test_an_intact_index_has_no_findings(folder: Path) -> None:
     assert wrong(folder) == {}
     names = [finding.name for finding in examine(folder)]
     expected = [
@@ -58,14 +58,14 @@ def test_nothing_is_found_where_nothing_is_wrong(folder: Path) -> None:
     assert names == [*expected, "copies", "leftovers"]
 
 
-def test_an_empty_index_and_one_of_an_older_format_are_well(tmp_path: Path) -> None:
+def test_empty_and_older_indexes_pass(tmp_path: Path) -> None:
     local(tmp_path / "empty").close()
     assert wrong(tmp_path / "empty") == {}
     local(first_version(tmp_path / "old")).close()
     assert wrong(tmp_path / "old") == {}
 
 
-def test_changes_that_the_search_indexes_have_not_seen_are_nothing_wrong(folder: Path) -> None:
+def test_unindexed_changes_are_not_damage(folder: Path) -> None:
     with Worker(folder) as other:
         other.ask("put", "d", "Sardines sleep.")
         other.ask("delete", "a")
@@ -114,7 +114,7 @@ CASES: dict[str, tuple[str, str, tuple[object, ...]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_is_named(folder: Path, case: str) -> None:
+def test_damage_is_named(folder: Path, case: str) -> None:
     name, sql, values = CASES[case]
     change(folder, sql, *values)
     found = wrong(folder)
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_named(folder: Path, case: str) -> None:
     "case",
     ["no vectors", "a bit of a vector", "truncated .idx", "no manifest", "garbage for a manifest"],
 )
-def test_damaged_search_indexes_are_found_and_opening_mends_them(folder: Path, case: str) -> None:
+def test_damaged_search_indexes_are_found_and_rebuilt(folder: Path, case: str) -> None:
     DAMAGES[case](folder)
     found = wrong(folder)
     assert found["search indexes' files"].derived

@@ -72,7 +72,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert "no such table: meta" in broken(path)
 
 
-def test_an_index_of_the_future_is_not_opened(path: Path) -> None:
+def test_a_newer_format_is_not_opened(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     connection.commit()
@@ -80,7 +80,7 @@ def test_an_index_of_the_future_is_not_opened(path: Path) -> None:
     assert f"{path} has index format 99, this version reads {schema.FORMAT}" in broken(path)
 
 
-def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> None:
+def test_damage_found_while_reading_is_named(tmp_path: Path) -> None:
     store = local(tmp_path)
     for n in range(40):
         put(store, f"d{n}", f"Sardine number {n}. " * 20)
@@ -98,7 +98,7 @@ def test_damage_that_shows_only_when_it_is_read_is_named_too(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("folder", ["missing", "a/b/missing", "file", "file/inside"])
-def test_an_absent_index_says_how_to_make_one(tmp_path: Path, folder: str) -> None:
+def test_a_missing_index_has_a_hint(tmp_path: Path, folder: str) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(AbsentError, match="no index in") as caught:
         sqlite_file.connect(tmp_path / folder / "rag.sqlite")
@@ -129,7 +129,7 @@ def test_an_index_that_was_never_finished_is_absent(
     connection.close()
 
 
-def test_a_copy_by_sqlites_own_tools_is_an_index(path: Path) -> None:
+def test_a_copy_by_sqlites_tools_is_an_index(path: Path) -> None:
     connection = sqlite_file.connect(path)
     connection.execute(f"VACUUM INTO '{path}.copy'")
     connection.close()
@@ -139,7 +139,7 @@ def test_a_copy_by_sqlites_own_tools_is_an_index(path: Path) -> None:
     copy.close()
 
 
-def test_many_processes_may_make_one_index(tmp_path: Path) -> None:
+def test_concurrent_creation_makes_one_index(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.store.helpers import local\n"
         "sys.stdin.read(1); print(*[local(Path(sys.argv[1], str(n)), wait=9).stats().documents "
@@ -153,7 +153,7 @@ def test_many_processes_may_make_one_index(tmp_path: Path) -> None:
     assert [process.communicate("x")[0].split() for process in processes] == [["0"] * 6] * 3
 
 
-def test_a_path_of_odd_characters_is_a_path(tmp_path: Path) -> None:
+def test_a_path_may_have_odd_characters(tmp_path: Path) -> None:
     folder = tmp_path / "50% of #1? é 'q'"
     folder.mkdir()
     sqlite_file.connect(folder / "rag.sqlite", META).close()
@@ -172,7 +172,7 @@ def test_many_ids_are_read_at_once(path: Path) -> None:
     connection.close()
 
 
-def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
+def test_a_snapshot_does_not_see_later_changes(path: Path) -> None:
     reader, writer = sqlite_file.connect(path), sqlite_file.connect(path)
     with database.snapshot(reader) as generation:
         database.delete(writer, "d1")
@@ -182,7 +182,7 @@ def test_a_snapshot_does_not_see_what_comes_after_it(path: Path) -> None:
     writer.close()
 
 
-def test_another_program_that_locks_the_file_is_no_damage(path: Path) -> None:
+def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:
     connection, other = sqlite_file.connect(path), sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     connection.execute("PRAGMA busy_timeout = 20")
@@ -208,7 +208,7 @@ def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
     connection.close()
 
 
-def test_what_a_killed_writer_left_in_the_wal_is_read_back(path: Path, tmp_path: Path) -> None:
+def test_a_killed_writers_wal_is_read(path: Path, tmp_path: Path) -> None:
     """The files of a working writer are what a power failure would leave."""
     connection = sqlite_file.connect(path)
     database.put(connection, document("last", "last"), [], unit(0))

@@ -23,7 +23,7 @@ def index_of(texts: dict[int, str]) -> LexicalIndex:
 
 @settings(max_examples=20, deadline=None)
 @given(TEXTS, TEXT)
-def test_alone_it_scores_as_tantivy_does(texts: list[str], question: str) -> None:
+def test_alone_it_scores_like_tantivy(texts: list[str], question: str) -> None:
     passages = dict(enumerate(texts, 1))
     tail = Delta()
     tail.update([], passages.items())
@@ -34,7 +34,7 @@ def test_alone_it_scores_as_tantivy_does(texts: list[str], question: str) -> Non
 
 @settings(max_examples=20, deadline=None)
 @given(TEXTS, TEXTS, TEXT, st.integers(1, 20), st.sets(st.integers(1, 24)))
-def test_with_an_index_it_scores_as_one_index_of_both(
+def test_with_an_index_it_scores_like_one_index(
     old: list[str], new: list[str], question: str, k: int, chosen: set[int]
 ) -> None:
     """Texts of both parts have any length; one word is in all of them."""
@@ -54,7 +54,7 @@ def test_with_an_index_it_scores_as_one_index_of_both(
 
 @settings(max_examples=20, deadline=None)
 @given(TEXTS, st.lists(st.tuples(st.sets(st.integers(1, 30)), TEXTS), max_size=5))
-def test_what_is_gone_is_not_found(
+def test_removed_passages_are_not_found(
     texts: list[str], changes: list[tuple[set[int], list[str]]]
 ) -> None:
     index, tail, there = index_of(dict(enumerate(texts, 1))), Delta(), dict(enumerate(texts, 1))
@@ -77,7 +77,7 @@ def test_what_is_gone_is_not_found(
     assert len(tail) == len(tail.ids())
 
 
-def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
+def test_lengths_are_quantised_like_lucenes() -> None:
     assert [bm25.quantised_length(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
         0,
         7,
@@ -91,7 +91,7 @@ def test_lengths_are_rounded_down_as_lucene_rounds_them() -> None:
     ]
 
 
-def test_a_word_that_only_deleted_passages_had_scores_above_nothing() -> None:
+def test_a_word_only_in_deleted_passages_scores_above_zero() -> None:
     index, tail = index_of({1: "herring", 2: "herring"}), Delta()
     index.update([1, 2], [])
     tail.update([], [(3, "herring")])

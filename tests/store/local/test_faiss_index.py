@@ -23,7 +23,7 @@ def brute(question: int, k: int, allowed: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("allowed", [None, list(range(1, 200, 7)), [5], list(range(1, 151))])
-def test_the_best_are_those_of_brute_force(allowed: list[int] | None) -> None:
+def test_the_best_equal_brute_force(allowed: list[int] | None) -> None:
     index = filled(200)
     for question in range(1, 6):
         found = [id for id, _ in index.search(unit(1, seed=question)[0], 20, allowed)]
@@ -50,7 +50,7 @@ def saved(index: DenseIndex, folder: Path) -> DenseIndex:
     ("k", "allowed", "count"),
     [(0, None, 0), (99, None, 3), (9, [], 0), (9, [7, 8], 0), (9, [1, 8], 1)],
 )
-def test_only_what_is_there_is_found(k: int, allowed: list[int] | None, count: int) -> None:
+def test_only_present_ids_are_found(k: int, allowed: list[int] | None, count: int) -> None:
     assert len(filled(3).search(unit(1)[0], k, allowed)) == count
 
 
@@ -75,7 +75,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
         DenseIndex(32, path)
 
 
-def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
+def test_saving_replaces_the_file_atomically(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
     filled(200).save(path)
     opened = path.open("rb")
@@ -86,7 +86,7 @@ def test_saving_replaces_the_file_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["vectors.faiss"]
 
 
-def test_a_snapshot_that_cannot_be_written_is_an_os_error_and_leaves_nothing(
+def test_an_unwritable_snapshot_is_an_os_error(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(OSError, match="vectors"):
@@ -94,7 +94,7 @@ def test_a_snapshot_that_cannot_be_written_is_an_os_error_and_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
-def test_the_threads_of_others_are_left_as_they_are() -> None:
+def test_other_threads_settings_are_unchanged() -> None:
     before = faiss.omp_get_max_threads()
     filled(3).search(unit(1)[0], 1)
     assert faiss.omp_get_max_threads() == before
@@ -115,7 +115,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_the_kind_goes_by_the_size_and_not_to_and_fro() -> None:
+def test_the_type_depends_on_size_with_hysteresis() -> None:
     index = filled(200)
     assert (index.kind, index.exact, index.wanted(300)) == ("flat", True, "flat")
     kind = index.wanted(301)

@@ -123,7 +123,7 @@ def whole(state: dict[str, Any]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("do", ["ingest", "sync"])
-def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None:
+def test_fitting_documents_are_kept_and_the_rest_added_later(disk: Path, do: str) -> None:
     (disk.parent / "docs").mkdir()
     for name, text in (OLD | NEW).items():
         (disk.parent / name).write_text(text)
@@ -141,7 +141,7 @@ def test_what_fits_is_kept_and_the_rest_comes_later(disk: Path, do: str) -> None
     assert said["doctor"] == []
 
 
-def test_a_rebuild_leaves_the_old_passages_and_goes_on(disk: Path) -> None:
+def test_a_rebuild_keeps_the_old_passages_and_resumes(disk: Path) -> None:
     said = run("rebuild", disk, 150)
     assert said["first"].startswith(
         f"StoreError: index {disk}/index cannot be written: database or disk is full"
@@ -152,7 +152,7 @@ def test_a_rebuild_leaves_the_old_passages_and_goes_on(disk: Path) -> None:
     assert said["doctor"] == []
 
 
-def test_a_restore_leaves_the_index_of_before(disk: Path) -> None:
+def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
     other = local(disk.parent / "other")
     for id, text in NEW.items():
         put(other, id, text)
@@ -170,7 +170,7 @@ def test_a_restore_leaves_the_index_of_before(disk: Path) -> None:
     assert said["doctor"] == []
 
 
-def test_a_snapshot_leaves_nothing_half(disk: Path) -> None:
+def test_a_snapshot_leaves_no_partial_file(disk: Path) -> None:
     said = run("snapshot", disk, 150)
     assert said["first"].startswith("StoreError: ")
     assert f"{disk}/copy.ragsnap cannot be written" in said["first"]

@@ -155,7 +155,7 @@ def test_damage_is_repaired_with_a_warning(
     assert not caplog.records
 
 
-def test_indexes_of_an_older_version_are_rebuilt_with_a_calm_word(
+def test_indexes_of_an_older_version_are_rebuilt_without_a_warning(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rewrite(folder, format="3")
@@ -178,7 +178,7 @@ def test_reopening_without_changes_writes_nothing(
     assert not caplog.records
 
 
-def test_only_what_changed_is_indexed_again(folder: Path) -> None:
+def test_only_changes_are_indexed_again(folder: Path) -> None:
     kept = {path.name for path in segments(folder, "idx")}
     store = local(folder)
     put(store, "d", "Sardines sleep.")  # and the process ends before searching
@@ -187,7 +187,7 @@ def test_only_what_changed_is_indexed_again(folder: Path) -> None:
     assert kept < {path.name for path in segments(folder, "idx")}
 
 
-def test_older_derived_files_of_the_same_store_are_caught_up(folder: Path) -> None:
+def test_older_search_indexes_are_updated(folder: Path) -> None:
     backup = shutil.copytree(folder, folder.parent / "backup")
     store = local(folder)
     store.delete("a")
@@ -201,7 +201,7 @@ def test_older_derived_files_of_the_same_store_are_caught_up(folder: Path) -> No
     assert both(local(folder), "sardines") == [{"b", "c", "d"}, {"c", "d"}]
 
 
-def test_a_database_put_back_from_a_backup_is_followed(folder: Path) -> None:
+def test_a_database_restored_from_a_backup_is_followed(folder: Path) -> None:
     backup = shutil.copy(folder / "rag.sqlite", folder.parent / "backup")
     store = local(folder)
     with store.writing():
@@ -216,7 +216,7 @@ def test_a_database_put_back_from_a_backup_is_followed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["no lexical", "truncated .json", "no manifest"])
-def test_what_is_taken_away_while_it_is_open_is_made_again(folder: Path, case: str) -> None:
+def test_files_deleted_while_open_are_rebuilt(folder: Path, case: str) -> None:
     store = local(folder)
     DAMAGES[case](folder)
     with store.writing():
@@ -238,7 +238,7 @@ def test_damage_while_it_is_open_is_not_signed_as_good(
     assert "has changed since it was written" in caplog.text
 
 
-def test_broken_files_beside_a_writer_are_replaced_in_memory(folder: Path) -> None:
+def test_broken_files_during_a_write_are_replaced_in_memory(folder: Path) -> None:
     with Worker(folder) as other:
         other.ask("begin")
         DAMAGES["no vectors"](folder)
@@ -253,7 +253,7 @@ def test_broken_files_beside_a_writer_are_replaced_in_memory(folder: Path) -> No
         assert both(local(folder), "sardines") == [{"b", "c", "d"}] * 2
 
 
-def test_an_index_made_again_is_followed_by_those_who_have_it_open(folder: Path) -> None:
+def test_a_rebuilt_index_is_followed_by_open_processes(folder: Path) -> None:
     with Worker(folder) as other:
         assert other.ask("both", "sardines") == [sorted(ALL)] * 2
         (folder / "derived.json").unlink()
@@ -266,7 +266,7 @@ def test_an_index_made_again_is_followed_by_those_who_have_it_open(folder: Path)
         assert both(store, "sardines") == [{"c", "d"}] * 2
 
 
-def test_no_file_of_old_segments_stays(folder: Path) -> None:
+def test_no_old_segment_files_remain(folder: Path) -> None:
     """An open Tantivy index does not know, and so never removes, segments written by another
     process.
     """

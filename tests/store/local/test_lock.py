@@ -25,7 +25,7 @@ def test_it_is_free_again_after_an_error(tmp_path: Path) -> None:
         assert (tmp_path / "writer").read_text() == str(os.getpid())
 
 
-def test_who_holds_it_may_take_it_again(tmp_path: Path) -> None:
+def test_it_is_reentrant(tmp_path: Path) -> None:
     lock, other = WriteLock(tmp_path), WriteLock(tmp_path)
     with lock.hold(0):
         with lock.hold(0):
@@ -75,7 +75,7 @@ def test_a_thread_waits_for_another(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_a_lock_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+def test_an_uncreatable_lock_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (
         pytest.raises(StoreError, match=f"index {tmp_path}/file cannot be written"),
@@ -84,7 +84,7 @@ def test_a_lock_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
         pass
 
 
-def test_a_name_that_cannot_be_written_does_not_stop_the_holder(tmp_path: Path) -> None:
+def test_an_unwritable_name_does_not_stop_the_holder(tmp_path: Path) -> None:
     (tmp_path / "writer").mkdir()
     with (
         WriteLock(tmp_path).hold(0),

@@ -86,7 +86,7 @@ def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
     assert sound(folder)
 
 
-def test_what_it_makes_is_what_a_new_index_is(folder: Path, tmp_path: Path) -> None:
+def test_the_result_equals_a_new_index(folder: Path, tmp_path: Path) -> None:
     rebuild(folder)
     local(tmp_path / "new").close()
     assert shape(folder / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
@@ -99,7 +99,7 @@ def test_what_it_makes_is_what_a_new_index_is(folder: Path, tmp_path: Path) -> N
     assert sound(folder)
 
 
-def test_a_process_that_has_it_open_goes_on(folder: Path) -> None:
+def test_open_processes_continue(folder: Path) -> None:
     """With the same embedder. With another, it raises an error."""
     store = local(folder)
     with Worker(folder) as other:
@@ -148,7 +148,7 @@ class StoppingEmbedder(BagOfWordsEmbedder):
         return super().embed_passages(texts)
 
 
-def test_an_interrupted_run_changes_nothing_and_the_next_goes_on(folder: Path) -> None:
+def test_an_interrupted_run_changes_nothing_and_is_resumed(folder: Path) -> None:
     store = local(folder)
     before = (store.stats(), both(store, "sardine"))
     with pytest.raises(Interrupted):
@@ -169,7 +169,7 @@ def test_another_target_starts_over(folder: Path) -> None:
     assert rebuild(folder, tokens=20).resumed == 0
 
 
-def test_what_was_made_can_be_dropped(folder: Path) -> None:
+def test_an_unfinished_rebuild_can_be_discarded(folder: Path) -> None:
     with pytest.raises(Interrupted):
         rebuild(folder, StoppingEmbedder(1))
     assert abandon(folder)
@@ -178,7 +178,7 @@ def test_what_was_made_can_be_dropped(folder: Path) -> None:
     assert rebuild(folder).resumed == 0
 
 
-def test_documents_may_come_change_and_go_meanwhile(folder: Path) -> None:
+def test_documents_may_change_meanwhile(folder: Path) -> None:
     store, turn = local(folder, wait=5), iter(range(99))
 
     def change() -> None:
@@ -201,7 +201,7 @@ def test_documents_may_come_change_and_go_meanwhile(folder: Path) -> None:
     assert sound(folder)
 
 
-def test_a_snapshot_of_an_unended_run_is_without_it(folder: Path, tmp_path: Path) -> None:
+def test_a_snapshot_leaves_out_an_unfinished_rebuild(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         rebuild(folder, StoppingEmbedder(1))
     snapshots.take(folder, tmp_path / "a")
@@ -210,7 +210,7 @@ def test_a_snapshot_of_an_unended_run_is_without_it(folder: Path, tmp_path: Path
     assert both(local(tmp_path / "other"), "sardine")[1] == {f"d{n:02}" for n in range(40)}
 
 
-def test_a_writer_elsewhere_is_waited_for(folder: Path) -> None:
+def test_it_waits_for_another_writer(folder: Path) -> None:
     with Worker(folder) as other:
         other.ask("begin")
         with pytest.raises(BusyError, match=str(other.process.pid)):
@@ -252,7 +252,7 @@ Rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30).run(lambda *
 """
 
 
-def test_a_killed_run_goes_on(folder: Path) -> None:
+def test_a_killed_run_resumes(folder: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for _ in range(4):

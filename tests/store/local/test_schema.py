@@ -80,7 +80,7 @@ def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return {"names": names, **columns}
 
 
-def test_the_first_version_is_brought_up_to_date_and_answers(tmp_path: Path) -> None:
+def test_the_first_version_is_upgraded_and_answers(tmp_path: Path) -> None:
     store = local(first_version(tmp_path / "old"))
     assert both(store, "sardines")[1] == {"a"}
     assert stored(store)["a"].text == TEXT
@@ -91,7 +91,7 @@ def test_the_first_version_is_brought_up_to_date_and_answers(tmp_path: Path) -> 
     store.close()
 
 
-def test_an_old_index_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
+def test_an_upgraded_index_equals_a_new_one(tmp_path: Path) -> None:
     local(first_version(tmp_path / "old")).close()
     local(tmp_path / "new").close()
     assert shape(tmp_path / "old" / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
@@ -108,7 +108,7 @@ def test_many_may_open_an_old_index_at_once(tmp_path: Path) -> None:
     assert seen == [1] * 4
 
 
-def test_an_old_index_that_cannot_be_written_says_so_and_stays(tmp_path: Path) -> None:
+def test_a_read_only_old_index_is_an_error_and_unchanged(tmp_path: Path) -> None:
     folder = first_version(tmp_path / "old")
     before = (folder / "rag.sqlite").read_bytes()
     with Worker(folder, *read_only(folder)) as reader:
@@ -117,7 +117,7 @@ def test_an_old_index_that_cannot_be_written_says_so_and_stays(tmp_path: Path) -
     assert (folder / "rag.sqlite").read_bytes() == before
 
 
-def test_a_step_that_fails_leaves_the_old_format(
+def test_a_failed_migration_keeps_the_old_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = first_version(tmp_path / "old")
@@ -135,7 +135,7 @@ def test_a_step_that_fails_leaves_the_old_format(
     connection.close()
 
 
-def test_what_goes_is_noted_by_number_and_generation(tmp_path: Path) -> None:
+def test_deletions_are_recorded_with_generation(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "a", "Sardines.")
     put(store, "b", "Herring.")

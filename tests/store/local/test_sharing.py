@@ -30,7 +30,7 @@ from tests.store.helpers import (
 # Processes
 
 
-def test_a_writer_elsewhere_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "a", "Sardines.")
     with Worker(tmp_path) as other:
@@ -73,7 +73,7 @@ def test_a_reader_sees_what_another_process_changes(tmp_path: Path) -> None:
         assert both(store, "sardines") == [{"c", "d"}, {"c", "d"}]
 
 
-def test_a_stale_search_fills_up_past_what_was_deleted(tmp_path: Path) -> None:
+def test_a_stale_search_skips_deleted_passages(tmp_path: Path) -> None:
     store = local(tmp_path)
     for n in range(6):
         put(store, f"gone-{n}", "Herring herring herring.")
@@ -163,7 +163,7 @@ def ask_often(store: LocalStore, size: int, stop: threading.Event, wrong: list[s
             wrong.append(repr(error))
 
 
-def test_threads_ask_while_one_writes(tmp_path: Path) -> None:
+def test_threads_may_ask_while_one_writes(tmp_path: Path) -> None:
     store = local(tmp_path, wait=9)
     size = len(put(store, "b", text_of(0)))
     assert size > 1
@@ -186,7 +186,7 @@ def test_threads_ask_while_one_writes(tmp_path: Path) -> None:
     assert both(store, "herring") == [{"b"}, {"b"}]
 
 
-def test_a_thread_that_asks_in_the_middle_of_writing_does_not_spoil_its_end(tmp_path: Path) -> None:
+def test_asking_during_a_write_does_not_prevent_saving(tmp_path: Path) -> None:
     """Only the writing thread can save the search indexes."""
     store = local(tmp_path)
     with store.writing():

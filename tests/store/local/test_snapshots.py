@@ -33,9 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_a_snapshot_is_one_file_that_makes_the_same_index_elsewhere(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_snapshot_restores_the_same_index_elsewhere(folder: Path, tmp_path: Path) -> None:
     made = snapshots.take(folder, tmp_path / "a.ragsnap")
     assert (made.documents, made.passages, made.generation) == (3, 3, 3)
     assert made.bytes == (tmp_path / "a.ragsnap").stat().st_size
@@ -62,7 +60,7 @@ def test_the_same_rows_have_the_same_digest(folder: Path, tmp_path: Path) -> Non
     assert snapshots.take(folder, tmp_path / "c").digest != first.digest
 
 
-def test_a_folder_collects_snapshots_and_gives_the_newest(folder: Path, tmp_path: Path) -> None:
+def test_the_newest_snapshot_of_a_folder_is_used(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
     with pytest.raises(NotFoundError, match="no snapshot in"):
         snapshots.check(tmp_path / "backups")
@@ -75,7 +73,7 @@ def test_a_folder_collects_snapshots_and_gives_the_newest(folder: Path, tmp_path
     assert [str(path) for path in snapshots.taken(folder)] == [second.path]
 
 
-def test_documents_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
+def test_documents_are_not_overwritten_by_default(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
     store = local(folder)
     put(store, "d", "Sardines sleep.")
@@ -89,9 +87,7 @@ def test_documents_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> 
     assert store.stats().generation > before
 
 
-def test_who_has_the_index_open_goes_on_with_what_was_restored(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_open_processes_switch_to_the_restored_data(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
     with Worker(folder) as other:
         for n in range(5):
@@ -104,9 +100,7 @@ def test_who_has_the_index_open_goes_on_with_what_was_restored(
     assert both(local(folder), "trees")[1] == {"d"}
 
 
-def test_an_index_made_with_another_embedder_is_refused_by_who_has_it_open(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_open_processes_refuse_another_embedder(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
     snapshots.take(folder, tmp_path / "a")
     with closing(sqlite3.connect(tmp_path / "a")) as connection:
@@ -163,7 +157,7 @@ def test_a_broken_index_is_replaced(
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected_or_harmless(folder: Path, tmp_path: Path) -> None:
     store = local(folder)
     before, found = stored(store), 0
     for seed in range(25):
@@ -179,7 +173,7 @@ def test_a_flipped_bit_is_found_or_without_effect(folder: Path, tmp_path: Path) 
     assert found
 
 
-def test_other_files_are_no_snapshots(folder: Path, tmp_path: Path) -> None:
+def test_other_files_are_not_snapshots(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x" * 9999)
     for path, error in (
         (tmp_path / "none", NotFoundError),
@@ -223,7 +217,7 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("name", ["file", "file/index"])
-def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name: str) -> None:
+def test_an_unusable_index_folder_is_named(folder: Path, tmp_path: Path, name: str) -> None:
     snapshots.take(folder, tmp_path / "a")
     (tmp_path / "file").write_text("x")
     with pytest.raises(
@@ -233,7 +227,7 @@ def test_where_no_index_can_be_made_is_named(folder: Path, tmp_path: Path, name:
     assert "--index" in caught.value.hint
 
 
-def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_snapshot_of_an_older_format_is_upgraded(tmp_path: Path) -> None:
     folder = first_version(tmp_path / "old")
     with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
         values = [
@@ -247,9 +241,7 @@ def test_a_snapshot_of_an_older_format_is_brought_up_to_date(tmp_path: Path) -> 
     assert set(stored(local(tmp_path / "new", create=False))) == {"a"}
 
 
-def test_a_snapshot_is_of_one_moment_while_another_process_writes(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) -> None:
     with Worker(folder) as writer:
         writer.tell("cycle", "6")
         for n in range(2):
@@ -289,7 +281,7 @@ def test_questions_do_not_wait_for_a_restore(folder: Path, tmp_path: Path) -> No
     assert wrong == []
 
 
-def test_a_writer_elsewhere_keeps_a_restore_waiting(folder: Path, tmp_path: Path) -> None:
+def test_a_restore_waits_for_another_writer(folder: Path, tmp_path: Path) -> None:
     snapshots.take(folder, tmp_path / "a")
     with Worker(folder) as other:
         other.ask("begin")
@@ -297,7 +289,7 @@ def test_a_writer_elsewhere_keeps_a_restore_waiting(folder: Path, tmp_path: Path
             snapshots.restore(folder, tmp_path / "a", replace=True, wait=0.1)
 
 
-def test_what_killed_snapshots_left_is_cleaned_up(folder: Path, tmp_path: Path) -> None:
+def test_leftovers_of_killed_snapshots_are_removed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / ".a.ragsnap.99999999.partial").write_text("x")
     (tmp_path / f".a.ragsnap.{os.getppid()}.partial").write_text("of one that lives")
     snapshots.take(folder, tmp_path / "a.ragsnap")
@@ -314,7 +306,7 @@ except StoreError as error: print(error)
 """
 
 
-def test_a_full_disk_leaves_the_snapshot_of_before(folder: Path, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_previous_snapshot(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     store = local(folder)
     for n in range(40):

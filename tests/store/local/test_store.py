@@ -53,13 +53,13 @@ def test_reopening_keeps_everything(tmp_path: Path) -> None:
     ) == before
 
 
-def test_an_absent_index_is_not_made_unasked(tmp_path: Path) -> None:
+def test_a_missing_index_is_not_created_by_default(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="rag ingest"):
         local(tmp_path / "index", create=False)
     assert not (tmp_path / "index").exists()
 
 
-def test_an_index_that_is_gone_takes_no_change_and_one_in_its_place_does(tmp_path: Path) -> None:
+def test_a_deleted_index_accepts_no_changes_but_its_replacement_does(tmp_path: Path) -> None:
     store = local(tmp_path / "index")
     put(store, "a", "Sardines swim.")
     (tmp_path / "index").rename(tmp_path / "away")
@@ -77,7 +77,7 @@ def test_an_index_that_is_gone_takes_no_change_and_one_in_its_place_does(tmp_pat
 @pytest.mark.parametrize(
     ("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")]
 )
-def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
+def test_a_mismatch_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
     local(tmp_path).close()
     with pytest.raises(
         StoreError, match=f"was made with {name} = {EXPECT[name]}, the settings say {other}"
@@ -87,7 +87,7 @@ def test_another_making_names_the_setting(tmp_path: Path, name: str, other: str)
     LocalStore(tmp_path, {}).close()  # listing and deleting need no embedder
 
 
-def test_an_index_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_an_uncreatable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "index"):
         with pytest.raises(StoreError, match=str(folder)):
@@ -96,12 +96,12 @@ def test_an_index_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         local(tmp_path / ("x" * 300))
 
 
-def test_missing_parents_are_made(tmp_path: Path) -> None:
+def test_missing_parents_are_created(tmp_path: Path) -> None:
     put(local(tmp_path / "a" / "b" / "index"), "a", "Sardines.")
     assert both(local(tmp_path / "a" / "b" / "index"), "sardines") == [{"a"}, {"a"}]
 
 
-def test_a_store_that_did_not_open_does_not_stay_open(tmp_path: Path) -> None:
+def test_a_store_that_failed_to_open_is_closed(tmp_path: Path) -> None:
     local(tmp_path).close()
     for _ in range(3):
         with pytest.raises(StoreError):
@@ -112,7 +112,7 @@ def test_a_store_that_did_not_open_does_not_stay_open(tmp_path: Path) -> None:
 # Crashes
 
 
-def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> None:
+def test_a_killed_writer_loses_no_commit(tmp_path: Path) -> None:
     folder, kept = tmp_path / "index", set[str]()
     for seed in range(5):
         with Worker(folder) as writer:
@@ -137,7 +137,7 @@ def test_a_killed_writer_loses_nothing_that_was_committed(tmp_path: Path) -> Non
 # Failing disks
 
 
-def test_a_folder_that_is_read_only_answers_and_is_not_written(tmp_path: Path) -> None:
+def test_a_read_only_folder_answers_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     store = local(folder)
     with store.writing():
@@ -154,7 +154,7 @@ def test_a_folder_that_is_read_only_answers_and_is_not_written(tmp_path: Path) -
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_a_reader_that_may_not_write_follows_one_who_may(tmp_path: Path) -> None:
+def test_a_read_only_reader_follows_a_writer(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     store = local(folder)
     with store.writing():
@@ -190,7 +190,7 @@ def crashed(folder: Path) -> Path:
     return copy
 
 
-def test_commits_in_the_wal_of_a_crash_are_read_where_nothing_can_be_written(
+def test_a_crashed_wal_is_read_in_a_read_only_folder(
     tmp_path: Path,
 ) -> None:
     folder = crashed(tmp_path)
@@ -199,7 +199,7 @@ def test_commits_in_the_wal_of_a_crash_are_read_where_nothing_can_be_written(
     assert both(local(folder), "sardines") == [{"a", "b"}] * 2
 
 
-def test_commits_that_cannot_be_read_are_an_error_and_not_left_out(tmp_path: Path) -> None:
+def test_unreadable_commits_are_an_error(tmp_path: Path) -> None:
     folder = crashed(tmp_path)
     (folder / "rag.sqlite-shm").unlink()
     with Worker(folder, *read_only(folder)) as reader:
@@ -215,7 +215,7 @@ def test_a_read_only_folder_without_an_index_is_named(tmp_path: Path) -> None:
     assert f"index {tmp_path}/index cannot be written" in message
 
 
-def test_a_full_disk_is_an_error_that_names_the_folder_and_keeps_what_was_there(
+def test_a_full_disk_is_an_error_that_loses_nothing(
     tmp_path: Path,
 ) -> None:
     local(tmp_path / "index").close()
@@ -261,7 +261,7 @@ def found(store: LocalStore, seed: int, k: int) -> list[str]:
     return [passages[i].text for i, _ in hits]
 
 
-def test_a_large_index_is_compressed_and_scores_by_the_rows(
+def test_a_large_index_is_compressed_and_scored_with_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
@@ -288,7 +288,7 @@ def test_a_large_index_is_compressed_and_scores_by_the_rows(
     assert found(store, 3, 5) == [f"passage {50 + i}" for i in np.argsort(-left)[:5]]
 
 
-def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(
+def test_an_outdated_vector_file_keeps_search_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.store.local.indexes._ALWAYS", 20)
@@ -311,7 +311,7 @@ def test_the_file_of_vectors_may_stay_behind_and_search_stays_exact(
     assert len(found(local(tmp_path), 1, 300)) == 151
 
 
-def test_a_change_compares_only_what_changed(
+def test_a_change_compares_only_changed_passages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = local(tmp_path)
@@ -379,7 +379,7 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(
         assert sleeper.ask("both", "sardines") == [[], []]
 
 
-def test_of_more_than_a_tail_can_hold_the_rest_is_found_when_it_is_saved(
+def test_passages_beyond_the_delta_are_found_after_saving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.store.local.text_view._LONGEST", 3)

@@ -61,7 +61,7 @@ def test_the_score_is_bm25(index: LexicalIndex) -> None:
     assert dict(index.search("oman", 9))[3] == pytest.approx(idf * 2.2 / (1 + norm), rel=1e-4)
 
 
-def test_an_update_takes_out_and_puts_in(index: LexicalIndex) -> None:
+def test_an_update_removes_and_adds(index: LexicalIndex) -> None:
     index.update([1, 4, 77], [(5, "talks in Oman"), (2**40, "Oman")])
     assert sorted(index.ids().tolist()) == [2, 3, 5, 2**40]
     assert sorted(ids(index, "oman")) == [3, 5, 2**40]
@@ -92,7 +92,7 @@ def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> N
         }
 
 
-def test_another_one_sees_the_changes_when_it_looks(tmp_path: Path) -> None:
+def test_another_instance_sees_changes_after_a_refresh(tmp_path: Path) -> None:
     index = in_folder(tmp_path)
     other = LexicalIndex(tmp_path / "lexical")
     index.update([], TEXTS.items())
@@ -130,13 +130,13 @@ def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
     assert sorted(index.ids().tolist()) == [2, 3, 4, 9]
 
 
-def test_no_thread_of_python_is_left(index: LexicalIndex) -> None:
+def test_no_python_thread_is_left(index: LexicalIndex) -> None:
     before = threading.active_count()  # other tests' progress bars leave a thread
     index.update([1], [])
     assert threading.active_count() == before
 
 
-def test_a_folder_that_goes_as_it_is_opened_is_not_half_seen(tmp_path: Path) -> None:
+def test_a_folder_deleted_while_opening_is_not_partly_read(tmp_path: Path) -> None:
     """Each file is missing in turn, as if another process recreated the folder."""
     index = in_folder(tmp_path)
     index.update([], TEXTS.items())

@@ -154,7 +154,7 @@ def test_without_any_server_the_error_comes_after_the_wait(pair: tuple[Cluster, 
     store.close()
 
 
-def test_workers_go_on_after_a_failover(pair: tuple[Cluster, Cluster]) -> None:
+def test_workers_continue_after_a_failover(pair: tuple[Cluster, Cluster]) -> None:
     primary, replica = pair
     dsn = address(pair, "any")
     store, queue = (

@@ -41,7 +41,7 @@ def upload(number: int, text: str = "Sardines swim.") -> Upload:
     return Upload(f"docs/{number}.txt", f"/docs/{number}.txt", text.encode())
 
 
-def test_what_is_enqueued_is_done_once_and_in_order(queue: PostgresQueue) -> None:
+def test_jobs_are_done_once_and_in_order(queue: PostgresQueue) -> None:
     assert len(queue.enqueue([upload(1), upload(2), upload(1, "Later.")])) == 3
     assert [(job.name, job.state) for job in queue.state().jobs] == [
         (f"docs/{n}.txt", "waiting") for n in (1, 2, 1)
@@ -54,7 +54,7 @@ def test_what_is_enqueued_is_done_once_and_in_order(queue: PostgresQueue) -> Non
     assert len(done.given) == 3
 
 
-def test_any_byte_comes_through(queue: PostgresQueue) -> None:
+def test_any_byte_survives(queue: PostgresQueue) -> None:
     data = bytes(range(256)) * 1000
     queue.enqueue([Upload("é.pdf", "file:///é.pdf", data)])
     done = Noting()
@@ -62,13 +62,13 @@ def test_any_byte_comes_through(queue: PostgresQueue) -> None:
     assert done.given == [Upload("é.pdf", "file:///é.pdf", data)]
 
 
-def test_all_or_none_is_taken_in(queue: PostgresQueue) -> None:
+def test_all_or_none_are_enqueued(queue: PostgresQueue) -> None:
     with pytest.raises(Exception, match="NUL"):
         queue.enqueue([upload(1), Upload("a\0b", "/a", b"")])
     assert queue.state().jobs == ()
 
 
-def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(
+def test_an_unreadable_file_fails_with_a_reason_and_blocks_nothing(
     queue: PostgresQueue,
 ) -> None:
     def handle(given: Upload) -> Done:
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason_and_holds_up_nothing(
     assert queue.state().jobs == ()
 
 
-def test_what_may_pass_is_tried_again(queue: PostgresQueue) -> None:
+def test_temporary_failures_are_retried(queue: PostgresQueue) -> None:
     tries: list[str] = []
 
     def handle(given: Upload) -> Done:
@@ -102,7 +102,7 @@ def test_what_may_pass_is_tried_again(queue: PostgresQueue) -> None:
     assert tries == ["docs/1.txt"] * 2
 
 
-def test_what_became_of_a_batch_can_be_asked(queue: PostgresQueue) -> None:
+def test_the_outcome_of_a_batch_can_be_queried(queue: PostgresQueue) -> None:
     def handle(given: Upload) -> Done:
         if given.name == "docs/2.txt":
             raise InputError("docs/2.txt is binary, not text")
@@ -145,7 +145,7 @@ def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.slow
-def test_a_killed_workers_document_is_put_by_another(
+def test_a_killed_workers_document_is_ingested_by_another(
     cluster: Cluster, tmp_path: Path, queue: PostgresQueue
 ) -> None:
     dsn = schema_dsn(cluster, tmp_path)

@@ -92,7 +92,7 @@ def test_every_score_is_tantivys(both: list[Store]) -> None:
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-def test_under_a_narrow_filter_too_for_rare_words_and_for_common_ones(both: list[Store]) -> None:
+def test_narrow_filters_with_rare_and_common_words(both: list[Store]) -> None:
     """40 passages: the word index is used for words in fewer passages, and skipped for others."""
     source = random.Random(5)
     filter = parse(["document=d40"])
@@ -129,7 +129,7 @@ def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(
     assert len(ours) == 5
 
 
-def test_leaving_common_words_for_later_changes_nothing(
+def test_scoring_common_words_last_changes_nothing(
     both: list[Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = random.Random(4)
@@ -150,7 +150,7 @@ def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
     assert essential(words, collection, 0.0) == sorted(words, key=collection.bound)
 
 
-def test_deleting_brings_the_statistics_back(cluster: Cluster, tmp_path: Path) -> None:
+def test_deletion_restores_the_statistics(cluster: Cluster, tmp_path: Path) -> None:
     """Deleted and replaced passages count in no score, as in an index that never contained them."""
     made = postgres(cluster)
     changed, fresh = made(tmp_path / "changed"), made(tmp_path / "fresh")

@@ -36,7 +36,7 @@ def store(dsn: str) -> Iterator[PostgresStore]:
     store.close()
 
 
-def test_an_index_that_is_not_there_is_said_to_be_absent(dsn: str) -> None:
+def test_a_missing_index_is_reported(dsn: str) -> None:
     with pytest.raises(AbsentError, match="no index in postgresql://rag@127") as error:
         PostgresStore(dsn, {})
     assert error.value.hint == "create one with: rag ingest PATH"
@@ -65,7 +65,7 @@ def test_a_password_is_in_no_message(cluster: Cluster) -> None:
         assert "***" in error.value.message
 
 
-def test_a_server_that_is_not_there_is_named_at_once() -> None:
+def test_a_missing_server_is_reported_at_once() -> None:
     with pytest.raises(StoreError, match=r"does not answer: connection failed.*refused"):
         PostgresStore(f"postgresql://rag@127.0.0.1:{free_port()}/postgres", {})
 
@@ -79,9 +79,7 @@ def test_a_database_without_pgvector_is_named(
             PostgresStore(dsn, EXPECT, create=True)
 
 
-def test_an_older_index_is_brought_up_to_date_by_who_may_write(
-    dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_index_is_upgraded_by_a_writer(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:1])
         older.setattr(schema, "VERSION", 1)
@@ -103,7 +101,7 @@ def test_a_newer_index_is_left_alone(store: PostgresStore, dsn: str) -> None:
         assert error.value.hint == "install a newer version of rag"
 
 
-def test_several_make_one_index(dsn: str) -> None:
+def test_concurrent_creation_makes_one_index(dsn: str) -> None:
     opened: list[PostgresStore] = []
     in_threads([lambda: opened.append(PostgresStore(dsn, EXPECT, create=True))] * 4)
     assert [store.stats().generation for store in opened] == [0] * 4
@@ -111,7 +109,7 @@ def test_several_make_one_index(dsn: str) -> None:
         store.close()
 
 
-def test_many_write_at_once_and_every_count_is_right(cluster: Cluster, tmp_path: Path) -> None:
+def test_concurrent_writes_keep_counts_right(cluster: Cluster, tmp_path: Path) -> None:
     """Including writes of the same documents: the last one is complete."""
     stores = [postgres(cluster)(tmp_path) for _ in range(3)]
 
@@ -151,7 +149,7 @@ def _recount(dsn: str) -> tuple[int, int, int]:
     return row[2], row[3], 3 * (24 + 3)
 
 
-def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_reader_sees_only_complete_documents(cluster: Cluster, tmp_path: Path) -> None:
     """While a document is replaced again and again, each read finds all of one version."""
     writer, reader = postgres(cluster)(tmp_path), postgres(cluster)(tmp_path)
     whole = len(put(writer, "a", "version0 fish. " * 20))
@@ -189,7 +187,7 @@ def test_a_reader_sees_whole_documents_only(cluster: Cluster, tmp_path: Path) ->
         reader.close()
 
 
-def test_pages_of_many_passages_and_of_few_leave_the_same(store: PostgresStore, dsn: str) -> None:
+def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn: str) -> None:
     """Few pages are listed, many are given by a condition."""
     for n in range(6):
         text = "Herring. " * 8

@@ -55,7 +55,7 @@ def rows(store: PostgresStore, found: list[tuple[int, float]]) -> list[int]:
     return [int(passages[id].text.split()[1]) for id, _ in found]
 
 
-def test_the_index_is_built_when_the_bulk_is_loaded(filled: tuple[PostgresStore, str]) -> None:
+def test_the_index_is_built_after_loading(filled: tuple[PostgresStore, str]) -> None:
     store, dsn = filled
     assert index_is_valid(dsn)
     with psycopg.connect(dsn) as connection:
@@ -69,7 +69,7 @@ def test_the_index_is_built_when_the_bulk_is_loaded(filled: tuple[PostgresStore,
     assert len(set(rows(store, store.dense(QUESTION, 20))) & set(range(20))) >= 19
 
 
-def test_scores_from_the_index_are_those_of_whole_vectors(
+def test_scores_from_the_index_have_full_precision(
     filled: tuple[PostgresStore, str],
 ) -> None:
     """The index has half precision; its candidates are scored again."""
@@ -115,7 +115,7 @@ def test_a_narrow_filter_is_exact(filled: tuple[PostgresStore, str]) -> None:
     )
 
 
-def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
+def test_no_generic_plan_is_used(filled: tuple[PostgresStore, str]) -> None:
     """After five runs, PostgreSQL would switch to a generic plan, which fits no filter."""
     store, _ = filled
     for number in range(12):
@@ -128,7 +128,7 @@ def test_no_plan_is_frozen(filled: tuple[PostgresStore, str]) -> None:
     assert counted[1] > 12
 
 
-def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> None:
+def test_a_search_uses_no_parallel_workers(filled: tuple[PostgresStore, str]) -> None:
     """Without statistics, PostgreSQL expects a long search and starts parallel workers."""
     asked = "SHOW max_parallel_workers_per_gather"
     assert filled[0]._database.read(lambda connection: connection.execute(asked).fetchone()) == (
@@ -137,7 +137,7 @@ def test_a_search_waits_for_no_helpers(filled: tuple[PostgresStore, str]) -> Non
 
 
 @pytest.mark.slow
-def test_what_is_deleted_hides_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """With nine tenths dead rows, a search still finds its k, and the end of the change removes
     them.
     """
@@ -188,7 +188,7 @@ def test_an_index_whose_builder_was_killed_is_built_again(cluster: Cluster, tmp_
     ("version", "alone"),
     [((0, 8, 0), True), ((0, 8, 1), True), ((0, 8, 2), False), ((0, 9), False)],
 )
-def test_a_version_that_writes_past_a_buffer_builds_alone(
+def test_a_version_with_a_buffer_overflow_builds_serially(
     version: tuple[int, ...], alone: bool
 ) -> None:
     """CVE-2026-3172: parallel builds of HNSW below pgvector 0.8.2."""
