@@ -30,9 +30,6 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "confidence": [row.confidence for row in rows],
         "answerable": answerable,
     }
-    asked_of = {name: np.array([row.form == name for row in rows], dtype=bool) for name in FORMS}
-    judged = asked & np.array([bool(row.judgement) for row in rows], dtype=bool)
-    useful = np.array([row.judgement == "useful" for row in rows], dtype=float)
     cited = {
         "cited_document": [row.cited_document for row in rows],
         "cited_precision": [row.cited_right / max(row.citations, 1) for row in rows],
@@ -46,23 +43,32 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         name: np.where(answerable & known, np.array(values, dtype=float), np.nan)
         for name, values in cited.items()
     }
-    columns["useful"] = np.where(judged & answerable, useful, np.nan)
-    columns["wrong"] = np.where(
-        judged, np.array([row.judgement == "wrong" for row in rows], dtype=float), np.nan
-    )
-    columns["form_right"] = np.where(
-        judged & answerable, np.array([_fits(row) for row in rows], dtype=float), np.nan
-    )
-    columns |= {
-        f"useful_{name}": np.where(judged & answerable & of, useful, np.nan)
-        for name, of in asked_of.items()
-    }
+    columns |= _judged(rows, asked, answerable)
     rank = np.array([row.rank or np.inf for row in rows], dtype=float)
     columns["rank"] = np.where(answerable, rank, np.nan)
     columns["sound"] = np.array([row.sound for row in rows], dtype=float)
     columns["checked"] = np.array([row.checked for row in rows], dtype=float)
     return columns | {
         name: np.array(values, dtype=float) for name, values in ranking.measure(rows).items()
+    }
+
+
+def _judged(
+    rows: Sequence[Row], asked: NDArray[np.bool_], answerable: NDArray[np.bool_]
+) -> dict[str, Column]:
+    """Columns of the judgements, which only some gold questions have."""
+    judged = asked & np.array([bool(row.judgement) for row in rows], dtype=bool)
+    useful = np.array([row.judgement == "useful" for row in rows], dtype=float)
+    wrong = np.array([row.judgement == "wrong" for row in rows], dtype=float)
+    fits = np.array([_fits(row) for row in rows], dtype=float)
+    form = np.array([row.form for row in rows], dtype=object)
+    return {
+        "useful": np.where(judged & answerable, useful, np.nan),
+        "wrong": np.where(judged, wrong, np.nan),
+        "form_right": np.where(judged & answerable, fits, np.nan),
+    } | {
+        f"useful_{name}": np.where(judged & answerable & (form == name), useful, np.nan)
+        for name in FORMS
     }
 
 

@@ -151,12 +151,7 @@ class Planner:
             if owner is None or owner.file == str(one.path) or self._is_moved(owner, one):
                 free.append(one)
             else:
-                gone = ", which is gone" if is_gone(owner.file) else ""
-                reason = (
-                    f"its name {owner.id} is taken by {owner.source}{gone}; give the folder "
-                    f"another with --name"
-                )
-                taken.append((str(one.path), reason))
+                taken.append((str(one.path), _taken(owner)))
         plan.to_read = free
         plan.skipped += taken
         if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
@@ -224,6 +219,13 @@ def refused(plan: Plan, root: Path) -> str:
             f"{gone} of the {plan.under} documents of {root} have disappeared; nothing was changed"
         )
     return ""
+
+
+def _taken(owner: Document) -> str:
+    gone = ", which is gone" if is_gone(owner.file) else ""
+    return (
+        f"its name {owner.id} is taken by {owner.source}{gone}; give the folder another with --name"
+    )
 
 
 def _unsupported(path: Path) -> str:

@@ -114,13 +114,16 @@ def _metadata(page: Any) -> dict[str, str]:
         found |= {key: value} if value else {}
     language = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
     found |= {"language": language} if language else {}
-    title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
-    if not title:
-        named = next(
-            (block.text for block in _blocks(page, furniture.nothing) if block.level == 1), ""
-        )
-        title = " ".join(named.split())
+    title = _title(page)
     return found | ({"title": title} if title else {})
+
+
+def _title(page: Any) -> str:
+    title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
+    if title:
+        return title
+    headings = (block.text for block in _blocks(page, furniture.nothing) if block.level == 1)
+    return " ".join(next(headings, "").split())
 
 
 def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:

@@ -6,7 +6,7 @@ Rules separate cells, wherever the text is: places without a rule between them a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -104,17 +104,17 @@ def _merged(rules: Sequence[Extent]) -> list[Extent]:
             rows[-1].append(rule)
         else:
             rows.append([rule])
+    return [rule for row in rows for rule in _on_one_line(row)]
+
+
+def _on_one_line(rules: Sequence[Extent]) -> list[Extent]:
+    at = sum(rule[0] for rule in rules) / len(rules)
     merged: list[Extent] = []
-    for row in rows:
-        at = sum(rule[0] for rule in row) / len(row)
-        open_: Extent | None = None
-        for _, start, end in sorted(row, key=lambda rule: rule[1]):
-            if open_ and start - open_[2] <= _NEAR:
-                open_ = at, open_[1], max(open_[2], end)
-                continue
-            merged += [open_] if open_ else []
-            open_ = at, start, end
-        merged += [open_] if open_ else []
+    for _, start, end in sorted(rules, key=lambda rule: rule[1]):
+        if merged and start - merged[-1][2] <= _NEAR:
+            merged[-1] = at, merged[-1][1], max(merged[-1][2], end)
+        else:
+            merged.append((at, start, end))
     return merged
 
 
@@ -171,20 +171,34 @@ def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
 def _grid(
     xs: Sequence[float], ys: Sequence[float], rules: Rules, words: Sequence[Word]
 ) -> Grid | None:
-    inside = [
-        word
-        for word in words
-        if xs[0] <= (word[1] + word[3]) / 2 <= xs[-1] and ys[0] <= (word[2] + word[4]) / 2 <= ys[-1]
-    ]
     columns, rows = len(xs) - 1, len(ys) - 1
     owner = _owners(xs, ys, rules)
     if owner is None:
         return None
+    cells = _cells(owner, columns, _words_by_cell(xs, ys, owner, words))
+    laid = [
+        [cells[p] for p in range(r * columns, (r + 1) * columns) if p in cells] for r in range(rows)
+    ]
+    grid = Grid(xs[0], ys[0], xs[-1], ys[-1], list(xs), [row for row in laid if row])
+    return grid if _is_table(grid) else None
+
+
+def _words_by_cell(
+    xs: Sequence[float], ys: Sequence[float], owner: Sequence[int], words: Sequence[Word]
+) -> dict[int, list[Word]]:
+    """The words within the grid, by the first place of their cell."""
     held: dict[int, list[Word]] = {}
-    for word in inside:
-        column = _band(xs, (word[1] + word[3]) / 2)
-        row = _band(ys, (word[2] + word[4]) / 2)
-        held.setdefault(owner[row * columns + column], []).append(word)
+    for word in words:
+        x, y = (word[1] + word[3]) / 2, (word[2] + word[4]) / 2
+        if xs[0] <= x <= xs[-1] and ys[0] <= y <= ys[-1]:
+            place = _band(ys, y) * (len(xs) - 1) + _band(xs, x)
+            held.setdefault(owner[place], []).append(word)
+    return held
+
+
+def _cells(
+    owner: Sequence[int], columns: int, held: Mapping[int, list[Word]]
+) -> dict[int, RuledCell]:
     cells: dict[int, RuledCell] = {}
     for place, first in enumerate(owner):
         row, column = divmod(place, columns)
@@ -195,11 +209,7 @@ def _grid(
         else:
             cell = cells[first]
             cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
-    laid = [
-        [cells[p] for p in range(r * columns, (r + 1) * columns) if p in cells] for r in range(rows)
-    ]
-    grid = Grid(xs[0], ys[0], xs[-1], ys[-1], list(xs), [row for row in laid if row])
-    return grid if _is_table(grid) else None
+    return cells
 
 
 def _band(edges: Sequence[float], at: float) -> int:
@@ -222,15 +232,19 @@ def _owners(xs: Sequence[float], ys: Sequence[float], rules: Rules) -> list[int]
                 owner[place] = owner[place - 1]
             elif row and not _crossed(rules.across, top, x):
                 owner[place] = owner[place - columns]
-    sizes: dict[int, list[int]] = {}
+    return owner if _are_rectangles(owner, columns) else None
+
+
+def _are_rectangles(owner: Sequence[int], columns: int) -> bool:
+    cells: dict[int, list[int]] = {}
     for place, first in enumerate(owner):
-        sizes.setdefault(first, []).append(place)
-    for first, places in sizes.items():
-        wide = places[-1] % columns - first % columns + 1
-        high = places[-1] // columns - first // columns + 1
-        if wide * high != len(places):
-            return None
-    return owner
+        cells.setdefault(first, []).append(place)
+    return all(
+        (places[-1] % columns - first % columns + 1)
+        * (places[-1] // columns - first // columns + 1)
+        == len(places)
+        for first, places in cells.items()
+    )
 
 
 def _crossed(rules: Sequence[Extent], at: float, through: float) -> bool:

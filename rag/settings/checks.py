@@ -51,15 +51,7 @@ _CHOICES = {
 
 def check(source: str, values: Mapping[str, Any]) -> None:
     """Raises InputError for a value that is out of range."""
-    if values["store"] != "local" and not values["store"].startswith(SCHEMES):
-        message = (
-            f'store = {shown(values["store"])!r} in {source} is neither "local" nor a '
-            f"PostgreSQL address"
-        )
-        raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    if values["writer"] and not values["writer"].startswith(("http://", "https://")):
-        message = f"writer = {values['writer']!r} in {source} is not an http or https address"
-        raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
+    _check_addresses(source, values)
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
             known = f"{', '.join(choices[:-1])} or {choices[-1]}"
@@ -71,15 +63,23 @@ def check(source: str, values: Mapping[str, Any]) -> None:
             raise InputError(message, f"choose a value from {least} to {most}")
 
 
+def _check_addresses(source: str, values: Mapping[str, Any]) -> None:
+    if values["store"] != "local" and not values["store"].startswith(SCHEMES):
+        message = (
+            f'store = {shown(values["store"])!r} in {source} is neither "local" nor a '
+            f"PostgreSQL address"
+        )
+        raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    if values["writer"] and not values["writer"].startswith(("http://", "https://")):
+        message = f"writer = {values['writer']!r} in {source} is not an http or https address"
+        raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
+
+
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
-    if name in _RENAMED:
-        new = _RENAMED[name]
-        message = f"the setting {name!r} in {source} is now called {new!r}"
-        raise InputError(message, f"use {new} instead; in the environment: RAG_{new.upper()}")
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
-        raise InputError(f"unknown setting {name!r} in {source}", hint)
+    """The value as the type of its setting. Raises InputError for an unknown name or a value of
+    another type.
+    """
+    _check_name(source, name, kinds)
     kind = kinds[name]
     wrong = InputError(
         f"{name} = {value!r} in {source} is not a valid {kind.__name__}",
@@ -103,3 +103,14 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
         RuntimeError,
     ) as error:  # RuntimeError: ~user does not exist
         raise wrong from error
+
+
+def _check_name(source: str, name: str, kinds: Mapping[str, type]) -> None:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        message = f"the setting {name!r} in {source} is now called {new!r}"
+        raise InputError(message, f"use {new} instead; in the environment: RAG_{new.upper()}")
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
+        raise InputError(f"unknown setting {name!r} in {source}", hint)
