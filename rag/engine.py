@@ -24,7 +24,7 @@ from rag.filters import matches, of_documents, shown
 from rag.models.reading_budget import BudgetedReader, ReadState
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Span
+from rag.types import Answer, Document, Hit, Receipt, Span
 
 _RAISED = 0.05
 """Bonus on the fused score for documents of the previous answer, in a follow-up."""
@@ -206,7 +206,6 @@ class Engine(Searcher):
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
         """
-        used = replace(self.settings, threshold=self.threshold)
         rule = AbstentionPolicy(
             self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0
         )
@@ -226,14 +225,24 @@ class Engine(Searcher):
             understood=understood,
             passages_read=reading.read if _is_read(found) else None,
         )
-        documents = self._behind(answer, found)
-        k = (
-            reading.read if answer.truncated else asked.k or self.settings.top_k
-        )  # the receipt needs it to repeat the answer
-        filter, digest = asked.filter or (), self.confidence.digest
-        how = asked.form, asked.preferred
-        made = receipt(used, digest, typed, k, filter, found.generation, documents, answer, *how)
-        return replace(answer, receipt=made)
+        return replace(answer, receipt=self._receipt(asked, found, answer, reading))
+
+    def _receipt(
+        self, asked: Query, found: RetrievalResult, answer: Answer, reading: ReadState
+    ) -> Receipt:
+        """The receipt needs the number of passages to repeat the answer."""
+        return receipt(
+            replace(self.settings, threshold=self.threshold),
+            self.confidence.digest,
+            answer.question,
+            reading.read if answer.truncated else asked.k or self.settings.top_k,
+            asked.filter or (),
+            found.generation,
+            self._behind(answer, found),
+            answer,
+            asked.form,
+            asked.preferred,
+        )
 
     def _behind(self, answer: Answer, found: RetrievalResult) -> list[Document]:
         """The documents that were read or are cited."""

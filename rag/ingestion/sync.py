@@ -5,13 +5,13 @@ Files are compared by content. A moved file keeps its passages and vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest
+from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import patiently
 from rag.ingestion.sync_plan import Plan, Planner, is_gone, is_under, refused
 from rag.parsing.files import FoundFile
@@ -38,6 +38,16 @@ class Changes:
     dry_run: bool = False
     refused: str = ""
     """Why a real run would change nothing unless many deletions are allowed."""
+
+    def take(self, report: IngestReport, known: Container[str]) -> None:
+        """Add what was ingested; `known` are the ids of before."""
+        put = [*report.added, *report.updated]
+        self.added = [name for name in put if name not in known]
+        self.updated = [name for name in put if name in known]
+        self.removed += report.removed
+        self.unchanged += report.unchanged
+        self.skipped += report.skipped
+        self.passages = report.passages
 
     @property
     def any(self) -> bool:
@@ -171,11 +181,4 @@ class Sync:
         except InputError:
             if not ingest.report.skipped:
                 raise
-        report = ingest.report
-        put = [*report.added, *report.updated]
-        changes.added = [name for name in put if name not in plan.known]
-        changes.updated = [name for name in put if name in plan.known]
-        changes.removed += report.removed
-        changes.unchanged += report.unchanged
-        changes.skipped += report.skipped
-        changes.passages = report.passages
+        changes.take(ingest.report, plan.known)

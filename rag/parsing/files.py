@@ -83,14 +83,13 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
         seen = (name for name in folders if not name.startswith("."))
         folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
         for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(folder, name)
-            yield FoundFile(
-                path, _id(folder_name, path.relative_to(root).as_posix())
-            )  # includes special files, which are reported
-    for path in (
-        Path(error.filename) for error in closed
-    ):  # found as well, so that it is reported instead of ignored
-        yield FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
+            yield _found(Path(folder, name), root, folder_name)  # special files are reported later
+    for error in closed:  # found as well, so that it is reported instead of ignored
+        yield _found(Path(error.filename), root, folder_name)
+
+
+def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
+    return FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:

@@ -136,12 +136,7 @@ class BlockBuilder:
             self.blocks.append(Block(text, self._level))
             self._level = 0  # the heading may never be closed
         elif self._tables:
-            self._caption = text if self._in == "caption" else self._caption
-            if self._in == "caption" and not self._cells:
-                self._lines.append(" ".join(text.split()))
-                return
-            self._cells = self._cells or [Cell([])]
-            self._cells[-1].words.extend(text.split())
+            self._add_to_table(text)
         elif self._numbers:
             indent = "  " * min(len(self._numbers) - 1, DEEPEST_INDENT)
             self._lines.append(indent + (self._marker or "  ") + text.strip())
@@ -154,6 +149,15 @@ class BlockBuilder:
                 self._is_named = True
             self._block(self._marker + text)
             self._marker = ""
+
+    def _add_to_table(self, text: str) -> None:
+        if self._in == "caption":
+            self._caption = text
+            if not self._cells:
+                self._lines.append(" ".join(text.split()))
+                return
+        self._cells = self._cells or [Cell([])]
+        self._cells[-1].words.extend(text.split())
 
     def _block(self, text: str) -> None:
         names = [*self._terms[-MOST_NAMES:], self._caption]

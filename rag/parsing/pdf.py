@@ -248,15 +248,16 @@ class _Run:
         if not text.isascii():
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if self._boxes and text.strip():
-            lefts, tops, rights, bottoms = zip(*self._boxes, strict=True)
-            size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
-            bold = all(_is_bold(self._page, at) for at in (self._at[0], self._at[-1]))
-            text = " ".join(text.split())
-            top, bottom, words = median_low(tops), median_low(bottoms), tuple(self._words(text))
-            shown = _LEADERS.sub(" | ", text)
-            line = Line(min(lefts), top, max(rights), bottom, shown, size, bold, words)
-            yield self.turn, line
+            yield self.turn, self._line(" ".join(text.split()))
         self.characters, self._at, self._boxes, self._starts = [], [], [], []
+
+    def _line(self, text: str) -> Line:
+        lefts, tops, rights, bottoms = zip(*self._boxes, strict=True)
+        size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
+        bold = all(_is_bold(self._page, at) for at in (self._at[0], self._at[-1]))
+        top, bottom, words = median_low(tops), median_low(bottoms), tuple(self._words(text))
+        shown = _LEADERS.sub(" | ", text)
+        return Line(min(lefts), top, max(rights), bottom, shown, size, bold, words)
 
     def _words(self, text: str) -> Iterator[tuple[str, float, float]]:
         """The words with their left and right edges, without leaders; none if the boxes do not

@@ -150,11 +150,7 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
         is_list = len(dotted) >= _FEWEST and len(dotted) > 0.3 * len(rows)
         if begin is not None and not is_list:
             below = [at for at in entries if at > begin]
-            is_list = (
-                len(below) >= _FEWEST
-                and len(below) > 0.5 * (len(rows) - begin)
-                and _rises(rows, below, len(pages))
-            )
+            is_list = len(below) > 0.5 * (len(rows) - begin) and _rises(rows, below, len(pages))
         if not is_list:  # a page may begin with the rest of a list
             rest = set(takewhile(set(dotted).__contains__, range(len(rows)))) if goes_on else set()
             kept.append(_without_rows(page, rows, rest))
@@ -184,9 +180,12 @@ def _stretch(entries: Sequence[int]) -> set[int]:
 
 
 def _rises(rows: Sequence[list[Line]], entries: Sequence[int], pages: int) -> bool:
-    """Whether the page numbers of the entries mostly increase."""
+    """Whether there are enough entries, and their page numbers mostly increase."""
     named = [_page_of(rows[at], pages) or 0 for at in entries]
-    return sum(below < above for above, below in pairwise(named)) <= len(named) // 8
+    return (
+        len(entries) >= _FEWEST
+        and sum(below < above for above, below in pairwise(named)) <= len(named) // 8
+    )
 
 
 def _page_of(row: Sequence[Line], pages: int) -> int | None:

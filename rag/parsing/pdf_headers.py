@@ -39,23 +39,9 @@ def name_columns(
             cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
         ]
         label = [cell for cell in row.cells if cell not in over]
-        is_values = any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in over)
-        if (
-            not over
-            or is_values
-            or is_body(row)
-            or (len(over) == 1 and _is_title(over[0], columns, row, rules))
-        ):
-            if (
-                label
-                and not over
-                and top < first
-                and len(label[0].text) < 60
-                and not label[0].text.endswith(":")
-            ):
-                break
-            if label and not over and not any(names):
-                continue  # the label of the first row, on a line of its own
+        if not over and label and not any(names) and not (top < first and _is_short(label[0])):
+            continue  # the label of the first row, on a line of its own
+        if not over or not _are_headers(over, row, columns, rules):
             break
         reach = [_underline(cell, row, over, rules) for cell in over]
         for column, name in enumerate(_over(over, columns, reach)):
@@ -64,6 +50,19 @@ def name_columns(
         top = number
     columns.names = [" ".join(parts) for parts in names]
     return top
+
+
+def _is_short(label: PdfCell) -> bool:
+    return len(label.text) < 60 and not label.text.endswith(":")
+
+
+def _are_headers(
+    over: Sequence[PdfCell], row: PdfRow, columns: Columns, rules: Sequence[Extent]
+) -> bool:
+    """Whether the cells over the columns are neither values nor the table's title."""
+    if any(is_figure(cell.text) and not YEAR.fullmatch(cell.text) for cell in over):
+        return False
+    return not is_body(row) and not (len(over) == 1 and _is_title(over[0], columns, row, rules))
 
 
 def _is_title(cell: PdfCell, columns: Columns, row: PdfRow, rules: Sequence[Extent]) -> bool:
@@ -100,11 +99,7 @@ def _over(
     if len(cells) == len(centers):
         return [cell.text for cell in cells]
     if len(cells) > len(centers):
-        texts: list[list[str]] = [[] for _ in centers]
-        for cell in cells:
-            nearest = min(range(len(centers)), key=lambda at: abs(centers[at] - cell.center))
-            texts[nearest].append(cell.text)
-        return [" ".join(words) for words in texts]
+        return _to_nearest(cells, centers)
     pitch = median(b - a for a, b in pairwise(centers)) if len(centers) > 1 else 0.0
     found = []
     for center in centers:
@@ -116,6 +111,15 @@ def _over(
         gap, most, nearest_cell = min(ways, key=lambda way: way[0])
         found.append(nearest_cell.text if gap <= most else "")
     return found
+
+
+def _to_nearest(cells: Sequence[PdfCell], centers: Sequence[float]) -> list[str]:
+    """The headers of each column if there are more headers than columns."""
+    texts: list[list[str]] = [[] for _ in centers]
+    for cell in cells:
+        nearest = min(range(len(centers)), key=lambda at: abs(centers[at] - cell.center))
+        texts[nearest].append(cell.text)
+    return [" ".join(words) for words in texts]
 
 
 def caption(rows: Sequence[PdfRow], top: int, first: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ applies to each. Figures that do not align in columns get no headers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.parsing.pdf_cells import (
@@ -87,26 +87,14 @@ def _table(
     before: Columns | None,
     rules: Sequence[Extent],
 ) -> Table | None:
-    spans = _spans(
-        [
-            cell
-            for row in rows[first:last]
-            if is_body(row)
-            for cell in figures_in(row)
-            if cell is not row.cells[0]
-        ]
-    )
+    body = [row for row in rows[first:last] if is_body(row)]
+    spans = _spans([cell for row in body for cell in figures_in(row) if cell is not row.cells[0]])
     if not spans or len(spans) > 30:
         return None
     columns = Columns(spans, caption=tuple(caption(rows, first, first)))
-    with_digits = [
-        row
-        for row in rows[first:last]
-        if any(c.isdigit() for f in figures_in(row)[:9] for c in f.text)
-    ]
-    if len(with_digits) < 2:
+    if sum(map(_has_digits, rows[first:last])) < 2:
         return None
-    if any(_is_ambiguous(row, columns) for row in rows[first:last] if is_body(row)):
+    if any(_is_ambiguous(row, columns) for row in body):
         return _unclear(rows, first, last, columns.caption)
     top = name_columns(rows, first, least, columns, rules)
     columns.caption = tuple(caption(rows, top, first))
@@ -120,6 +108,10 @@ def _table(
     lines = [_plain(row) for row in rows[top:begin]]
     lines += _body(rows[begin:last], columns)
     return Table(top, last, lines, columns)
+
+
+def _has_digits(row: PdfRow) -> bool:
+    return any(c.isdigit() for figure in figures_in(row)[:9] for c in figure.text)
 
 
 def _unclear(
@@ -181,20 +173,18 @@ def _body(rows: Sequence[PdfRow], columns: Columns) -> Iterator[str]:
         is_indented = is_indented or left > edge + 1
         if left < edge - 1 or (is_indented and left < edge + 1):
             group = ""
-        named = (
-            f"{group}: {label}"
-            if group and label and not label.lower().startswith("total")
-            else label
-        )
         if label.lower().startswith("total"):
             group = ""
-        shown = (
-            f"{columns.names[at]}: {_close(cell.text)}" if columns.names[at] else _close(cell.text)
-            for at, cell in sorted(values.items())
-        )
-        yield " | ".join(filter(None, [named, *shown]))
+        named = f"{group}: {label}" if group and label else label
+        yield " | ".join(filter(None, [named, *_named_figures(values, columns)]))
     if pending:
         yield pending
+
+
+def _named_figures(values: Mapping[int, PdfCell], columns: Columns) -> Iterator[str]:
+    for at, cell in sorted(values.items()):
+        name = columns.names[at]
+        yield f"{name}: {_close(cell.text)}" if name else _close(cell.text)
 
 
 def _place(cell: PdfCell, row: PdfRow, columns: Columns) -> int | None:

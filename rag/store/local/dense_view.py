@@ -62,12 +62,15 @@ class DenseView:
         wanted = self.index.wanted(len(self.index) + len(missing) - len(surplus))
         if reshape and wanted != self.index.kind:
             missing = database.passage_ids(connection)
-            sample = np.random.default_rng(0).permutation(missing)[: self.index.sample(wanted)]
-            self.index = DenseIndex.trained(
-                self.dim, wanted, database.vectors(connection, sample.tolist(), self.dim)[1]
-            )
+            self._retrain(connection, wanted, missing)
         else:
             self.index.remove(surplus)
         for some in database.batches(missing):
             self.index.add(*database.vectors(connection, some, self.dim))
         self.shows, self._last = generation, last
+
+    def _retrain(self, connection: sqlite3.Connection, kind: str, ids: Sequence[int]) -> None:
+        """Start an empty index of this type, trained on a sample of the passages."""
+        sample = np.random.default_rng(0).permutation(ids)[: self.index.sample(kind)]
+        rows = database.vectors(connection, sample.tolist(), self.dim)[1]
+        self.index = DenseIndex.trained(self.dim, kind, rows)
