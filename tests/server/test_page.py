@@ -296,7 +296,11 @@ def test_many_failures_leave_the_documents_in_view_and_can_be_cleared(
 @pytest.mark.parametrize(
     ("question", "text", "marked"),
     [
-        ("When did they leave the deal?", "Leaving a deal by a deadline, leaders.", ["Leaving", "deal"]),  # noqa: E501
+        (
+            "When did they leave the deal?",
+            "Leaving a deal by a deadline, leaders.",
+            ["Leaving", "deal"],
+        ),
         ("Who signed for the states?", "Signing by a State, statues.", ["Signing", "State"]),
         ("Did they enrich uranium?", "Enrichment of uranium.", ["Enrichment", "uranium"]),
     ],
@@ -315,7 +319,10 @@ def test_words_are_marked_in_their_forms_alone(
 
 def test_a_value_is_shown_only_where_it_says_more_than_the_words(watched: Watched) -> None:
     watched.page.goto("/")
-    shown = "([iso, words]) => typed({ kind: 'date', number: null, upper: null, yes: null, iso }, words)"  # noqa: E501
+    shown = (
+        "([iso, words]) => "
+        "typed({ kind: 'date', number: null, upper: null, yes: null, iso }, words)"
+    )
     read = [
         watched.page.evaluate(shown, [iso, words])
         for iso, words in [("2015-07-14", "14 July 2015"), ("2015", "2015"), ("--09", "September")]
