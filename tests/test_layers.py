@@ -77,6 +77,7 @@ HOMES = {
     "uvicorn": {"server/serve.py", "server/connections.py"},
     "prometheus_client": {"server/prometheus.py"},
     "ir_measures": {"evaluation/ranking.py"},
+    "jinja2": {"evaluation/report/page.py"},
     "prompt_toolkit": {"repl/full_terminal.py", "repl/plain_terminal.py", "repl/history.py"},
     "rich": {"repl/printer.py", "repl/screen.py", "repl/run.py"},
 }
