@@ -10,9 +10,11 @@ and not the service.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
+import threading
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ from contextlib import closing
 from itertools import takewhile
 from typing import Any
 
-from rag.errors import InputError
+from rag.errors import BusyError, InputError
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as fractions of the page's width and height, from the top left
@@ -30,22 +32,47 @@ _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
 _MEMORY = 2 << 30
+_AT_ONCE = 2
+_MOST = 16
+"""Pages that are drawn or wait, so that they leave threads and memory to questions."""
+_admitted = threading.BoundedSemaphore(_MOST)
+_drawing = threading.BoundedSemaphore(_AT_ONCE)
 
 
 def picture(pdf: bytes, page: int, width: int) -> bytes:
-    """The page (from 1) as a PNG, `width` pixels wide. Raises InputError if it cannot be drawn."""
+    """The page (from 1) as a PNG, `width` pixels wide. Raises InputError if it cannot be drawn,
+    BusyError if many others are.
+    """
     return _run(pdf, str(page), str(width))
 
 
 def boxes(pdf: bytes, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
     """Boxes of the words on the page, one per line; () if they are not on it. Of several matches,
-    returns the one whose context agrees most with `before` and `after`. Raises InputError.
+    returns the one whose context agrees most with `before` and `after`. Raises as `picture` does.
     """
     given = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
     return [tuple(box) for box in json.loads(_run(f"{given}\n".encode() + pdf, str(page)))]
 
 
 def _run(given: bytes, *arguments: str) -> bytes:
+    if not _admitted.acquire(blocking=False):
+        raise _too_many()
+    try:
+        if not _drawing.acquire(timeout=_SECONDS):
+            raise _too_many()
+        try:
+            return _drawn(given, *arguments)
+        finally:
+            _drawing.release()
+    finally:
+        _admitted.release()
+
+
+def _too_many() -> BusyError:
+    return BusyError("many pages are being drawn", "try again in a moment")
+
+
+def _drawn(given: bytes, *arguments: str) -> bytes:
     command = [sys.executable, "-m", __name__, *arguments]
     try:
         ran = subprocess.run(command, input=given, capture_output=True, timeout=_SECONDS)
@@ -59,12 +86,14 @@ def _run(given: bytes, *arguments: str) -> bytes:
     return ran.stdout
 
 
-def _limit_memory() -> None:
+def _step_back() -> None:
+    """Limit this process's memory and let others go first."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
         return
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    os.nice(10)
 
 
 def _draw(page: Any, width: int) -> bytes:
@@ -195,7 +224,7 @@ def _same_line(line: Box, box: Box) -> bool:
 def main(arguments: Sequence[str]) -> None:
     import pypdfium2
 
-    _limit_memory()
+    _step_back()
     number, *width = arguments
     words = [] if width else json.loads(sys.stdin.buffer.readline())
     with (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -106,6 +109,35 @@ def test_an_uploaded_pdf_has_pages_and_boxes(with_pdf: Path, tmp_path: Path) -> 
         at: dict[str, str | int] = {"start": start, "end": start + len("William Fairweather")}
         found = client.get("/v1/pages", params={**UPLOADED, **at}).json()
         assert_lies_on(found["boxes"], by_pdfium(file, "William Fairweather"))
+
+
+def test_pages_leave_the_service_to_questions(with_pdf: Path) -> None:
+    """Each page is drawn by a process of its own, which may take seconds and much memory."""
+    asked: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1, "width": 100}
+    with serving(with_pdf / "index") as client, ThreadPoolExecutor(32) as pool:
+        drawings = [
+            pool.submit(client.get, "/v1/pages/picture", params=asked, timeout=120)
+            for _ in range(32)
+        ]
+        at_once = 0
+        while not all(drawing.done() for drawing in drawings):
+            at_once = max(at_once, len(children("rag.server.pdf_pages")))
+        answers = [drawing.result() for drawing in drawings]
+    assert 1 <= at_once <= 2
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    assert all("Retry-After" in answer.headers for answer in refused)
+    assert {answer.status_code for answer in answers} == {200, 503}
+
+
+def children(module: str) -> list[str]:
+    """Command lines of this process's children that run the module."""
+    pids = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    found = []
+    for pid in {pid for path in pids for pid in path.read_text().split()}:
+        with contextlib.suppress(OSError):
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes().decode())
+    return [line for line in found if module in line.split("\0")]
 
 
 def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path) -> None:
