@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rag.parsing.files import FoundFile
     from rag.parsing.pool import Loader, Pool
     from rag.store.collection_folders import Collections
+    from rag.store.postgres.collection_queues import CollectionQueues
     from rag.store.postgres.store import PostgresStore
 
 
@@ -301,12 +302,24 @@ def _extra(name: str, what: str) -> Iterator[None]:
 
 def queue(settings: Settings) -> Queue:
     """Upload queue of the index. Raises InputError for a local index."""
+    _needs_database(settings)
+    with _extra("postgres", "a queue"):
+        from rag.store.postgres.queue import PostgresQueue
+    return PostgresQueue(settings.store)
+
+
+def collection_queues(settings: Settings) -> CollectionQueues:
+    """Upload queues of the index and of its collections. Raises InputError for a local index."""
+    _needs_database(settings)
+    with _extra("postgres", "a queue"):
+        from rag.store.postgres.collection_queues import CollectionQueues
+    return CollectionQueues(settings)
+
+
+def _needs_database(settings: Settings) -> None:
     if settings.store == "local":
         hint = (
             "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: "
             "rag ingest PATH"
         )
         raise InputError(f"{settings.place} is a local index; queues need PostgreSQL", hint)
-    with _extra("postgres", "a queue"):
-        from rag.store.postgres.queue import PostgresQueue
-    return PostgresQueue(settings.store)

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 import yaml
 
-from rag.cli.main import _COMMANDS
+from rag.cli.main import _COMMANDS, cli
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from tests.postgres import free_port
@@ -42,11 +43,15 @@ def test_every_named_setting_and_command_exists(path: Path) -> None:
 
 def test_containers_run_existing_commands() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
-    run = [compose["services"][name]["command"][0] for name in ("server", "worker")]
+    run = [compose["services"][name]["command"] for name in ("server", "worker")]
     for found in kubernetes():
         if found["kind"] == "Deployment":
-            run += found["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert set(run) == {"serve", "worker"} <= set(_COMMANDS)
+            run.append(found["spec"]["template"]["spec"]["containers"][0]["args"])
+    assert {name for name, *_ in run} == {"serve", "worker"}
+    for name, *options in run:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert set(options) <= {option for one in command.params for option in one.opts}
 
 
 def test_the_probes_are_paths_of_the_service() -> None:

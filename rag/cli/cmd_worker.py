@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 
 import click
 
 from rag import build
-from rag.cli.options import shared
+from rag.cli.options import collection_name, shared
+from rag.errors import AbsentError, RagError
 from rag.ingestion.uploads import Done, State, Upload, put_upload
+from rag.parsing.pool import Pool
+from rag.protocols import Embedder, Store
 from rag.render.json import print_json
 from rag.render.terminal import clean
 from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
 
 
 @click.command("worker")
 @click.option("--once", is_flag=True, help="Stop when the queue is empty.")
 @click.option("--status", is_flag=True, help="Only show the queue.")
 @click.option("--forget", is_flag=True, help="Only remove failed documents from the queue.")
+@click.option(
+    "--all-collections",
+    is_flag=True,
+    help="Serve the default collection and all others, also those created later.",
+)
 @shared
 def worker_command(
-    settings: Settings, as_json: bool, once: bool, status: bool, forget: bool
+    settings: Settings,
+    as_json: bool,
+    once: bool,
+    status: bool,
+    forget: bool,
+    all_collections: bool,
 ) -> None:
     """Ingest the documents that `rag ingest --enqueue` and rag serve have queued in a PostgreSQL
     index, until interrupted.
@@ -31,9 +47,13 @@ def worker_command(
     \b
     Examples:
       rag worker
+      rag worker --all-collections
       rag worker --once
       rag worker --status --json
     """
+    if all_collections:
+        _serve_all(settings, as_json, once, status, forget)
+        return
     queue = build.queue(settings)
     if forget:
         print_json({"forgotten": queue.forget()})
@@ -41,23 +61,63 @@ def worker_command(
     if not status:
         embedder = build.embedder(settings)
         store = build.store(settings, embedder, create=True)
-
         with build.pool(settings) as pool:
-
-            def handle(upload: Upload) -> Done:
-                tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
-                done = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
-                said = f" ({clean(done.detail)})" if done.detail else ""
-                click.echo(f"{clean(upload.name)}: {done.outcome}{said}", err=True)
-                return done
-
-            queue.work(handle, wait=not once)
+            queue.work(_handler(settings, store, embedder, pool), wait=not once)
     state = queue.state()
-    print_json(state) if as_json else click.echo(_said(state))
+    print_json(state) if as_json else click.echo(_said(state) or "the queue is empty")
     sys.exit(1 if state.count("failed") else 0)
 
 
+def _serve_all(settings: Settings, as_json: bool, once: bool, status: bool, forget: bool) -> None:
+    if collection_name() != DEFAULT_COLLECTION:
+        raise click.UsageError("--all-collections includes every --collection; leave that out")
+    errors: Mapping[str, str] = {}
+    with closing(build.collection_queues(settings)) as queues:
+        if forget:
+            print_json({"forgotten": queues.forget()})
+            return
+        if not status:
+            embedder = build.embedder(settings)
+            with build.pool(settings) as pool:
+
+                @contextmanager
+                def opened(name: str, place: Settings) -> Iterator[Callable[[Upload], Done]]:
+                    with closing(build.store(place, embedder, create=True)) as store:
+                        yield _handler(place, store, embedder, pool, f"{name}: ")
+
+                errors = queues.work(opened, wait=not once)
+        states = queues.states()
+    print_json(states) if as_json else click.echo(_said_of_all(states))
+    failed = any(state.count("failed") for state in states.values())
+    sys.exit(1 if failed or errors else 0)
+
+
+def _handler(
+    settings: Settings, store: Store, embedder: Embedder, pool: Pool, prefix: str = ""
+) -> Callable[[Upload], Done]:
+    tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
+
+    def handle(upload: Upload) -> Done:
+        try:
+            done = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
+        except RagError as error:
+            if not isinstance(error, AbsentError):  # its collection was deleted
+                click.echo(f"{prefix}{clean(upload.name)}: {clean(error.message)}", err=True)
+            raise
+        said = f" ({clean(done.detail)})" if done.detail else ""
+        click.echo(f"{prefix}{clean(upload.name)}: {done.outcome}{said}", err=True)
+        return done
+
+    return handle
+
+
+def _said_of_all(states: Mapping[str, State]) -> str:
+    said = [f"{name}: {shown}" for name, state in states.items() if (shown := _said(state))]
+    return "\n".join(said) or "all queues are empty"
+
+
 def _said(state: State) -> str:
+    """The queue's counts and failed files, or "" if it is empty."""
     counts = [
         f"{count:,} {name}"
         for name in ("waiting", "working", "failed")
@@ -68,4 +128,4 @@ def _said(state: State) -> str:
         for job in state.jobs
         if job.state == "failed"
     ]
-    return "\n".join([", ".join(counts) or "the queue is empty", *failed])
+    return "\n".join([", ".join(counts), *failed])

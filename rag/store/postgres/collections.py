@@ -49,13 +49,13 @@ class PostgresCollections:
 
     def all(self) -> list[Collection]:
         """All collections, by name."""
-        return self._read(lambda connection: _found(connection, "ORDER BY name"))
+        return self._read(lambda connection: listed(connection, "ORDER BY name"))
 
     def get(self, name: str) -> Collection | None:
         """The collection, or None. Raises StoreError if the database does not answer."""
         if not is_name(name):
             return None
-        found = self._read(lambda connection: _found(connection, "WHERE name = %s", name))
+        found = self._read(lambda connection: listed(connection, "WHERE name = %s", name))
         return found[0] if found else None
 
     def named(self, name: str) -> Collection:
@@ -141,7 +141,7 @@ class PostgresCollections:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _found(connection: Connection[Any], which: str, *values: str) -> list[Collection]:
+def listed(connection: Connection[Any], which: str, *values: str) -> list[Collection]:
     if connection.execute(_THERE).fetchone() != (True,):
         return []
     asked = f"SELECT id, name, created FROM rag_collections {which}"
@@ -152,7 +152,7 @@ def _create(connection: Connection[Any], made: Collection) -> Collection:
     """The collection of this name afterwards: `made`, or one that existed before."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
     connection.execute(_TABLE)
-    there = _found(connection, "WHERE name = %s", made.name)
+    there = listed(connection, "WHERE name = %s", made.name)
     if there:
         return there[0]
     values = (made.id, made.name, made.created)

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,11 +94,11 @@ class PostgresQueue:
 
     def state(self) -> State:
         """Waiting, active and failed files, with errors."""
-        return self._database.read(_state)
+        return self._database.read(state_of)
 
     def forget(self) -> int:
         """Remove the failed files. Returns their number."""
-        return self._database.change(_forget)
+        return self._database.change(forget_failed)
 
     def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
         """Process jobs one at a time until a signal stops it, or without `wait` until the queue is
@@ -118,11 +118,25 @@ class PostgresQueue:
                     type(error).__name__,
                 )
 
-    async def _work(self, handle: Callable[[Upload], Done], wait: bool) -> None:
+    async def turn(
+        self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
+    ) -> None:
+        """Process jobs until none waits, or one of the tasks ends and the current job is done."""
+        await self._work(handle, False, ends)
+
+    async def _work(
+        self,
+        handle: Callable[[Upload], Done],
+        wait: bool,
+        ends: Collection[asyncio.Task[bool]] = (),
+    ) -> None:
         connector = procrastinate.PsycopgConnector(
             conninfo=self._database.own, min_size=1, max_size=4, timeout=10
         )
         app = procrastinate.App(connector=connector)
+        if not _log.isEnabledFor(logging.INFO):
+            # `handle` says what fails
+            logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
         retry = procrastinate.RetryStrategy(
             max_attempts=_TRIES, exponential_wait=3, retry_exceptions={StoreError}
         )
@@ -135,14 +149,17 @@ class PostgresQueue:
             await self._rescue(app)
             watch = asyncio.create_task(self._watch(app)) if wait else None
             try:
-                await app.run_worker_async(
+                worker = app.run_worker_async(
                     wait=wait,
                     concurrency=1,
                     delete_jobs="successful",
                     fetch_job_polling_interval=self._pace.poll,
                     update_heartbeat_interval=self._pace.heartbeat,
                     stalled_worker_timeout=self._pace.dead,
+                    install_signal_handlers=not ends,
+                    listen_notify=wait,
                 )
+                await _run(worker, ends)
             finally:
                 if watch:
                     watch.cancel()
@@ -180,6 +197,15 @@ class PostgresQueue:
 
     def close(self) -> None:
         self._database.close()
+
+
+async def _run(worker: Coroutine[Any, Any, None], ends: Collection[asyncio.Task[bool]]) -> None:
+    """Run the worker until one of the tasks ends; it finishes its job."""
+    running = asyncio.create_task(worker)
+    await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 def _prepare(connection: Connection[Any]) -> None:
@@ -226,7 +252,7 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
     return Done(found["outcome"], tuple(found["documents"]), found["detail"])
 
 
-def _state(connection: Connection[Any]) -> State:
+def state_of(connection: Connection[Any]) -> State:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
     jobs = (
         Queued(n, name, _OPEN.get(status, "failed"), error, str(added))
@@ -235,8 +261,8 @@ def _state(connection: Connection[Any]) -> State:
     return State(tuple(jobs))
 
 
-def _forget(connection: Connection[Any]) -> int:
-    failed = [queued.number for queued in _state(connection).jobs if queued.state == "failed"]
+def forget_failed(connection: Connection[Any]) -> int:
+    failed = [queued.number for queued in state_of(connection).jobs if queued.state == "failed"]
     connection.execute(
         "DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)", (failed,)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import threading
@@ -78,12 +79,8 @@ class PostgresStore:
     ) -> dict[str, str]:
         meta = schema.prepare(connection, create, self._database.place)
         if warning := schema.advice(schema.pgvector_version(connection)):
-            _log.log(
-                logging.INFO if create is None else logging.WARNING,
-                "%s: %s",
-                self._database.place,
-                warning,
-            )
+            server = self._database.place.partition("?")[0]
+            _log.info("%s: %s", server, warning) if create is None else _warn(server, warning)
         return meta
 
     # Changes
@@ -232,6 +229,12 @@ class PostgresStore:
 
     def close(self) -> None:
         self._database.close()
+
+
+@functools.cache
+def _warn(server: str, warning: str) -> None:
+    """Once per process: a worker opens collections of a server again and again."""
+    _log.warning("%s: %s", server, warning)
 
 
 def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> None:

@@ -1,0 +1,206 @@
+"""The queues of an index and of all its collections, for one worker.
+
+Collections take turns, so a large upload to one does not hold up the others. Only one is open at a
+time; the database's notifications, which reach all schemas, start the next round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from procrastinate import signals
+from procrastinate.exceptions import ConnectorException
+from psycopg import Connection
+
+from rag.errors import AbsentError, RagError
+from rag.ingestion.uploads import Done, State, Upload
+from rag.settings import Settings
+from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.store.postgres.collections import PostgresCollections, listed
+from rag.store.postgres.connection_pool import Database, schema_of
+from rag.store.postgres.queue import Pace, PostgresQueue, forget_failed, state_of
+
+T = TypeVar("T")
+Open = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]]]
+"""Opens a collection, by its name and settings, for the documents of one turn."""
+_log = logging.getLogger(__name__)
+_TURN = 10.0
+"""Seconds after which a collection's turn ends with the current document."""
+_WITH_QUEUE = """
+SELECT n.nspname, quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'procrastinate_jobs' AND n.nspname = ANY(%s)"""  # noqa: E501
+_IS_BUSY = """
+SELECT EXISTS (
+    SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+    WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)
+    OR j.status = 'doing' AND coalesce(w.last_heartbeat < now() - make_interval(secs => %s), true)
+)"""
+
+
+def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report errors of tasks that nobody awaits, except that a job's outcome cannot be stored: its
+    collection was deleted, or another worker takes the job over.
+    """
+    if not isinstance(context.get("exception"), ConnectorException):
+        loop.default_exception_handler(context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    schema: str
+    settings: Settings
+
+
+class CollectionQueues:
+    """The queues of the index of the settings, and of collections as long as they exist."""
+
+    def __init__(self, settings: Settings, pace: Pace | None = None) -> None:
+        """Raises as the store does."""
+        self._settings = settings
+        self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
+        self._collections = PostgresCollections(settings.store, settings.index)
+        self._pace = pace or Pace()
+        self._errors: dict[str, str] = {}
+        self._database.open(lambda _: None)
+
+    def states(self) -> dict[str, State]:
+        """Waiting, active and failed files of each collection that has a queue."""
+        return {place.name: state for place, state in self._each(state_of)}
+
+    def forget(self) -> dict[str, int]:
+        """Remove the failed files. Returns their number in each collection that has a queue."""
+        return {place.name: count for place, count in self._each(forget_failed)}
+
+    def work(self, opened: Open, wait: bool = True) -> dict[str, str]:
+        """Process documents one at a time until a signal stops it, or without `wait` until the
+        queues are empty. Returns the errors of collections that could not be opened.
+        """
+        asyncio.run(self._work(opened, wait))
+        return self._errors
+
+    def close(self) -> None:
+        self._collections.close()
+        self._database.close()
+
+    async def _work(self, opened: Open, wait: bool) -> None:
+        asyncio.get_running_loop().set_exception_handler(_unless_deleted)
+        stop, news = asyncio.Event(), asyncio.Event()
+        stopping = asyncio.create_task(stop.wait())
+        listening = asyncio.create_task(self._listen(news))
+        with signals.on_stop(stop.set):
+            while not stop.is_set():
+                news.clear()
+                if await self._round(opened, stopping):
+                    continue
+                if not wait:
+                    break
+                heard = asyncio.create_task(news.wait())
+                await asyncio.wait(
+                    {heard, stopping},
+                    timeout=self._pace.poll,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                heard.cancel()
+        listening.cancel()
+
+    async def _listen(self, news: asyncio.Event) -> None:
+        """Set `news` when a document is queued in any schema. Polling covers a lost connection."""
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                async with await psycopg.AsyncConnection.connect(
+                    self._database.primary, autocommit=True
+                ) as connection:
+                    await connection.execute("LISTEN procrastinate_any_queue_v1")
+                    async for _ in connection.notifies():
+                        news.set()
+            await asyncio.sleep(self._pace.poll)
+
+    async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> bool:
+        """One turn for each collection with documents. Returns whether any was processed."""
+        done = 0
+        try:
+            busy = [place for place, waits in self._each(self._is_busy) if waits]
+        except RagError as error:
+            _log.warning("%s; looking for it again", error.message)
+            return False
+        for place in busy:
+            if not stopping.done():
+                done += await self._turn(place, opened, stopping)
+        return done > 0
+
+    async def _turn(self, place: _Place, opened: Open, stopping: asyncio.Task[bool]) -> int:
+        """Process the collection's documents for a while. Returns their number."""
+        loop, over, begun = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
+        done: list[Upload] = []
+        try:
+            with (
+                closing(PostgresQueue(place.settings.store, pace=self._pace)) as queue,
+                opened(place.name, place.settings) as handle,
+            ):
+
+                def timed(upload: Upload) -> Done:
+                    done.append(upload)
+                    try:
+                        return handle(upload)
+                    finally:
+                        if time.monotonic() - begun >= _TURN:
+                            loop.call_soon_threadsafe(over.set)
+
+                await queue.turn(timed, (stopping, asyncio.create_task(over.wait())))
+            self._errors.pop(place.name, None)
+        except (RagError, ConnectorException, psycopg.Error) as error:
+            self._note(place, error)
+        over.set()
+        return len(done)
+
+    def _note(self, place: _Place, error: Exception) -> None:
+        """Log what stopped a turn, once, unless it is that the collection was deleted."""
+        message = error.message if isinstance(error, RagError) else type(error).__name__
+        with contextlib.suppress(RagError):
+            asked = "SELECT to_regnamespace(%s) IS NULL"
+            row = self._database.read(lambda c: c.execute(asked, (place.schema,)).fetchone())
+            if row == (True,):
+                _log.info("collection %s was deleted", place.name)
+                return
+        if self._errors.get(place.name) != message:
+            self._errors[place.name] = message
+            _log.warning("collection %s: %s", place.name, message)
+
+    def _is_busy(self, connection: Connection[Any]) -> bool:
+        """Whether documents wait, or their worker is dead."""
+        return connection.execute(_IS_BUSY, (self._pace.dead,)).fetchone() == (True,)
+
+    def _each(self, work: Callable[[Connection[Any]], T]) -> list[tuple[_Place, T]]:
+        """Run `work` in the schema of each collection that has a queue."""
+
+        def whole(connection: Connection[Any]) -> list[tuple[_Place, T]]:
+            found = []
+            for place, schema in self._places(connection):
+                connection.execute("SELECT set_config('search_path', %s, true)", (schema,))
+                found.append((place, work(connection)))
+            return found
+
+        for _ in range(9):
+            with contextlib.suppress(AbsentError):  # a collection was deleted meanwhile
+                return self._database.change(whole)
+        return self._database.change(whole)
+
+    def _places(self, connection: Connection[Any]) -> list[tuple[_Place, str]]:
+        """The places that have a queue, each with its schema as in a search path."""
+        (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
+        places = [_Place(DEFAULT_COLLECTION, own or "", self._settings)]
+        for one in listed(connection, "ORDER BY name"):
+            inside = self._collections.inside(one, self._settings)
+            places.append(_Place(one.name, schema_of(one.id), inside))
+        schemas = [place.schema for place in places]
+        quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
+        return [(place, quoted[place.schema]) for place in places if place.schema in quoted]
