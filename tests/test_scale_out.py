@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ import yaml
 from rag.cli.main import _COMMANDS, cli
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
-from tests.postgres import free_port
+from tests.postgres import Cluster, free_port
 from tests.server.fake_server import serving
+from tests.store.postgres.test_queue import eventually
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILES = [
@@ -208,6 +212,89 @@ def stands_behind(through: httpx.Client, index: Path) -> None:
     with through.stream("POST", "/v1/ask", json=asked) as answered:
         events = [line for line in answered.iter_lines() if line.startswith("event: ")]
     assert (events[0], events[-1]) == ("event: search_results", "event: done")
+
+
+def compose(**environment: str) -> subprocess.CompletedProcess[str]:
+    """The compose file as `docker-compose` resolves it; no daemon is needed."""
+    needed("docker-compose")
+    clean = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
+    return subprocess.run(
+        ["docker-compose", "-f", "docs/scale-out/compose.yaml", "config", "--format", "json"],
+        cwd=DOCS.parent,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_compose_file_asks_for_a_password() -> None:
+    refused = compose()
+    assert refused.returncode != 0
+    assert "POSTGRES_PASSWORD" in refused.stderr
+
+
+@pytest.mark.slow
+def test_what_the_compose_file_runs_works_together(cluster: Cluster, tmp_path: Path) -> None:
+    """Every command, environment and health check of the file, as processes instead of containers,
+    with addresses of this machine and the tests' small models.
+    """
+    needed("caddy")
+    services = json.loads(compose(POSTGRES_PASSWORD="s3cret").stdout)["services"]
+    is_healthy(cluster, services["database"]["healthcheck"]["test"])
+    cluster.execute("CREATE SCHEMA compose")
+    database = f"@127.0.0.1:{cluster.port}/postgres?options=-csearch_path%3Dcompose,public"
+    rag = {"RAG_INDEX": str(tmp_path), "RAG_EMBEDDER": "bag-of-words", "RAG_THRESHOLD": "0.15"}
+    rag |= services["server"]["environment"] | {"RAG_HOST": "127.0.0.1"}
+    rag["RAG_STORE"] = rag["RAG_STORE"].replace("@database:5432/rag", database)
+    with small_rag(["keys", "add", "me", "--write", "--json"], **rag) as made:
+        key = json.loads(made.communicate()[0])["key"]
+    front, *ports = (free_port() for _ in range(1 + services["server"]["deploy"]["replicas"]))
+    # what `caddy reverse-proxy` does, which would listen on every address of this machine
+    assert services["balancer"]["command"][1:] == (
+        ["reverse-proxy", "--from", ":8080", "--to", "server:8000"]
+    )
+    behind = " ".join(f"127.0.0.1:{port}" for port in ports)
+    site = f"http://127.0.0.1:{front} {{\n\tbind 127.0.0.1\n\treverse_proxy {behind}\n}}\n"
+    (tmp_path / "Caddyfile").write_text(f"{{\n\tadmin off\n}}\n{site}")
+    balancer = ["caddy", "run", "--config", "Caddyfile", "--adapter", "caddyfile"]
+    with ExitStack() as stack:
+        for port in ports:
+            served = small_rag(services["server"]["command"], **rag | {"RAG_PORT": str(port)})
+            stack.enter_context(served)
+        stack.enter_context(small_rag(services["worker"]["command"], **rag))
+        through = stack.enter_context(proxy(balancer, f"http://127.0.0.1:{front}", tmp_path))
+        assert eventually(lambda: through.get("/ready").status_code == 200)
+        through.headers["Authorization"] = f"Bearer {key}"
+        through.post("/v1/collections", json={"name": "talks"}).raise_for_status()
+        for place in ("/v1", "/v1/collections/talks"):
+            text = {"name": "a.txt", "text": "The talks were led by William Burns."}
+            through.post(f"{place}/documents", json=text).raise_for_status()
+            assert eventually(partial(is_answered, through, place))
+
+
+def is_healthy(cluster: Cluster, check: list[str]) -> None:
+    assert check[0] == "CMD"
+    place = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.port)}
+    subprocess.run([cluster.programs / check[1], *check[2:]], env=place, check=True)
+
+
+@contextmanager
+def small_rag(arguments: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`rag` with small models, until the end of the context."""
+    command = [sys.executable, "-m", "tests.cli.small_rag", "0", *arguments]
+    with subprocess.Popen(
+        command, env=os.environ | environment, cwd=DOCS.parent, stdout=subprocess.PIPE, text=True
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()
+
+
+def is_answered(through: httpx.Client, place: str) -> bool:
+    asked = through.post(f"{place}/ask", json={"question": "Who led the talks?"})
+    return bool(asked.json().get("answer") == "William Burns")
 
 
 def test_the_lock_has_all_requirements_with_hashes() -> None:

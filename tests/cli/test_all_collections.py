@@ -42,7 +42,8 @@ def all_worker(seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
     said = Path("worker.log").read_text()
     logged = [line for line in said.splitlines() if line.startswith("rag: ")]
-    assert all("pgvector" in line for line in logged) and len(logged) <= 1, said
+    assert all("pgvector" in line for line in logged), said
+    assert len(logged) <= 1, said
     assert "Traceback" not in said, said
 
 
