@@ -273,7 +273,7 @@ def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
         code, _, err = filled(*command)
         assert code == 3
         assert "rag.sqlite" in err
-        assert "left as it is" in err
+        assert "left unchanged" in err
         assert path.stat().st_size == 1000
 
 
