@@ -108,6 +108,21 @@ def test_a_collection_deleted_during_its_document_stops_nothing(shared: Run) -> 
         assert eventually(lambda: documents(shared, "default") == ["home"])
 
 
+def test_the_worker_of_a_deleted_collection_ends(shared: Run) -> None:
+    shared("collection", "create", "legal")
+    enqueue(shared, "legal", "lease")
+    command = [sys.executable, "-m", "tests.cli.small_rag", "1", "worker", "--collection", "legal"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "embedding\n"
+        assert shared("collection", "delete", "legal", "--yes")[0] == 0
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert err.splitlines()[-2].endswith("any more")
+
+
 def test_large_uploads_do_not_hold_up_other_collections(
     shared: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,14 +45,6 @@ SELECT EXISTS (
 )"""
 
 
-def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report errors of tasks that nobody awaits, except that a job's outcome cannot be stored: its
-    collection was deleted, or another worker takes the job over.
-    """
-    if not isinstance(context.get("exception"), ConnectorException):
-        loop.default_exception_handler(context)
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     name: str
@@ -92,7 +84,6 @@ class CollectionQueues:
         self._database.close()
 
     async def _work(self, opened: Open, wait: bool) -> None:
-        asyncio.get_running_loop().set_exception_handler(_unless_deleted)
         stop, news = asyncio.Event(), asyncio.Event()
         stopping = asyncio.create_task(stop.wait())
         listening = asyncio.create_task(self._listen(news))

@@ -22,7 +22,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
-from rag.errors import RagError, StoreError
+from rag.errors import AbsentError, RagError, StoreError
 from rag.ingestion.uploads import Done, Queued, State, Upload
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.schema import has
@@ -105,7 +105,7 @@ class PostgresQueue:
         empty.
 
         Searches for a lost server until it is found. RagErrors of `handle` fail the job; those of
-        the store do so after several tries.
+        the store do so after several tries. Raises AbsentError if the collection is deleted.
         """
         while True:
             try:
@@ -117,6 +117,16 @@ class PostgresQueue:
                     self._database.place,
                     type(error).__name__,
                 )
+                self._wait_for_server()
+
+    def _wait_for_server(self) -> None:
+        """Wait a while for the database. Raises AbsentError if the collection was deleted."""
+        try:
+            self._database.read(lambda _: None)
+        except AbsentError:
+            raise
+        except StoreError:
+            return
 
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
@@ -130,6 +140,7 @@ class PostgresQueue:
         wait: bool,
         ends: Collection[asyncio.Task[bool]] = (),
     ) -> None:
+        asyncio.get_running_loop().set_exception_handler(_unless_deleted)
         connector = procrastinate.PsycopgConnector(
             conninfo=self._database.own, min_size=1, max_size=4, timeout=10
         )
@@ -206,6 +217,14 @@ async def _run(worker: Coroutine[Any, Any, None], ends: Collection[asyncio.Task[
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report errors of tasks that nobody awaits, except that a job's outcome cannot be stored: its
+    collection was deleted, or another worker takes the job over.
+    """
+    if not isinstance(context.get("exception"), ConnectorException):
+        loop.default_exception_handler(context)
 
 
 def _prepare(connection: Connection[Any]) -> None:
