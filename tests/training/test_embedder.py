@@ -139,7 +139,7 @@ def test_passages_that_may_answer_are_not_negatives() -> None:
     [
         ({"sets": {"villages": 5}}, InputError, "villages"),
         ({"init": "nowhere"}, ModelError, "nowhere"),
-        ({"passages": 99}, InputError, "no set has 99 passages"),
+        ({"passages": 99}, InputError, "no set has the 99 passages"),
     ],
 )
 def test_invalid_recipes_are_named(

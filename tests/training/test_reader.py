@@ -396,10 +396,10 @@ def test_an_unusable_out_folder_is_reported_first(data: Path) -> None:
 
 def test_averaging_with_another_model_is_refused_at_the_start(data: Path) -> None:
     tiny.bert(data / "encoder", head=False)
-    with pytest.raises(InputError, match="other weights than a reader"):
+    with pytest.raises(InputError, match="weights are not a reader's"):
         training.train(recipe(init="encoder", average=0.5), data, data / "out")
 
 
 def test_holding_out_everything_is_an_error(data: Path) -> None:
-    with pytest.raises(InputError, match="towns: no question is left"):
+    with pytest.raises(InputError, match="towns: no questions are left"):
         training.train(recipe(dev_articles=8), data, data / "out")
