@@ -18,7 +18,7 @@ class Put:
 
 
 @dataclass(frozen=True)
-class AbstentionPolicy:
+class DrawnLine:
     """A drawn line, in points from the lower left corner."""
 
     x: float
@@ -32,7 +32,7 @@ Bookmark = tuple[int, str, int]
 
 
 def pdf(
-    pages: Sequence[Sequence[Put | AbstentionPolicy]],
+    pages: Sequence[Sequence[Put | DrawnLine]],
     outline: Sequence[Bookmark] = (),
     **information: str,
 ) -> bytes:
@@ -65,8 +65,8 @@ def pdf(
     return _file(objects)
 
 
-def _drawn(put: Put | AbstentionPolicy) -> str:
-    if isinstance(put, AbstentionPolicy):
+def _drawn(put: Put | DrawnLine) -> str:
+    if isinstance(put, DrawnLine):
         return f"{put.x} {put.y} m {put.to_x} {put.to_y} l S"
     return (
         f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
@@ -75,21 +75,21 @@ def _drawn(put: Put | AbstentionPolicy) -> str:
 
 def ruled(
     edges: Sequence[float], heights: Sequence[float], rows: Sequence[Sequence[tuple[int, str]]]
-) -> list[Put | AbstentionPolicy]:
+) -> list[Put | DrawnLine]:
     """A table with a line around each cell. `heights` are the row borders from the top; a cell is
     its number of columns and its lines.
     """
-    drawn: list[Put | AbstentionPolicy] = [
-        AbstentionPolicy(edges[0], y, edges[-1], y) for y in heights
+    drawn: list[Put | DrawnLine] = [
+        DrawnLine(edges[0], y, edges[-1], y) for y in heights
     ]
     for top, bottom, row in zip(heights[:-1], heights[1:], rows, strict=True):
         at = 0
         for columns, text in row:
-            drawn.append(AbstentionPolicy(edges[at], top, edges[at], bottom))
+            drawn.append(DrawnLine(edges[at], top, edges[at], bottom))
             puts = column(text.split("\n") if text else [], edges[at] + 3, top - 9, 8)
             drawn += puts
             at += columns
-        drawn.append(AbstentionPolicy(edges[-1], top, edges[-1], bottom))
+        drawn.append(DrawnLine(edges[-1], top, edges[-1], bottom))
     return drawn
 
 

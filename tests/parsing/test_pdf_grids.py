@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.parsing.pdf import parse
-from tests.parsing.pdfs import AbstentionPolicy, Put, column, pdf, ruled
+from tests.parsing.pdfs import DrawnLine, Put, column, pdf, ruled
 
 EDGES = (40, 200, 290, 380, 550)
 SEGMENTS = ruled(
@@ -97,15 +97,15 @@ def test_boxes_around_text_and_charts_are_not_tables() -> None:
     words = ["The lease ends after two years.", "It may be renewed once.", "Rent is due monthly."]
     box = ruled((40, 60, 550), (720, 640, 620), [[(1, ""), (1, "\n".join(words))], [(2, "")]])
     assert " ".join(words) in " ".join(parse(pdf([box])).text.split())
-    chart = [AbstentionPolicy(40, y, 550, y) for y in range(300, 500, 20)]
-    chart += [AbstentionPolicy(x, 300, x, 480) for x in range(40, 551, 30)]
+    chart = [DrawnLine(40, y, 550, y) for y in range(300, 500, 20)]
+    chart += [DrawnLine(x, 300, x, 480) for x in range(40, 551, 30)]
     assert "Sales by year" in parse(pdf([[Put(200, 520, "Sales by year"), *chart]])).text
 
 
 def test_an_underline_gives_a_headers_extent() -> None:
-    heads: list[Put | AbstentionPolicy] = [
+    heads: list[Put | DrawnLine] = [
         Put(330, 712, "Three Months Ended", 8),
-        AbstentionPolicy(200, 708, 550, 708),
+        DrawnLine(200, 708, 550, 708),
         *(Put(x, 698, text, 8) for x, text in ((210, "Handsets"), (310, "Tablets"), (500, "All"))),
     ]
     rows = [
