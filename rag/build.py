@@ -57,9 +57,7 @@ def store(
 
 
 def open_store(settings: Settings, expect: Mapping[str, str], create: bool) -> Store:
-    """Open the index that has the values of `expect`, such as its embedder, or create it with
-    them.
-    """
+    """Open the index with the values of `expect`, such as its embedder, or create it."""
     if settings.store != "local":
         return postgres(settings, expect, create)
     from rag.store.local.store import LocalStore
@@ -295,9 +293,8 @@ def _extra(name: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{what} needs {error.name}, which is not installed", f"run: {install_line(name)}"
-        ) from error
+        message = f"{what} needs {error.name}, which is not installed"
+        raise InputError(message, f"run: {install_line(name)}") from error
 
 
 def queue(settings: Settings) -> Queue:
@@ -318,8 +315,5 @@ def collection_queues(settings: Settings) -> CollectionQueues:
 
 def _needs_database(settings: Settings) -> None:
     if settings.store == "local":
-        hint = (
-            "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or leave the queue out: "
-            "rag ingest PATH"
-        )
+        hint = "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or run: rag ingest PATH"
         raise InputError(f"{settings.place} is a local index; queues need PostgreSQL", hint)

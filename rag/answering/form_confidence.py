@@ -47,8 +47,9 @@ PLAIN = {
     "sentences": FormConfidence({"top": 0.91, "span": 0.26}, -0.22, 0.5, 0.24),
     "yes_no": FormConfidence({"top": 1.15, "span": 0.2}, -0.78, 0.4, 0.21),
 }
-"""Used unless a calibration file has its own. Fitted on three kinds of text, a third of them held-out
-questions of eval/gold/training.jsonl; more features rank no better (eval/results/forms.md).
+"""Used unless a calibration file has its own. Fitted on three kinds of text, a third of them
+held-out questions of eval/gold/training.jsonl; more features rank no better
+(eval/results/forms.md).
 """
 
 

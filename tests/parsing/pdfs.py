@@ -79,9 +79,7 @@ def ruled(
     """A table with a line around each cell. `heights` are the row borders from the top; a cell is
     its number of columns and its lines.
     """
-    drawn: list[Put | DrawnLine] = [
-        DrawnLine(edges[0], y, edges[-1], y) for y in heights
-    ]
+    drawn: list[Put | DrawnLine] = [DrawnLine(edges[0], y, edges[-1], y) for y in heights]
     for top, bottom, row in zip(heights[:-1], heights[1:], rows, strict=True):
         at = 0
         for columns, text in row:

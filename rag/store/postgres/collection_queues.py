@@ -46,7 +46,7 @@ SELECT EXISTS (
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _QueuePlace:
     name: str
     schema: str
     settings: Settings
@@ -128,7 +128,7 @@ class CollectionQueues:
                 done += await self._turn(place, opened, stopping)
         return done > 0
 
-    async def _turn(self, place: _Place, opened: Open, stopping: asyncio.Task[bool]) -> int:
+    async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """Process the collection's documents for a while. Returns their number."""
         loop, over, begun = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
         done: list[Upload] = []
@@ -153,7 +153,7 @@ class CollectionQueues:
         over.set()
         return len(done)
 
-    def _note(self, place: _Place, error: Exception) -> None:
+    def _note(self, place: _QueuePlace, error: Exception) -> None:
         """Log what stopped a turn, once, unless it is that the collection was deleted."""
         message = error.message if isinstance(error, RagError) else type(error).__name__
         with contextlib.suppress(RagError):
@@ -170,10 +170,10 @@ class CollectionQueues:
         """Whether documents wait, or their worker is dead."""
         return connection.execute(_IS_BUSY, (self._pace.dead,)).fetchone() == (True,)
 
-    def _each(self, work: Callable[[Connection[Any]], T]) -> list[tuple[_Place, T]]:
+    def _each(self, work: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
         """Run `work` in the schema of each collection that has a queue."""
 
-        def whole(connection: Connection[Any]) -> list[tuple[_Place, T]]:
+        def whole(connection: Connection[Any]) -> list[tuple[_QueuePlace, T]]:
             found = []
             for place, schema in self._places(connection):
                 connection.execute("SELECT set_config('search_path', %s, true)", (schema,))
@@ -185,13 +185,13 @@ class CollectionQueues:
                 return self._database.change(whole)
         return self._database.change(whole)
 
-    def _places(self, connection: Connection[Any]) -> list[tuple[_Place, str]]:
+    def _places(self, connection: Connection[Any]) -> list[tuple[_QueuePlace, str]]:
         """The places that have a queue, each with its schema as in a search path."""
         (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
-        places = [_Place(DEFAULT_COLLECTION, own or "", self._settings)]
+        places = [_QueuePlace(DEFAULT_COLLECTION, own or "", self._settings)]
         for one in listed(connection, "ORDER BY name"):
             inside = self._collections.inside(one, self._settings)
-            places.append(_Place(one.name, schema_of(one.id), inside))
+            places.append(_QueuePlace(one.name, schema_of(one.id), inside))
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
         return [(place, quoted[place.schema]) for place in places if place.schema in quoted]
