@@ -35,8 +35,9 @@ _log = logging.getLogger(__name__)
 _TURN = 10.0
 """Seconds after which a collection's turn ends with the current document."""
 _WITH_QUEUE = """
-SELECT n.nspname, quote_ident(n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = 'procrastinate_jobs' AND n.nspname = ANY(%s)"""  # noqa: E501
+SELECT n.nspname, quote_ident(n.nspname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'procrastinate_jobs' AND n.nspname = ANY(%s)"""
 _IS_BUSY = """
 SELECT EXISTS (
     SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
