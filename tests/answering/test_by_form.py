@@ -68,7 +68,7 @@ def test_a_sentence_that_refers_back_includes_the_previous_one() -> None:
 
 
 def test_unsure_sentences_are_only_the_closest_candidates() -> None:
-    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.2], span=-3.0)
+    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.3], span=-3.0)
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
     assert "Rent is due" in (given.abstention_reason or "")
