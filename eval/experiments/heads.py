@@ -12,6 +12,9 @@ MOST the questions of each part (default 200). Prints one line a part:
 - claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
 - sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest
   is one of the answer's.
+- own spans, own sentences, own verdicts: the questions in held-out.json, if DATA is what
+  eval/gold/training.py made. "yes or no" is the share right of the questions that the passage
+  decides, "all three" that of all, with those that it does not decide.
 """
 
 from __future__ import annotations
@@ -26,11 +29,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from eval.gold import training
 from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader, ReaderOutput
 from rag.training.batches import token_counter
-from rag.training.data import question_set
+from rag.training.data import Article, question_set
 from rag.training.datasets import recipe_articles
 from rag.training.evaluate import measure
 from rag.training.recipe import SetsRecipe, load_recipe
@@ -59,12 +63,16 @@ def everything(reader: Reader, data: Path, most: int) -> dict[str, dict[str, flo
         "squad": squad(reader, data, most),
         "boolq": {"accuracy": boolq(reader, data, most)},
         "claims": claims(reader, data, most),
-        "sentences": sentences(reader, data, most),
+        "sentences": sentences(reader, selqa(data), most),
+        **own(reader, data, most),
     }
 
 
 def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    articles = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)[1]
+    return spans(reader, recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)[1], most)
+
+
+def spans(reader: Reader, articles: Sequence[Article], most: int) -> dict[str, float]:
     questions = question_set(articles, token_counter(_tokenizer(reader)))
     random.Random(SEED).shuffle(questions.questions)
     del questions.questions[most:]
@@ -73,15 +81,12 @@ def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
 
 
 def boolq(reader: Reader, data: Path, most: int) -> float:
-    rows = [row for row in json_lines(data / "claims/yesno.jsonl.gz") if row["set"] == "boolq-dev"]
-    random.Random(SEED).shuffle(rows)
-    rows = rows[:most]
-    asked = [(_as_asked(row["question"]), row["context"]) for row in rows]
-    right = [
-        (output.verdicts[0].yes > output.verdicts[0].no) == (row["label"] == "yes")
-        for row, output in zip(rows, _read(reader, asked), strict=True)
+    rows = [
+        row | {"question": _as_asked(row["question"]), "title": ""}
+        for row in json_lines(data / "claims/yesno.jsonl.gz")
+        if row["set"] == "boolq-dev"
     ]
-    return float(sum(right) / len(right))
+    return verdicts(reader, rows, most)["yes or no"]
 
 
 def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
@@ -100,18 +105,55 @@ def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
     return found | {"mean": sum(found.values()) / len(found)}
 
 
-def sentences(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    held_out = recipe_articles(load_recipe(SetsRecipe), "selqa", data)[1]
+def own(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
+    """Figures on the held-out questions of our own; {} if they are not in `data`."""
+    file = data / "held-out.json"
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        "own spans": spans(reader, training.squad_articles(found, training.SPANS), most),
+        "own sentences": sentences(
+            reader, training.squad_articles(found, training.SENTENCES), most
+        ),
+        "own verdicts": verdicts(reader, list(training.verdicts(found)), most),
+    }
+
+
+def verdicts(reader: Reader, rows: list[dict[str, Any]], most: int) -> dict[str, float]:
+    random.Random(SEED).shuffle(rows)
+    rows = rows[:most]
+    read = list(_read(reader, [(r["question"], r["context"], r["title"]) for r in rows]))
+    likely = [{"yes": v.yes, "no": v.no, "maybe": v.unsaid} for v in (r.verdicts[0] for r in read)]
+    labels = [row["label"] for row in rows]
+    decided = [
+        max("yes", "no", key=by.__getitem__) == label
+        for by, label in zip(likely, labels, strict=True)
+        if label != "maybe"
+    ]
+    three = [max(by, key=by.__getitem__) for by in likely]
+    right = sum(one == label for one, label in zip(three, labels, strict=True))
+    return {"yes or no": sum(decided) / len(decided), "all three": right / len(rows)}
+
+
+def selqa(data: Path) -> list[Article]:
+    return recipe_articles(load_recipe(SetsRecipe), "selqa", data)[1]
+
+
+def sentences(reader: Reader, articles: Sequence[Article], most: int) -> dict[str, float]:
     rows = [
-        (qa["question"], paragraph["context"], [answer["text"] for answer in qa["answers"]])
-        for article in held_out
+        (
+            (qa["question"], paragraph["context"], article["title"]),
+            [answer["text"] for answer in qa["answers"]],
+        )
+        for article in articles
         for paragraph in article["paragraphs"]
         for qa in paragraph["qas"]
     ]
     random.Random(SEED).shuffle(rows)
     rows = rows[:most]
     hits = found = wanted = first = 0
-    for (_, _, answers), output in zip(rows, _read(reader, [row[:2] for row in rows]), strict=True):
+    for (_, answers), output in zip(rows, _read(reader, [row[0] for row in rows]), strict=True):
         right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
         given = [s.score >= 0.5 for s in output.sentences]
         hits += sum(r and g for r, g in zip(right, given, strict=True))
@@ -121,12 +163,15 @@ def sentences(reader: Reader, data: Path, most: int) -> dict[str, float]:
     return {"f1": 2 * hits / max(1, found + wanted), "first right": first / len(rows)}
 
 
-def _read(reader: Reader, asked: Sequence[tuple[str, str]]) -> Iterator[ReaderOutput]:
+def _read(reader: Reader, asked: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:
+    """The output for each (question, text) or (question, text, title)."""
     for start in range(0, len(asked), _BATCH):
         batch = asked[start : start + _BATCH]
-        hits = [[Hit(Passage("d", 0, len(text), text, "", ""), 1, 1, 1)] for _, text in batch]
-        pairs = [(question, one) for (question, _), one in zip(batch, hits, strict=True)]
-        yield from reader.read_many(pairs)
+        yield from reader.read_many([(question, [_hit(*about)]) for question, *about in batch])
+
+
+def _hit(text: str, title: str = "") -> Hit:
+    return Hit(Passage("d", 0, len(text), text, title, ""), 1, 1, 1)
 
 
 def _balanced(said: Sequence[bool], true: Sequence[bool]) -> float:

@@ -80,6 +80,14 @@ def collect(root: Path, folder: Path) -> int:
     return copied
 
 
+def unpack(package: Path, folder: Path) -> None:
+    """Unpack a Debian package into the folder. Exits with a message if it is not one."""
+    command = ["dpkg-deb", "--extract", str(package), str(folder)]
+    unpacked = subprocess.run(command, capture_output=True, text=True)
+    if unpacked.returncode:
+        raise SystemExit(f"{package} cannot be unpacked: {unpacked.stderr.strip()}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description="Make the folder that technical.jsonl is asked on."
@@ -91,11 +99,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         for package in given.packages:
-            unpacked = subprocess.run(
-                ["dpkg-deb", "-x", package, root], capture_output=True, text=True
-            )
-            if unpacked.returncode:
-                raise SystemExit(f"{package} cannot be unpacked: {unpacked.stderr.strip()}")
+            unpack(package, Path(root))
         print(
             f"{collect(Path(root), given.folder)} pages copied to {given.folder}", file=sys.stderr
         )

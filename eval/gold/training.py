@@ -20,7 +20,6 @@ import argparse
 import gzip
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -30,16 +29,20 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from eval.gold.technical import unpack
 from rag.ingestion.chunking import TokenCounter, split
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.load import load
 from rag.training.batches import token_counter
-from rag.training.data import read_squad
+from rag.training.data import Article, read_squad
 
 FILE = Path(__file__).with_name("training.jsonl")
 Row = dict[str, Any]
+SPANS = ("span", "none")
+SENTENCES = ("sentences", "list", "yes", "no")
+"""Forms of the questions that each head learns from."""
 
 
 def rows() -> list[Row]:
@@ -87,26 +90,29 @@ def write(found: Sequence[Row], data: Path, out: Path) -> None:
         if source.name != "yesno.jsonl.gz" and not link.exists():
             link.symlink_to(source.resolve())
     learnt = [row for row in found if row["split"] == "train"]
-    _write_squad(learnt, ("span", "none"), out / "qa/own-spans.json.gz")
-    _write_squad(learnt, ("sentences", "list", "yes", "no"), out / "qa/own-sentences.json.gz")
+    _write_squad(learnt, SPANS, out / "qa/own-spans.json.gz")
+    _write_squad(learnt, SENTENCES, out / "qa/own-sentences.json.gz")
     with gzip.open(data / "claims/yesno.jsonl.gz", "rt", encoding="utf-8") as file:
         others = file.read()
     with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(others)
-        file.writelines(json.dumps(row) + "\n" for row in _verdicts(learnt))
+        file.writelines(json.dumps(row) + "\n" for row in verdicts(learnt))
     held_out = [row for row in found if row["split"] != "train"]
     (out / "held-out.json").write_text(json.dumps(held_out), encoding="utf-8")
 
 
 def _write_squad(found: Sequence[Row], forms: Sequence[str], path: Path) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        json.dump({"version": "2.0", "data": squad_articles(found, forms)}, file)
+
+
+def squad_articles(found: Sequence[Row], forms: Sequence[str]) -> list[Article]:
     """Questions of these forms in SQuAD's format; a passage is an article."""
-    articles = [
+    return [
         {"title": row.get("context", ""), "paragraphs": [{"context": row["text"], "qas": qas}]}
         for row in found
         if (qas := [_squad(row["text"], *one) for one in row["questions"] if one[0] in forms])
     ]
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        json.dump({"version": "2.0", "data": articles}, file)
 
 
 def _squad(text: str, form: str, question: str, start: int = 0, end: int = 0) -> Row:
@@ -114,7 +120,8 @@ def _squad(text: str, form: str, question: str, start: int = 0, end: int = 0) ->
     return {"question": question, "answers": answers, "is_impossible": not answers}
 
 
-def _verdicts(found: Sequence[Row]) -> Iterator[Row]:
+def verdicts(found: Sequence[Row]) -> Iterator[Row]:
+    """The yes/no questions as rows of yesno.jsonl.gz."""
     for row in found:
         about = {"title": row.get("context", ""), "context": row["text"], "set": "own"}
         for form, question, *_ in row["questions"]:
@@ -138,7 +145,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for package in given.package:
             there = Path(folder, package.name.split("_")[0])
-            subprocess.run(["dpkg-deb", "--extract", package, there], check=True)
+            unpack(package, there)
         found = list(with_texts(wanted, given.data, Path(folder)))
     write(found, given.data, given.out)
     counts: dict[str, int] = defaultdict(int)

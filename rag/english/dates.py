@@ -117,7 +117,9 @@ def _days(match: re.Match[str]) -> Iterator[Date]:
 
 
 def _iso(year: str | None, month: str | None, day: str | None) -> str | None:
-    """The date with these parts, None if there is none; `month` is a name or a number."""
+    """The date with these parts, or None if the calendar has no such date. `month` is a name or a
+    number.
+    """
     number = int(month) if month and month.isdigit() else _NUMBERS.get((month or "jan")[:3].lower())
     try:
         found = date(int(year or 2000), number or 0, int(day or 1))

@@ -162,8 +162,8 @@ def held_back(
 
 
 def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> float:
-    """With a `risk`, the lowest confidence above which at most that share of the answers is wrong.
-    Without one, the confidence at which as many questions are refused as are unanswerable, so that
+    """If `risk` is given, the lowest confidence above which at most that share of answers is wrong.
+    Otherwise, the confidence at which as many questions are refused as are unanswerable, so that
     precision and recall of refusals are equal.
     """
     order = np.argsort(-confidence, kind="stable")

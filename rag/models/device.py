@@ -72,7 +72,7 @@ def native_bf16() -> bool:
 
 
 def _product_seconds(dtype: torch.dtype) -> float:
-    """The least time of five products of a layer's size, the first of which prepares."""
+    """Shortest time of five matrix products the size of a layer; the first one warms up."""
     states, weights = torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
     return min(_seconds(states, weights) for _ in range(5))
 

@@ -42,7 +42,7 @@ class Line:
     words: tuple[tuple[str, float, float], ...] = ()
     """each word with its left and right edges; () if unknown"""
     grid: Grid | None = None
-    """the ruled table that this line stands for"""
+    """the ruled table, if this line is a placeholder for one"""
     form: bool = False
     """whether this is a row of a form, with labels"""
 
@@ -109,8 +109,8 @@ def _cut(lines: Region, depth: int) -> list[Region]:
 
 
 def _gutter(lines: Region) -> float:
-    """The right edge of a vertical gap with prose on both sides; 0 if there is none. Columns of a
-    table are not prose.
+    """Right edge of a vertical gap between two columns of prose, or 0. Columns of a table are not
+    prose.
     """
     least = 0.9 * median(line.size for line in lines)
     found = [
@@ -158,7 +158,7 @@ def _height(lines: Region) -> tuple[float, float]:
 
 
 def _widest_gap(lines: Region) -> float:
-    """The lower edge of the widest horizontal gap; 0 if there is none."""
+    """Lower edge of the widest horizontal gap, or 0 without a gap."""
     gaps = list(_gaps([(line.top, line.bottom) for line in lines]))
     return max(gaps, key=lambda gap: gap[1] - gap[0])[1] if gaps else 0.0
 

@@ -168,7 +168,7 @@ def _letters(text: str) -> str:
 
 
 def _best_place(on_page: str, wanted: str, before: str, after: str) -> int:
-    """Offset of the occurrence of `wanted` with the most matching context; -1 if there is none."""
+    """Offset of the occurrence of `wanted` whose context matches best, or -1 without one."""
     best, most = -1, -1
     at = on_page.find(wanted) if wanted else -1
     while at >= 0:
