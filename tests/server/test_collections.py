@@ -256,7 +256,10 @@ def test_an_idle_collection_is_closed_and_reopened(tmp_path: Path) -> None:
         fill(client, "contracts", SECRETS["contracts"])
         host = client.app_state.collections  # type: ignore[attr-defined]
         assert host.open_names == ["contracts"]
-        host.close_idle(time.monotonic() + 1000)
+        until = time.monotonic() + 10
+        while host.open_names and time.monotonic() < until:  # the last request may still be ending
+            host.close_idle(time.monotonic() + 1000)
+            time.sleep(0.01)
         assert host.open_names == []
         assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
 
