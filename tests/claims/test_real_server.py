@@ -1,4 +1,4 @@
-"""Written answers from a real language model behind a real server. RAG_TEST_WRITER names the
+"""Written answers from a real language model behind a real server. WRITER_MODEL names the
 model's folder; eval/experiments/small_writer.py makes one from a wheel.
 """
 
@@ -14,19 +14,20 @@ from pathlib import Path
 
 import pytest
 
+import rag
 from eval.experiments.lying_writer import has_quote
 from rag.claims.chat import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.writer import Writer
 from rag.engine import Engine
-from tests.claims.parts import MODELS, TEXTS, engine
+from tests.claims.parts import TEXTS
 from tests.postgres import free_port
 
-MODEL = os.environ.get("RAG_TEST_WRITER", "")
+MODEL = os.environ.get("WRITER_MODEL", "")
 QUESTIONS = ("When was the JCPOA signed in Vienna?", "Where was the JCPOA signed?")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not MODEL, reason="RAG_TEST_WRITER names no model's folder"),
+    pytest.mark.skipif(not MODEL, reason="WRITER_MODEL names no model's folder"),
 ]
 
 
@@ -57,8 +58,14 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return engine(tmp_path_factory.mktemp("index"), TEXTS)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    folder = tmp_path_factory.mktemp("writer")
+    (folder / "docs").mkdir()
+    for name, text in TEXTS.items():
+        (folder / "docs" / name).write_text(text, encoding="utf-8")
+    with rag.open(folder / "index") as index:
+        index.ingest(folder / "docs")
+        yield index.engine
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -67,9 +74,7 @@ def test_what_a_real_model_writes_is_shown_only_with_a_quote(
 ) -> None:
     answer = made.ask(question)
     assert answer.text is not None
-    writer = Writer(
-        ChatServer(address, model=MODEL, tokens=120, seconds=300), Checker(made, MODELS)
-    )
+    writer = Writer(ChatServer(address, model=MODEL, tokens=120, seconds=300), Checker(made))
     written = writer.write(answer)
     assert written.sentences
     shown = [one for one in written.sentences if not one.struck]
