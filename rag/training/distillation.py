@@ -1,55 +1,95 @@
-"""Knowledge distillation: a teacher's token probabilities, mapped to the student's tokens (Hinton
-et al. 2015).
+"""Knowledge distillation: a teacher's outputs as targets for a student (Hinton et al. 2015).
+
+The teacher may use another tokenizer: its probabilities are mapped to the student's tokens and to
+sentences by their offsets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.models.qa_heads import Head
+from rag.english.sentences import Offsets
+from rag.models.qa_heads import Head, HeadOutput
 from rag.models.windows import Encoded, Window, again, places
 
 Shares = NDArray[np.float32]
 
 
-def teacher_targets(
-    head: Head, encoded: Encoded, batch: Sequence[Window], groups: Sequence[int]
+@dataclass(frozen=True, slots=True)
+class TeacherOutput:
+    """The teacher's logits for one window, and its own tokens' offsets and mask, each (t,), as
+    `places` gives them.
+    """
+
+    logits: HeadOutput
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    scored: NDArray[np.bool_]
+
+
+def teacher_outputs(head: Head, batch: Sequence[Window]) -> list[TeacherOutput]:
+    """The teacher's output for each window of a batch."""
+    own = [again(head.tokenizer, window) for window in batch]
+    outputs = zip(head.outputs(own), own, strict=True)
+    return [TeacherOutput(logits, *places(window)) for logits, window in outputs]
+
+
+def span_targets(
+    found: Sequence[TeacherOutput], encoded: Encoded, groups: Sequence[int]
 ) -> tuple[Shares, Shares]:
     """The teacher's probability of each token to be an answer's first, and its last: two (n, t)
     arrays.
 
     The windows of a group share one normalisation with its null, as in `rag.training.loss`; the
-    null's probability is the rest to 1. The teacher may use another tokenizer, whose tokens may
-    include the space before them: a token's probability as first goes to the first token that ends
-    after its start, as last to the last one that starts before its end.
+    null's probability is the rest to 1. A teacher's token may include the space before it: its
+    probability as first goes to the first token that ends after its start, as last to the last one
+    that starts before its end.
     """
-    own = [again(head.tokenizer, window) for window in batch]
-    found = [places(window) for window in own]
-    outputs = head.outputs(own)
-    firsts, lasts = [o.first for o in outputs], [o.last for o in outputs]
     shares: tuple[Shares, Shares] = (
         np.zeros(encoded.scored.shape, np.float32),
         np.zeros(encoded.scored.shape, np.float32),
     )
-    first, last = (
-        [_relative(s, p[2]) for s, p in zip(scores, found, strict=True)]
-        for scores in (firsts, lasts)
-    )
+    first = [_relative(one.logits.first, one.scored) for one in found]
+    last = [_relative(one.logits.last, one.scored) for one in found]
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
         for row, one, other in zip(
             rows, _shared([first[r] for r in rows]), _shared([last[r] for r in rows]), strict=True
         ):
-            starts, ends, scored = found[row]
+            starts, ends, scored = found[row].starts, found[row].ends, found[row].scored
             mine = np.flatnonzero(encoded.scored[row])
             if len(mine):
                 begin = np.searchsorted(encoded.ends[row, mine], starts[scored], "right")
                 close = np.searchsorted(encoded.starts[row, mine], ends[scored], "left") - 1
                 np.add.at(shares[0][row], mine[begin.clip(max=len(mine) - 1)], one)
                 np.add.at(shares[1][row], mine[close.clip(0)], other)
+    return shares
+
+
+def sentence_target(found: TeacherOutput, place: Offsets) -> float | None:
+    """The teacher's probability that the sentence at `place` belongs to the answer; None if it has
+    no head for sentences, or no token there.
+    """
+    inside = found.scored & (found.starts < place[1]) & (found.ends > place[0])
+    if found.logits.sentence is None or not inside.any():
+        return None
+    logit = found.logits.sentence[: len(inside)][inside].mean()
+    return float(1 / (1 + np.exp(-logit)))
+
+
+def verdict_targets(found: Sequence[TeacherOutput]) -> Shares | None:
+    """The teacher's probabilities of yes, no and neither, shape (n, 3); None if it has no head for
+    verdicts.
+    """
+    logits = [one.logits.verdict for one in found if one.logits.verdict is not None]
+    if len(logits) < len(found):
+        return None
+    odds = np.exp(np.stack(logits) - np.max(logits, axis=1, keepdims=True))
+    shares: Shares = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares
 
 

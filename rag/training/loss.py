@@ -11,7 +11,7 @@ used for: a log-odds that compares across passages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
-from rag.english.sentences import split_sentences
+from rag.english.sentences import Offsets, split_sentences
 from rag.models.windows import Encoded
 
 Mask = NDArray[np.bool_]
+SentenceTargets = Callable[[int, Offsets], float | None]
 
 
 def targets(
@@ -59,14 +60,20 @@ def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple
 
 
 def sentence_loss(
-    logits: Tensor, encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
+    logits: Tensor,
+    encoded: Encoded,
+    texts: Sequence[str],
+    answers: Sequence[tuple[str, ...]],
+    taught: SentenceTargets | None = None,
+    share: float = 0.0,
 ) -> Tensor:
     """Mean over windows of the sentences' binary cross-entropy; a sentence's logit is the mean of
     its tokens' `logits`, shape (n, t).
 
     Positive are the sentences that contain an answer. If it occurs in several places, the most
     likely one is the target and the others are ignored. The losses of a window's sentences are
-    summed, but weigh at most as much as three.
+    summed, but weigh at most as much as three. `taught` gives a teacher's probability for a row and
+    the place of a sentence in its text; it has `share` of the loss.
     """
     losses = []
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
@@ -83,8 +90,18 @@ def sentence_loss(
                 found, [_known(one, number) for one in _holding(sentences, text, accepted)]
             )
             loss = binary_cross_entropy_with_logits(found, right, weight, reduction="sum")
+            if taught is not None:
+                said = [taught(row, sentences[n]) for n, _ in inside]
+                loss = (1 - share) * loss + share * _to_teacher(found, said)
             losses.append(loss / min(3, len(found)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
+
+
+def _to_teacher(logits: Tensor, said: Sequence[float | None]) -> Tensor:
+    """Summed cross-entropy to the teacher's probabilities; None counts nothing."""
+    weight = torch.tensor([float(one is not None) for one in said])
+    wanted = torch.tensor([one or 0.0 for one in said])
+    return binary_cross_entropy_with_logits(logits, wanted, weight, reduction="sum")
 
 
 def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
@@ -123,12 +140,21 @@ def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor
     return right, weight
 
 
-def verdict_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean of -log P(label); `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`."""
+def verdict_loss(
+    logits: Tensor, labels: Tensor, taught: Tensor | None = None, share: float = 0.0
+) -> Tensor:
+    """Mean of -log P(label); `logits` (n, 3), `labels` (n,) as in `rag.training.verdicts.Label`.
+
+    `taught`, shape (n, 3), are a teacher's probabilities; the cross-entropy to them has `share` of
+    the loss.
+    """
     shares = log_softmax(logits, -1)
     either = shares[:, 1:].logsumexp(-1)
     one = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
-    return -torch.where(labels > 2, either, one).mean()
+    loss = -torch.where(labels > 2, either, one).mean()
+    if taught is None:
+        return loss
+    return (1 - share) * loss - share * (taught * shares).sum(-1).mean()
 
 
 def group_loss(scores: Tensor, scored: Tensor, right: Tensor, group: Tensor) -> Tensor:

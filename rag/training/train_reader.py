@@ -32,7 +32,13 @@ from rag.training.batches import (
 )
 from rag.training.data import question_set
 from rag.training.datasets import Set, recipe_articles, recipe_sets
-from rag.training.distillation import teacher_targets
+from rag.training.distillation import (
+    TeacherOutput,
+    sentence_target,
+    span_targets,
+    teacher_outputs,
+    verdict_targets,
+)
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
 from rag.training.loss import distillation_loss, group_loss, sentence_loss, targets, verdict_loss
@@ -178,22 +184,33 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
+    taught = teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
     items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
-        return _verdict_loss(run, [item for item in batch if isinstance(item, VerdictItem)])
+        return _verdict_loss(run, [item for item in batch if isinstance(item, VerdictItem)], taught)
     encoded = encode(run.tokenizer, [item.window for item in items])
     states = _states(run.model, encoded.inputs)
-    loss = _span_loss(run, encoded, items, states)
+    loss = _span_loss(run, encoded, items, states, taught)
     if run.recipe.sentences:
-        logits = getattr(run.model, SENTENCE)(states)[..., 0]
         said = sentence_loss(
-            logits, encoded, [item.text for item in items], [item.answers for item in items]
+            getattr(run.model, SENTENCE)(states)[..., 0],
+            encoded,
+            [item.text for item in items],
+            [item.answers for item in items],
+            (lambda row, place: sentence_target(taught[row], place)) if taught else None,
+            run.recipe.distillation_weight,
         )
         loss = loss + run.recipe.sentences * said
     return loss
 
 
-def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: Tensor) -> Tensor:
+def _span_loss(
+    run: Run,
+    encoded: Encoded,
+    items: Sequence[BatchItem],
+    states: Tensor,
+    taught: Sequence[TeacherOutput],
+) -> Tensor:
     """Loss of the groups whose answers are spans."""
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
@@ -203,7 +220,6 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: T
     }
     groups = [numbers[items[row].group] for row in rows]
     group = torch.tensor(groups)
-    windows = [items[row].window for row in rows]
     first, last = targets(encoded, [item.text for item in items], [item.answers for item in items])
     scored = torch.from_numpy(encoded.scored[rows])
     starts, ends = run.model.qa_outputs(states[rows]).unbind(-1)
@@ -211,8 +227,8 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: T
     loss = group_loss(starts, scored, wanted_first, group) + group_loss(
         ends, scored, wanted_last, group
     )
-    if run.teacher is not None:
-        shares = teacher_targets(run.teacher, encoded.rows(rows), windows, groups)
+    if taught:
+        shares = span_targets([taught[row] for row in rows], encoded.rows(rows), groups)
         pairs = zip((starts, ends), shares, strict=True)
         distillation = [distillation_loss(s, scored, torch.from_numpy(w), group) for s, w in pairs]
         loss = (1 - run.recipe.distillation_weight) * loss + run.recipe.distillation_weight * sum(
@@ -221,11 +237,17 @@ def _span_loss(run: Run, encoded: Encoded, items: Sequence[BatchItem], states: T
     return loss
 
 
-def _verdict_loss(run: Run, items: Sequence[VerdictItem]) -> Tensor:
+def _verdict_loss(
+    run: Run, items: Sequence[VerdictItem], taught: Sequence[TeacherOutput]
+) -> Tensor:
     states = _states(run.model, encode(run.tokenizer, [item.window for item in items]).inputs)
     dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
+    shares = verdict_targets(taught) if taught else None
     return verdict_loss(
-        out(torch.tanh(dense(states[:, 0]))), torch.tensor([item.label for item in items])
+        out(torch.tanh(dense(states[:, 0]))),
+        torch.tensor([item.label for item in items]),
+        None if shares is None else torch.from_numpy(shares),
+        run.recipe.distillation_weight,
     )
 
 

@@ -22,7 +22,7 @@ from rag.models.windows import encode, windows
 from rag.training import train_reader as training
 from rag.training.data import groups, question_set
 from rag.training.datasets import split_articles
-from rag.training.distillation import teacher_targets
+from rag.training.distillation import span_targets, teacher_outputs
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
 from tests import small_index, tiny
@@ -326,8 +326,10 @@ def test_a_student_approaches_its_teacher(data: Path) -> None:
     )
     start, out, other = (
         np.stack(
-            teacher_targets(
-                load_head(name, str(data / name), True), encode(tokenizer, made), made, [0]
+            span_targets(
+                teacher_outputs(load_head(name, str(data / name), True), made),
+                encode(tokenizer, made),
+                [0],
             )
         )
         for name in ("start", "out", "other")
