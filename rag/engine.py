@@ -12,6 +12,7 @@ from rag.answering import by_form, comparing
 from rag.answering.answer import AbstentionPolicy
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
+from rag.answering.comparing import Side
 from rag.answering.confidence import Confidence
 from rag.answering.features import features
 from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
@@ -86,11 +87,14 @@ class Engine(Searcher):
         """`Searcher.find_many`, plus the form of each answer and what this form needs."""
         asked = [self._understood(one) for one in asked]
         choices = self._choose(asked)
-        searches = [
-            self._searches(one, choice.form) for one, choice in zip(asked, choices, strict=True)
+        sides = [
+            comparing.named(one.question) if choice.form == "comparison" else ()
+            for one, choice in zip(asked, choices, strict=True)
         ]
+        searches = [self._searches(*parts) for parts in zip(asked, sides, strict=True)]
         found = iter(super().find_many([search for group in searches for search in group]))
-        made = [_merged([next(found) for _ in group]) for group in searches]
+        groups = [[next(found) for _ in group] for group in searches]
+        made = [_merged(*parts) for parts in zip(groups, sides, strict=True)]
         made = [self._preferring(one, at) for one, at in zip(asked, made, strict=True)]
         return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
 
@@ -108,21 +112,15 @@ class Engine(Searcher):
             for one in asked
         ]
 
-    def _searches(self, one: Query, form: str) -> list[Query]:
+    def _searches(self, one: Query, sides: Sequence[Side]) -> list[Query]:
         """The question and, for a comparison, one question per side; together they read about half
         as many passages again.
         """
-        sides = comparing.named(one.question) if form == "comparison" else ()
+        k = one.k or self.settings.top_k
         if not sides:
-            return [replace(one, k=2 * (one.k or self.settings.top_k)) if one.preferred else one]
-        k = max(2, (one.k or self.settings.top_k) // 2)
-        return [
-            replace(one, k=k),
-            *(
-                replace(one, question=asked, k=k)
-                for asked in comparing.asked_of(one.question, sides)
-            ),
-        ]
+            return [replace(one, k=2 * k) if one.preferred else one]
+        questions = (one.question, *(side.question for side in sides))
+        return [replace(one, question=question, k=max(2, k // 2)) for question in questions]
 
     def _preferring(self, one: Query, found: RetrievalResult) -> RetrievalResult:
         """Select from twice as many passages, with a bonus for documents of the previous answer."""
@@ -140,8 +138,7 @@ class Engine(Searcher):
         fall back to another form.
         """
         if choice.form not in ("overview", "catalogue"):
-            sides = comparing.named(one.question) if choice.form == "comparison" else ()
-            return replace(found, form=choice.form, sides=sides)
+            return replace(found, form=choice.form)
         for _ in range(TRIES):
             listed = [
                 d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)
@@ -182,11 +179,18 @@ class Engine(Searcher):
         """
         timings = dict(timings)
         readings = [
-            ReadState(at.question, at.hits if _is_read(at) else (), one.deadline)
+            [
+                ReadState(question, hits, one.deadline)
+                for question, hits in [
+                    (at.question, at.hits if _is_read(at) else ()),
+                    *((side.question, at.hits) for side in at.sides),
+                ]
+            ]
             for one, at in zip(asked, found, strict=True)
         ]
+        rows = [row for row, group in enumerate(readings) for _ in group]
         with _timed(timings, "read"):
-            self._rounds.run(readings, seen)
+            self._rounds.run([one for group in readings for one in group], lambda n: seen(rows[n]))
         with _timed(timings, "compose"):
             return [
                 self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)
@@ -201,7 +205,11 @@ class Engine(Searcher):
         )
 
     def _compose(
-        self, asked: Query, found: RetrievalResult, reading: ReadState, timings: Mapping[str, float]
+        self,
+        asked: Query,
+        found: RetrievalResult,
+        readings: Sequence[ReadState],
+        timings: Mapping[str, float],
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
@@ -209,8 +217,12 @@ class Engine(Searcher):
         rule = AbstentionPolicy(
             self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0
         )
+        reading, *of_sides = readings
+        sides = tuple(
+            (side.name, state.output) for side, state in zip(found.sides, of_sides, strict=True)
+        )
         read = Read(
-            reading.question, found.form, found.hits, reading.output, found.documents, found.sides
+            reading.question, found.form, found.hits, reading.output, found.documents, sides
         )
         answer = by_form.answer(read, rule, timings, self.confidence.forms)
         if found.about:
@@ -268,18 +280,21 @@ def _is_read(found: RetrievalResult) -> bool:
     return found.about is None and found.form != NEEDS_ALL
 
 
-def _merged(found: Sequence[RetrievalResult]) -> RetrievalResult:
-    """Interleave two retrievals rank by rank, each passage once."""
+def _merged(found: Sequence[RetrievalResult], sides: Sequence[Side]) -> RetrievalResult:
+    """The result for a question, with those of the sides that it compares: all hits interleaved
+    rank by rank, each passage once.
+    """
     first, *rest = found
     if not rest:
         return first
     by_place: dict[tuple[str, int], Hit] = {}
-    for hits in itertools.zip_longest(*(one.hits for one in found)):
-        for hit in hits:
+    for row in itertools.zip_longest(*(one.hits for one in found)):
+        for hit in row:
             if hit is not None:
                 by_place.setdefault((hit.passage.document_id, hit.passage.start), hit)
     documents = {name: document for one in found[::-1] for name, document in one.documents.items()}
-    return replace(first, hits=list(by_place.values()), documents=documents)
+    hits = list(by_place.values())
+    return replace(first, hits=hits, documents=documents, sides=tuple(sides))
 
 
 @contextmanager

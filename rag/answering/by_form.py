@@ -33,14 +33,16 @@ ALL_NEEDED = (
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A question, its passages, the reader's output, and their documents by id."""
+    """A question, its passages, the reader's output, and their documents by id; for a comparison,
+    the name of each side with the reader's output for its own question.
+    """
 
     question: str
     form: str
     hits: Sequence[Hit]
     output: ReaderOutput
     documents: Mapping[str, Document]
-    sides: tuple[str, ...] = ()
+    sides: tuple[tuple[str, ReaderOutput], ...] = ()
 
 
 def answer(
@@ -184,16 +186,26 @@ def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
 
 
 def _comparison(read: Read, spans: Answer) -> Answer | None:
-    """One piece for each side: the best sentence that mentions it."""
-    found = _scored(read) or comparing.from_spans(read.output)
-    sides = comparing.sides(found, read.sides, read.documents)
+    """One piece for each side: the best sentence that mentions it; one for both if it is the
+    same.
+    """
+    names = [name for name, _ in read.sides]
+    whole = _scored(read)
+    found = [
+        _scored(replace(read, output=output)) or comparing.from_spans(output)
+        for _, output in read.sides
+    ]
+    sides = comparing.sides([comparing.related(one, whole) for one in found], names, read.documents)
     if not any(sides):
         return None
-    missing = [name for name, one in zip(read.sides, sides, strict=True) if one is None]
+    missing = [name for name, one in zip(names, sides, strict=True) if one is None]
+    labels: dict[Sentence, list[str]] = {}
+    for name, one in zip(names, sides, strict=True):
+        if one:
+            labels.setdefault(one, []).append(name)
     pieces = [
-        Piece(quoted(read.documents[one.document_id], one.start, one.end), label=name)
-        for name, one in zip(read.sides, sides, strict=True)
-        if one
+        Piece(quoted(read.documents[one.document_id], one.start, one.end), label=", ".join(about))
+        for one, about in labels.items()
     ]
     scores = [one.score for one in sides if one]
     confidence = sum(scores) / len(scores)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rag.answering.selection import Sentence
-from rag.english.sentences import enclosing_sentence
-from rag.english.text import content_words, coverage
+from rag.english.sentences import Offsets, enclosing_sentence
+from rag.english.text import content_words, normalize
 from rag.protocols import ReaderOutput
 from rag.types import Document
 
-_END = r"(?=[?.!,]|$)"
+_STOP = r"(?:[?!]|[.,;:](?:\s|$))"
+_END = rf"(?={_STOP}|$)"
+_SIDE = rf"(?:(?!{_STOP}).)+?"
 
 
 def _two(between: str) -> str:
     """A pattern for two sides with words between them."""
-    return rf"(?P<one>[^?,]+?) (?:{between}) (?P<other>[^?,]+?)"
+    return rf"(?P<one>{_SIDE}) (?:{between}) (?P<other>{_SIDE})"
 
 
 _NOUNS = r"differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison"
@@ -26,67 +30,113 @@ _OTHERS = r"or|vs[.]?|versus|compared (?:to|with)|rather than|instead of"
 _PATTERNS = [
     re.compile(pattern + _END, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:{_NOUNS}) (?:is there )?(?:between )?{_two('and|from|or')}",
-        rf"\bcompare {_two('and|to|with|against')}",
-        rf"\bhow (?:do|does|did|is|are|was|were) {_two(_DIFFER)}(?: differ(?:ent)?| compare)?",
+        rf"(?P<compare>\b(?:{_NOUNS}) (?:is there )?(?:between )?){_two('and|from|or')}",
+        rf"(?P<compare>\bcompare ){_two('and|to|with|against')}",
+        rf"(?P<compare>\bbetween ){_two('and')}",
+        rf"(?P<compare>\bhow (?:do|does|did|is|are|was|were) ){_two(_DIFFER)}"
+        r"(?: differ(?:ent)?| compare)?",
         rf"{_LED}{_two('or|vs[.]?|versus')}",
         rf"\b{_two(_OTHERS)}",
     )
 ]
-_ASKS = re.compile(
-    r"^(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
+_LEADS = re.compile(
+    r"(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
 )
+_ASPECT = re.compile(r" (?:on|in|for|regarding|when|by|at|concerning) .*")
+"""What the sides are compared on, after the second one."""
+_NEAR = 800
+"""Characters between sentences that are about the same thing."""
+_ELSEWHERE = 0.05
+"""The score for the whole question of a place that was not read for it."""
 _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
 
 
-def named(question: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: its name, and a question about it alone."""
+
+    name: str
+    question: str
+
+
+def named(question: str) -> tuple[Side, ...]:
     """The two sides that a question compares; () if they are unclear."""
+    question = question.strip()
     for pattern in _PATTERNS:
-        match = pattern.search(question.strip())
+        match = pattern.search(question)
         if match:
-            one, other = (_bare(match[name]) for name in ("one", "other"))
-            if (
-                content_words(one)
-                and content_words(other)
-                and content_words(one) != content_words(other)
-            ):
-                return one, other
+            places = [_place(match, "one"), _place(match, "other")]
+            one, other = (question[slice(*place)] for place in places)
+            if not _ASPECT.search(one):
+                other = _ASPECT.sub("", other)
+            if content_words(one) and content_words(other) and _words(one) != _words(other):
+                compares = "compare" in pattern.groupindex
+                before = question[: match.start("compare") if compares else places[0][0]]
+                after = question[places[1][0] + len(other) :]
+                return tuple(Side(name, _alone(before, name, after)) for name in (one, other))
     return ()
 
 
-def _bare(side: str) -> str:
-    return _ASKS.sub("", side.strip(" ,.?!'\"")).strip()
+def _place(match: re.Match[str], group: str) -> Offsets:
+    """The offsets of a side, without the question's first words and surrounding punctuation."""
+    side = match[group]
+    lead = _LEADS.match(side)
+    start = match.start(group) + (lead.end() if lead else 0)
+    kept = match.string[start : match.end(group)]
+    start += len(kept) - len(kept.lstrip(" ,.?!'\""))
+    return start, start + len(kept.strip(" ,.?!'\""))
 
 
-def asked_of(question: str, sides: Sequence[str]) -> list[str]:
-    """A search query per side: the question without the other side's words."""
-    made = []
-    for number, side in enumerate(sides):
-        rest = question.replace(sides[1 - number], " ")
-        rest = re.sub(
-            r"\b(?:or|and|vs|versus|than|between|compared?|differences?|to|with)\b",
-            " ",
-            rest.replace(side, " "),
-        )
-        made.append(" ".join(f"{side} {rest}".replace("?", " ").split()))
-    return made
+def _alone(before: str, name: str, after: str) -> str:
+    """The question with one side in the place of both."""
+    if not content_words(f"{before} {after}"):
+        return f"What is {name}?"
+    return " ".join(f"{before} {name}{after}".split())
 
 
 def sides(
-    found: Sequence[Sentence], names: Sequence[str], documents: Mapping[str, Document]
-) -> tuple[Sentence | None, Sentence | None]:
-    """The best sentence for each side: one that contains more of this side's own words than of the
-    other's, counting its title and heading.
+    found: Sequence[Sequence[Sentence]],
+    names: Sequence[str],
+    documents: Mapping[str, Document],
+) -> tuple[Sentence | None, ...]:
+    """The best sentence for each side among those `found` for it: one that contains more of this
+    side's own words than of the other's, counting its title and heading.
     """
-    first, second = (content_words(name) for name in names)
-    own = first - second, second - first
+    first, second = (_words(name) for name in names)
+    own = (first - second or first, second - first or second)
     chosen: list[Sentence | None] = []
-    for mine, theirs in (own, own[::-1]):
-        fitting = [(_fit(one, mine, theirs, documents), one) for one in found]
+    for sentences, mine, theirs in zip(found, own, own[::-1], strict=True):
+        fitting = [(_fit(one, mine, theirs - mine, documents), one) for one in sentences]
         best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
         chosen.append(best[1] if best and best[0] >= _LEAST else None)
-    return chosen[0], chosen[1]
+    return tuple(chosen)
+
+
+def related(found: Sequence[Sentence], whole: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences of one side, each with the geometric mean of its score and of the best score
+    near it for the `whole` question. So a sentence that answers "What is X?" has to be where the
+    comparison is answered.
+    """
+    made = []
+    for one in found:
+        near = [
+            other.score
+            for other in whole
+            if other.document_id == one.document_id and abs(other.start - one.start) < _NEAR
+        ]
+        made.append(replace(one, score=math.sqrt(one.score * max([*near, _ELSEWHERE]))))
+    return made
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a side, in the singular."""
+    content = content_words(name)
+    return frozenset(_singular(w) for w in normalize(name).split() if w[:5] in content)
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
 def _fit(
@@ -96,9 +146,14 @@ def _fit(
     if document is None:
         return 0.0
     sentence = document.text[one.start : one.end]
-    here = coverage(mine, sentence)
-    around = coverage(mine, f"{one.hit.passage.context} {sentence}")
-    return max(here, 0.8 * around) - 0.3 * coverage(theirs, sentence)
+    around = _share(mine, f"{one.hit.passage.context} {sentence}")
+    return max(_share(mine, sentence), 0.8 * around) - 0.3 * _share(theirs, sentence)
+
+
+def _share(words: frozenset[str], text: str) -> float:
+    """The share of the words that the text contains."""
+    held = {_singular(word) for word in normalize(text).split()}
+    return len(words & held) / len(words) if words else 0.0
 
 
 def from_spans(output: ReaderOutput) -> list[Sentence]:

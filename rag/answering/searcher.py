@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.catalogue import Catalogued
+from rag.answering.comparing import Side
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Retriever, Speller, Store
 from rag.settings import Settings
@@ -50,7 +51,7 @@ class RetrievalResult:
     documents: Mapping[str, Document]
     generation: int
     form: str = "span"
-    sides: tuple[str, ...] = ()
+    sides: tuple[Side, ...] = ()
     about: Catalogued | None = None
 
 

@@ -44,9 +44,9 @@ def read(
     ]
     spans = [Span(hit, *place, span) for place in words or places[:1]]
     verdicts = [Verdict(hit, *verdict)] if verdict else []
-    made = Read(
-        "Is it so?", form, [hit], ReaderOutput(spans, sentences, verdicts), {found.id: found}, sides
-    )
+    output = ReaderOutput(spans, sentences, verdicts)
+    of_sides = tuple((side, output) for side in sides)
+    made = Read("Is it so?", form, [hit], output, {found.id: found}, of_sides)
     given = answer(made, AbstentionPolicy(SURE, 0.5, 3), {}, PLAIN)
     for piece in given.pieces:
         assert found.text[piece.citation.start : piece.citation.end] == piece.text
@@ -122,6 +122,14 @@ def test_a_comparison_has_a_piece_for_each_side() -> None:
     assert [(piece.label, piece.text) for piece in given.pieces] == [
         ("the lease", "The lease ends in May."),
         ("the rent", "The rent is 900 euros."),
+    ]
+
+
+def test_one_sentence_about_both_sides_is_one_piece() -> None:
+    found = document("Hartwell asks 1,420 and Nord 2,260. Both were asked in May.", "offers")
+    given = read("comparison", found, [0.9, 0.2], sides=("Hartwell", "Nord"))
+    assert [(piece.label, piece.text) for piece in given.pieces] == [
+        ("Hartwell, Nord", "Hartwell asks 1,420 and Nord 2,260.")
     ]
 
 
